@@ -1,0 +1,105 @@
+//! How long an entry lives: what one writes, what one reads, and which durations are possible.
+
+use std::time::Duration;
+
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// What a write does to the life of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Keeps what is left of the present life; an entry that is new has no end.
+    Keep,
+    /// The entry has no end.
+    Never,
+    /// The entry ends after this time, counted from the write.
+    In(Duration),
+}
+
+/// What is left of the life of an entry that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// The entry has no end.
+    Never,
+    /// The entry ends after this time, which is never zero.
+    In(Duration),
+}
+
+/// The longest possible TTL: 10,000 years of 365.25 days.
+pub const MAX_TTL: Duration = Duration::from_secs(10_000 * 31_557_600);
+
+/// Checks a TTL and rounds it up to whole milliseconds, the resolution of every backend.
+///
+/// Every backend passes each TTL through this before it does anything else.
+///
+/// # Errors
+///
+/// `InvalidTtl` for zero and for more than [`MAX_TTL`].
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::{ErrorKind, backend::check_ttl};
+/// use std::time::Duration;
+///
+/// assert_eq!(check_ttl(Duration::from_nanos(1)).unwrap(), Duration::from_millis(1));
+/// assert_eq!(check_ttl(Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidTtl);
+/// ```
+pub fn check_ttl(ttl: Duration) -> BackendResult<Duration> {
+    if ttl.is_zero() {
+        return Err(BackendError::new(
+            ErrorKind::InvalidTtl,
+            "zero is neither \"now\" nor \"for ever\"",
+        ));
+    }
+    if ttl > MAX_TTL {
+        return Err(BackendError::new(
+            ErrorKind::InvalidTtl,
+            "more than 10,000 years",
+        ));
+    }
+    let millis = ttl.as_nanos().div_ceil(1_000_000);
+    Ok(Duration::from_millis(
+        u64::try_from(millis).expect("10,000 years of milliseconds fit u64"),
+    ))
+}
+
+impl Life {
+    /// Checks the TTL inside, if there is one, as [`check_ttl`] does.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidTtl`.
+    pub fn checked(self) -> BackendResult<Self> {
+        match self {
+            Self::In(ttl) => check_ttl(ttl).map(Self::In),
+            other => Ok(other),
+        }
+    }
+}
+
+impl From<Option<Duration>> for Life {
+    /// "This long, or for ever", as `set`, the conditional sets and `set_many` mean it.
+    fn from(ttl: Option<Duration>) -> Self {
+        ttl.map_or(Self::Never, Self::In)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_of_a_millisecond_rounds_up() {
+        let rounded = |nanos| check_ttl(Duration::from_nanos(nanos)).unwrap();
+        assert_eq!(rounded(1_000_000), Duration::from_millis(1));
+        assert_eq!(rounded(1_000_001), Duration::from_millis(2));
+    }
+
+    #[test]
+    fn the_longest_ttl_is_possible_and_one_more_nanosecond_is_not() {
+        assert_eq!(check_ttl(MAX_TTL).unwrap(), MAX_TTL);
+        for ttl in [MAX_TTL + Duration::from_nanos(1), Duration::MAX] {
+            assert_eq!(check_ttl(ttl).unwrap_err().kind(), ErrorKind::InvalidTtl);
+        }
+    }
+}

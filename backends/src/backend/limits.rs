@@ -1,0 +1,114 @@
+//! The limits that every backend puts on keys and values.
+
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// How long a key and how large a value may be, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest key, namespace not counted; 1 KiB unless set.
+    pub key: usize,
+    /// The largest encoded value; 16 MiB unless set.
+    pub value: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            key: 1024,
+            value: 16 * 1024 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses an empty key and one over the limit.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey`, which tells the length but not the key: a key may be a session's secret.
+    pub fn check_key(&self, key: &str) -> BackendResult<()> {
+        if key.is_empty() {
+            return Err(BackendError::new(ErrorKind::InvalidKey, "a key is empty"));
+        }
+        self.check_prefix(key)
+    }
+
+    /// Refuses a prefix that no key within the limit can begin with.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey`.
+    pub fn check_prefix(&self, prefix: &str) -> BackendResult<()> {
+        if prefix.len() > self.key {
+            return Err(BackendError::new(
+                ErrorKind::InvalidKey,
+                format!("{} bytes, the limit is {}", prefix.len(), self.key),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses a value over the limit.
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge`.
+    pub fn check_value(&self, value: &[u8]) -> BackendResult<()> {
+        if value.len() > self.value {
+            return Err(BackendError::new(
+                ErrorKind::TooLarge,
+                format!("{} bytes, the limit is {}", value.len(), self.value),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses the entries of a `set_many` as a whole if one of them breaks a limit.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` or `TooLarge`, with the positions of all the entries that break one.
+    pub fn check_entries(&self, entries: &[(&str, &[u8])]) -> BackendResult<()> {
+        let mut first = None;
+        let mut failed = Vec::new();
+        for (index, (key, value)) in entries.iter().enumerate() {
+            if let Err(error) = self.check_key(key).and_then(|()| self.check_value(value)) {
+                failed.push(index);
+                first.get_or_insert(error);
+            }
+        }
+        match first {
+            Some(error) => Err(error.with_failed_indices(failed)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_itself_is_allowed() {
+        let limits = Limits::default();
+        assert!(limits.check_key(&"k".repeat(1024)).is_ok());
+        assert_eq!(
+            limits.check_key(&"k".repeat(1025)).unwrap_err().kind(),
+            ErrorKind::InvalidKey
+        );
+        assert_eq!(
+            limits.check_key("").unwrap_err().kind(),
+            ErrorKind::InvalidKey
+        );
+    }
+
+    #[test]
+    fn every_entry_over_a_limit_is_named() {
+        let limits = Limits { key: 4, value: 2 };
+        let entries: [(&str, &[u8]); 4] = [("", b"1"), ("a", b"1"), ("b", b"123"), ("c", b"12")];
+        let error = limits.check_entries(&entries).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidKey);
+        assert_eq!(error.failed_indices(), [0, 2]);
+    }
+}

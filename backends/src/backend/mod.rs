@@ -1,0 +1,427 @@
+//! The contract between users and stores: the [`Backend`] trait and the types in its signatures.
+
+mod forward;
+mod instance;
+mod life;
+mod limits;
+#[cfg(feature = "memory")]
+pub(crate) mod memory;
+#[cfg(feature = "redis-backend")]
+pub(crate) mod redis;
+mod stored;
+pub(crate) mod typed;
+mod worker;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+use futures_util::TryStreamExt;
+
+use crate::codec::{Decode, Encode};
+use crate::error::{BackendError, BackendResult};
+
+pub use instance::Instance;
+pub use life::{Expiry, Life, MAX_TTL, check_ttl};
+pub use limits::Limits;
+pub use stored::Stored;
+
+/// The keys that [`Backend::scan`] yields, in no order; a key may come more than once.
+pub type KeyStream<'a> = Pin<Box<dyn Stream<Item = BackendResult<String>> + Send + 'a>>;
+
+/// What must be true of an entry for a write to happen.
+#[derive(Clone, Copy)]
+pub enum Condition<'a> {
+    /// Nothing: the write always happens.
+    Always,
+    /// There is no live entry.
+    Absent,
+    /// There is a live entry.
+    Present,
+    /// There is a live entry and it holds exactly these bytes.
+    Equals(&'a [u8]),
+}
+
+/// How [`Backend::write`] writes.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Write<'a> {
+    /// What must be true of the entry.
+    pub condition: Condition<'a>,
+    /// What becomes of its life.
+    pub life: Life,
+}
+
+impl<'a> Write<'a> {
+    /// Writes whatever was there.
+    pub fn new(life: Life) -> Self {
+        Self {
+            condition: Condition::Always,
+            life,
+        }
+    }
+
+    /// Writes only if `condition` holds.
+    #[must_use]
+    pub fn when(mut self, condition: Condition<'a>) -> Self {
+        self.condition = condition;
+        self
+    }
+}
+
+/// Hides the bytes, which may be a secret.
+impl std::fmt::Debug for Condition<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Always => "Always",
+            Self::Absent => "Absent",
+            Self::Present => "Present",
+            Self::Equals(_) => "Equals(..)",
+        })
+    }
+}
+
+/// A counter after it was added to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counted {
+    /// The sum.
+    pub value: i64,
+    /// What is left of the counter's window.
+    pub expiry: Expiry,
+}
+
+impl Counted {
+    /// For authors of backends: the sum and what is left of the window.
+    pub fn new(value: i64, expiry: Expiry) -> Self {
+        Self { value, expiry }
+    }
+}
+
+#[doc = include_str!("contract.md")]
+#[async_trait]
+pub trait Backend: Send + Sync {
+    // What an author writes.
+
+    /// Returns the bytes under `key` and what is left of their life.
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>>;
+
+    /// Writes `value` with the given life if the condition holds, in one atomic step, and says whether it did.
+    ///
+    /// `Life::Keep` without a live entry to keep the life of means no end.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has written everything or nothing.
+    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool>;
+
+    /// Removes the entry, if `expected` is given only while it holds exactly these bytes, in one atomic step, and says
+    /// whether there was a live entry to remove.
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool>;
+
+    /// Adds `delta` to the counter under `key` in one atomic step and returns the sum and what is left of the window.
+    ///
+    /// A missing counter starts at zero. `ttl` is given to a counter that has no end, whether it is new or not, and
+    /// never moves an end that is there.
+    ///
+    /// # Errors
+    ///
+    /// `Overflow` if the sum leaves the range of `i64`, `WrongType` if the bytes aren't an integer in that range; both
+    /// change nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has had its whole effect or none; there never is a counter without its TTL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use reinhardt_backends::{Backend, Expiry, MemoryBackend};
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// let backend = MemoryBackend::new();
+    /// let counted = backend.increment_by("uploads", 5, Some(Duration::from_secs(60))).await?;
+    /// assert_eq!(counted.value, 5);
+    /// assert!(matches!(counted.expiry, Expiry::In(left) if left <= Duration::from_secs(60)));
+    /// # Ok(()) }
+    /// ```
+    async fn increment_by(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> BackendResult<Counted>;
+
+    /// Gives the entry another life, leaves its value alone, and says whether there was a live entry.
+    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool>;
+
+    /// Streams the keys that begin with `prefix`; the empty prefix means all of this backend's.
+    ///
+    /// Every key that is there from the first poll to the last is yielded at least once; one that comes or goes
+    /// meanwhile may be. The characters of `prefix` mean themselves.
+    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a>;
+
+    // What an author overrides where the backend does it in one step or one round trip.
+
+    /// Returns the bytes under `key`, for [`compare_and_set`](Self::compare_and_set) and
+    /// [`compare_and_delete`](Self::compare_and_delete).
+    async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+        Ok(self.read(key).await?.map(|(stored, _)| stored))
+    }
+
+    /// Returns the bytes under each key, in the order of `keys`.
+    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            all.push(self.get_stored(key).await?);
+        }
+        Ok(all)
+    }
+
+    /// Removes the entry and returns its bytes, to at most one caller.
+    async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+        loop {
+            let Some(stored) = self.get_stored(key).await? else {
+                return Ok(None);
+            };
+            if self.remove(key, Some(stored.as_bytes())).await? {
+                return Ok(Some(stored));
+            }
+        }
+    }
+
+    /// Writes all entries with the same life; each one is atomic, all together are not.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, with the positions of all entries that were not written or not acknowledged.
+    async fn write_many(&self, entries: &[(&str, &[u8])], life: Life) -> BackendResult<()> {
+        let mut first: Option<BackendError> = None;
+        let mut failed = Vec::new();
+        for (index, (key, value)) in entries.iter().enumerate() {
+            let Err(error) = self.write(key, value, Write::new(life)).await else {
+                continue;
+            };
+            failed.push(index);
+            let give_up = error.is_transient();
+            first.get_or_insert(error);
+            if give_up {
+                failed.extend(index + 1..entries.len());
+                break;
+            }
+        }
+        first.map_or(Ok(()), |error| Err(error.with_failed_indices(failed)))
+    }
+
+    /// Removes the entry and says whether there was a live one.
+    async fn delete(&self, key: &str) -> BackendResult<bool> {
+        self.remove(key, None).await
+    }
+
+    /// Removes the entries and returns how many live ones there were.
+    async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        let mut removed = 0;
+        for key in keys {
+            removed += u64::from(self.remove(key, None).await?);
+        }
+        Ok(removed)
+    }
+
+    /// Removes the entry if it still holds the bytes that were read, and says whether it did.
+    async fn compare_and_delete(&self, key: &str, expected: &Stored) -> BackendResult<bool> {
+        self.remove(key, Some(expected.as_bytes())).await
+    }
+
+    /// Says whether there is a live entry.
+    async fn exists(&self, key: &str) -> BackendResult<bool> {
+        Ok(self.read(key).await?.is_some())
+    }
+
+    /// Returns what is left of the entry's life; `None` if there is no live entry.
+    async fn ttl(&self, key: &str) -> BackendResult<Option<Expiry>> {
+        Ok(self.read(key).await?.map(|(_, expiry)| expiry))
+    }
+
+    /// Adds one to the counter under `key` and returns the sum; see [`increment_by`](Self::increment_by).
+    async fn increment(&self, key: &str, ttl: Option<Duration>) -> BackendResult<i64> {
+        Ok(self.increment_by(key, 1, ttl).await?.value)
+    }
+
+    /// Removes every entry of this backend's that was there when the call began.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` where nothing says which keys are this backend's (Redis without a namespace).
+    async fn clear(&self) -> BackendResult<()> {
+        self.clear_prefix("").await.map(drop)
+    }
+
+    /// Removes every entry whose key begins with `prefix` and that was there when the call began; returns how many were
+    /// removed.
+    ///
+    /// Entries that are written meanwhile may be removed or stay.
+    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        let keys: Vec<String> = self.scan(prefix).try_collect().await?;
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.delete_many(&keys).await
+    }
+
+    /// Makes sure that the backend answers.
+    async fn ping(&self) -> BackendResult<()> {
+        self.read("ping").await.map(drop)
+    }
+
+    /// Tells one store from another, so that [`get_or_set_with`](crate::keyspace::get_or_set_with) computes once a store.
+    ///
+    /// Clones that share a store return the same instance: override this if clones of the backend have addresses of
+    /// their own.
+    fn instance(&self) -> Instance {
+        Instance::of(self)
+    }
+
+    // What users call: generic, in terms of the above.
+
+    /// Stores `value` under `key` for `ttl`, or for ever; replaces the value and the life that were there.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey`, `InvalidTtl`, `TooLarge` and `Encode`, before anything is sent; and what the backend fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has stored everything or nothing.
+    fn set<V>(
+        &self,
+        key: &str,
+        value: V,
+        ttl: Option<Duration>,
+    ) -> impl Future<Output = BackendResult<()>> + Send
+    where
+        Self: Sized,
+        V: Encode,
+    {
+        let written = typed::write(self, key, &value, Condition::Always, ttl.into());
+        async move { written.await.map(drop) }
+    }
+
+    /// Returns the live value under `key`.
+    ///
+    /// # Errors
+    ///
+    /// `Decode` if the bytes are not a `V`; they stay.
+    fn get<V>(&self, key: &str) -> impl Future<Output = BackendResult<Option<V>>> + Send
+    where
+        Self: Sized,
+        V: Decode,
+    {
+        typed::get(self, key)
+    }
+
+    /// Stores `value` if there is no live entry, and says whether it did; of several callers one wins.
+    fn set_if_absent<V>(
+        &self,
+        key: &str,
+        value: V,
+        ttl: Option<Duration>,
+    ) -> impl Future<Output = BackendResult<bool>> + Send
+    where
+        Self: Sized,
+        V: Encode,
+    {
+        typed::write(self, key, &value, Condition::Absent, ttl.into())
+    }
+
+    /// Stores `value` if there is a live entry, and says whether it did; never brings a deleted entry back.
+    fn set_if_present<V>(
+        &self,
+        key: &str,
+        value: V,
+        ttl: Option<Duration>,
+    ) -> impl Future<Output = BackendResult<bool>> + Send
+    where
+        Self: Sized,
+        V: Encode,
+    {
+        typed::write(self, key, &value, Condition::Present, ttl.into())
+    }
+
+    /// Removes the entry and returns its value, to at most one caller.
+    ///
+    /// # Errors
+    ///
+    /// `Decode` if the bytes are not a `V`; they are gone then. With `outcome_unknown` the entry may be gone too.
+    fn take<V>(&self, key: &str) -> impl Future<Output = BackendResult<Option<V>>> + Send
+    where
+        Self: Sized,
+        V: Decode,
+    {
+        typed::take(self, key)
+    }
+
+    /// Returns the live value under `key` and what is left of its life, as one moment saw them.
+    fn get_with_ttl<V>(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = BackendResult<Option<(V, Expiry)>>> + Send
+    where
+        Self: Sized,
+        V: Decode,
+    {
+        typed::get_with_ttl(self, key)
+    }
+
+    /// Returns the live values, in the order of `keys`; a key may be named more than once.
+    ///
+    /// # Errors
+    ///
+    /// `Decode` if one of them is not a `V`.
+    fn get_many<V>(
+        &self,
+        keys: &[&str],
+    ) -> impl Future<Output = BackendResult<Vec<Option<V>>>> + Send
+    where
+        Self: Sized,
+        V: Decode,
+    {
+        typed::get_many(self, keys)
+    }
+
+    /// Stores all entries for `ttl`, or for ever. Each one is atomic, all together are not; of equal keys the last wins.
+    ///
+    /// # Errors
+    ///
+    /// Bad input (`InvalidKey`, `TooLarge`, `Encode`, `InvalidTtl`) is refused as a whole before anything is sent. For
+    /// later failures [`failed_indices`](BackendError::failed_indices) names the entries that were not stored or not
+    /// acknowledged; the others are stored.
+    fn set_many<V>(
+        &self,
+        entries: &[(&str, V)],
+        ttl: Option<Duration>,
+    ) -> impl Future<Output = BackendResult<()>> + Send
+    where
+        Self: Sized,
+        V: Encode,
+    {
+        typed::set_many(self, entries, ttl)
+    }
+
+    /// Stores `value` if the entry still holds the bytes that were read, and says whether it did.
+    ///
+    /// With [`Life::Keep`] the entry ends when it would have ended.
+    fn compare_and_set<V>(
+        &self,
+        key: &str,
+        expected: &Stored,
+        value: V,
+        life: Life,
+    ) -> impl Future<Output = BackendResult<bool>> + Send
+    where
+        Self: Sized,
+        V: Encode,
+    {
+        let condition = Condition::Equals(expected.as_bytes());
+        typed::write(self, key, &value, condition, life)
+    }
+}

@@ -1,0 +1,90 @@
+//! The generic half of the raw API: one encoding or decoding around one byte-level call.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::life::{Expiry, Life};
+use super::stored::Stored;
+use super::{Backend, Condition, Write};
+use crate::codec::{Decode, Encode};
+use crate::error::BackendResult;
+
+pub(crate) fn get<'b, 'k, B: Backend + ?Sized, V: Decode>(
+    backend: &'b B,
+    key: &'k str,
+) -> impl Future<Output = BackendResult<Option<V>>> + Send + use<'b, 'k, B, V> {
+    async move { decoded(backend.get_stored(key).await?) }
+}
+
+pub(crate) fn take<'b, 'k, B: Backend + ?Sized, V: Decode>(
+    backend: &'b B,
+    key: &'k str,
+) -> impl Future<Output = BackendResult<Option<V>>> + Send + use<'b, 'k, B, V> {
+    async move { decoded(backend.take_stored(key).await?) }
+}
+
+pub(crate) fn get_with_ttl<'b, 'k, B: Backend + ?Sized, V: Decode>(
+    backend: &'b B,
+    key: &'k str,
+) -> impl Future<Output = BackendResult<Option<(V, Expiry)>>> + Send + use<'b, 'k, B, V> {
+    async move {
+        let Some((stored, expiry)) = backend.read(key).await? else {
+            return Ok(None);
+        };
+        Ok(Some((stored.decode()?, expiry)))
+    }
+}
+
+pub(crate) fn get_many<'b, 'k, 'l, B: Backend + ?Sized, V: Decode>(
+    backend: &'b B,
+    keys: &'k [&'l str],
+) -> impl Future<Output = BackendResult<Vec<Option<V>>>> + Send + use<'b, 'k, 'l, B, V> {
+    async move {
+        let all = backend.get_many_stored(keys).await?;
+        all.into_iter().map(decoded).collect()
+    }
+}
+
+/// Writes a value that is encoded before the future is made, so that the value itself need not be `Send`.
+pub(crate) fn write<'b, 'k, 'c, B: Backend + ?Sized, V: Encode + ?Sized>(
+    backend: &'b B,
+    key: &'k str,
+    value: &V,
+    condition: Condition<'c>,
+    life: Life,
+) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, 'k, 'c, B, V> {
+    let encoded = value.encode();
+    async move {
+        let options = Write::new(life).when(condition);
+        backend.write(key, &encoded?, options).await
+    }
+}
+
+pub(crate) fn set_many<'b, 'e, 'k, B: Backend + ?Sized, V: Encode>(
+    backend: &'b B,
+    entries: &'e [(&'k str, V)],
+    ttl: Option<Duration>,
+) -> impl Future<Output = BackendResult<()>> + Send + use<'b, 'e, 'k, B, V> {
+    let keys: Vec<&str> = entries.iter().map(|(key, _)| *key).collect();
+    let encoded = encode_all(entries);
+    async move {
+        let encoded = encoded?;
+        let entries: Vec<(&str, &[u8])> = keys
+            .into_iter()
+            .zip(encoded.iter().map(Vec::as_slice))
+            .collect();
+        backend.write_many(&entries, ttl.into()).await
+    }
+}
+
+fn encode_all<V: Encode>(entries: &[(&str, V)]) -> BackendResult<Vec<Vec<u8>>> {
+    let encode = |(index, (_, value)): (usize, &(&str, V))| {
+        let encoded = value.encode();
+        encoded.map_err(|error| error.with_failed_indices(vec![index]))
+    };
+    entries.iter().enumerate().map(encode).collect()
+}
+
+fn decoded<V: Decode>(stored: Option<Stored>) -> BackendResult<Option<V>> {
+    stored.map(|stored| stored.decode()).transpose()
+}

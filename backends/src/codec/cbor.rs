@@ -1,0 +1,348 @@
+//! CBOR by ciborium, with decimal integers and cheap byte vectors at the top level.
+
+use std::any::type_name;
+use std::io;
+
+use ciborium::de::{Error as DecodeFailure, from_reader_with_buffer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Codec;
+use super::bytes::{self, Bytes};
+use super::decimal;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// The default codec: the stored format that the [module](super) describes.
+#[derive(Debug, Clone, Copy)]
+pub struct Cbor;
+
+impl Codec for Cbor {
+    fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
+        if let Some(bytes) = bytes::collect(value) {
+            return Ok(encode_bytes(&bytes));
+        }
+        let mut encoded = Vec::with_capacity(128);
+        // What the value's own `Serialize` says about its failure may quote the value.
+        ciborium::into_writer(value, &mut encoded).map_err(|_| {
+            BackendError::new(
+                ErrorKind::Encode,
+                format!("`{}` refused to be serialized", type_name::<T>()),
+            )
+        })?;
+        Ok(as_decimal(&encoded).unwrap_or(encoded))
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {
+        decode(bytes).map_err(|(what, offset)| {
+            BackendError::new(
+                ErrorKind::Decode,
+                format!("{what} at byte {offset}, for `{}`", type_name::<T>()),
+            )
+        })
+    }
+}
+
+/// Tag 64, "uint8 typed array" (RFC 8746): the two bytes of its header.
+const TYPED_ARRAY: [u8; 2] = [0xd8, 64];
+/// The first byte of a byte string is this plus how its length is written.
+const BYTE_STRING: u8 = 0x40;
+/// Inputs up to this length are decoded without allocating a scratch buffer.
+const SMALL: usize = 256;
+const LARGEST_SCRATCH: usize = 64 * 1024;
+
+/// What is wrong with stored bytes, and where.
+type Failure = (&'static str, usize);
+
+fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
+    let length = bytes.len() as u64;
+    let mut encoded = Vec::with_capacity(bytes.len() + 11);
+    encoded.extend(TYPED_ARRAY);
+    match length {
+        0..24 => encoded.push(BYTE_STRING + length as u8),
+        24..0x100 => encoded.extend([BYTE_STRING + 24, length as u8]),
+        0x100..0x1_0000 => {
+            encoded.push(BYTE_STRING + 25);
+            encoded.extend((length as u16).to_be_bytes());
+        }
+        0x1_0000..0x1_0000_0000 => {
+            encoded.push(BYTE_STRING + 26);
+            encoded.extend((length as u32).to_be_bytes());
+        }
+        _ => {
+            encoded.push(BYTE_STRING + 27);
+            encoded.extend(length.to_be_bytes());
+        }
+    }
+    encoded.extend(bytes);
+    encoded
+}
+
+/// Reads the header of an item: its major type, its argument and the rest. `None` for indefinite lengths and reserved forms.
+fn header(item: &[u8]) -> Option<(u8, u64, &[u8])> {
+    let (&first, rest) = item.split_first()?;
+    let (argument, rest) = match first & 0x1f {
+        small @ 0..24 => (u64::from(small), rest),
+        size @ 24..28 => {
+            let (argument, rest) = rest.split_at_checked(1 << (size - 24))?;
+            let argument = argument
+                .iter()
+                .fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+            (argument, rest)
+        }
+        _ => return None,
+    };
+    Some((first >> 5, argument, rest))
+}
+
+/// Rewrites an item of major type 0 or 1 that fits `i64` or `u64` as decimal text.
+///
+/// Decided on the bytes, because serde calls don't show it: ciborium's captured tags arrive as newtype variants and are
+/// written as bare integers all the same.
+fn as_decimal(encoded: &[u8]) -> Option<Vec<u8>> {
+    match header(encoded)? {
+        (0, size, []) => Some(size.to_string().into_bytes()),
+        (1, size, []) => Some((-1 - i64::try_from(size).ok()?).to_string().into_bytes()),
+        _ => None,
+    }
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    let Some(&first) = bytes.first() else {
+        return Err(("nothing", 0));
+    };
+    if decimal::begins_integer(first) {
+        let value = decimal::parse(bytes).ok_or(("an integer that isn't canonical", 0))?;
+        let mut item = Vec::with_capacity(9);
+        ciborium::into_writer(&value, &mut item).map_err(|_| ("an integer", 0))?;
+        return decode_item(&item);
+    }
+    if let Some(content) = typed_array(bytes) {
+        // A type that asks for tags must get ciborium's own view of them.
+        if let Ok(value) = T::deserialize(Bytes(content)) {
+            return Ok(value);
+        }
+    }
+    decode_item(bytes)
+}
+
+/// Returns the content if `bytes` are exactly one byte string under tag 64.
+fn typed_array(bytes: &[u8]) -> Option<&[u8]> {
+    let (major, length, content) = header(bytes.strip_prefix(&TYPED_ARRAY)?)?;
+    (major == BYTE_STRING >> 5 && length == content.len() as u64).then_some(content)
+}
+
+fn decode_item<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    // ciborium reads short strings through a scratch buffer and refuses a `str` that is longer than it. No string is
+    // longer than its input, so a small input needs no more than the stack.
+    let mut rest = bytes;
+    let result = if bytes.len() <= SMALL {
+        from_reader_with_buffer(&mut rest, &mut [0; SMALL])
+    } else {
+        let mut scratch = vec![0; bytes.len().min(LARGEST_SCRATCH)];
+        from_reader_with_buffer(&mut rest, &mut scratch)
+    };
+    let offset = bytes.len() - rest.len();
+    match result {
+        Ok(value) if rest.is_empty() => Ok(value),
+        Ok(_) => Err(("trailing bytes", offset)),
+        Err(failure) => Err(describe(&failure, offset)),
+    }
+}
+
+/// Keeps the category and the offset of ciborium's error, and not its text, which quotes the value.
+fn describe(failure: &DecodeFailure<io::Error>, offset: usize) -> Failure {
+    match failure {
+        DecodeFailure::Io(_) => ("a truncated item", offset),
+        DecodeFailure::Syntax(at) => ("malformed CBOR", *at),
+        DecodeFailure::Semantic(at, _) => ("an unexpected item", at.unwrap_or(offset)),
+        DecodeFailure::RecursionLimitExceeded => ("items nested too deep", offset),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[track_caller]
+    fn round_trip<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+        value: T,
+    ) -> Vec<u8> {
+        let encoded = Cbor::encode(&value).unwrap();
+        assert_eq!(
+            Cbor::decode::<T>(&encoded).unwrap(),
+            value,
+            "{}",
+            hex(&encoded)
+        );
+        encoded
+    }
+
+    #[test]
+    fn integers_are_decimal_text() {
+        assert_eq!(round_trip(0u8), b"0");
+        assert_eq!(round_trip(-14i8), b"-14");
+        assert_eq!(round_trip(i64::MIN), b"-9223372036854775808");
+        assert_eq!(round_trip(u64::MAX), b"18446744073709551615");
+        assert_eq!(round_trip(Some(7u16)), b"7");
+        assert_eq!(round_trip(-1i128), b"-1");
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_are_cbor() {
+        assert_eq!(
+            hex(&round_trip(i128::from(i64::MIN) - 1)),
+            "3b8000000000000000"
+        );
+        assert_eq!(hex(&round_trip(i128::from(u64::MAX) + 1))[..2], *"c2");
+        round_trip(i128::MIN);
+        round_trip(u128::MAX);
+    }
+
+    #[test]
+    fn a_captured_tag_that_is_written_as_an_integer_is_decimal() {
+        let value = ciborium::tag::Captured(None, -14);
+        assert_eq!(Cbor::encode(&value).unwrap(), b"-14");
+    }
+
+    #[test]
+    fn bytes_cost_their_length_and_a_header() {
+        for (length, overhead) in [
+            (1, 3),
+            (23, 3),
+            (24, 4),
+            (255, 4),
+            (256, 5),
+            (65_535, 5),
+            (65_536, 7),
+        ] {
+            assert_eq!(round_trip(vec![200u8; length]).len(), length + overhead);
+        }
+        assert_eq!(hex(&round_trip(Vec::<u8>::new())), "80");
+        assert_eq!(hex(&round_trip(Some(vec![1u8, 2]))), "d840420102");
+    }
+
+    #[test]
+    fn bytes_are_read_as_whatever_a_sequence_of_numbers_may_be() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Small(u8);
+        let encoded = Cbor::encode(&[1u8, 2, 3][..]).unwrap();
+        assert_eq!(Cbor::decode::<[u8; 3]>(&encoded).unwrap(), [1, 2, 3]);
+        assert_eq!(Cbor::decode::<Vec<u64>>(&encoded).unwrap(), [1, 2, 3]);
+        assert_eq!(
+            Cbor::decode::<Vec<Small>>(&encoded).unwrap(),
+            [Small(1), Small(2), Small(3)]
+        );
+        assert_eq!(
+            Cbor::decode::<Option<Vec<u8>>>(&encoded).unwrap(),
+            Some(vec![1, 2, 3])
+        );
+        assert_eq!(
+            Cbor::decode::<serde_bytes::ByteBuf>(&encoded)
+                .unwrap()
+                .as_slice(),
+            [1, 2, 3]
+        );
+        let array = Cbor::encode(&[1u64, 2, 3][..]).unwrap();
+        assert_eq!(Cbor::decode::<Vec<u8>>(&array).unwrap(), [1, 2, 3]);
+        type Tagged = ciborium::tag::Required<serde_bytes::ByteBuf, 64>;
+        assert_eq!(
+            Cbor::decode::<Tagged>(&encoded).unwrap().0.as_slice(),
+            [1, 2, 3]
+        );
+    }
+
+    #[test]
+    fn an_untagged_enum_does_not_mistake_bytes() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(untagged)]
+        enum Blob {
+            Bytes(Vec<u8>),
+            Text(String),
+        }
+        round_trip(Blob::Bytes(b"abc".to_vec()));
+        round_trip(Blob::Text("abc".to_string()));
+    }
+
+    #[test]
+    fn a_string_of_any_length_is_read_through_str() {
+        struct Text(String);
+        impl<'de> Deserialize<'de> for Text {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = Text;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("text")
+                    }
+                    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                        Ok(Text(text.to_string()))
+                    }
+                }
+                deserializer.deserialize_str(Visitor)
+            }
+        }
+        for length in [0, 253, 254, 255, 256, 257, 5000] {
+            let text = "x".repeat(length);
+            let encoded = Cbor::encode(&text).unwrap();
+            assert_eq!(Cbor::decode::<Text>(&encoded).unwrap().0, text);
+        }
+    }
+
+    #[test]
+    fn hostile_bytes_name_category_offset_and_type() {
+        let message = |bytes: &[u8]| Cbor::decode::<Vec<String>>(bytes).unwrap_err().to_string();
+        let expected = |what| {
+            format!(
+                "stored bytes do not decode: {what}, for `alloc::vec::Vec<alloc::string::String>`"
+            )
+        };
+        assert_eq!(message(b""), expected("nothing at byte 0"));
+        assert_eq!(message(b"\x80\x00"), expected("trailing bytes at byte 1"));
+        assert_eq!(
+            message(b"\x81\x63ab"),
+            expected("a truncated item at byte 4")
+        );
+        assert_eq!(
+            message(b"05"),
+            expected("an integer that isn't canonical at byte 0")
+        );
+        assert!(message(b"\xff").contains("an unexpected item"));
+        assert!(message(b"\x1c").contains("malformed CBOR"));
+        assert!(
+            Cbor::decode::<ciborium::Value>(&[0x81; 10_000])
+                .unwrap_err()
+                .to_string()
+                .contains("nested too deep")
+        );
+    }
+
+    #[test]
+    fn an_error_does_not_quote_the_value() {
+        #[derive(Debug, Deserialize)]
+        enum Choice {
+            #[allow(dead_code)]
+            Known,
+        }
+        let error = Cbor::decode::<Choice>(&Cbor::encode("topsecret").unwrap()).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("topsecret"));
+    }
+
+    #[test]
+    fn a_refusal_to_serialize_does_not_quote_the_value() {
+        struct Refuses;
+        impl Serialize for Refuses {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("topsecret"))
+            }
+        }
+        let error = Cbor::encode(&Refuses).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Encode);
+        assert!(!format!("{error} {error:?}").contains("topsecret"));
+    }
+}

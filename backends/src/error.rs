@@ -1,0 +1,237 @@
+//! The one error type of this crate and what its kinds mean.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+/// The result of every call to a backend.
+pub type BackendResult<T> = Result<T, BackendError>;
+
+/// Says why a call failed, and whether it may have taken effect all the same.
+///
+/// An error never carries a stored value, a key or a credential: not in `Display`, not in `Debug`, not in `source()`.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::{BackendError, ErrorKind};
+///
+/// let error = BackendError::new(ErrorKind::Unavailable, "connection refused");
+/// assert_eq!(error.kind(), ErrorKind::Unavailable);
+/// assert!(error.is_transient() && !error.outcome_unknown());
+/// assert_eq!(error.to_string(), "backend unavailable: connection refused");
+/// ```
+pub struct BackendError(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    outcome_unknown: bool,
+    failed: Vec<usize>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What went wrong, independent of the backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The backend can't be reached or can't serve now: a closed socket, too many waiting calls, or a server that
+    /// answers `LOADING`, `READONLY`, `MASTERDOWN`, `CLUSTERDOWN`, `BUSY`, `MISCONF` or `TRYAGAIN`.
+    Unavailable,
+    /// The call's time limit passed.
+    Timeout,
+    /// The server refused the credentials or the permission (`NOAUTH`, `WRONGPASS`, `NOPERM`, a refused certificate).
+    Denied,
+    /// The value could not be encoded; nothing was stored.
+    Encode,
+    /// The stored bytes are not a value of the type that was asked for.
+    Decode,
+    /// The stored value doesn't support the operation: counting something that is not an integer in the range of
+    /// `i64`, or touching a key of a foreign Redis type.
+    WrongType,
+    /// The counter would leave the range of `i64`; it is unchanged.
+    Overflow,
+    /// A TTL of zero or of more than 10,000 years.
+    InvalidTtl,
+    /// An empty key, one over the limit, or an entry whose key was changed by an update.
+    InvalidKey,
+    /// A URL or a setting that can't be right.
+    InvalidConfig,
+    /// A value over the limit.
+    TooLarge,
+    /// Other writers were faster in every one of the bounded tries.
+    Conflict,
+    /// No room: the server's `OOM`, or a bounded memory backend that doesn't evict.
+    Full,
+    /// The backend can't do this, for instance because the server is too old to know the command.
+    Unsupported,
+    /// Any other failure.
+    Other,
+}
+
+impl BackendError {
+    /// Makes an error; `message` is lower case, has no full stop, and holds neither value, key nor credential.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            outcome_unknown: false,
+            failed: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// Keeps the cause; the rule about values, keys and credentials holds for it as well.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Marks that the call may have taken effect although no answer arrived.
+    #[must_use]
+    pub fn with_outcome_unknown(mut self) -> Self {
+        self.0.outcome_unknown = true;
+        self
+    }
+
+    /// Names the positions, in the caller's slice, of the entries that were not handled.
+    #[must_use]
+    pub fn with_failed_indices(mut self, failed: Vec<usize>) -> Self {
+        self.0.failed = failed;
+        self
+    }
+
+    /// Returns what went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Says whether the same call may succeed later: `Unavailable`, `Timeout` and `Conflict`.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Conflict
+        )
+    }
+
+    /// Says whether the call may have taken effect although no answer arrived.
+    ///
+    /// Repeating a call with an unknown outcome may count twice or take a second value, so the library never does it.
+    pub fn outcome_unknown(&self) -> bool {
+        self.0.outcome_unknown
+    }
+
+    /// Returns the positions of the entries of a `set_many` that were not stored, or whose storing was not
+    /// acknowledged; empty for every other call.
+    pub fn failed_indices(&self) -> &[usize] {
+        &self.0.failed
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.kind, self.0.message)?;
+        if !self.0.failed.is_empty() {
+            write!(f, " (entries {:?})", self.0.failed)?;
+        }
+        if self.0.outcome_unknown {
+            f.write_str(" (outcome unknown)")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackendError")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("outcome_unknown", &self.0.outcome_unknown)
+            .field("failed_indices", &self.0.failed)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl Error for BackendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable => "backend unavailable",
+            Self::Timeout => "timed out",
+            Self::Denied => "denied",
+            Self::Encode => "value does not encode",
+            Self::Decode => "stored bytes do not decode",
+            Self::WrongType => "wrong type",
+            Self::Overflow => "counter overflow",
+            Self::InvalidTtl => "invalid ttl",
+            Self::InvalidKey => "invalid key",
+            Self::InvalidConfig => "invalid configuration",
+            Self::TooLarge => "value too large",
+            Self::Conflict => "conflict",
+            Self::Full => "no room",
+            Self::Unsupported => "unsupported",
+            Self::Other => "backend error",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_small_enough_to_pass_by_value() {
+        assert_eq!(size_of::<BackendError>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn an_error_crosses_threads() {
+        fn check<T: Send + Sync + 'static>() {}
+        check::<BackendError>();
+    }
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_transient() {
+        use ErrorKind::*;
+        let all = [
+            Unavailable,
+            Timeout,
+            Denied,
+            Encode,
+            Decode,
+            WrongType,
+            Overflow,
+            InvalidTtl,
+            InvalidKey,
+            InvalidConfig,
+            TooLarge,
+            Conflict,
+            Full,
+            Unsupported,
+            Other,
+        ];
+        let transient: Vec<_> = all
+            .into_iter()
+            .filter(|&kind| BackendError::new(kind, "").is_transient())
+            .collect();
+        assert_eq!(transient, [Unavailable, Timeout, Conflict]);
+    }
+
+    #[test]
+    fn the_text_tells_what_is_unknown_and_what_failed() {
+        let error = BackendError::new(ErrorKind::Timeout, "no reply within 1s")
+            .with_failed_indices(vec![1, 3])
+            .with_outcome_unknown();
+        assert_eq!(
+            error.to_string(),
+            "timed out: no reply within 1s (entries [1, 3]) (outcome unknown)"
+        );
+    }
+}

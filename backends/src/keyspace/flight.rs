@@ -1,0 +1,107 @@
+//! Cache-aside with one computation at a time per key and store.
+
+use std::future::Future;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use dashmap::DashMap;
+use tokio::sync::Semaphore;
+
+use super::Valued;
+use super::key::Key;
+use super::value::{ValueArg, decode};
+use crate::backend::{Backend, Condition, Instance, Stored, Write};
+use crate::error::BackendError;
+
+/// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
+///
+/// Of all callers in this process that miss the same key of the same store at the same time, one runs its `compute` and
+/// the others get its value ([`Backend::instance`] tells what one store is). A leader that fails, is dropped or
+/// panics wakes one of them, which becomes the leader. A value that somebody else stored while `compute` ran is not
+/// overwritten: it is returned in place of the computed one.
+///
+/// # Errors
+///
+/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with.
+///
+/// # Cancel safety
+///
+/// A dropped future may have stored the value.
+pub fn get_or_set_with<'b, K, B, F, Fut, E>(
+    backend: &'b B,
+    key: Key,
+    compute: F,
+) -> impl Future<Output = Result<K::Value, E>> + use<'b, K, B, F, Fut, E>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<K::Value, E>>,
+    E: From<BackendError>,
+{
+    async move {
+        if let Some(value) = decode::<K>(backend.get_stored(&key).await?)? {
+            return Ok(value);
+        }
+        let seat = Seat::take(backend.instance(), &key);
+        // Nobody closes the semaphore. The permit goes to the next in line however this future ends.
+        let _turn = seat.flight.turn.acquire().await;
+        if let Some(value) = decode::<K>(seat.flight.landed.get().cloned())? {
+            return Ok(value);
+        }
+        // A flight that ended between the first look and the seat has left its value in the store.
+        if let Some(value) = decode::<K>(backend.get_stored(&key).await?)? {
+            return Ok(value);
+        }
+        let value = compute().await?;
+        let encoded = ValueArg::<K::Value>::encode::<K::Codec>(&value)?;
+        let options = Write::new(K::INFO.life).when(Condition::Absent);
+        if backend.write(&key, &encoded, options).await? {
+            // The first leader that stores a value is the last: `set` can't fail.
+            let _ = seat.flight.landed.set(Stored::from(encoded));
+            return Ok(value);
+        }
+        let present = decode::<K>(backend.get_stored(&key).await?)?;
+        Ok(present.unwrap_or(value))
+    }
+}
+
+/// The computations that run now, by store and key.
+static FLIGHTS: LazyLock<DashMap<(Instance, Box<str>), Arc<Flight>>> = LazyLock::new(DashMap::new);
+
+struct Flight {
+    /// One permit: who holds it is the leader.
+    turn: Semaphore,
+    /// What a leader stored; whoever waits takes it from here.
+    landed: OnceLock<Stored>,
+}
+
+/// A caller's part in a flight, given back when dropped; the last one takes the flight off the table.
+struct Seat {
+    place: (Instance, Box<str>),
+    flight: Arc<Flight>,
+}
+
+impl Seat {
+    fn take(store: Instance, key: &str) -> Self {
+        let place = (store, Box::from(key));
+        let flight = FLIGHTS.entry(place.clone()).or_insert_with(|| {
+            Arc::new(Flight {
+                turn: Semaphore::new(1),
+                landed: OnceLock::new(),
+            })
+        });
+        let flight = flight.clone();
+        Self { place, flight }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // Seats are taken under the same lock, so two references are this seat's and the table's. A flight that has
+        // landed is left at once, so that who misses later computes anew.
+        FLIGHTS.remove_if(&self.place, |_, flight| {
+            Arc::ptr_eq(flight, &self.flight)
+                && (Arc::strong_count(flight) == 2 || flight.landed.get().is_some())
+        });
+    }
+}

@@ -1,0 +1,293 @@
+//! The text of a key: built from segments, and read back.
+
+use std::fmt;
+use std::ops::Deref;
+
+use arrayvec::ArrayString;
+use percent_encoding::percent_decode_str;
+
+use super::KeyspaceInfo;
+use super::segment::{KeyArg, KeySegment, SegmentWriter};
+
+/// The text of a typed key: `prefix:segment:segment`, to be passed wherever the raw API takes a `&str`.
+///
+/// The segments are percent-escaped, so that different keys have different text and no part of one can be mistaken
+/// for a separator, a pattern or a hash tag. A text of up to 60 bytes allocates nothing.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::Keyspace;
+///
+/// #[derive(Keyspace)]
+/// #[keyspace(prefix = "page", ttl = "5m", value = String)]
+/// struct Page<'a> {
+///     locale: &'a str,
+///     path: &'a str,
+/// }
+///
+/// assert_eq!(&*Page { locale: "en", path: "/a:b" }.key(), "page:en:/a%3Ab");
+/// ```
+#[derive(Clone)]
+pub struct Key(Text);
+
+#[derive(Clone)]
+enum Text {
+    Short(ArrayString<SHORT>),
+    Long(String),
+}
+
+/// Keys up to this length, in bytes, live on the stack.
+const SHORT: usize = 60;
+
+impl Key {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Text::Short(text) => text,
+            Text::Long(text) => text,
+        }
+    }
+}
+
+impl Deref for Key {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for Key {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Key {}
+
+/// For the derive: builds the text of a key, segment by segment.
+#[derive(Debug)]
+pub struct KeyBuilder {
+    key: Key,
+    segments: usize,
+}
+
+impl KeyBuilder {
+    /// Begins a key of the keyspace.
+    pub fn new(keyspace: &KeyspaceInfo) -> Self {
+        let mut builder = Self {
+            key: Key(Text::Short(ArrayString::new())),
+            segments: 0,
+        };
+        builder.push(keyspace.prefix);
+        builder.push(":");
+        builder
+    }
+
+    /// Adds the segment of a key field of type `T`.
+    #[must_use]
+    pub fn segment<T>(mut self, argument: &impl KeyArg<T>) -> Self {
+        self.separate();
+        argument.write(&mut SegmentWriter::new(&mut self));
+        self
+    }
+
+    /// Adds the segment of a key field.
+    #[must_use]
+    pub fn field<T: KeySegment + ?Sized>(mut self, field: &T) -> Self {
+        self.separate();
+        field.write(&mut SegmentWriter::new(&mut self));
+        self
+    }
+
+    /// Returns the key.
+    pub fn build(self) -> Key {
+        self.key
+    }
+
+    fn separate(&mut self) {
+        if self.segments > 0 {
+            self.push(":");
+        }
+        self.segments += 1;
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        match &mut self.key.0 {
+            Text::Long(long) => long.push_str(text),
+            Text::Short(short) => {
+                if short.try_push_str(text).is_err() {
+                    let mut long = String::with_capacity(2 * (short.len() + text.len()));
+                    long.push_str(short);
+                    long.push_str(text);
+                    self.key.0 = Text::Long(long);
+                }
+            }
+        }
+    }
+}
+
+/// For the derive: reads the segments of a key back.
+///
+/// Each segment must be the text that its value writes, to the letter: so two texts never name one key.
+#[derive(Debug)]
+pub struct Segments<'a>(Option<&'a str>);
+
+impl<'a> Segments<'a> {
+    /// Begins to read the text of a key; `None` if it belongs to another keyspace.
+    pub fn new(keyspace: &KeyspaceInfo, text: &'a str) -> Option<Self> {
+        let rest = text.strip_prefix(keyspace.prefix)?.strip_prefix(':')?;
+        let none = keyspace.key_fields.is_empty() && rest.is_empty();
+        Some(Self((!none).then_some(rest)))
+    }
+
+    /// Reads the segment of a key field of type `T`.
+    pub fn next<T: KeySegment + ?Sized>(&mut self) -> Option<T::Owned>
+    where
+        T::Owned: KeySegment,
+    {
+        let rest = self.0?;
+        let (segment, rest) = match rest.split_once(':') {
+            Some((segment, rest)) => (segment, Some(rest)),
+            None => (rest, None),
+        };
+        self.0 = rest;
+        let text = percent_decode_str(segment).decode_utf8().ok()?;
+        let value = T::parse(&text)?;
+        is_written_as(&value, segment).then_some(value)
+    }
+
+    /// Makes sure that nothing is left.
+    pub fn end(self) -> Option<()> {
+        self.0.is_none().then_some(())
+    }
+}
+
+fn is_written_as<T: KeySegment>(value: &T, segment: &str) -> bool {
+    let mut written = KeyBuilder {
+        key: Key(Text::Short(ArrayString::new())),
+        segments: 0,
+    };
+    value.write(&mut SegmentWriter::new(&mut written));
+    written.key.as_str() == segment
+}
+
+/// Returns the prefix that all keys of the keyspace and no others begin with.
+pub(super) fn scan_prefix(keyspace: &KeyspaceInfo) -> String {
+    format!("{}:", keyspace.prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Life;
+    use crate::keyspace::Kind;
+
+    const PAIR: KeyspaceInfo =
+        KeyspaceInfo::new("Pair", "pair", Kind::Value, &["a", "b"], Life::Never);
+
+    fn pair(a: &str, b: &str) -> Key {
+        KeyBuilder::new(&PAIR).field(a).field(b).build()
+    }
+
+    fn parse(text: &str) -> Option<(String, String)> {
+        let mut segments = Segments::new(&PAIR, text)?;
+        let pair = (segments.next::<str>()?, segments.next::<str>()?);
+        segments.end()?;
+        Some(pair)
+    }
+
+    #[test]
+    fn a_separator_inside_of_a_segment_is_not_one() {
+        assert_eq!(&*pair("a:b", "c"), "pair:a%3Ab:c");
+        assert_eq!(&*pair("a", "b:c"), "pair:a:b%3Ac");
+    }
+
+    #[test]
+    fn what_means_something_elsewhere_never_appears_raw() {
+        for char in "%:*?[]^\\{} \t\n\0\u{7f}\u{a0}\u{2003}\u{85}".chars() {
+            let key = pair(&char.to_string(), "");
+            assert!(
+                !key["pair:".len()..key.len() - 1].contains(char) || char == '%',
+                "{char:?} in {key}"
+            );
+        }
+        assert_eq!(&*pair("%", ""), "pair:%25:");
+    }
+
+    #[test]
+    fn keys_are_read_back() {
+        let odd = [
+            "",
+            "a",
+            "%41",
+            "a:b",
+            "ü",
+            "\u{10ffff}",
+            "{x}",
+            &"long".repeat(50),
+        ];
+        for a in odd {
+            for b in odd {
+                assert_eq!(parse(&pair(a, b)), Some((a.to_string(), b.to_string())));
+            }
+        }
+    }
+
+    #[test]
+    fn text_that_no_key_has_is_not_read() {
+        for text in [
+            "",
+            "pair",
+            "pair:",
+            "pair:a",
+            "pair:a:b:c",
+            "pairs:a:b",
+            "pair:%61:b",
+            "pair:%3a:b",
+            "pair:%:b",
+            "pair:ü:b",
+            "pair:%ff:b",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_without_fields_is_the_prefix_and_a_colon() {
+        const ONE: KeyspaceInfo = KeyspaceInfo::new("One", "one", Kind::Counter, &[], Life::Never);
+        assert_eq!(&*KeyBuilder::new(&ONE).build(), "one:");
+        assert!(Segments::new(&ONE, "one:").unwrap().end().is_some());
+        assert!(Segments::new(&ONE, "one:x").unwrap().end().is_none());
+    }
+
+    #[test]
+    fn numbers_are_read_back_only_as_they_are_written() {
+        const ONE: KeyspaceInfo =
+            KeyspaceInfo::new("One", "one", Kind::Counter, &["n"], Life::Never);
+        let read = |text| Segments::new(&ONE, text)?.next::<u32>();
+        assert_eq!(read("one:7"), Some(7));
+        for text in ["one:07", "one:+7", "one:-7", "one:", "one:4294967296"] {
+            assert_eq!(read(text), None);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Typed keyspaces: what `#[derive(Keyspace)]` implements, and the operations behind the generated accessors.
+//!
+//! A keyspace is a struct whose key fields name an entry. The derive generates inherent methods; each is one call of a
+//! function of this module with the key that it built, so code that is generic over keyspaces calls them directly:
+//!
+//! ```
+//! use reinhardt_backends::{Backend, BackendResult, MemoryBackend, keyspace::{self, Entry, Keyspace}};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Serialize, Deserialize, Keyspace)]
+//! #[keyspace(prefix = "session", ttl = "30m")]
+//! struct Session {
+//!     #[keyspace(key)]
+//!     id: String,
+//! }
+//!
+//! async fn rename<K: Entry>(backend: &dyn Backend, entry: &K) -> BackendResult<bool> {
+//!     keyspace::set_if_absent::<K, _, _>(backend, entry.entry_key(), entry).await
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> BackendResult<()> {
+//! let session = Session { id: "abc".to_string() };
+//! assert!(rename(&MemoryBackend::new(), &session).await?);
+//! assert_eq!(Session::INFO.prefix, "session");
+//! # Ok(()) }
+//! ```
+
+mod counter;
+mod entry;
+mod flight;
+mod key;
+mod segment;
+mod update;
+mod value;
+
+use crate::backend::Life;
+use crate::codec::Codec;
+
+pub use counter::{count, hit, increment, increment_by};
+pub use entry::{scan, update_entry};
+pub use flight::get_or_set_with;
+pub use key::{Key, KeyBuilder, Segments};
+pub use segment::{KeyArg, KeySegment, SegmentWriter};
+pub use update::update;
+pub use value::{
+    ValueArg, clear, delete, exists, get, get_many, set, set_for, set_if_absent, set_if_present,
+    take, touch, ttl,
+};
+
+/// What a keyspace declares at its type; the derive writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyspaceInfo {
+    /// The name of the struct.
+    pub name: &'static str,
+    /// The first part of every key.
+    pub prefix: &'static str,
+    /// What the keyspace holds.
+    pub kind: Kind,
+    /// The names of the key fields, in order.
+    pub key_fields: &'static [&'static str],
+    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`].
+    pub life: Life,
+}
+
+/// What a keyspace holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The struct itself is the value and some of its fields are the key.
+    Entry,
+    /// The struct is a key with a value type of its own.
+    Value,
+    /// The struct is the key of a counter.
+    Counter,
+}
+
+impl KeyspaceInfo {
+    /// For the derive: puts the declaration together, at compile time.
+    ///
+    /// # Panics
+    ///
+    /// If `life` is zero, over the limit or [`Life::Keep`]: in a constant this is a compile error.
+    pub const fn new(
+        name: &'static str,
+        prefix: &'static str,
+        kind: Kind,
+        key_fields: &'static [&'static str],
+        life: Life,
+    ) -> Self {
+        match life {
+            Life::Keep => panic!("a keyspace declares a life of its own"),
+            Life::Never => {}
+            Life::In(ttl) => {
+                assert!(!ttl.is_zero(), "the ttl of a keyspace is zero");
+                assert!(
+                    ttl.as_secs() < crate::backend::MAX_TTL.as_secs(),
+                    "the ttl of a keyspace is over 10,000 years"
+                );
+            }
+        }
+        Self {
+            name,
+            prefix,
+            kind,
+            key_fields,
+            life,
+        }
+    }
+}
+
+/// A struct whose key fields name an entry in a backend; derive it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a keyspace",
+    note = "derive it: `#[derive(Keyspace)]` with `#[keyspace(prefix = \"...\", ttl = \"...\")]`"
+)]
+pub trait Keyspace {
+    /// The declaration.
+    const INFO: KeyspaceInfo;
+
+    /// The key fields as owned values: one field's type, a tuple of several, `()` of none.
+    type OwnedKey;
+
+    /// Reads the text of a key back; `None` if it is not the text of a key of this keyspace, to the letter.
+    fn parse_key(text: &str) -> Option<Self::OwnedKey>;
+}
+
+/// A keyspace whose entries hold a value: the struct itself or what `value = T` names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a keyspace of values",
+    note = "counters are counted with `increment`, `increment_by` and `hit`"
+)]
+pub trait Valued: Keyspace {
+    /// What an entry holds.
+    type Value: serde::Serialize + serde::de::DeserializeOwned;
+    /// How it is stored.
+    type Codec: Codec;
+}
+
+/// A keyspace whose entries are the structs themselves.
+pub trait Entry: Valued<Value = Self> + serde::Serialize + serde::de::DeserializeOwned {
+    /// Returns the key that the key fields of this entry name.
+    fn entry_key(&self) -> Key;
+}
+
+/// A keyspace of counters.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a keyspace of counters",
+    note = "declare it with `#[keyspace(prefix = \"...\", ttl = \"...\", counter)]`"
+)]
+pub trait Counter: Keyspace {}

@@ -1,0 +1,208 @@
+//! What can be a part of a key, and how it is escaped.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::sync::Arc;
+
+use super::key::KeyBuilder;
+use crate::escape::escape;
+
+/// A type whose values can be a segment of a key.
+///
+/// Two values that aren't equal must write different text, and `parse` must read back what `write` wrote. Whatever the
+/// text is, it can't leave its segment: it is percent-escaped on the way.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::keyspace::{KeySegment, SegmentWriter};
+///
+/// struct UserId(u64);
+///
+/// impl KeySegment for UserId {
+///     type Owned = Self;
+///
+///     fn write(&self, segment: &mut SegmentWriter<'_>) {
+///         segment.display(self.0);
+///     }
+///
+///     fn parse(text: &str) -> Option<Self> {
+///         text.parse().ok().map(Self)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a part of a key",
+    note = "strings, integers, `bool`, `char` and IP addresses can; implement `KeySegment` for types of your own"
+)]
+pub trait KeySegment {
+    /// What a segment is read back as.
+    type Owned;
+
+    /// Writes the value as text.
+    fn write(&self, segment: &mut SegmentWriter<'_>);
+
+    /// Reads unescaped text back.
+    fn parse(text: &str) -> Option<Self::Owned>;
+}
+
+/// Takes the text of one segment and escapes it on the way into the key.
+#[derive(Debug)]
+pub struct SegmentWriter<'a>(&'a mut KeyBuilder);
+
+impl<'a> SegmentWriter<'a> {
+    pub(super) fn new(key: &'a mut KeyBuilder) -> Self {
+        Self(key)
+    }
+
+    /// Adds text to the segment.
+    pub fn text(&mut self, text: &str) {
+        for part in escape(text) {
+            self.0.push(part);
+        }
+    }
+
+    /// Adds the `Display` text of a value to the segment.
+    ///
+    /// # Panics
+    ///
+    /// If the value's own `Display` fails, as `to_string` does.
+    pub fn display(&mut self, value: impl Display) {
+        write!(self, "{value}").expect("a Display implementation returned an error of its own");
+    }
+}
+
+impl Write for SegmentWriter<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text);
+        Ok(())
+    }
+}
+
+/// What a generated accessor takes for a key field of type `T`: a `T`, a `&T`, and `&str` for owned strings.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a key for a field of type `{T}`",
+    label = "expected `{T}`, a reference to it, or `&str` for a string"
+)]
+pub trait KeyArg<T> {
+    /// Writes the argument as the field would be written.
+    fn write(&self, segment: &mut SegmentWriter<'_>);
+}
+
+impl<T: KeySegment> KeyArg<T> for T {
+    fn write(&self, segment: &mut SegmentWriter<'_>) {
+        KeySegment::write(self, segment);
+    }
+}
+
+impl<T: KeySegment> KeyArg<T> for &T {
+    fn write(&self, segment: &mut SegmentWriter<'_>) {
+        KeySegment::write(*self, segment);
+    }
+}
+
+macro_rules! by_display {
+    ($($type:ty),*) => {
+        $(impl KeySegment for $type {
+            type Owned = Self;
+
+            fn write(&self, segment: &mut SegmentWriter<'_>) {
+                segment.display(self);
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        })*
+    };
+}
+
+by_display!(
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    bool,
+    char,
+    IpAddr,
+    Ipv4Addr,
+    Ipv6Addr,
+    SocketAddr,
+    SocketAddrV4,
+    SocketAddrV6
+);
+
+macro_rules! owned_strings {
+    ($($type:ty),*) => {
+        $(impl KeySegment for $type {
+            type Owned = Self;
+
+            fn write(&self, segment: &mut SegmentWriter<'_>) {
+                segment.text(self);
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                Some(text.into())
+            }
+        }
+
+        impl KeyArg<$type> for &str {
+            fn write(&self, segment: &mut SegmentWriter<'_>) {
+                segment.text(self);
+            }
+        }
+
+        impl KeyArg<$type> for &&str {
+            fn write(&self, segment: &mut SegmentWriter<'_>) {
+                segment.text(self);
+            }
+        })*
+    };
+}
+
+owned_strings!(String, Box<str>, Arc<str>);
+
+impl KeySegment for str {
+    type Owned = String;
+
+    fn write(&self, segment: &mut SegmentWriter<'_>) {
+        segment.text(self);
+    }
+
+    fn parse(text: &str) -> Option<String> {
+        Some(text.to_string())
+    }
+}
+
+impl KeySegment for Cow<'_, str> {
+    type Owned = String;
+
+    fn write(&self, segment: &mut SegmentWriter<'_>) {
+        segment.text(self);
+    }
+
+    fn parse(text: &str) -> Option<String> {
+        Some(text.to_string())
+    }
+}
+
+impl<T: KeySegment + ?Sized> KeySegment for &T {
+    type Owned = T::Owned;
+
+    fn write(&self, segment: &mut SegmentWriter<'_>) {
+        KeySegment::write(*self, segment);
+    }
+
+    fn parse(text: &str) -> Option<T::Owned> {
+        T::parse(text)
+    }
+}

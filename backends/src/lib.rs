@@ -1,0 +1,10 @@
+//! x
+#![allow(missing_docs)]
+pub mod backend;
+pub mod codec;
+mod error;
+mod escape;
+pub mod keyspace;
+pub use backend::{Backend, Condition, Counted, Expiry, KeyStream, Life, Stored, Write};
+pub use error::{BackendError, BackendResult, ErrorKind};
+pub use keyspace::Keyspace;
