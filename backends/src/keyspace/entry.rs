@@ -55,22 +55,23 @@ where
     let batches = backend
         .scan(&scan_prefix(&K::INFO))
         .ready_chunks(SCAN_BATCH);
-    let stored = batches.then(move |batch| read_batch::<K, B>(backend, batch));
+    let stored = batches.then(move |batch| read_batch(backend, batch, is_key));
     // Entries are decoded last, outside of the box, so that they need not be `Send`.
     let stored = stored.flat_map(stream::iter).boxed();
     stored.map(|item| K::Codec::decode::<K::Value>(item?.as_bytes()))
 }
 
 /// Reads the values under the keys of a batch; keys that are gone by now are left out.
-async fn read_batch<K: Entry, B: Backend + ?Sized>(
+async fn read_batch<B: Backend + ?Sized>(
     backend: &B,
     batch: Vec<BackendResult<String>>,
+    is_key: fn(&str) -> bool,
 ) -> Vec<BackendResult<Stored>> {
     let mut items = Vec::with_capacity(batch.len());
     let mut keys = Vec::with_capacity(batch.len());
     for key in batch {
         match key {
-            Ok(key) if K::parse_key(&key).is_some() => keys.push(key),
+            Ok(key) if is_key(&key) => keys.push(key),
             Ok(_) => items.push(Err(foreign_key())),
             Err(error) => items.push(Err(error)),
         }
