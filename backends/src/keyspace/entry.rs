@@ -52,6 +52,7 @@ where
     K: Entry,
     B: Backend + ?Sized,
 {
+    let is_key: fn(&str) -> bool = |text| K::parse_key(text).is_some();
     let batches = backend
         .scan(&scan_prefix(&K::INFO))
         .ready_chunks(SCAN_BATCH);
