@@ -5,6 +5,8 @@ pub mod codec;
 mod error;
 mod escape;
 pub mod keyspace;
+#[cfg(feature = "memory")]
+pub use backend::memory::{MemoryBackend, MemoryBackendBuilder};
 pub use backend::{Backend, Condition, Counted, Expiry, KeyStream, Life, Stored, Write};
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;

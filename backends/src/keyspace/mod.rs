@@ -33,7 +33,7 @@ mod segment;
 mod update;
 mod value;
 
-use crate::backend::Life;
+use crate::backend::{Life, MAX_TTL};
 use crate::codec::Codec;
 
 pub use counter::{count, hit, increment, increment_by};
@@ -94,7 +94,7 @@ impl KeyspaceInfo {
             Life::In(ttl) => {
                 assert!(!ttl.is_zero(), "the ttl of a keyspace is zero");
                 assert!(
-                    ttl.as_secs() < crate::backend::MAX_TTL.as_secs(),
+                    ttl.as_nanos() <= MAX_TTL.as_nanos(),
                     "the ttl of a keyspace is over 10,000 years"
                 );
             }
