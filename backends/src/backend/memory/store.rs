@@ -296,7 +296,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_has_ended_leaves_without_being_read() {
         let store = Arc::new(Store::default());
-        fill(&store, "hour", 10_000, Life::In(Duration::from_secs(3600)));
+        fill(&store, "hour", 100_000, Life::In(Duration::from_secs(3600)));
         fill(&store, "ever", 10, Life::Never);
         tokio::time::advance(Duration::from_secs(3600)).await;
         let deadline = std::time::Instant::now() + Duration::from_secs(30);
