@@ -1,1 +1,521 @@
-//! x
+//! The backend on a Redis or Valkey server.
+
+mod builder;
+mod connection;
+mod deadline;
+mod reply;
+mod script;
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use redis::{Cmd, Value, cmd};
+
+pub use self::builder::RedisBackendBuilder;
+use self::connection::{Answer, Connection, LinkId, Repeat};
+use self::script::{Invocation, Source};
+use super::life::{Expiry, Life};
+use super::limits::Limits;
+use super::stored::Stored;
+use super::{Backend, Condition, Counted, Instance, KeyStream, Write};
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// How many keys one command names at most, so that the server is never held for long.
+const BATCH: usize = 1000;
+/// How often `clear` looks again for keys that came while it ran.
+const PASSES: usize = 16;
+/// How often a scan starts over because the connection was replaced.
+const RESTARTS: usize = 8;
+
+/// Keeps entries in a Redis (6.2 or newer) or Valkey server.
+///
+/// # Guarantees
+///
+/// * Every key is `namespace:key`; nothing outside of the namespace is read or written.
+/// * Every operation on one key is one command or one script: one round trip, one atomic step. `get_many`, `set_many`,
+///   `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
+/// * Clones share one connection, which is replaced when it is lost. Calls are sent in the order in which they were
+///   first polled.
+/// * Every call ends: within 1 s (builder), waiting for a connection included, or it fails with `Timeout`. The limit is
+///   in real time and no timer on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
+/// * Only calls that change nothing (`get`, `exists`, `ttl`, `get_many`, `scan`, `ping`) are sent again when an answer was
+///   lost. Of all others the error says [`outcome_unknown`](BackendError::outcome_unknown).
+///
+/// # Not guaranteed
+///
+/// * The server's wall clock decides what has expired. When it is set forward entries end early, and late when it is set
+///   back. An entry may be read for up to a millisecond past its end.
+/// * What the server acknowledged can be lost if it crashes or fails over, as its persistence and replication allow.
+/// * A failover to a replica can bring back an older value, or let two callers win a `set_if_absent`.
+///
+/// # Cancel safety
+///
+/// A dropped call may have been sent. It is one atomic step on the server, so it has its whole effect or none.
+///
+/// # Examples
+///
+/// ```no_run
+/// use reinhardt_backends::{Backend, RedisBackend};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// let backend = RedisBackend::new("redis://localhost:6379").await?;
+/// backend.set("user:123", "active", Some(Duration::from_secs(3600))).await?;
+/// assert_eq!(backend.get::<String>("user:123").await?.as_deref(), Some("active"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RedisBackend {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    connection: Connection,
+    /// The namespace, escaped, and a colon; empty where there is none.
+    prefix: String,
+    limits: Limits,
+}
+
+impl RedisBackend {
+    /// Connects to the server at `url`, in the namespace `reinhardt`.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisBackendBuilder::build`].
+    pub async fn new(url: &str) -> BackendResult<Self> {
+        Self::builder().url(url).build().await
+    }
+
+    /// Checks `url` and leaves connecting to the first call; works without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if `url` is not the URL of a server.
+    pub fn connect_lazy(url: &str) -> BackendResult<Self> {
+        Self::builder().url(url).build_lazy()
+    }
+
+    /// Takes the server, the login and the database of a client of redis-rs.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisBackendBuilder::build`].
+    pub async fn from_client(client: redis::Client) -> BackendResult<Self> {
+        Self::builder().client(client).build().await
+    }
+
+    /// Begins to set up a backend.
+    pub fn builder() -> RedisBackendBuilder {
+        RedisBackendBuilder::default()
+    }
+
+    /// Refuses further calls of this backend and its clones (`Unavailable`), waits for those under way, and closes the
+    /// connection.
+    pub async fn close(&self) {
+        self.shared.connection.close().await;
+    }
+}
+
+/// Leaves the server out, whose URL may hold a password.
+impl fmt::Debug for RedisBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBackend")
+            .field("prefix", &self.shared.prefix)
+            .field("limits", &self.shared.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn key(&self, key: &str) -> BackendResult<Vec<u8>> {
+        self.limits.check_key(key)?;
+        Ok([self.prefix.as_bytes(), key.as_bytes()].concat())
+    }
+
+    fn keys(&self, keys: &[&str]) -> BackendResult<Vec<Vec<u8>>> {
+        keys.iter().map(|key| self.key(key)).collect()
+    }
+
+    fn script(&self, source: &'static LazyLock<Source>, key: &str) -> BackendResult<Invocation> {
+        Ok(Invocation::new(source, self.key(key)?))
+    }
+
+    /// Reads with a command that names one key.
+    async fn ask(&self, command: &str, key: &str) -> BackendResult<Value> {
+        let mut command = cmd(command);
+        command.arg(self.key(key)?);
+        self.connection.command(&command, Repeat::Safely).await
+    }
+
+    /// Changes something with a command that names one key.
+    async fn change(&self, command: &str, key: &str) -> BackendResult<Value> {
+        let mut command = cmd(command);
+        command.arg(self.key(key)?);
+        self.connection.command(&command, Repeat::Never).await
+    }
+
+    async fn count(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        let window = Life::from(ttl).checked()?;
+        let mut invocation = self.script(&script::COUNT, key)?.arg(delta.to_string());
+        if let Life::In(ttl) = window {
+            invocation = invocation.arg(ttl.as_millis().to_string());
+        }
+        let reply = self.connection.script(&invocation, Repeat::Never).await?;
+        let (sum, expiry) = match reply::stored_and_expiry(reply)? {
+            Some((stored, expiry)) => (crate::codec::parse_integer(stored.as_bytes()), expiry),
+            None => (None, Expiry::Never),
+        };
+        let sum = sum.ok_or_else(|| {
+            BackendError::new(
+                ErrorKind::Other,
+                "the server's answer has an unexpected shape",
+            )
+        })?;
+        Ok(Counted::new(sum, expiry))
+    }
+
+    async fn remove_many(&self, keys: &[Vec<u8>]) -> BackendResult<u64> {
+        let mut removed = 0;
+        for batch in keys.chunks(BATCH) {
+            let mut command = cmd("UNLINK");
+            command.arg(batch);
+            let reply = self.connection.command(&command, Repeat::Never).await?;
+            removed += reply::integer(reply)?.unsigned_abs();
+        }
+        Ok(removed)
+    }
+
+    async fn page(&self, pattern: &[u8], cursor: u64) -> BackendResult<Page> {
+        let mut command = cmd("SCAN");
+        command
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(pattern)
+            .arg("COUNT")
+            .arg(BATCH);
+        let Answer { value, link } = self.connection.traced(&command, Repeat::Safely).await?;
+        let (next, keys) = reply::page(value)?;
+        Ok(Page { next, keys, link })
+    }
+
+    /// Removes what begins with `prefix`, again and again until a pass over the whole key space finds nothing.
+    async fn clear(&self, prefix: &str) -> BackendResult<u64> {
+        self.limits.check_prefix(prefix)?;
+        if self.prefix.is_empty() && prefix.is_empty() {
+            return Err(BackendError::new(
+                ErrorKind::Unsupported,
+                "without a namespace nothing says which keys to clear",
+            ));
+        }
+        let pattern = self.pattern(prefix);
+        let mut removed = 0;
+        for _ in 0..PASSES {
+            let mut found = false;
+            let mut cursor = 0;
+            let mut came_by = None;
+            loop {
+                let page = self.page(&pattern, cursor).await?;
+                // A cursor means nothing to a server that has been restarted: such a pass isn't the last.
+                found |= !page.keys.is_empty() || came_by.is_some_and(|link| link != page.link);
+                came_by = Some(page.link);
+                removed += self.remove_many(&page.keys).await?;
+                cursor = page.next;
+                if cursor == 0 {
+                    break;
+                }
+            }
+            if !found {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Returns the pattern that all keys with `prefix` and no others match.
+    fn pattern(&self, prefix: &str) -> Vec<u8> {
+        let mut pattern = Vec::new();
+        for byte in self.prefix.bytes().chain(prefix.bytes()) {
+            if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\' | b'^' | b'-') {
+                pattern.push(b'\\');
+            }
+            pattern.push(byte);
+        }
+        pattern.push(b'*');
+        pattern
+    }
+}
+
+/// A page of a scan.
+struct Page {
+    next: u64,
+    keys: Vec<Vec<u8>>,
+    link: LinkId,
+}
+
+/// Where a scan goes on.
+#[derive(Clone, Copy)]
+struct Progress {
+    cursor: u64,
+    came_by: Option<LinkId>,
+    restarts: usize,
+}
+
+impl Progress {
+    /// Where the scan goes on after `page`; a scan by a new connection starts over, because the cursor of a server that
+    /// has been restarted would leave keys out. A key may come twice.
+    fn after(self, page: &Page) -> BackendResult<Option<Self>> {
+        let replaced = self.came_by.is_some_and(|link| link != page.link);
+        if replaced && self.restarts == RESTARTS {
+            return Err(BackendError::new(
+                ErrorKind::Unavailable,
+                "the connection was replaced again and again while keys were scanned",
+            ));
+        }
+        if !replaced && page.next == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            cursor: if replaced { 0 } else { page.next },
+            came_by: Some(page.link),
+            restarts: self.restarts + usize::from(replaced),
+        }))
+    }
+}
+
+fn set_command(key: Vec<u8>, value: &[u8], life: Life) -> Cmd {
+    let mut command = cmd("SET");
+    command.arg(key).arg(value);
+    match life {
+        Life::Keep => command.arg("KEEPTTL"),
+        Life::Never => &mut command,
+        Life::In(ttl) => command.arg("PX").arg(millis(ttl)),
+    };
+    command
+}
+
+/// `ttl` is checked: whole milliseconds, 10,000 years at most.
+fn millis(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_millis()).expect("10,000 years of milliseconds fit u64")
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        let invocation = self.shared.script(&script::READ, key)?;
+        let reply = self
+            .shared
+            .connection
+            .script(&invocation, Repeat::Safely)
+            .await?;
+        reply::stored_and_expiry(reply)
+    }
+
+    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        let life = options.life.checked()?;
+        self.shared.limits.check_value(value)?;
+        let connection = &self.shared.connection;
+        if let Condition::Equals(expected) = options.condition {
+            let life = match life {
+                Life::Keep => "KEEP".to_string(),
+                Life::Never => "NEVER".to_string(),
+                Life::In(ttl) => millis(ttl).to_string(),
+            };
+            let invocation = self.shared.script(&script::COMPARE_AND_SET, key)?;
+            let invocation = invocation.arg(expected).arg(value).arg(life);
+            let reply = connection.script(&invocation, Repeat::Never).await?;
+            return Ok(reply::integer(reply)? == 1);
+        }
+        let mut command = set_command(self.shared.key(key)?, value, life);
+        match options.condition {
+            Condition::Absent => command.arg("NX"),
+            Condition::Present => command.arg("XX"),
+            Condition::Always | Condition::Equals(_) => &mut command,
+        };
+        reply::done(connection.command(&command, Repeat::Never).await?)
+    }
+
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        let reply = match expected {
+            None => self.shared.change("UNLINK", key).await?,
+            Some(expected) => {
+                let invocation = self.shared.script(&script::COMPARE_AND_DELETE, key)?;
+                let invocation = invocation.arg(expected);
+                self.shared
+                    .connection
+                    .script(&invocation, Repeat::Never)
+                    .await?
+            }
+        };
+        Ok(reply::integer(reply)? == 1)
+    }
+
+    async fn increment_by(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> BackendResult<Counted> {
+        self.shared.count(key, delta, ttl).await
+    }
+
+    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+        let connection = &self.shared.connection;
+        let reply = match life.checked()? {
+            Life::Keep => self.shared.ask("EXISTS", key).await?,
+            Life::Never => {
+                let invocation = self.shared.script(&script::PERSIST, key)?;
+                connection.script(&invocation, Repeat::Never).await?
+            }
+            Life::In(ttl) => {
+                let mut command = cmd("PEXPIRE");
+                command.arg(self.shared.key(key)?).arg(millis(ttl));
+                connection.command(&command, Repeat::Never).await?
+            }
+        };
+        Ok(reply::integer(reply)? == 1)
+    }
+
+    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        if let Err(error) = self.shared.limits.check_prefix(prefix) {
+            return stream::iter([Err(error)]).boxed();
+        }
+        let shared = &*self.shared;
+        let pattern = Arc::<[u8]>::from(shared.pattern(prefix));
+        let begin = Progress {
+            cursor: 0,
+            came_by: None,
+            restarts: 0,
+        };
+        let pages = stream::try_unfold(Some(begin), move |progress| {
+            let pattern = pattern.clone();
+            async move {
+                let Some(progress) = progress else {
+                    return Ok(None);
+                };
+                let page = shared.page(&pattern, progress.cursor).await?;
+                let next = progress.after(&page)?;
+                Ok(Some((stream::iter(page.keys.into_iter().map(Ok)), next)))
+            }
+        });
+        let own = shared.prefix.len();
+        // A key that isn't UTF-8 is none of this library's.
+        let keys = pages.try_flatten().try_filter_map(move |key: Vec<u8>| {
+            let key = key.get(own..).map(<[u8]>::to_vec);
+            std::future::ready(Ok(key.and_then(|key| String::from_utf8(key).ok())))
+        });
+        keys.boxed()
+    }
+
+    async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+        reply::stored(self.shared.ask("GET", key).await?)
+    }
+
+    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+        let keys = self.shared.keys(keys)?;
+        let mut all = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(BATCH) {
+            let mut command = cmd("MGET");
+            command.arg(batch);
+            let reply = self
+                .shared
+                .connection
+                .command(&command, Repeat::Safely)
+                .await?;
+            all.extend(reply::all_stored(reply)?);
+        }
+        Ok(all)
+    }
+
+    async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+        reply::stored(self.shared.change("GETDEL", key).await?)
+    }
+
+    async fn write_many(&self, entries: &[(&str, &[u8])], life: Life) -> BackendResult<()> {
+        let life = life.checked()?;
+        self.shared.limits.check_entries(entries)?;
+        let mut failed = Vec::new();
+        let mut first: Option<BackendError> = None;
+        for (start, batch) in (0..).step_by(BATCH).zip(entries.chunks(BATCH)) {
+            let mut pipeline = redis::pipe();
+            for (key, value) in batch {
+                pipeline.add_command(set_command(self.shared.key(key)?, value, life));
+            }
+            match self.shared.connection.pipeline(&pipeline).await {
+                Ok(replies) => {
+                    for (index, reply) in (start..).zip(replies) {
+                        if let Err(error) = reply::done(reply) {
+                            failed.push(index);
+                            first.get_or_insert(error);
+                        }
+                    }
+                }
+                Err(error) => {
+                    // What follows would most likely fail the same way, after as long a wait.
+                    failed.extend(start..entries.len());
+                    first.get_or_insert(error);
+                    break;
+                }
+            }
+        }
+        first.map_or(Ok(()), |error| Err(error.with_failed_indices(failed)))
+    }
+
+    async fn delete(&self, key: &str) -> BackendResult<bool> {
+        Ok(reply::integer(self.shared.change("UNLINK", key).await?)? == 1)
+    }
+
+    async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        self.shared.remove_many(&self.shared.keys(keys)?).await
+    }
+
+    async fn compare_and_delete(&self, key: &str, expected: &Stored) -> BackendResult<bool> {
+        let invocation = self.shared.script(&script::COMPARE_AND_DELETE, key)?;
+        let invocation = invocation.arg(expected.as_bytes());
+        let reply = self
+            .shared
+            .connection
+            .script(&invocation, Repeat::Never)
+            .await?;
+        Ok(reply::integer(reply)? == 1)
+    }
+
+    async fn exists(&self, key: &str) -> BackendResult<bool> {
+        Ok(reply::integer(self.shared.ask("EXISTS", key).await?)? == 1)
+    }
+
+    async fn ttl(&self, key: &str) -> BackendResult<Option<Expiry>> {
+        let reply = self.shared.ask("PTTL", key).await?;
+        Ok(reply::expiry(reply::integer(reply)?))
+    }
+
+    async fn increment(&self, key: &str, ttl: Option<Duration>) -> BackendResult<i64> {
+        Ok(self.shared.count(key, 1, ttl).await?.value)
+    }
+
+    async fn clear(&self) -> BackendResult<()> {
+        self.shared.clear("").await.map(drop)
+    }
+
+    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        self.shared.clear(prefix).await
+    }
+
+    async fn ping(&self) -> BackendResult<()> {
+        let reply = self
+            .shared
+            .connection
+            .command(&cmd("PING"), Repeat::Safely)
+            .await?;
+        match reply {
+            Value::SimpleString(_) => Ok(()),
+            other => reply::unexpected(other),
+        }
+    }
+
+    fn instance(&self) -> Instance {
+        Instance::of(&*self.shared)
+    }
+}

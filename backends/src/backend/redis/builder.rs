@@ -1,0 +1,181 @@
+//! Setting up a Redis backend.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Client;
+
+use super::connection::{Connection, TimeLimits};
+use super::{RedisBackend, Shared};
+use crate::backend::limits::Limits;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::escape::escape;
+
+/// Sets up a [`RedisBackend`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use reinhardt_backends::RedisBackend;
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// let backend = RedisBackend::builder()
+///     .url("redis://user:password@localhost:6379/2")
+///     .namespace("shop")
+///     .call_timeout(Duration::from_millis(250))
+///     .build()
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct RedisBackendBuilder {
+    server: Server,
+    namespace: Option<String>,
+    times: TimeLimits,
+    limits: Limits,
+}
+
+#[derive(Clone)]
+enum Server {
+    Url(String),
+    Client(Box<Client>),
+}
+
+impl Default for RedisBackendBuilder {
+    fn default() -> Self {
+        Self {
+            server: Server::Url("redis://localhost:6379".to_string()),
+            namespace: Some("reinhardt".to_string()),
+            times: TimeLimits {
+                connect: Duration::from_secs(2),
+                call: Duration::from_secs(1),
+                waiting: 10_000,
+            },
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl RedisBackendBuilder {
+    /// Names the server: `redis://[user][:password@]host[:port][/database]` or
+    /// `unix:///path[?db=database][&user=user][&pass=password]`; `redis://localhost:6379` unless set.
+    pub fn url(mut self, url: &str) -> Self {
+        self.server = Server::Url(url.to_string());
+        self
+    }
+
+    pub(super) fn client(mut self, client: Client) -> Self {
+        self.server = Server::Client(Box::new(client));
+        self
+    }
+
+    /// Sets what every key begins with, and a colon behind it; `reinhardt` unless set. It is escaped as key segments are.
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_string());
+        self
+    }
+
+    /// Writes keys as they are, for a key space that is shared with other programs.
+    ///
+    /// `clear` and `clear_prefix("")` are `Unsupported` then, because nothing says which keys are this backend's.
+    pub fn namespace_none(mut self) -> Self {
+        self.namespace = None;
+        self
+    }
+
+    /// Limits one attempt to connect, greeting and login included; 2 s unless set.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.times.connect = limit;
+        self
+    }
+
+    /// Limits one call, queueing and reconnecting included; 1 s unless set. A call that takes several round trips
+    /// (`clear`, `scan`, more than 1,000 keys at once) has this limit for each of them.
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.times.call = limit;
+        self
+    }
+
+    /// Limits how many calls may wait at once; 10,000 unless set. One more is `Unavailable` at once.
+    pub fn waiting_limit(mut self, calls: usize) -> Self {
+        self.times.waiting = calls;
+        self
+    }
+
+    /// Sets the longest key, in bytes, namespace not counted; 1 KiB unless set.
+    pub fn key_limit(mut self, bytes: usize) -> Self {
+        self.limits.key = bytes;
+        self
+    }
+
+    /// Sets the largest encoded value, in bytes; 16 MiB unless set.
+    pub fn value_limit(mut self, bytes: usize) -> Self {
+        self.limits.value = bytes;
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` for settings that can't be right; `Unavailable`, `Timeout`, `Denied` or `Unsupported` if there is
+    /// no connection to be had.
+    pub async fn build(self) -> BackendResult<RedisBackend> {
+        let backend = self.build_lazy()?;
+        backend.shared.connection.connect().await?;
+        Ok(backend)
+    }
+
+    /// Checks the settings and leaves connecting to the first call.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig`.
+    pub fn build_lazy(self) -> BackendResult<RedisBackend> {
+        let client = match self.server {
+            Server::Client(client) => *client,
+            // The cause is not kept: it may quote the URL, and with it the password.
+            Server::Url(url) => Client::open(url).map_err(|_| {
+                invalid(
+                    "not the URL of a server: write `redis://host:port/database` or `unix:///path`",
+                )
+            })?,
+        };
+        if self.times.connect.is_zero() || self.times.call.is_zero() {
+            return Err(invalid("a time limit is zero"));
+        }
+        if self.times.waiting == 0 {
+            return Err(invalid("no call may wait"));
+        }
+        let prefix = match self.namespace.as_deref() {
+            Some("") => return Err(invalid("the namespace is empty: use `namespace_none`")),
+            Some(namespace) => format!("{}:", escape(namespace)),
+            None => String::new(),
+        };
+        Ok(RedisBackend {
+            shared: Arc::new(Shared {
+                connection: Connection::new(client, self.times)?,
+                prefix,
+                limits: self.limits,
+            }),
+        })
+    }
+}
+
+/// Leaves the URL out, which may hold a password.
+impl fmt::Debug for RedisBackendBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBackendBuilder")
+            .field("namespace", &self.namespace)
+            .field("times", &self.times)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+fn invalid(message: &'static str) -> BackendError {
+    BackendError::new(ErrorKind::InvalidConfig, message)
+}

@@ -1,0 +1,230 @@
+//! What a server's answers mean, and what of them an error may show.
+
+use std::time::Duration;
+
+use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError, Value};
+
+use crate::backend::life::Expiry;
+use crate::backend::stored::Stored;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments, values included.
+pub(super) fn refusal(error: &ServerError) -> BackendError {
+    refused(error.code(), error.details())
+}
+
+fn refused(code: &str, details: Option<&str>) -> BackendError {
+    let kind = match code {
+        "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "TRYAGAIN"
+        | "NOREPLICAS" => ErrorKind::Unavailable,
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => ErrorKind::Denied,
+        "WRONGTYPE" | super::script::NOT_AN_INTEGER => ErrorKind::WrongType,
+        super::script::OVERFLOW => ErrorKind::Overflow,
+        "OOM" => ErrorKind::Full,
+        "NOPROTO" => ErrorKind::Unsupported,
+        "ERR" if details.is_some_and(is_unknown_command) => ErrorKind::Unsupported,
+        "ERR" if details.is_some_and(is_full_of_clients) => ErrorKind::Unavailable,
+        _ => ErrorKind::Other,
+    };
+    BackendError::new(kind, format!("the server answered {}", code_word(code)))
+}
+
+fn is_unknown_command(details: &str) -> bool {
+    let details = details.to_ascii_lowercase();
+    details.starts_with("unknown command")
+        || details.starts_with("unknown redis command called from")
+        || details.starts_with("unknown subcommand")
+}
+
+fn is_full_of_clients(details: &str) -> bool {
+    details.starts_with("max number of clients")
+}
+
+/// A code is one upper-case word; anything else in its place is not shown.
+fn code_word(code: &str) -> &str {
+    let is_word = code
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if is_word && !code.is_empty() {
+        code
+    } else {
+        "an error"
+    }
+}
+
+/// Turns a failure to connect, to send or to receive into ours; says whether it was the server's own answer.
+pub(super) fn failure(error: &RedisError) -> (BackendError, bool) {
+    if let Some(code) = error.code() {
+        return (refused(code, error.detail()), true);
+    }
+    let (kind, message) = match error.kind() {
+        RedisErrorKind::AuthenticationFailed => (ErrorKind::Denied, "authentication failed"),
+        RedisErrorKind::InvalidClientConfig => (
+            ErrorKind::InvalidConfig,
+            "the connection's settings can't be used",
+        ),
+        RedisErrorKind::RESP3NotSupported => {
+            (ErrorKind::Unsupported, "the server is older than Redis 6")
+        }
+        RedisErrorKind::Parse => (ErrorKind::Unavailable, "the server's answer is not RESP"),
+        _ if error.is_connection_refusal() => {
+            (ErrorKind::Unavailable, "the connection was refused")
+        }
+        _ if error.is_timeout() => (ErrorKind::Unavailable, "the connection timed out"),
+        _ if error.is_connection_dropped() => (ErrorKind::Unavailable, "the connection was lost"),
+        _ => (ErrorKind::Unavailable, "the connection failed"),
+    };
+    (BackendError::new(kind, message), false)
+}
+
+/// Reads an answer that is bytes or nothing.
+pub(super) fn stored(reply: Value) -> BackendResult<Option<Stored>> {
+    match reply {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => Ok(Some(bytes.into())),
+        other => unexpected(other),
+    }
+}
+
+/// Reads the answers of `MGET`; a key of a foreign type is nothing there.
+pub(super) fn all_stored(reply: Value) -> BackendResult<Vec<Option<Stored>>> {
+    match reply {
+        Value::Array(replies) => replies.into_iter().map(stored).collect(),
+        other => unexpected(other),
+    }
+}
+
+pub(super) fn integer(reply: Value) -> BackendResult<i64> {
+    match reply {
+        Value::Int(integer) => Ok(integer),
+        other => unexpected(other),
+    }
+}
+
+/// Reads the answer of a `SET`: whether it was done.
+pub(super) fn done(reply: Value) -> BackendResult<bool> {
+    match reply {
+        Value::Okay => Ok(true),
+        Value::Nil => Ok(false),
+        other => unexpected(other),
+    }
+}
+
+/// Reads a remaining life in milliseconds as `PTTL` tells it: a key in its last millisecond has 0 left.
+pub(super) fn expiry(millis: i64) -> Option<Expiry> {
+    match millis {
+        -2 => None,
+        -1 => Some(Expiry::Never),
+        millis => Some(Expiry::In(Duration::from_millis(
+            millis.max(1).unsigned_abs(),
+        ))),
+    }
+}
+
+/// Reads a pair of bytes and remaining milliseconds.
+pub(super) fn stored_and_expiry(reply: Value) -> BackendResult<Option<(Stored, Expiry)>> {
+    match reply {
+        Value::Nil => Ok(None),
+        Value::Array(pair) => {
+            let Ok([Value::BulkString(bytes), Value::Int(millis)]) = <[Value; 2]>::try_from(pair)
+            else {
+                return unexpected(Value::Nil);
+            };
+            Ok(expiry(millis).map(|expiry| (bytes.into(), expiry)))
+        }
+        other => unexpected(other),
+    }
+}
+
+/// Reads a page of `SCAN`: where the next begins (0: nowhere) and the keys of this one.
+pub(super) fn page(reply: Value) -> BackendResult<(u64, Vec<Vec<u8>>)> {
+    let Value::Array(parts) = reply else {
+        return unexpected(reply);
+    };
+    let Ok([Value::BulkString(next), Value::Array(keys)]) = <[Value; 2]>::try_from(parts) else {
+        return unexpected(Value::Nil);
+    };
+    let next = std::str::from_utf8(&next)
+        .ok()
+        .and_then(|next| next.parse().ok());
+    let Some(next) = next else {
+        return unexpected(Value::Nil);
+    };
+    let key = |key| match key {
+        Value::BulkString(key) => Ok(key),
+        other => unexpected(other),
+    };
+    Ok((
+        next,
+        keys.into_iter().map(key).collect::<BackendResult<_>>()?,
+    ))
+}
+
+pub(super) fn unexpected<T>(reply: Value) -> BackendResult<T> {
+    match reply {
+        Value::ServerError(error) => Err(refusal(&error)),
+        _ => Err(BackendError::new(
+            ErrorKind::Other,
+            "the server's answer has an unexpected shape",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(code: &str, details: &str) -> ErrorKind {
+        refused(code, Some(details)).kind()
+    }
+
+    #[test]
+    fn code_words_have_their_meaning() {
+        for code in [
+            "LOADING",
+            "READONLY",
+            "MASTERDOWN",
+            "CLUSTERDOWN",
+            "BUSY",
+            "MISCONF",
+            "TRYAGAIN",
+        ] {
+            assert_eq!(kind(code, ""), ErrorKind::Unavailable, "{code}");
+        }
+        for code in ["NOAUTH", "WRONGPASS", "NOPERM"] {
+            assert_eq!(kind(code, ""), ErrorKind::Denied, "{code}");
+        }
+        assert_eq!(kind("WRONGTYPE", ""), ErrorKind::WrongType);
+        assert_eq!(kind("OOM", ""), ErrorKind::Full);
+        assert_eq!(
+            kind("ERR", "unknown command 'GETDEL', with args"),
+            ErrorKind::Unsupported
+        );
+        assert_eq!(
+            kind("ERR", "max number of clients reached"),
+            ErrorKind::Unavailable
+        );
+        assert_eq!(kind("ERR", "syntax error"), ErrorKind::Other);
+    }
+
+    #[test]
+    fn an_error_keeps_the_code_word_alone() {
+        let error = refused(
+            "ERR",
+            Some("unknown command 'FOO', with args beginning with: 'topsecret'"),
+        );
+        assert_eq!(error.to_string(), "unsupported: the server answered ERR");
+        let error = refused("topsecret", None);
+        assert_eq!(
+            error.to_string(),
+            "backend error: the server answered an error"
+        );
+    }
+
+    #[test]
+    fn the_last_millisecond_is_not_zero() {
+        assert_eq!(expiry(0), Some(Expiry::In(Duration::from_millis(1))));
+        assert_eq!(expiry(-1), Some(Expiry::Never));
+        assert_eq!(expiry(-2), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! The operations that take more than one command: each one is a script, so that it is one step and one round trip.
+//!
+//! Scripts answer with text where a number could be larger than a double holds. Errors of the commands inside are handed
+//! on as they are (`pcall`), because Redis 6.2 buries the code word of an error that `call` raises.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script};
+
+/// The code word of a sum that leaves the range of `i64`.
+pub(super) const OVERFLOW: &str = "OVERFLOW";
+/// The code word of counting on something that is not an integer.
+pub(super) const NOT_AN_INTEGER: &str = "NOTANINTEGER";
+
+/// A script and the hash by which a server knows it.
+pub(super) struct Source {
+    code: &'static str,
+    hash: String,
+}
+
+impl Source {
+    fn new(code: &'static str) -> Self {
+        let hash = Script::new(code).get_hash().to_string();
+        Self { code, hash }
+    }
+}
+
+/// Key; none. Answers the value and its remaining milliseconds.
+pub(super) static READ: LazyLock<Source> = LazyLock::new(|| {
+    Source::new(
+        r"local value = redis.pcall('GET', KEYS[1])
+if not value or value.err then return value end
+return {value, redis.call('PTTL', KEYS[1])}",
+    )
+});
+
+/// Key; expected value, new value, `KEEP`, `NEVER` or milliseconds. Answers whether it was swapped.
+pub(super) static COMPARE_AND_SET: LazyLock<Source> = LazyLock::new(|| {
+    Source::new(
+        r"local present = redis.pcall('GET', KEYS[1])
+if present and present.err then return present end
+if present ~= ARGV[1] then return 0 end
+local set
+if ARGV[3] == 'KEEP' then set = redis.pcall('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+elseif ARGV[3] == 'NEVER' then set = redis.pcall('SET', KEYS[1], ARGV[2])
+else set = redis.pcall('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+if set.err then return set end
+return 1",
+    )
+});
+
+/// Key; expected value. Answers how many keys were removed.
+pub(super) static COMPARE_AND_DELETE: LazyLock<Source> = LazyLock::new(|| {
+    Source::new(
+        r"local present = redis.pcall('GET', KEYS[1])
+if present and present.err then return present end
+if present ~= ARGV[1] then return 0 end
+return redis.pcall('UNLINK', KEYS[1])",
+    )
+});
+
+/// Key; delta and, where there is a window, its milliseconds. Answers the sum as text and the remaining milliseconds.
+pub(super) static COUNT: LazyLock<Source> = LazyLock::new(|| {
+    Source::new(
+        r"local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1])
+if type(sum) == 'table' then
+  if string.find(sum.err, 'overflow', 1, true) then return redis.error_reply('OVERFLOW the sum leaves the range') end
+  if string.find(sum.err, 'not an integer', 1, true) then return redis.error_reply('NOTANINTEGER no counter') end
+  return sum
+end
+local left = redis.call('PTTL', KEYS[1])
+if left == -1 and ARGV[2] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  left = tonumber(ARGV[2])
+end
+return {redis.call('GET', KEYS[1]), left}",
+    )
+});
+
+/// Key; none. Takes the end of the key's life away and answers whether there is a key.
+pub(super) static PERSIST: LazyLock<Source> = LazyLock::new(|| {
+    Source::new(
+        r"if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local persisted = redis.pcall('PERSIST', KEYS[1])
+if type(persisted) == 'table' then return persisted end
+return 1",
+    )
+});
+
+/// A script's invocation by hash, and in full for a server that doesn't know the hash.
+pub(super) struct Invocation {
+    script: &'static Source,
+    key: Vec<u8>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Invocation {
+    pub(super) fn new(script: &'static Source, key: Vec<u8>) -> Self {
+        Self {
+            script,
+            key,
+            arguments: Vec::new(),
+        }
+    }
+
+    pub(super) fn arg(mut self, argument: impl Into<Vec<u8>>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(super) fn by_hash(&self) -> Cmd {
+        self.command("EVALSHA", &self.script.hash)
+    }
+
+    /// Loads the script into the server's cache on the way.
+    pub(super) fn in_full(&self) -> Cmd {
+        self.command("EVAL", self.script.code)
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(name);
+        command
+            .arg(script)
+            .arg(1)
+            .arg(&self.key)
+            .arg(&self.arguments);
+        command
+    }
+}
