@@ -85,19 +85,11 @@ impl std::fmt::Debug for Condition<'_> {
 
 /// A counter after it was added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Counted {
     /// The sum.
     pub value: i64,
     /// What is left of the counter's window.
     pub expiry: Expiry,
-}
-
-impl Counted {
-    /// For authors of backends: the sum and what is left of the window.
-    pub fn new(value: i64, expiry: Expiry) -> Self {
-        Self { value, expiry }
-    }
 }
 
 #[doc = include_str!("contract.md")]

@@ -155,7 +155,10 @@ impl Shard {
         let end = end.or_else(|| deadline(window, None, now));
         put(found, place, Value::Integer(sum), end);
         self.wrote(end, now);
-        Ok(Counted::new(sum, expiry(end, now)))
+        Ok(Counted {
+            value: sum,
+            expiry: expiry(end, now),
+        })
     }
 
     pub(super) fn expire(&mut self, place: Place<'_>, life: Life, now: Instant) -> bool {

@@ -174,7 +174,7 @@ impl Shared {
                 "the server's answer has an unexpected shape",
             )
         })?;
-        Ok(Counted::new(sum, expiry))
+        Ok(Counted { value: sum, expiry })
     }
 
     async fn remove_many(&self, keys: &[Vec<u8>]) -> BackendResult<u64> {
