@@ -1,0 +1,78 @@
+//! A call is one boxed future, whatever the backend is wrapped in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use reinhardt_backends::backend::{Life, Write};
+use reinhardt_backends::{Backend, MemoryBackend};
+
+/// Returns how often `call`, which is ready at once, allocates.
+fn allocations<T, F: Future<Output = T>>(call: impl FnOnce() -> F) -> u64 {
+    let mut call = Some(call);
+    let info = allocation_counter::measure(|| {
+        let output = call.take().unwrap()().now_or_never();
+        assert!(output.is_some(), "memory answers at once");
+    });
+    info.count_total
+}
+
+fn one_box_a_call<B: Backend>(backend: &B) {
+    backend
+        .set("flag", true, None)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    backend
+        .set("hits", 1, None)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    let minute = Some(Duration::from_secs(60));
+    assert_eq!(allocations(|| backend.get::<bool>("flag")), 1);
+    assert_eq!(allocations(|| backend.get_with_ttl::<bool>("flag")), 1);
+    assert_eq!(allocations(|| backend.get_stored("flag")), 1);
+    assert_eq!(allocations(|| backend.exists("flag")), 1);
+    assert_eq!(allocations(|| backend.ttl("flag")), 1);
+    assert_eq!(allocations(|| backend.expire("flag", Life::Never)), 1);
+    assert_eq!(allocations(|| backend.increment("hits", minute)), 1);
+    assert_eq!(allocations(|| backend.increment_by("hits", 2, minute)), 1);
+    assert_eq!(
+        allocations(|| backend.write("hits", b"7", Write::new(Life::Keep))),
+        1
+    );
+    assert_eq!(allocations(|| backend.remove("hits", Some(b"8"))), 1);
+    assert_eq!(allocations(|| backend.delete("hits")), 1);
+    assert_eq!(allocations(|| backend.take::<bool>("flag")), 1);
+    assert_eq!(allocations(|| backend.ping()), 1);
+}
+
+#[test]
+fn memory() {
+    one_box_a_call(&MemoryBackend::new());
+}
+
+#[test]
+fn a_shared_backend() {
+    one_box_a_call(&Arc::new(MemoryBackend::new()));
+}
+
+#[test]
+fn a_shared_trait_object() {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    one_box_a_call(&backend);
+    one_box_a_call(&&backend);
+}
+
+#[test]
+fn a_boxed_trait_object() {
+    let backend: Box<dyn Backend> = Box::new(MemoryBackend::new());
+    one_box_a_call(&backend);
+}
+
+#[test]
+fn a_borrowed_trait_object() {
+    let memory = MemoryBackend::new();
+    let backend: &dyn Backend = &memory;
+    one_box_a_call(&backend);
+}

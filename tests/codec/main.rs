@@ -1,0 +1,5 @@
+//! The stored format from outside: pinned by golden files, read by another CBOR library, and never a panic.
+
+mod golden;
+mod hostile;
+mod round_trip;
