@@ -1,1 +1,7 @@
-//! x
+//! What the tests of reinhardt-backends share: private servers that can be broken, and cables that can be cut.
+
+mod proxy;
+mod server;
+
+pub use proxy::Proxy;
+pub use server::Server;

@@ -1,0 +1,140 @@
+//! A cable between a client and a server that a test can hold, cut or plug.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+/// Forwards connections on the loopback interface to a server.
+///
+/// Held answers stay in the cable until they are let through; a black hole swallows both directions and closes nothing,
+/// as a cut cable does.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    cable: Arc<Cable>,
+}
+
+#[derive(Debug, Default)]
+struct Cable {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    hold_answers: bool,
+    black_hole: bool,
+    refuse: bool,
+    open: Vec<TcpStream>,
+    connections: usize,
+}
+
+impl Proxy {
+    /// Begins to forward to a port of the loopback interface.
+    ///
+    /// # Panics
+    ///
+    /// If there is no free port.
+    pub fn start(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        let cable = Arc::new(Cable::default());
+        let accepted = cable.clone();
+        // Ends with the process: accepting can't be interrupted.
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let _ = connect(client, port, &accepted);
+            }
+        });
+        Self { address, cable }
+    }
+
+    /// Returns the URL of the near end.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Returns how many connections were made.
+    pub fn connections(&self) -> usize {
+        self.cable.state.lock().unwrap().connections
+    }
+
+    /// Keeps the server's answers back until [`release`](Self::release).
+    pub fn hold_answers(&self) {
+        self.change(|state| state.hold_answers = true);
+    }
+
+    /// Swallows everything in both directions until [`release`](Self::release); connections stay open.
+    pub fn black_hole(&self) {
+        self.change(|state| state.black_hole = true);
+    }
+
+    /// Closes new connections at once until [`release`](Self::release).
+    pub fn refuse(&self) {
+        self.change(|state| state.refuse = true);
+    }
+
+    /// Lets everything through again, held answers first.
+    pub fn release(&self) {
+        self.change(|state| {
+            state.hold_answers = false;
+            state.black_hole = false;
+            state.refuse = false;
+        });
+    }
+
+    /// Closes all connections.
+    pub fn cut(&self) {
+        self.change(|state| {
+            for stream in state.open.drain(..) {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.cable.state.lock().unwrap());
+        self.cable.changed.notify_all();
+    }
+}
+
+fn connect(client: TcpStream, port: u16, cable: &Arc<Cable>) -> std::io::Result<()> {
+    {
+        let mut state = cable.state.lock().unwrap();
+        state.connections += 1;
+        if state.refuse {
+            return client.shutdown(Shutdown::Both);
+        }
+    }
+    let server = TcpStream::connect(("127.0.0.1", port))?;
+    {
+        let mut state = cable.state.lock().unwrap();
+        state.open.push(client.try_clone()?);
+        state.open.push(server.try_clone()?);
+    }
+    let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
+    let (there, back) = (cable.clone(), cable.clone());
+    thread::spawn(move || forward(from_client, to_server, &there, false));
+    thread::spawn(move || forward(server, client, &back, true));
+    Ok(())
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream, cable: &Cable, are_answers: bool) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let mut state = cable.state.lock().unwrap();
+        if state.black_hole {
+            continue;
+        }
+        while are_answers && state.hold_answers {
+            state = cable.changed.wait(state).unwrap();
+        }
+        drop(state);
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}

@@ -1,0 +1,241 @@
+//! A private `redis-server` or `valkey-server`, ended when dropped.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+
+/// A server of a test's own, with nothing in it, that keeps nothing on disk.
+#[derive(Debug)]
+pub struct Server {
+    directory: TempDir,
+    address: Address,
+    settings: Vec<String>,
+    process: Option<Child>,
+}
+
+#[derive(Debug, Clone)]
+enum Address {
+    Unix(PathBuf),
+    Tcp(u16),
+}
+
+impl Server {
+    /// Starts a server on a unix socket.
+    ///
+    /// # Panics
+    ///
+    /// If there is no server program on `PATH`, or it doesn't answer.
+    pub fn start() -> Self {
+        Self::with_settings(&[])
+    }
+
+    /// Starts a server on a unix socket with more settings, as on its command line: `["--requirepass", "secret"]`.
+    pub fn with_settings(settings: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        let socket = directory.path().join("redis.sock");
+        Self::launch(directory, Address::Unix(socket), settings)
+    }
+
+    /// Starts a server on a free port of the loopback interface.
+    pub fn on_tcp() -> Self {
+        Self::on_tcp_with(&[])
+    }
+
+    /// Starts a server on a free port of the loopback interface with more settings.
+    pub fn on_tcp_with(settings: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        Self::launch(directory, Address::Tcp(free_port()), settings)
+    }
+
+    fn launch(directory: TempDir, address: Address, settings: &[&str]) -> Self {
+        let mut server = Self {
+            directory,
+            address,
+            settings: settings.iter().map(ToString::to_string).collect(),
+            process: None,
+        };
+        server.restart();
+        server
+    }
+
+    /// Returns the URL for `RedisBackend`.
+    pub fn url(&self) -> String {
+        match &self.address {
+            Address::Unix(socket) => format!("unix://{}", socket.display()),
+            Address::Tcp(port) => format!("redis://127.0.0.1:{port}"),
+        }
+    }
+
+    /// Returns the port of a server on TCP.
+    ///
+    /// # Panics
+    ///
+    /// If the server is on a unix socket.
+    pub fn port(&self) -> u16 {
+        match self.address {
+            Address::Tcp(port) => port,
+            Address::Unix(_) => panic!("the server is on a unix socket"),
+        }
+    }
+
+    /// Starts the server, again if it was killed, on the same address and with the same settings, and waits until it
+    /// answers.
+    ///
+    /// # Panics
+    ///
+    /// If it runs already, can't be started or doesn't answer.
+    pub fn restart(&mut self) {
+        assert!(self.process.is_none(), "the server runs already");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut process = self.spawn();
+            while process.try_wait().expect("the server's state").is_none() {
+                if self.answers() {
+                    self.process = Some(process);
+                    return;
+                }
+                if Instant::now() > deadline {
+                    let _ = process.kill();
+                    let _ = process.wait();
+                    panic!("the server doesn't answer: {}", self.log());
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+            // Somebody else may have taken the port meanwhile.
+            assert!(
+                Instant::now() < deadline,
+                "the server ended: {}",
+                self.log()
+            );
+            if let Address::Tcp(port) = &mut self.address {
+                *port = free_port();
+            }
+        }
+    }
+
+    /// Stops the process with all that it was doing (`SIGSTOP`).
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a paused process go on (`SIGCONT`).
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Kills the process (`SIGKILL`).
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("the server can be killed");
+            process.wait().expect("the server ends");
+        }
+    }
+
+    /// Sends a command as one line, on a connection of its own, and returns the raw answer.
+    ///
+    /// # Panics
+    ///
+    /// If the server doesn't answer.
+    pub fn command(&self, line: &str) -> String {
+        self.try_command(line)
+            .unwrap_or_else(|error| panic!("`{line}`: {error}"))
+    }
+
+    fn try_command(&self, line: &str) -> std::io::Result<String> {
+        match &self.address {
+            Address::Unix(socket) => {
+                let stream = UnixStream::connect(socket)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                exchange(stream, line)
+            }
+            Address::Tcp(port) => {
+                let stream = TcpStream::connect(("127.0.0.1", *port))?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                exchange(stream, line)
+            }
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let answer = self.try_command("PING").unwrap_or_default();
+        answer.starts_with("+PONG") || answer.starts_with("-NOAUTH")
+    }
+
+    fn spawn(&self) -> Child {
+        let log = std::fs::File::create(self.directory.path().join("log")).expect("a log");
+        let mut command = Command::new(program());
+        match &self.address {
+            Address::Unix(socket) => {
+                let _ = std::fs::remove_file(socket);
+                command.args(["--port", "0", "--unixsocket"]).arg(socket);
+            }
+            Address::Tcp(port) => {
+                command.args(["--bind", "127.0.0.1", "--port"]);
+                command.arg(port.to_string());
+            }
+        }
+        command
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(self.directory.path())
+            .args(&self.settings)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server can be started")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("the server runs");
+        let status = Command::new("kill")
+            .arg(signal)
+            .arg(process.id().to_string())
+            .status();
+        assert!(status.expect("`kill` can be run").success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // A stopped process dies of `SIGKILL` too.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, line: &str) -> std::io::Result<String> {
+    stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.trim_end_matches("+OK\r\n").to_string())
+}
+
+fn program() -> PathBuf {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut candidates = std::env::split_paths(&folders)
+        .flat_map(|folder| PROGRAMS.map(|program| folder.join(program)));
+    candidates.find(|program| program.is_file()).expect(
+        "no redis-server or valkey-server on PATH: install one (Debian: `apt-get install redis-server`) or use `tests/run`",
+    )
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
