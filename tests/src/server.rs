@@ -166,9 +166,10 @@ impl Server {
         }
     }
 
+    /// Says whether the server answers at all, be it with an error (`NOAUTH`, `LOADING`, `MASTERDOWN`).
     fn answers(&self) -> bool {
         let answer = self.try_command("PING").unwrap_or_default();
-        answer.starts_with("+PONG") || answer.starts_with("-NOAUTH")
+        !answer.is_empty()
     }
 
     fn spawn(&self) -> Child {

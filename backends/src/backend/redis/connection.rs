@@ -8,8 +8,8 @@ use futures_timer::Delay;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind as RedisErrorKind, Pipeline, ProtocolVersion,
-    PushInfo, PushKind, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisError,
+    RedisResult, Value,
 };
 use tokio::sync::watch;
 
@@ -344,12 +344,6 @@ fn connect_failure(error: &RedisError) -> BackendError {
             ErrorKind::InvalidConfig,
             "the server refused the URL's settings",
         ),
-        _ if error.kind() == RedisErrorKind::Server(redis::ServerErrorKind::ResponseError) => {
-            BackendError::new(
-                ErrorKind::InvalidConfig,
-                "the server refused the URL's settings",
-            )
-        }
         (failure, _) => failure,
     }
 }

@@ -1,0 +1,262 @@
+//! Servers that are not there, or don't answer.
+
+use std::time::Instant;
+
+use futures::TryStreamExt;
+use futures::future::join_all;
+use reinhardt_backends::{Backend, BackendResult, ErrorKind, Life, RedisBackend, Stored};
+use reinhardt_backends_tests::{Proxy, Server};
+
+use super::{BRIEF, PATIENCE, builder, connect, recovered};
+
+/// Makes every kind of call and returns how each failed, reads first.
+async fn failures(
+    backend: &RedisBackend,
+) -> [Vec<(&'static str, reinhardt_backends::BackendError)>; 2] {
+    fn failure<T>(
+        name: &'static str,
+        result: BackendResult<T>,
+    ) -> (&'static str, reinhardt_backends::BackendError) {
+        let Err(error) = result else {
+            panic!("`{name}` succeeded")
+        };
+        (name, error)
+    }
+    let stored = Stored::from(&b"1"[..]);
+    let reads = vec![
+        failure("get", backend.get::<u8>("k").await),
+        failure("get_with_ttl", backend.get_with_ttl::<u8>("k").await),
+        failure("get_many", backend.get_many::<u8>(&["k", "l"]).await),
+        failure("exists", backend.exists("k").await),
+        failure("ttl", backend.ttl("k").await),
+        failure("scan", backend.scan("").try_collect::<Vec<_>>().await),
+        failure("ping", backend.ping().await),
+    ];
+    let writes = vec![
+        failure("set", backend.set("k", 1, None).await),
+        failure("set_if_absent", backend.set_if_absent("k", 1, None).await),
+        failure("set_if_present", backend.set_if_present("k", 1, None).await),
+        failure("set_many", backend.set_many(&[("k", 1)], None).await),
+        failure(
+            "compare_and_set",
+            backend.compare_and_set("k", &stored, 1, Life::Keep).await,
+        ),
+        failure(
+            "compare_and_delete",
+            backend.compare_and_delete("k", &stored).await,
+        ),
+        failure("take", backend.take::<u8>("k").await),
+        failure("delete", backend.delete("k").await),
+        failure("delete_many", backend.delete_many(&["k"]).await),
+        failure("expire", backend.expire("k", Life::Never).await),
+        failure("increment", backend.increment("k", None).await),
+        failure("increment_by", backend.increment_by("k", 2, None).await),
+    ];
+    [reads, writes]
+}
+
+#[tokio::test]
+async fn a_dead_server_is_an_error_of_every_call_and_never_a_miss() {
+    let mut server = Server::start();
+    let backend = connect(&server.url()).await;
+    server.kill();
+    let [reads, writes] = failures(&backend).await;
+    for (name, error) in reads.iter().chain(&writes) {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{name}: {error}");
+        assert!(error.is_transient());
+    }
+    // Nothing could be sent: the loss of the connection was noticed before.
+    assert!(reads.iter().all(|(_, error)| !error.outcome_unknown()));
+    let clear = backend.clear().await.unwrap_err();
+    assert_eq!(clear.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_refused_port_fails_at_once() {
+    let mut server = Server::on_tcp();
+    let url = server.url();
+    server.kill();
+    let error = RedisBackend::new(&url).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let lazy = RedisBackend::connect_lazy(&url).unwrap();
+    let error = lazy.set("k", 1, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(!error.outcome_unknown(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn connecting_ends_where_nobody_answers() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    proxy.black_hole();
+    let before = Instant::now();
+    let error = builder(&proxy.url())
+        .connect_timeout(BRIEF)
+        .build()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(before.elapsed() >= BRIEF);
+}
+
+#[tokio::test]
+async fn every_call_to_a_stopped_server_ends_and_says_what_is_unknown() {
+    let server = Server::start();
+    let backend = builder(&server.url())
+        .call_timeout(BRIEF)
+        .build()
+        .await
+        .unwrap();
+    for at_once in [false, true] {
+        server.pause();
+        let before = Instant::now();
+        let [reads, writes] = failures(&backend).await;
+        assert!(before.elapsed() >= BRIEF);
+        for (name, error) in &reads {
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
+            assert!(!error.outcome_unknown(), "{name}");
+        }
+        for (name, error) in &writes {
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
+        }
+        // The first call was sent; later ones waited for a connection that nobody accepted.
+        let error = &writes[0].1;
+        assert!(!error.outcome_unknown(), "{error}");
+        server.resume();
+        if !at_once {
+            recovered(&backend).await;
+        }
+    }
+    recovered(&backend).await;
+}
+
+#[tokio::test]
+async fn a_write_that_was_sent_and_not_answered_is_unknown() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    let backend = builder(&proxy.url())
+        .call_timeout(BRIEF)
+        .build()
+        .await
+        .unwrap();
+    // Makes the script known, so that the first request is the whole call.
+    backend.increment("other hits", None).await.unwrap();
+    for _ in 0..3 {
+        proxy.hold_answers();
+        let error = backend.increment("hits", None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.outcome_unknown());
+        proxy.release();
+        recovered(&backend).await;
+    }
+    // Not one was sent twice, although all were given up.
+    let patient = connect(&server.url()).await;
+    assert_eq!(patient.get::<i64>("hits").await.unwrap(), Some(3));
+}
+
+#[tokio::test]
+async fn a_limit_covers_waiting_for_a_connection() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    let backend = builder(&proxy.url())
+        .call_timeout(BRIEF)
+        .build()
+        .await
+        .unwrap();
+    proxy.black_hole();
+    proxy.cut();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let before = Instant::now();
+        let error = backend.set("k", 1, None).await.unwrap_err();
+        if error.kind() == ErrorKind::Timeout && !error.outcome_unknown() {
+            assert!(before.elapsed() >= BRIEF);
+            break;
+        }
+        assert!(Instant::now() < deadline, "{error}");
+    }
+    proxy.cut();
+    proxy.release();
+    recovered(&backend).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_back_is_found() {
+    let mut server = Server::start();
+    let backend = connect(&server.url()).await;
+    for round in 0..3 {
+        backend.set("k", round, None).await.unwrap();
+        server.kill();
+        let dead = backend.get::<i32>("k").await.unwrap_err();
+        assert_eq!(dead.kind(), ErrorKind::Unavailable);
+        server.restart();
+        recovered(&backend).await;
+        assert_eq!(
+            backend.get::<i32>("k").await.unwrap(),
+            None,
+            "the server lost what it had"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_lazy_backend_finds_a_server_that_comes_later() {
+    let mut server = Server::start();
+    let url = server.url();
+    server.kill();
+    let backend = RedisBackend::connect_lazy(&url).unwrap();
+    assert!(backend.ping().await.is_err());
+    server.restart();
+    recovered(&backend).await;
+}
+
+#[tokio::test]
+async fn one_call_too_many_is_refused_at_once() {
+    let server = Server::start();
+    let backend = builder(&server.url())
+        .waiting_limit(10)
+        .build()
+        .await
+        .unwrap();
+    backend.set("k", 1, None).await.unwrap();
+    server.pause();
+    let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(backend.get::<u8>("k"))).collect();
+    for call in &mut waiting {
+        assert!(futures::poll!(call).is_pending());
+    }
+    let error = backend.get::<u8>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    server.resume();
+    for value in join_all(waiting).await {
+        assert_eq!(value.unwrap(), Some(1));
+    }
+    assert_eq!(backend.get::<u8>("k").await.unwrap(), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_neither_fails_connections_nor_moves() {
+    let server = Server::on_tcp();
+    let before = tokio::time::Instant::now();
+    for index in 0..20 {
+        let backend = RedisBackend::new(&server.url()).await.unwrap();
+        backend.set("k", index, None).await.unwrap();
+        assert_eq!(backend.get::<i32>("k").await.unwrap(), Some(index));
+    }
+    assert_eq!(tokio::time::Instant::now(), before);
+}
+
+#[test]
+fn a_backend_outlives_the_runtimes_that_use_it() {
+    let server = Server::start();
+    let backend = builder(&server.url()).build_lazy().unwrap();
+    for index in 0..5 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            backend.set("k", index, None).await.unwrap();
+            assert_eq!(backend.get::<i32>("k").await.unwrap(), Some(index));
+        });
+    }
+}

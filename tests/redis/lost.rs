@@ -1,0 +1,238 @@
+//! Answers that are lost, late or for somebody else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use reinhardt_backends::{Backend, ErrorKind, Expiry, Life};
+use reinhardt_backends_tests::{Proxy, Server};
+
+use super::{BRIEF, PATIENCE, builder, connect, recovered};
+
+/// Waits until `reached` holds.
+async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !reached().await {
+        assert!(Instant::now() < deadline, "not reached");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_happened_once_and_says_so() {
+    let server = Server::on_tcp();
+    let direct = connect(&server.url()).await;
+    let proxy = Proxy::start(server.port());
+    let backend = Arc::new(connect(&proxy.url()).await);
+    // Makes the script known, so that the first request is the whole call.
+    backend.increment("other hits", None).await.unwrap();
+    proxy.hold_answers();
+    let calls = backend.clone();
+    let call = tokio::spawn(async move { calls.increment("hits", None).await });
+    eventually(async || direct.exists("hits").await.unwrap()).await;
+    proxy.cut();
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.outcome_unknown());
+    proxy.release();
+    recovered(&backend).await;
+    assert_eq!(direct.get::<i64>("hits").await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_read_whose_answer_was_lost_is_sent_again() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    let backend = Arc::new(connect(&proxy.url()).await);
+    backend.set("k", 7, None).await.unwrap();
+    proxy.hold_answers();
+    let mut calls = Vec::new();
+    for index in 0..4 {
+        let backend = backend.clone();
+        calls.push(tokio::spawn(async move {
+            match index {
+                0 => backend.get::<u8>("k").await.map(|value| value == Some(7)),
+                1 => backend.exists("k").await,
+                2 => backend
+                    .ttl("k")
+                    .await
+                    .map(|expiry| expiry == Some(Expiry::Never)),
+                _ => backend
+                    .get_many::<u8>(&["k"])
+                    .await
+                    .map(|all| all == [Some(7)]),
+            }
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(calls.iter().all(|call| !call.is_finished()));
+    proxy.cut();
+    proxy.release();
+    for call in calls {
+        assert!(call.await.unwrap().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_cut_cable_is_noticed() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    let backend = builder(&proxy.url())
+        .call_timeout(BRIEF)
+        .build()
+        .await
+        .unwrap();
+    backend.set("k", 1, None).await.unwrap();
+    proxy.black_hole();
+    let error = backend.get::<u8>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    // What the old connection swallowed never comes back: only a new one helps.
+    proxy.release();
+    recovered(&backend).await;
+    assert_eq!(backend.get::<u8>("k").await.unwrap(), Some(1));
+    assert!(proxy.connections() > 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_answer_reaches_the_wrong_caller() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    let backend = Arc::new(
+        builder(&proxy.url())
+            .call_timeout(BRIEF)
+            .build()
+            .await
+            .unwrap(),
+    );
+    let names: Vec<String> = (0..64).map(|index| format!("k{index}")).collect();
+    for name in &names {
+        backend.set(name, name, None).await.unwrap();
+    }
+    let stop = Instant::now() + Duration::from_secs(2);
+    let readers = names.iter().cloned().map(|name| {
+        let backend = backend.clone();
+        tokio::spawn(async move {
+            let mut answered = 0;
+            while Instant::now() < stop {
+                let mut call = Box::pin(backend.get::<String>(&name));
+                if fastrand::u8(..4) == 0 {
+                    // Cancelled after it was sent.
+                    let _ = futures::poll!(&mut call);
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                if let Ok(value) = call.await {
+                    assert_eq!(value.as_deref(), Some(name.as_str()));
+                    answered += 1;
+                }
+            }
+            answered
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    while Instant::now() < stop {
+        proxy.hold_answers();
+        tokio::time::sleep(BRIEF * 2).await;
+        proxy.release();
+        tokio::time::sleep(BRIEF).await;
+        proxy.cut();
+        tokio::time::sleep(BRIEF).await;
+    }
+    let answered: usize = join_all(readers)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .sum();
+    assert!(answered > 0);
+    for name in &names {
+        recovered(&backend).await;
+        assert_eq!(
+            backend.get::<String>(name).await.unwrap().as_ref(),
+            Some(name)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cancelled_increment_leaves_no_immortal_counter() {
+    let server = Server::start();
+    let backend = Arc::new(connect(&server.url()).await);
+    let hour = Some(Duration::from_secs(3600));
+    let calls = (0..400u32).map(|index| {
+        let backend = backend.clone();
+        tokio::spawn(async move {
+            let key = format!("hits:{}", index % 40);
+            let call = backend.increment(&key, hour);
+            tokio::pin!(call);
+            for _ in 0..index % 7 {
+                if futures::poll!(&mut call).is_ready() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_micros(u64::from(index) % 150)).await;
+            }
+        })
+    });
+    join_all(calls.collect::<Vec<_>>()).await;
+    // What was sent has been executed once a later command has been answered.
+    recovered(&backend).await;
+    let mut counted = HashMap::new();
+    for index in 0..40 {
+        let key = format!("hits:{index}");
+        if let Some((value, expiry)) = backend.get_with_ttl::<i64>(&key).await.unwrap() {
+            assert!(matches!(expiry, Expiry::In(_)), "{key} never ends");
+            assert!((1..=10).contains(&value));
+            counted.insert(key, value);
+        }
+    }
+    assert!(!counted.is_empty(), "some were sent");
+}
+
+#[tokio::test]
+async fn a_life_that_is_carried_over_in_its_last_millisecond_still_ends() {
+    let server = Server::start();
+    let backend = connect(&server.url()).await;
+    for round in 0..50 {
+        let key = format!("k{round}");
+        backend
+            .set(&key, 0, Some(Duration::from_millis(3)))
+            .await
+            .unwrap();
+        for value in 1.. {
+            let Some(stored) = backend.get_stored(&key).await.unwrap() else {
+                break;
+            };
+            if !backend
+                .compare_and_set(&key, &stored, value, Life::Keep)
+                .await
+                .unwrap()
+            {
+                break;
+            }
+            assert_ne!(backend.ttl(&key).await.unwrap(), Some(Expiry::Never));
+        }
+        assert_ne!(backend.ttl(&key).await.unwrap(), Some(Expiry::Never));
+    }
+}
+
+#[tokio::test]
+async fn a_scan_goes_on_over_a_new_connection() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    let backend = connect(&proxy.url()).await;
+    let keys: Vec<String> = (0..5_000).map(|index| format!("k{index}")).collect();
+    let entries: Vec<_> = keys.iter().map(|key| (key.as_str(), 1)).collect();
+    backend.set_many(&entries, None).await.unwrap();
+    let mut found = std::collections::BTreeSet::new();
+    let mut scan = backend.scan("k");
+    let mut seen = 0;
+    while let Some(key) = futures::StreamExt::next(&mut scan).await {
+        found.insert(key.unwrap());
+        seen += 1;
+        if seen == 1_500 {
+            proxy.cut();
+        }
+    }
+    assert_eq!(found.len(), keys.len());
+    assert!(proxy.connections() > 1);
+}

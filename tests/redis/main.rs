@@ -1,0 +1,46 @@
+//! The Redis backend on servers that are down, stopped, cut off, full or foreign, and what it really sends.
+
+mod commands;
+mod down;
+mod lost;
+mod refused;
+mod settings;
+
+use std::time::{Duration, Instant};
+
+use reinhardt_backends::{Backend, BackendError, RedisBackend, RedisBackendBuilder};
+
+/// Long enough for every machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The limit of calls that are expected to end by it.
+const BRIEF: Duration = Duration::from_millis(150);
+
+fn builder(url: &str) -> RedisBackendBuilder {
+    RedisBackend::builder()
+        .url(url)
+        .call_timeout(PATIENCE)
+        .connect_timeout(PATIENCE)
+}
+
+async fn connect(url: &str) -> RedisBackend {
+    builder(url).build().await.unwrap()
+}
+
+/// Waits until the backend answers again.
+async fn recovered(backend: &RedisBackend) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = backend.ping().await {
+        assert!(Instant::now() < deadline, "{error}");
+    }
+}
+
+/// Everything that an error says, its causes included.
+fn said(error: &BackendError) -> String {
+    let mut said = format!("{error} {error:?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        said += &format!(" {cause} {cause:?}");
+        source = cause.source();
+    }
+    said
+}

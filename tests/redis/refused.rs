@@ -1,0 +1,262 @@
+//! Servers that answer with an error: what it means, and what isn't shown of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reinhardt_backends::{Backend, ErrorKind, Life, RedisBackend};
+use reinhardt_backends_tests::Server;
+
+use super::{PATIENCE, builder, connect, said};
+
+#[tokio::test]
+async fn a_login_that_is_missing_or_wrong_is_denied() {
+    let server = Server::on_tcp_with(&["--requirepass", "right-password"]);
+    let error = RedisBackend::new(&server.url()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    let wrong = format!("redis://:wrong-password@127.0.0.1:{}", server.port());
+    let error = RedisBackend::new(&wrong).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(!said(&error).contains("wrong-password"), "{}", said(&error));
+    let right = format!("redis://:right-password@127.0.0.1:{}", server.port());
+    let backend = RedisBackend::new(&right).await.unwrap();
+    backend.set("k", 1, None).await.unwrap();
+    assert!(!format!("{backend:?}").contains("password"));
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_denied() {
+    let server = Server::on_tcp();
+    server.command("ACL SETUSER reader on >secret ~* +@read +@connection");
+    let url = format!("redis://reader:secret@127.0.0.1:{}", server.port());
+    let backend = connect(&url).await;
+    assert_eq!(backend.get::<u8>("k").await.unwrap(), None);
+    for error in [
+        backend.set("k", "topsecret", None).await.unwrap_err(),
+        backend.increment("k", None).await.unwrap_err(),
+        backend.delete("k").await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        assert!(!error.outcome_unknown(), "the server answered");
+        assert!(!said(&error).contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn a_replica_is_unavailable_for_writes() {
+    let server = Server::with_settings(&["--replicaof", "127.0.0.1 1"]);
+    let backend = connect(&server.url()).await;
+    assert_eq!(backend.get::<u8>("k").await.unwrap(), None);
+    let stored = reinhardt_backends::Stored::from(&b"1"[..]);
+    for error in [
+        backend.set("k", 1, None).await.unwrap_err(),
+        backend.increment("k", None).await.unwrap_err(),
+        backend.take::<u8>("k").await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(!error.outcome_unknown());
+    }
+    assert!(
+        !backend.compare_and_delete("k", &stored).await.unwrap(),
+        "there is nothing to compare with"
+    );
+}
+
+#[tokio::test]
+async fn a_replica_that_lost_its_master_may_refuse_reads() {
+    let server = Server::with_settings(&[
+        "--replicaof",
+        "127.0.0.1 1",
+        "--replica-serve-stale-data",
+        "no",
+    ]);
+    let backend = connect(&server.url()).await;
+    let error = backend.get::<u8>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("MASTERDOWN"), "{error}");
+}
+
+#[tokio::test]
+async fn a_cluster_without_slots_is_unavailable() {
+    let server = Server::on_tcp_with(&["--cluster-enabled", "yes"]);
+    let backend = connect(&server.url()).await;
+    for error in [
+        backend.get::<u8>("k").await.unwrap_err(),
+        backend.increment("k", None).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("CLUSTERDOWN"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_is_full_and_keeps_what_it_has() {
+    let server = Server::start();
+    let backend = connect(&server.url()).await;
+    backend.set("k", 1, None).await.unwrap();
+    let stored = backend.get_stored("k").await.unwrap().unwrap();
+    server.command("CONFIG SET maxmemory 1");
+    for error in [
+        backend.set("l", 1, None).await.unwrap_err(),
+        backend.increment("k", None).await.unwrap_err(),
+        backend
+            .compare_and_set("k", &stored, 2, Life::Keep)
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+        assert!(!error.outcome_unknown());
+    }
+    let error = backend
+        .set_many(&[("l", 1), ("m", 2)], None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert_eq!(error.failed_indices(), [0, 1]);
+    assert_eq!(backend.get::<u8>("k").await.unwrap(), Some(1));
+    assert!(
+        backend.delete("k").await.unwrap(),
+        "a full server can be emptied"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_can_not_save_is_unavailable_for_writes() {
+    let server = Server::with_settings(&["--save", "3600 1", "--dir", "/proc"]);
+    let backend = connect(&server.url()).await;
+    backend.set("k", 1, None).await.unwrap();
+    server.command("BGSAVE");
+    let deadline = Instant::now() + PATIENCE;
+    let error = loop {
+        match backend.set("k", 2, None).await {
+            Err(error) => break error,
+            Ok(()) => assert!(Instant::now() < deadline),
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("MISCONF"), "{error}");
+    let error = backend.increment("k", None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}
+
+#[tokio::test]
+async fn a_server_busy_with_a_script_is_unavailable() {
+    let server = Server::start();
+    server.command("CONFIG SET busy-reply-threshold 1");
+    let backend = connect(&server.url()).await;
+    let server = Arc::new(server);
+    let busy = server.clone();
+    let script = std::thread::spawn(move || busy.command(r#"EVAL "while true do end" 0"#));
+    let deadline = Instant::now() + PATIENCE;
+    let error = loop {
+        match backend.get::<u8>("k").await {
+            Err(error) => break error,
+            Ok(_) => assert!(Instant::now() < deadline),
+        }
+    };
+    server.command("SCRIPT KILL");
+    script.join().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("BUSY"), "{error}");
+    assert_eq!(backend.get::<u8>("k").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_server_that_loads_is_unavailable() {
+    let mut server = Server::with_settings(&[
+        "--key-load-delay",
+        "20000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ]);
+    let backend = connect(&server.url()).await;
+    let text = "x".repeat(100);
+    let keys: Vec<String> = (0..500).map(|index| format!("k{index}")).collect();
+    let entries: Vec<_> = keys.iter().map(|key| (key.as_str(), &text)).collect();
+    backend.set_many(&entries, None).await.unwrap();
+    server.command("SAVE");
+    server.kill();
+    server.restart();
+    let error = builder(&server.url())
+        .build_lazy()
+        .unwrap()
+        .get::<String>("k1")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("LOADING"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_with_too_many_clients_is_unavailable() {
+    let server = Server::start();
+    let _backend = connect(&server.url()).await;
+    server.command("CONFIG SET maxclients 1");
+    let error = RedisBackend::new(&server.url()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}
+
+#[tokio::test]
+async fn a_server_too_old_for_a_command_keeps_the_value() {
+    let server = Server::with_settings(&["--rename-command", "GETDEL", ""]);
+    let backend = connect(&server.url()).await;
+    backend.set("k", "topsecret", None).await.unwrap();
+    let error = backend.take::<String>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(!error.outcome_unknown());
+    assert!(backend.exists("k").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_too_old_for_the_protocol_is_refused_when_it_is_greeted() {
+    let server = Server::with_settings(&["--rename-command", "HELLO", ""]);
+    let error = RedisBackend::new(&server.url()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+#[tokio::test]
+async fn arguments_that_an_error_repeats_are_not_shown() {
+    let server = Server::with_settings(&["--rename-command", "SET", ""]);
+    let backend = connect(&server.url()).await;
+    let error = backend
+        .set("secret-key", "secret-value", None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(!said(&error).contains("secret"), "{}", said(&error));
+}
+
+#[tokio::test]
+async fn a_key_of_a_foreign_type_is_the_wrong_type() {
+    let server = Server::start();
+    let backend = connect(&server.url()).await;
+    server.command("LPUSH reinhardt:list x");
+    backend.set("k", 1, None).await.unwrap();
+    let stored = backend.get_stored("k").await.unwrap().unwrap();
+    for error in [
+        backend.get::<u8>("list").await.unwrap_err(),
+        backend.get_with_ttl::<u8>("list").await.unwrap_err(),
+        backend.take::<u8>("list").await.unwrap_err(),
+        backend.increment("list", None).await.unwrap_err(),
+        backend
+            .compare_and_set("list", &stored, 1, Life::Keep)
+            .await
+            .unwrap_err(),
+        backend
+            .compare_and_delete("list", &stored)
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::WrongType, "{error}");
+    }
+    assert_eq!(
+        backend.get_many::<u8>(&["list", "k"]).await.unwrap(),
+        [None, Some(1)]
+    );
+    assert!(
+        backend
+            .expire("list", Life::In(Duration::from_secs(60)))
+            .await
+            .unwrap()
+    );
+    assert!(backend.delete("list").await.unwrap());
+}

@@ -1,0 +1,191 @@
+//! URLs, namespaces, databases, limits and closing.
+
+use futures::TryStreamExt;
+use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
+use reinhardt_backends_tests::Server;
+
+use super::{builder, connect, said};
+
+#[tokio::test]
+async fn what_is_no_url_of_a_server_is_refused() {
+    for url in [
+        "",
+        "localhost",
+        "http://localhost",
+        "redis://",
+        "redis://localhost:0x1",
+        "redis://localhost/x",
+        "rediss://user:topsecret@localhost",
+        "redis://user:topsecret@localhost:99999",
+    ] {
+        let error = RedisBackend::connect_lazy(url).expect_err(url);
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{url}");
+        assert!(!said(&error).contains("topsecret"), "{}", said(&error));
+        assert_eq!(
+            RedisBackend::new(url).await.unwrap_err().kind(),
+            ErrorKind::InvalidConfig
+        );
+    }
+}
+
+#[test]
+fn settings_that_can_not_be_right_are_refused() {
+    let zero = std::time::Duration::ZERO;
+    for builder in [
+        RedisBackend::builder().namespace(""),
+        RedisBackend::builder().call_timeout(zero),
+        RedisBackend::builder().connect_timeout(zero),
+        RedisBackend::builder().waiting_limit(0),
+    ] {
+        assert_eq!(
+            builder.build_lazy().unwrap_err().kind(),
+            ErrorKind::InvalidConfig
+        );
+    }
+}
+
+#[test]
+fn no_debug_shows_a_password() {
+    let builder = RedisBackend::builder().url("redis://user:topsecret@localhost");
+    let shown = format!("{builder:?} {:?}", builder.clone().build_lazy().unwrap());
+    assert!(!shown.contains("topsecret"), "{shown}");
+}
+
+#[tokio::test]
+async fn keys_begin_with_the_namespace() {
+    let server = Server::start();
+    let url = server.url();
+    connect(&url).await.set("a:b", 1, None).await.unwrap();
+    assert_eq!(server.command("GET reinhardt:a:b"), "$1\r\n1\r\n");
+    let odd = builder(&url).namespace("te:am *{x}").build().await.unwrap();
+    odd.set("k", 2, None).await.unwrap();
+    assert_eq!(server.command("GET te%3Aam%20%2A%7Bx%7D:k"), "$1\r\n2\r\n");
+    assert_eq!(odd.scan("").try_collect::<Vec<_>>().await.unwrap(), ["k"]);
+}
+
+#[tokio::test]
+async fn a_namespace_that_begins_like_another_is_another() {
+    let server = Server::start();
+    let short = builder(&server.url()).namespace("a").build().await.unwrap();
+    let long = builder(&server.url())
+        .namespace("a:b")
+        .build()
+        .await
+        .unwrap();
+    short.set("b:k", 1, None).await.unwrap();
+    long.set("k", 2, None).await.unwrap();
+    assert_eq!(short.get::<u8>("b:k").await.unwrap(), Some(1));
+    short.clear().await.unwrap();
+    assert_eq!(long.get::<u8>("k").await.unwrap(), Some(2));
+}
+
+#[tokio::test]
+async fn without_a_namespace_keys_are_as_they_are_and_clear_is_refused() {
+    let server = Server::start();
+    let backend = builder(&server.url())
+        .namespace_none()
+        .build()
+        .await
+        .unwrap();
+    server.command("SET foreign 5");
+    assert_eq!(backend.get::<u8>("foreign").await.unwrap(), Some(5));
+    backend.set("own:k", 1, None).await.unwrap();
+    assert_eq!(
+        backend.clear().await.unwrap_err().kind(),
+        ErrorKind::Unsupported
+    );
+    assert_eq!(
+        backend.clear_prefix("").await.unwrap_err().kind(),
+        ErrorKind::Unsupported
+    );
+    assert_eq!(backend.clear_prefix("own:").await.unwrap(), 1);
+    assert!(backend.exists("foreign").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_url_names_the_database() {
+    let server = Server::on_tcp();
+    let second = connect(&format!("{}/2", server.url())).await;
+    second.set("k", 2, None).await.unwrap();
+    assert_eq!(
+        connect(&server.url()).await.get::<u8>("k").await.unwrap(),
+        None
+    );
+    second.clear().await.unwrap();
+    assert!(server.command("DBSIZE").starts_with(":0"));
+    let error = RedisBackend::new(&format!("{}/99", server.url()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+}
+
+#[tokio::test]
+async fn a_unix_socket_takes_user_password_and_database() {
+    let server = Server::start();
+    server.command("ACL SETUSER app on >pa55 ~* +@all");
+    let url = format!("{}?db=3&user=app&pass=pa55", server.url());
+    let backend = connect(&url).await;
+    backend.set("k", 1, None).await.unwrap();
+    assert!(server.command("INFO keyspace").contains("db3:keys=1"));
+}
+
+#[tokio::test]
+async fn a_client_of_redis_rs_brings_its_own_settings() {
+    let server = Server::on_tcp_with(&["--requirepass", "pa55"]);
+    let url = format!("redis://:pa55@127.0.0.1:{}/1", server.port());
+    let client = redis::Client::open(url.as_str()).unwrap();
+    let backend = RedisBackend::from_client(client).await.unwrap();
+    backend.set("k", 1, None).await.unwrap();
+    assert_eq!(connect(&url).await.get::<u8>("k").await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn limits_can_be_set() {
+    let server = Server::start();
+    let backend = builder(&server.url())
+        .key_limit(4)
+        .value_limit(4)
+        .build()
+        .await
+        .unwrap();
+    backend.set("four", "abc", None).await.unwrap();
+    assert_eq!(
+        backend.set("fives", 1, None).await.unwrap_err().kind(),
+        ErrorKind::InvalidKey
+    );
+    assert_eq!(
+        backend.set("four", "abcd", None).await.unwrap_err().kind(),
+        ErrorKind::TooLarge
+    );
+    assert_eq!(
+        backend.get::<String>("four").await.unwrap().as_deref(),
+        Some("abc")
+    );
+}
+
+#[tokio::test]
+async fn a_closed_backend_refuses_calls_and_leaves_the_server() {
+    let server = Server::start();
+    let backend = connect(&server.url()).await;
+    let clone = backend.clone();
+    let under_way = clone.set("k", 1, None);
+    tokio::pin!(under_way);
+    assert!(futures::poll!(&mut under_way).is_pending());
+    let (stored, ()) = futures::join!(under_way, backend.close());
+    stored.unwrap();
+    let error = clone.get::<u8>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(!error.outcome_unknown());
+    let deadline = std::time::Instant::now() + super::PATIENCE;
+    while server.command("CLIENT LIST").contains("resp=3") {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the connection stays open"
+        );
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        connect(&server.url()).await.get::<u8>("k").await.unwrap(),
+        Some(1)
+    );
+}
