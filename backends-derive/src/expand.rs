@@ -109,7 +109,7 @@ impl<'a> Expansion<'a> {
     ///     type OwnedKey = String;
     ///     fn parse_key(text: &str) -> Option<String> {
     ///         let mut segments = Segments::new(&Self::INFO, text)?;
-    ///         let key = segments.next::<String>()?;
+    ///         let key = segments.parse_next::<String>()?;
     ///         segments.end()?;
     ///         Some(key)
     ///     }
@@ -129,7 +129,7 @@ impl<'a> Expansion<'a> {
             .iter()
             .map(|ty| quote!(<#ty as #library::keyspace::KeySegment>::Owned));
         let owned = tuple(owned);
-        let parsed = types.iter().map(|ty| quote!(__segments.next::<#ty>()?));
+        let parsed = types.iter().map(|ty| quote!(__segments.parse_next::<#ty>()?));
         let parsed = tuple(parsed);
         let kind = Ident::new(
             match self.keyspace.kind {
