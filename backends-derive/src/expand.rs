@@ -129,7 +129,9 @@ impl<'a> Expansion<'a> {
             .iter()
             .map(|ty| quote!(<#ty as #library::keyspace::KeySegment>::Owned));
         let owned = tuple(owned);
-        let parsed = types.iter().map(|ty| quote!(__segments.parse_next::<#ty>()?));
+        let parsed = types
+            .iter()
+            .map(|ty| quote!(__segments.parse_next::<#ty>()?));
         let parsed = tuple(parsed);
         let kind = Ident::new(
             match self.keyspace.kind {

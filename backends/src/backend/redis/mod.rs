@@ -515,6 +515,10 @@ impl Backend for RedisBackend {
         }
     }
 
+    fn limits(&self) -> Limits {
+        self.shared.limits
+    }
+
     fn instance(&self) -> Instance {
         Instance::of(&*self.shared)
     }
