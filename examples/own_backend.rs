@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use reinhardt_backends::backend::{
+use reinhardt_backends::codec::parse_integer;
+use reinhardt_backends::{
     Backend, Condition, Counted, Expiry, KeyStream, Life, Limits, Stored, Write,
 };
-use reinhardt_backends::codec::parse_integer;
 use reinhardt_backends::{BackendError, BackendResult, ErrorKind};
 use tokio::time::Instant;
 

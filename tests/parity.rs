@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
-use reinhardt_backends::backend::{Condition, Write};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, ErrorKind, Expiry, Life, MemoryBackend, RedisBackend,
     Stored,
 };
+use reinhardt_backends::{Condition, Write};
 use reinhardt_backends_tests::Server;
 use serde::Serialize;
 

@@ -1,17 +1,79 @@
-//! x
-#![allow(missing_docs)]
-pub mod backend;
+//! Sessions, caches and rate limits over one async key-value contract, in process or on Redis and Valkey.
+//!
+//! Derive [`Keyspace`] on a struct and call what it generates. Where that doesn't fit, every backend has the raw API of
+//! [`Backend`].
+//!
+//! ```
+//! use reinhardt_backends::{Keyspace, MemoryBackend};
+//! use serde::{Deserialize, Serialize};
+//! use std::net::IpAddr;
+//!
+//! #[derive(Serialize, Deserialize, Keyspace)]
+//! #[keyspace(prefix = "session", ttl = "30m")]
+//! struct Session {
+//!     #[keyspace(key)]
+//!     id: String,
+//!     user_id: u64,
+//! }
+//!
+//! #[derive(Keyspace)]
+//! #[keyspace(prefix = "rate", ttl = "60s", counter)]
+//! struct RateCounter<'a> {
+//!     route: &'a str,
+//!     client: IpAddr,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> reinhardt_backends::BackendResult<()> {
+//! let backend = MemoryBackend::new();
+//! Session { id: "abc".to_string(), user_id: 7 }.save(&backend).await?;
+//! let session = Session::get(&backend, "abc").await?;
+//! assert_eq!(session.map(|session| session.user_id), Some(7));
+//!
+//! let client = IpAddr::from([127, 0, 0, 1]);
+//! let hits = RateCounter { route: "/login", client }.increment(&backend).await?;
+//! assert_eq!(hits, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! * [`Keyspace`]: typed keyspaces, and [`keyspace`]: the same operations for generic code.
+//! * [`Backend`]: the contract, clause by clause.
+//! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
+//! * [`BackendError`]: what can fail, and what to do about it.
+//! * [`codec`]: the stored format.
+//! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `memory` | yes | [`MemoryBackend`] |
+//! | `derive` | yes | `#[derive(Keyspace)]` |
+//! | `redis-backend` | no | `RedisBackend` |
+//! | `conformance` | no | the module `conformance` |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(any(test, feature = "conformance")), warn(clippy::unwrap_used))]
+
+mod backend;
 pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 mod escape;
 pub mod keyspace;
+
 #[cfg(feature = "memory")]
 pub use backend::memory::{MemoryBackend, MemoryBackendBuilder};
 #[cfg(feature = "redis-backend")]
 pub use backend::redis::{RedisBackend, RedisBackendBuilder};
-pub use backend::{Backend, Condition, Counted, Expiry, KeyStream, Life, Stored, Write};
+pub use backend::{
+    Backend, Condition, Counted, Expiry, Instance, KeyStream, Life, Limits, MAX_TTL, Stored, Write,
+    check_ttl,
+};
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;
 #[cfg(feature = "derive")]

@@ -4,7 +4,8 @@
 //! function of this module with the key that it built, so code that is generic over keyspaces calls them directly:
 //!
 //! ```
-//! use reinhardt_backends::{Backend, BackendResult, MemoryBackend, keyspace::{self, Entry, Keyspace}};
+//! use reinhardt_backends::keyspace::{self, Entry};
+//! use reinhardt_backends::{Backend, BackendResult, Keyspace, MemoryBackend};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Debug, Serialize, Deserialize, Keyspace)]
