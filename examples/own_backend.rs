@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use reinhardt_backends::codec::parse_integer;
 use reinhardt_backends::{
-    Backend, Condition, Counted, Expiry, KeyStream, Life, Limits, Stored, Write,
+    Backend, BackendError, BackendResult, Condition, Counted, ErrorKind, Expiry, KeyStream, Life,
+    Limits, Stored, Write,
 };
-use reinhardt_backends::{BackendError, BackendResult, ErrorKind};
 use tokio::time::Instant;
 
 /// Keeps entries in a sorted map under one lock.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use reinhardt_backends::{Backend, MemoryBackend};
-use reinhardt_backends::{Life, Write};
+use reinhardt_backends::{Backend, Life, MemoryBackend, Write};
 
 /// Returns how often `call`, which is ready at once, allocates.
 fn allocations<T, F: Future<Output = T>>(call: impl FnOnce() -> F) -> u64 {

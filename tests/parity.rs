@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use reinhardt_backends::{
-    Backend, BackendError, BackendResult, ErrorKind, Expiry, Life, MemoryBackend, RedisBackend,
-    Stored,
+    Backend, BackendError, BackendResult, Condition, ErrorKind, Expiry, Life, MemoryBackend,
+    RedisBackend, Stored, Write,
 };
-use reinhardt_backends::{Condition, Write};
 use reinhardt_backends_tests::Server;
 use serde::Serialize;
 
