@@ -1,1 +1,1 @@
-//! x
+//! The examples stand beside this folder, one idea a file: `cargo run --example quickstart`.
