@@ -7,3 +7,8 @@ mod server;
 pub use harness::{Boxed, InProcess, OddNamespace, Redis, Shared};
 pub use proxy::Proxy;
 pub use server::Server;
+
+/// The code of the README, compiled and run with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
