@@ -1,0 +1,11 @@
+use std::borrow::Cow;
+
+use reinhardt_backends::Keyspace;
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "5m", value = Cow<'a, str>)]
+struct Page<'a> {
+    path: &'a str,
+}
+
+fn main() {}
