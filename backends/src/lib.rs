@@ -2,6 +2,8 @@
 #![allow(missing_docs)]
 pub mod backend;
 pub mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod escape;
 pub mod keyspace;

@@ -260,3 +260,43 @@ fn a_backend_outlives_the_runtimes_that_use_it() {
         });
     }
 }
+
+#[test]
+fn without_a_runtime_a_call_is_an_error() {
+    let backend = RedisBackend::connect_lazy("redis://localhost:1").unwrap();
+    let error = futures::executor::block_on(backend.get::<u8>("k")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Other, "{error}");
+}
+
+#[test]
+fn a_runtime_that_nobody_drives_any_more_is_left() {
+    let server = Server::start();
+    let backend = builder(&server.url())
+        .call_timeout(BRIEF)
+        .build_lazy()
+        .unwrap();
+    let runtime = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap()
+    };
+    let first = runtime();
+    first.block_on(backend.set("k", 1, None)).unwrap();
+    // The connection's driver lives on the first runtime, which stands still from now on.
+    let second = runtime();
+    second.block_on(recovered(&backend));
+    assert_eq!(second.block_on(backend.get::<u8>("k")).unwrap(), Some(1));
+    drop(first);
+    second.block_on(recovered(&backend));
+}
+
+#[tokio::test]
+async fn the_limits_hold_without_being_set() {
+    let server = Server::start();
+    let backend = RedisBackend::new(&server.url()).await.unwrap();
+    server.pause();
+    let before = Instant::now();
+    let error = backend.get::<u8>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(before.elapsed() >= std::time::Duration::from_secs(1));
+    server.resume();
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::life::{Expiry, Life};
+use super::limits::Limits;
 use super::stored::Stored;
 use super::{Backend, Condition, Counted, Instance, KeyStream, Write, typed};
 use crate::codec::{Decode, Encode};
@@ -56,6 +57,10 @@ macro_rules! forward_backend {
 
             fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
                 (**self).scan(prefix)
+            }
+
+            fn limits(&self) -> Limits {
+                (**self).limits()
             }
 
             fn instance(&self) -> Instance {

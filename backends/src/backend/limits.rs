@@ -34,6 +34,15 @@ impl Limits {
         self.check_prefix(key)
     }
 
+    /// Refuses all keys if one of them is empty or over the limit.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey`.
+    pub fn check_keys(&self, keys: &[&str]) -> BackendResult<()> {
+        keys.iter().try_for_each(|key| self.check_key(key))
+    }
+
     /// Refuses a prefix that no key within the limit can begin with.
     ///
     /// # Errors

@@ -190,6 +190,8 @@ pub trait Backend: Send + Sync {
     ///
     /// The first failure, with the positions of all entries that were not written or not acknowledged.
     async fn write_many(&self, entries: &[(&str, &[u8])], life: Life) -> BackendResult<()> {
+        life.checked()?;
+        self.limits().check_entries(entries)?;
         let mut first: Option<BackendError> = None;
         let mut failed = Vec::new();
         for (index, (key, value)) in entries.iter().enumerate() {
@@ -214,6 +216,7 @@ pub trait Backend: Send + Sync {
 
     /// Removes the entries and returns how many live ones there were.
     async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        self.limits().check_keys(keys)?;
         let mut removed = 0;
         for key in keys {
             removed += u64::from(self.remove(key, None).await?);
@@ -263,6 +266,13 @@ pub trait Backend: Send + Sync {
     /// Makes sure that the backend answers.
     async fn ping(&self) -> BackendResult<()> {
         self.read("ping").await.map(drop)
+    }
+
+    /// Returns how long a key and how large a value may be.
+    ///
+    /// For the methods that handle many entries and refuse bad input before they handle the first one.
+    fn limits(&self) -> Limits {
+        Limits::default()
     }
 
     /// Tells one store from another, so that [`get_or_set_with`](crate::keyspace::get_or_set_with) computes once a store.

@@ -9,40 +9,36 @@ use super::{Backend, Condition, Write};
 use crate::codec::{Decode, Encode};
 use crate::error::BackendResult;
 
-pub(crate) fn get<'b, 'k, B: Backend + ?Sized, V: Decode>(
-    backend: &'b B,
-    key: &'k str,
-) -> impl Future<Output = BackendResult<Option<V>>> + Send + use<'b, 'k, B, V> {
-    async move { decoded(backend.get_stored(key).await?) }
+pub(crate) async fn get<B: Backend + ?Sized, V: Decode>(
+    backend: &B,
+    key: &str,
+) -> BackendResult<Option<V>> {
+    decoded(backend.get_stored(key).await?)
 }
 
-pub(crate) fn take<'b, 'k, B: Backend + ?Sized, V: Decode>(
-    backend: &'b B,
-    key: &'k str,
-) -> impl Future<Output = BackendResult<Option<V>>> + Send + use<'b, 'k, B, V> {
-    async move { decoded(backend.take_stored(key).await?) }
+pub(crate) async fn take<B: Backend + ?Sized, V: Decode>(
+    backend: &B,
+    key: &str,
+) -> BackendResult<Option<V>> {
+    decoded(backend.take_stored(key).await?)
 }
 
-pub(crate) fn get_with_ttl<'b, 'k, B: Backend + ?Sized, V: Decode>(
-    backend: &'b B,
-    key: &'k str,
-) -> impl Future<Output = BackendResult<Option<(V, Expiry)>>> + Send + use<'b, 'k, B, V> {
-    async move {
-        let Some((stored, expiry)) = backend.read(key).await? else {
-            return Ok(None);
-        };
-        Ok(Some((stored.decode()?, expiry)))
-    }
+pub(crate) async fn get_with_ttl<B: Backend + ?Sized, V: Decode>(
+    backend: &B,
+    key: &str,
+) -> BackendResult<Option<(V, Expiry)>> {
+    let Some((stored, expiry)) = backend.read(key).await? else {
+        return Ok(None);
+    };
+    Ok(Some((stored.decode()?, expiry)))
 }
 
-pub(crate) fn get_many<'b, 'k, 'l, B: Backend + ?Sized, V: Decode>(
-    backend: &'b B,
-    keys: &'k [&'l str],
-) -> impl Future<Output = BackendResult<Vec<Option<V>>>> + Send + use<'b, 'k, 'l, B, V> {
-    async move {
-        let all = backend.get_many_stored(keys).await?;
-        all.into_iter().map(decoded).collect()
-    }
+pub(crate) async fn get_many<B: Backend + ?Sized, V: Decode>(
+    backend: &B,
+    keys: &[&str],
+) -> BackendResult<Vec<Option<V>>> {
+    let all = backend.get_many_stored(keys).await?;
+    all.into_iter().map(decoded).collect()
 }
 
 /// Writes a value that is encoded before the future is made, so that the value itself need not be `Send`.

@@ -26,11 +26,11 @@ use crate::error::BackendError;
 /// # Cancel safety
 ///
 /// A dropped future may have stored the value.
-pub fn get_or_set_with<'b, K, B, F, Fut, E>(
-    backend: &'b B,
+pub async fn get_or_set_with<K, B, F, Fut, E>(
+    backend: &B,
     key: Key,
     compute: F,
-) -> impl Future<Output = Result<K::Value, E>> + use<'b, K, B, F, Fut, E>
+) -> Result<K::Value, E>
 where
     K: Valued,
     B: Backend + ?Sized,
@@ -38,35 +38,36 @@ where
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
 {
-    async move {
-        if let Some(value) = decode::<K>(backend.get_stored(&key).await?)? {
-            return Ok(value);
-        }
-        let seat = Seat::take(backend.instance(), &key);
-        // Nobody closes the semaphore. The permit goes to the next in line however this future ends.
-        let _turn = seat.flight.turn.acquire().await;
-        if let Some(value) = decode::<K>(seat.flight.landed.get().cloned())? {
-            return Ok(value);
-        }
-        // A flight that ended between the first look and the seat has left its value in the store.
-        if let Some(value) = decode::<K>(backend.get_stored(&key).await?)? {
-            return Ok(value);
-        }
-        let value = compute().await?;
-        let encoded = ValueArg::<K::Value>::encode::<K::Codec>(&value)?;
-        let options = Write::new(K::INFO.life).when(Condition::Absent);
-        if backend.write(&key, &encoded, options).await? {
-            // The first leader that stores a value is the last: `set` can't fail.
-            let _ = seat.flight.landed.set(Stored::from(encoded));
-            return Ok(value);
-        }
-        let present = decode::<K>(backend.get_stored(&key).await?)?;
-        Ok(present.unwrap_or(value))
+    if let Some(value) = decode::<K>(backend.get_stored(&key).await?)? {
+        return Ok(value);
     }
+    let seat = Seat::take(backend.instance(), &key);
+    // Nobody closes the semaphore. The permit goes to the next in line however this future ends.
+    let _turn = seat.flight.turn.acquire().await;
+    if let Some(value) = decode::<K>(seat.flight.landed.get().cloned())? {
+        return Ok(value);
+    }
+    // A flight that ended between the first look and the seat has left its value in the store.
+    if let Some(value) = decode::<K>(backend.get_stored(&key).await?)? {
+        return Ok(value);
+    }
+    let value = compute().await?;
+    let encoded = ValueArg::<K::Value>::encode::<K::Codec>(&value)?;
+    let options = Write::new(K::INFO.life).when(Condition::Absent);
+    if backend.write(&key, &encoded, options).await? {
+        // The first leader that stores a value is the last: `set` can't fail.
+        let _ = seat.flight.landed.set(Stored::from(encoded));
+        return Ok(value);
+    }
+    let present = decode::<K>(backend.get_stored(&key).await?)?;
+    Ok(present.unwrap_or(value))
 }
 
 /// The computations that run now, by store and key.
-static FLIGHTS: LazyLock<DashMap<(Instance, Box<str>), Arc<Flight>>> = LazyLock::new(DashMap::new);
+static FLIGHTS: LazyLock<DashMap<Place, Arc<Flight>>> = LazyLock::new(DashMap::new);
+
+/// A store and a key in it.
+type Place = (Instance, Box<str>);
 
 struct Flight {
     /// One permit: who holds it is the leader.
@@ -77,7 +78,7 @@ struct Flight {
 
 /// A caller's part in a flight, given back when dropped; the last one takes the flight off the table.
 struct Seat {
-    place: (Instance, Box<str>),
+    place: Place,
     flight: Arc<Flight>,
 }
 

@@ -161,7 +161,7 @@ impl<'a> Segments<'a> {
     }
 
     /// Reads the segment of a key field of type `T`.
-    pub fn next<T: KeySegment + ?Sized>(&mut self) -> Option<T::Owned>
+    pub fn parse_next<T: KeySegment + ?Sized>(&mut self) -> Option<T::Owned>
     where
         T::Owned: KeySegment,
     {
@@ -211,7 +211,7 @@ mod tests {
 
     fn parse(text: &str) -> Option<(String, String)> {
         let mut segments = Segments::new(&PAIR, text)?;
-        let pair = (segments.next::<str>()?, segments.next::<str>()?);
+        let pair = (segments.parse_next::<str>()?, segments.parse_next::<str>()?);
         segments.end()?;
         Some(pair)
     }
@@ -284,7 +284,7 @@ mod tests {
     fn numbers_are_read_back_only_as_they_are_written() {
         const ONE: KeyspaceInfo =
             KeyspaceInfo::new("One", "one", Kind::Counter, &["n"], Life::Never);
-        let read = |text| Segments::new(&ONE, text)?.next::<u32>();
+        let read = |text| Segments::new(&ONE, text)?.parse_next::<u32>();
         assert_eq!(read("one:7"), Some(7));
         for text in ["one:07", "one:+7", "one:-7", "one:", "one:4294967296"] {
             assert_eq!(read(text), None);

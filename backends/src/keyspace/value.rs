@@ -54,15 +54,12 @@ impl<T: Serialize> ValueArg<Vec<T>> for &[T] {
 /// # Errors
 ///
 /// `Decode` if the bytes are not a value of the keyspace; they stay.
-pub fn get<'b, K, B>(
-    backend: &'b B,
-    key: Key,
-) -> impl Future<Output = BackendResult<Option<K::Value>>> + Send + use<'b, K, B>
+pub async fn get<K, B>(backend: &B, key: Key) -> BackendResult<Option<K::Value>>
 where
     K: Valued,
     B: Backend + ?Sized,
 {
-    async move { decode::<K>(backend.get_stored(&key).await?) }
+    decode::<K>(backend.get_stored(&key).await?)
 }
 
 /// Returns the live values, in the order of the keys.
@@ -70,19 +67,14 @@ where
 /// # Errors
 ///
 /// `Decode` if one of them is not a value of the keyspace.
-pub fn get_many<'b, K, B>(
-    backend: &'b B,
-    keys: Vec<Key>,
-) -> impl Future<Output = BackendResult<Vec<Option<K::Value>>>> + Send + use<'b, K, B>
+pub async fn get_many<K, B>(backend: &B, keys: Vec<Key>) -> BackendResult<Vec<Option<K::Value>>>
 where
     K: Valued,
     B: Backend + ?Sized,
 {
-    async move {
-        let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
-        let all = backend.get_many_stored(&keys).await?;
-        all.into_iter().map(decode::<K>).collect()
-    }
+    let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
+    let all = backend.get_many_stored(&keys).await?;
+    all.into_iter().map(decode::<K>).collect()
 }
 
 /// Stores a value for the keyspace's own time.
@@ -153,74 +145,57 @@ where
 /// # Errors
 ///
 /// `Decode` if the bytes are not a value of the keyspace; they are gone then.
-pub fn take<'b, K, B>(
-    backend: &'b B,
-    key: Key,
-) -> impl Future<Output = BackendResult<Option<K::Value>>> + Send + use<'b, K, B>
+pub async fn take<K, B>(backend: &B, key: Key) -> BackendResult<Option<K::Value>>
 where
     K: Valued,
     B: Backend + ?Sized,
 {
-    async move { decode::<K>(backend.take_stored(&key).await?) }
+    decode::<K>(backend.take_stored(&key).await?)
 }
 
 /// Removes the entry and says whether there was a live one.
-pub fn delete<'b, K, B>(
-    backend: &'b B,
-    key: Key,
-) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+pub async fn delete<K, B>(backend: &B, key: Key) -> BackendResult<bool>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    async move { backend.delete(&key).await }
+    backend.delete(&key).await
 }
 
 /// Says whether there is a live entry.
-pub fn exists<'b, K, B>(
-    backend: &'b B,
-    key: Key,
-) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+pub async fn exists<K, B>(backend: &B, key: Key) -> BackendResult<bool>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    async move { backend.exists(&key).await }
+    backend.exists(&key).await
 }
 
 /// Returns what is left of the entry's life; `None` if there is no live entry.
-pub fn ttl<'b, K, B>(
-    backend: &'b B,
-    key: Key,
-) -> impl Future<Output = BackendResult<Option<Expiry>>> + Send + use<'b, K, B>
+pub async fn ttl<K, B>(backend: &B, key: Key) -> BackendResult<Option<Expiry>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    async move { backend.ttl(&key).await }
+    backend.ttl(&key).await
 }
 
 /// Starts the life of the entry over, leaves its value alone, and says whether there was a live entry.
-pub fn touch<'b, K, B>(
-    backend: &'b B,
-    key: Key,
-) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+pub async fn touch<K, B>(backend: &B, key: Key) -> BackendResult<bool>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    async move { backend.expire(&key, K::INFO.life).await }
+    backend.expire(&key, K::INFO.life).await
 }
 
 /// Removes this keyspace and nothing else, and returns how many entries there were.
-pub fn clear<'b, K, B>(
-    backend: &'b B,
-) -> impl Future<Output = BackendResult<u64>> + Send + use<'b, K, B>
+pub async fn clear<K, B>(backend: &B) -> BackendResult<u64>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    async move { backend.clear_prefix(&scan_prefix(&K::INFO)).await }
+    backend.clear_prefix(&scan_prefix(&K::INFO)).await
 }
 
 /// Encodes before the future is made, so that the value need not outlive the call.

@@ -188,6 +188,10 @@ impl Backend for MemoryBackend {
         Ok(())
     }
 
+    fn limits(&self) -> Limits {
+        self.store.limits()
+    }
+
     fn instance(&self) -> Instance {
         Instance::of(&*self.store)
     }

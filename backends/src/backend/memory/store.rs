@@ -71,6 +71,10 @@ impl Store {
         }
     }
 
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     pub(super) fn get(&self, key: &str) -> BackendResult<Option<Stored>> {
         let (shard, place) = self.find(key)?;
         let value = shard.read().get(place, Instant::now());
@@ -155,7 +159,7 @@ impl Store {
     }
 
     pub(super) fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
-        keys.iter().try_for_each(|key| self.limits.check_key(key))?;
+        self.limits.check_keys(keys)?;
         keys.iter().try_fold(0, |removed, key| {
             Ok(removed + u64::from(self.remove(key, None)?.is_some()))
         })

@@ -11,6 +11,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisError,
     RedisResult, Value,
 };
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::deadline::within;
@@ -55,8 +56,13 @@ enum State {
         /// When the last attempt failed.
         failed: Option<Instant>,
     },
-    Connecting(watch::Receiver<Option<Result<Link, Failure>>>),
+    Connecting {
+        attempt: Attempt,
+        /// When it must have ended: an attempt on a runtime that nobody drives any more never does.
+        overdue: Instant,
+    },
     Up(Link),
+    Closed,
 }
 
 /// An established connection.
@@ -73,6 +79,9 @@ struct Health {
     /// How many answers have arrived.
     answers: AtomicU64,
 }
+
+/// Tells all who wait for an attempt to connect how it ended.
+type Attempt = watch::Receiver<Option<Result<Link, Failure>>>;
 
 /// Why a connection could not be made, for all who waited for it.
 type Failure = Arc<dyn Fn() -> BackendError + Send + Sync>;
@@ -158,17 +167,14 @@ impl Connection {
         while self.waiting.load(Ordering::SeqCst) > 0 {
             Delay::new(Duration::from_millis(1)).await;
         }
-        *self.state.lock() = State::Down { failed: None };
+        *self.state.lock() = State::Closed;
     }
 
     /// Makes one call within the limits, and a second time if that is harmless and the first answer was lost.
     async fn call(&self, request: Request<'_>, repeat: Repeat) -> BackendResult<Answer> {
         let _place = Place::take(&self.waiting, self.limits.waiting)?;
         if self.closed.load(Ordering::SeqCst) {
-            return Err(BackendError::new(
-                ErrorKind::Unavailable,
-                "the backend was closed",
-            ));
+            return Err(closed());
         }
         let mut sent: Option<(Link, u64)> = None;
         let call = async {
@@ -224,12 +230,18 @@ impl Connection {
                 let mut state = self.state.lock();
                 match &*state {
                     State::Up(link) if !link.is_lost() => return Ok(link.clone()),
-                    State::Connecting(attempt) if attempt.has_changed().is_ok() => attempt.clone(),
-                    // An attempt whose runtime has ended is no attempt.
-                    State::Up(_) | State::Connecting(_) => self.begin_attempt(&mut state, None),
+                    State::Closed => return Err(closed()),
+                    State::Connecting { attempt, overdue }
+                        if attempt.has_changed().is_ok() && Instant::now() < *overdue =>
+                    {
+                        attempt.clone()
+                    }
+                    State::Up(_) | State::Connecting { .. } => {
+                        self.begin_attempt(&mut state, None)?
+                    }
                     State::Down { failed } => {
                         let failed = *failed;
-                        self.begin_attempt(&mut state, failed)
+                        self.begin_attempt(&mut state, failed)?
                     }
                 }
             };
@@ -245,30 +257,36 @@ impl Connection {
     }
 
     /// Connects on a task of its own, so that a caller that gives up doesn't take the attempt from the others.
-    fn begin_attempt(
-        &self,
-        state: &mut State,
-        failed: Option<Instant>,
-    ) -> watch::Receiver<Option<Result<Link, Failure>>> {
+    fn begin_attempt(&self, state: &mut State, failed: Option<Instant>) -> BackendResult<Attempt> {
+        let runtime = Handle::try_current().map_err(|_| {
+            BackendError::new(ErrorKind::Other, "there is no tokio runtime to connect on")
+        })?;
         let (tell, attempt) = watch::channel(None);
-        *state = State::Connecting(attempt.clone());
         let client = self.client.clone();
         let limit = self.limits.connect;
+        *state = State::Connecting {
+            attempt: attempt.clone(),
+            overdue: Instant::now() + (RECONNECT_PAUSE + limit) * 2,
+        };
         let state = self.state.clone();
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             if let Some(failed) = failed {
                 Delay::new(RECONNECT_PAUSE.saturating_sub(failed.elapsed())).await;
             }
             let outcome = connect(&client, limit).await;
-            *state.lock() = match &outcome {
-                Ok(link) => State::Up(link.clone()),
-                Err(_) => State::Down {
-                    failed: Some(Instant::now()),
-                },
-            };
+            let mut state = state.lock();
+            if !matches!(*state, State::Closed) {
+                *state = match &outcome {
+                    Ok(link) => State::Up(link.clone()),
+                    Err(_) => State::Down {
+                        failed: Some(Instant::now()),
+                    },
+                };
+            }
+            drop(state);
             let _ = tell.send(Some(outcome));
         });
-        attempt
+        Ok(attempt)
     }
 }
 
@@ -346,6 +364,10 @@ fn connect_failure(error: &RedisError) -> BackendError {
         ),
         (failure, _) => failure,
     }
+}
+
+fn closed() -> BackendError {
+    BackendError::new(ErrorKind::Unavailable, "the backend was closed")
 }
 
 fn connect_timeout(limit: Duration) -> BackendError {

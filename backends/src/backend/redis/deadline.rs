@@ -17,7 +17,8 @@ use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
 /// Limits are rounded up to whole ticks.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(TICK_MILLIS);
+const TICK_MILLIS: u64 = 5;
 
 /// Runs `call` for at most `limit`; `None` when the limit passed, and `call` is dropped then.
 pub(super) async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
@@ -52,9 +53,7 @@ static DEADLINES: LazyLock<&Deadlines> = LazyLock::new(|| {
 
 impl Deadlines {
     fn after(&self, limit: Duration) -> OwnedNotified {
-        let since_start = self.start.elapsed().saturating_add(limit);
-        let tick = since_start.as_nanos().div_ceil(TICK.as_nanos());
-        let tick = u64::try_from(tick).unwrap_or(u64::MAX);
+        let tick = first_tick_after(self.start.elapsed().saturating_add(limit));
         let mut ticks = self.ticks.lock();
         let is_first = ticks
             .first_key_value()
@@ -74,9 +73,7 @@ impl Deadlines {
                 self.earlier.wait(&mut ticks);
                 continue;
             };
-            let due = TICK
-                .checked_mul(u32::try_from(*first.key()).unwrap_or(u32::MAX))
-                .and_then(|due| self.start.checked_add(due));
+            let due = self.start.checked_add(since_start(*first.key()));
             let left = due.map_or(Duration::MAX, |due| {
                 due.saturating_duration_since(Instant::now())
             });
@@ -89,6 +86,15 @@ impl Deadlines {
             }
         }
     }
+}
+
+fn first_tick_after(since_start: Duration) -> u64 {
+    let tick = since_start.as_nanos().div_ceil(TICK.as_nanos());
+    u64::try_from(tick).unwrap_or(u64::MAX)
+}
+
+fn since_start(tick: u64) -> Duration {
+    Duration::from_millis(tick.saturating_mul(TICK_MILLIS))
 }
 
 #[cfg(test)]
@@ -130,6 +136,15 @@ mod tests {
         let answer = within(Duration::from_secs(30), receive).await;
         assert!(answer.is_some_and(|answer| answer.is_ok()));
         assert_eq!(tokio::time::Instant::now(), before);
+    }
+
+    #[test]
+    fn a_process_may_run_for_years() {
+        for days in [1, 249, 10_000, 1_000_000] {
+            let uptime = Duration::from_secs(days * 24 * 3600) + Duration::from_millis(1);
+            let due = since_start(first_tick_after(uptime));
+            assert!(due >= uptime && due < uptime + TICK, "{days} days");
+        }
     }
 
     #[tokio::test]

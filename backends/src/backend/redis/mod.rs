@@ -25,6 +25,8 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// How many keys one command names at most, so that the server is never held for long.
 const BATCH: usize = 1000;
+/// How many bytes of values are sent at once, if there is more than one value.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How often `clear` looks again for keys that came while it ran.
 const PASSES: usize = 16;
 /// How often a scan starts over because the connection was replaced.
@@ -37,7 +39,7 @@ const RESTARTS: usize = 8;
 /// * Every key is `namespace:key`; nothing outside of the namespace is read or written.
 /// * Every operation on one key is one command or one script: one round trip, one atomic step. `get_many`, `set_many`,
 ///   `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * Clones share one connection, which is replaced when it is lost. Calls are sent in the order in which they were
+/// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. Calls are sent in the order in which they were
 ///   first polled.
 /// * Every call ends: within 1 s (builder), waiting for a connection included, or it fails with `Timeout`. The limit is
 ///   in real time and no timer on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
@@ -285,6 +287,16 @@ impl Progress {
     }
 }
 
+/// Returns how many of the entries go in one pipeline: at least one, otherwise bounded in number and bytes.
+fn batch_length(entries: &[(&str, &[u8])]) -> usize {
+    let mut bytes = 0;
+    let fits = entries.iter().take(BATCH).take_while(|(_, value)| {
+        bytes += value.len();
+        bytes <= BATCH_BYTES
+    });
+    fits.count().max(1)
+}
+
 fn set_command(key: Vec<u8>, value: &[u8], life: Life) -> Cmd {
     let mut command = cmd("SET");
     command.arg(key).arg(value);
@@ -438,7 +450,9 @@ impl Backend for RedisBackend {
         self.shared.limits.check_entries(entries)?;
         let mut failed = Vec::new();
         let mut first: Option<BackendError> = None;
-        for (start, batch) in (0..).step_by(BATCH).zip(entries.chunks(BATCH)) {
+        let mut start = 0;
+        while start < entries.len() {
+            let batch = &entries[start..start + batch_length(&entries[start..])];
             let mut pipeline = redis::pipe();
             for (key, value) in batch {
                 pipeline.add_command(set_command(self.shared.key(key)?, value, life));
@@ -459,6 +473,7 @@ impl Backend for RedisBackend {
                     break;
                 }
             }
+            start += batch.len();
         }
         first.map_or(Ok(()), |error| Err(error.with_failed_indices(failed)))
     }
@@ -513,6 +528,10 @@ impl Backend for RedisBackend {
             Value::SimpleString(_) => Ok(()),
             other => reply::unexpected(other),
         }
+    }
+
+    fn limits(&self) -> Limits {
+        self.shared.limits
     }
 
     fn instance(&self) -> Instance {

@@ -1,0 +1,161 @@
+//! The contract of [`Backend`] as a test suite, for authors of backends.
+//!
+//! Each clause is a function here. An author writes a small [`Harness`] and calls
+//! [`conformance_suite!`](crate::conformance_suite) in a test target; every clause becomes a `#[test]` of its name.
+//!
+//! ```
+//! use reinhardt_backends::{MemoryBackend, conformance::Harness};
+//!
+//! #[derive(Default)]
+//! struct Memory;
+//!
+//! impl Harness for Memory {
+//!     type Backend = MemoryBackend;
+//!
+//!     async fn backend(&self) -> MemoryBackend {
+//!         MemoryBackend::new()
+//!     }
+//! }
+//!
+//! mod memory {
+//!     reinhardt_backends::conformance_suite!(super::Memory);
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! Concurrency is tested on threads of their own, so backends see real contention. Time is measured around each call:
+//! an answer is held against a deadline only if it can't have been on the other side of it, so a slow machine fails no
+//! clause.
+
+mod conditions;
+mod counters;
+mod failure;
+mod life;
+mod many;
+mod threads;
+mod values;
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+
+use crate::backend::Backend;
+
+pub use conditions::*;
+pub use counters::*;
+pub use failure::*;
+pub use life::*;
+pub use many::*;
+pub use values::*;
+
+/// What the suite needs to know of a backend.
+pub trait Harness: Default + Send + Sync + 'static {
+    /// The backend under test.
+    type Backend: Backend + 'static;
+
+    /// Makes an empty backend that shares no entry with any other that this or another harness has made.
+    fn backend(&self) -> impl Future<Output = Self::Backend> + Send;
+
+    /// Runs a clause; on a current-thread runtime unless overridden, for instance by one with a paused clock.
+    fn run(clause: impl Future<Output = ()>) {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime can be built").block_on(clause);
+    }
+
+    /// Lets time pass for the backend; a sleep on tokio's clock unless overridden.
+    fn pass(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(time)
+    }
+
+    /// Returns how long past its end an entry may still be seen: a millisecond, or nothing for a clock of one's own.
+    fn grace(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    /// Returns the server that the backends of this harness talk to, if the suite can break it.
+    fn server(&self) -> Option<&dyn Server> {
+        None
+    }
+}
+
+/// A server that can be broken. Each method returns when it is done.
+pub trait Server: Sync {
+    /// Stops the process with all that it was doing.
+    fn pause(&self);
+    /// Lets a stopped process go on.
+    fn resume(&self);
+    /// Kills the process.
+    fn kill(&self);
+    /// Starts the process again, on the same address.
+    fn restart(&self);
+}
+
+/// Makes a `#[test]` of every clause, for the [`Harness`](crate::conformance::Harness) of the given type.
+///
+/// `conformance_suite!(Harness, server)` adds the clauses that can only be asked of a backend with a
+/// [`Server`](crate::conformance::Server).
+#[macro_export]
+macro_rules! conformance_suite {
+    ($harness:ty, server) => {
+        $crate::conformance_suite!($harness);
+        $crate::__conformance_tests! { $harness;
+            every_call_to_a_stopped_server_ends
+            a_dead_backend_is_an_error_not_a_miss
+            nothing_is_written_twice
+        }
+    };
+    ($harness:ty) => {
+        $crate::__conformance_tests! { $harness;
+            a_ttl_is_kept_to_the_millisecond
+            an_impossible_ttl_is_refused
+            an_expired_entry_is_absent_for_every_operation
+            set_replaces_value_and_life_together
+            nothing_changes_a_life_unasked
+            increments_are_atomic
+            a_missing_counter_starts_at_zero
+            a_window_closes_under_steady_traffic
+            overflow_is_an_error_and_changes_nothing
+            counting_something_else_is_an_error_and_changes_nothing
+            integers_and_counters_are_the_same_thing
+            a_cancelled_increment_leaves_no_immortal_counter
+            set_if_absent_has_one_winner
+            set_if_present_never_resurrects
+            compare_and_set_loses_no_update
+            take_gives_a_value_to_at_most_one_caller
+            lazy_removal_never_removes_a_fresh_value
+            get_many_is_positional
+            scan_yields_what_was_there_throughout
+            clear_takes_only_its_own
+            odd_values_round_trip
+            bytes_cost_their_length
+            hostile_bytes_are_a_decode_error
+            a_value_that_fails_to_encode_stores_nothing
+            user_code_never_runs_under_a_lock
+            every_call_ends
+            errors_show_no_secret_and_no_value
+            oversized_and_empty_keys_are_refused
+            no_answer_reaches_the_wrong_caller
+            a_write_is_seen_by_the_next_read
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    ($harness:ty; $($clause:ident)*) => {
+        $(#[test]
+        fn $clause() {
+            <$harness as $crate::conformance::Harness>::run(async {
+                let harness = <$harness as ::core::default::Default>::default();
+                $crate::conformance::$clause(&harness).await;
+            });
+        })*
+    };
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A life that ends soon, but not before a few calls have been made.
+const MOMENT: Duration = Duration::from_millis(60);

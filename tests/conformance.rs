@@ -1,0 +1,51 @@
+//! Every backend against every clause of the contract.
+
+#[allow(unreachable_pub)]
+#[path = "../examples/own_backend.rs"]
+mod own_backend;
+
+/// In paused time.
+mod memory {
+    use reinhardt_backends::MemoryBackend;
+    use reinhardt_backends_tests::InProcess;
+
+    reinhardt_backends::conformance_suite!(InProcess<MemoryBackend>);
+}
+
+/// Each test on a private server.
+mod redis {
+    reinhardt_backends::conformance_suite!(reinhardt_backends_tests::Redis, server);
+}
+
+mod redis_in_an_odd_namespace {
+    reinhardt_backends::conformance_suite!(reinhardt_backends_tests::OddNamespace, server);
+}
+
+mod arc_dyn_memory {
+    use reinhardt_backends::MemoryBackend;
+    use reinhardt_backends_tests::{InProcess, Shared};
+
+    reinhardt_backends::conformance_suite!(Shared<InProcess<MemoryBackend>>);
+}
+
+mod arc_dyn_redis {
+    use reinhardt_backends_tests::{Redis, Shared};
+
+    reinhardt_backends::conformance_suite!(Shared<Redis>, server);
+}
+
+mod box_dyn_memory {
+    use reinhardt_backends::MemoryBackend;
+    use reinhardt_backends_tests::{Boxed, InProcess};
+
+    reinhardt_backends::conformance_suite!(Boxed<InProcess<MemoryBackend>>);
+}
+
+/// The one of the example, which has the required methods and nothing else.
+mod own {
+    use reinhardt_backends_tests::InProcess;
+
+    use super::own_backend::MapBackend;
+
+    reinhardt_backends::conformance_suite!(InProcess<MapBackend>);
+}

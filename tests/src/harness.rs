@@ -1,0 +1,164 @@
+//! The harnesses under which backends are held against the contract.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reinhardt_backends::conformance::{Harness, Server as Breakable};
+use reinhardt_backends::{Backend, RedisBackend};
+
+use crate::Server;
+
+/// `RedisBackend` on a private server, each backend in a namespace of its own.
+#[derive(Debug)]
+pub struct Redis {
+    server: Mutex<Server>,
+    url: String,
+    namespaces: AtomicUsize,
+    namespace: &'static str,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self::in_namespaces_like("conformance")
+    }
+}
+
+impl Redis {
+    fn in_namespaces_like(namespace: &'static str) -> Self {
+        let server = Server::start();
+        Self {
+            url: server.url(),
+            server: Mutex::new(server),
+            namespaces: AtomicUsize::new(0),
+            namespace,
+        }
+    }
+}
+
+impl Harness for Redis {
+    type Backend = RedisBackend;
+
+    async fn backend(&self) -> RedisBackend {
+        let index = self.namespaces.fetch_add(1, Ordering::SeqCst);
+        let builder = RedisBackend::builder()
+            .url(&self.url)
+            .namespace(&format!("{}{index}", self.namespace));
+        builder.build().await.expect("the server answers")
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        Some(self)
+    }
+}
+
+impl Breakable for Redis {
+    fn pause(&self) {
+        self.server.lock().unwrap().pause();
+    }
+
+    fn resume(&self) {
+        self.server.lock().unwrap().resume();
+    }
+
+    fn kill(&self) {
+        self.server.lock().unwrap().kill();
+    }
+
+    fn restart(&self) {
+        self.server.lock().unwrap().restart();
+    }
+}
+
+/// `RedisBackend` in namespaces that hold whatever means something to Redis.
+#[derive(Debug)]
+pub struct OddNamespace(Redis);
+
+impl Default for OddNamespace {
+    fn default() -> Self {
+        Self(Redis::in_namespaces_like("team:a {x}*[^é]%\\"))
+    }
+}
+
+impl Harness for OddNamespace {
+    type Backend = RedisBackend;
+
+    async fn backend(&self) -> RedisBackend {
+        self.0.backend().await
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        self.0.server()
+    }
+}
+
+/// The backends of another harness as `Arc<dyn Backend>`.
+#[derive(Debug, Default)]
+pub struct Shared<H>(H);
+
+impl<H: Harness> Harness for Shared<H> {
+    type Backend = Arc<dyn Backend>;
+
+    async fn backend(&self) -> Arc<dyn Backend> {
+        Arc::new(self.0.backend().await)
+    }
+
+    fn run(clause: impl Future<Output = ()>) {
+        H::run(clause);
+    }
+
+    fn grace(&self) -> Duration {
+        self.0.grace()
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        self.0.server()
+    }
+}
+
+/// The backends of another harness as `Box<dyn Backend>`.
+#[derive(Debug, Default)]
+pub struct Boxed<H>(H);
+
+impl<H: Harness> Harness for Boxed<H> {
+    type Backend = Box<dyn Backend>;
+
+    async fn backend(&self) -> Box<dyn Backend> {
+        Box::new(self.0.backend().await)
+    }
+
+    fn run(clause: impl Future<Output = ()>) {
+        H::run(clause);
+    }
+
+    fn grace(&self) -> Duration {
+        self.0.grace()
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        self.0.server()
+    }
+}
+
+/// A backend that needs nothing but `Default`, in paused time, where entries are absent at their deadline.
+#[derive(Debug, Default)]
+pub struct InProcess<B>(PhantomData<fn() -> B>);
+
+impl<B: Backend + Default + 'static> Harness for InProcess<B> {
+    type Backend = B;
+
+    async fn backend(&self) -> B {
+        B::default()
+    }
+
+    fn run(clause: impl Future<Output = ()>) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build();
+        runtime.expect("a runtime can be built").block_on(clause);
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::ZERO
+    }
+}
