@@ -31,7 +31,7 @@ pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
 ///     type OwnedKey = <String as KeySegment>::Owned;
 ///     fn parse_key(text: &str) -> Option<Self::OwnedKey> {
 ///         let mut segments = Segments::new(&Self::INFO, text)?;
-///         let key = segments.next::<String>()?;
+///         let key = segments.parse_next::<String>()?;
 ///         segments.end()?;
 ///         Some(key)
 ///     }
@@ -45,7 +45,11 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
     let types = &scope.field_types;
     let owned = types.iter();
     let owned = tuple(owned.map(|ty| quote!(<#ty as #library::keyspace::KeySegment>::Owned)));
-    let parsed = tuple(types.iter().map(|ty| quote!(__segments.next::<#ty>()?)));
+    let parsed = tuple(
+        types
+            .iter()
+            .map(|ty| quote!(__segments.parse_next::<#ty>()?)),
+    );
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
     let bounds = scope.bounds(None);
     quote! {
@@ -67,6 +71,12 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
 
 fn info(scope: &Scope<'_>) -> TokenStream {
     let library = &scope.library;
+    let span = life_span(scope);
+    let new = quote!(#library::keyspace::KeyspaceInfo::new);
+    let new = new.into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
     let name = scope.keyspace.item.ident.unraw().to_string();
     let prefix = &scope.keyspace.prefix;
     let kind = format_ident!(
@@ -86,14 +96,9 @@ fn info(scope: &Scope<'_>) -> TokenStream {
         }
         Ttl::Constant(path) => quote!(#library::Life::In(#path)),
     };
-    quote_spanned! {life_span(scope)=>
-        #library::keyspace::KeyspaceInfo::new(
-            #name,
-            #prefix,
-            #library::keyspace::Kind::#kind,
-            &[#(#fields),*],
-            #life,
-        )
+    // A constant that is no TTL fails in this call: all of it stands where the constant is named.
+    quote_spanned! {span=>
+        #(#new)*(#name, #prefix, #library::keyspace::Kind::#kind, &[#(#fields),*], #life)
     }
 }
 
