@@ -128,6 +128,10 @@ fn each_word(
                 let is_right = mistakes.0.len() == known;
                 if is_right && !input.is_empty() && !input.peek(Token![,]) {
                     mistakes.add(input.error("expected `,`"));
+                    // Nothing but the comma is missing: what follows is a word.
+                    if input.peek(Ident::peek_any) {
+                        continue;
+                    }
                 }
                 skip_past_comma(input)?;
             }
