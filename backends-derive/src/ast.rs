@@ -1,8 +1,10 @@
 //! A keyspace as its declaration means it: a model that exists is right.
 
-use syn::{Data, DeriveInput, Fields, Ident, Type};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{Data, DeriveInput, Error, Fields, Ident, Type};
 
-use crate::attr::{Mistakes, StructWords, Ttl, key_word};
+use crate::attr::{Mistakes, StructWords, Ttl, Word, key_word};
 
 /// What to generate for one struct.
 pub(crate) struct Keyspace<'a> {
@@ -35,38 +37,64 @@ impl<'a> Keyspace<'a> {
     pub(crate) fn parse(item: &'a DeriveInput, mistakes: &mut Mistakes) -> Self {
         let words = StructWords::parse(&item.attrs, mistakes);
         let name = item.ident.span();
-        if words.prefix.is_none() && !words.bad_prefix {
-            mistakes.at(
-                name,
-                "missing `prefix`: write `#[keyspace(prefix = \"...\", ...)]`",
-            );
+        if words.prefix.is_none() {
+            let message = "missing `prefix`: write `prefix = \"session\"`";
+            mistakes.at(name, message);
         }
-        if words.ttl.is_none() && !words.bad_ttl {
-            mistakes.at(
-                name,
-                "missing `ttl`: write `ttl = \"30m\"` or `ttl = never`",
-            );
+        if words.ttl.is_none() {
+            let message = "missing `ttl`: write `ttl = \"30m\"` or `ttl = never`";
+            mistakes.at(name, message);
         }
-        if let (Some(counter), Some(_)) = (&words.counter, &words.value) {
-            let message = "a `counter` has no `value`: it counts in `i64`";
+        if let (Some(counter), Some(value)) = (&words.counter, &words.value) {
+            let message = "a keyspace is a `counter` or has a `value`, not both";
             mistakes.at(counter.name.span(), message);
+            mistakes.at(value.name.span(), message);
         }
         let kind = match (words.counter, words.value) {
             (Some(_), _) => Kind::Counter,
-            (None, Some(value)) => Kind::Value(Box::new(value.meaning)),
-            (None, None) if words.bad_value => Kind::Value(Box::new(syn::parse_quote!(()))),
+            (None, Some(value)) => Kind::value(value, item, mistakes),
             (None, None) => Kind::Entry,
         };
         Self {
             item,
-            prefix: words
-                .prefix
-                .map_or("invalid".to_string(), |word| word.meaning.value()),
-            ttl: words.ttl.map_or(Ttl::Never, |word| word.meaning),
+            prefix: (words.prefix.and_then(|word| word.meaning))
+                .map_or("invalid".to_string(), |text| text.value()),
+            ttl: (words.ttl.and_then(|word| word.meaning)).unwrap_or(Ttl::Never),
             key: key_fields(item, &kind, mistakes),
             kind,
         }
     }
+}
+
+impl Kind {
+    fn value(word: Word<Type>, item: &DeriveInput, mistakes: &mut Mistakes) -> Self {
+        let stand_in = || syn::parse_quote!(());
+        let Some(ty) = word.meaning else {
+            return Self::Value(Box::new(stand_in()));
+        };
+        let borrowed = item.generics.lifetimes().find(|parameter| {
+            let name = &parameter.lifetime.ident;
+            mentions(ty.to_token_stream(), &|ident| ident == name)
+        });
+        let Some(parameter) = borrowed else {
+            return Self::Value(Box::new(ty));
+        };
+        let message = format!(
+            "a stored value can't borrow from the key: write an owned type, or `'static` for `{}`",
+            parameter.lifetime
+        );
+        mistakes.add(Error::new_spanned(ty, message));
+        Self::Value(Box::new(stand_in()))
+    }
+}
+
+/// Says whether one of the identifiers of `tokens`, at any depth, is one that is looked for.
+pub(crate) fn mentions(tokens: TokenStream, is_looked_for: &dyn Fn(&Ident) -> bool) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => is_looked_for(&ident),
+        TokenTree::Group(group) => mentions(group.stream(), is_looked_for),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 fn key_fields<'a>(
@@ -89,7 +117,7 @@ fn key_fields<'a>(
     if let Fields::Unnamed(_) = fields {
         mistakes.at(
             name,
-            "a keyspace has named fields: they name the key's segments",
+            "a keyspace has named fields: write `struct Name { field: Type }`",
         );
         return Vec::new();
     }

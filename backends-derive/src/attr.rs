@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Type};
+use syn::parse::ParseStream;
+use syn::{Attribute, Error, Expr, ExprPath, Ident, LitStr, Result, Token, Type};
 
 /// All mistakes of one item, reported together.
 #[derive(Default)]
-pub(crate) struct Mistakes(Option<Error>);
+pub(crate) struct Mistakes(Vec<Error>);
 
 /// The words on a struct.
 #[derive(Default)]
@@ -18,16 +18,13 @@ pub(crate) struct StructWords {
     pub(crate) ttl: Option<Word<Ttl>>,
     pub(crate) value: Option<Word<Type>>,
     pub(crate) counter: Option<Word<()>>,
-    /// Whether a word was there and didn't parse, so that it isn't reported as missing too.
-    pub(crate) bad_prefix: bool,
-    pub(crate) bad_ttl: bool,
-    pub(crate) bad_value: bool,
 }
 
-/// A word where it stands, and what it means.
+/// A word where it stands.
 pub(crate) struct Word<T> {
     pub(crate) name: Ident,
-    pub(crate) meaning: T,
+    /// `None` if it is a mistake, which has been noted.
+    pub(crate) meaning: Option<T>,
 }
 
 /// How long entries live.
@@ -35,27 +32,33 @@ pub(crate) struct Word<T> {
 pub(crate) enum Ttl {
     Never,
     For(Duration),
-    Constant(Path),
+    Constant(ExprPath),
 }
 
-const STRUCT_WORDS: &str = "`prefix`, `ttl`, `value` and `counter`";
+const PREFIX: &str = "`prefix = \"session\"`";
+const TTL: &str = "`ttl = \"30m\"` or `ttl = never`";
+const VALUE: &str = "`value = String`";
+const STRUCT_WORDS: &str = "on a struct the words are `prefix`, `ttl`, `value` and `counter`";
+const FIELD_WORDS: &str = "on a field the word is `key`";
 /// 10,000 years of 365.25 days, as the library has it.
 const MAX_TTL: Duration = Duration::from_secs(10_000 * 31_557_600);
 
 impl Mistakes {
     pub(crate) fn add(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(all) => all.combine(error),
-            None => self.0 = Some(error),
-        }
+        self.0.push(error);
     }
 
     pub(crate) fn at(&mut self, span: Span, message: &str) {
         self.add(Error::new(span, message));
     }
 
-    pub(crate) fn into_error(self) -> Option<Error> {
-        self.0
+    /// Returns what `result` holds, or keeps its error.
+    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.add(error)).ok()
+    }
+
+    pub(crate) fn into_compile_errors(self) -> TokenStream {
+        self.0.iter().map(Error::to_compile_error).collect()
     }
 }
 
@@ -65,27 +68,27 @@ impl StructWords {
         each_word(attributes, mistakes, |name, input, mistakes| {
             match name.to_string().as_str() {
                 "prefix" => {
-                    words.bad_prefix = true;
-                    let word = value(&name, input, "prefix = \"session\"", prefix)?;
-                    once(&mut words.prefix, name, word, mistakes);
-                    words.bad_prefix = false;
+                    let meaning = value(&name, input, PREFIX, prefix);
+                    once(&mut words.prefix, name, meaning, mistakes);
                 }
                 "ttl" => {
-                    words.bad_ttl = true;
-                    let word = value(&name, input, "ttl = \"30m\"` or `ttl = never", ttl)?;
-                    once(&mut words.ttl, name, word, mistakes);
-                    words.bad_ttl = false;
+                    let meaning = value(&name, input, TTL, ttl);
+                    once(&mut words.ttl, name, meaning, mistakes);
                 }
                 "value" => {
-                    words.bad_value = true;
-                    let word = value(&name, input, "value = String", |input| input.parse())?;
-                    once(&mut words.value, name, word, mistakes);
-                    words.bad_value = false;
+                    let meaning = value(&name, input, VALUE, |input| input.parse());
+                    once(&mut words.value, name, meaning, mistakes);
                 }
-                "counter" => once(&mut words.counter, name, (), mistakes),
-                _ => return Err(unknown(&name, STRUCT_WORDS)),
+                "counter" => {
+                    let meaning = stands_alone(&name, input);
+                    once(&mut words.counter, name, meaning, mistakes);
+                }
+                "key" => mistakes.at(
+                    name.span(),
+                    "`key` marks a field: write `#[keyspace(key)]` on it",
+                ),
+                _ => mistakes.add(unknown(&name, STRUCT_WORDS)),
             }
-            Ok(())
         });
         words
     }
@@ -94,12 +97,13 @@ impl StructWords {
 /// Returns where `#[keyspace(key)]` stands on a field, if it does.
 pub(crate) fn key_word(attributes: &[Attribute], mistakes: &mut Mistakes) -> Option<Ident> {
     let mut key: Option<Word<()>> = None;
-    each_word(attributes, mistakes, |name, _, mistakes| {
-        if name != "key" {
-            return Err(unknown(&name, "`key`"));
+    each_word(attributes, mistakes, |name, input, mistakes| {
+        if name == "key" {
+            let meaning = stands_alone(&name, input);
+            once(&mut key, name, meaning, mistakes);
+        } else {
+            mistakes.add(unknown(&name, FIELD_WORDS));
         }
-        once(&mut key, name, (), mistakes);
-        Ok(())
     });
     key.map(|word| word.name)
 }
@@ -108,32 +112,33 @@ pub(crate) fn key_word(attributes: &[Attribute], mistakes: &mut Mistakes) -> Opt
 fn each_word(
     attributes: &[Attribute],
     mistakes: &mut Mistakes,
-    mut word: impl FnMut(Ident, ParseStream<'_>, &mut Mistakes) -> Result<()>,
+    mut word: impl FnMut(Ident, ParseStream<'_>, &mut Mistakes),
 ) {
     for attribute in attributes {
         if !attribute.path().is_ident("keyspace") {
             continue;
         }
-        let tokens = match attribute.meta.require_list() {
-            Ok(list) => list.tokens.clone(),
-            Err(error) => {
-                mistakes.add(error);
-                continue;
-            }
-        };
-        let parser = |input: ParseStream<'_>| {
+        let words = |input: ParseStream<'_>| {
             while !input.is_empty() {
-                let parsed = Ident::parse_any(input).and_then(|name| word(name, input, mistakes));
-                if let Err(error) = parsed {
-                    mistakes.add(error);
-                } else if !input.is_empty() && !input.peek(Token![,]) {
+                let known = mistakes.0.len();
+                match Ident::parse_any(input) {
+                    Ok(name) => word(name, input, mistakes),
+                    Err(error) => mistakes.add(error),
+                }
+                let is_right = mistakes.0.len() == known;
+                if is_right && !input.is_empty() && !input.peek(Token![,]) {
                     mistakes.add(input.error("expected `,`"));
+                    // Nothing but the comma is missing: what follows is a word.
+                    if input.peek(Ident::peek_any) {
+                        continue;
+                    }
                 }
                 skip_past_comma(input)?;
             }
             Ok(())
         };
-        if let Err(error) = parser.parse2(tokens) {
+        let list = attribute.meta.require_list();
+        if let Err(error) = list.and_then(|list| list.parse_args_with(words)) {
             mistakes.add(error);
         }
     }
@@ -155,37 +160,41 @@ fn value<T>(
     example: &str,
     parse: impl FnOnce(ParseStream<'_>) -> Result<T>,
 ) -> Result<T> {
-    if input.parse::<Option<Token![=]>>()?.is_none() {
-        return Err(Error::new(
-            name.span(),
-            format!("`{name}` takes a value: write `{example}`"),
-        ));
+    let has_value = input.parse::<Option<Token![=]>>()?.is_some();
+    if has_value && !input.is_empty() && !input.peek(Token![,]) {
+        return parse(input);
     }
-    parse(input)
+    let message = format!("`{name}` takes a value: write {example}");
+    Err(Error::new(name.span(), message))
 }
 
-fn once<T>(slot: &mut Option<Word<T>>, name: Ident, meaning: T, mistakes: &mut Mistakes) {
-    let Some(first) = slot else {
-        *slot = Some(Word { name, meaning });
+fn stands_alone(name: &Ident, input: ParseStream<'_>) -> Result<()> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(());
+    }
+    let message = format!("`{name}` stands alone: write `{name}` and a comma or nothing behind it");
+    Err(Error::new(name.span(), message))
+}
+
+/// Notes a word in its place, or a mistake if the place is taken.
+fn once<T>(place: &mut Option<Word<T>>, name: Ident, meaning: Result<T>, mistakes: &mut Mistakes) {
+    let meaning = mistakes.keep(meaning);
+    let Some(first) = place else {
+        *place = Some(Word { name, meaning });
         return;
     };
-    let mut error = Error::new(name.span(), format!("`{name}` is given twice"));
-    error.combine(Error::new(
-        first.name.span(),
-        format!("`{name}` is given here first"),
-    ));
-    mistakes.add(error);
+    mistakes.at(name.span(), &format!("`{name}` is given twice"));
+    mistakes.at(first.name.span(), &format!("`{name}` is given here first"));
 }
 
 fn unknown(name: &Ident, known: &str) -> Error {
-    Error::new(
-        name.span(),
-        format!("unknown word `{name}`: the words here are {known}"),
-    )
+    Error::new(name.span(), format!("unknown word `{name}`: {known}"))
 }
 
 fn prefix(input: ParseStream<'_>) -> Result<LitStr> {
-    let text: LitStr = input.parse()?;
+    let text: LitStr = input
+        .parse()
+        .map_err(|error| Error::new(error.span(), format!("expected text: write {PREFIX}")))?;
     let value = text.value();
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
     let begins = value.starts_with(|c: char| c.is_ascii_lowercase());
@@ -200,15 +209,7 @@ fn prefix(input: ParseStream<'_>) -> Result<LitStr> {
 
 fn ttl(input: ParseStream<'_>) -> Result<Ttl> {
     if !input.peek(LitStr) {
-        let path: Path = input.parse().map_err(|error| {
-            let message = "expected a time: write `ttl = \"30m\"`, `ttl = never` or the path of a `Duration` constant";
-            Error::new(error.span(), message)
-        })?;
-        return Ok(if path.is_ident("never") {
-            Ttl::Never
-        } else {
-            Ttl::Constant(path)
-        });
+        return ttl_path(input);
     }
     let text: LitStr = input.parse()?;
     let duration = humantime::parse_duration(&text.value()).map_err(|error| {
@@ -226,4 +227,22 @@ fn ttl(input: ParseStream<'_>) -> Result<Ttl> {
         return Err(Error::new(text.span(), message));
     }
     Ok(Ttl::For(duration))
+}
+
+fn ttl_path(input: ParseStream<'_>) -> Result<Ttl> {
+    let value: Expr = input.parse()?;
+    let mut inner = &value;
+    // A macro that passes a fragment on puts it into a group that nobody sees.
+    while let Expr::Group(group) = inner {
+        inner = &group.expr;
+    }
+    match inner {
+        Expr::Path(path) if path.path.is_ident("never") => Ok(Ttl::Never),
+        Expr::Path(path) => Ok(Ttl::Constant(path.clone())),
+        other => {
+            let message =
+                format!("expected a time: write {TTL}, or the path of a `Duration` constant");
+            Err(Error::new_spanned(other, message))
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The derive macro of `reinhardt-backends`; use it through that crate, which documents it.
 
+mod accessors;
 mod ast;
 mod attr;
 mod expand;
+mod scope;
 
 use proc_macro::TokenStream;
 

@@ -15,13 +15,13 @@
 //!     id: String,
 //! }
 //!
-//! async fn rename<K: Entry>(backend: &dyn Backend, entry: &K) -> BackendResult<bool> {
+//! async fn create<K: Entry>(backend: &dyn Backend, entry: &K) -> BackendResult<bool> {
 //!     keyspace::set_if_absent::<K, _, _>(backend, entry.entry_key(), entry).await
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> BackendResult<()> {
 //! let session = Session { id: "abc".to_string() };
-//! assert!(rename(&MemoryBackend::new(), &session).await?);
+//! assert!(create(&MemoryBackend::new(), &session).await?);
 //! assert_eq!(Session::INFO.prefix, "session");
 //! # Ok(()) }
 //! ```

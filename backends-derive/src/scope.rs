@@ -1,0 +1,149 @@
+//! What generated code is written in terms of: paths, parameters and bounds.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{GenericParam, Ident, Lifetime, Type};
+
+use crate::ast::{Keyspace, Kind, mentions};
+
+/// One keyspace, and the names that its code uses.
+pub(crate) struct Scope<'a> {
+    pub(crate) keyspace: &'a Keyspace<'a>,
+    /// The path of the library.
+    pub(crate) library: TokenStream,
+    /// The struct, with `'static` for its lifetimes: what a future may name without borrowing from the struct.
+    pub(crate) owned: TokenStream,
+    /// The struct's lifetimes.
+    pub(crate) lifetimes: Vec<&'a Lifetime>,
+    /// The struct's type and constant parameters, which every opaque type must capture.
+    pub(crate) parameters: Vec<&'a Ident>,
+    /// The key fields, and the names of the types that accessors take for them.
+    pub(crate) fields: Vec<&'a Ident>,
+    pub(crate) field_types: Vec<&'a Type>,
+    pub(crate) argument_types: Vec<Ident>,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn new(keyspace: &'a Keyspace<'a>) -> Self {
+        let generics = &keyspace.item.generics;
+        let mut scope = Self {
+            keyspace,
+            library: quote!(::reinhardt_backends),
+            owned: quote!(Self),
+            lifetimes: Vec::new(),
+            parameters: Vec::new(),
+            fields: keyspace.key.iter().map(|field| field.name).collect(),
+            field_types: keyspace.key.iter().map(|field| field.ty).collect(),
+            argument_types: (0..keyspace.key.len())
+                .map(|index| format_ident!("__K{index}"))
+                .collect(),
+        };
+        for parameter in &generics.params {
+            match parameter {
+                GenericParam::Lifetime(parameter) => scope.lifetimes.push(&parameter.lifetime),
+                GenericParam::Type(parameter) => scope.parameters.push(&parameter.ident),
+                GenericParam::Const(parameter) => scope.parameters.push(&parameter.ident),
+            }
+        }
+        if !scope.lifetimes.is_empty() {
+            scope.owned = scope.static_path();
+        }
+        scope
+    }
+
+    /// The struct by its name, with `'static` for its lifetimes.
+    pub(crate) fn static_path(&self) -> TokenStream {
+        let name = &self.keyspace.item.ident;
+        let lifetimes = self.lifetimes.iter().map(|_| quote!('static));
+        let arguments = lifetimes.chain(self.parameters.iter().map(ToTokens::to_token_stream));
+        quote!(#name<#(#arguments),*>)
+    }
+
+    /// `session:{id}`, for docs.
+    pub(crate) fn pattern(&self) -> String {
+        let segments = self
+            .fields
+            .iter()
+            .map(|name| format!("{{{}}}", name.unraw()));
+        let segments: Vec<String> = segments.collect();
+        format!("{}:{}", self.keyspace.prefix, segments.join(":"))
+    }
+
+    /// The key that the fields of `self` name.
+    pub(crate) fn own_key(&self) -> TokenStream {
+        let Self {
+            library,
+            owned,
+            fields,
+            ..
+        } = self;
+        quote! {
+            #library::keyspace::KeyBuilder::new(&<#owned as #library::keyspace::Keyspace>::INFO)
+                #(.field(&self.#fields))*
+                .build()
+        }
+    }
+
+    /// The where-clause of an implementation: the struct's own, what the key asks of type parameters, and `Self: bound`
+    /// if there are any. Bounds on the struct itself would break serde's derive.
+    pub(crate) fn bounds(&self, bound: Option<TokenStream>) -> TokenStream {
+        let own = self.keyspace.item.generics.where_clause.as_ref();
+        let own = own.into_iter().flat_map(|clause| &clause.predicates);
+        let mut bounds: Vec<_> = own.map(ToTokens::to_token_stream).collect();
+        bounds.extend(self.key_bounds());
+        if let (Some(bound), false) = (bound, self.parameters.is_empty()) {
+            bounds.push(quote!(Self: #bound));
+        }
+        if bounds.is_empty() {
+            return quote!();
+        }
+        quote!(where #(#bounds),*)
+    }
+
+    /// `T: KeySegment, <T as KeySegment>::Owned: KeySegment` for each key field whose type depends on a parameter.
+    fn key_bounds(&self) -> impl Iterator<Item = TokenStream> {
+        let library = &self.library;
+        let segment = quote!(#library::keyspace::KeySegment);
+        let is_parameter = |ident: &Ident| self.parameters.contains(&ident);
+        let types = self.field_types.iter().map(|ty| referent(ty));
+        let types = types.filter(move |ty| mentions(ty.to_token_stream(), &is_parameter));
+        types.map(move |ty| quote!(#ty: #segment, <#ty as #segment>::Owned: #segment))
+    }
+
+    /// The trait of the keyspace's kind.
+    pub(crate) fn kind_trait(&self) -> TokenStream {
+        let library = &self.library;
+        match self.keyspace.kind {
+            Kind::Entry => quote!(#library::keyspace::Entry),
+            Kind::Value(_) => quote!(#library::keyspace::Valued),
+            Kind::Counter => quote!(#library::keyspace::Counter),
+        }
+    }
+
+    /// Returns a name for a parameter of ours that no key field has.
+    pub(crate) fn free(&self, name: &str) -> Ident {
+        let mut name = name.to_string();
+        while self.fields.iter().any(|field| field.unraw() == name) {
+            name.insert_str(0, "__");
+        }
+        Ident::new(&name, Span::call_site())
+    }
+}
+
+/// One item as it is, several as a tuple.
+pub(crate) fn tuple(items: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let items: Vec<_> = items.collect();
+    match &items[..] {
+        [item] => item.clone(),
+        items => quote!((#(#items),*)),
+    }
+}
+
+/// What a reference, or a reference to one, refers to.
+fn referent(mut ty: &Type) -> &Type {
+    while let Type::Reference(reference) = ty {
+        ty = &reference.elem;
+    }
+    ty
+}

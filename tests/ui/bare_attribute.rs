@@ -1,0 +1,10 @@
+use reinhardt_backends::Keyspace;
+
+#[derive(Keyspace)]
+#[keyspace]
+#[keyspace(prefix = "hits", ttl = "1m", counter)]
+struct Hits {
+    route: String,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use reinhardt_backends::Keyspace;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "session", ttl = "30m")]
+struct Session {
+    id: String,
+}
+
+fn main() {}
