@@ -43,7 +43,7 @@ async fn a_missing_permission_is_denied() {
 
 #[tokio::test]
 async fn a_replica_is_unavailable_for_writes() {
-    let server = Server::with_settings(&["--replicaof", "127.0.0.1 1"]);
+    let server = Server::with_settings(&["--replicaof", "127.0.0.1", "1"]);
     let backend = connect(&server.url()).await;
     assert_eq!(backend.get::<u8>("k").await.unwrap(), None);
     let stored = reinhardt_backends::Stored::from(&b"1"[..]);
@@ -65,7 +65,8 @@ async fn a_replica_is_unavailable_for_writes() {
 async fn a_replica_that_lost_its_master_may_refuse_reads() {
     let server = Server::with_settings(&[
         "--replicaof",
-        "127.0.0.1 1",
+        "127.0.0.1",
+        "1",
         "--replica-serve-stale-data",
         "no",
     ]);
@@ -121,7 +122,7 @@ async fn a_full_server_is_full_and_keeps_what_it_has() {
 
 #[tokio::test]
 async fn a_server_that_can_not_save_is_unavailable_for_writes() {
-    let server = Server::with_settings(&["--save", "3600 1", "--dir", "/proc"]);
+    let server = Server::with_settings(&["--save", "3600", "1", "--dir", "/proc"]);
     let backend = connect(&server.url()).await;
     backend.set("k", 1, None).await.unwrap();
     server.command("BGSAVE");
@@ -141,7 +142,7 @@ async fn a_server_that_can_not_save_is_unavailable_for_writes() {
 #[tokio::test]
 async fn a_server_busy_with_a_script_is_unavailable() {
     let server = Server::start();
-    server.command("CONFIG SET busy-reply-threshold 1");
+    server.command("CONFIG SET lua-time-limit 1");
     let backend = connect(&server.url()).await;
     let server = Arc::new(server);
     let busy = server.clone();

@@ -14,6 +14,8 @@ pub(super) fn refusal(error: &ServerError) -> BackendError {
 }
 
 fn refused(code: &str, details: Option<&str>) -> BackendError {
+    // Redis 6.2 puts a second dash before an error that a script hands on.
+    let code = code.trim_start_matches('-');
     let kind = match code {
         "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "TRYAGAIN"
         | "NOREPLICAS" => ErrorKind::Unavailable,
@@ -196,6 +198,7 @@ mod tests {
         }
         assert_eq!(kind("WRONGTYPE", ""), ErrorKind::WrongType);
         assert_eq!(kind("OOM", ""), ErrorKind::Full);
+        assert_eq!(kind("-OOM", ""), ErrorKind::Full);
         assert_eq!(
             kind("ERR", "unknown command 'GETDEL', with args"),
             ErrorKind::Unsupported
