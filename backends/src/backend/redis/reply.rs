@@ -14,8 +14,7 @@ pub(super) fn refusal(error: &ServerError) -> BackendError {
 }
 
 fn refused(code: &str, details: Option<&str>) -> BackendError {
-    // Redis 6.2 puts a second dash before an error that a script hands on.
-    let code = code.trim_start_matches('-');
+    let code = code_in_script(code, details).unwrap_or(code);
     let kind = match code {
         "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "TRYAGAIN"
         | "NOREPLICAS" => ErrorKind::Unavailable,
@@ -29,6 +28,13 @@ fn refused(code: &str, details: Option<&str>) -> BackendError {
         _ => ErrorKind::Other,
     };
     BackendError::new(kind, format!("the server answered {}", code_word(code)))
+}
+
+/// Finds the code in `@user_script: 3: -OOM command not allowed`, as Redis 6.2 spells an error that a script hands on.
+fn code_in_script<'a>(code: &str, details: Option<&'a str>) -> Option<&'a str> {
+    let details = details.filter(|_| code.starts_with("@user_script"))?;
+    let mut words = details.split(' ');
+    words.find_map(|word| word.strip_prefix('-'))
 }
 
 fn is_unknown_command(details: &str) -> bool {
@@ -198,7 +204,8 @@ mod tests {
         }
         assert_eq!(kind("WRONGTYPE", ""), ErrorKind::WrongType);
         assert_eq!(kind("OOM", ""), ErrorKind::Full);
-        assert_eq!(kind("-OOM", ""), ErrorKind::Full);
+        let in_script = kind("@user_script:", "3: -OOM command not allowed");
+        assert_eq!(in_script, ErrorKind::Full);
         assert_eq!(
             kind("ERR", "unknown command 'GETDEL', with args"),
             ErrorKind::Unsupported
