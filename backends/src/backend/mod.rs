@@ -10,7 +10,6 @@ pub(crate) mod memory;
 pub(crate) mod redis;
 mod stored;
 pub(crate) mod typed;
-mod worker;
 
 use std::future::Future;
 use std::pin::Pin;

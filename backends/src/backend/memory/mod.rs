@@ -2,6 +2,7 @@
 
 mod shard;
 mod store;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,10 +17,11 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::shard::{Place, Shard, Value};
+use super::worker::Worker;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
 use crate::backend::stored::Stored;
-use crate::backend::worker::Worker;
+
 use crate::backend::{Counted, KeyStream, Write};
 use crate::error::BackendResult;
 
