@@ -13,7 +13,11 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
     let item = scope.keyspace.item;
     let name = &item.ident;
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
-    let bounds = scope.bounds(Some(scope.kind_trait()));
+    let library = &scope.library;
+    let bounds = scope.bounds(match scope.keyspace.kind {
+        Kind::Entry => Some(quote!(#library::keyspace::Entry)),
+        Kind::Value(_) | Kind::Counter => None,
+    });
     let (key, accessors) = match &scope.keyspace.kind {
         Kind::Entry => (key_function(scope), of_entries(scope)),
         Kind::Value(value) => (key_method(scope), of_values(scope, value)),

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{GenericParam, Ident, Lifetime, Type};
 
-use crate::ast::{Keyspace, Kind, mentions};
+use crate::ast::{Keyspace, mentions};
 
 /// One keyspace, and the names that its code uses.
 pub(crate) struct Scope<'a> {
@@ -109,16 +109,6 @@ impl<'a> Scope<'a> {
         let types = self.field_types.iter().map(|ty| referent(ty));
         let types = types.filter(move |ty| mentions(ty.to_token_stream(), &is_parameter));
         types.map(move |ty| quote!(#ty: #segment, <#ty as #segment>::Owned: #segment))
-    }
-
-    /// The trait of the keyspace's kind.
-    pub(crate) fn kind_trait(&self) -> TokenStream {
-        let library = &self.library;
-        match self.keyspace.kind {
-            Kind::Entry => quote!(#library::keyspace::Entry),
-            Kind::Value(_) => quote!(#library::keyspace::Valued),
-            Kind::Counter => quote!(#library::keyspace::Counter),
-        }
     }
 
     /// Returns a name for a parameter of ours that no key field has.

@@ -225,6 +225,22 @@ async fn who_misses_after_the_value_has_gone_computes_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_misses_while_a_waiter_has_yet_to_wake_computes_anew() {
+    let backend = MemoryBackend::new();
+    let renderer = Renderer::default();
+    let mut leader = Box::pin(home().get_or_set_with(&backend, || renderer.render()));
+    let mut waiter = Box::pin(home().get_or_set_with(&backend, || renderer.render()));
+    assert!(poll!(&mut leader).is_pending());
+    assert!(poll!(&mut waiter).is_pending());
+    assert_eq!(leader.await.unwrap(), "page 0");
+    home().delete(&backend).await.unwrap();
+    let late = home().get_or_set_with(&backend, || renderer.render());
+    let late = timeout(DEADLINE, late).await.unwrap();
+    assert_eq!(late.unwrap(), "page 1");
+    assert_eq!(waiter.await.unwrap(), "page 0");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_stores_nothing_and_is_the_callers_own_type() {
     #[derive(Debug)]
     enum Failure {

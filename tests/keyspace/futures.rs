@@ -1,10 +1,14 @@
 //! What the futures of accessors borrow, and where they can go.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
-use reinhardt_backends::{Backend, BackendError, MemoryBackend};
+use reinhardt_backends::{Backend, BackendError, Keyspace, MemoryBackend};
+use serde::{Deserialize, Serialize};
 
 use crate::{Membership, Page, RateCounter, Session, home, login, session};
 
@@ -14,7 +18,7 @@ async fn every_future_is_send() {
     let backend: &dyn Backend = &MemoryBackend::new();
     let abc = session("abc");
     check(abc.save(backend));
-    check(abc.save_for(backend, std::time::Duration::from_secs(1)));
+    check(abc.save_for(backend, Duration::from_secs(1)));
     check(abc.save_if_absent(backend));
     check(abc.save_if_present(backend));
     check(Session::get(backend, "abc"));
@@ -41,10 +45,33 @@ async fn every_future_is_send() {
 }
 
 #[tokio::test]
+async fn entries_and_values_need_not_be_send() {
+    #[derive(Serialize, Deserialize, Keyspace)]
+    #[keyspace(prefix = "local", ttl = "1m")]
+    struct Local {
+        #[keyspace(key)]
+        id: u8,
+        #[serde(skip)]
+        seen: PhantomData<Rc<()>>,
+    }
+    fn check<T: Send>(_: T) {}
+    let backend = MemoryBackend::new();
+    let seen = PhantomData;
+    check(Local { id: 1, seen }.save(&backend));
+    check(Local::get(&backend, 1));
+    check(Local::take(&backend, 1));
+    check(Local::get_many(&backend, [1]));
+    check(Local::scan(&backend));
+    Local { id: 1, seen }.save(&backend).await.unwrap();
+    let updated = Local::update(&backend, 1, |local| local.seen = PhantomData);
+    assert!(updated.await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn closures_need_not_be_send() {
     let backend = MemoryBackend::new();
     session("abc").save(&backend).await.unwrap();
-    let calls = std::rc::Rc::new(Cell::new(0));
+    let calls = Rc::new(Cell::new(0));
     let seen = calls.clone();
     Session::update(&backend, "abc", move |_| seen.set(seen.get() + 1))
         .await

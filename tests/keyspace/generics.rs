@@ -1,8 +1,9 @@
 //! Structs with parameters of their own.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
-use reinhardt_backends::keyspace::KeySegment;
+use reinhardt_backends::keyspace::{KeySegment, SegmentWriter};
 use reinhardt_backends::{BackendError, Keyspace, MemoryBackend};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,29 @@ struct Cached<T> {
 #[keyspace(prefix = "by", ttl = "1m", counter)]
 struct By<K: Clone, const SHARD: usize> {
     key: K,
+}
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "of", ttl = "1m", value = Vec<V>)]
+struct Of<'a, O: ?Sized + 'static, V>
+where
+    V: Serialize + for<'de> Deserialize<'de> + 'static,
+{
+    owner: &'a O,
+    kind: Kind<V>,
+}
+
+/// A segment without text.
+struct Kind<V>(PhantomData<V>);
+
+impl<V> KeySegment for Kind<V> {
+    type Owned = Self;
+
+    fn write(&self, _: &mut SegmentWriter<'_>) {}
+
+    fn parse(text: &str) -> Option<Self> {
+        text.is_empty().then_some(Self(PhantomData))
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Keyspace)]
@@ -52,6 +76,19 @@ async fn a_counter_with_a_parameter_in_its_key() {
 }
 
 #[tokio::test]
+async fn a_value_with_a_type_parameter() {
+    let backend = MemoryBackend::new();
+    let of: Of<'_, str, u8> = Of {
+        owner: &String::from("me"),
+        kind: Kind(PhantomData),
+    };
+    of.set(&backend, vec![7]).await.unwrap();
+    let updated = of.update(&backend, |values| values.push(8));
+    assert_eq!(updated.await.unwrap(), Some(vec![7, 8]));
+    assert_eq!(&*of.key(), "of:me:");
+}
+
+#[tokio::test]
 async fn an_entry_that_may_borrow() {
     let backend = MemoryBackend::new();
     let text = String::from("hello");
@@ -71,7 +108,7 @@ async fn a_segment_of_the_users_own() {
     struct UserId(u64);
     impl KeySegment for UserId {
         type Owned = Self;
-        fn write(&self, segment: &mut reinhardt_backends::keyspace::SegmentWriter<'_>) {
+        fn write(&self, segment: &mut SegmentWriter<'_>) {
             segment.display(self.0);
         }
         fn parse(text: &str) -> Option<Self> {
