@@ -7,7 +7,7 @@ use futures::future::join_all;
 use reinhardt_backends::{Backend, BackendResult, ErrorKind, Life, RedisBackend, Stored};
 use reinhardt_backends_tests::{Proxy, Server};
 
-use super::{BRIEF, PATIENCE, builder, connect, recovered};
+use super::{BRIEF, PATIENCE, builder, connect, impatient, recovered};
 
 /// Makes every kind of call and returns how each failed, reads first.
 async fn failures(
@@ -102,11 +102,7 @@ async fn connecting_ends_where_nobody_answers() {
 #[tokio::test]
 async fn every_call_to_a_stopped_server_ends_and_says_what_is_unknown() {
     let server = Server::start();
-    let backend = builder(&server.url())
-        .call_timeout(BRIEF)
-        .build()
-        .await
-        .unwrap();
+    let backend = impatient(&server.url()).await;
     for at_once in [false, true] {
         server.pause();
         let before = Instant::now();
@@ -134,11 +130,7 @@ async fn every_call_to_a_stopped_server_ends_and_says_what_is_unknown() {
 async fn a_write_that_was_sent_and_not_answered_is_unknown() {
     let server = Server::on_tcp();
     let proxy = Proxy::start(server.port());
-    let backend = builder(&proxy.url())
-        .call_timeout(BRIEF)
-        .build()
-        .await
-        .unwrap();
+    let backend = impatient(&proxy.url()).await;
     // Makes the script known, so that the first request is the whole call.
     backend.increment("other hits", None).await.unwrap();
     for _ in 0..3 {
@@ -158,11 +150,7 @@ async fn a_write_that_was_sent_and_not_answered_is_unknown() {
 async fn a_limit_covers_waiting_for_a_connection() {
     let server = Server::on_tcp();
     let proxy = Proxy::start(server.port());
-    let backend = builder(&proxy.url())
-        .call_timeout(BRIEF)
-        .build()
-        .await
-        .unwrap();
+    let backend = impatient(&proxy.url()).await;
     proxy.black_hole();
     proxy.cut();
     let deadline = Instant::now() + PATIENCE;

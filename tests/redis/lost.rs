@@ -8,7 +8,7 @@ use futures::future::join_all;
 use reinhardt_backends::{Backend, ErrorKind, Expiry, Life};
 use reinhardt_backends_tests::{Proxy, Server};
 
-use super::{BRIEF, PATIENCE, builder, connect, recovered};
+use super::{BRIEF, PATIENCE, builder, connect, impatient, recovered};
 
 /// Waits until `reached` holds.
 async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
@@ -78,11 +78,7 @@ async fn a_read_whose_answer_was_lost_is_sent_again() {
 async fn a_cut_cable_is_noticed() {
     let server = Server::on_tcp();
     let proxy = Proxy::start(server.port());
-    let backend = builder(&proxy.url())
-        .call_timeout(BRIEF)
-        .build()
-        .await
-        .unwrap();
+    let backend = impatient(&proxy.url()).await;
     backend.set("k", 1, None).await.unwrap();
     proxy.black_hole();
     let error = backend.get::<u8>("k").await.unwrap_err();
@@ -98,13 +94,7 @@ async fn a_cut_cable_is_noticed() {
 async fn no_answer_reaches_the_wrong_caller() {
     let server = Server::on_tcp();
     let proxy = Proxy::start(server.port());
-    let backend = Arc::new(
-        builder(&proxy.url())
-            .call_timeout(BRIEF)
-            .build()
-            .await
-            .unwrap(),
-    );
+    let backend = Arc::new(impatient(&proxy.url()).await);
     let names: Vec<String> = (0..64).map(|index| format!("k{index}")).collect();
     for name in &names {
         backend.set(name, name, None).await.unwrap();

@@ -26,6 +26,11 @@ async fn connect(url: &str) -> RedisBackend {
     builder(url).build().await.unwrap()
 }
 
+/// Connects with brief limits for calls.
+async fn impatient(url: &str) -> RedisBackend {
+    builder(url).call_timeout(BRIEF).build().await.unwrap()
+}
+
 /// Waits until the backend answers again.
 async fn recovered(backend: &RedisBackend) {
     let deadline = Instant::now() + PATIENCE;

@@ -93,52 +93,42 @@ impl Harness for OddNamespace {
     }
 }
 
-/// The backends of another harness as `Arc<dyn Backend>`.
-#[derive(Debug, Default)]
-pub struct Shared<H>(H);
+macro_rules! as_trait_objects {
+    ($(#[$docs:meta])* $name:ident, $pointer:ident) => {
+        $(#[$docs])*
+        #[derive(Debug, Default)]
+        pub struct $name<H>(H);
 
-impl<H: Harness> Harness for Shared<H> {
-    type Backend = Arc<dyn Backend>;
+        impl<H: Harness> Harness for $name<H> {
+            type Backend = $pointer<dyn Backend>;
 
-    async fn backend(&self) -> Arc<dyn Backend> {
-        Arc::new(self.0.backend().await)
-    }
+            async fn backend(&self) -> $pointer<dyn Backend> {
+                $pointer::new(self.0.backend().await)
+            }
 
-    fn run(clause: impl Future<Output = ()>) {
-        H::run(clause);
-    }
+            fn run(clause: impl Future<Output = ()>) {
+                H::run(clause);
+            }
 
-    fn grace(&self) -> Duration {
-        self.0.grace()
-    }
+            fn grace(&self) -> Duration {
+                self.0.grace()
+            }
 
-    fn server(&self) -> Option<&dyn Breakable> {
-        self.0.server()
-    }
+            fn server(&self) -> Option<&dyn Breakable> {
+                self.0.server()
+            }
+        }
+    };
 }
 
-/// The backends of another harness as `Box<dyn Backend>`.
-#[derive(Debug, Default)]
-pub struct Boxed<H>(H);
+as_trait_objects! {
+    /// The backends of another harness as `Arc<dyn Backend>`.
+    Shared, Arc
+}
 
-impl<H: Harness> Harness for Boxed<H> {
-    type Backend = Box<dyn Backend>;
-
-    async fn backend(&self) -> Box<dyn Backend> {
-        Box::new(self.0.backend().await)
-    }
-
-    fn run(clause: impl Future<Output = ()>) {
-        H::run(clause);
-    }
-
-    fn grace(&self) -> Duration {
-        self.0.grace()
-    }
-
-    fn server(&self) -> Option<&dyn Breakable> {
-        self.0.server()
-    }
+as_trait_objects! {
+    /// The backends of another harness as `Box<dyn Backend>`.
+    Boxed, Box
 }
 
 /// A backend that needs nothing but `Default`, in paused time, where entries are absent at their deadline.

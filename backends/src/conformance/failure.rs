@@ -18,6 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The results of one call of every kind, with the names of the methods.
 type Results = Vec<(&'static str, BackendResult<()>)>;
 
+async fn calls(backend: &impl Backend) -> Results {
+    let mut results = reads(backend).await;
+    results.extend(writes(backend).await);
+    results
+}
+
 async fn reads(backend: &impl Backend) -> Results {
     vec![
         ("get", backend.get::<i64>("key").await.map(drop)),
@@ -102,11 +108,7 @@ pub async fn every_call_ends<H: Harness>(harness: &H) {
     let backend = Arc::new(harness.backend().await);
     let ended = on_threads(&backend, 2, |backend, _| async move {
         let before = Instant::now();
-        for (name, result) in reads(&*backend)
-            .await
-            .into_iter()
-            .chain(writes(&*backend).await)
-        {
+        for (name, result) in calls(&*backend).await {
             result.unwrap_or_else(|error| panic!("`{name}`: {error}"));
         }
         before.elapsed()
@@ -120,11 +122,7 @@ pub async fn every_call_to_a_stopped_server_ends<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     backend.set("key", 1, None).await.unwrap();
     broken(harness).pause();
-    for (name, result) in reads(&backend)
-        .await
-        .into_iter()
-        .chain(writes(&backend).await)
-    {
+    for (name, result) in calls(&backend).await {
         let error = result.expect_err(name);
         assert_eq!(error.kind(), ErrorKind::Timeout, "`{name}`: {error}");
         assert!(error.is_transient());
@@ -138,11 +136,7 @@ pub async fn a_dead_backend_is_an_error_not_a_miss<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     backend.set("key", 1, None).await.unwrap();
     broken(harness).kill();
-    for (name, result) in reads(&backend)
-        .await
-        .into_iter()
-        .chain(writes(&backend).await)
-    {
+    for (name, result) in calls(&backend).await {
         let error = result.expect_err(name);
         assert!(error.is_transient(), "`{name}`: {error}");
     }
