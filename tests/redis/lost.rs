@@ -8,7 +8,7 @@ use futures::future::join_all;
 use reinhardt_backends::{Backend, ErrorKind, Expiry, Life};
 use reinhardt_backends_tests::{Proxy, Server};
 
-use super::{BRIEF, PATIENCE, builder, connect, impatient, recovered};
+use super::{BRIEF, PATIENCE, connect, impatient, recovered};
 
 /// Waits until `reached` holds.
 async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
@@ -79,14 +79,19 @@ async fn a_cut_cable_is_noticed() {
     let server = Server::on_tcp();
     let proxy = Proxy::start(server.port());
     let backend = impatient(&proxy.url()).await;
-    backend.set("k", 1, None).await.unwrap();
+    connect(&server.url())
+        .await
+        .set("k", 1, None)
+        .await
+        .unwrap();
+    recovered(&backend).await;
     proxy.black_hole();
     let error = backend.get::<u8>("k").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     // What the old connection swallowed never comes back: only a new one helps.
     proxy.release();
     recovered(&backend).await;
-    assert_eq!(backend.get::<u8>("k").await.unwrap(), Some(1));
+    eventually(async || backend.get::<u8>("k").await.ok() == Some(Some(1))).await;
     assert!(proxy.connections() > 1);
 }
 
@@ -96,14 +101,14 @@ async fn no_answer_reaches_the_wrong_caller() {
     let proxy = Proxy::start(server.port());
     let backend = Arc::new(impatient(&proxy.url()).await);
     let names: Vec<String> = (0..64).map(|index| format!("k{index}")).collect();
+    let patient = connect(&server.url()).await;
     for name in &names {
-        backend.set(name, name, None).await.unwrap();
+        patient.set(name, name, None).await.unwrap();
     }
-    let stop = Instant::now() + Duration::from_secs(2);
+    let stop = Instant::now() + BRIEF * 10;
     let readers = names.iter().cloned().map(|name| {
         let backend = backend.clone();
         tokio::spawn(async move {
-            let mut answered = 0;
             while Instant::now() < stop {
                 let mut call = Box::pin(backend.get::<String>(&name));
                 if fastrand::u8(..4) == 0 {
@@ -114,10 +119,8 @@ async fn no_answer_reaches_the_wrong_caller() {
                 }
                 if let Ok(value) = call.await {
                     assert_eq!(value.as_deref(), Some(name.as_str()));
-                    answered += 1;
                 }
             }
-            answered
         })
     });
     let readers: Vec<_> = readers.collect();
@@ -129,18 +132,16 @@ async fn no_answer_reaches_the_wrong_caller() {
         proxy.cut();
         tokio::time::sleep(BRIEF).await;
     }
-    let answered: usize = join_all(readers)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .sum();
-    assert!(answered > 0);
+    join_all(readers).await.into_iter().for_each(Result::unwrap);
     for name in &names {
-        recovered(&backend).await;
-        assert_eq!(
-            backend.get::<String>(name).await.unwrap().as_ref(),
-            Some(name)
-        );
+        eventually(async || match backend.get::<String>(name).await {
+            Ok(value) => {
+                assert_eq!(value.as_ref(), Some(name));
+                true
+            }
+            Err(_) => false,
+        })
+        .await;
     }
 }
 
