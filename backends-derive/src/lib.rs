@@ -8,7 +8,7 @@ mod scope;
 
 use proc_macro::TokenStream;
 
-/// Makes a struct a typed keyspace; `reinhardt_backends::Keyspace` documents it.
+/// Makes a struct a typed keyspace.
 #[proc_macro_derive(Keyspace, attributes(keyspace))]
 pub fn derive_keyspace(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

@@ -76,6 +76,7 @@ pub use backend::{
 };
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;
+/// Its words and the accessors that it generates are described at the trait [`keyspace::Keyspace`].
 #[cfg(feature = "derive")]
 pub use reinhardt_backends_derive::Keyspace;
 

@@ -288,3 +288,13 @@ async fn the_limits_hold_without_being_set() {
     assert!(before.elapsed() >= std::time::Duration::from_secs(1));
     server.resume();
 }
+
+#[test]
+fn a_runtime_that_can_not_connect_is_an_error() {
+    let backend = builder("redis://localhost:1").build_lazy().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let error = runtime.block_on(backend.get::<u8>("k")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}

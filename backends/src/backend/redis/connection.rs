@@ -225,6 +225,7 @@ impl Connection {
 
     /// Returns the present link, or waits for the attempt to make one that is under way or begins now.
     async fn link(&self) -> BackendResult<Link> {
+        let mut was_dropped = false;
         loop {
             let mut attempt = {
                 let mut state = self.state.lock();
@@ -246,6 +247,13 @@ impl Connection {
                 }
             };
             let Ok(outcome) = attempt.wait_for(Option::is_some).await else {
+                if was_dropped {
+                    return Err(BackendError::new(
+                        ErrorKind::Unavailable,
+                        "the runtime ended before there was a connection",
+                    ));
+                }
+                was_dropped = true;
                 continue;
             };
             match outcome.as_ref() {
@@ -275,7 +283,8 @@ impl Connection {
             }
             let outcome = connect(&client, limit).await;
             let mut state = state.lock();
-            if !matches!(*state, State::Closed) {
+            // Another attempt may have been quicker, or the backend closed.
+            if matches!(*state, State::Connecting { .. }) {
                 *state = match &outcome {
                     Ok(link) => State::Up(link.clone()),
                     Err(_) => State::Down {
