@@ -19,6 +19,8 @@ use crate::error::BackendError;
 /// panics wakes one of them, which becomes the leader. A value that somebody else stored while `compute` ran is not
 /// overwritten: it is returned in place of the computed one.
 ///
+/// `compute` must not ask for the same key itself: it would wait for its own end.
+///
 /// # Errors
 ///
 /// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with.
