@@ -73,7 +73,8 @@ enum Output {
     Stream(TokenStream),
 }
 
-const CALL: &str = "What the backend fails with.";
+const CALL: &str = "`InvalidKey` if the key, escapes included, is over the limit (1 KiB unless the backend has another); and what \
+    the backend fails with.";
 const DECODE: &str = "`Decode` if the stored bytes are of another type, and they stay; and what the backend fails with.";
 const TAKE: &str = "`Decode` if the stored bytes are of another type, and they are gone then; and what the backend fails with.";
 const ENCODE: &str =

@@ -217,6 +217,10 @@ fn ttl(input: ParseStream<'_>) -> Result<Ttl> {
             format!("not a time ({error}): write it as `\"30m\"`, `\"60s\"` or `\"1h30m\"`");
         Error::new(text.span(), message)
     })?;
+    if text.value().contains('M') {
+        let message = "`M` means months: write `m` for minutes, or days";
+        return Err(Error::new(text.span(), message));
+    }
     if duration.is_zero() {
         let message = "a `ttl` of zero: write `ttl = never` for entries without an end";
         return Err(Error::new(text.span(), message));

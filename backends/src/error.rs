@@ -102,6 +102,21 @@ impl BackendError {
         self
     }
 
+    /// Keeps the first of several failures, and that one of them has an unknown outcome.
+    pub(crate) fn first_of(first: Option<Self>, next: Self) -> Self {
+        let unknown = next.outcome_unknown();
+        first.unwrap_or(next).after(unknown)
+    }
+
+    /// Marks the outcome as unknown if a part of the work was done before the failure.
+    pub(crate) fn after(self, part_was_done: bool) -> Self {
+        if part_was_done {
+            self.with_outcome_unknown()
+        } else {
+            self
+        }
+    }
+
     /// Returns what went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -115,15 +130,21 @@ impl BackendError {
         )
     }
 
-    /// Says whether the call may have taken effect although no answer arrived.
+    /// Says whether the call may have taken effect although it failed: no answer arrived, or a part of it was done.
+    ///
+    /// It may even take effect *later*: what was sent over a connection that was given up can still be on its way, and be
+    /// executed after calls that were made and answered since. Where that matters (a save before a logout), use
+    /// `set_if_present` or `compare_and_set`, which find the entry gone or changed.
     ///
     /// Repeating a call with an unknown outcome may count twice or take a second value, so the library never does it.
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
     }
 
-    /// Returns the positions of the entries of a `set_many` that were not stored, or whose storing was not
-    /// acknowledged; empty for every other call.
+    /// Returns the positions of the entries that a `set_many` failed for; empty for every other call.
+    ///
+    /// Of bad input, which is refused as a whole, these are the entries at fault, and nothing is stored. Otherwise they are
+    /// the entries that were not stored or not acknowledged, and the others are stored.
     pub fn failed_indices(&self) -> &[usize] {
         &self.0.failed
     }

@@ -65,8 +65,8 @@ async fn a_dead_server_is_an_error_of_every_call_and_never_a_miss() {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{name}: {error}");
         assert!(error.is_transient());
     }
-    // Nothing could be sent: the loss of the connection was noticed before.
-    assert!(reads.iter().all(|(_, error)| !error.outcome_unknown()));
+    // Nothing could be sent: the reads before have noticed that the connection is lost.
+    assert!(writes.iter().all(|(_, error)| !error.outcome_unknown()));
     let clear = backend.clear().await.unwrap_err();
     assert_eq!(clear.kind(), ErrorKind::Unavailable);
 }
@@ -110,7 +110,6 @@ async fn every_call_to_a_stopped_server_ends_and_says_what_is_unknown() {
         assert!(before.elapsed() >= BRIEF);
         for (name, error) in &reads {
             assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
-            assert!(!error.outcome_unknown(), "{name}");
         }
         for (name, error) in &writes {
             assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");

@@ -65,7 +65,7 @@ async fn a_read_whose_answer_was_lost_is_sent_again() {
             }
         }));
     }
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    eventually(async || proxy.holds_answers()).await;
     assert!(calls.iter().all(|call| !call.is_finished()));
     proxy.cut();
     proxy.release();

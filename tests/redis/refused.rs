@@ -261,3 +261,39 @@ async fn a_key_of_a_foreign_type_is_the_wrong_type() {
     );
     assert!(backend.delete("list").await.unwrap());
 }
+
+#[tokio::test]
+async fn a_counter_is_untouched_where_the_window_is_not_permitted() {
+    let server = Server::on_tcp();
+    server.command("ACL SETUSER app on >pa55 ~* +@all -pexpire");
+    let url = format!("redis://app:pa55@127.0.0.1:{}", server.port());
+    let backend = connect(&url).await;
+    let minute = Some(Duration::from_secs(60));
+    backend.set("immortal", 5, None).await.unwrap();
+    let error = backend.increment("immortal", minute).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(backend.get::<i64>("immortal").await.unwrap(), Some(5));
+    assert_eq!(backend.increment("new", minute).await.unwrap(), 1);
+    assert!(matches!(
+        backend.ttl("new").await.unwrap(),
+        Some(reinhardt_backends::Expiry::In(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_master_that_became_a_replica_is_connected_to_anew() {
+    let server = Server::on_tcp();
+    let backend = connect(&server.url()).await;
+    server.command("REPLICAOF 127.0.0.1 1");
+    let error = backend.set("k", 1, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    server.command("REPLICAOF NO ONE");
+    super::recovered(&backend).await;
+    backend.set("k", 1, None).await.unwrap();
+    let made = server.command("INFO stats");
+    let made = made
+        .lines()
+        .find_map(|line| line.strip_prefix("total_connections_received:"));
+    // Two of the backend's, and one a command of the test's.
+    assert!(made.unwrap().trim().parse::<u32>().unwrap() >= 5);
+}

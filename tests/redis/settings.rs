@@ -189,3 +189,16 @@ async fn a_closed_backend_refuses_calls_and_leaves_the_server() {
         Some(1)
     );
 }
+
+#[tokio::test]
+async fn a_limit_without_end_is_a_day() {
+    let server = Server::start();
+    let backend = RedisBackend::builder()
+        .url(&server.url())
+        .connect_timeout(std::time::Duration::MAX)
+        .call_timeout(std::time::Duration::MAX)
+        .build()
+        .await
+        .unwrap();
+    backend.set("k", 1, None).await.unwrap();
+}

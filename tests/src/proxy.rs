@@ -28,6 +28,7 @@ struct State {
     refuse: bool,
     open: Vec<TcpStream>,
     connections: usize,
+    held: usize,
 }
 
 impl Proxy {
@@ -63,6 +64,11 @@ impl Proxy {
     /// Keeps the server's answers back until [`release`](Self::release).
     pub fn hold_answers(&self) {
         self.change(|state| state.hold_answers = true);
+    }
+
+    /// Says whether there are answers that are kept back.
+    pub fn holds_answers(&self) -> bool {
+        self.cable.state.lock().unwrap().held > 0
     }
 
     /// Swallows everything in both directions until [`release`](Self::release); connections stay open.
@@ -128,7 +134,9 @@ fn forward(mut from: TcpStream, mut to: TcpStream, cable: &Cable, are_answers: b
             continue;
         }
         while are_answers && state.hold_answers {
+            state.held += 1;
             state = cable.changed.wait(state).unwrap();
+            state.held -= 1;
         }
         drop(state);
         if to.write_all(&buffer[..length]).is_err() {

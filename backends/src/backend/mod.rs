@@ -199,7 +199,7 @@ pub trait Backend: Send + Sync {
             };
             failed.push(index);
             let give_up = error.is_transient();
-            first.get_or_insert(error);
+            first = Some(BackendError::first_of(first, error));
             if give_up {
                 failed.extend(index + 1..entries.len());
                 break;
@@ -214,11 +214,16 @@ pub trait Backend: Send + Sync {
     }
 
     /// Removes the entries and returns how many live ones there were.
+    ///
+    /// # Errors
+    ///
+    /// What the backend fails with; [`outcome_unknown`](BackendError::outcome_unknown) if a part may have been removed.
     async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
         self.limits().check_keys(keys)?;
         let mut removed = 0;
         for key in keys {
-            removed += u64::from(self.remove(key, None).await?);
+            let done = self.remove(key, None).await;
+            removed += u64::from(done.map_err(|error| error.after(removed > 0))?);
         }
         Ok(removed)
     }
@@ -375,6 +380,8 @@ pub trait Backend: Send + Sync {
 
     /// Returns the live values, in the order of `keys`; a key may be named more than once.
     ///
+    /// A key that holds a foreign Redis type is `None` here, where `get` fails with `WrongType`.
+    ///
     /// # Errors
     ///
     /// `Decode` if one of them is not a `V`.
@@ -393,9 +400,9 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Bad input (`InvalidKey`, `TooLarge`, `Encode`, `InvalidTtl`) is refused as a whole before anything is sent. For
-    /// later failures [`failed_indices`](BackendError::failed_indices) names the entries that were not stored or not
-    /// acknowledged; the others are stored.
+    /// Bad input (`InvalidKey`, `TooLarge`, `Encode`, `InvalidTtl`) is refused as a whole before anything is sent: nothing is
+    /// stored, and [`failed_indices`](BackendError::failed_indices) names the entries at fault. For later failures it
+    /// names the entries that were not stored or not acknowledged; the others are stored.
     fn set_many<V>(
         &self,
         entries: &[(&str, V)],

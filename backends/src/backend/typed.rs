@@ -73,12 +73,24 @@ pub(crate) fn set_many<'b, 'e, 'k, B: Backend + ?Sized, V: Encode>(
     }
 }
 
+/// Encodes all values, or names all that don't encode.
 fn encode_all<V: Encode>(entries: &[(&str, V)]) -> BackendResult<Vec<Vec<u8>>> {
-    let encode = |(index, (_, value)): (usize, &(&str, V))| {
-        let encoded = value.encode();
-        encoded.map_err(|error| error.with_failed_indices(vec![index]))
-    };
-    entries.iter().enumerate().map(encode).collect()
+    let mut encoded = Vec::with_capacity(entries.len());
+    let mut first = None;
+    let mut failed = Vec::new();
+    for (index, (_, value)) in entries.iter().enumerate() {
+        match value.encode() {
+            Ok(bytes) => encoded.push(bytes),
+            Err(error) => {
+                failed.push(index);
+                first.get_or_insert(error);
+            }
+        }
+    }
+    match first {
+        Some(error) => Err(error.with_failed_indices(failed)),
+        None => Ok(encoded),
+    }
 }
 
 fn decoded<V: Decode>(stored: Option<Stored>) -> BackendResult<Option<V>> {

@@ -48,7 +48,6 @@ const TYPED_ARRAY: [u8; 2] = [0xd8, 64];
 const BYTE_STRING: u8 = 0x40;
 /// Inputs up to this length are decoded without allocating a scratch buffer.
 const SMALL: usize = 256;
-const LARGEST_SCRATCH: usize = 64 * 1024;
 
 /// What is wrong with stored bytes, and where.
 type Failure = (&'static str, usize);
@@ -138,7 +137,7 @@ fn decode_item<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let result = if bytes.len() <= SMALL {
         from_reader_with_buffer(&mut rest, &mut [0; SMALL])
     } else {
-        let mut scratch = vec![0; bytes.len().min(LARGEST_SCRATCH)];
+        let mut scratch = vec![0; bytes.len()];
         from_reader_with_buffer(&mut rest, &mut scratch)
     };
     let offset = bytes.len() - rest.len();
@@ -287,7 +286,7 @@ mod tests {
                 deserializer.deserialize_str(Visitor)
             }
         }
-        for length in [0, 253, 254, 255, 256, 257, 5000] {
+        for length in [0, 253, 254, 255, 256, 257, 5_000, 65_536, 65_537, 200_000] {
             let text = "x".repeat(length);
             let encoded = Cbor::encode(&text).unwrap();
             assert_eq!(Cbor::decode::<Text>(&encoded).unwrap().0, text);

@@ -42,6 +42,9 @@ pub trait Codec: 'static {
 }
 
 /// A value that the raw API can write: everything that implements `serde::Serialize`, as [`Cbor`].
+///
+/// A sequence may be serialized twice, the first time to see whether it is bytes: a `Serialize` that can run only once
+/// isn't for this.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be stored in a backend",
     label = "derive or implement `serde::Serialize` for it"

@@ -19,7 +19,8 @@ use crate::error::BackendError;
 /// panics wakes one of them, which becomes the leader. A value that somebody else stored while `compute` ran is not
 /// overwritten: it is returned in place of the computed one.
 ///
-/// `compute` must not ask for the same key itself: it would wait for its own end.
+/// Waiting lasts as long as the computations before it: the limits of the backend don't cover `compute`. It must not ask
+/// for the same key itself, which would wait for its own end.
 ///
 /// # Errors
 ///

@@ -70,9 +70,11 @@ impl fmt::Display for Key {
     }
 }
 
+/// Shows the prefix and not the segments, which may be a session's secret.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
+        let prefix = self.split(':').next().unwrap_or_default();
+        write!(f, "Key({prefix}:..)")
     }
 }
 
@@ -270,6 +272,11 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn debug_shows_no_segment() {
+        assert_eq!(format!("{:?}", pair("topsecret", "x")), "Key(pair:..)");
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl KeyspaceInfo {
 /// | `counter` | `key`, `increment`, `increment_by`, `hit`, `get`, `ttl` and `reset` of a key; `clear` of the type |
 ///
 /// Their futures borrow the backend and what arguments they are given, never the struct, and are `Send`; those of `update`
-/// and `get_or_set_with` where their closures are. A method of your own can't have the name of an accessor.
+/// and `get_or_set_with` where their closures and values are. A method of your own can't have the name of an accessor.
 ///
 /// # Examples
 ///

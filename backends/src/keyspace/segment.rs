@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use super::key::KeyBuilder;
@@ -136,9 +136,7 @@ by_display!(
     IpAddr,
     Ipv4Addr,
     Ipv6Addr,
-    SocketAddr,
-    SocketAddrV4,
-    SocketAddrV6
+    SocketAddrV4
 );
 
 macro_rules! owned_strings {

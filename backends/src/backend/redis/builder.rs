@@ -38,6 +38,9 @@ pub struct RedisBackendBuilder {
     limits: Limits,
 }
 
+/// Nobody waits longer, whatever a program asks for.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 #[derive(Clone)]
 enum Server {
     Url(String),
@@ -86,16 +89,16 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// Limits one attempt to connect, greeting and login included; 2 s unless set.
+    /// Limits one attempt to connect, greeting and login included; 2 s unless set, a day at most.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.times.connect = limit;
+        self.times.connect = limit.min(LONGEST);
         self
     }
 
-    /// Limits one call, queueing and reconnecting included; 1 s unless set. A call that takes several round trips
+    /// Limits one call, queueing and reconnecting included; 1 s unless set, a day at most. A call that takes several round trips
     /// (`clear`, `scan`, more than 1,000 keys at once) has this limit for each of them.
     pub fn call_timeout(mut self, limit: Duration) -> Self {
-        self.times.call = limit;
+        self.times.call = limit.min(LONGEST);
         self
     }
 

@@ -74,6 +74,8 @@ struct Link {
 
 struct Health {
     id: usize,
+    /// When the connection was made.
+    since: Instant,
     /// Set when the connection has ended, or isn't worth waiting for any more.
     lost: AtomicBool,
     /// How many answers have arrived.
@@ -183,7 +185,13 @@ impl Connection {
                 let link = self.link().await?;
                 sent = Some((link.clone(), link.health.answers.load(Ordering::Relaxed)));
                 let failure = match link.send(request).await {
-                    Ok(Value::ServerError(error)) => return Err(refusal(&error)),
+                    Ok(Value::ServerError(error)) => {
+                        if matches!(error.code(), "READONLY" | "MASTERDOWN") {
+                            // After a failover the address may lead to another server.
+                            link.health.lost.store(true, Ordering::Relaxed);
+                        }
+                        return Err(refusal(&error));
+                    }
                     Ok(value) => {
                         return Ok(Answer {
                             value,
@@ -237,9 +245,12 @@ impl Connection {
                     {
                         attempt.clone()
                     }
-                    State::Up(_) | State::Connecting { .. } => {
-                        self.begin_attempt(&mut state, None)?
+                    State::Up(link) => {
+                        // A server that hangs up on everybody isn't called without a pause.
+                        let since = Some(link.health.since);
+                        self.begin_attempt(&mut state, since)?
                     }
+                    State::Connecting { .. } => self.begin_attempt(&mut state, None)?,
                     State::Down { failed } => {
                         let failed = *failed;
                         self.begin_attempt(&mut state, failed)?
@@ -265,7 +276,7 @@ impl Connection {
     }
 
     /// Connects on a task of its own, so that a caller that gives up doesn't take the attempt from the others.
-    fn begin_attempt(&self, state: &mut State, failed: Option<Instant>) -> BackendResult<Attempt> {
+    fn begin_attempt(&self, state: &mut State, last: Option<Instant>) -> BackendResult<Attempt> {
         let runtime = Handle::try_current().map_err(|_| {
             BackendError::new(ErrorKind::Other, "there is no tokio runtime to connect on")
         })?;
@@ -278,8 +289,8 @@ impl Connection {
         };
         let state = self.state.clone();
         runtime.spawn(async move {
-            if let Some(failed) = failed {
-                Delay::new(RECONNECT_PAUSE.saturating_sub(failed.elapsed())).await;
+            if let Some(last) = last {
+                Delay::new(RECONNECT_PAUSE.saturating_sub(last.elapsed())).await;
             }
             let outcome = connect(&client, limit).await;
             let mut state = state.lock();
@@ -304,6 +315,7 @@ impl Health {
         static LINKS: AtomicUsize = AtomicUsize::new(0);
         Self {
             id: LINKS.fetch_add(1, Ordering::Relaxed),
+            since: Instant::now(),
             lost: AtomicBool::new(false),
             answers: AtomicU64::new(0),
         }

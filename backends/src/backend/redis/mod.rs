@@ -41,7 +41,8 @@ const RESTARTS: usize = 8;
 ///   `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
 /// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. Calls are sent in the order in which they were
 ///   first polled.
-/// * Every call ends: within 1 s (builder), waiting for a connection included, or it fails with `Timeout`. The limit is
+/// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it fails with `Timeout`.
+///   Calls on one key are one round trip, `scan`, `clear` and calls on more than 1,000 keys several. The limit is
 ///   in real time and no timer on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
 /// * Only calls that change nothing (`get`, `exists`, `ttl`, `get_many`, `scan`, `ping`) are sent again when an answer was
 ///   lost. Of all others the error says [`outcome_unknown`](BackendError::outcome_unknown).
@@ -51,6 +52,8 @@ const RESTARTS: usize = 8;
 /// * The server's wall clock decides what has expired. When it is set forward entries end early, and late when it is set
 ///   back. An entry may be read for up to a millisecond past its end.
 /// * What the server acknowledged can be lost if it crashes or fails over, as its persistence and replication allow.
+/// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times.
+/// * A write that timed out, or whose connection was lost, may still be executed after later calls.
 /// * A failover to a replica can bring back an older value, or let two callers win a `set_if_absent`.
 ///
 /// # Cancel safety
@@ -184,8 +187,11 @@ impl Shared {
         for batch in keys.chunks(BATCH) {
             let mut command = cmd("UNLINK");
             command.arg(batch);
-            let reply = self.connection.command(&command, Repeat::Never).await?;
-            removed += reply::integer(reply)?.unsigned_abs();
+            let reply = self.connection.command(&command, Repeat::Never).await;
+            let count = reply.and_then(reply::integer);
+            removed += count
+                .map_err(|error| error.after(removed > 0))?
+                .unsigned_abs();
         }
         Ok(removed)
     }
@@ -219,11 +225,13 @@ impl Shared {
             let mut cursor = 0;
             let mut came_by = None;
             loop {
-                let page = self.page(&pattern, cursor).await?;
+                let page = self.page(&pattern, cursor).await;
+                let page = page.map_err(|error| error.after(removed > 0))?;
                 // A cursor means nothing to a server that has been restarted: such a pass isn't the last.
                 found |= !page.keys.is_empty() || came_by.is_some_and(|link| link != page.link);
                 came_by = Some(page.link);
-                removed += self.remove_many(&page.keys).await?;
+                let batch = self.remove_many(&page.keys).await;
+                removed += batch.map_err(|error| error.after(removed > 0))?;
                 cursor = page.next;
                 if cursor == 0 {
                     break;
@@ -462,14 +470,14 @@ impl Backend for RedisBackend {
                     for (index, reply) in (start..).zip(replies) {
                         if let Err(error) = reply::done(reply) {
                             failed.push(index);
-                            first.get_or_insert(error);
+                            first = Some(BackendError::first_of(first, error));
                         }
                     }
                 }
                 Err(error) => {
                     // What follows would most likely fail the same way, after as long a wait.
                     failed.extend(start..entries.len());
-                    first.get_or_insert(error);
+                    first = Some(BackendError::first_of(first, error));
                     break;
                 }
             }

@@ -60,19 +60,34 @@ return redis.pcall('UNLINK', KEYS[1])",
 });
 
 /// Key; delta and, where there is a window, its milliseconds. Answers the sum as text and the remaining milliseconds.
+///
+/// A user who may not run one of the commands gets the server's refusal and has counted nothing.
 pub(super) static COUNT: LazyLock<Source> = LazyLock::new(|| {
     Source::new(
-        r"local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1])
+        r"local before = redis.pcall('GET', KEYS[1])
+if before and before.err then return before end
+local left = redis.pcall('PTTL', KEYS[1])
+if type(left) == 'table' then return left end
+if not before and ARGV[2] then
+  local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  if set.err then return set end
+  return {ARGV[1], tonumber(ARGV[2])}
+end
+local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1])
 if type(sum) == 'table' then
   if string.find(sum.err, 'overflow', 1, true) then return redis.error_reply('OVERFLOW the sum leaves the range') end
   if string.find(sum.err, 'not an integer', 1, true) then return redis.error_reply('NOTANINTEGER no counter') end
   return sum
 end
-local left = redis.call('PTTL', KEYS[1])
 if left == -1 and ARGV[2] then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  local ends = redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
+  if type(ends) == 'table' then
+    redis.call('SET', KEYS[1], before)
+    return ends
+  end
   left = tonumber(ARGV[2])
 end
+if left == -2 then left = -1 end
 return {redis.call('GET', KEYS[1]), left}",
     )
 });
