@@ -24,7 +24,7 @@ fn refused(code: &str, details: Option<&str>) -> BackendError {
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
         "ERR" if details.is_some_and(is_unknown_command) => ErrorKind::Unsupported,
-        "ERR" if details.is_some_and(is_denied_in_script) => ErrorKind::Denied,
+        _ if details.is_some_and(is_denied_in_script) => ErrorKind::Denied,
         "ERR" if details.is_some_and(is_full_of_clients) => ErrorKind::Unavailable,
         _ => ErrorKind::Other,
     };
@@ -45,9 +45,9 @@ fn is_unknown_command(details: &str) -> bool {
         || details.starts_with("unknown subcommand")
 }
 
-/// Redis 7.0 has no code word of its own for a command that a script may not run.
+/// Redis 6.2 and 7.0 have no code word of their own for a command that a script may not run.
 fn is_denied_in_script(details: &str) -> bool {
-    details.starts_with("The user executing the script can't")
+    details.contains("The user executing the script can't")
 }
 
 fn is_full_of_clients(details: &str) -> bool {
