@@ -75,3 +75,14 @@ fn a_borrowed_trait_object() {
     let backend: &dyn Backend = &memory;
     one_box_a_call(&backend);
 }
+
+#[test]
+fn reading_an_integer_allocates_nothing_more() {
+    let backend = MemoryBackend::new();
+    backend
+        .set("hits", -7, None)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    assert_eq!(allocations(|| backend.get::<i64>("hits")), 1);
+}

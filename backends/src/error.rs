@@ -102,12 +102,6 @@ impl BackendError {
         self
     }
 
-    /// Keeps the first of several failures, and that one of them has an unknown outcome.
-    pub(crate) fn first_of(first: Option<Self>, next: Self) -> Self {
-        let unknown = next.outcome_unknown();
-        first.unwrap_or(next).after(unknown)
-    }
-
     /// Marks the outcome as unknown if a part of the work was done before the failure.
     pub(crate) fn after(self, part_was_done: bool) -> Self {
         if part_was_done {
@@ -147,6 +141,31 @@ impl BackendError {
     /// the entries that were not stored or not acknowledged, and the others are stored.
     pub fn failed_indices(&self) -> &[usize] {
         &self.0.failed
+    }
+}
+
+/// The failures of a call on many entries: which entries failed, the first error, and whether any outcome is unknown.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    first: Option<BackendError>,
+    failed: Vec<usize>,
+}
+
+impl Failures {
+    /// Notes that the entries at `failed` met with `error`.
+    pub(crate) fn add(&mut self, failed: impl IntoIterator<Item = usize>, error: BackendError) {
+        self.failed.extend(failed);
+        let unknown = error.outcome_unknown();
+        let first = self.first.take().unwrap_or(error);
+        self.first = Some(first.after(unknown));
+    }
+
+    /// Returns the first error with all positions, if there is one.
+    pub(crate) fn into_result(self) -> BackendResult<()> {
+        match self.first {
+            Some(error) => Err(error.with_failed_indices(self.failed)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -243,6 +262,19 @@ mod tests {
             .filter(|&kind| BackendError::new(kind, "").is_transient())
             .collect();
         assert_eq!(transient, [Unavailable, Timeout, Conflict]);
+    }
+
+    #[test]
+    fn of_several_failures_the_first_is_told_with_all_positions() {
+        let mut failures = Failures::default();
+        failures.add([1], BackendError::new(ErrorKind::Full, "first"));
+        let lost = BackendError::new(ErrorKind::Unavailable, "second");
+        failures.add(3..5, lost.with_outcome_unknown());
+        let error = failures.into_result().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Full);
+        assert_eq!(error.failed_indices(), [1, 3, 4]);
+        assert!(error.outcome_unknown(), "a later one is unknown");
+        assert!(Failures::default().into_result().is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The limits that every backend puts on keys and values.
 
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
 /// How long a key and how large a value may be, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,18 +79,13 @@ impl Limits {
     ///
     /// `InvalidKey` or `TooLarge`, with the positions of all the entries that break one.
     pub fn check_entries(&self, entries: &[(&str, &[u8])]) -> BackendResult<()> {
-        let mut first = None;
-        let mut failed = Vec::new();
+        let mut failures = Failures::default();
         for (index, (key, value)) in entries.iter().enumerate() {
             if let Err(error) = self.check_key(key).and_then(|()| self.check_value(value)) {
-                failed.push(index);
-                first.get_or_insert(error);
+                failures.add([index], error);
             }
         }
-        match first {
-            Some(error) => Err(error.with_failed_indices(failed)),
-            None => Ok(()),
-        }
+        failures.into_result()
     }
 }
 

@@ -20,7 +20,7 @@ use futures_core::Stream;
 use futures_util::TryStreamExt;
 
 use crate::codec::{Decode, Encode};
-use crate::error::{BackendError, BackendResult};
+use crate::error::{BackendResult, Failures};
 
 pub use instance::Instance;
 pub use life::{Expiry, Life, MAX_TTL, check_ttl};
@@ -191,21 +191,19 @@ pub trait Backend: Send + Sync {
     async fn write_many(&self, entries: &[(&str, &[u8])], life: Life) -> BackendResult<()> {
         life.checked()?;
         self.limits().check_entries(entries)?;
-        let mut first: Option<BackendError> = None;
-        let mut failed = Vec::new();
+        let mut failures = Failures::default();
         for (index, (key, value)) in entries.iter().enumerate() {
             let Err(error) = self.write(key, value, Write::new(life)).await else {
                 continue;
             };
-            failed.push(index);
-            let give_up = error.is_transient();
-            first = Some(BackendError::first_of(first, error));
-            if give_up {
-                failed.extend(index + 1..entries.len());
+            if error.is_transient() {
+                // What follows would most likely fail the same way, after as long a wait.
+                failures.add(index..entries.len(), error);
                 break;
             }
+            failures.add([index], error);
         }
-        first.map_or(Ok(()), |error| Err(error.with_failed_indices(failed)))
+        failures.into_result()
     }
 
     /// Removes the entry and says whether there was a live one.
@@ -217,7 +215,7 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     ///
-    /// What the backend fails with; [`outcome_unknown`](BackendError::outcome_unknown) if a part may have been removed.
+    /// What the backend fails with; [`outcome_unknown`](crate::BackendError::outcome_unknown) if a part may have been removed.
     async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
         self.limits().check_keys(keys)?;
         let mut removed = 0;
@@ -401,7 +399,7 @@ pub trait Backend: Send + Sync {
     /// # Errors
     ///
     /// Bad input (`InvalidKey`, `TooLarge`, `Encode`, `InvalidTtl`) is refused as a whole before anything is sent: nothing is
-    /// stored, and [`failed_indices`](BackendError::failed_indices) names the entries at fault. For later failures it
+    /// stored, and [`failed_indices`](crate::BackendError::failed_indices) names the entries at fault. For later failures it
     /// names the entries that were not stored or not acknowledged; the others are stored.
     fn set_many<V>(
         &self,

@@ -7,7 +7,7 @@ use super::life::{Expiry, Life};
 use super::stored::Stored;
 use super::{Backend, Condition, Write};
 use crate::codec::{Decode, Encode};
-use crate::error::BackendResult;
+use crate::error::{BackendResult, Failures};
 
 pub(crate) async fn get<B: Backend + ?Sized, V: Decode>(
     backend: &B,
@@ -76,21 +76,15 @@ pub(crate) fn set_many<'b, 'e, 'k, B: Backend + ?Sized, V: Encode>(
 /// Encodes all values, or names all that don't encode.
 fn encode_all<V: Encode>(entries: &[(&str, V)]) -> BackendResult<Vec<Vec<u8>>> {
     let mut encoded = Vec::with_capacity(entries.len());
-    let mut first = None;
-    let mut failed = Vec::new();
+    let mut failures = Failures::default();
     for (index, (_, value)) in entries.iter().enumerate() {
         match value.encode() {
             Ok(bytes) => encoded.push(bytes),
-            Err(error) => {
-                failed.push(index);
-                first.get_or_insert(error);
-            }
+            Err(error) => failures.add([index], error),
         }
     }
-    match first {
-        Some(error) => Err(error.with_failed_indices(failed)),
-        None => Ok(encoded),
-    }
+    failures.into_result()?;
+    Ok(encoded)
 }
 
 fn decoded<V: Decode>(stored: Option<Stored>) -> BackendResult<Option<V>> {

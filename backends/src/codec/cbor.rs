@@ -49,6 +49,9 @@ const BYTE_STRING: u8 = 0x40;
 /// Inputs up to this length are decoded without allocating a scratch buffer.
 const SMALL: usize = 256;
 
+/// The bytes of a CBOR integer that fits `i64` or `u64`: a header and eight bytes.
+const LONGEST_INTEGER: usize = 9;
+
 /// What is wrong with stored bytes, and where.
 type Failure = (&'static str, usize);
 
@@ -111,9 +114,11 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     };
     if decimal::begins_integer(first) {
         let value = decimal::parse(bytes).ok_or(("an integer that isn't canonical", 0))?;
-        let mut item = Vec::with_capacity(9);
-        ciborium::into_writer(&value, &mut item).map_err(|_| ("an integer", 0))?;
-        return decode_item(&item);
+        let mut item = [0; LONGEST_INTEGER];
+        let mut rest = &mut item[..];
+        ciborium::into_writer(&value, &mut rest).map_err(|_| ("an integer", 0))?;
+        let length = LONGEST_INTEGER - rest.len();
+        return decode_item(&item[..length]);
     }
     if let Some(content) = typed_array(bytes) {
         // A type that asks for tags must get ciborium's own view of them.

@@ -96,10 +96,7 @@ pub struct KeyBuilder {
 impl KeyBuilder {
     /// Begins a key of the keyspace.
     pub fn new(keyspace: &KeyspaceInfo) -> Self {
-        let mut builder = Self {
-            key: Key(Text::Short(ArrayString::new())),
-            segments: 0,
-        };
+        let mut builder = Self::empty();
         builder.push(keyspace.prefix);
         builder.push(":");
         builder
@@ -124,6 +121,13 @@ impl KeyBuilder {
     /// Returns the key.
     pub fn build(self) -> Key {
         self.key
+    }
+
+    fn empty() -> Self {
+        Self {
+            key: Key(Text::Short(ArrayString::new())),
+            segments: 0,
+        }
     }
 
     fn separate(&mut self) {
@@ -185,12 +189,8 @@ impl<'a> Segments<'a> {
 }
 
 fn is_written_as<T: KeySegment>(value: &T, segment: &str) -> bool {
-    let mut written = KeyBuilder {
-        key: Key(Text::Short(ArrayString::new())),
-        segments: 0,
-    };
-    value.write(&mut SegmentWriter::new(&mut written));
-    written.key.as_str() == segment
+    let written = KeyBuilder::empty().field(value).build();
+    written.as_str() == segment
 }
 
 /// Returns the prefix that all keys of the keyspace and no others begin with.

@@ -21,7 +21,6 @@ use super::worker::Worker;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
 use crate::backend::stored::Stored;
-
 use crate::backend::{Counted, KeyStream, Write};
 use crate::error::BackendResult;
 
@@ -189,9 +188,13 @@ impl Store {
         self.limits.check_prefix(prefix)?;
         let mut removed = 0;
         for Padded { shard } in &self.shards {
-            let held = shard.read().held();
-            removed += shard.write().clear_prefix(prefix, Instant::now());
-            shard.write().shrink(|key| self.hash(key));
+            let held = {
+                let mut shard = shard.write();
+                let held = shard.held();
+                removed += shard.clear_prefix(prefix, Instant::now());
+                shard.shrink(|key| self.hash(key));
+                held
+            };
             give_way(held).await;
         }
         Ok(removed)

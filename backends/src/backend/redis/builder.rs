@@ -95,8 +95,8 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// Limits one call, queueing and reconnecting included; 1 s unless set, a day at most. A call that takes several round trips
-    /// (`clear`, `scan`, more than 1,000 keys at once) has this limit for each of them.
+    /// Limits one call, queueing and reconnecting included; 1 s unless set, a day at most. A call that takes several round
+    /// trips (`clear`, `scan`, more than 1,000 keys at once) has this limit for each of them.
     pub fn call_timeout(mut self, limit: Duration) -> Self {
         self.times.call = limit.min(LONGEST);
         self

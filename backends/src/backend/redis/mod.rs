@@ -21,7 +21,7 @@ use super::life::{Expiry, Life};
 use super::limits::Limits;
 use super::stored::Stored;
 use super::{Backend, Condition, Counted, Instance, KeyStream, Write};
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
 /// How many keys one command names at most, so that the server is never held for long.
 const BATCH: usize = 1000;
@@ -39,8 +39,8 @@ const RESTARTS: usize = 8;
 /// * Every key is `namespace:key`; nothing outside of the namespace is read or written.
 /// * Every operation on one key is one command or one script: one round trip, one atomic step. `get_many`, `set_many`,
 ///   `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. Calls are sent in the order in which they were
-///   first polled.
+/// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. Calls are sent in the order in which
+///   they were first polled.
 /// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it fails with `Timeout`.
 ///   Calls on one key are one round trip, `scan`, `clear` and calls on more than 1,000 keys several. The limit is
 ///   in real time and no timer on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
@@ -148,38 +148,32 @@ impl Shared {
         Ok(Invocation::new(source, self.key(key)?))
     }
 
-    /// Reads with a command that names one key.
-    async fn ask(&self, command: &str, key: &str) -> BackendResult<Value> {
+    /// Sends a command whose only argument is a key.
+    async fn single(&self, command: &str, key: &str, repeat: Repeat) -> BackendResult<Value> {
         let mut command = cmd(command);
         command.arg(self.key(key)?);
-        self.connection.command(&command, Repeat::Safely).await
-    }
-
-    /// Changes something with a command that names one key.
-    async fn change(&self, command: &str, key: &str) -> BackendResult<Value> {
-        let mut command = cmd(command);
-        command.arg(self.key(key)?);
-        self.connection.command(&command, Repeat::Never).await
+        self.connection.command(&command, repeat).await
     }
 
     async fn count(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
         let window = Life::from(ttl).checked()?;
         let mut invocation = self.script(&script::COUNT, key)?.arg(delta.to_string());
         if let Life::In(ttl) = window {
-            invocation = invocation.arg(ttl.as_millis().to_string());
+            invocation = invocation.arg(millis(ttl).to_string());
         }
+        reply::counted(self.connection.script(&invocation, Repeat::Never).await?)
+    }
+
+    /// Removes the key while it holds `expected`, and says whether it did.
+    async fn compare_and_delete(&self, key: &str, expected: &[u8]) -> BackendResult<bool> {
+        let invocation = self.script(&script::COMPARE_AND_DELETE, key)?.arg(expected);
         let reply = self.connection.script(&invocation, Repeat::Never).await?;
-        let (sum, expiry) = match reply::stored_and_expiry(reply)? {
-            Some((stored, expiry)) => (crate::codec::parse_integer(stored.as_bytes()), expiry),
-            None => (None, Expiry::Never),
-        };
-        let sum = sum.ok_or_else(|| {
-            BackendError::new(
-                ErrorKind::Other,
-                "the server's answer has an unexpected shape",
-            )
-        })?;
-        Ok(Counted { value: sum, expiry })
+        Ok(reply::integer(reply)? == 1)
+    }
+
+    async fn remove(&self, key: &str) -> BackendResult<bool> {
+        let reply = self.single("UNLINK", key, Repeat::Never).await?;
+        Ok(reply::integer(reply)? == 1)
     }
 
     async fn remove_many(&self, keys: &[Vec<u8>]) -> BackendResult<u64> {
@@ -358,18 +352,10 @@ impl Backend for RedisBackend {
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        let reply = match expected {
-            None => self.shared.change("UNLINK", key).await?,
-            Some(expected) => {
-                let invocation = self.shared.script(&script::COMPARE_AND_DELETE, key)?;
-                let invocation = invocation.arg(expected);
-                self.shared
-                    .connection
-                    .script(&invocation, Repeat::Never)
-                    .await?
-            }
-        };
-        Ok(reply::integer(reply)? == 1)
+        match expected {
+            None => self.shared.remove(key).await,
+            Some(expected) => self.shared.compare_and_delete(key, expected).await,
+        }
     }
 
     async fn increment_by(
@@ -384,7 +370,7 @@ impl Backend for RedisBackend {
     async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
         let connection = &self.shared.connection;
         let reply = match life.checked()? {
-            Life::Keep => self.shared.ask("EXISTS", key).await?,
+            Life::Keep => self.shared.single("EXISTS", key, Repeat::Safely).await?,
             Life::Never => {
                 let invocation = self.shared.script(&script::PERSIST, key)?;
                 connection.script(&invocation, Repeat::Never).await?
@@ -430,7 +416,7 @@ impl Backend for RedisBackend {
     }
 
     async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        reply::stored(self.shared.ask("GET", key).await?)
+        reply::stored(self.shared.single("GET", key, Repeat::Safely).await?)
     }
 
     async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
@@ -450,14 +436,13 @@ impl Backend for RedisBackend {
     }
 
     async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        reply::stored(self.shared.change("GETDEL", key).await?)
+        reply::stored(self.shared.single("GETDEL", key, Repeat::Never).await?)
     }
 
     async fn write_many(&self, entries: &[(&str, &[u8])], life: Life) -> BackendResult<()> {
         let life = life.checked()?;
         self.shared.limits.check_entries(entries)?;
-        let mut failed = Vec::new();
-        let mut first: Option<BackendError> = None;
+        let mut failures = Failures::default();
         let mut start = 0;
         while start < entries.len() {
             let batch = &entries[start..start + batch_length(&entries[start..])];
@@ -469,25 +454,23 @@ impl Backend for RedisBackend {
                 Ok(replies) => {
                     for (index, reply) in (start..).zip(replies) {
                         if let Err(error) = reply::done(reply) {
-                            failed.push(index);
-                            first = Some(BackendError::first_of(first, error));
+                            failures.add([index], error);
                         }
                     }
                 }
                 Err(error) => {
                     // What follows would most likely fail the same way, after as long a wait.
-                    failed.extend(start..entries.len());
-                    first = Some(BackendError::first_of(first, error));
+                    failures.add(start..entries.len(), error);
                     break;
                 }
             }
             start += batch.len();
         }
-        first.map_or(Ok(()), |error| Err(error.with_failed_indices(failed)))
+        failures.into_result()
     }
 
     async fn delete(&self, key: &str) -> BackendResult<bool> {
-        Ok(reply::integer(self.shared.change("UNLINK", key).await?)? == 1)
+        self.shared.remove(key).await
     }
 
     async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
@@ -495,22 +478,16 @@ impl Backend for RedisBackend {
     }
 
     async fn compare_and_delete(&self, key: &str, expected: &Stored) -> BackendResult<bool> {
-        let invocation = self.shared.script(&script::COMPARE_AND_DELETE, key)?;
-        let invocation = invocation.arg(expected.as_bytes());
-        let reply = self
-            .shared
-            .connection
-            .script(&invocation, Repeat::Never)
-            .await?;
-        Ok(reply::integer(reply)? == 1)
+        let expected = expected.as_bytes();
+        self.shared.compare_and_delete(key, expected).await
     }
 
     async fn exists(&self, key: &str) -> BackendResult<bool> {
-        Ok(reply::integer(self.shared.ask("EXISTS", key).await?)? == 1)
+        Ok(reply::integer(self.shared.single("EXISTS", key, Repeat::Safely).await?)? == 1)
     }
 
     async fn ttl(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        let reply = self.shared.ask("PTTL", key).await?;
+        let reply = self.shared.single("PTTL", key, Repeat::Safely).await?;
         Ok(reply::expiry(reply::integer(reply)?))
     }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError, Value};
 
+use crate::backend::Counted;
 use crate::backend::life::Expiry;
 use crate::backend::stored::Stored;
+use crate::codec::parse_integer;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments, values included.
@@ -24,8 +26,8 @@ fn refused(code: &str, details: Option<&str>) -> BackendError {
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
         "ERR" if details.is_some_and(is_unknown_command) => ErrorKind::Unsupported,
-        _ if details.is_some_and(is_denied_in_script) => ErrorKind::Denied,
         "ERR" if details.is_some_and(is_full_of_clients) => ErrorKind::Unavailable,
+        _ if details.is_some_and(is_denied_in_script) => ErrorKind::Denied,
         _ => ErrorKind::Other,
     };
     BackendError::new(kind, format!("the server answered {}", code_word(code)))
@@ -148,6 +150,15 @@ pub(super) fn stored_and_expiry(reply: Value) -> BackendResult<Option<(Stored, E
         }
         other => unexpected(other),
     }
+}
+
+/// Reads a sum as text and the remaining milliseconds of its window.
+pub(super) fn counted(reply: Value) -> BackendResult<Counted> {
+    let counted = stored_and_expiry(reply)?.and_then(|(sum, expiry)| {
+        let value = parse_integer(sum.as_bytes())?;
+        Some(Counted { value, expiry })
+    });
+    counted.map_or_else(|| unexpected(Value::Nil), Ok)
 }
 
 /// Reads a page of `SCAN`: where the next begins (0: nowhere) and the keys of this one.
