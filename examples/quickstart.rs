@@ -43,6 +43,9 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("quickstart: {error}");
+            if error.is_transient() {
+                eprintln!("{HELP}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -57,9 +60,10 @@ async fn run(url: Option<String>) -> BackendResult<()> {
             Arc::new(MemoryBackend::new())
         }
         Some(url) => {
-            println!("On a Redis server, in the namespace \"quickstart\".");
             let builder = RedisBackend::builder().url(&url).namespace("quickstart");
-            Arc::new(builder.build().await?)
+            let backend = builder.build().await?;
+            println!("On a Redis server, in the namespace \"quickstart\".");
+            Arc::new(backend)
         }
     };
     backend.clear().await?;
@@ -176,8 +180,18 @@ fn server_url() -> Result<Option<String>, &'static str> {
         arguments.next(),
         arguments.next(),
     ) {
-        (None, ..) => Ok(std::env::var("REDIS_URL").ok()),
+        (None, ..) => Ok(std::env::var("REDIS_URL")
+            .ok()
+            .filter(|url| !url.is_empty())),
         (Some("--redis"), Some(url), None) => Ok(Some(url)),
-        _ => Err("usage: quickstart [--redis URL]"),
+        _ => Err(USAGE),
     }
 }
+
+const HELP: &str = "Is a server running there? `redis-server` starts one on redis://localhost:6379. \
+    Without `--redis` and REDIS_URL this program runs on memory.";
+
+const USAGE: &str = "\
+usage: quickstart [--redis URL]
+
+Runs on memory, or on the server at URL (REDIS_URL unless given), in the namespace \"quickstart\".";
