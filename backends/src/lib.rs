@@ -71,8 +71,8 @@ pub use backend::memory::{MemoryBackend, MemoryBackendBuilder};
 #[cfg(feature = "redis-backend")]
 pub use backend::redis::{RedisBackend, RedisBackendBuilder};
 pub use backend::{
-    Backend, Condition, Counted, Expiry, Instance, KeyStream, Life, Limits, MAX_TTL, Stored, Write,
-    check_ttl,
+    Backend, Condition, Counted, Expiry, Instance, KeyStream, Life, Limits, MAX_TTL, NewEntry,
+    Stored, Write, check_ttl,
 };
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::life::{Expiry, Life};
 use super::limits::Limits;
 use super::stored::Stored;
-use super::{Backend, Condition, Counted, Instance, KeyStream, Write, typed};
+use super::{Backend, Condition, Counted, Instance, KeyStream, NewEntry, Write, typed};
 use crate::codec::{Decode, Encode};
 use crate::error::BackendResult;
 
@@ -43,7 +43,9 @@ macro_rules! forward_backend {
                 get_stored<'k>(key: &'k str) -> Option<Stored>;
                 get_many_stored<'k, 'l>(keys: &'k [&'l str]) -> Vec<Option<Stored>>;
                 take_stored<'k>(key: &'k str) -> Option<Stored>;
-                write_many<'e, 'k, 'v>(entries: &'e [(&'k str, &'v [u8])], life: Life) -> ();
+                renew_stored<'k>(key: &'k str, ttl: Duration) -> Option<Stored>;
+                renew_many_stored<'k, 'l>(keys: &'k [&'l str], ttl: Duration) -> Vec<Option<Stored>>;
+                write_many<'e, 'n>(entries: &'e [NewEntry<'n>]) -> ();
                 delete<'k>(key: &'k str) -> bool;
                 delete_many<'k, 'l>(keys: &'k [&'l str]) -> u64;
                 compare_and_delete<'k, 'v>(key: &'k str, expected: &'v Stored) -> bool;

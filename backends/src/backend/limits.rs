@@ -1,5 +1,6 @@
 //! The limits that every backend puts on keys and values.
 
+use super::NewEntry;
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
 /// How long a key and how large a value may be, in bytes.
@@ -29,7 +30,10 @@ impl Limits {
     /// `InvalidKey`, which tells the length but not the key: a key may be a session's secret.
     pub fn check_key(&self, key: &str) -> BackendResult<()> {
         if key.is_empty() {
-            return Err(BackendError::new(ErrorKind::InvalidKey, "a key is empty"));
+            return Err(BackendError::new(
+                ErrorKind::InvalidKey,
+                "a key is empty, or the tag in it is",
+            ));
         }
         self.check_prefix(key)
     }
@@ -73,25 +77,34 @@ impl Limits {
         Ok(())
     }
 
-    /// Refuses the entries of a `set_many` as a whole if one of them breaks a limit.
+    /// Refuses the entries of a `write_many` as a whole if one of them breaks a limit or has an impossible life.
     ///
     /// # Errors
     ///
-    /// `InvalidKey` or `TooLarge`, with the positions of all the entries that break one.
-    pub fn check_entries(&self, entries: &[(&str, &[u8])]) -> BackendResult<()> {
+    /// `InvalidTtl`, `InvalidKey` or `TooLarge`, with the positions of all the entries at fault.
+    pub fn check_entries(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         let mut failures = Failures::default();
-        for (index, (key, value)) in entries.iter().enumerate() {
-            if let Err(error) = self.check_key(key).and_then(|()| self.check_value(value)) {
+        for (index, entry) in entries.iter().enumerate() {
+            if let Err(error) = self.check_entry(entry) {
                 failures.add([index], error);
             }
         }
         failures.into_result()
     }
+
+    fn check_entry(&self, entry: &NewEntry<'_>) -> BackendResult<()> {
+        entry.life.checked()?;
+        self.check_key(entry.key)?;
+        self.check_value(entry.value)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::backend::Life;
 
     #[test]
     fn the_limit_itself_is_allowed() {
@@ -110,9 +123,16 @@ mod tests {
     #[test]
     fn every_entry_over_a_limit_is_named() {
         let limits = Limits { key: 4, value: 2 };
-        let entries: [(&str, &[u8]); 4] = [("", b"1"), ("a", b"1"), ("b", b"123"), ("c", b"12")];
+        let entries: [(&str, &[u8], Life); 5] = [
+            ("", b"1", Life::Never),
+            ("a", b"1", Life::Never),
+            ("b", b"123", Life::Never),
+            ("c", b"12", Life::Never),
+            ("d", b"1", Life::In(Duration::ZERO)),
+        ];
+        let entries = entries.map(|(key, value, life)| NewEntry { key, value, life });
         let error = limits.check_entries(&entries).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidKey);
-        assert_eq!(error.failed_indices(), [0, 2]);
+        assert_eq!(error.failed_indices(), [0, 2, 4]);
     }
 }

@@ -70,6 +70,26 @@ impl<'a> Write<'a> {
     }
 }
 
+/// An entry for [`Backend::write_many`].
+#[derive(Clone, Copy)]
+pub struct NewEntry<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The bytes.
+    pub value: &'a [u8],
+    /// What becomes of the life of the entry.
+    pub life: Life,
+}
+
+/// Hides the key and the bytes, which may be secrets.
+impl std::fmt::Debug for NewEntry<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewEntry")
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Hides the bytes, which may be a secret.
 impl std::fmt::Debug for Condition<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -183,17 +203,46 @@ pub trait Backend: Send + Sync {
         }
     }
 
-    /// Writes all entries with the same life; each one is atomic, all together are not.
+    /// Returns the bytes under `key` and gives the entry `ttl` to live if it would end sooner; never shortens a life.
+    ///
+    /// The default takes two or three calls: an entry that ends between them may be returned all the same.
+    async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        let ttl = check_ttl(ttl)?;
+        let Some((stored, expiry)) = self.read(key).await? else {
+            return Ok(None);
+        };
+        if matches!(expiry, Expiry::In(left) if left < ttl) {
+            self.expire(key, Life::In(ttl)).await?;
+        }
+        Ok(Some(stored))
+    }
+
+    /// Does what [`renew_stored`](Self::renew_stored) does for each key, in the order of `keys`.
+    async fn renew_many_stored(
+        &self,
+        keys: &[&str],
+        ttl: Duration,
+    ) -> BackendResult<Vec<Option<Stored>>> {
+        let ttl = check_ttl(ttl)?;
+        self.limits().check_keys(keys)?;
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            all.push(self.renew_stored(key, ttl).await?);
+        }
+        Ok(all)
+    }
+
+    /// Writes all entries, each for its own life; each one is atomic, all together are not.
     ///
     /// # Errors
     ///
     /// The first failure, with the positions of all entries that were not written or not acknowledged.
-    async fn write_many(&self, entries: &[(&str, &[u8])], life: Life) -> BackendResult<()> {
-        life.checked()?;
+    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.limits().check_entries(entries)?;
         let mut failures = Failures::default();
-        for (index, (key, value)) in entries.iter().enumerate() {
-            let Err(error) = self.write(key, value, Write::new(life)).await else {
+        for (index, entry) in entries.iter().enumerate() {
+            let write = self.write(entry.key, entry.value, Write::new(entry.life));
+            let Err(error) = write.await else {
                 continue;
             };
             if error.is_transient() {

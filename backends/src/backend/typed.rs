@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::life::{Expiry, Life};
 use super::stored::Stored;
-use super::{Backend, Condition, Write};
+use super::{Backend, Condition, NewEntry, Write};
 use crate::codec::{Decode, Encode};
 use crate::error::{BackendResult, Failures};
 
@@ -62,29 +62,35 @@ pub(crate) fn set_many<'b, 'e, 'k, B: Backend + ?Sized, V: Encode>(
     ttl: Option<Duration>,
 ) -> impl Future<Output = BackendResult<()>> + Send + use<'b, 'e, 'k, B, V> {
     let keys: Vec<&str> = entries.iter().map(|(key, _)| *key).collect();
-    let encoded = encode_all(entries);
+    let encoded = encode_all(entries.iter().map(|(_, value)| value.encode()));
     async move {
         let encoded = encoded?;
-        let entries: Vec<(&str, &[u8])> = keys
-            .into_iter()
-            .zip(encoded.iter().map(Vec::as_slice))
+        let entries = keys.iter().zip(&encoded);
+        let entries: Vec<_> = entries
+            .map(|(key, value)| NewEntry {
+                key,
+                value,
+                life: ttl.into(),
+            })
             .collect();
-        backend.write_many(&entries, ttl.into()).await
+        backend.write_many(&entries).await
     }
 }
 
-/// Encodes all values, or names all that don't encode.
-fn encode_all<V: Encode>(entries: &[(&str, V)]) -> BackendResult<Vec<Vec<u8>>> {
-    let mut encoded = Vec::with_capacity(entries.len());
+/// Collects encoded values, or names all that don't encode.
+pub(crate) fn encode_all(
+    values: impl Iterator<Item = BackendResult<Vec<u8>>>,
+) -> BackendResult<Vec<Vec<u8>>> {
+    let mut all = Vec::with_capacity(values.size_hint().0);
     let mut failures = Failures::default();
-    for (index, (_, value)) in entries.iter().enumerate() {
-        match value.encode() {
-            Ok(bytes) => encoded.push(bytes),
+    for (index, encoded) in values.enumerate() {
+        match encoded {
+            Ok(bytes) => all.push(bytes),
             Err(error) => failures.add([index], error),
         }
     }
     failures.into_result()?;
-    Ok(encoded)
+    Ok(all)
 }
 
 fn decoded<V: Decode>(stored: Option<Stored>) -> BackendResult<Option<V>> {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::threads::{give_up_after, on_threads};
 use super::{HOUR, Harness, Server};
-use crate::backend::{Backend, Life, Limits, Stored, Write};
+use crate::backend::{Backend, Life, Limits, NewEntry, Stored, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Longer than any limit that a backend under test should have.
@@ -297,6 +297,10 @@ pub async fn oversized_and_empty_keys_are_refused<H: Harness>(harness: &H) {
             .as_bytes(),
         value
     );
+    fn entry<'a>(key: &'a str, value: &'a [u8]) -> NewEntry<'a> {
+        let life = Life::Never;
+        NewEntry { key, value, life }
+    }
     value.push(b'x');
     for error in [
         backend
@@ -305,7 +309,7 @@ pub async fn oversized_and_empty_keys_are_refused<H: Harness>(harness: &H) {
             .err(),
         backend.set("large", as_text(&value), None).await.err(),
         backend
-            .write_many(&[("fine", b"1"), ("large", &value)], Life::Never)
+            .write_many(&[entry("fine", b"1"), entry("large", &value)])
             .await
             .err(),
     ] {

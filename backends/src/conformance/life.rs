@@ -46,6 +46,7 @@ pub async fn an_impossible_ttl_is_refused<H: Harness>(harness: &H) {
         let stored = backend.get_stored("there").await.unwrap().unwrap();
         for key in ["there", "not there"] {
             let life = Life::In(ttl);
+            let renewed = ttl;
             let ttl = Some(ttl);
             refused(backend.set(key, 2, ttl).await);
             refused(backend.set_if_absent(key, 2, ttl).await);
@@ -53,6 +54,8 @@ pub async fn an_impossible_ttl_is_refused<H: Harness>(harness: &H) {
             refused(backend.set_many(&[(key, 2), ("other", 2)], ttl).await);
             refused(backend.compare_and_set(key, &stored, 2, life).await);
             refused(backend.expire(key, life).await);
+            refused(backend.renew_stored(key, renewed).await);
+            refused(backend.renew_many_stored(&[key], renewed).await);
             refused(backend.increment(key, ttl).await);
             refused(backend.increment_by(key, 2, ttl).await);
         }
@@ -96,6 +99,10 @@ pub async fn an_expired_entry_is_absent_for_every_operation<H: Harness>(harness:
     );
     assert_eq!(backend.delete_many(&[key(7)]).await.unwrap(), 0);
     assert_eq!(backend.take::<i64>(key(8)).await.unwrap(), None);
+    assert_eq!(backend.renew_stored(key(16), HOUR).await.unwrap(), None);
+    let keys = [key(16), key(17)];
+    let renewed = backend.renew_many_stored(&keys, HOUR);
+    assert_eq!(renewed.await.unwrap(), [None, None]);
     assert!(!backend.expire(key(9), Life::In(HOUR)).await.unwrap());
     assert!(!backend.expire(key(9), Life::Never).await.unwrap());
     assert!(!backend.expire(key(9), Life::Keep).await.unwrap());
@@ -218,6 +225,33 @@ pub async fn nothing_changes_a_life_unasked<H: Harness>(harness: &H) {
             .unwrap()
     );
     assert_eq!(backend.ttl("ever").await.unwrap(), Some(Expiry::Never));
+}
+
+/// Clause 33: a renewing read answers as a plain one does and never shortens a life, nor ends one that has no end.
+pub async fn a_renewing_read_never_shortens_a_life<H: Harness>(harness: &H) {
+    let backend = harness.backend().await;
+    for (given, renewed, then) in [
+        (Some(HOUR), 2 * HOUR, Some(2 * HOUR)),
+        (Some(3 * HOUR), 2 * HOUR, Some(3 * HOUR)),
+        (None, 2 * HOUR, None),
+    ] {
+        backend.set("one", 1, given).await.unwrap();
+        let one = backend.get_stored("one").await.unwrap();
+        assert_eq!(backend.renew_stored("one", renewed).await.unwrap(), one);
+        assert!(same(backend.ttl("one").await.unwrap(), then));
+        let entries = [("one", 1), ("two", 1)];
+        backend.set_many(&entries, given).await.unwrap();
+        let keys = ["one", "none", "two", "one"];
+        assert_eq!(
+            backend.renew_many_stored(&keys, renewed).await.unwrap(),
+            [one.clone(), None, one.clone(), one.clone()]
+        );
+        assert!(same(backend.ttl("one").await.unwrap(), then));
+        assert!(same(backend.ttl("two").await.unwrap(), then));
+    }
+    assert_eq!(backend.ttl("none").await.unwrap(), None);
+    assert_eq!(backend.renew_stored("none", HOUR).await.unwrap(), None);
+    assert!(!backend.exists("none").await.unwrap());
 }
 
 fn same(expiry: Option<Expiry>, given: Option<Duration>) -> bool {

@@ -137,6 +137,7 @@ macro_rules! conformance_suite {
             oversized_and_empty_keys_are_refused
             no_answer_reaches_the_wrong_caller
             a_write_is_seen_by_the_next_read
+            a_renewing_read_never_shortens_a_life
         }
     };
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::store::Store;
-use super::life::{Expiry, Life};
+use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
-use super::{Backend, Counted, Instance, KeyStream, Write};
+use super::{Backend, Counted, Instance, KeyStream, NewEntry, Write};
 use crate::error::BackendResult;
 
 /// Keeps entries in the memory of this process; the default backend, which needs no set-up.
@@ -149,8 +149,22 @@ impl Backend for MemoryBackend {
         self.store.remove(key, None)
     }
 
-    async fn write_many(&self, entries: &[(&str, &[u8])], life: Life) -> BackendResult<()> {
-        self.store.write_many(entries, life)
+    async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        self.store.renew(key, check_ttl(ttl)?)
+    }
+
+    async fn renew_many_stored(
+        &self,
+        keys: &[&str],
+        ttl: Duration,
+    ) -> BackendResult<Vec<Option<Stored>>> {
+        let ttl = check_ttl(ttl)?;
+        self.store.limits().check_keys(keys)?;
+        keys.iter().map(|key| self.store.renew(key, ttl)).collect()
+    }
+
+    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        self.store.write_many(entries)
     }
 
     async fn delete(&self, key: &str) -> BackendResult<bool> {

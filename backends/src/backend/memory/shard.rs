@@ -1,6 +1,7 @@
 //! One shard of a store: a hash table of entries that end, to be used under its lock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::{self, OccupiedEntry};
@@ -173,6 +174,22 @@ impl Shard {
         entry.deadline = end;
         self.wrote(end, now);
         true
+    }
+
+    /// Returns the value and gives the entry `ttl` to live if it would end sooner.
+    pub(super) fn renew(&mut self, place: Place<'_>, ttl: Duration, now: Instant) -> Option<Value> {
+        let mut found = self.occupied(place).ok()?;
+        let entry = found.get_mut();
+        if !entry.is_live(now) {
+            return None;
+        }
+        let value = entry.value.clone();
+        let renewed = now.checked_add(ttl);
+        if let (Some(present), Some(renewed)) = (entry.deadline, renewed) {
+            // Later than before: `earliest` stays true.
+            entry.deadline = Some(present.max(renewed));
+        }
+        Some(value)
     }
 
     /// Removes the live entry, if `expected` is given only while it holds these bytes.

@@ -21,7 +21,7 @@ use super::worker::Worker;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
 use crate::backend::stored::Stored;
-use crate::backend::{Counted, KeyStream, Write};
+use crate::backend::{Counted, KeyStream, NewEntry, Write};
 use crate::error::BackendResult;
 
 /// Enough that a million entries are swept in steps of some 4,000, well below a millisecond each.
@@ -112,17 +112,24 @@ impl Store {
         Ok(written)
     }
 
-    pub(super) fn write_many(
-        self: &Arc<Self>,
-        entries: &[(&str, &[u8])],
-        life: Life,
-    ) -> BackendResult<()> {
-        life.checked()?;
+    pub(super) fn write_many(self: &Arc<Self>, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.limits.check_entries(entries)?;
-        for (key, value) in entries {
-            self.write(key, value, Write::new(life))?;
+        for entry in entries {
+            self.write(entry.key, entry.value, Write::new(entry.life))?;
         }
         Ok(())
+    }
+
+    /// `ttl` is checked.
+    pub(super) fn renew(
+        self: &Arc<Self>,
+        key: &str,
+        ttl: Duration,
+    ) -> BackendResult<Option<Stored>> {
+        let (shard, place) = self.find(key)?;
+        self.sweep_later(Life::In(ttl));
+        let value = shard.write().renew(place, ttl, Instant::now());
+        Ok(value.map(Stored::from))
     }
 
     pub(super) fn increment_by(

@@ -17,10 +17,10 @@ use redis::{Cmd, Value, cmd};
 pub use self::builder::RedisBackendBuilder;
 use self::connection::{Answer, Connection, LinkId, Repeat};
 use self::script::{Invocation, Source};
-use super::life::{Expiry, Life};
+use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
-use super::{Backend, Condition, Counted, Instance, KeyStream, Write};
+use super::{Backend, Condition, Counted, Instance, KeyStream, NewEntry, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
 /// How many keys one command names at most, so that the server is never held for long.
@@ -145,7 +145,7 @@ impl Shared {
     }
 
     fn script(&self, source: &'static LazyLock<Source>, key: &str) -> BackendResult<Invocation> {
-        Ok(Invocation::new(source, self.key(key)?))
+        Ok(Invocation::new(source, vec![self.key(key)?]))
     }
 
     /// Sends a command whose only argument is a key.
@@ -290,10 +290,10 @@ impl Progress {
 }
 
 /// Returns how many of the entries go in one pipeline: at least one, otherwise bounded in number and bytes.
-fn batch_length(entries: &[(&str, &[u8])]) -> usize {
+fn batch_length(entries: &[NewEntry<'_>]) -> usize {
     let mut bytes = 0;
-    let fits = entries.iter().take(BATCH).take_while(|(_, value)| {
-        bytes += value.len();
+    let fits = entries.iter().take(BATCH).take_while(|entry| {
+        bytes += entry.value.len();
         bytes <= BATCH_BYTES
     });
     fits.count().max(1)
@@ -439,16 +439,41 @@ impl Backend for RedisBackend {
         reply::stored(self.shared.single("GETDEL", key, Repeat::Never).await?)
     }
 
-    async fn write_many(&self, entries: &[(&str, &[u8])], life: Life) -> BackendResult<()> {
-        let life = life.checked()?;
+    async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        let ttl = millis(check_ttl(ttl)?).to_string();
+        let invocation = self.shared.script(&script::RENEW, key)?.arg(ttl);
+        let connection = &self.shared.connection;
+        reply::stored(connection.script(&invocation, Repeat::Never).await?)
+    }
+
+    async fn renew_many_stored(
+        &self,
+        keys: &[&str],
+        ttl: Duration,
+    ) -> BackendResult<Vec<Option<Stored>>> {
+        let ttl = millis(check_ttl(ttl)?).to_string();
+        let keys = self.shared.keys(keys)?;
+        let mut all = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(BATCH) {
+            let invocation = Invocation::new(&script::RENEW_MANY, batch.to_vec()).arg(ttl.clone());
+            let connection = &self.shared.connection;
+            let reply = connection.script(&invocation, Repeat::Never).await;
+            let values = reply.and_then(reply::all_stored);
+            all.extend(values.map_err(|error| error.after(!all.is_empty()))?);
+        }
+        Ok(all)
+    }
+
+    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.shared.limits.check_entries(entries)?;
         let mut failures = Failures::default();
         let mut start = 0;
         while start < entries.len() {
             let batch = &entries[start..start + batch_length(&entries[start..])];
             let mut pipeline = redis::pipe();
-            for (key, value) in batch {
-                pipeline.add_command(set_command(self.shared.key(key)?, value, life));
+            for entry in batch {
+                let key = self.shared.key(entry.key)?;
+                pipeline.add_command(set_command(key, entry.value, entry.life.checked()?));
             }
             match self.shared.connection.pipeline(&pipeline).await {
                 Ok(replies) => {

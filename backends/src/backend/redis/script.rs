@@ -34,6 +34,40 @@ return {value, redis.call('PTTL', KEYS[1])}",
     )
 });
 
+/// Key; milliseconds. Answers the value and gives the key these milliseconds if it would end sooner.
+pub(super) static RENEW: LazyLock<Source> = LazyLock::new(|| {
+    Source::new(
+        r"local value = redis.pcall('GET', KEYS[1])
+if not value or value.err then return value end
+local left = redis.pcall('PTTL', KEYS[1])
+if type(left) == 'table' then return left end
+if left >= 0 and left < tonumber(ARGV[1]) then
+  local renewed = redis.pcall('PEXPIRE', KEYS[1], ARGV[1])
+  if type(renewed) == 'table' then return renewed end
+end
+return value",
+    )
+});
+
+/// Keys; milliseconds. Does what `RENEW` does for each key; one of a foreign type is nothing, as in `MGET`.
+pub(super) static RENEW_MANY: LazyLock<Source> = LazyLock::new(|| {
+    Source::new(
+        r"local values = redis.pcall('MGET', unpack(KEYS))
+if values.err then return values end
+for i, key in ipairs(KEYS) do
+  if values[i] then
+    local left = redis.pcall('PTTL', key)
+    if type(left) == 'table' then return left end
+    if left >= 0 and left < tonumber(ARGV[1]) then
+      local renewed = redis.pcall('PEXPIRE', key, ARGV[1])
+      if type(renewed) == 'table' then return renewed end
+    end
+  end
+end
+return values",
+    )
+});
+
 /// Key; expected value, new value, `KEEP`, `NEVER` or milliseconds. Answers whether it was swapped.
 pub(super) static COMPARE_AND_SET: LazyLock<Source> = LazyLock::new(|| {
     Source::new(
@@ -105,15 +139,15 @@ return 1",
 /// A script's invocation by hash, and in full for a server that doesn't know the hash.
 pub(super) struct Invocation {
     script: &'static Source,
-    key: Vec<u8>,
+    keys: Vec<Vec<u8>>,
     arguments: Vec<Vec<u8>>,
 }
 
 impl Invocation {
-    pub(super) fn new(script: &'static Source, key: Vec<u8>) -> Self {
+    pub(super) fn new(script: &'static Source, keys: Vec<Vec<u8>>) -> Self {
         Self {
             script,
-            key,
+            keys,
             arguments: Vec::new(),
         }
     }
@@ -136,8 +170,8 @@ impl Invocation {
         let mut command = redis::cmd(name);
         command
             .arg(script)
-            .arg(1)
-            .arg(&self.key)
+            .arg(self.keys.len())
+            .arg(&self.keys)
             .arg(&self.arguments);
         command
     }
