@@ -1,44 +1,34 @@
 //! CBOR by ciborium, with decimal integers and cheap byte vectors at the top level.
 
-use std::any::type_name;
 use std::io;
 
 use ciborium::de::{Error as DecodeFailure, from_reader_with_buffer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Codec;
 use super::bytes::{self, Bytes};
-use super::decimal;
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use super::{Codec, decimal, refused, undecodable};
+use crate::error::BackendResult;
 
 /// The default codec: the stored format that the [module](super) describes.
 #[derive(Debug, Clone, Copy)]
 pub struct Cbor;
 
 impl Codec for Cbor {
+    const NAME: &'static str = "cbor";
+    const FIELDS_BY_NAME: bool = true;
+
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
         if let Some(bytes) = bytes::collect(value) {
             return Ok(encode_bytes(&bytes));
         }
         let mut encoded = Vec::with_capacity(128);
-        // What the value's own `Serialize` says about its failure may quote the value.
-        ciborium::into_writer(value, &mut encoded).map_err(|_| {
-            BackendError::new(
-                ErrorKind::Encode,
-                format!("`{}` refused to be serialized", type_name::<T>()),
-            )
-        })?;
+        ciborium::into_writer(value, &mut encoded).map_err(|_| refused::<T>())?;
         Ok(as_decimal(&encoded).unwrap_or(encoded))
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {
-        decode(bytes).map_err(|(what, offset)| {
-            BackendError::new(
-                ErrorKind::Decode,
-                format!("{what} at byte {offset}, for `{}`", type_name::<T>()),
-            )
-        })
+        decode(bytes).map_err(|(what, offset)| undecodable::<T>(what, offset))
     }
 }
 
@@ -168,6 +158,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::error::ErrorKind;
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()

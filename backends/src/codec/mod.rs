@@ -9,23 +9,64 @@
 //! * Everything else is plain CBOR (RFC 8949) as ciborium writes it, readable by every CBOR library.
 //!
 //! As in every serde format of this kind an option directly inside of an option, and `Some(())`, collapse to `None`.
+//!
+//! # Other codecs
+//!
+//! | codec | feature | format | good for |
+//! |---|---|---|---|
+//! | [`Cbor`] | | as above | the default: compact, self-describing, everything that serde can express |
+//! | `Json` | `json` | JSON text (RFC 8259) without white space around it | values that other programs or people read; NaN becomes `null`, map keys must be text |
+//! | `Postcard` | `postcard` | the byte 0xFC, then the postcard wire format 1 | small and fast; finds fields by their position, so *every* change of a type needs a new version |
+//!
+//! A keyspace names its codec with `codec = Json`; the raw API reads and writes the same bytes through the wrapper of
+//! that name, `backend.get::<codec::Json<Session>>(key)`. What one codec wrote is `Decode` to another, and never a wrong
+//! value: CBOR reserves the byte that Postcard begins with, JSON text is no CBOR item, and whole numbers, which CBOR and
+//! JSON store as the same decimal text, mean the same in both. Counters are decimal text under every codec.
+//!
+//! A codec of your own implements [`Codec`]. If its bytes could be mistaken for another format's, let them begin with
+//! a byte that CBOR reserves: 0x1C to 0x1E, 0x3C to 0x3E, 0x5C to 0x5E, 0x7C to 0x7E, 0x9C to 0x9E, 0xBC to 0xBE or 0xDC to
+//! 0xDE. 0xFC to 0xFE are this library's.
 
 mod bytes;
 mod cbor;
 mod decimal;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "postcard")]
+mod postcard;
+
+use std::any::type_name;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::BackendResult;
+use crate::error::{BackendError, BackendResult, ErrorKind};
 
 pub use cbor::Cbor;
 pub use decimal::parse_integer;
+#[cfg(feature = "json")]
+pub use json::Json;
+#[cfg(feature = "postcard")]
+pub use postcard::Postcard;
 
 /// A format of stored values.
 ///
 /// A codec runs before anything is sent and after the answer has arrived, never under a lock.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a codec",
+    note = "`Cbor`, `Json` and `Postcard` are; implement `Codec` for a format of your own"
+)]
 pub trait Codec: 'static {
+    /// The name of the format, by which the registry and the schema lock know it.
+    const NAME: &'static str;
+
+    /// What the format's serializer and deserializer answer to `is_human_readable`.
+    const HUMAN_READABLE: bool = false;
+
+    /// Whether a reader finds the fields of a struct by their names, and takes those that are missing from their
+    /// defaults; the schema lock lets such a format reorder fields and add ones with a default.
+    const FIELDS_BY_NAME: bool = false;
+
     /// Encodes a value.
     ///
     /// # Errors
@@ -82,4 +123,40 @@ impl<T: DeserializeOwned> Decode for T {
     fn decode(bytes: &[u8]) -> BackendResult<Self> {
         Cbor::decode(bytes)
     }
+}
+
+/// Lets the raw API read and write what a keyspace with the codec `$codec` holds.
+#[cfg(any(feature = "json", feature = "postcard"))]
+macro_rules! raw_api {
+    ($codec:ident) => {
+        impl<T: ::serde::Serialize> $crate::codec::Encode for $codec<T> {
+            fn encode(&self) -> $crate::error::BackendResult<Vec<u8>> {
+                <$codec as $crate::codec::Codec>::encode(&self.0)
+            }
+        }
+
+        impl<T: ::serde::de::DeserializeOwned> $crate::codec::Decode for $codec<T> {
+            fn decode(bytes: &[u8]) -> $crate::error::BackendResult<Self> {
+                <$codec as $crate::codec::Codec>::decode(bytes).map(Self)
+            }
+        }
+    };
+}
+#[cfg(any(feature = "json", feature = "postcard"))]
+use raw_api;
+
+/// The error of a value whose `Serialize` failed. What it says itself may quote the value.
+fn refused<T: ?Sized>() -> BackendError {
+    BackendError::new(
+        ErrorKind::Encode,
+        format!("`{}` refused to be serialized", type_name::<T>()),
+    )
+}
+
+/// The error of bytes that aren't a `T`.
+fn undecodable<T>(what: &str, offset: usize) -> BackendError {
+    BackendError::new(
+        ErrorKind::Decode,
+        format!("{what} at byte {offset}, for `{}`", type_name::<T>()),
+    )
 }
