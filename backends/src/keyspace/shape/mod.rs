@@ -1,0 +1,78 @@
+//! The shape of the bytes that a type reads, found through its `Deserialize` alone.
+//!
+//! A type is read again and again from a source that has no data. Each pass takes one way through the type: one field
+//! of a struct, offered first so that nothing else has to be built before it is asked for, one variant of an enum, the
+//! key of a map or its value. What is asked for at the end of the way is the line that is written down; then the pass
+//! is stopped. The next pass takes the next way, depth first.
+
+mod pass;
+mod probe;
+mod stub;
+#[cfg(test)]
+mod tests;
+
+use serde::de::DeserializeOwned;
+
+use pass::Trace;
+use probe::Probe;
+
+/// What is read at one place of a type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// The place: `value.roles[].Staff.level`.
+    pub(crate) path: String,
+    /// What is asked for there: `u8`, `struct`, `newtype string`.
+    pub(crate) kind: String,
+    /// Whether the struct around it is read when this field is missing.
+    pub(crate) default: bool,
+}
+
+impl Line {
+    /// Whether the trace couldn't look into this place.
+    pub(crate) fn is_opaque(&self) -> bool {
+        let kind = self.kind.strip_prefix(NEWTYPE).unwrap_or(&self.kind);
+        kind.starts_with(OPAQUE)
+    }
+
+    /// The field whose other name this is, as paths write it.
+    pub(crate) fn alias_of(&self) -> Option<&str> {
+        self.kind.strip_prefix(ALIAS)
+    }
+}
+
+/// Lists what `T` reads, one line a place, depth first in the order of declaration.
+///
+/// `human_readable` is what a codec answers: an `IpAddr` is text to JSON and numbers to CBOR.
+pub(crate) fn trace<T: DeserializeOwned>(human_readable: bool) -> Vec<Line> {
+    let mut trace = Trace::new(human_readable);
+    loop {
+        trace.start_pass();
+        let outcome = T::deserialize(Probe::root(&mut trace));
+        trace.conclude(ROOT, "", false, outcome.is_err());
+        if !trace.advance() {
+            return trace.into_lines();
+        }
+    }
+}
+
+/// Writes a name so that nothing in it can be taken for a separator, and so that it shows.
+fn escape(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_alphanumeric()
+            || (character.is_ascii_graphic() && !SEPARATORS.contains(character))
+        {
+            escaped.push(character);
+        } else {
+            escaped.extend(character.escape_unicode());
+        }
+    }
+    escaped
+}
+
+const ROOT: &str = "value";
+const NEWTYPE: &str = "newtype ";
+const OPAQUE: &str = "opaque (";
+/// What the kind of an alias starts with; the name of the field follows.
+pub(super) const ALIAS: &str = "alias ";
+const SEPARATORS: &str = ".[]:?,\\";

@@ -1,0 +1,386 @@
+//! What the passes of one trace share: the lines, the way to take, and what is known about made-up values.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::de;
+
+use super::{ALIAS, Line, escape};
+
+/// Why a pass went no further. It keeps no text: a message may quote a value.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A struct can't be built without this field.
+    Missing(&'static str),
+    /// A struct has seen this field before.
+    Duplicate(&'static str),
+    /// An enum has none but these variants.
+    Unknown(&'static [&'static str]),
+    Other,
+}
+
+/// A type that is being read, for noticing that it occurs inside of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Named {
+    /// The type of the visitor: a derived one carries the module and the parameters of its type, which keep
+    /// `Page<Page<u8>>` apart from a type that is really recursive.
+    visitor: &'static str,
+    name: &'static str,
+    members: &'static [&'static str],
+}
+
+/// A name that a struct reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    /// The field that this is another name of.
+    pub(super) alias_of: Option<&'static str>,
+    pub(super) default: bool,
+}
+
+/// What has been found out about the fields of a struct.
+#[derive(Debug, Default)]
+struct Survey {
+    /// The proper names of the first of the names that the struct reads.
+    proper: Vec<&'static str>,
+    fields: Option<Vec<Field>>,
+}
+
+/// One place where ways part.
+#[derive(Debug)]
+struct Choice {
+    taken: usize,
+    of: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Trace {
+    pub(super) human_readable: bool,
+    lines: Vec<Line>,
+    written: HashSet<String>,
+    /// The way to take, and how far the pass has followed it.
+    choices: Vec<Choice>,
+    followed: usize,
+    /// The named types around the place that is explored.
+    around: Vec<Named>,
+    /// The named types around the value that is being made up.
+    making: Vec<Named>,
+    surveys: HashMap<String, Survey>,
+    /// The fields that the struct at a path can't be built without.
+    required: HashMap<String, Vec<&'static str>>,
+    /// The attempt that making up a value at a path has come to.
+    attempts: HashMap<String, usize>,
+    /// Texts that a type has named itself.
+    texts: HashMap<String, &'static str>,
+    finished: bool,
+    again: bool,
+    budget: u32,
+}
+
+impl Trace {
+    pub(super) fn new(human_readable: bool) -> Self {
+        Self {
+            human_readable,
+            lines: Vec::new(),
+            written: HashSet::new(),
+            choices: Vec::new(),
+            followed: 0,
+            around: Vec::new(),
+            making: Vec::new(),
+            surveys: HashMap::new(),
+            required: HashMap::new(),
+            attempts: HashMap::new(),
+            texts: HashMap::new(),
+            finished: false,
+            again: false,
+            budget: BUDGET,
+        }
+    }
+
+    pub(super) fn start_pass(&mut self) {
+        self.followed = 0;
+        self.around.clear();
+        self.making.clear();
+        self.finished = false;
+        self.again = false;
+    }
+
+    /// Turns to the next way and says whether there is one.
+    pub(super) fn advance(&mut self) -> bool {
+        if self.budget == 0 {
+            self.write(REST, "opaque (too large to be traced whole)", false);
+            return false;
+        }
+        if self.again {
+            return true;
+        }
+        self.choices.truncate(self.followed);
+        while let Some(last) = self.choices.last_mut() {
+            if last.taken + 1 < last.of {
+                last.taken += 1;
+                return true;
+            }
+            self.choices.pop();
+        }
+        false
+    }
+
+    pub(super) fn into_lines(self) -> Vec<Line> {
+        self.lines
+    }
+
+    /// Takes the way of this pass where `of` of them part.
+    pub(super) fn choose(&mut self, of: usize) -> usize {
+        if self.followed == self.choices.len() {
+            self.choices.push(Choice { taken: 0, of });
+        }
+        let taken = self.choices[self.followed].taken;
+        self.followed += 1;
+        // A type may answer differently from one pass to the next.
+        taken.min(of.saturating_sub(1))
+    }
+
+    /// Leaves the other ways off where ways parted last.
+    pub(super) fn drop_other_ways(&mut self) {
+        if let Some(last) = self.choices.last_mut() {
+            last.of = last.taken + 1;
+        }
+    }
+
+    pub(super) fn write(&mut self, path: &str, kind: &str, default: bool) {
+        if self.written.insert(path.to_string()) {
+            self.lines.push(Line {
+                path: path.to_string(),
+                kind: kind.to_string(),
+                default,
+            });
+        }
+    }
+
+    /// Changes what `path` was taken for from `old` to `new`; the words before the kind stay.
+    pub(super) fn rewrite_kind(&mut self, path: &str, old: &str, new: &str) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.path == path)
+            && let Some(prefix) = line.kind.strip_suffix(old)
+        {
+            line.kind = format!("{prefix}{new}");
+        }
+    }
+
+    pub(super) fn write_alias(&mut self, path: &str, of: &str) {
+        self.write(path, &format!("{ALIAS}{}", escape(of)), false);
+    }
+
+    /// Ends the pass; whatever is asked for from now on isn't looked at.
+    pub(super) fn finish(&mut self) -> Stop {
+        self.finished = true;
+        Stop::Other
+    }
+
+    /// Ends the pass and has the same way taken again, with what has been learned meanwhile.
+    pub(super) fn repeat(&mut self) -> Stop {
+        self.again = true;
+        self.finish()
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Writes down that the place at the end of the way couldn't be looked at, if the pass hasn't got there.
+    pub(super) fn conclude(&mut self, path: &str, prefix: &str, default: bool, failed: bool) {
+        if self.finished {
+            return;
+        }
+        let kind = if failed { BEHIND } else { NOT_ASKED };
+        self.write(path, &format!("{prefix}{kind}"), default);
+        self.finished = true;
+    }
+
+    /// Accounts for one value that is asked for.
+    pub(super) fn spend(&mut self) -> Result<(), Stop> {
+        if self.finished {
+            return Err(Stop::Other);
+        }
+        self.budget = self.budget.saturating_sub(1);
+        if self.budget == 0 {
+            return Err(self.finish());
+        }
+        Ok(())
+    }
+
+    /// Goes into a named type and says whether it isn't inside of itself.
+    pub(super) fn explore_type(&mut self, named: Named) -> bool {
+        let first = !self.around.contains(&named);
+        self.around.push(named);
+        first
+    }
+
+    /// Starts to make up a named type, unless it would be inside of itself.
+    pub(super) fn make_type(&mut self, named: Named) -> Result<(), Stop> {
+        if self.making.contains(&named) {
+            return Err(Stop::Other);
+        }
+        self.making.push(named);
+        Ok(())
+    }
+
+    pub(super) fn made_type(&mut self) {
+        self.making.pop();
+    }
+
+    /// The attempt that making up a value at `path` has come to.
+    pub(super) fn attempt(&self, path: &str) -> usize {
+        self.attempts.get(path).copied().unwrap_or(0)
+    }
+
+    /// The text that the type at `path` has asked for.
+    pub(super) fn text(&self, path: &str) -> Option<&'static str> {
+        self.texts.get(path).copied()
+    }
+
+    /// Has another value made up at `path` in a further pass, after the failure `stop`.
+    ///
+    /// Returns `false` if all have been tried, and nothing has been settled elsewhere.
+    pub(super) fn try_another(&mut self, path: &str, stop: &Stop) -> bool {
+        if self.finished {
+            return true;
+        }
+        if let Stop::Unknown([first, ..]) = stop
+            && !self.texts.contains_key(path)
+        {
+            self.texts.insert(path.to_string(), first);
+            self.repeat();
+            return true;
+        }
+        let attempt = self.attempts.entry(path.to_string()).or_default();
+        if *attempt + 1 == ATTEMPTS {
+            return false;
+        }
+        *attempt += 1;
+        self.repeat();
+        true
+    }
+
+    pub(super) fn required(&self, path: &str) -> Vec<&'static str> {
+        self.required.get(path).cloned().unwrap_or_default()
+    }
+
+    /// Notes a field that the struct at `path` can't be built without, and has it built with that field.
+    pub(super) fn require(&mut self, path: &str, name: &'static str) {
+        let required = self.required.entry(path.to_string()).or_default();
+        // What is missed although it is known was not on offer; offering it again would go on for ever.
+        if !required.contains(&name) {
+            required.push(name);
+            self.repeat();
+        }
+    }
+
+    pub(super) fn fields(&self, path: &str) -> Option<&[Field]> {
+        self.surveys.get(path)?.fields.as_deref()
+    }
+
+    /// The first of the `given` names whose field isn't known yet.
+    pub(super) fn unplaced(
+        &self,
+        path: &str,
+        given: &'static [&'static str],
+    ) -> Option<&'static str> {
+        let placed = self
+            .surveys
+            .get(path)
+            .map_or(0, |survey| survey.proper.len());
+        given.get(placed).copied()
+    }
+
+    pub(super) fn place(&mut self, path: &str, proper: &'static str) {
+        let survey = self.surveys.entry(path.to_string()).or_default();
+        survey.proper.push(proper);
+        self.repeat();
+    }
+
+    /// Ends the survey of a struct.
+    ///
+    /// Fields are checked in order. So where no value can be made up for a required field, those before it that weren't
+    /// missed have a default, and nothing is known about those behind it.
+    pub(super) fn settle(&mut self, path: &str, given: &[&'static str], built: bool) {
+        let required = self.required(path);
+        let known = match required.last() {
+            _ if built => given.len(),
+            Some(last) => given.iter().position(|name| name == last).unwrap_or(0),
+            None => 0,
+        };
+        let survey = self.surveys.entry(path.to_string()).or_default();
+        let with_default = |name| {
+            let position = given.iter().position(|other| *other == name);
+            !required.contains(&name) && position.is_some_and(|position| position < known)
+        };
+        let mut fields = Vec::with_capacity(given.len());
+        for (index, proper) in survey.proper.iter().enumerate() {
+            if survey.proper[..index].contains(proper) {
+                continue;
+            }
+            fields.push(Field {
+                name: proper,
+                alias_of: None,
+                default: with_default(*proper),
+            });
+            let names = given.iter().zip(&survey.proper);
+            let aliases = names.filter(|(name, of)| *of == proper && *name != proper);
+            fields.extend(aliases.map(|(name, of)| Field {
+                name,
+                alias_of: Some(of),
+                default: false,
+            }));
+        }
+        survey.fields = Some(fields);
+        self.repeat();
+    }
+}
+
+impl Named {
+    /// The type `name` as the visitor `V` reads it.
+    pub(super) fn new<V>(name: &'static str, members: &'static [&'static str]) -> Self {
+        Self {
+            visitor: std::any::type_name::<V>(),
+            name,
+            members,
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the trace goes no further")
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl de::Error for Stop {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::Other
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing(field)
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::Unknown(expected)
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::Duplicate(field)
+    }
+}
+
+const BEHIND: &str = "opaque (behind a value that can't be made up)";
+const NOT_ASKED: &str = "opaque (not asked for)";
+/// The path of the line that stands for what a trace left off.
+const REST: &str = "rest";
+/// How many values are made up for one place before it is given up.
+pub(super) const ATTEMPTS: usize = 16;
+/// How deep values may nest, so that no type overflows the stack.
+pub(super) const DEPTH: usize = 64;
+/// How many values all passes together may ask for, so that no type keeps a test waiting for long.
+const BUDGET: u32 = 2_000_000;
