@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
 use super::key::KeyBuilder;
@@ -13,7 +13,43 @@ use crate::escape::escape;
 /// Two values that aren't equal must write different text, and `parse` must read back what `write` wrote. Whatever the
 /// text is, it can't leave its segment: it is percent-escaped on the way.
 ///
-/// # Examples
+/// Strings, integers, `bool`, `char`, IP addresses and socket addresses are segments, and `Uuid` with the feature `uuid`.
+///
+/// # Deriving
+///
+/// `#[derive(KeySegment)]` makes segments of
+///
+/// * a struct of one field that is a segment: it is written as the field is;
+/// * an enum without data: a variant is written as its name, or as `#[keyspace(rename = "..")]` on it says;
+/// * with `#[keyspace(display)]`, a type that implements `Display` and `FromStr`: it is written as `Display` writes it.
+///
+/// ```
+/// use reinhardt_backends::Keyspace;
+/// use reinhardt_backends::keyspace::KeySegment;
+///
+/// #[derive(KeySegment)]
+/// struct UserId(u64);
+///
+/// #[derive(KeySegment)]
+/// enum Region {
+///     #[keyspace(rename = "eu")]
+///     Europe,
+///     #[keyspace(rename = "us")]
+///     America,
+/// }
+///
+/// #[derive(Keyspace)]
+/// #[keyspace(prefix = "orders", ttl = never, counter)]
+/// struct Orders {
+///     region: Region,
+///     user: UserId,
+/// }
+///
+/// let orders = Orders { region: Region::Europe, user: UserId(7) };
+/// assert_eq!(&*orders.key(), "orders:eu:7");
+/// ```
+///
+/// # Implementing
 ///
 /// ```
 /// use reinhardt_backends::keyspace::{KeySegment, SegmentWriter};
@@ -34,7 +70,8 @@ use crate::escape::escape;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a part of a key",
-    note = "strings, integers, `bool`, `char` and IP addresses can; implement `KeySegment` for types of your own"
+    note = "strings, integers, `bool`, `char`, IP and socket addresses can, and `Uuid` with the feature `uuid`",
+    note = "derive `KeySegment` for a type of your own"
 )]
 pub trait KeySegment {
     /// What a segment is read back as.
@@ -138,6 +175,46 @@ by_display!(
     Ipv6Addr,
     SocketAddrV4
 );
+
+#[cfg(feature = "uuid")]
+by_display!(uuid::Uuid);
+
+/// `[::1%7]:80/5`: as `Display` writes it, and the flow information, which `Display` leaves out.
+impl KeySegment for SocketAddrV6 {
+    type Owned = Self;
+
+    fn write(&self, segment: &mut SegmentWriter<'_>) {
+        segment.display(self);
+        if self.flowinfo() != 0 {
+            segment.display(format_args!("/{}", self.flowinfo()));
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let Some((address, flowinfo)) = text.split_once('/') else {
+            return text.parse().ok();
+        };
+        let mut address: Self = address.parse().ok()?;
+        address.set_flowinfo(flowinfo.parse().ok()?);
+        Some(address)
+    }
+}
+
+impl KeySegment for SocketAddr {
+    type Owned = Self;
+
+    fn write(&self, segment: &mut SegmentWriter<'_>) {
+        match self {
+            Self::V4(address) => KeySegment::write(address, segment),
+            Self::V6(address) => KeySegment::write(address, segment),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let v4 = <SocketAddrV4 as KeySegment>::parse(text).map(Self::V4);
+        v4.or_else(|| <SocketAddrV6 as KeySegment>::parse(text).map(Self::V6))
+    }
+}
 
 macro_rules! owned_strings {
     ($($type:ty),*) => {
