@@ -1,0 +1,292 @@
+//! All keyspaces of a program, registered where they are derived.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::info::KeyspaceInfo;
+use super::shape::{Line, trace};
+use super::{Counter, Valued};
+use crate::backend::Life;
+use crate::codec::Codec;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// For the derive: what the registry holds of a keyspace.
+#[derive(Debug)]
+pub struct Registration {
+    pub(super) info: KeyspaceInfo,
+    /// Whether the codec finds fields by their names.
+    pub(super) by_name: bool,
+    /// Traces the shape of the values; a counter has none.
+    pub(super) shape: fn() -> Vec<Line>,
+}
+
+inventory::collect!(Registration);
+
+impl Registration {
+    /// Registers a keyspace of values.
+    pub const fn of_values<K: Valued>() -> Self {
+        Self {
+            info: K::INFO,
+            by_name: K::Codec::FIELDS_BY_NAME,
+            shape: || trace::<K::Value>(K::Codec::HUMAN_READABLE),
+        }
+    }
+
+    /// Registers a keyspace of counters.
+    pub const fn of_counters<K: Counter>() -> Self {
+        Self {
+            info: K::INFO,
+            by_name: true,
+            shape: Vec::new,
+        }
+    }
+}
+
+/// The keyspaces of a program, by prefix and version; prints as a table.
+#[derive(Debug, Clone)]
+pub struct Keyspaces(Vec<&'static KeyspaceInfo>);
+
+/// Returns the keyspaces of the running program: every one that was derived in it or in a library that it links, except
+/// those with type or constant parameters.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::{Keyspace, keyspaces};
+///
+/// #[derive(Keyspace)]
+/// #[keyspace(prefix = "rate", ttl = "60s", counter)]
+/// struct RateCounter {
+///     route: String,
+/// }
+///
+/// # fn main() {
+/// let keyspaces = keyspaces();
+/// let rate = keyspaces.iter().find(|keyspace| keyspace.prefix == "rate").unwrap();
+/// assert_eq!(rate.name, "RateCounter");
+/// assert_eq!(rate.key_fields, ["route"]);
+/// println!("{keyspaces}");
+/// # }
+/// ```
+pub fn keyspaces() -> Keyspaces {
+    let all = inventory::iter::<Registration>().map(|registration| &registration.info);
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|info| (info.prefix, info.version, info.location.module, info.name));
+    Keyspaces(all)
+}
+
+/// Makes sure that no two keyspaces of the program share keys, and that each version of one is migrated from or gone.
+///
+/// Call it in a test, or first thing in `main`.
+///
+/// # Errors
+///
+/// `InvalidConfig`, which names all keyspaces that have a prefix and a version in common, and those with a prefix in
+/// common that no chain of `migrates` joins, each with the place of its declaration.
+pub fn check_keyspaces() -> BackendResult<()> {
+    let conflicts = conflicts(&keyspaces());
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    Err(BackendError::new(
+        ErrorKind::InvalidConfig,
+        conflicts.join("; "),
+    ))
+}
+
+fn conflicts(all: &[&KeyspaceInfo]) -> Vec<String> {
+    let mut conflicts = Vec::new();
+    for (index, one) in all.iter().enumerate() {
+        let same_prefix = all[..index]
+            .iter()
+            .filter(|other| other.prefix == one.prefix);
+        for other in same_prefix {
+            if other.version == one.version {
+                let versioned = versioned(one);
+                let both = both(other, one);
+                conflicts.push(format!(
+                    "two keyspaces have the keys `{versioned}:..`: {both}"
+                ));
+            } else if !is_in_chain(other, one) && !is_in_chain(one, other) {
+                let prefix = one.prefix;
+                let both = both(other, one);
+                conflicts.push(format!(
+                    "two versions have the prefix `{prefix}` and neither `migrates` from the other: {both}"
+                ));
+            }
+        }
+    }
+    conflicts
+}
+
+/// Says whether `newest` migrates from `older`, directly or through others.
+fn is_in_chain(older: &KeyspaceInfo, newest: &KeyspaceInfo) -> bool {
+    newest.versions().any(|version| version == older)
+}
+
+fn both(one: &KeyspaceInfo, other: &KeyspaceInfo) -> String {
+    format!("{} and {}", place(one), place(other))
+}
+
+fn place(info: &KeyspaceInfo) -> String {
+    let module = info.location.module;
+    format!("`{module}::{}` ({})", info.name, info.location)
+}
+
+/// `session@2`
+pub(super) fn versioned(info: &KeyspaceInfo) -> String {
+    match info.version {
+        1 => info.prefix.to_string(),
+        version => format!("{}@{version}", info.prefix),
+    }
+}
+
+/// `30m`, with its words where reads renew it and where it is shortened at random.
+pub(super) fn life(info: &KeyspaceInfo) -> String {
+    let mut life = match info.life {
+        Life::In(ttl) => humantime::format_duration(ttl).to_string(),
+        Life::Never | Life::Keep => "never".to_string(),
+    };
+    if info.sliding {
+        life.push_str(", sliding");
+    }
+    if info.jitter > 0 {
+        life.push_str(&format!(", jitter {}%", info.jitter));
+    }
+    life
+}
+
+/// `{tenant}, id`: the key fields, the tag in braces.
+pub(super) fn key(info: &KeyspaceInfo) -> String {
+    let fields = info.key_fields.iter().enumerate();
+    let fields = fields.map(|(position, field)| match info.tag == Some(position) {
+        true => format!("{{{field}}}"),
+        false => field.to_string(),
+    });
+    fields.collect::<Vec<_>>().join(", ")
+}
+
+impl Deref for Keyspaces {
+    type Target = [&'static KeyspaceInfo];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl IntoIterator for Keyspaces {
+    type Item = &'static KeyspaceInfo;
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Keyspaces {
+    type Item = &'a &'static KeyspaceInfo;
+    type IntoIter = std::slice::Iter<'a, &'static KeyspaceInfo>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+/// A line a keyspace, in columns.
+impl fmt::Display for Keyspaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = [
+            "keys",
+            "kind",
+            "key fields",
+            "value",
+            "codec",
+            "ttl",
+            "type",
+            "declared at",
+        ];
+        let mut rows = vec![heads.map(str::to_string)];
+        rows.extend(self.0.iter().map(|info| row(info)));
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+        let widths: Vec<usize> = (0..heads.len()).filter_map(width).collect();
+        for (index, row) in rows.iter().enumerate() {
+            let cells = row.iter().zip(&widths);
+            let cells = cells.map(|(cell, &width)| format!("{cell:width$}"));
+            let line = cells.collect::<Vec<_>>().join("  ");
+            let end = if index + 1 < rows.len() { "\n" } else { "" };
+            write!(f, "{}{end}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn row(info: &KeyspaceInfo) -> [String; 8] {
+    [
+        versioned(info),
+        info.kind.as_str().to_string(),
+        key(info),
+        info.value.to_string(),
+        info.codec.to_string(),
+        life(info),
+        format!("{}::{}", info.location.module, info.name),
+        info.location.to_string(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::{Kind, Location};
+
+    const fn keyspace(name: &'static str, prefix: &'static str, line: u32) -> KeyspaceInfo {
+        KeyspaceInfo::new(name, prefix, Kind::Value, &["id"], Life::Never)
+            .value("String", "cbor")
+            .location(Location::new("app", "src/app.rs", line, 8))
+    }
+
+    const FIRST: KeyspaceInfo = keyspace("First", "session", 1);
+    const SECOND: KeyspaceInfo = keyspace("Second", "session", 2).version(2).migrates(&FIRST);
+    const THIRD: KeyspaceInfo = keyspace("Third", "session", 3).version(3).migrates(&SECOND);
+
+    #[test]
+    fn a_chain_of_versions_is_no_conflict() {
+        let other = keyspace("Other", "sessions", 4);
+        assert_eq!(conflicts(&[&FIRST, &SECOND, &THIRD, &other]), [""; 0]);
+        assert_eq!(conflicts(&[&FIRST, &THIRD]), [""; 0]);
+    }
+
+    #[test]
+    fn an_equal_prefix_and_version_names_both() {
+        let copy = keyspace("Copy", "session", 9);
+        assert_eq!(
+            conflicts(&[&FIRST, &copy]),
+            [
+                "two keyspaces have the keys `session:..`: `app::First` (src/app.rs:1:8) and `app::Copy` (src/app.rs:9:8)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_version_outside_of_the_chain_names_both() {
+        let stray = keyspace("Stray", "session", 9).version(4);
+        let found = conflicts(&[&FIRST, &SECOND, &stray]);
+        assert_eq!(found.len(), 2);
+        assert!(found[1].contains("`session` and neither `migrates` from the other"));
+        assert!(
+            found[1].contains("`app::Second` (src/app.rs:2:8) and `app::Stray` (src/app.rs:9:8)")
+        );
+    }
+
+    #[test]
+    fn the_table_has_a_line_a_keyspace() {
+        let sliding = SECOND.tag(0).sliding().jitter(10);
+        let table = Keyspaces(vec![&FIRST, Box::leak(Box::new(sliding))]).to_string();
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("keys       kind   key fields  value   codec  ttl"));
+        assert!(lines[2].starts_with(
+            "session@2  value  {id}        String  cbor   never, sliding, jitter 10%"
+        ));
+        assert!(lines[2].ends_with("app::Second  src/app.rs:2:8"));
+    }
+}

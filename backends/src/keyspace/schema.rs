@@ -1,0 +1,234 @@
+//! The schema lock: a test that fails when stored values change their layout without a new version.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use super::info::KeyspaceInfo;
+use super::lock::{Comparison, Locked, compare, parse, render};
+use super::registry::{Registration, key, life, versioned};
+
+/// Compares the layout of what every keyspace of the program stores with a file, and fails on a change without a new
+/// `version`.
+///
+/// Call it in one test of a crate, with a path that is relative to the crate's manifest, and commit the file:
+///
+/// ```no_run
+/// reinhardt_backends::assert_schema_lock!("keyspaces.lock");
+/// ```
+///
+/// The file holds, for each keyspace of [`keyspaces`](crate::keyspaces), its kind, key fields, codec and TTL, and a line for
+/// each place in its values, found through `Deserialize`, nested types included. The names of types aren't in it: they
+/// change no byte.
+///
+/// # Panics
+///
+/// * If a layout has changed: the text names the place, what it was and what it is. Raise the keyspace's `version`, or
+///   accept the change by running the test with `REINHARDT_SCHEMA_LOCK=accept` in the environment, which writes the file
+///   anew. The first run needs it as well.
+/// * If a keyspace isn't in the file yet and the environment has `CI`. Elsewhere it is added to the file.
+/// * If the file can't be read or written, or two keyspaces have the same keys.
+///
+/// These change nothing that is stored and don't fail: another TTL, which is printed; a new field with a default, and
+/// another order of fields, where the codec finds fields by their names (Postcard doesn't); names of types.
+///
+/// What a type decides only when it sees the bytes (untagged and internally tagged enums, flattened structs, types that
+/// take anything) can't be traced. The file calls such a place `opaque`, and the test prints it: changes in it aren't seen.
+#[macro_export]
+macro_rules! assert_schema_lock {
+    ($file:expr) => {
+        $crate::__private::assert_schema_lock(::core::env!("CARGO_MANIFEST_DIR"), $file)
+    };
+}
+
+/// Set to `accept`, it has the file written anew.
+const VARIABLE: &str = "REINHARDT_SCHEMA_LOCK";
+
+/// What `assert_schema_lock!` calls.
+#[track_caller]
+pub fn assert_schema_lock(manifest_dir: &str, file: &str) {
+    let mode = match env::var(VARIABLE) {
+        Ok(value) if value == "accept" => Mode::Accept,
+        _ if env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false") => {
+            Mode::Check
+        }
+        _ => Mode::Add,
+    };
+    // Where tests run on another machine than the one that built them, the variable tells where the crate is now.
+    let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| manifest_dir.into());
+    let file = PathBuf::from(manifest_dir).join(file);
+    match program().and_then(|now| check(&file, &now, mode)) {
+        Ok(notes) => notes.iter().for_each(|note| println!("{note}")),
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+/// What to do with keyspaces that aren't as the file has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Fail.
+    Check,
+    /// Fail if one has changed, and add those that the file doesn't have.
+    Add,
+    /// Write the file anew.
+    Accept,
+}
+
+/// The keyspaces of this program.
+fn program() -> Result<Vec<Locked>, String> {
+    let mut all: Vec<Locked> = inventory::iter::<Registration>().map(locked).collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    match all.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        Some(pair) => Err(format!(
+            "two keyspaces have the keys `{}:..`: `check_keyspaces()` tells which",
+            pair[0].name
+        )),
+        None => Ok(all),
+    }
+}
+
+fn locked(registration: &Registration) -> Locked {
+    let info: &KeyspaceInfo = &registration.info;
+    Locked {
+        name: versioned(info),
+        kind: info.kind.as_str().to_string(),
+        key: key(info),
+        codec: info.codec.to_string(),
+        ttl: life(info),
+        by_name: registration.by_name,
+        shape: (registration.shape)(),
+    }
+}
+
+/// Compares, writes what is to be written, and returns what is to be printed.
+fn check(file: &Path, now: &[Locked], mode: Mode) -> Result<Vec<String>, String> {
+    let place = file.display();
+    if mode == Mode::Accept {
+        write(file, now)?;
+        return Ok(vec![format!("{place}: written anew")]);
+    }
+    let text = fs::read_to_string(file).map_err(|error| {
+        format!("{place}: {error}; run the test with {VARIABLE}=accept to write the file")
+    })?;
+    let mut known = parse(&text).map_err(|problem| format!("{place}: {problem}"))?;
+    let Comparison {
+        failures,
+        mut notes,
+        missing,
+    } = compare(&known, now);
+    if !failures.is_empty() {
+        return Err(format!("{place}:\n{}", failures.join("\n")));
+    }
+    if missing.is_empty() {
+        return Ok(notes);
+    }
+    let missing_names = missing.join(", ");
+    if mode == Mode::Check {
+        return Err(format!(
+            "{place}: not in the file yet: {missing_names}; run the test where `CI` isn't set, which adds them, and \
+             commit the file"
+        ));
+    }
+    known.extend(
+        now.iter()
+            .filter(|one| missing.contains(&one.name))
+            .cloned(),
+    );
+    write(file, &known)?;
+    notes.push(format!("{place}: added {missing_names}"));
+    Ok(notes)
+}
+
+fn write(file: &Path, all: &[Locked]) -> Result<(), String> {
+    fs::write(file, render(all)).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::shape::Line;
+
+    fn keyspace(name: &str, kind_of_id: &str) -> Locked {
+        let line = |path: &str, kind: &str| Line {
+            path: path.to_string(),
+            kind: kind.to_string(),
+            default: false,
+        };
+        Locked {
+            name: name.to_string(),
+            kind: "entry".to_string(),
+            key: "id".to_string(),
+            codec: "cbor".to_string(),
+            ttl: "30m".to_string(),
+            by_name: true,
+            shape: vec![line("value", "struct"), line("value.id", kind_of_id)],
+        }
+    }
+
+    /// A file that is gone when the test is over.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            Self(env::temp_dir().join(format!("{name}-{}.lock", std::process::id())))
+        }
+
+        fn text(&self) -> String {
+            fs::read_to_string(&self.0).unwrap()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_missing_file_says_how_to_write_it() {
+        let file = Scratch::new("missing");
+        let failure = check(&file.0, &[keyspace("session", "u64")], Mode::Add).unwrap_err();
+        assert!(
+            failure.contains("REINHARDT_SCHEMA_LOCK=accept"),
+            "{failure}"
+        );
+        assert!(!file.0.exists());
+    }
+
+    #[test]
+    fn a_changed_layout_fails_until_it_is_accepted_or_has_a_new_version() {
+        let file = Scratch::new("changed");
+        check(&file.0, &[keyspace("session", "u64")], Mode::Accept).unwrap();
+        check(&file.0, &[keyspace("session", "u64")], Mode::Check).unwrap();
+        let before = file.text();
+        let failure = check(&file.0, &[keyspace("session", "string")], Mode::Add).unwrap_err();
+        for part in [
+            "session",
+            "value.id",
+            "u64",
+            "string",
+            "version",
+            "REINHARDT_SCHEMA_LOCK=accept",
+        ] {
+            assert!(failure.contains(part), "{part} in {failure}");
+        }
+        assert_eq!(file.text(), before);
+        check(&file.0, &[keyspace("session@2", "string")], Mode::Add).unwrap();
+        check(&file.0, &[keyspace("session", "string")], Mode::Accept).unwrap();
+        check(&file.0, &[keyspace("session", "string")], Mode::Check).unwrap();
+    }
+
+    #[test]
+    fn a_keyspace_that_is_not_in_the_file_is_added_and_in_ci_missed() {
+        let file = Scratch::new("added");
+        check(&file.0, &[keyspace("session", "u64")], Mode::Accept).unwrap();
+        let both = [keyspace("session", "u64"), keyspace("session@2", "string")];
+        let failure = check(&file.0, &both, Mode::Check).unwrap_err();
+        assert!(
+            failure.contains("not in the file yet: session@2"),
+            "{failure}"
+        );
+        assert_eq!(check(&file.0, &both, Mode::Add).unwrap().len(), 1);
+        assert!(file.text().contains("[session]") && file.text().contains("[session@2]"));
+        check(&file.0, &both, Mode::Check).unwrap();
+    }
+}
