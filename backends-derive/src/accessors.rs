@@ -15,22 +15,20 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
     let library = &scope.library;
     let bounds = scope.bounds(match scope.keyspace.kind {
-        Kind::Entry => Some(quote!(#library::keyspace::Entry)),
-        Kind::Value(_) | Kind::Counter => None,
+        Kind::Entry(_) => Some(quote!(#library::keyspace::Entry)),
+        Kind::Value(..) | Kind::Counter => None,
     });
     let (key, accessors) = match &scope.keyspace.kind {
-        Kind::Entry => (key_function(scope), of_entries(scope)),
-        Kind::Value(value) => (key_method(scope), of_values(scope, value)),
+        Kind::Entry(_) => (key_function(scope), of_entries(scope)),
+        Kind::Value(value, _) => (key_method(scope), of_values(scope, value)),
         Kind::Counter => (key_method(scope), of_counters(scope)),
     };
     let accessors = accessors.iter().map(|accessor| accessor.write(scope));
-    let clear = clear(scope).write(scope);
     quote! {
         #[allow(dead_code, clippy::too_many_arguments)]
         impl #impl_generics #name #ty_generics #bounds {
             #key
             #(#accessors)*
-            #clear
         }
     }
 }
@@ -58,6 +56,10 @@ enum By {
     Key,
     /// By the keys of many.
     Keys,
+    /// By many structs.
+    Structs,
+    /// By the first key fields of many.
+    Leading,
     /// By the struct.
     Itself,
     /// It is about the whole keyspace.
@@ -81,47 +83,35 @@ const ENCODE: &str =
     "`Encode` or `TooLarge`, before anything is sent; and what the backend fails with.";
 const ENCODE_FOR: &str = "`InvalidTtl` for zero and for more than 10,000 years, `Encode` or `TooLarge`, before anything \
     is sent; and what the backend fails with.";
-const UPDATE: &str = "`Conflict` if other writers were faster every time, `Decode`, `Encode` or `TooLarge`, and nothing is \
-    changed; and what the backend fails with.";
-const UPDATE_ENTRY: &str = "`InvalidKey` if `change` changes a key field, `Conflict` if other writers were faster every \
+const UPDATE: &str = "`InvalidKey` if a closure changes or chooses another key, `Conflict` if other writers were faster every \
     time, `Decode`, `Encode` or `TooLarge`, and nothing is changed; and what the backend fails with.";
+const TRY_UPDATE: &str = "What a closure fails with; `InvalidKey` if one changes or chooses another key, `Conflict` if other \
+    writers were faster every time, `Decode`, `Encode` or `TooLarge`, and nothing is changed; and what the backend fails \
+    with.";
+const MANY: &str = "`Encode`, `InvalidKey` or `TooLarge`, before anything is sent, with the positions of what is at fault; and \
+    what the backend fails with, with the positions of what was not stored or not acknowledged.";
+const DELETE_MANY: &str = "`InvalidKey` if a key is over the limit, before anything is sent; and what the backend fails with.";
 const COUNT: &str = "`WrongType` if the stored bytes are no integer that fits `i64`, `Overflow` if the sum doesn't, and \
     nothing is changed; and what the backend fails with.";
 
 fn of_entries(scope: &Scope<'_>) -> Vec<Accessor> {
     let owned = &scope.owned;
-    let entry = quote!(::core::option::Option<#owned>);
-    let entries = quote!(::std::vec::Vec<#entry>);
-    let change = scope.free("change");
-    let pattern = scope.pattern();
-    let mut all = of_both(
-        scope,
-        By::Key,
-        &entry,
-        &format!("the entry under `{pattern}`"),
-    );
+    let under = format!("the entry under `{}`", scope.pattern());
+    let mut all = of_both(scope, By::Key, By::Keys, &quote!(#owned), &under);
     all.extend([
         Accessor {
-            by: By::Keys,
-            ..Accessor::new("get_many", "get_many", Output::Result(entries), DECODE, "Returns the live entries, in the order of their keys; a key may be named more than once.")
-        },
-        Accessor {
-            by: By::Key,
-            generics: quote!(__F,),
-            bounds: quote!(__F: ::core::ops::FnMut(&mut #owned),),
-            parameters: quote!(#change: __F),
-            passed_types: quote!(__F),
-            passed: quote!(#change),
-            ..Accessor::new("update", "update_entry", Output::result_of_closure(scope, &entry), UPDATE_ENTRY, format!(
-                "Changes the entry under `{pattern}` in one atomic step and returns it as stored; `None` if there is \
-                 none.\n\nWhat is left of its life stays. `change` runs again each time another writer was faster."
-            ))
-        },
-        Accessor {
             by: By::Keyspace,
-            ..Accessor::new("scan", "scan", Output::Stream(owned.clone()), "", format!(
-                "Streams the live entries under `{pattern}`, in no order.\n\nAn entry may come more than once, and one \
-                 that goes meanwhile may be missing. What can't be read is an error item, and the stream goes on."
+            generics: quote!(__I,),
+            bounds: quote! {
+                __I: ::core::iter::IntoIterator,
+                <__I as ::core::iter::IntoIterator>::Item: ::core::borrow::Borrow<#owned>,
+            },
+            parameters: quote!(entries: __I),
+            passed_types: quote!(__I),
+            passed: quote!(entries),
+            ..Accessor::new("save_many", "save_many", Output::Result(quote!(())), MANY, format!(
+                "Stores all entries, each for {life}, whatever was there.\n\nEach one is atomic, all together are not.",
+                life = life(scope),
             ))
         },
     ]);
@@ -130,27 +120,21 @@ fn of_entries(scope: &Scope<'_>) -> Vec<Accessor> {
         passed: join(quote!(self), store.passed),
         ..store
     }));
+    all.extend(of_keyspace(
+        scope,
+        "scan",
+        owned,
+        &quote!(|_, __entry| __entry),
+    ));
     all
 }
 
 fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     let library = &scope.library;
-    let option = quote!(::core::option::Option<#value>);
     let computed = quote!(::core::result::Result<#value, __E>);
     let under = format!("the value under `{}`", scope.pattern());
-    let mut all = of_both(scope, By::Itself, &option, &under);
+    let mut all = of_both(scope, By::Itself, By::Structs, &quote!(#value), &under);
     all.extend([
-        Accessor {
-            generics: quote!(__F,),
-            bounds: quote!(__F: ::core::ops::FnMut(&mut #value),),
-            parameters: quote!(change: __F),
-            passed_types: quote!(__F),
-            passed: quote!(change),
-            ..Accessor::new("update", "update", Output::result_of_closure(scope, &option), UPDATE, format!(
-                "Changes {under} in one atomic step and returns it as stored; `None` if there is none.\n\nWhat is left \
-                 of its life stays. `change` runs again each time another writer was faster."
-            ))
-        },
         Accessor {
             generics: quote!(__F, __Fut, __E,),
             bounds: quote! {
@@ -177,19 +161,55 @@ fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
         passed: join(quote!(&value), store.passed),
         ..store
     }));
+    all.push(Accessor {
+        by: By::Keyspace,
+        generics: quote!(__I, __Q, __V,),
+        bounds: quote! {
+            __I: ::core::iter::IntoIterator<Item = (__Q, __V)>,
+            __Q: ::core::borrow::Borrow<Self>,
+            __V: #library::keyspace::ValueArg<#value>,
+        },
+        parameters: quote!(entries: __I),
+        passed_types: quote!(__V, _),
+        passed: quote! {
+            ::core::iter::Iterator::map(::core::iter::IntoIterator::into_iter(entries), |(__key, __value)| {
+                (Self::key(::core::borrow::Borrow::borrow(&__key)), __value)
+            })
+        },
+        ..Accessor::new("set_many", "set_many", Output::Result(quote!(())), MANY, format!(
+            "Stores the value of each key and value for {life}, whatever was there.\n\nEach one is atomic, all together \
+             are not.",
+            life = life(scope),
+        ))
+    });
+    all.extend(of_pairs(scope, "scan", &quote!(#value)));
     all
 }
 
 /// What entries and values have in common, except how they are stored.
-fn of_both(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> Vec<Accessor> {
+fn of_both(
+    scope: &Scope<'_>,
+    by: By,
+    by_many: By,
+    value: &TokenStream,
+    under: &str,
+) -> Vec<Accessor> {
     let library = &scope.library;
     let flag = || Output::Result(quote!(::core::primitive::bool));
-    let value = || Output::Result(value.clone());
+    let option = quote!(::core::option::Option<#value>);
+    let found = || Output::Result(option.clone());
+    let all = quote!(::std::vec::Vec<#option>);
     let expiry = Output::Result(quote!(::core::option::Option<#library::Expiry>));
     let life = life(scope);
-    [
-        ("get", value(), DECODE, format!("Returns {under}; `None` if there is no live one.")),
-        ("take", value(), TAKE, format!("Removes {under} and returns it, to at most one caller.")),
+    let slides = match scope.keyspace.sliding {
+        true => format!(
+            "\n\nThe read starts its life over: it lives for {life} from now on, or longer if it would have."
+        ),
+        false => String::new(),
+    };
+    let singles = [
+        ("get", found(), DECODE, format!("Returns {under}; `None` if there is no live one.{slides}")),
+        ("take", found(), TAKE, format!("Removes {under} and returns it, to at most one caller.")),
         ("delete", flag(), CALL, format!("Removes {under} and says whether there was a live one.")),
         ("exists", flag(), CALL, format!("Says whether {under} exists and is alive.")),
         ("ttl", expiry, CALL, format!("Returns what is left of the life of {under}; `None` if there is no live one.")),
@@ -197,12 +217,116 @@ fn of_both(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> Vec<A
             "Starts the life of {under} over, for {life}, and says whether there was a live one.\n\nWhat is stored stays."
         )),
     ]
-    .into_iter()
-    .map(|(name, output, fails, does)| Accessor {
-        by,
-        ..Accessor::new(name, name, output, fails, does)
-    })
-    .collect()
+    .map(|(name, output, fails, does)| Accessor { by, ..Accessor::new(name, name, output, fails, does) });
+    let many = [
+        ("get_many", "get_many", Output::Result(all), DECODE, format!(
+            "Returns what is alive under each key, in the order of the keys; a key may be named more than once.{slides}"
+        )),
+        ("delete_many", "delete_many", Output::Result(quote!(::core::primitive::u64)), DELETE_MANY, format!(
+            "Removes {under}, for each of the keys, and returns how many live ones there were."
+        )),
+    ]
+    .map(|(name, call, output, fails, does)| Accessor {
+        by: by_many,
+        ..Accessor::new(name, call, output, fails, does)
+    });
+    let updates = updates(scope, by, value, under);
+    singles.into_iter().chain(many).chain(updates).collect()
+}
+
+/// `update` and its variants: with closures that can fail, and with one that inserts.
+fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Accessor; 4] {
+    let change = scope.free("change");
+    let insert = scope.free("insert");
+    let library = &scope.library;
+    let life = match scope.keyspace.sliding {
+        true => format!("Its life starts over, for {}.", life(scope)),
+        false => "What is left of its life stays.".to_string(),
+    };
+    let does = format!(
+        "in one atomic step and returns it as stored; `None` if there is none.\n\n{life} `change` runs again each time \
+         another writer was faster."
+    );
+    let inserts = format!(
+        "or stores what `insert` returns where there is none, in one atomic step, and returns what is stored.\n\n{life} \
+         Both closures run again each time another writer was faster."
+    );
+    let aborts = "An error of a closure ends it, and nothing is stored.";
+    let option = quote!(::core::option::Option<#value>);
+    let result = |output: &TokenStream| Output::Future(quote!(#library::BackendResult<#output>));
+    let fallible =
+        |output: &TokenStream| Output::Future(quote!(::core::result::Result<#output, __E>));
+    let error = quote!(__E: ::core::convert::From<#library::BackendError>,);
+    let tried = quote!(::core::result::Result<(), __E>);
+    [
+        Accessor {
+            by,
+            generics: quote!(__F,),
+            bounds: quote!(__F: ::core::ops::FnMut(&mut #value),),
+            parameters: quote!(#change: __F),
+            passed_types: quote!(__F),
+            passed: quote!(#change),
+            ..Accessor::new(
+                "update",
+                "update",
+                result(&option),
+                UPDATE,
+                format!("Changes {under} {does}"),
+            )
+        },
+        Accessor {
+            by,
+            generics: quote!(__F, __E,),
+            bounds: quote!(__F: ::core::ops::FnMut(&mut #value) -> #tried, #error),
+            parameters: quote!(#change: __F),
+            passed_types: quote!(__F, __E),
+            passed: quote!(#change),
+            ..Accessor::new(
+                "try_update",
+                "try_update",
+                fallible(&option),
+                TRY_UPDATE,
+                format!("Changes {under} {does} {aborts}"),
+            )
+        },
+        Accessor {
+            by,
+            generics: quote!(__F, __I,),
+            bounds: quote! {
+                __F: ::core::ops::FnMut(&mut #value),
+                __I: ::core::ops::FnMut() -> #value,
+            },
+            parameters: quote!(#change: __F, #insert: __I),
+            passed_types: quote!(__F, __I),
+            passed: quote!(#change, #insert),
+            ..Accessor::new(
+                "update_or_insert_with",
+                "update_or_insert_with",
+                result(value),
+                UPDATE,
+                format!("Changes {under}, {inserts}"),
+            )
+        },
+        Accessor {
+            by,
+            generics: quote!(__F, __I, __E,),
+            bounds: quote! {
+                __F: ::core::ops::FnMut(&mut #value) -> #tried,
+                __I: ::core::ops::FnMut() -> ::core::result::Result<#value, __E>,
+                #error
+            },
+            parameters: quote!(#change: __F, #insert: __I),
+            passed_types: quote!(__F, __I, __E),
+            passed: quote!(#change, #insert),
+            ..Accessor::new(
+                "try_update_or_insert_with",
+                "try_update_or_insert_with",
+                fallible(value),
+                TRY_UPDATE,
+                format!("Changes {under}, {inserts} {aborts}"),
+            )
+        },
+    ]
 }
 
 /// `save` and its variants, or `set` and its.
@@ -249,7 +373,7 @@ fn of_counters(scope: &Scope<'_>) -> Vec<Accessor> {
         "The first hit gives the counter its life ({}), and later ones don't move its end.",
         life(scope)
     );
-    vec![
+    let mut all = vec![
         Accessor::new(
             "increment",
             "increment",
@@ -302,20 +426,150 @@ fn of_counters(scope: &Scope<'_>) -> Vec<Accessor> {
             CALL,
             format!("Removes {counter} and says whether there was a live one."),
         ),
-    ]
+        Accessor {
+            by: By::Structs,
+            ..Accessor::new(
+                "get_many",
+                "count_many",
+                Output::Result(quote!(::std::vec::Vec<::core::primitive::i64>)),
+                DECODE,
+                "Returns the sums of the counters, in the order of the keys; zero where there is no live one.",
+            )
+        },
+        Accessor {
+            by: By::Structs,
+            ..Accessor::new(
+                "reset_many",
+                "delete_many",
+                Output::Result(quote!(::core::primitive::u64)),
+                DELETE_MANY,
+                "Removes the counters and returns how many live ones there were.",
+            )
+        },
+    ];
+    let sum = quote!(::core::primitive::i64);
+    all.extend(of_pairs(scope, "scan_counts", &sum));
+    all
 }
 
-fn clear(scope: &Scope<'_>) -> Accessor {
-    let count = Output::Result(quote!(::core::primitive::u64));
-    let does = format!(
-        "Removes everything under `{}:` and nothing else, and returns how many live ones there were.",
-        scope.keyspace.prefix
-    );
+/// What is about the keyspace as a whole, or about a part of it under some leading key fields: `item` is what a scan
+/// yields, and `make` what makes it of a key and a value.
+fn of_keyspace(
+    scope: &Scope<'_>,
+    scan: &'static str,
+    item: &TokenStream,
+    make: &TokenStream,
+) -> Vec<Accessor> {
+    let library = &scope.library;
+    let (key, pattern, make_key) = typed_key(scope);
+    let make_key = quote!(|#pattern| #make_key);
+    let whole = quote!(#library::keyspace::Leading::all());
+    let count = || Output::Result(quote!(::core::primitive::u64));
+    let pattern = scope.pattern();
+    let head = scope.keyspace.head();
+    let streams = "An entry may come more than once, and one that goes meanwhile may be missing. What can't be read, and \
+        text under the prefix that is no key of this keyspace (`InvalidKey`, which names it), are error items, and the \
+        stream goes on.";
+    let clears = "and nothing else, and returns how many live entries there were.";
     let fails = "What the backend fails with; a part may be gone then.";
-    Accessor {
-        by: By::Keyspace,
-        ..Accessor::new("clear", "clear", count, fails, does)
+    let mut all = vec![
+        Accessor {
+            by: By::Keyspace,
+            passed_types: item.clone(),
+            passed: join(whole.clone(), make.clone()),
+            ..Accessor::new(
+                "scan",
+                scan,
+                Output::Stream(item.clone()),
+                "",
+                format!("Streams what is alive under `{pattern}`, in no order.\n\n{streams}"),
+            )
+        },
+        Accessor {
+            by: By::Keyspace,
+            passed_types: key.clone(),
+            passed: join(whole.clone(), make_key),
+            ..Accessor::new(
+                "scan_keys",
+                "scan_keys",
+                Output::Stream(key),
+                "",
+                format!(
+                    "Streams the keys of what is alive under `{pattern}`, in no order, without reading it.\n\n{streams}"
+                ),
+            )
+        },
+        Accessor {
+            by: By::Keyspace,
+            passed: whole,
+            ..Accessor::new(
+                "clear",
+                "clear",
+                count(),
+                fails,
+                format!("Removes everything under `{head}` {clears}"),
+            )
+        },
+    ];
+    if (2..=MOST_LEADING).contains(&scope.fields.len()) {
+        let under = format!("`{head}` and the given leading key fields");
+        let takes = "`leading` is the first key field, or a tuple of the first ones.";
+        all.extend([
+            Accessor {
+                by: By::Leading,
+                passed_types: item.clone(),
+                passed: make.clone(),
+                ..Accessor::new(
+                    "scan_under",
+                    scan,
+                    Output::Stream(item.clone()),
+                    "",
+                    format!(
+                        "Streams what is alive under {under}, in no order.\n\n{takes} {streams}"
+                    ),
+                )
+            },
+            Accessor {
+                by: By::Leading,
+                ..Accessor::new(
+                    "clear_under",
+                    "clear",
+                    count(),
+                    fails,
+                    format!("Removes everything under {under}, {clears}\n\n{takes}"),
+                )
+            },
+        ]);
     }
+    all
+}
+
+/// As [`of_keyspace`], of keyspaces whose values know no key: their scans yield both.
+fn of_pairs(scope: &Scope<'_>, scan: &'static str, value: &TokenStream) -> Vec<Accessor> {
+    let (key, pattern, make_key) = typed_key(scope);
+    let make = quote!(|#pattern, __value| (#make_key, __value));
+    of_keyspace(scope, scan, &quote!((#key, #value)), &make)
+}
+
+/// How many key fields the library has `LeadingKey` for.
+const MOST_LEADING: usize = 6;
+
+/// The type of a key that is read back, a pattern for the owned fields, and what makes it of these: the struct itself if
+/// it is nothing but its key and borrows nothing.
+fn typed_key(scope: &Scope<'_>) -> (TokenStream, TokenStream, TokenStream) {
+    let Scope {
+        library,
+        owned,
+        fields,
+        ..
+    } = scope;
+    if !scope.is_own_key() {
+        let owned = quote!(<#owned as #library::keyspace::Keyspace>::OwnedKey);
+        return (owned, quote!(__key), quote!(__key));
+    }
+    let pattern = tuple(fields.iter().map(ToTokens::to_token_stream));
+    let make = quote!(Self { #(#fields: ::core::convert::From::from(#fields)),* });
+    (quote!(Self), pattern, make)
 }
 
 /// ```text
@@ -505,8 +759,30 @@ impl By {
         let key_bounds = quote!(#(#argument_types: #library::keyspace::KeyArg<#field_types>,)*);
         match self {
             Self::Keyspace => nothing,
+            Self::Leading => Named {
+                generics: quote!(__L, __As,),
+                bounds: quote!(__L: #library::keyspace::LeadingKey<(#(#field_types,)*), __As>,),
+                parameters: quote!(leading: __L,),
+                key: quote!(#library::keyspace::Leading::under(&leading),),
+                ..nothing
+            },
+            Self::Structs => Named {
+                generics: quote!(__I,),
+                bounds: quote! {
+                    __I: ::core::iter::IntoIterator,
+                    <__I as ::core::iter::IntoIterator>::Item: ::core::borrow::Borrow<Self>,
+                },
+                parameters: quote!(keys: __I,),
+                key: quote! {
+                    ::core::iter::Iterator::collect(::core::iter::Iterator::map(
+                        ::core::iter::IntoIterator::into_iter(keys),
+                        |__key| Self::key(::core::borrow::Borrow::borrow(&__key)),
+                    )),
+                },
+                ..nothing
+            },
             // What is stored is the struct, so it can't be the one with `'static`.
-            Self::Itself if matches!(scope.keyspace.kind, Kind::Entry) => Named {
+            Self::Itself if matches!(scope.keyspace.kind, Kind::Entry(_)) => Named {
                 receiver: quote!(&self,),
                 keyspace: quote!(Self),
                 lifetimes: quote!(#(#lifetimes,)*),
@@ -547,11 +823,6 @@ impl By {
 }
 
 impl Output {
-    fn result_of_closure(scope: &Scope<'_>, output: &TokenStream) -> Self {
-        let library = &scope.library;
-        Self::Future(quote!(#library::BackendResult<#output>))
-    }
-
     fn write(&self, scope: &Scope<'_>) -> TokenStream {
         let library = &scope.library;
         match self {

@@ -2,15 +2,20 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Data, DeriveInput, Error, Fields, Ident, Type};
+use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
-use crate::attr::{Mistakes, StructWords, Ttl, Word, key_word};
+use crate::attr::{FieldWords, Mistakes, OnDecodeError, StructWords, Ttl, Word};
 
 /// What to generate for one struct.
 pub(crate) struct Keyspace<'a> {
     pub(crate) item: &'a DeriveInput,
+    /// The path of the library, where it has another name.
+    pub(crate) krate: Option<Path>,
     pub(crate) prefix: String,
+    pub(crate) version: u32,
     pub(crate) ttl: Ttl,
+    pub(crate) sliding: bool,
+    pub(crate) jitter: Option<u8>,
     pub(crate) kind: Kind,
     pub(crate) key: Vec<KeyField<'a>>,
 }
@@ -18,17 +23,27 @@ pub(crate) struct Keyspace<'a> {
 /// What the keyspace holds.
 pub(crate) enum Kind {
     /// The struct itself.
-    Entry,
+    Entry(Stored),
     /// Values of another type.
-    Value(Box<Type>),
+    Value(Box<Type>, Stored),
     /// Counters.
     Counter,
+}
+
+/// How values are stored and read back.
+pub(crate) struct Stored {
+    /// `None` is CBOR.
+    pub(crate) codec: Option<Type>,
+    /// The keyspace that older entries are read from.
+    pub(crate) migrates: Option<Type>,
+    pub(crate) on_decode_error: OnDecodeError,
 }
 
 /// A field that is a segment of the key.
 pub(crate) struct KeyField<'a> {
     pub(crate) name: &'a Ident,
     pub(crate) ty: &'a Type,
+    pub(crate) is_tag: bool,
 }
 
 impl<'a> Keyspace<'a> {
@@ -45,47 +60,145 @@ impl<'a> Keyspace<'a> {
             let message = "missing `ttl`: write `ttl = \"30m\"` or `ttl = never`";
             mistakes.at(name, message);
         }
-        if let (Some(counter), Some(value)) = (&words.counter, &words.value) {
-            let message = "a keyspace is a `counter` or has a `value`, not both";
-            mistakes.at(counter.name.span(), message);
-            mistakes.at(value.name.span(), message);
-        }
+        contradictions(&words, mistakes);
+        let ttl = (words.ttl.and_then(|word| word.meaning)).unwrap_or(Ttl::Never);
+        let stored = Stored {
+            codec: words.codec.and_then(|word| word.meaning),
+            migrates: words.migrates.and_then(|word| word.meaning),
+            on_decode_error: (words.on_decode_error.and_then(|word| word.meaning))
+                .unwrap_or(OnDecodeError::Error),
+        };
         let kind = match (words.counter, words.value) {
             (Some(_), _) => Kind::Counter,
-            (None, Some(value)) => Kind::value(value, item, mistakes),
-            (None, None) => Kind::Entry,
+            (None, Some(value)) => Kind::value(value, stored, item, mistakes),
+            (None, None) => Kind::Entry(stored),
         };
         Self {
             item,
+            krate: words.krate.and_then(|word| word.meaning),
             prefix: (words.prefix.and_then(|word| word.meaning))
                 .map_or("invalid".to_string(), |text| text.value()),
-            ttl: (words.ttl.and_then(|word| word.meaning)).unwrap_or(Ttl::Never),
+            version: (words.version.and_then(|word| word.meaning)).unwrap_or(1),
+            sliding: words.sliding.is_some(),
+            jitter: words.jitter.and_then(|word| word.meaning),
+            ttl,
             key: key_fields(item, &kind, mistakes),
             kind,
+        }
+    }
+
+    /// `session@2:`, what every key begins with.
+    pub(crate) fn head(&self) -> String {
+        match self.version {
+            1 => format!("{}:", self.prefix),
+            version => format!("{}@{version}:", self.prefix),
         }
     }
 }
 
 impl Kind {
-    fn value(word: Word<Type>, item: &DeriveInput, mistakes: &mut Mistakes) -> Self {
+    fn value(
+        word: Word<Type>,
+        stored: Stored,
+        item: &DeriveInput,
+        mistakes: &mut Mistakes,
+    ) -> Self {
         let stand_in = || syn::parse_quote!(());
         let Some(ty) = word.meaning else {
-            return Self::Value(Box::new(stand_in()));
+            return Self::Value(Box::new(stand_in()), stored);
         };
         let borrowed = item.generics.lifetimes().find(|parameter| {
             let name = &parameter.lifetime.ident;
             mentions(ty.to_token_stream(), &|ident| ident == name)
         });
         let Some(parameter) = borrowed else {
-            return Self::Value(Box::new(ty));
+            return Self::Value(Box::new(ty), stored);
         };
         let message = format!(
             "a stored value can't borrow from the key: write an owned type, or `'static` for `{}`",
             parameter.lifetime
         );
         mistakes.add(Error::new_spanned(ty, message));
-        Self::Value(Box::new(stand_in()))
+        Self::Value(Box::new(stand_in()), stored)
     }
+
+    /// How values are stored; nothing for counters.
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        match self {
+            Self::Entry(stored) | Self::Value(_, stored) => Some(stored),
+            Self::Counter => None,
+        }
+    }
+}
+
+/// Notes each pair of words that can't both be meant, at both places.
+fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
+    let never = words.ttl.as_ref();
+    let never = never.filter(|word| matches!(word.meaning, Some(Ttl::Never)));
+    let never = never.map(|word| &word.name);
+    let counter = name(&words.counter);
+    let sliding = name(&words.sliding);
+    let jitter = name(&words.jitter);
+    let migrates = name(&words.migrates);
+    for (one, other, message) in [
+        (
+            counter,
+            name(&words.value),
+            "a keyspace is a `counter` or has a `value`, not both",
+        ),
+        (
+            counter,
+            name(&words.codec),
+            "a `counter` is stored as decimal text: remove `codec`",
+        ),
+        (
+            counter,
+            sliding,
+            "the window of a `counter` starts at the first hit and closes: remove `sliding`",
+        ),
+        (
+            counter,
+            jitter,
+            "the window of a `counter` is as long as it says: remove `jitter`",
+        ),
+        (
+            counter,
+            migrates,
+            "a `counter` has no layout to migrate: remove `migrates`",
+        ),
+        (
+            counter,
+            name(&words.on_decode_error),
+            "a `counter` is stored as decimal text: remove `on_decode_error`",
+        ),
+        (
+            sliding,
+            never,
+            "nothing slides with `ttl = never`: remove `sliding`, or write `ttl = \"30m\"`",
+        ),
+        (
+            jitter,
+            never,
+            "nothing is shortened with `ttl = never`: remove `jitter`, or write `ttl = \"30m\"`",
+        ),
+    ] {
+        if let (Some(one), Some(other)) = (one, other) {
+            mistakes.at(one.span(), message);
+            mistakes.at(other.span(), message);
+        }
+    }
+    let first = |version: &Word<u32>| version.meaning == Some(1);
+    if let Some(migrates) = migrates
+        && words.version.as_ref().is_none_or(first)
+    {
+        let message =
+            "`migrates` reads an older version: write `version = 2` beside it, or a higher one";
+        mistakes.at(migrates.span(), message);
+    }
+}
+
+fn name<T>(word: &Option<Word<T>>) -> Option<&Ident> {
+    word.as_ref().map(|word| &word.name)
 }
 
 /// Says whether one of the identifiers of `tokens`, at any depth, is one that is looked for.
@@ -121,14 +234,29 @@ fn key_fields<'a>(
         );
         return Vec::new();
     }
-    let mut key = Vec::new();
+    let mut key: Vec<KeyField<'_>> = Vec::new();
+    let mut tag: Option<Ident> = None;
     for field in fields {
-        let word = key_word(&field.attrs, mistakes);
-        match (kind, &word) {
-            (Kind::Entry, None) => continue,
-            (Kind::Entry, Some(_)) | (_, None) => {}
-            (_, Some(word)) => mistakes.at(
-                word.span(),
+        let words = FieldWords::parse(&field.attrs, mistakes);
+        if let Some(second) = &words.tag {
+            if let Some(first) = &tag {
+                mistakes.at(
+                    second.name.span(),
+                    "a key has one `tag`: a cluster looks at the first",
+                );
+                mistakes.at(first.span(), "the `tag` is given here first");
+            }
+            tag = Some(second.name.clone());
+        }
+        match (kind, &words.key, &words.tag) {
+            (Kind::Entry(_), None, None) => continue,
+            (Kind::Entry(_), None, Some(tag)) => mistakes.at(
+                tag.name.span(),
+                "`tag` is for a part of the key: write `#[keyspace(key, tag)]`",
+            ),
+            (Kind::Entry(_), Some(_), _) | (_, None, _) | (_, Some(_), Some(_)) => {}
+            (_, Some(key), None) => mistakes.at(
+                key.name.span(),
                 "every field of a counter or of a keyspace with `value` is part of the key already",
             ),
         }
@@ -136,10 +264,11 @@ fn key_fields<'a>(
             key.push(KeyField {
                 name,
                 ty: &field.ty,
+                is_tag: words.tag.is_some(),
             });
         }
     }
-    if key.is_empty() && matches!(kind, Kind::Entry) {
+    if key.is_empty() && matches!(kind, Kind::Entry(_)) {
         mistakes.at(
             name,
             "missing key: mark the fields that name an entry with `#[keyspace(key)]`",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Error, Expr, ExprPath, Ident, LitStr, Result, Token, Type};
+use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Path, Result, Token, Type};
 
 /// All mistakes of one item, reported together.
 #[derive(Default)]
@@ -18,6 +18,27 @@ pub(crate) struct StructWords {
     pub(crate) ttl: Option<Word<Ttl>>,
     pub(crate) value: Option<Word<Type>>,
     pub(crate) counter: Option<Word<()>>,
+    pub(crate) version: Option<Word<u32>>,
+    pub(crate) codec: Option<Word<Type>>,
+    pub(crate) sliding: Option<Word<()>>,
+    pub(crate) jitter: Option<Word<u8>>,
+    pub(crate) migrates: Option<Word<Type>>,
+    pub(crate) on_decode_error: Option<Word<OnDecodeError>>,
+    pub(crate) krate: Option<Word<Path>>,
+}
+
+/// The words on a field.
+#[derive(Default)]
+pub(crate) struct FieldWords {
+    pub(crate) key: Option<Word<()>>,
+    pub(crate) tag: Option<Word<()>>,
+}
+
+/// The words on a type that is a part of a key.
+#[derive(Default)]
+pub(crate) struct SegmentWords {
+    pub(crate) display: Option<Word<()>>,
+    pub(crate) krate: Option<Word<Path>>,
 }
 
 /// A word where it stands.
@@ -35,11 +56,28 @@ pub(crate) enum Ttl {
     Constant(ExprPath),
 }
 
+/// What reading does with bytes that don't decode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnDecodeError {
+    Error,
+    Miss,
+}
+
 const PREFIX: &str = "`prefix = \"session\"`";
 const TTL: &str = "`ttl = \"30m\"` or `ttl = never`";
 const VALUE: &str = "`value = String`";
-const STRUCT_WORDS: &str = "on a struct the words are `prefix`, `ttl`, `value` and `counter`";
-const FIELD_WORDS: &str = "on a field the word is `key`";
+const VERSION: &str = "`version = 2`";
+const CODEC: &str = "`codec = Json`, or the path of a type that implements `Codec`";
+const JITTER: &str = "`jitter = \"10%\"`";
+const MIGRATES: &str = "`migrates = SessionV1`";
+const ON_DECODE_ERROR: &str = "`on_decode_error = \"miss\"` or `on_decode_error = \"error\"`";
+const CRATE: &str = "`crate = path::to::reinhardt_backends`";
+const STRUCT_WORDS: &str = "on a struct the words are `prefix`, `ttl`, `value`, `counter`, `version`, `codec`, `sliding`, \
+    `jitter`, `migrates`, `on_decode_error` and `crate`";
+const FIELD_WORDS: &str = "on a field the words are `key` and `tag`";
+const RENAME: &str = "`rename = \"eu\"`";
+const SEGMENT_WORDS: &str = "on a part of a key the words are `display` and `crate`";
+const VARIANT_WORDS: &str = "on a variant the word is `rename`";
 /// 10,000 years of 365.25 days, as the library has it.
 const MAX_TTL: Duration = Duration::from_secs(10_000 * 31_557_600);
 
@@ -66,46 +104,96 @@ impl StructWords {
     pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut words = Self::default();
         each_word(attributes, mistakes, |name, input, mistakes| {
+            words.note(name, input, mistakes);
+        });
+        words
+    }
+
+    fn note(&mut self, name: Ident, input: ParseStream<'_>, mistakes: &mut Mistakes) {
+        macro_rules! takes {
+            ($place:ident, $example:expr, $parse:expr) => {{
+                let meaning = value(&name, input, $example, $parse);
+                once(&mut self.$place, name, meaning, mistakes);
+            }};
+        }
+        match name.to_string().as_str() {
+            "prefix" => takes!(prefix, PREFIX, prefix),
+            "ttl" => takes!(ttl, TTL, ttl),
+            "value" => takes!(value, VALUE, |input| input.parse()),
+            "version" => takes!(version, VERSION, version),
+            "codec" => takes!(codec, CODEC, |input| input.parse()),
+            "jitter" => takes!(jitter, JITTER, jitter),
+            "migrates" => takes!(migrates, MIGRATES, |input| input.parse()),
+            "on_decode_error" => takes!(on_decode_error, ON_DECODE_ERROR, on_decode_error),
+            "crate" => takes!(krate, CRATE, Path::parse_mod_style),
+            "counter" => once(
+                &mut self.counter,
+                name.clone(),
+                stands_alone(&name, input),
+                mistakes,
+            ),
+            "sliding" => once(
+                &mut self.sliding,
+                name.clone(),
+                stands_alone(&name, input),
+                mistakes,
+            ),
+            "key" | "tag" => mistakes.at(
+                name.span(),
+                &format!("`{name}` marks a field: write `#[keyspace({name})]` on it"),
+            ),
+            _ => mistakes.add(unknown(&name, STRUCT_WORDS)),
+        }
+    }
+}
+
+impl FieldWords {
+    pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
+        let mut words = Self::default();
+        each_word(attributes, mistakes, |name, input, mistakes| {
+            let meaning = stands_alone(&name, input);
             match name.to_string().as_str() {
-                "prefix" => {
-                    let meaning = value(&name, input, PREFIX, prefix);
-                    once(&mut words.prefix, name, meaning, mistakes);
-                }
-                "ttl" => {
-                    let meaning = value(&name, input, TTL, ttl);
-                    once(&mut words.ttl, name, meaning, mistakes);
-                }
-                "value" => {
-                    let meaning = value(&name, input, VALUE, |input| input.parse());
-                    once(&mut words.value, name, meaning, mistakes);
-                }
-                "counter" => {
-                    let meaning = stands_alone(&name, input);
-                    once(&mut words.counter, name, meaning, mistakes);
-                }
-                "key" => mistakes.at(
-                    name.span(),
-                    "`key` marks a field: write `#[keyspace(key)]` on it",
-                ),
-                _ => mistakes.add(unknown(&name, STRUCT_WORDS)),
+                "key" => once(&mut words.key, name, meaning, mistakes),
+                "tag" => once(&mut words.tag, name, meaning, mistakes),
+                _ => mistakes.add(unknown(&name, FIELD_WORDS)),
             }
         });
         words
     }
 }
 
-/// Returns where `#[keyspace(key)]` stands on a field, if it does.
-pub(crate) fn key_word(attributes: &[Attribute], mistakes: &mut Mistakes) -> Option<Ident> {
-    let mut key: Option<Word<()>> = None;
+impl SegmentWords {
+    pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
+        let mut words = Self::default();
+        each_word(attributes, mistakes, |name, input, mistakes| {
+            match name.to_string().as_str() {
+                "display" => {
+                    let meaning = stands_alone(&name, input);
+                    once(&mut words.display, name, meaning, mistakes);
+                }
+                "crate" => {
+                    let meaning = value(&name, input, CRATE, Path::parse_mod_style);
+                    once(&mut words.krate, name, meaning, mistakes);
+                }
+                _ => mistakes.add(unknown(&name, SEGMENT_WORDS)),
+            }
+        });
+        words
+    }
+}
+
+/// Returns what `#[keyspace(rename = "eu")]` on a variant has it written as.
+pub(crate) fn variant_name(attributes: &[Attribute], mistakes: &mut Mistakes) -> Option<String> {
+    let mut rename: Option<Word<LitStr>> = None;
     each_word(attributes, mistakes, |name, input, mistakes| {
-        if name == "key" {
-            let meaning = stands_alone(&name, input);
-            once(&mut key, name, meaning, mistakes);
+        if name == "rename" {
+            let meaning = value(&name, input, RENAME, |input| input.parse());
+            once(&mut rename, name, meaning, mistakes);
         } else {
-            mistakes.add(unknown(&name, FIELD_WORDS));
+            mistakes.add(unknown(&name, VARIANT_WORDS));
         }
     });
-    key.map(|word| word.name)
+    rename?.meaning.map(|text| text.value())
 }
 
 /// Calls `word` with each word of each `#[keyspace(..)]`; after a mistake it goes on behind the next comma.
@@ -205,6 +293,43 @@ fn prefix(input: ParseStream<'_>) -> Result<LitStr> {
         text.span(),
         "a prefix is a lower-case letter and then lower-case letters, digits, `_`, `.` or `-`",
     ))
+}
+
+fn version(input: ParseStream<'_>) -> Result<u32> {
+    let version: LitInt = input
+        .parse()
+        .map_err(|error| Error::new(error.span(), format!("expected a number: write {VERSION}")))?;
+    match version.base10_parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(Error::new(
+            version.span(),
+            "a version is a whole number from 1 on; without the word it is 1",
+        )),
+    }
+}
+
+fn jitter(input: ParseStream<'_>) -> Result<u8> {
+    let text: LitStr = input
+        .parse()
+        .map_err(|error| Error::new(error.span(), format!("expected text: write {JITTER}")))?;
+    let percent = text.value().strip_suffix('%').map(str::parse);
+    match percent {
+        Some(Ok(percent @ 1..=90)) => Ok(percent),
+        _ => Err(Error::new(
+            text.span(),
+            format!("a jitter is a whole number of percent from 1 to 90: write {JITTER}"),
+        )),
+    }
+}
+
+fn on_decode_error(input: ParseStream<'_>) -> Result<OnDecodeError> {
+    let found = input.span();
+    let text: Option<LitStr> = input.parse().ok();
+    match text.map(|text| text.value()).as_deref() {
+        Some("error") => Ok(OnDecodeError::Error),
+        Some("miss") => Ok(OnDecodeError::Miss),
+        _ => Err(Error::new(found, format!("write {ON_DECODE_ERROR}"))),
+    }
 }
 
 fn ttl(input: ParseStream<'_>) -> Result<Ttl> {

@@ -1,14 +1,14 @@
 //! The code that a keyspace becomes: the traits, and the accessors as inherent methods.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
-use syn::DeriveInput;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
+use syn::{DeriveInput, Type};
 
 use crate::accessors::accessors;
-use crate::ast::{Keyspace, Kind};
-use crate::attr::{Mistakes, Ttl};
+use crate::ast::{Keyspace, Kind, Stored};
+use crate::attr::{Mistakes, OnDecodeError, Ttl};
 use crate::scope::{Scope, tuple};
 
 /// Expands the derive: every mistake of the item, and code that compiles all the same.
@@ -18,10 +18,11 @@ pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
     let scope = Scope::new(&keyspace);
     let errors = mistakes.into_compile_errors();
     let keyspace = keyspace_impl(&scope);
-    let check = constant_check(&scope);
     let kind = kind_impls(&scope);
     let accessors = accessors(&scope);
-    quote!(#errors #keyspace #check #kind #accessors)
+    // A stand-in is no keyspace of the program's.
+    let registration = errors.is_empty().then(|| registration(&scope));
+    quote!(#errors #keyspace #kind #accessors #registration)
 }
 
 /// ```text
@@ -69,26 +70,33 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
     }
 }
 
+/// ```text
+/// KeyspaceInfo::new("Session", "session", Kind::Entry, &["id"], Life::In(Duration::new(1800, 0)))
+///     .value("Session", <Json as Codec>::NAME).version(2).migrates(&<SessionV1 as Keyspace>::INFO)
+///     .location(Location::new(module_path!(), file!(), line!(), column!()))
+/// ```
 fn info(scope: &Scope<'_>) -> TokenStream {
-    let library = &scope.library;
+    let Scope {
+        library, keyspace, ..
+    } = scope;
     let span = life_span(scope);
     let new = quote!(#library::keyspace::KeyspaceInfo::new);
     let new = new.into_iter().map(|mut token| {
         token.set_span(span);
         token
     });
-    let name = scope.keyspace.item.ident.unraw().to_string();
-    let prefix = &scope.keyspace.prefix;
+    let name = keyspace.item.ident.unraw().to_string();
+    let prefix = &keyspace.prefix;
     let kind = format_ident!(
         "{}",
-        match scope.keyspace.kind {
-            Kind::Entry => "Entry",
-            Kind::Value(_) => "Value",
+        match keyspace.kind {
+            Kind::Entry(_) => "Entry",
+            Kind::Value(..) => "Value",
             Kind::Counter => "Counter",
         }
     );
     let fields = scope.fields.iter().map(|field| field.unraw().to_string());
-    let life = match &scope.keyspace.ttl {
+    let life = match &keyspace.ttl {
         Ttl::Never => quote!(#library::Life::Never),
         Ttl::For(ttl) => {
             let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
@@ -96,24 +104,107 @@ fn info(scope: &Scope<'_>) -> TokenStream {
         }
         Ttl::Constant(path) => quote!(#library::Life::In(#path)),
     };
+    let words = words(scope);
+    let location = location(scope);
     // A constant that is no TTL fails in this call: all of it stands where the constant is named.
     quote_spanned! {span=>
         #(#new)*(#name, #prefix, #library::keyspace::Kind::#kind, &[#(#fields),*], #life)
+            #words
+            .location(#location)
     }
 }
 
-/// `const _: KeyspaceInfo = <Session as Keyspace>::INFO;`
+/// The calls that add what isn't the default.
+fn words(scope: &Scope<'_>) -> TokenStream {
+    let Scope {
+        library, keyspace, ..
+    } = scope;
+    let mut words = TokenStream::new();
+    if keyspace.version > 1 {
+        let version = keyspace.version;
+        words.extend(quote!(.version(#version)));
+    }
+    if let Some(position) = keyspace.key.iter().position(|field| field.is_tag) {
+        words.extend(quote!(.tag(#position)));
+    }
+    if keyspace.sliding {
+        words.extend(quote!(.sliding()));
+    }
+    if let Some(percent) = keyspace.jitter {
+        words.extend(quote!(.jitter(#percent)));
+    }
+    let Some(stored) = keyspace.kind.stored() else {
+        return words;
+    };
+    let value = match &keyspace.kind {
+        Kind::Value(value, _) => written(value),
+        Kind::Entry(_) | Kind::Counter => keyspace.item.ident.unraw().to_string(),
+    };
+    let codec = codec(scope, stored);
+    words.extend(quote!(.value(#value, <#codec as #library::codec::Codec>::NAME)));
+    if stored.on_decode_error == OnDecodeError::Miss {
+        words.extend(quote!(.miss_on_decode_error()));
+    }
+    if let Some(older) = &stored.migrates {
+        let span = older.span().resolved_at(Span::call_site());
+        words.extend(
+            quote_spanned!(span=> .migrates(&<#older as #library::keyspace::Keyspace>::INFO)),
+        );
+    }
+    words
+}
+
+/// A type as one writes it: `Vec<u8>`, not `Vec < u8 >`.
+fn written(ty: &Type) -> String {
+    let text = ty.to_token_stream().to_string();
+    let text = text
+        .replace(" :: ", "::")
+        .replace(" <", "<")
+        .replace("< ", "<");
+    text.replace(" >", ">")
+        .replace(" ,", ",")
+        .replace("& ", "&")
+}
+
+/// The place of the struct's name.
+fn location(scope: &Scope<'_>) -> TokenStream {
+    let library = &scope.library;
+    let span = scope.keyspace.item.ident.span();
+    let place = quote_spanned!(span=> ::core::file!(), ::core::line!(), ::core::column!());
+    quote!(#library::keyspace::Location::new(::core::module_path!(), #place))
+}
+
+/// The built-in codecs go by their bare names, whatever else has these names where the struct stands.
+fn codec(scope: &Scope<'_>, stored: &Stored) -> TokenStream {
+    let library = &scope.library;
+    let Some(codec) = &stored.codec else {
+        return quote!(#library::codec::Cbor);
+    };
+    let built_in = ["Cbor", "Json", "Postcard"];
+    match codec {
+        Type::Path(path) if built_in.iter().any(|name| path.path.is_ident(name)) => {
+            quote!(#library::codec::#codec)
+        }
+        _ => quote!(#codec),
+    }
+}
+
+/// `submit! { Registration::of_values::<Session>() }`
 ///
-/// Has the constant that a `ttl` names checked even where nothing uses the keyspace. One of a struct with type or
-/// constant parameters is checked with its first use.
-fn constant_check(scope: &Scope<'_>) -> TokenStream {
-    if !matches!(scope.keyspace.ttl, Ttl::Constant(_)) || !scope.parameters.is_empty() {
+/// Also has the constant checked that a `ttl` names. A keyspace with type or constant parameters is no one type, and is
+/// checked with its first use.
+fn registration(scope: &Scope<'_>) -> TokenStream {
+    if !scope.parameters.is_empty() {
         return quote!();
     }
     let library = &scope.library;
     let path = scope.static_path();
-    quote_spanned! {life_span(scope)=>
-        const _: #library::keyspace::KeyspaceInfo = <#path as #library::keyspace::Keyspace>::INFO;
+    let of = match scope.keyspace.kind {
+        Kind::Counter => quote!(of_counters),
+        Kind::Entry(_) | Kind::Value(..) => quote!(of_values),
+    };
+    quote! {
+        #library::__private::submit! { #library::keyspace::Registration::#of::<#path>() }
     }
 }
 
@@ -126,7 +217,12 @@ fn life_span(scope: &Scope<'_>) -> Span {
 }
 
 /// ```text
-/// impl Valued for Session { type Value = Self; type Codec = Cbor; }
+/// impl Valued for Session {
+///     type Value = Self;
+///     type Codec = Cbor;
+///     fn decode(back: usize, bytes: &[u8]) -> BackendResult<Self> { decode_or_migrate::<Self, SessionV1>(back, bytes) }
+///     fn check(key: &Key, entry: &Self) -> BackendResult<()> { check_entry(key, entry) }
+/// }
 /// impl Entry for Session { fn entry_key(&self) -> Key { KeyBuilder::new(&Self::INFO).field(&self.id).build() } }
 ///
 /// impl Valued for Page<'_> { type Value = String; type Codec = Cbor; }
@@ -138,10 +234,10 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
     let item = scope.keyspace.item;
     let name = &item.ident;
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
-    let stored = quote!(#library::__private::Serialize + #library::__private::DeserializeOwned);
-    let (value, bounds) = match &scope.keyspace.kind {
-        Kind::Entry => (quote!(Self), scope.bounds(Some(stored))),
-        Kind::Value(value) => (quote!(#value), scope.bounds(None)),
+    let serde = quote!(#library::__private::Serialize + #library::__private::DeserializeOwned);
+    let (value, stored, bounds) = match &scope.keyspace.kind {
+        Kind::Entry(stored) => (quote!(Self), stored, scope.bounds(Some(serde))),
+        Kind::Value(value, stored) => (quote!(#value), stored, scope.bounds(None)),
         Kind::Counter => {
             let bounds = scope.bounds(None);
             return quote! {
@@ -150,8 +246,18 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
             };
         }
     };
+    let codec = codec(scope, stored);
+    let is_entry = matches!(scope.keyspace.kind, Kind::Entry(_));
+    let decode = stored.migrates.as_ref().map(|older| decode(scope, older));
+    let check = is_entry.then(|| {
+        quote! {
+            fn check(__key: &#library::keyspace::Key, __entry: &Self) -> #library::BackendResult<()> {
+                #library::keyspace::check_entry(__key, __entry)
+            }
+        }
+    });
     let key = scope.own_key();
-    let entry = matches!(scope.keyspace.kind, Kind::Entry).then(|| {
+    let entry = is_entry.then(|| {
         quote! {
             #[automatically_derived]
             impl #impl_generics #library::keyspace::Entry for #name #ty_generics #bounds {
@@ -165,8 +271,24 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #library::keyspace::Valued for #name #ty_generics #bounds {
             type Value = #value;
-            type Codec = #library::codec::Cbor;
+            type Codec = #codec;
+            #decode
+            #check
         }
         #entry
+    }
+}
+
+fn decode(scope: &Scope<'_>, older: &Type) -> TokenStream {
+    let library = &scope.library;
+    let span = older.span().resolved_at(Span::call_site());
+    let call = quote_spanned!(span=> #library::keyspace::decode_or_migrate::<Self, #older>);
+    quote! {
+        fn decode(
+            __back: ::core::primitive::usize,
+            __bytes: &[::core::primitive::u8],
+        ) -> #library::BackendResult<Self::Value> {
+            #call(__back, __bytes)
+        }
     }
 }

@@ -5,6 +5,7 @@ mod ast;
 mod attr;
 mod expand;
 mod scope;
+mod segment;
 
 use proc_macro::TokenStream;
 
@@ -13,4 +14,11 @@ use proc_macro::TokenStream;
 pub fn derive_keyspace(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     expand::derive(&input).into()
+}
+
+/// Makes a type of your own a part of keys.
+#[proc_macro_derive(KeySegment, attributes(keyspace))]
+pub fn derive_key_segment(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    segment::derive(&input).into()
 }

@@ -1,11 +1,11 @@
 //! What generated code is written in terms of: paths, parameters and bounds.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{GenericParam, Ident, Lifetime, Type};
 
-use crate::ast::{Keyspace, mentions};
+use crate::ast::{Keyspace, Kind, mentions};
 
 /// One keyspace, and the names that its code uses.
 pub(crate) struct Scope<'a> {
@@ -29,7 +29,10 @@ impl<'a> Scope<'a> {
         let generics = &keyspace.item.generics;
         let mut scope = Self {
             keyspace,
-            library: quote!(::reinhardt_backends),
+            library: match &keyspace.krate {
+                Some(path) => quote!(#path),
+                None => quote!(::reinhardt_backends),
+            },
             owned: quote!(Self),
             lifetimes: Vec::new(),
             parameters: Vec::new(),
@@ -60,14 +63,24 @@ impl<'a> Scope<'a> {
         quote!(#name<#(#arguments),*>)
     }
 
-    /// `session:{id}`, for docs.
+    /// `session:<id>`, for docs.
     pub(crate) fn pattern(&self) -> String {
-        let segments = self
-            .fields
-            .iter()
-            .map(|name| format!("{{{}}}", name.unraw()));
+        let segments = self.keyspace.key.iter().map(|field| match field.is_tag {
+            true => format!("{{<{}>}}", field.name.unraw()),
+            false => format!("<{}>", field.name.unraw()),
+        });
         let segments: Vec<String> = segments.collect();
-        format!("{}:{}", self.keyspace.prefix, segments.join(":"))
+        format!("{}{}", self.keyspace.head(), segments.join(":"))
+    }
+
+    /// Says whether a key can be read back as the struct itself: it is nothing but its key, borrows nothing, and no
+    /// parameter stands for one of its fields.
+    pub(crate) fn is_own_key(&self) -> bool {
+        let is_parameter = |ident: &Ident| self.parameters.contains(&ident);
+        let mut types = self.field_types.iter().map(ToTokens::to_token_stream);
+        !matches!(self.keyspace.kind, Kind::Entry(_))
+            && self.lifetimes.is_empty()
+            && !types.any(|ty| borrows(ty.clone()) || mentions(ty, &is_parameter))
     }
 
     /// The key that the fields of `self` name.
@@ -128,6 +141,15 @@ pub(crate) fn tuple(items: impl Iterator<Item = TokenStream>) -> TokenStream {
         [item] => item.clone(),
         items => quote!((#(#items),*)),
     }
+}
+
+/// Says whether a reference or a lifetime is written somewhere in a type.
+pub(crate) fn borrows(ty: TokenStream) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Punct(punct) => matches!(punct.as_char(), '&' | '\''),
+        TokenTree::Group(group) => borrows(group.stream()),
+        TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// What a reference, or a reference to one, refers to.

@@ -76,6 +76,8 @@ pub use backend::{
 };
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;
+#[cfg(feature = "derive")]
+pub use keyspace::{Keyspaces, check_keyspaces, keyspaces};
 /// Its words and the accessors that it generates are described at the trait [`keyspace::Keyspace`].
 #[cfg(feature = "derive")]
 pub use reinhardt_backends_derive::Keyspace;
@@ -83,7 +85,11 @@ pub use reinhardt_backends_derive::Keyspace;
 /// What generated code names; not part of the public API.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "derive")]
+    pub use crate::keyspace::assert_schema_lock;
     pub use futures_core::Stream;
+    #[cfg(feature = "derive")]
+    pub use inventory::submit;
     pub use serde::Serialize;
     pub use serde::de::DeserializeOwned;
 }

@@ -1,5 +1,6 @@
 //! The operations on counters.
 
+use std::future::Future;
 use std::time::Duration;
 
 use super::Counter;
@@ -9,12 +10,15 @@ use crate::codec::Decode;
 use crate::error::BackendResult;
 
 /// Adds one and returns the sum; the window starts at the first hit and isn't moved by later ones.
-pub async fn increment<K, B>(backend: &B, key: Key) -> BackendResult<i64>
+pub fn increment<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+) -> impl Future<Output = BackendResult<i64>> + Send + use<'b, K, B>
 where
     K: Counter,
     B: Backend + ?Sized,
 {
-    backend.increment(&key, window::<K>()).await
+    async move { backend.increment(&key, window::<K>()).await }
 }
 
 /// Adds `delta`, which may be negative, and returns the sum.
@@ -22,33 +26,47 @@ where
 /// # Errors
 ///
 /// `Overflow` if the sum leaves the range of `i64`; the counter is unchanged.
-pub async fn increment_by<K, B>(backend: &B, key: Key, delta: i64) -> BackendResult<i64>
+pub fn increment_by<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+    delta: i64,
+) -> impl Future<Output = BackendResult<i64>> + Send + use<'b, K, B>
 where
     K: Counter,
     B: Backend + ?Sized,
 {
-    let counted = backend.increment_by(&key, delta, window::<K>()).await?;
-    Ok(counted.value)
+    async move {
+        let counted = backend.increment_by(&key, delta, window::<K>()).await?;
+        Ok(counted.value)
+    }
 }
 
 /// Adds one and returns the sum and what is left of the window.
-pub async fn hit<K, B>(backend: &B, key: Key) -> BackendResult<Counted>
+pub fn hit<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+) -> impl Future<Output = BackendResult<Counted>> + Send + use<'b, K, B>
 where
     K: Counter,
     B: Backend + ?Sized,
 {
-    backend.increment_by(&key, 1, window::<K>()).await
+    async move { backend.increment_by(&key, 1, window::<K>()).await }
 }
 
 /// Returns the sum; zero if there is no live counter.
-pub async fn count<K, B>(backend: &B, key: Key) -> BackendResult<i64>
+pub fn count<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+) -> impl Future<Output = BackendResult<i64>> + Send + use<'b, K, B>
 where
     K: Counter,
     B: Backend + ?Sized,
 {
-    match backend.get_stored(&key).await? {
-        Some(stored) => i64::decode(stored.as_bytes()),
-        None => Ok(0),
+    async move {
+        match backend.get_stored(&key).await? {
+            Some(stored) => i64::decode(stored.as_bytes()),
+            None => Ok(0),
+        }
     }
 }
 

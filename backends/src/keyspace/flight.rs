@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 
 use super::Valued;
 use super::key::Key;
-use super::value::{ValueArg, decode};
+use super::value::{ValueArg, decode, find, remove_older};
+use super::versions::Places;
 use crate::backend::{Backend, Condition, Instance, Stored, Write};
-use crate::error::BackendError;
+use crate::error::{BackendError, BackendResult};
 
 /// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
 ///
@@ -41,29 +42,68 @@ where
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
 {
-    if let Some(value) = decode::<K>(backend.get_stored(&key).await?)? {
+    let places = Places::new(key, &K::INFO);
+    if let Some(value) = look::<K, B>(backend, &places).await? {
         return Ok(value);
     }
-    let seat = Seat::take(backend.instance(), &key);
+    let seat = Seat::take(backend.instance(), places.newest());
     // Nobody closes the semaphore. The permit goes to the next in line however this future ends.
     let _turn = seat.flight.turn.acquire().await;
-    if let Some(value) = decode::<K>(seat.flight.landed.get().cloned())? {
+    if let Some(landed) = seat.flight.landed.get()
+        && let Some(value) = decode::<K>(0, landed)?
+    {
         return Ok(value);
     }
     // A flight that ended between the first look and the seat has left its value in the store.
-    if let Some(value) = decode::<K>(backend.get_stored(&key).await?)? {
+    if let Some(value) = look::<K, B>(backend, &places).await? {
         return Ok(value);
     }
     let value = compute().await?;
     let encoded = ValueArg::<K::Value>::encode::<K::Codec>(&value)?;
-    let options = Write::new(K::INFO.life).when(Condition::Absent);
-    if backend.write(&key, &encoded, options).await? {
-        // The first leader that stores a value is the last: `set` can't fail.
-        let _ = seat.flight.landed.set(Stored::from(encoded));
-        return Ok(value);
+    match store::<K, B>(backend, &places, &encoded).await? {
+        Some(present) => Ok(present),
+        None => {
+            // The first leader that stores a value is the last: `set` can't fail.
+            let _ = seat.flight.landed.set(Stored::from(encoded));
+            Ok(value)
+        }
     }
-    let present = decode::<K>(backend.get_stored(&key).await?)?;
-    Ok(present.unwrap_or(value))
+}
+
+async fn look<K, B>(backend: &B, places: &Places) -> BackendResult<Option<K::Value>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    match find::<K, B>(backend, places).await? {
+        Some((back, stored)) => decode::<K>(back, &stored),
+        None => Ok(None),
+    }
+}
+
+/// Stores a computed value where there is none, or bytes that count as none; otherwise returns the one that is there.
+async fn store<K, B>(
+    backend: &B,
+    places: &Places,
+    encoded: &[u8],
+) -> BackendResult<Option<K::Value>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    let key = places.newest();
+    let absent = Write::new(K::INFO.new_life()).when(Condition::Absent);
+    if !backend.write(key, encoded, absent).await?
+        && let Some(stored) = backend.get_stored(key).await?
+    {
+        if let Some(present) = decode::<K>(0, &stored)? {
+            return Ok(Some(present));
+        }
+        let instead = Write::new(K::INFO.new_life()).when(Condition::Equals(stored.as_bytes()));
+        backend.write(key, encoded, instead).await?;
+    }
+    let removed = remove_older(backend, places, 0).await;
+    removed.map(|_| None).map_err(|error| error.after(true))
 }
 
 /// The computations that run now, by store and key.

@@ -39,6 +39,8 @@ enum Text {
 
 /// Keys up to this length, in bytes, live on the stack.
 const SHORT: usize = 60;
+/// Longer keys get room for the longest key that backends take unless set otherwise, so that they are allocated once.
+const LONG: usize = 1024;
 
 impl Key {
     /// Returns the text.
@@ -91,50 +93,76 @@ impl Eq for Key {}
 pub struct KeyBuilder {
     key: Key,
     segments: usize,
+    tag: Option<usize>,
+    is_possible: bool,
 }
 
 impl KeyBuilder {
     /// Begins a key of the keyspace.
     pub fn new(keyspace: &KeyspaceInfo) -> Self {
         let mut builder = Self::empty();
-        builder.push(keyspace.prefix);
-        builder.push(":");
+        builder.tag = keyspace.tag;
+        builder.begin(keyspace);
         builder
     }
 
     /// Adds the segment of a key field of type `T`.
     #[must_use]
     pub fn segment<T>(mut self, argument: &impl KeyArg<T>) -> Self {
-        self.separate();
-        argument.write(&mut SegmentWriter::new(&mut self));
+        self.add(|segment| argument.write(segment));
         self
     }
 
     /// Adds the segment of a key field.
     #[must_use]
     pub fn field<T: KeySegment + ?Sized>(mut self, field: &T) -> Self {
-        self.separate();
-        field.write(&mut SegmentWriter::new(&mut self));
+        self.add(|segment| field.write(segment));
         self
     }
 
-    /// Returns the key.
+    /// Returns the key. One whose tag is empty, which a cluster would ignore, is the empty key, which every backend
+    /// refuses.
     pub fn build(self) -> Key {
-        self.key
+        if self.is_possible {
+            self.key
+        } else {
+            Self::empty().key
+        }
     }
 
     fn empty() -> Self {
         Self {
             key: Key(Text::Short(ArrayString::new())),
             segments: 0,
+            tag: None,
+            is_possible: true,
         }
     }
 
-    fn separate(&mut self) {
+    fn begin(&mut self, keyspace: &KeyspaceInfo) {
+        self.push(keyspace.prefix);
+        if keyspace.version > 1 {
+            self.push("@");
+            SegmentWriter::new(self).display(keyspace.version);
+        }
+        self.push(":");
+    }
+
+    fn add(&mut self, write: impl FnOnce(&mut SegmentWriter<'_>)) {
         if self.segments > 0 {
             self.push(":");
         }
+        let is_tag = self.tag == Some(self.segments);
         self.segments += 1;
+        if is_tag {
+            self.push("{");
+        }
+        let before = self.key.len();
+        write(&mut SegmentWriter::new(self));
+        if is_tag {
+            self.is_possible &= self.key.len() > before;
+            self.push("}");
+        }
     }
 
     pub(super) fn push(&mut self, text: &str) {
@@ -142,7 +170,7 @@ impl KeyBuilder {
             Text::Long(long) => long.push_str(text),
             Text::Short(short) => {
                 if short.try_push_str(text).is_err() {
-                    let mut long = String::with_capacity(2 * (short.len() + text.len()));
+                    let mut long = String::with_capacity(LONG.max(short.len() + text.len()));
                     long.push_str(short);
                     long.push_str(text);
                     self.key.0 = Text::Long(long);
@@ -152,18 +180,65 @@ impl KeyBuilder {
     }
 }
 
+impl Key {
+    /// Returns the text of the same key in another version of its keyspace; `None` if it can't be one.
+    pub(super) fn moved(&self, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Option<Self> {
+        moved(self, from, to)
+    }
+}
+
+/// Rewrites the text of a key, or of its leading segments, from one version of a keyspace to another.
+pub(super) fn moved(text: &str, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Option<Key> {
+    let segments = segments(text, from)?;
+    let mut builder = KeyBuilder::empty();
+    builder.begin(to);
+    if segments.is_empty() {
+        return Some(builder.key);
+    }
+    for (position, segment) in segments.split(':').enumerate() {
+        if position > 0 {
+            builder.push(":");
+        }
+        let segment = match from.tag == Some(position) {
+            true => segment.strip_prefix('{')?.strip_suffix('}')?,
+            false => segment,
+        };
+        match to.tag == Some(position) {
+            true if segment.is_empty() => return None,
+            true => ["{", segment, "}"]
+                .into_iter()
+                .for_each(|part| builder.push(part)),
+            false => builder.push(segment),
+        }
+    }
+    Some(builder.key)
+}
+
+/// Returns what stands behind the prefix and the version; `None` if `text` belongs to another keyspace.
+fn segments<'a>(text: &'a str, keyspace: &KeyspaceInfo) -> Option<&'a str> {
+    text.strip_prefix(scan_prefix(keyspace).as_str())
+}
+
 /// For the derive: reads the segments of a key back.
 ///
 /// Each segment must be the text that its value writes, to the letter: so two texts never name one key.
 #[derive(Debug)]
-pub struct Segments<'a>(Option<&'a str>);
+pub struct Segments<'a> {
+    rest: Option<&'a str>,
+    position: usize,
+    tag: Option<usize>,
+}
 
 impl<'a> Segments<'a> {
     /// Begins to read the text of a key; `None` if it belongs to another keyspace.
     pub fn new(keyspace: &KeyspaceInfo, text: &'a str) -> Option<Self> {
-        let rest = text.strip_prefix(keyspace.prefix)?.strip_prefix(':')?;
+        let rest = segments(text, keyspace)?;
         let none = keyspace.key_fields.is_empty() && rest.is_empty();
-        Some(Self((!none).then_some(rest)))
+        Some(Self {
+            rest: (!none).then_some(rest),
+            position: 0,
+            tag: keyspace.tag,
+        })
     }
 
     /// Reads the segment of a key field of type `T`.
@@ -171,12 +246,19 @@ impl<'a> Segments<'a> {
     where
         T::Owned: KeySegment,
     {
-        let rest = self.0?;
-        let (segment, rest) = match rest.split_once(':') {
+        let rest = self.rest?;
+        let (mut segment, rest) = match rest.split_once(':') {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (rest, None),
         };
-        self.0 = rest;
+        if self.tag == Some(self.position) {
+            segment = segment.strip_prefix('{')?.strip_suffix('}')?;
+            if segment.is_empty() {
+                return None;
+            }
+        }
+        self.rest = rest;
+        self.position += 1;
         let text = percent_decode_str(segment).decode_utf8().ok()?;
         let value = T::parse(&text)?;
         is_written_as(&value, segment).then_some(value)
@@ -184,7 +266,7 @@ impl<'a> Segments<'a> {
 
     /// Makes sure that nothing is left.
     pub fn end(self) -> Option<()> {
-        self.0.is_none().then_some(())
+        self.rest.is_none().then_some(())
     }
 }
 
@@ -194,8 +276,10 @@ fn is_written_as<T: KeySegment>(value: &T, segment: &str) -> bool {
 }
 
 /// Returns the prefix that all keys of the keyspace and no others begin with.
-pub(super) fn scan_prefix(keyspace: &KeyspaceInfo) -> String {
-    format!("{}:", keyspace.prefix)
+pub(super) fn scan_prefix(keyspace: &KeyspaceInfo) -> Key {
+    let mut builder = KeyBuilder::empty();
+    builder.begin(keyspace);
+    builder.key
 }
 
 #[cfg(test)]
@@ -272,6 +356,54 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_version_is_a_part_of_the_key_from_2_on() {
+        let second = PAIR.version(2);
+        let key = KeyBuilder::new(&second).field("a").field("b").build();
+        assert_eq!(&*key, "pair@2:a:b");
+        assert!(Segments::new(&second, "pair:a:b").is_none());
+        assert!(Segments::new(&PAIR, "pair@2:a:b").is_none());
+        assert!(Segments::new(&second, "pair@22:a:b").is_none());
+        assert_eq!(
+            &*pair("a", "b").moved(&PAIR, &second).unwrap(),
+            "pair@2:a:b"
+        );
+        assert_eq!(&*key.moved(&second, &PAIR).unwrap(), "pair:a:b");
+    }
+
+    #[test]
+    fn a_tag_stands_in_braces() {
+        let tagged = PAIR.tag(1);
+        let key = KeyBuilder::new(&tagged).field("a").field("b}").build();
+        assert_eq!(&*key, "pair:a:{b%7D}");
+        let mut segments = Segments::new(&tagged, &key).unwrap();
+        assert_eq!(segments.parse_next::<str>().as_deref(), Some("a"));
+        assert_eq!(segments.parse_next::<str>().as_deref(), Some("b}"));
+        assert!(segments.end().is_some());
+        for text in ["pair:a:b", "pair:a:{}", "pair:a:{b", "pair:{a}:b"] {
+            let mut segments = Segments::new(&tagged, text).unwrap();
+            let read = segments
+                .parse_next::<str>()
+                .zip(segments.parse_next::<str>());
+            assert_eq!(read, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_tag_makes_a_key_that_every_backend_refuses() {
+        let tagged = PAIR.tag(0);
+        assert_eq!(&*KeyBuilder::new(&tagged).field("").field("b").build(), "");
+    }
+
+    #[test]
+    fn a_key_moves_between_versions_with_other_tags() {
+        let (untagged, tagged) = (PAIR, PAIR.version(2).tag(0));
+        let key = pair("a", "b").moved(&untagged, &tagged).unwrap();
+        assert_eq!(&*key, "pair@2:{a}:b");
+        assert_eq!(&*key.moved(&tagged, &untagged).unwrap(), "pair:a:b");
+        assert_eq!(pair("", "b").moved(&untagged, &tagged), None);
     }
 
     #[test]

@@ -26,89 +26,52 @@
 //! # Ok(()) }
 //! ```
 
+// Not `async fn`: with the `Send` declared, the compiler need not look into the future at each call that is generated.
+#![allow(clippy::manual_async_fn)]
+
 mod counter;
-mod entry;
 mod flight;
+mod info;
 mod key;
+mod leading;
+#[cfg(feature = "derive")]
+mod lock;
+mod many;
+#[cfg(feature = "derive")]
+mod registry;
+mod scan;
+#[cfg(feature = "derive")]
+mod schema;
 mod segment;
+#[cfg(feature = "derive")]
+mod shape;
 mod update;
 mod value;
+mod versions;
 
-use crate::backend::{Life, MAX_TTL};
 use crate::codec::Codec;
+use crate::error::{BackendError, BackendResult, ErrorKind};
 
 pub use counter::{count, hit, increment, increment_by};
-pub use entry::{scan, update_entry};
 pub use flight::get_or_set_with;
+pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
 pub use key::{Key, KeyBuilder, Segments};
+pub use leading::{Leading, LeadingKey, One, Several};
+pub use many::{count_many, delete_many, get_many, save_many, set_many};
+#[cfg(feature = "derive")]
+pub use registry::{Keyspaces, Registration, check_keyspaces, keyspaces};
+/// Its forms are described at the trait [`KeySegment`](trait@KeySegment).
+#[cfg(feature = "derive")]
+pub use reinhardt_backends_derive::KeySegment;
+pub use scan::{clear, scan, scan_counts, scan_keys};
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
-pub use update::update;
+pub use update::{try_update, try_update_or_insert_with, update, update_or_insert_with};
 pub use value::{
-    ValueArg, clear, delete, exists, get, get_many, set, set_for, set_if_absent, set_if_present,
-    take, touch, ttl,
+    ValueArg, delete, exists, get, set, set_for, set_if_absent, set_if_present, take, touch, ttl,
 };
-
-/// What a keyspace declares at its type; the derive writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct KeyspaceInfo {
-    /// The name of the struct.
-    pub name: &'static str,
-    /// The first part of every key.
-    pub prefix: &'static str,
-    /// What the keyspace holds.
-    pub kind: Kind,
-    /// The names of the key fields, in order.
-    pub key_fields: &'static [&'static str],
-    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`].
-    pub life: Life,
-}
-
-/// What a keyspace holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
-    /// The struct itself is the value and some of its fields are the key.
-    Entry,
-    /// The struct is a key with a value type of its own.
-    Value,
-    /// The struct is the key of a counter.
-    Counter,
-}
-
-impl KeyspaceInfo {
-    /// For the derive: puts the declaration together, at compile time.
-    ///
-    /// # Panics
-    ///
-    /// If `life` is zero, over the limit or [`Life::Keep`]: in a constant this is a compile error.
-    pub const fn new(
-        name: &'static str,
-        prefix: &'static str,
-        kind: Kind,
-        key_fields: &'static [&'static str],
-        life: Life,
-    ) -> Self {
-        match life {
-            Life::Keep => panic!("a keyspace declares a life of its own"),
-            Life::Never => {}
-            Life::In(ttl) => {
-                assert!(!ttl.is_zero(), "the ttl of a keyspace is zero");
-                assert!(
-                    ttl.as_nanos() <= MAX_TTL.as_nanos(),
-                    "the ttl of a keyspace is over 10,000 years"
-                );
-            }
-        }
-        Self {
-            name,
-            prefix,
-            kind,
-            key_fields,
-            life,
-        }
-    }
-}
 
 /// A struct whose key fields name an entry in a backend; derive it.
 ///
@@ -180,6 +143,24 @@ pub trait Valued: Keyspace {
     type Value: serde::Serialize + serde::de::DeserializeOwned;
     /// How it is stored.
     type Codec: Codec;
+
+    /// Decodes what stood under the key of the version `back` steps before this one, and converts it.
+    ///
+    /// # Errors
+    ///
+    /// `Decode`.
+    fn decode(_back: usize, bytes: &[u8]) -> BackendResult<Self::Value> {
+        Self::Codec::decode(bytes)
+    }
+
+    /// Refuses a value that doesn't belong under `key`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` for an entry with another key; nothing for values that know no key.
+    fn check(_key: &Key, _value: &Self::Value) -> BackendResult<()> {
+        Ok(())
+    }
 }
 
 /// A keyspace whose entries are the structs themselves.
@@ -194,3 +175,35 @@ pub trait Entry: Valued<Value = Self> + serde::Serialize + serde::de::Deserializ
     note = "declare it with `#[keyspace(prefix = \"...\", ttl = \"...\", counter)]`"
 )]
 pub trait Counter: Keyspace {}
+
+/// For the derive: decodes a value of this keyspace, or one of `O`, which it migrates from, and converts it.
+///
+/// # Errors
+///
+/// `Decode`.
+pub fn decode_or_migrate<K, O>(back: usize, bytes: &[u8]) -> BackendResult<K::Value>
+where
+    K: Valued,
+    O: Valued + Keyspace<OwnedKey = K::OwnedKey>,
+    K::Value: From<O::Value>,
+{
+    match back.checked_sub(1) {
+        None => K::Codec::decode(bytes),
+        Some(back) => O::decode(back, bytes).map(K::Value::from),
+    }
+}
+
+/// For the derive: refuses an entry whose key isn't `key`.
+///
+/// # Errors
+///
+/// `InvalidKey`.
+pub fn check_entry<K: Entry>(key: &Key, entry: &K) -> BackendResult<()> {
+    if entry.entry_key() == *key {
+        return Ok(());
+    }
+    Err(BackendError::new(
+        ErrorKind::InvalidKey,
+        "the key fields of an updated or inserted entry are not those that it was named by",
+    ))
+}

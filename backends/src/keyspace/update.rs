@@ -7,9 +7,9 @@ use futures_timer::Delay;
 
 use super::Valued;
 use super::key::Key;
-use super::value::ValueArg;
-use crate::backend::{Backend, Condition, Life, Write};
-use crate::codec::Codec;
+use super::value::{ValueArg, decode, remove_older};
+use super::versions::Places;
+use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// After so many lost races an update gives up.
@@ -18,7 +18,7 @@ const MAX_TRIES: u32 = 128;
 /// Changes the value in one atomic step and returns it as stored; `None` if there is no live entry.
 ///
 /// The bytes as read are compared when the changed value is stored. If another writer was faster the value is read and
-/// changed again, so `change` may run several times. What is left of the life stays.
+/// changed again, so `change` may run several times. What is left of the life stays; in a sliding keyspace it starts over.
 ///
 /// # Errors
 ///
@@ -30,46 +30,234 @@ const MAX_TRIES: u32 = 128;
 pub fn update<'b, K, B, F>(
     backend: &'b B,
     key: Key,
-    change: F,
+    mut change: F,
 ) -> impl Future<Output = BackendResult<Option<K::Value>>> + use<'b, K, B, F>
 where
     K: Valued,
     B: Backend + ?Sized,
     F: FnMut(&mut K::Value),
 {
-    update_checked::<K, B, F>(backend, key, change, |_, _| Ok(()))
+    try_update::<K, B, _, BackendError>(backend, key, move |value| {
+        change(value);
+        Ok(())
+    })
 }
 
-/// As [`update`], and `check` may refuse the changed value before it is stored.
-pub(super) async fn update_checked<K, B, F>(
-    backend: &B,
+/// Changes the value as [`update`] does, unless `change` fails: then nothing is stored.
+///
+/// # Errors
+///
+/// What `change` fails with; and `E::from` of what an update fails with.
+pub fn try_update<'b, K, B, F, E>(
+    backend: &'b B,
     key: Key,
     mut change: F,
-    check: fn(&Key, &K::Value) -> BackendResult<()>,
-) -> BackendResult<Option<K::Value>>
+) -> impl Future<Output = Result<Option<K::Value>, E>> + use<'b, K, B, F, E>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+    F: FnMut(&mut K::Value) -> Result<(), E>,
+    E: From<BackendError>,
+{
+    replace::<K, B, _, E>(backend, key, move |present| {
+        let Some(mut value) = present else {
+            return Ok(None);
+        };
+        change(&mut value)?;
+        Ok(Some(value))
+    })
+}
+
+/// Changes the value as [`update`] does, or stores what `insert` returns where there is none; returns what is stored.
+///
+/// What is inserted gets the keyspace's own life. Both closures may run several times.
+///
+/// # Errors
+///
+/// As [`update`].
+pub fn update_or_insert_with<'b, K, B, F, I>(
+    backend: &'b B,
+    key: Key,
+    mut change: F,
+    mut insert: I,
+) -> impl Future<Output = BackendResult<K::Value>> + use<'b, K, B, F, I>
 where
     K: Valued,
     B: Backend + ?Sized,
     F: FnMut(&mut K::Value),
+    I: FnMut() -> K::Value,
 {
+    let change = move |value: &mut K::Value| {
+        change(value);
+        Ok(())
+    };
+    let insert = move || Ok(insert());
+    try_update_or_insert_with::<K, B, _, _, BackendError>(backend, key, change, insert)
+}
+
+/// Changes or inserts as [`update_or_insert_with`] does, unless a closure fails: then nothing is stored.
+///
+/// # Errors
+///
+/// What a closure fails with; and `E::from` of what an update fails with.
+pub fn try_update_or_insert_with<'b, K, B, F, I, E>(
+    backend: &'b B,
+    key: Key,
+    mut change: F,
+    mut insert: I,
+) -> impl Future<Output = Result<K::Value, E>> + use<'b, K, B, F, I, E>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+    F: FnMut(&mut K::Value) -> Result<(), E>,
+    I: FnMut() -> Result<K::Value, E>,
+    E: From<BackendError>,
+{
+    let replaced = replace::<K, B, _, E>(backend, key, move |present| match present {
+        Some(mut value) => {
+            change(&mut value)?;
+            Ok(Some(value))
+        }
+        None => insert().map(Some),
+    });
+    async move { Ok(replaced.await?.expect("what is inserted is stored")) }
+}
+
+/// Stores what `change` makes of the value that is there, in one atomic step, and returns it; `None` if `change` does.
+async fn replace<K, B, F, E>(backend: &B, key: Key, mut change: F) -> Result<Option<K::Value>, E>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+    F: FnMut(Option<K::Value>) -> Result<Option<K::Value>, E>,
+    E: From<BackendError>,
+{
+    let places = Places::new(key, &K::INFO);
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
-        let Some(stored) = backend.get_stored(&key).await? else {
+        let found = find(backend, &places).await?;
+        let present = match &found {
+            Some(found) => decode::<K>(found.back, &found.stored)?,
+            None => None,
+        };
+        let life = match &found {
+            Some(found) if present.is_some() && !K::INFO.sliding => found.life,
+            _ => K::INFO.new_life(),
+        };
+        let Some(value) = change(present)? else {
             return Ok(None);
         };
-        let mut value: K::Value = K::Codec::decode(stored.as_bytes())?;
-        change(&mut value);
-        check(&key, &value)?;
+        K::check(places.newest(), &value)?;
         let encoded = ValueArg::<K::Value>::encode::<K::Codec>(&value)?;
-        let options = Write::new(Life::Keep).when(Condition::Equals(stored.as_bytes()));
-        if backend.write(&key, &encoded, options).await? {
+        if swap(backend, &places, found.as_ref(), &encoded, life).await? {
             return Ok(Some(value));
         }
     }
-    Err(BackendError::new(
+    Err(gave_up().into())
+}
+
+/// Stores bytes if there is a live entry, and says whether it did.
+pub(super) async fn write_if_present<B: Backend + ?Sized>(
+    backend: &B,
+    places: &Places,
+    value: &[u8],
+    life: Life,
+) -> BackendResult<bool> {
+    for lost in 0..MAX_TRIES {
+        back_off(lost).await;
+        let options = Write::new(life).when(Condition::Present);
+        if backend.write(places.newest(), value, options).await? {
+            let removed = remove_older(backend, places, 0).await;
+            return removed.map(|_| true).map_err(|error| error.after(true));
+        }
+        if places.older_than(0).is_empty() {
+            return Ok(false);
+        }
+        let Some(found) = find(backend, places).await? else {
+            return Ok(false);
+        };
+        if swap(backend, places, Some(&found), value, life).await? {
+            return Ok(true);
+        }
+    }
+    Err(gave_up())
+}
+
+/// An entry as it was read.
+struct Found {
+    /// How many versions back it is.
+    back: usize,
+    stored: Stored,
+    /// What keeps its life as it is.
+    life: Life,
+}
+
+async fn find<B: Backend + ?Sized>(backend: &B, places: &Places) -> BackendResult<Option<Found>> {
+    for (back, key) in places.search() {
+        let found = if back == 0 {
+            (backend.get_stored(key).await?).map(|stored| (stored, Life::Keep))
+        } else {
+            // It will be written under another key, which has no life to keep.
+            (backend.read(key).await?).map(|(stored, expiry)| match expiry {
+                Expiry::Never => (stored, Life::Never),
+                Expiry::In(left) => (stored, Life::In(left)),
+            })
+        };
+        if let Some((stored, life)) = found {
+            return Ok(Some(Found { back, stored, life }));
+        }
+    }
+    Ok(None)
+}
+
+/// Puts bytes in the place of what was found, or of nothing, and says whether that was still there.
+async fn swap<B: Backend + ?Sized>(
+    backend: &B,
+    places: &Places,
+    found: Option<&Found>,
+    value: &[u8],
+    life: Life,
+) -> BackendResult<bool> {
+    let condition = match found {
+        Some(found) if found.back == 0 => Condition::Equals(found.stored.as_bytes()),
+        _ => Condition::Absent,
+    };
+    let options = Write::new(life).when(condition);
+    if !backend.write(places.newest(), value, options).await? {
+        return Ok(false);
+    }
+    let settled = settle(backend, places, found, value).await;
+    settled.map_err(|error| error.after(true))
+}
+
+/// Removes the older versions of what was just written, or what was just written if its older version is gone: somebody
+/// deleted or changed that one first.
+async fn settle<B: Backend + ?Sized>(
+    backend: &B,
+    places: &Places,
+    found: Option<&Found>,
+    written: &[u8],
+) -> BackendResult<bool> {
+    if let Some(found) = found.filter(|found| found.back > 0) {
+        remove_older(backend, places, found.back).await?;
+        for (_, key) in places
+            .oldest_first()
+            .filter(|(back, _)| *back == found.back)
+        {
+            if !backend.compare_and_delete(key, &found.stored).await? {
+                backend.remove(places.newest(), Some(written)).await?;
+                return Ok(false);
+            }
+        }
+    }
+    remove_older(backend, places, 0).await?;
+    Ok(true)
+}
+
+fn gave_up() -> BackendError {
+    BackendError::new(
         ErrorKind::Conflict,
-        format!("another writer was faster {MAX_TRIES} times"),
-    ))
+        format!("gave up after {MAX_TRIES} tries: another writer was faster each time"),
+    )
 }
 
 /// Waits for a random time below 0.25 ms doubled with every lost race, 16 ms at most ("full jitter").

@@ -1,15 +1,18 @@
-//! The operations on one entry of a keyspace of values, and on the keyspace as a whole.
+//! The operations on one entry of a keyspace of values.
 
 use std::future::Future;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::key::{Key, scan_prefix};
+use super::info::OnDecodeError;
+use super::key::Key;
+use super::update::write_if_present;
+use super::versions::Places;
 use super::{Keyspace, Valued};
 use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::codec::Codec;
-use crate::error::BackendResult;
+use crate::error::{BackendResult, ErrorKind};
 
 /// What an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String` and `&[U]` for `Vec<U>`.
 #[diagnostic::on_unimplemented(
@@ -49,35 +52,28 @@ impl<T: Serialize> ValueArg<Vec<T>> for &[T] {
     }
 }
 
-/// Returns the live value.
+/// Returns the live value; in a sliding keyspace its life starts over.
 ///
 /// # Errors
 ///
 /// `Decode` if the bytes are not a value of the keyspace; they stay.
-pub async fn get<K, B>(backend: &B, key: Key) -> BackendResult<Option<K::Value>>
+pub fn get<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+) -> impl Future<Output = BackendResult<Option<K::Value>>> + Send + use<'b, K, B>
 where
     K: Valued,
     B: Backend + ?Sized,
 {
-    decode::<K>(backend.get_stored(&key).await?)
+    async move {
+        match find::<K, B>(backend, &Places::new(key, &K::INFO)).await? {
+            Some((back, stored)) => decode::<K>(back, &stored),
+            None => Ok(None),
+        }
+    }
 }
 
-/// Returns the live values, in the order of the keys.
-///
-/// # Errors
-///
-/// `Decode` if one of them is not a value of the keyspace.
-pub async fn get_many<K, B>(backend: &B, keys: Vec<Key>) -> BackendResult<Vec<Option<K::Value>>>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-{
-    let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
-    let all = backend.get_many_stored(&keys).await?;
-    all.into_iter().map(decode::<K>).collect()
-}
-
-/// Stores a value for the keyspace's own time.
+/// Stores a value for the keyspace's own time, whatever was there.
 pub fn set<'b, K, B, V>(
     backend: &'b B,
     key: Key,
@@ -88,8 +84,7 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    let written = write::<K, B, V>(backend, key, value, Condition::Always, K::INFO.life);
-    async move { written.await.map(drop) }
+    write::<K, B>(backend, key, value.encode::<K::Codec>(), K::INFO.new_life())
 }
 
 /// Stores a value for another time than the keyspace's own.
@@ -108,8 +103,7 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    let written = write::<K, B, V>(backend, key, value, Condition::Always, Life::In(ttl));
-    async move { written.await.map(drop) }
+    write::<K, B>(backend, key, value.encode::<K::Codec>(), Life::In(ttl))
 }
 
 /// Stores a value if there is no live entry, and says whether it did.
@@ -123,7 +117,18 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    write::<K, B, V>(backend, key, value, Condition::Absent, K::INFO.life)
+    let encoded = value.encode::<K::Codec>();
+    async move {
+        let encoded = encoded?;
+        let places = Places::new(key, &K::INFO);
+        for older in places.older_than(0) {
+            if backend.exists(older).await? {
+                return Ok(false);
+            }
+        }
+        let options = Write::new(K::INFO.new_life()).when(Condition::Absent);
+        backend.write(places.newest(), &encoded, options).await
+    }
 }
 
 /// Stores a value if there is a live entry, and says whether it did.
@@ -137,7 +142,11 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    write::<K, B, V>(backend, key, value, Condition::Present, K::INFO.life)
+    let encoded = value.encode::<K::Codec>();
+    async move {
+        let places = Places::new(key, &K::INFO);
+        write_if_present(backend, &places, &encoded?, K::INFO.new_life()).await
+    }
 }
 
 /// Removes the entry and returns its value, to at most one caller.
@@ -145,81 +154,180 @@ where
 /// # Errors
 ///
 /// `Decode` if the bytes are not a value of the keyspace; they are gone then.
-pub async fn take<K, B>(backend: &B, key: Key) -> BackendResult<Option<K::Value>>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-{
-    decode::<K>(backend.take_stored(&key).await?)
-}
-
-/// Removes the entry and says whether there was a live one.
-pub async fn delete<K, B>(backend: &B, key: Key) -> BackendResult<bool>
-where
-    K: Keyspace,
-    B: Backend + ?Sized,
-{
-    backend.delete(&key).await
-}
-
-/// Says whether there is a live entry.
-pub async fn exists<K, B>(backend: &B, key: Key) -> BackendResult<bool>
-where
-    K: Keyspace,
-    B: Backend + ?Sized,
-{
-    backend.exists(&key).await
-}
-
-/// Returns what is left of the entry's life; `None` if there is no live entry.
-pub async fn ttl<K, B>(backend: &B, key: Key) -> BackendResult<Option<Expiry>>
-where
-    K: Keyspace,
-    B: Backend + ?Sized,
-{
-    backend.ttl(&key).await
-}
-
-/// Starts the life of the entry over, leaves its value alone, and says whether there was a live entry.
-pub async fn touch<K, B>(backend: &B, key: Key) -> BackendResult<bool>
-where
-    K: Keyspace,
-    B: Backend + ?Sized,
-{
-    backend.expire(&key, K::INFO.life).await
-}
-
-/// Removes this keyspace and nothing else, and returns how many entries there were.
-pub async fn clear<K, B>(backend: &B) -> BackendResult<u64>
-where
-    K: Keyspace,
-    B: Backend + ?Sized,
-{
-    backend.clear_prefix(&scan_prefix(&K::INFO)).await
-}
-
-/// Encodes before the future is made, so that the value need not outlive the call.
-fn write<'b, K, B, V>(
+pub fn take<'b, K, B>(
     backend: &'b B,
     key: Key,
-    value: &V,
-    condition: Condition<'static>,
-    life: Life,
-) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B, V>
+) -> impl Future<Output = BackendResult<Option<K::Value>>> + Send + use<'b, K, B>
 where
     K: Valued,
     B: Backend + ?Sized,
-    V: ValueArg<K::Value> + ?Sized,
 {
-    let encoded = value.encode::<K::Codec>();
     async move {
-        let options = Write::new(life).when(condition);
-        backend.write(&key, &encoded?, options).await
+        match take_newest(backend, &Places::new(key, &K::INFO)).await? {
+            Some((back, stored)) => decode::<K>(back, &stored),
+            None => Ok(None),
+        }
     }
 }
 
-pub(super) fn decode<K: Valued>(stored: Option<Stored>) -> BackendResult<Option<K::Value>> {
-    stored
-        .map(|stored| K::Codec::decode(stored.as_bytes()))
-        .transpose()
+/// Removes the entry and says whether there was a live one.
+pub fn delete<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    async move {
+        let places = Places::new(key, &K::INFO);
+        let older = remove_older(backend, &places, 0).await?;
+        let newest = backend.delete(places.newest()).await;
+        Ok(newest.map_err(|error| error.after(older))? || older)
+    }
+}
+
+/// Says whether there is a live entry.
+pub fn exists<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    async move {
+        for (_, key) in Places::new(key, &K::INFO).search() {
+            if backend.exists(key).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Returns what is left of the entry's life; `None` if there is no live entry.
+pub fn ttl<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+) -> impl Future<Output = BackendResult<Option<Expiry>>> + Send + use<'b, K, B>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    async move {
+        for (_, key) in Places::new(key, &K::INFO).search() {
+            if let Some(expiry) = backend.ttl(key).await? {
+                return Ok(Some(expiry));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Starts the life of the entry over, leaves its value alone, and says whether there was a live entry.
+pub fn touch<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    async move {
+        for (_, key) in Places::new(key, &K::INFO).search() {
+            if backend.expire(key, K::INFO.new_life()).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Finds the newest version of an entry: how many versions back it is, and its bytes. Renews it in a sliding keyspace.
+pub(super) async fn find<K, B>(
+    backend: &B,
+    places: &Places,
+) -> BackendResult<Option<(usize, Stored)>>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    for (back, key) in places.search() {
+        let stored = match K::INFO.renewal() {
+            Some(ttl) => backend.renew_stored(key, ttl).await?,
+            None => backend.get_stored(key).await?,
+        };
+        if let Some(stored) = stored {
+            return Ok(Some((back, stored)));
+        }
+    }
+    Ok(None)
+}
+
+/// Decodes what was found `back` versions ago; nothing if it doesn't decode and the keyspace takes that for a miss.
+pub(super) fn decode<K: Valued>(back: usize, stored: &Stored) -> BackendResult<Option<K::Value>> {
+    match K::decode(back, stored.as_bytes()) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_a_miss::<K>(error.kind()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_a_miss<K: Keyspace>(kind: ErrorKind) -> bool {
+    kind == ErrorKind::Decode && K::INFO.on_decode_error == OnDecodeError::Miss
+}
+
+/// Removes what is more than `back` versions old, and says whether something was there.
+pub(super) async fn remove_older<B: Backend + ?Sized>(
+    backend: &B,
+    places: &Places,
+    back: usize,
+) -> BackendResult<bool> {
+    let older = places.older_than(back);
+    if older.is_empty() {
+        return Ok(false);
+    }
+    Ok(backend.delete_many(&older).await? > 0)
+}
+
+fn write<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+    encoded: BackendResult<Vec<u8>>,
+    life: Life,
+) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    async move {
+        let places = Places::new(key, &K::INFO);
+        let options = Write::new(life);
+        backend.write(places.newest(), &encoded?, options).await?;
+        let removed = remove_older(backend, &places, 0).await;
+        removed.map(drop).map_err(|error| error.after(true))
+    }
+}
+
+/// Removes every version, oldest first, and returns the newest one.
+async fn take_newest<B: Backend + ?Sized>(
+    backend: &B,
+    places: &Places,
+) -> BackendResult<Option<(usize, Stored)>> {
+    if places.older_than(0).is_empty() {
+        let stored = backend.take_stored(places.newest()).await?;
+        return Ok(stored.map(|stored| (0, stored)));
+    }
+    for (back, key) in places.search() {
+        if !backend.exists(key).await? {
+            continue;
+        }
+        let older = remove_older(backend, places, back).await?;
+        let taken = backend.take_stored(key).await;
+        if let Some(stored) = taken.map_err(|error| error.after(older))? {
+            return Ok(Some((back, stored)));
+        }
+    }
+    Ok(None)
 }

@@ -1,0 +1,295 @@
+//! What a keyspace declares at its type.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::backend::{Life, MAX_TTL};
+
+/// The declaration of a keyspace; the derive writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyspaceInfo {
+    /// The name of the struct.
+    pub name: &'static str,
+    /// The first part of every key.
+    pub prefix: &'static str,
+    /// The version, which is a part of every key from 2 on.
+    pub version: u32,
+    /// What the keyspace holds.
+    pub kind: Kind,
+    /// The names of the key fields, in order.
+    pub key_fields: &'static [&'static str],
+    /// The position of the key field that stands in braces.
+    pub tag: Option<usize>,
+    /// The type of the values, as it is written: of an entry its own name, of a counter `i64`.
+    pub value: &'static str,
+    /// The name of the values' codec; of a counter `decimal`.
+    pub codec: &'static str,
+    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`].
+    pub life: Life,
+    /// Whether a read starts the life over.
+    pub sliding: bool,
+    /// How many percent a life is shortened by at most, at random.
+    pub jitter: u8,
+    /// What reading does with bytes that aren't a value of the keyspace.
+    pub on_decode_error: OnDecodeError,
+    /// The keyspace whose entries are read where there is none of this one.
+    pub migrates: Option<&'static KeyspaceInfo>,
+    /// Where the struct is declared.
+    pub location: Location,
+}
+
+/// What a keyspace holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The struct itself is the value and some of its fields are the key.
+    Entry,
+    /// The struct is a key with a value type of its own.
+    Value,
+    /// The struct is the key of a counter.
+    Counter,
+}
+
+/// What reading does with bytes that aren't a value of the keyspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnDecodeError {
+    /// It fails with `Decode`.
+    Error,
+    /// It finds nothing.
+    Miss,
+}
+
+/// Where a struct is declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Location {
+    /// The path of the module.
+    pub module: &'static str,
+    /// The path of the file, as the compiler was given it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+impl Location {
+    /// For the derive: names a place in the source.
+    pub const fn new(module: &'static str, file: &'static str, line: u32, column: u32) -> Self {
+        Self {
+            module,
+            file,
+            line,
+            column,
+        }
+    }
+}
+
+/// `src/session.rs:7:12`
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+impl KeyspaceInfo {
+    /// For the derive: puts the declaration together, at compile time. What isn't named here is as if its word weren't
+    /// there.
+    ///
+    /// # Panics
+    ///
+    /// If `life` is zero, over the limit or [`Life::Keep`]: in a constant this is a compile error.
+    pub const fn new(
+        name: &'static str,
+        prefix: &'static str,
+        kind: Kind,
+        key_fields: &'static [&'static str],
+        life: Life,
+    ) -> Self {
+        match life {
+            Life::Keep => panic!("a keyspace declares a life of its own"),
+            Life::Never => {}
+            Life::In(ttl) => {
+                assert!(!ttl.is_zero(), "the ttl of a keyspace is zero");
+                assert!(
+                    ttl.as_nanos() <= MAX_TTL.as_nanos(),
+                    "the ttl of a keyspace is over 10,000 years"
+                );
+            }
+        }
+        Self {
+            name,
+            prefix,
+            version: 1,
+            kind,
+            key_fields,
+            tag: None,
+            value: "i64",
+            codec: "decimal",
+            life,
+            sliding: false,
+            jitter: 0,
+            on_decode_error: OnDecodeError::Error,
+            migrates: None,
+            location: Location::new("", "", 0, 0),
+        }
+    }
+
+    /// For the derive: sets the version.
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// For the derive: puts a key field in braces.
+    pub const fn tag(mut self, position: usize) -> Self {
+        self.tag = Some(position);
+        self
+    }
+
+    /// For the derive: names the type of the values and their codec.
+    pub const fn value(mut self, value: &'static str, codec: &'static str) -> Self {
+        self.value = value;
+        self.codec = codec;
+        self
+    }
+
+    /// For the derive: lets reads start the life over.
+    pub const fn sliding(mut self) -> Self {
+        self.sliding = true;
+        self
+    }
+
+    /// For the derive: shortens lives at random.
+    pub const fn jitter(mut self, percent: u8) -> Self {
+        self.jitter = percent;
+        self
+    }
+
+    /// For the derive: lets reads take what doesn't decode for nothing.
+    pub const fn miss_on_decode_error(mut self) -> Self {
+        self.on_decode_error = OnDecodeError::Miss;
+        self
+    }
+
+    /// For the derive: names the keyspace to read older entries from.
+    ///
+    /// # Panics
+    ///
+    /// If entries of the older one can't be told from this one's: in a constant this is a compile error.
+    pub const fn migrates(mut self, older: &'static Self) -> Self {
+        let same_prefix = is_same(self.prefix, older.prefix);
+        assert!(
+            !same_prefix || older.version < self.version,
+            "`migrates` names a keyspace whose `version` isn't lower"
+        );
+        assert!(
+            self.key_fields.len() == older.key_fields.len(),
+            "`migrates` names a keyspace with another number of key fields"
+        );
+        self.migrates = Some(older);
+        self
+    }
+
+    /// For the derive: says where the struct is declared.
+    pub const fn location(mut self, location: Location) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// Returns this keyspace and those it migrates from, newest first.
+    pub fn versions(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |info| info.migrates)
+    }
+
+    /// Returns what a write gives where no other life is asked for, shortened at random where there is a jitter.
+    pub(super) fn new_life(&self) -> Life {
+        match self.life {
+            Life::In(ttl) => Life::In(self.shortened(ttl)),
+            other => other,
+        }
+    }
+
+    /// Returns what a read renews a life to, in a sliding keyspace.
+    pub(super) fn renewal(&self) -> Option<Duration> {
+        match self.life {
+            Life::In(ttl) if self.sliding => Some(self.shortened(ttl)),
+            _ => None,
+        }
+    }
+
+    fn shortened(&self, ttl: Duration) -> Duration {
+        if self.jitter == 0 {
+            return ttl;
+        }
+        ttl.mul_f64(1.0 - fastrand::f64() * f64::from(self.jitter) / 100.0)
+    }
+}
+
+/// `==` of `str` can't be called in a constant.
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+impl Kind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Entry => "entry",
+            Self::Value => "value",
+            Self::Counter => "counter",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const PLAIN: KeyspaceInfo =
+        KeyspaceInfo::new("Plain", "plain", Kind::Value, &["id"], Life::In(HOUR));
+
+    #[test]
+    fn a_jitter_shortens_and_never_by_more_than_it_says() {
+        let jittered = PLAIN.jitter(25);
+        let lives: Vec<Life> = (0..1000).map(|_| jittered.new_life()).collect();
+        for life in &lives {
+            assert!(matches!(life, Life::In(ttl) if *ttl <= HOUR && *ttl >= HOUR * 3 / 4));
+        }
+        assert!(lives.iter().any(|life| *life != lives[0]));
+        assert_eq!(PLAIN.new_life(), Life::In(HOUR));
+    }
+
+    #[test]
+    fn only_a_sliding_keyspace_renews() {
+        assert_eq!(PLAIN.renewal(), None);
+        assert_eq!(PLAIN.sliding().renewal(), Some(HOUR));
+    }
+
+    #[test]
+    fn the_chain_begins_with_the_newest() {
+        const SECOND: KeyspaceInfo = PLAIN.version(2).migrates(&PLAIN);
+        const THIRD: KeyspaceInfo = PLAIN.version(3).migrates(&SECOND);
+        let versions: Vec<u32> = THIRD.versions().map(|info| info.version).collect();
+        assert_eq!(versions, [3, 2, 1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "isn't lower")]
+    fn a_version_does_not_migrate_from_itself() {
+        let _ = PLAIN.migrates(&PLAIN);
+    }
+}

@@ -1,0 +1,186 @@
+//! The operations on many entries at once, in as few round trips as the backend allows.
+
+use std::borrow::Borrow;
+use std::future::Future;
+
+use super::key::Key;
+use super::value::{ValueArg, decode};
+use super::versions::Places;
+use super::{Counter, Entry, Keyspace, Valued};
+use crate::backend::typed::encode_all;
+use crate::backend::{Backend, NewEntry, Stored};
+use crate::codec::Decode;
+use crate::error::BackendResult;
+
+/// Returns the live values, in the order of the keys; in a sliding keyspace their lives start over.
+///
+/// # Errors
+///
+/// `Decode` if one of them is not a value of the keyspace.
+pub fn get_many<'b, K, B>(
+    backend: &'b B,
+    keys: Vec<Key>,
+) -> impl Future<Output = BackendResult<Vec<Option<K::Value>>>> + Send + use<'b, K, B>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    async move {
+        let found = find_many::<K, B>(backend, keys).await?;
+        let values = found.into_iter().map(|found| match found {
+            Some((back, stored)) => decode::<K>(back, &stored),
+            None => Ok(None),
+        });
+        values.collect()
+    }
+}
+
+/// Returns the sums, in the order of the keys; zero where there is no live counter.
+///
+/// # Errors
+///
+/// `Decode` if one of them is no integer in the range of `i64`.
+pub fn count_many<'b, K, B>(
+    backend: &'b B,
+    keys: Vec<Key>,
+) -> impl Future<Output = BackendResult<Vec<i64>>> + Send + use<'b, K, B>
+where
+    K: Counter,
+    B: Backend + ?Sized,
+{
+    async move {
+        let found = find_many::<K, B>(backend, keys).await?;
+        let sums = found.into_iter().map(|found| match found {
+            Some((_, stored)) => i64::decode(stored.as_bytes()),
+            None => Ok(0),
+        });
+        sums.collect()
+    }
+}
+
+/// Stores all values for the keyspace's own time. Each one is atomic, all together are not; of equal keys the last wins.
+///
+/// # Errors
+///
+/// Bad input (`Encode`, `InvalidKey`, `TooLarge`) is refused as a whole before anything is sent;
+/// [`failed_indices`](crate::BackendError::failed_indices) names what is at fault, or later what was not stored.
+pub fn set_many<'b, K, B, V, I>(
+    backend: &'b B,
+    entries: I,
+) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B, V, I>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+    V: ValueArg<K::Value>,
+    I: Iterator<Item = (Key, V)>,
+{
+    let (keys, encoded): (Vec<Key>, Vec<_>) = entries
+        .map(|(key, value)| (key, value.encode::<K::Codec>()))
+        .unzip();
+    write_many::<K, B>(backend, keys, encode_all(encoded.into_iter()))
+}
+
+/// Stores all entries as [`set_many`] does.
+///
+/// # Errors
+///
+/// As [`set_many`].
+pub fn save_many<'b, K, B, I>(
+    backend: &'b B,
+    entries: I,
+) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B, I>
+where
+    K: Entry,
+    B: Backend + ?Sized,
+    I: IntoIterator<Item: Borrow<K>>,
+{
+    let (keys, encoded): (Vec<Key>, Vec<_>) = entries
+        .into_iter()
+        .map(|entry| {
+            let entry = entry.borrow();
+            (entry.entry_key(), ValueArg::<K>::encode::<K::Codec>(entry))
+        })
+        .unzip();
+    write_many::<K, B>(backend, keys, encode_all(encoded.into_iter()))
+}
+
+/// Removes the entries and returns how many live ones there were.
+pub fn delete_many<'b, K, B>(
+    backend: &'b B,
+    keys: Vec<Key>,
+) -> impl Future<Output = BackendResult<u64>> + Send + use<'b, K, B>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    async move {
+        let places = places::<K>(keys);
+        let texts: Vec<&str> = all_texts(&places).collect();
+        backend.delete_many(&texts).await
+    }
+}
+
+fn places<K: Keyspace>(keys: Vec<Key>) -> Vec<Places> {
+    let places = keys.into_iter().map(|key| Places::new(key, &K::INFO));
+    places.collect()
+}
+
+/// The keys of all versions of all entries, of each entry oldest first.
+fn all_texts(places: &[Places]) -> impl Iterator<Item = &str> {
+    let keys = places.iter().flat_map(Places::oldest_first);
+    keys.map(|(_, key)| key.as_str())
+}
+
+/// Finds the newest version of each entry, as if all had been read in one step where the backend does that.
+async fn find_many<K, B>(backend: &B, keys: Vec<Key>) -> BackendResult<Vec<Option<(usize, Stored)>>>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    let places = places::<K>(keys);
+    let texts: Vec<&str> = all_texts(&places).collect();
+    let all = match K::INFO.renewal() {
+        Some(ttl) => backend.renew_many_stored(&texts, ttl).await?,
+        None => backend.get_many_stored(&texts).await?,
+    };
+    let mut all = all.into_iter();
+    let newest = |places: &Places| {
+        let versions = places.oldest_first().zip(&mut all);
+        let found = versions.filter_map(|((back, _), stored)| Some((back, stored?)));
+        found.last()
+    };
+    Ok(places.iter().map(newest).collect())
+}
+
+fn write_many<'b, K, B>(
+    backend: &'b B,
+    keys: Vec<Key>,
+    encoded: BackendResult<Vec<Vec<u8>>>,
+) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    async move {
+        let encoded = encoded?;
+        let entries = keys.iter().zip(&encoded);
+        let entries: Vec<_> = entries
+            .map(|(key, value)| NewEntry {
+                key,
+                value,
+                life: K::INFO.new_life(),
+            })
+            .collect();
+        backend.write_many(&entries).await?;
+        let places = places::<K>(keys);
+        let older: Vec<&str> = places
+            .iter()
+            .flat_map(|places| places.older_than(0))
+            .collect();
+        if older.is_empty() {
+            return Ok(());
+        }
+        let removed = backend.delete_many(&older).await;
+        removed.map(drop).map_err(|error| error.after(true))
+    }
+}

@@ -1,0 +1,233 @@
+//! The operations on a keyspace as a whole, and on what lies under some of its leading key fields.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+
+use super::info::KeyspaceInfo;
+use super::key::{Key, moved};
+use super::leading::{Leading, Prefix};
+use super::value::decode;
+use super::versions::Places;
+use super::{Counter, Keyspace, Valued};
+use crate::backend::{Backend, Stored};
+use crate::codec::Decode;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// How many values a scan reads in one round trip.
+const SCAN_BATCH: usize = 128;
+
+/// Streams what `make` makes of the keys and values under `leading`, in no order; an entry may come more than once.
+///
+/// An entry that goes while the scan runs may be missing. A value that can't be read and text under the prefix that is
+/// no key of the keyspace are error items, and the stream goes on; the latter (`InvalidKey`) name the text.
+pub fn scan<'b, K, B, T>(
+    backend: &'b B,
+    leading: Leading<K>,
+    make: fn(K::OwnedKey, K::Value) -> T,
+) -> impl Stream<Item = BackendResult<T>> + Send + Unpin + use<'b, K, B, T>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    let found = found(backend, leading.prefixes(), expected::<K>());
+    decoded(found, move |found: Found| {
+        let value = decode::<K>(found.back, &found.stored).transpose()?;
+        let key = K::parse_key(&found.key)?;
+        Some(value.map(|value| make(key, value)))
+    })
+}
+
+/// Streams the keys and the sums of the live counters, as [`scan`] does.
+pub fn scan_counts<'b, K, B, T>(
+    backend: &'b B,
+    leading: Leading<K>,
+    make: fn(K::OwnedKey, i64) -> T,
+) -> impl Stream<Item = BackendResult<T>> + Send + Unpin + use<'b, K, B, T>
+where
+    K: Counter,
+    B: Backend + ?Sized,
+{
+    let found = found(backend, leading.prefixes(), expected::<K>());
+    decoded(found, move |found: Found| {
+        let sum = i64::decode(found.stored.as_bytes());
+        let key = K::parse_key(&found.key)?;
+        Some(sum.map(|sum| make(key, sum)))
+    })
+}
+
+/// Streams the keys of the live entries without reading their values, as [`scan`] does.
+pub fn scan_keys<'b, K, B, T>(
+    backend: &'b B,
+    leading: Leading<K>,
+    make: fn(K::OwnedKey) -> T,
+) -> impl Stream<Item = BackendResult<T>> + Send + Unpin + use<'b, K, B, T>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    let keys = keys(backend, leading.prefixes());
+    decoded(keys, move |(prefix, text): (Prefix, String)| {
+        let key = moved(&text, &prefix.keyspace, &K::INFO).and_then(|key| K::parse_key(&key));
+        Some(key.map(make).ok_or_else(|| foreign(K::INFO.name, &text)))
+    })
+}
+
+/// Removes what lies under `leading` and nothing else, and returns how many entries there were.
+pub fn clear<'b, K, B>(
+    backend: &'b B,
+    leading: Leading<K>,
+) -> impl Future<Output = BackendResult<u64>> + Send + use<'b, K, B>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    let prefixes = leading.prefixes();
+    async move {
+        let mut removed = 0;
+        for prefix in prefixes? {
+            let cleared = backend.clear_prefix(&prefix.text).await;
+            removed += cleared.map_err(|error| error.after(removed > 0))?;
+        }
+        Ok(removed)
+    }
+}
+
+/// An entry that a scan has met.
+struct Found {
+    /// The key's text, as of the newest version.
+    key: Key,
+    /// How many versions back it was met.
+    back: usize,
+    stored: Stored,
+}
+
+/// What a scan of a keyspace takes for its own.
+struct Expected {
+    keyspace: KeyspaceInfo,
+    is_key: fn(&str) -> bool,
+}
+
+fn expected<K: Keyspace>() -> Expected {
+    Expected {
+        keyspace: K::INFO,
+        is_key: |text| K::parse_key(text).is_some(),
+    }
+}
+
+/// Streams the texts of the keys under all prefixes, the oldest version's first: an entry that is moved meanwhile turns
+/// up in a later one.
+fn keys<'b, B: Backend + ?Sized>(
+    backend: &'b B,
+    prefixes: BackendResult<Vec<Prefix>>,
+) -> BoxStream<'b, BackendResult<(Prefix, String)>> {
+    let prefixes = match prefixes {
+        Ok(prefixes) => prefixes,
+        Err(error) => return stream::iter([Err(error)]).boxed(),
+    };
+    let keys = stream::iter(prefixes).flat_map(move |prefix| {
+        let keys = backend.scan(&prefix.text);
+        keys.map(move |text| Ok((prefix.clone(), text?)))
+    });
+    keys.boxed()
+}
+
+fn found<'b, B: Backend + ?Sized>(
+    backend: &'b B,
+    prefixes: BackendResult<Vec<Prefix>>,
+    expected: Expected,
+) -> BoxStream<'b, BackendResult<Found>> {
+    let expected = Arc::new(expected);
+    let batches = keys(backend, prefixes).ready_chunks(SCAN_BATCH);
+    let found = batches.then(move |batch| read_batch(backend, batch, expected.clone()));
+    found.flat_map(stream::iter).boxed()
+}
+
+/// Reads what is under the keys of a batch. Left out is what is gone by now, and what has a newer version, which comes by
+/// itself.
+async fn read_batch<B: Backend + ?Sized>(
+    backend: &B,
+    batch: Vec<BackendResult<(Prefix, String)>>,
+    expected: Arc<Expected>,
+) -> Vec<BackendResult<Found>> {
+    let mut items = Vec::with_capacity(batch.len());
+    let mut entries = Vec::with_capacity(batch.len());
+    for key in batch {
+        match key.and_then(|(prefix, text)| expected.met(prefix.back, &prefix.keyspace, &text)) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => items.push(Err(error)),
+        }
+    }
+    let keys = entries.iter().flat_map(|met: &Met| &met.keys);
+    let texts: Vec<&str> = keys.map(Key::as_str).collect();
+    let mut all = match backend.get_many_stored(&texts).await {
+        Ok(all) => all.into_iter(),
+        Err(error) => {
+            items.push(Err(error));
+            return items;
+        }
+    };
+    for Met { back, key, keys } in entries {
+        let own = all.next().flatten();
+        let newer = all.by_ref().take(keys.len() - 1).flatten().count();
+        if let (Some(stored), 0) = (own, newer) {
+            items.push(Ok(Found { key, back, stored }));
+        }
+    }
+    items
+}
+
+/// A key that a scan has met.
+struct Met {
+    back: usize,
+    /// As of the newest version.
+    key: Key,
+    /// As it was met, and then as of each newer version.
+    keys: Vec<Key>,
+}
+
+impl Expected {
+    fn met(&self, back: usize, version: &KeyspaceInfo, text: &str) -> BackendResult<Met> {
+        let key = moved(text, version, &self.keyspace)
+            .filter(|key| (self.is_key)(key))
+            .ok_or_else(|| foreign(self.keyspace.name, text))?;
+        let places = Places::new(key.clone(), &self.keyspace);
+        let keys = places.oldest_first().filter(|(other, _)| *other <= back);
+        let keys = keys.map(|(_, key)| key.clone()).collect();
+        Ok(Met { back, key, keys })
+    }
+}
+
+/// Makes items of what was found: outside of the box, so that they need not be `Send`.
+fn decoded<'b, F, T, M>(
+    mut found: BoxStream<'b, BackendResult<F>>,
+    mut make: M,
+) -> impl Stream<Item = BackendResult<T>> + Send + Unpin + use<'b, F, T, M>
+where
+    M: FnMut(F) -> Option<BackendResult<T>> + Send + Unpin,
+{
+    stream::poll_fn(move |context| {
+        loop {
+            let item = match ready!(found.poll_next_unpin(context)) {
+                Some(Ok(found)) => make(found),
+                Some(Err(error)) => Some(Err(error)),
+                None => return Poll::Ready(None),
+            };
+            if item.is_some() {
+                return Poll::Ready(item);
+            }
+        }
+    })
+}
+
+/// The error of text that nobody who used the keyspace has written: no secret of its, so it can be named.
+fn foreign(keyspace: &str, text: &str) -> BackendError {
+    BackendError::new(
+        ErrorKind::InvalidKey,
+        format!("{text:?} is not a key of `{keyspace}`"),
+    )
+}

@@ -1,0 +1,100 @@
+//! Where an entry can be: under the key of its keyspace, or under that of a version that it migrates from.
+
+use super::info::KeyspaceInfo;
+use super::key::Key;
+
+/// The keys of one entry, one a version.
+///
+/// A backend moves no two keys in one step, so readers and writers keep an order. An entry is moved by writing the
+/// newer key before the older is removed: who looks from the newest down to the oldest and up again can't miss one that
+/// is being moved. What removes an entry goes from the oldest to the newest: nothing older shows up on the way.
+#[derive(Debug)]
+pub(super) struct Places {
+    newest: Key,
+    /// Newest first; how many versions back, and the key.
+    older: Vec<(usize, Key)>,
+}
+
+impl Places {
+    pub(super) fn new(key: Key, keyspace: &KeyspaceInfo) -> Self {
+        let older = keyspace.versions().enumerate().skip(1);
+        let older = older.filter_map(|(back, older)| Some((back, key.moved(keyspace, older)?)));
+        let older = older.collect();
+        Self { newest: key, older }
+    }
+
+    pub(super) fn newest(&self) -> &Key {
+        &self.newest
+    }
+
+    /// Where to look: from the newest down to the oldest, and up again.
+    pub(super) fn search(&self) -> impl Iterator<Item = (usize, &Key)> {
+        let up = self.oldest_first().skip(1);
+        std::iter::once((0, &self.newest))
+            .chain(self.older.iter().map(|(back, key)| (*back, key)))
+            .chain(up)
+    }
+
+    pub(super) fn oldest_first(&self) -> impl Iterator<Item = (usize, &Key)> {
+        let older = self.older.iter().rev().map(|(back, key)| (*back, key));
+        older.chain(std::iter::once((0, &self.newest)))
+    }
+
+    /// Returns the keys of the versions that are more than `back` versions old, oldest first.
+    pub(super) fn older_than(&self, back: usize) -> Vec<&str> {
+        let older = self.oldest_first().filter(|(other, _)| *other > back);
+        older.map(|(_, key)| key.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Life;
+    use crate::keyspace::{KeyBuilder, Kind};
+
+    const FIRST: KeyspaceInfo = KeyspaceInfo::new("S", "s", Kind::Value, &["id"], Life::Never);
+    const SECOND: KeyspaceInfo = FIRST.version(2).migrates(&FIRST);
+    const THIRD: KeyspaceInfo = FIRST.version(3).migrates(&SECOND);
+
+    fn texts<'a>(places: impl Iterator<Item = (usize, &'a Key)>) -> Vec<(usize, &'a str)> {
+        places.map(|(back, key)| (back, key.as_str())).collect()
+    }
+
+    fn places(keyspace: &KeyspaceInfo) -> Places {
+        Places::new(KeyBuilder::new(keyspace).field("x").build(), keyspace)
+    }
+
+    #[test]
+    fn a_search_goes_down_and_up_again() {
+        let places = places(&THIRD);
+        assert_eq!(
+            texts(places.search()),
+            [
+                (0, "s@3:x"),
+                (1, "s@2:x"),
+                (2, "s:x"),
+                (1, "s@2:x"),
+                (0, "s@3:x")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_removal_begins_with_the_oldest() {
+        let places = places(&THIRD);
+        assert_eq!(
+            texts(places.oldest_first()),
+            [(2, "s:x"), (1, "s@2:x"), (0, "s@3:x")]
+        );
+        assert_eq!(places.older_than(0), ["s:x", "s@2:x"]);
+        assert_eq!(places.older_than(1), ["s:x"]);
+    }
+
+    #[test]
+    fn without_older_versions_there_is_one_place() {
+        let places = places(&FIRST);
+        assert_eq!(texts(places.search()), [(0, "s:x")]);
+        assert_eq!(texts(places.oldest_first()), [(0, "s:x")]);
+    }
+}
