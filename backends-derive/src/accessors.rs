@@ -116,8 +116,7 @@ fn of_entries(scope: &Scope<'_>) -> Vec<Accessor> {
         },
     ]);
     all.extend(stores(scope, "save", "the entry").map(|store| Accessor {
-        passed_types: quote!(Self),
-        passed: join(quote!(self), store.passed),
+        call: store.name,
         ..store
     }));
     all.extend(of_keyspace(
@@ -670,7 +669,7 @@ impl Accessor {
     /// pub fn save_for<'b, B>(&self, backend: &'b B, ttl: Duration)
     ///     -> impl Future<Output = BackendResult<()>> + Send + use<'b, B>
     /// where B: Backend + ?Sized {
-    ///     keyspace::set_for::<Self, B, Self>(backend, Entry::entry_key(self), self, ttl)
+    ///     keyspace::save_for::<Self, B>(backend, self, ttl)
     /// }
     /// pub fn increment<'b, B>(&self, backend: &'b B) -> impl Future<Output = BackendResult<i64>> + Send + use<'b, B>
     /// where B: Backend + ?Sized {
@@ -786,7 +785,7 @@ impl By {
                 receiver: quote!(&self,),
                 keyspace: quote!(Self),
                 lifetimes: quote!(#(#lifetimes,)*),
-                key: quote!(#library::keyspace::Entry::entry_key(self),),
+                key: quote!(self,),
                 ..nothing
             },
             Self::Itself => Named {

@@ -87,6 +87,14 @@ impl<'a> Keyspace<'a> {
         }
     }
 
+    /// Says whether the item is a struct that can be written as `Self { field: value }`, and no mistake.
+    pub(crate) fn has_named_fields(&self) -> bool {
+        match &self.item.data {
+            Data::Struct(data) => !matches!(data.fields, Fields::Unnamed(_)),
+            Data::Enum(_) | Data::Union(_) => false,
+        }
+    }
+
     /// `session@2:`, what every key begins with.
     pub(crate) fn head(&self) -> String {
         match self.version {
@@ -246,7 +254,7 @@ fn key_fields<'a>(
                 );
                 mistakes.at(first.span(), "the `tag` is given here first");
             }
-            tag = Some(second.name.clone());
+            tag.get_or_insert_with(|| second.name.clone());
         }
         match (kind, &words.key, &words.tag) {
             (Kind::Entry(_), None, None) => continue,
