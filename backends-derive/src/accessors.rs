@@ -546,7 +546,8 @@ fn of_keyspace(
 /// As [`of_keyspace`], of keyspaces whose values know no key: their scans yield both.
 fn of_pairs(scope: &Scope<'_>, scan: &'static str, value: &TokenStream) -> Vec<Accessor> {
     let (key, pattern, make_key) = typed_key(scope);
-    let make = quote!(|#pattern, __value| (#make_key, __value));
+    let named = scope.free("__value");
+    let make = quote!(|#pattern, #named| (#make_key, #named));
     of_keyspace(scope, scan, &quote!((#key, #value)), &make)
 }
 
