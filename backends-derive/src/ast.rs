@@ -73,7 +73,7 @@ impl<'a> Keyspace<'a> {
             (None, Some(value)) => Kind::value(value, stored, item, mistakes),
             (None, None) => Kind::Entry(stored),
         };
-        Self {
+        let mut keyspace = Self {
             item,
             krate: words.krate.and_then(|word| word.meaning),
             prefix: (words.prefix.and_then(|word| word.meaning))
@@ -84,7 +84,14 @@ impl<'a> Keyspace<'a> {
             ttl,
             key: key_fields(item, &kind, mistakes),
             kind,
+        };
+        // A stand-in needs no older version, and what it holds may not fit one.
+        if let (Kind::Entry(stored) | Kind::Value(_, stored), false) =
+            (&mut keyspace.kind, mistakes.is_empty())
+        {
+            stored.migrates = None;
         }
+        keyspace
     }
 
     /// Says whether the item is a struct that can be written as `Self { field: value }`, and no mistake.

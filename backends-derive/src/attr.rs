@@ -86,6 +86,10 @@ impl Mistakes {
         self.0.push(error);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn at(&mut self, span: Span, message: &str) {
         self.add(Error::new(span, message));
     }

@@ -16,7 +16,8 @@ pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
     let path = words.krate.and_then(|word| word.meaning);
     let library = Library(path.as_ref());
     let segment = match &words.display {
-        Some(word) => by_display(&word.name),
+        Some(word) if word.meaning.is_some() => by_display(&word.name),
+        Some(_) => stand_in(),
         None => by_shape(item, library, &mut mistakes),
     };
     let errors = mistakes.into_compile_errors();

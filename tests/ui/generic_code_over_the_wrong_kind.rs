@@ -6,7 +6,10 @@ struct Hits {
     route: String,
 }
 
-async fn read<K: keyspace::Valued>(backend: &impl Backend, key: keyspace::Key) -> BackendResult<Option<K::Value>> {
+async fn read<K: keyspace::Valued>(
+    backend: &impl Backend,
+    key: keyspace::Key,
+) -> BackendResult<Option<K::Value>> {
     keyspace::get::<K, _>(backend, key).await
 }
 

@@ -1,7 +1,7 @@
 use reinhardt_backends::Keyspace;
 
 #[derive(Keyspace)]
-#[keyspace(prefix = "page.old", ttl = "1m", value = String)]
+#[keyspace(prefix = "page", ttl = "1m", value = String)]
 struct Old {
     path: String,
 }

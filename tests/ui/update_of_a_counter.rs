@@ -7,7 +7,8 @@ struct Hits {
 }
 
 async fn change(backend: &MemoryBackend, hits: Hits) -> BackendResult<()> {
-    hits.update_or_insert_with(backend, |count| *count += 1, || 1).await?;
+    hits.update_or_insert_with(backend, |count| *count += 1, || 1)
+        .await?;
     Ok(())
 }
 

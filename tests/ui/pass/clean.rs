@@ -1,9 +1,34 @@
 //! Generated code trips no lint of a strict crate.
-#![deny(warnings, missing_docs, unused_qualifications, unreachable_pub, rust_2018_idioms)]
-#![deny(missing_debug_implementations, unused_lifetimes, unused_results, unused_import_braces)]
-#![deny(single_use_lifetimes, trivial_casts, trivial_numeric_casts, unnameable_types)]
-#![deny(let_underscore_drop, macro_use_extern_crate, meta_variable_misuse, redundant_lifetimes)]
-#![deny(elided_lifetimes_in_paths, explicit_outlives_requirements, non_ascii_idents)]
+#![deny(
+    warnings,
+    missing_docs,
+    unused_qualifications,
+    unreachable_pub,
+    rust_2018_idioms
+)]
+#![deny(
+    missing_debug_implementations,
+    unused_lifetimes,
+    unused_results,
+    unused_import_braces
+)]
+#![deny(
+    single_use_lifetimes,
+    trivial_casts,
+    trivial_numeric_casts,
+    unnameable_types
+)]
+#![deny(
+    let_underscore_drop,
+    macro_use_extern_crate,
+    meta_variable_misuse,
+    redundant_lifetimes
+)]
+#![deny(
+    elided_lifetimes_in_paths,
+    explicit_outlives_requirements,
+    non_ascii_idents
+)]
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -14,7 +39,13 @@ use serde::{Deserialize, Serialize};
 
 /// An entry.
 #[derive(Debug, Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "session", ttl = "30m", sliding, jitter = "10%", on_decode_error = "miss")]
+#[keyspace(
+    prefix = "session",
+    ttl = "30m",
+    sliding,
+    jitter = "10%",
+    on_decode_error = "miss"
+)]
 pub struct Session {
     /// Its key.
     #[keyspace(key, tag)]
