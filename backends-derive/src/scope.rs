@@ -29,7 +29,7 @@ pub(crate) struct Scope<'a> {
 pub(crate) struct Library<'a>(pub(crate) Option<&'a Path>);
 
 impl Library<'_> {
-    /// The path at a place. One that the user gives stays where it is: what `$crate` means hangs on its span.
+    /// The path at a place. One that the user gives stays where it is, so that a mistake in it shows there.
     pub(crate) fn at(self, place: Span) -> TokenStream {
         match self.0 {
             Some(path) => quote!(#path),
