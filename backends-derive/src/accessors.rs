@@ -116,8 +116,7 @@ fn of_entries(scope: &Scope<'_>) -> Vec<Accessor> {
         },
     ]);
     all.extend(stores(scope, "save", "the entry").map(|store| Accessor {
-        passed_types: quote!(Self),
-        passed: join(quote!(self), store.passed),
+        call: store.name,
         ..store
     }));
     all.extend(of_keyspace(
@@ -547,7 +546,8 @@ fn of_keyspace(
 /// As [`of_keyspace`], of keyspaces whose values know no key: their scans yield both.
 fn of_pairs(scope: &Scope<'_>, scan: &'static str, value: &TokenStream) -> Vec<Accessor> {
     let (key, pattern, make_key) = typed_key(scope);
-    let make = quote!(|#pattern, __value| (#make_key, __value));
+    let named = scope.free("__value");
+    let make = quote!(|#pattern, #named| (#make_key, #named));
     of_keyspace(scope, scan, &quote!((#key, #value)), &make)
 }
 
@@ -670,7 +670,7 @@ impl Accessor {
     /// pub fn save_for<'b, B>(&self, backend: &'b B, ttl: Duration)
     ///     -> impl Future<Output = BackendResult<()>> + Send + use<'b, B>
     /// where B: Backend + ?Sized {
-    ///     keyspace::set_for::<Self, B, Self>(backend, Entry::entry_key(self), self, ttl)
+    ///     keyspace::save_for::<Self, B>(backend, self, ttl)
     /// }
     /// pub fn increment<'b, B>(&self, backend: &'b B) -> impl Future<Output = BackendResult<i64>> + Send + use<'b, B>
     /// where B: Backend + ?Sized {
@@ -786,7 +786,7 @@ impl By {
                 receiver: quote!(&self,),
                 keyspace: quote!(Self),
                 lifetimes: quote!(#(#lifetimes,)*),
-                key: quote!(#library::keyspace::Entry::entry_key(self),),
+                key: quote!(self,),
                 ..nothing
             },
             Self::Itself => Named {

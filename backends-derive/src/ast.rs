@@ -73,7 +73,7 @@ impl<'a> Keyspace<'a> {
             (None, Some(value)) => Kind::value(value, stored, item, mistakes),
             (None, None) => Kind::Entry(stored),
         };
-        Self {
+        let mut keyspace = Self {
             item,
             krate: words.krate.and_then(|word| word.meaning),
             prefix: (words.prefix.and_then(|word| word.meaning))
@@ -84,6 +84,21 @@ impl<'a> Keyspace<'a> {
             ttl,
             key: key_fields(item, &kind, mistakes),
             kind,
+        };
+        // A stand-in needs no older version, and what it holds may not fit one.
+        if let (Kind::Entry(stored) | Kind::Value(_, stored), false) =
+            (&mut keyspace.kind, mistakes.is_empty())
+        {
+            stored.migrates = None;
+        }
+        keyspace
+    }
+
+    /// Says whether the item is a struct that can be written as `Self { field: value }`, and no mistake.
+    pub(crate) fn has_named_fields(&self) -> bool {
+        match &self.item.data {
+            Data::Struct(data) => !matches!(data.fields, Fields::Unnamed(_)),
+            Data::Enum(_) | Data::Union(_) => false,
         }
     }
 
@@ -246,7 +261,7 @@ fn key_fields<'a>(
                 );
                 mistakes.at(first.span(), "the `tag` is given here first");
             }
-            tag = Some(second.name.clone());
+            tag.get_or_insert_with(|| second.name.clone());
         }
         match (kind, &words.key, &words.tag) {
             (Kind::Entry(_), None, None) => continue,

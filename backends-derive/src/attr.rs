@@ -86,6 +86,10 @@ impl Mistakes {
         self.0.push(error);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn at(&mut self, span: Span, message: &str) {
         self.add(Error::new(span, message));
     }
@@ -119,13 +123,25 @@ impl StructWords {
         match name.to_string().as_str() {
             "prefix" => takes!(prefix, PREFIX, prefix),
             "ttl" => takes!(ttl, TTL, ttl),
-            "value" => takes!(value, VALUE, |input| input.parse()),
+            "value" => takes!(value, VALUE, |input| expected(
+                "a type",
+                VALUE,
+                input.parse()
+            )),
             "version" => takes!(version, VERSION, version),
-            "codec" => takes!(codec, CODEC, |input| input.parse()),
+            "codec" => takes!(codec, CODEC, |input| expected(
+                "a type",
+                CODEC,
+                input.parse()
+            )),
             "jitter" => takes!(jitter, JITTER, jitter),
-            "migrates" => takes!(migrates, MIGRATES, |input| input.parse()),
+            "migrates" => takes!(migrates, MIGRATES, |input| expected(
+                "a type",
+                MIGRATES,
+                input.parse()
+            )),
             "on_decode_error" => takes!(on_decode_error, ON_DECODE_ERROR, on_decode_error),
-            "crate" => takes!(krate, CRATE, Path::parse_mod_style),
+            "crate" => takes!(krate, CRATE, crate_path),
             "counter" => once(
                 &mut self.counter,
                 name.clone(),
@@ -172,7 +188,7 @@ impl SegmentWords {
                     once(&mut words.display, name, meaning, mistakes);
                 }
                 "crate" => {
-                    let meaning = value(&name, input, CRATE, Path::parse_mod_style);
+                    let meaning = value(&name, input, CRATE, crate_path);
                     once(&mut words.krate, name, meaning, mistakes);
                 }
                 _ => mistakes.add(unknown(&name, SEGMENT_WORDS)),
@@ -183,17 +199,19 @@ impl SegmentWords {
 }
 
 /// Returns what `#[keyspace(rename = "eu")]` on a variant has it written as.
-pub(crate) fn variant_name(attributes: &[Attribute], mistakes: &mut Mistakes) -> Option<String> {
+pub(crate) fn variant_name(attributes: &[Attribute], mistakes: &mut Mistakes) -> Option<LitStr> {
     let mut rename: Option<Word<LitStr>> = None;
     each_word(attributes, mistakes, |name, input, mistakes| {
         if name == "rename" {
-            let meaning = value(&name, input, RENAME, |input| input.parse());
+            let meaning = value(&name, input, RENAME, |input| {
+                expected("text", RENAME, input.parse())
+            });
             once(&mut rename, name, meaning, mistakes);
         } else {
             mistakes.add(unknown(&name, VARIANT_WORDS));
         }
     });
-    rename?.meaning.map(|text| text.value())
+    rename?.meaning
 }
 
 /// Calls `word` with each word of each `#[keyspace(..)]`; after a mistake it goes on behind the next comma.
@@ -279,10 +297,18 @@ fn unknown(name: &Ident, known: &str) -> Error {
     Error::new(name.span(), format!("unknown word `{name}`: {known}"))
 }
 
+/// Says what to write in place of what the parser says.
+fn expected<T>(what: &str, example: &str, result: Result<T>) -> Result<T> {
+    let message = || format!("expected {what}: write {example}");
+    result.map_err(|error| Error::new(error.span(), message()))
+}
+
+fn crate_path(input: ParseStream<'_>) -> Result<Path> {
+    expected("a path", CRATE, Path::parse_mod_style(input))
+}
+
 fn prefix(input: ParseStream<'_>) -> Result<LitStr> {
-    let text: LitStr = input
-        .parse()
-        .map_err(|error| Error::new(error.span(), format!("expected text: write {PREFIX}")))?;
+    let text: LitStr = expected("text", PREFIX, input.parse())?;
     let value = text.value();
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
     let begins = value.starts_with(|c: char| c.is_ascii_lowercase());
@@ -296,9 +322,7 @@ fn prefix(input: ParseStream<'_>) -> Result<LitStr> {
 }
 
 fn version(input: ParseStream<'_>) -> Result<u32> {
-    let version: LitInt = input
-        .parse()
-        .map_err(|error| Error::new(error.span(), format!("expected a number: write {VERSION}")))?;
+    let version: LitInt = expected("a number", VERSION, input.parse())?;
     match version.base10_parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(Error::new(
@@ -309,9 +333,7 @@ fn version(input: ParseStream<'_>) -> Result<u32> {
 }
 
 fn jitter(input: ParseStream<'_>) -> Result<u8> {
-    let text: LitStr = input
-        .parse()
-        .map_err(|error| Error::new(error.span(), format!("expected text: write {JITTER}")))?;
+    let text: LitStr = expected("text", JITTER, input.parse())?;
     let percent = text.value().strip_suffix('%').map(str::parse);
     match percent {
         Some(Ok(percent @ 1..=90)) => Ok(percent),
@@ -328,7 +350,10 @@ fn on_decode_error(input: ParseStream<'_>) -> Result<OnDecodeError> {
     match text.map(|text| text.value()).as_deref() {
         Some("error") => Ok(OnDecodeError::Error),
         Some("miss") => Ok(OnDecodeError::Miss),
-        _ => Err(Error::new(found, format!("write {ON_DECODE_ERROR}"))),
+        _ => Err(Error::new(
+            found,
+            format!("neither `\"miss\"` nor `\"error\"`: write {ON_DECODE_ERROR}"),
+        )),
     }
 }
 

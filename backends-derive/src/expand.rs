@@ -3,13 +3,12 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{DeriveInput, Type};
 
 use crate::accessors::accessors;
 use crate::ast::{Keyspace, Kind, Stored};
 use crate::attr::{Mistakes, OnDecodeError, Ttl};
-use crate::scope::{Scope, tuple};
+use crate::scope::{Scope, place, tuple};
 
 /// Expands the derive: every mistake of the item, and code that compiles all the same.
 pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
@@ -72,19 +71,19 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
 
 /// ```text
 /// KeyspaceInfo::new("Session", "session", Kind::Entry, &["id"], Life::In(Duration::new(1800, 0)))
-///     .value("Session", <Json as Codec>::NAME).version(2).migrates(&<SessionV1 as Keyspace>::INFO)
+///     .value("Session", <Json as Codec>::NAME).version(2)
 ///     .location(Location::new(module_path!(), file!(), line!(), column!()))
+/// KeyspaceInfo::migrates(<the same>, &<SessionV1 as Keyspace>::INFO)
 /// ```
 fn info(scope: &Scope<'_>) -> TokenStream {
     let Scope {
         library, keyspace, ..
     } = scope;
-    let span = life_span(scope);
-    let new = quote!(#library::keyspace::KeyspaceInfo::new);
-    let new = new.into_iter().map(|mut token| {
-        token.set_span(span);
-        token
-    });
+    // A constant that is no TTL fails in the call of `new`: all of it stands where the constant is named.
+    let span = match &keyspace.ttl {
+        Ttl::Constant(path) => place(path),
+        Ttl::Never | Ttl::For(_) => Span::call_site(),
+    };
     let name = keyspace.item.ident.unraw().to_string();
     let prefix = &keyspace.prefix;
     let kind = format_ident!(
@@ -106,11 +105,24 @@ fn info(scope: &Scope<'_>) -> TokenStream {
     };
     let words = words(scope);
     let location = location(scope);
-    // A constant that is no TTL fails in this call: all of it stands where the constant is named.
+    let new = quote_spanned! {span=>
+        <#library::keyspace::KeyspaceInfo>::new(
+            #name, #prefix, #library::keyspace::Kind::#kind, &[#(#fields),*], #life
+        )
+    };
+    let info = quote!(#new #words .location(#location));
+    let Some(older) = keyspace
+        .kind
+        .stored()
+        .and_then(|stored| stored.migrates.as_ref())
+    else {
+        return info;
+    };
+    // One that is no older version fails in the call of `migrates`, which stands where it is named.
+    let span = place(older);
+    let library = library.at(span);
     quote_spanned! {span=>
-        #(#new)*(#name, #prefix, #library::keyspace::Kind::#kind, &[#(#fields),*], #life)
-            #words
-            .location(#location)
+        <#library::keyspace::KeyspaceInfo>::migrates(#info, &<#older as #library::keyspace::Keyspace>::INFO)
     }
 }
 
@@ -145,12 +157,6 @@ fn words(scope: &Scope<'_>) -> TokenStream {
     if stored.on_decode_error == OnDecodeError::Miss {
         words.extend(quote!(.miss_on_decode_error()));
     }
-    if let Some(older) = &stored.migrates {
-        let span = older.span().resolved_at(Span::call_site());
-        words.extend(
-            quote_spanned!(span=> .migrates(&<#older as #library::keyspace::Keyspace>::INFO)),
-        );
-    }
     words
 }
 
@@ -177,9 +183,13 @@ fn location(scope: &Scope<'_>) -> TokenStream {
 /// The built-in codecs go by their bare names, whatever else has these names where the struct stands.
 fn codec(scope: &Scope<'_>, stored: &Stored) -> TokenStream {
     let library = &scope.library;
-    let Some(codec) = &stored.codec else {
+    let Some(mut codec) = stored.codec.as_ref() else {
         return quote!(#library::codec::Cbor);
     };
+    // A macro that passes a fragment on puts it into a group that nobody sees.
+    while let Type::Group(group) = codec {
+        codec = &group.elem;
+    }
     let built_in = ["Cbor", "Json", "Postcard"];
     match codec {
         Type::Path(path) if built_in.iter().any(|name| path.path.is_ident(name)) => {
@@ -208,14 +218,6 @@ fn registration(scope: &Scope<'_>) -> TokenStream {
     }
 }
 
-/// Where the constant stands that the `ttl` names, as code of the macro.
-fn life_span(scope: &Scope<'_>) -> Span {
-    match &scope.keyspace.ttl {
-        Ttl::Constant(path) => path.span().resolved_at(Span::call_site()),
-        Ttl::Never | Ttl::For(_) => Span::call_site(),
-    }
-}
-
 /// ```text
 /// impl Valued for Session {
 ///     type Value = Self;
@@ -223,7 +225,7 @@ fn life_span(scope: &Scope<'_>) -> Span {
 ///     fn decode(back: usize, bytes: &[u8]) -> BackendResult<Self> { decode_or_migrate::<Self, SessionV1>(back, bytes) }
 ///     fn check(key: &Key, entry: &Self) -> BackendResult<()> { check_entry(key, entry) }
 /// }
-/// impl Entry for Session { fn entry_key(&self) -> Key { KeyBuilder::new(&Self::INFO).field(&self.id).build() } }
+/// impl Entry for Session { fn entry_key(&self) -> Key { KeyBuilder::new(&Self::INFO).write(..).build() } }
 ///
 /// impl Valued for Page<'_> { type Value = String; type Codec = Cbor; }
 ///
@@ -280,15 +282,17 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
 }
 
 fn decode(scope: &Scope<'_>, older: &Type) -> TokenStream {
-    let library = &scope.library;
-    let span = older.span().resolved_at(Span::call_site());
-    let call = quote_spanned!(span=> #library::keyspace::decode_or_migrate::<Self, #older>);
+    let span = place(older);
+    let library = scope.library.at(span);
+    let call = quote_spanned! {span=>
+        #library::keyspace::decode_or_migrate::<Self, #older>(__back, __bytes)
+    };
     quote! {
         fn decode(
             __back: ::core::primitive::usize,
             __bytes: &[::core::primitive::u8],
         ) -> #library::BackendResult<Self::Value> {
-            #call(__back, __bytes)
+            #call
         }
     }
 }

@@ -1,17 +1,17 @@
 //! What generated code is written in terms of: paths, parameters and bounds.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{GenericParam, Ident, Lifetime, Type};
+use syn::spanned::Spanned;
+use syn::{GenericParam, Ident, Lifetime, Path, Type};
 
 use crate::ast::{Keyspace, Kind, mentions};
 
 /// One keyspace, and the names that its code uses.
 pub(crate) struct Scope<'a> {
     pub(crate) keyspace: &'a Keyspace<'a>,
-    /// The path of the library.
-    pub(crate) library: TokenStream,
+    pub(crate) library: Library<'a>,
     /// The struct, with `'static` for its lifetimes: what a future may name without borrowing from the struct.
     pub(crate) owned: TokenStream,
     /// The struct's lifetimes.
@@ -24,15 +24,39 @@ pub(crate) struct Scope<'a> {
     pub(crate) argument_types: Vec<Ident>,
 }
 
+/// The path of the library: the one that the user gives, or its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Library<'a>(pub(crate) Option<&'a Path>);
+
+impl Library<'_> {
+    /// The path at a place. One that the user gives stays where it is, so that a mistake in it shows there.
+    pub(crate) fn at(self, place: Span) -> TokenStream {
+        match self.0 {
+            Some(path) => quote!(#path),
+            None => quote_spanned!(place=> ::reinhardt_backends),
+        }
+    }
+
+    /// `<String as KeySegment>`, at the place of the type: there it says so if it is none, and once.
+    pub(crate) fn as_segment(self, ty: &Type) -> TokenStream {
+        let place = place(ty);
+        let library = self.at(place);
+        quote_spanned!(place=> <#ty as #library::keyspace::KeySegment>)
+    }
+}
+
+impl ToTokens for Library<'_> {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.at(Span::call_site()));
+    }
+}
+
 impl<'a> Scope<'a> {
     pub(crate) fn new(keyspace: &'a Keyspace<'a>) -> Self {
         let generics = &keyspace.item.generics;
         let mut scope = Self {
             keyspace,
-            library: match &keyspace.krate {
-                Some(path) => quote!(#path),
-                None => quote!(::reinhardt_backends),
-            },
+            library: Library(keyspace.krate.as_ref()),
             owned: quote!(Self),
             lifetimes: Vec::new(),
             parameters: Vec::new(),
@@ -79,6 +103,7 @@ impl<'a> Scope<'a> {
         let is_parameter = |ident: &Ident| self.parameters.contains(&ident);
         let mut types = self.field_types.iter().map(ToTokens::to_token_stream);
         !matches!(self.keyspace.kind, Kind::Entry(_))
+            && self.keyspace.has_named_fields()
             && self.lifetimes.is_empty()
             && !types.any(|ty| borrows(ty.clone()) || mentions(ty, &is_parameter))
     }
@@ -89,11 +114,13 @@ impl<'a> Scope<'a> {
             library,
             owned,
             fields,
+            field_types,
             ..
         } = self;
+        let segments = field_types.iter().map(|ty| library.as_segment(ty));
         quote! {
             #library::keyspace::KeyBuilder::new(&<#owned as #library::keyspace::Keyspace>::INFO)
-                #(.field(&self.#fields))*
+                #(.write(|__segment| #segments::write(&self.#fields, __segment)))*
                 .build()
         }
     }
@@ -141,6 +168,11 @@ pub(crate) fn tuple(items: impl Iterator<Item = TokenStream>) -> TokenStream {
         [item] => item.clone(),
         items => quote!((#(#items),*)),
     }
+}
+
+/// The place of what the user wrote, for code of the macro.
+pub(crate) fn place(of: &impl ToTokens) -> Span {
+    of.span().resolved_at(Span::call_site())
 }
 
 /// Says whether a reference or a lifetime is written somewhere in a type.

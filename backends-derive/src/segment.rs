@@ -1,26 +1,24 @@
 //! `#[derive(KeySegment)]`: newtypes, enums without data, and types that write themselves.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DataEnum, DeriveInput, Fields, GenericParam, Ident};
+use syn::{Data, DataEnum, DeriveInput, Error, Fields, GenericParam, Ident, LitStr};
 
 use crate::attr::{Mistakes, SegmentWords, variant_name};
-use crate::scope::borrows;
+use crate::scope::{Library, borrows, place};
 
 /// Expands the derive: every mistake of the item, and an implementation all the same.
 pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let words = SegmentWords::parse(&item.attrs, &mut mistakes);
-    let library = match words.krate.and_then(|word| word.meaning) {
-        Some(path) => quote!(#path),
-        None => quote!(::reinhardt_backends),
-    };
-    let segment = if words.display.is_some() {
-        by_display()
-    } else {
-        by_shape(item, &library, &mut mistakes)
+    let path = words.krate.and_then(|word| word.meaning);
+    let library = Library(path.as_ref());
+    let segment = match &words.display {
+        Some(word) if word.meaning.is_some() => by_display(&word.name),
+        Some(_) => stand_in(),
+        None => by_shape(item, library, &mut mistakes),
     };
     let errors = mistakes.into_compile_errors();
     let Segment {
@@ -62,18 +60,19 @@ struct Segment {
     bound: TokenStream,
 }
 
-/// `__segment.display(self)`, `__text.parse().ok()`
-fn by_display() -> Segment {
+/// `segment.display(self)`, `FromStr::from_str(text).ok()`; where the word stands, it says so if a trait is missing.
+fn by_display(word: &Ident) -> Segment {
+    let span = place(word);
     Segment {
-        write: quote!(__segment.display(self);),
-        parse: quote!(::core::result::Result::ok(
+        write: quote_spanned!(span=> __segment.display(self);),
+        parse: quote_spanned!(span=> ::core::result::Result::ok(
             <Self as ::core::str::FromStr>::from_str(__text)
         )),
         bound: quote!(Self: ::core::fmt::Display + ::core::str::FromStr),
     }
 }
 
-fn by_shape(item: &DeriveInput, library: &TokenStream, mistakes: &mut Mistakes) -> Segment {
+fn by_shape(item: &DeriveInput, library: Library<'_>, mistakes: &mut Mistakes) -> Segment {
     match &item.data {
         Data::Struct(data) => newtype(item, &data.fields, library, mistakes),
         Data::Enum(data) => unit_enum(data, mistakes),
@@ -106,7 +105,7 @@ fn stand_in() -> Segment {
 fn newtype(
     item: &DeriveInput,
     fields: &Fields,
-    library: &TokenStream,
+    library: Library<'_>,
     mistakes: &mut Mistakes,
 ) -> Segment {
     let mut all = fields.members().zip(fields);
@@ -119,16 +118,16 @@ fn newtype(
     let ty = &field.ty;
     if borrows(ty.to_token_stream()) {
         let message = "what is read back from a key can't borrow: write an owned type, or implement `KeySegment`";
-        mistakes.at(ty.span(), message);
+        mistakes.add(Error::new_spanned(ty, message));
         return stand_in();
     }
-    let segment = quote!(#library::keyspace::KeySegment);
+    let segment = library.as_segment(ty);
     Segment {
-        write: quote!(<#ty as #segment>::write(&self.#member, __segment);),
-        parse: quote! {
-            ::core::option::Option::map(<#ty as #segment>::parse(__text), |__value| Self { #member: __value })
+        write: quote!(#segment::write(&self.#member, __segment);),
+        parse: quote_spanned! {place(ty)=>
+            ::core::option::Option::map(#segment::parse(__text), |__value| Self { #member: __value })
         },
-        bound: quote!(#ty: #segment<Owned = #ty>),
+        bound: quote!(#ty: #library::keyspace::KeySegment<Owned = #ty>),
     }
 }
 
@@ -137,22 +136,26 @@ fn newtype(
 /// match text { "eu" => Some(Self::Eu), "Us" => Some(Self::Us), _ => None }
 /// ```
 fn unit_enum(data: &DataEnum, mistakes: &mut Mistakes) -> Segment {
-    let mut variants: Vec<(&Ident, String)> = Vec::new();
-    let mut has_data = false;
+    let mut variants: Vec<(&Ident, LitStr)> = Vec::new();
+    let mut is_wrong = false;
     for variant in &data.variants {
         if !matches!(variant.fields, Fields::Unit) {
             let message = "a variant with data isn't a part of a key: write it without, or implement `KeySegment`";
             mistakes.at(variant.fields.span(), message);
-            has_data = true;
+            is_wrong = true;
         }
         let name = variant_name(&variant.attrs, mistakes);
-        let name = name.unwrap_or_else(|| variant.ident.unraw().to_string());
-        if let Some((first, _)) = variants.iter().find(|(_, other)| *other == name) {
-            mistakes.at(
-                variant.ident.span(),
-                &format!("two variants are written as `{name}`"),
+        let own_name = || LitStr::new(&variant.ident.unraw().to_string(), variant.ident.span());
+        let name = name.unwrap_or_else(own_name);
+        let mut others = variants.iter().map(|(_, other)| other);
+        if let Some(first) = others.find(|other| other.value() == name.value()) {
+            let text = name.value();
+            let message = format!(
+                "two variants are written as `{text}`: write `rename = \"..\"` with another name"
             );
-            mistakes.at(first.span(), &format!("`{name}` is the other one"));
+            mistakes.at(name.span(), &message);
+            mistakes.at(first.span(), &format!("`{text}` is taken here first"));
+            is_wrong = true;
         }
         variants.push((&variant.ident, name));
     }
@@ -162,7 +165,7 @@ fn unit_enum(data: &DataEnum, mistakes: &mut Mistakes) -> Segment {
             "an enum without variants has no value that could be a part of a key",
         );
     }
-    if has_data || variants.is_empty() {
+    if is_wrong || variants.is_empty() {
         return stand_in();
     }
     let (idents, names): (Vec<_>, Vec<_>) = variants.into_iter().unzip();

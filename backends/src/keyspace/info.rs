@@ -185,10 +185,6 @@ impl KeyspaceInfo {
             !same_prefix || older.version < self.version,
             "`migrates` names a keyspace whose `version` isn't lower"
         );
-        assert!(
-            self.key_fields.len() == older.key_fields.len(),
-            "`migrates` names a keyspace with another number of key fields"
-        );
         self.migrates = Some(older);
         self
     }

@@ -113,6 +113,13 @@ impl KeyBuilder {
         self
     }
 
+    /// Adds the segment that `write` writes.
+    #[must_use]
+    pub fn write(mut self, write: impl FnOnce(&mut SegmentWriter<'_>)) -> Self {
+        self.add(write);
+        self
+    }
+
     /// Adds the segment of a key field.
     #[must_use]
     pub fn field<T: KeySegment + ?Sized>(mut self, field: &T) -> Self {

@@ -20,7 +20,7 @@ pub struct Leading<K: ?Sized> {
 /// field's value ([`One`]), or a tuple of the first fields' values ([`Several`]); the compiler finds out which. At least
 /// one field is left open, and there are at most six.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` are not leading key fields of `{F}`",
+    message = "`{Self}` doesn't name the first of the key fields `{F}`",
     label = "expected the first key field, or a tuple of the first ones, and not all of them"
 )]
 pub trait LeadingKey<F, As> {

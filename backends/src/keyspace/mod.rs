@@ -16,7 +16,7 @@
 //! }
 //!
 //! async fn create<K: Entry>(backend: &dyn Backend, entry: &K) -> BackendResult<bool> {
-//!     keyspace::set_if_absent::<K, _, _>(backend, entry.entry_key(), entry).await
+//!     keyspace::save_if_absent(backend, entry).await
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> BackendResult<()> {
@@ -70,7 +70,8 @@ pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
 pub use update::{try_update, try_update_or_insert_with, update, update_or_insert_with};
 pub use value::{
-    ValueArg, delete, exists, get, set, set_for, set_if_absent, set_if_present, take, touch, ttl,
+    ValueArg, delete, exists, get, save, save_for, save_if_absent, save_if_present, set, set_for,
+    set_if_absent, set_if_present, take, touch, ttl,
 };
 
 /// A struct whose key fields name an entry in a backend; derive it.
@@ -184,7 +185,8 @@ pub trait Counter: Keyspace {}
 pub fn decode_or_migrate<K, O>(back: usize, bytes: &[u8]) -> BackendResult<K::Value>
 where
     K: Valued,
-    O: Valued + Keyspace<OwnedKey = K::OwnedKey>,
+    O: Valued,
+    O::OwnedKey: SameKey<K::OwnedKey>,
     K::Value: From<O::Value>,
 {
     match back.checked_sub(1) {
@@ -192,6 +194,15 @@ where
         Some(back) => O::decode(back, bytes).map(K::Value::from),
     }
 }
+
+/// For the derive: keys of the same type, as an entry keeps its key when it is migrated.
+#[diagnostic::on_unimplemented(
+    message = "`migrates` names a keyspace with another key: `{Self}` there and `{K}` here",
+    label = "its key fields have other types than those here, or it has more or fewer"
+)]
+pub trait SameKey<K> {}
+
+impl<K> SameKey<K> for K {}
 
 /// For the derive: refuses an entry whose key isn't `key`.
 ///

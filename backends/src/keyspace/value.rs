@@ -9,7 +9,7 @@ use super::info::OnDecodeError;
 use super::key::Key;
 use super::update::write_if_present;
 use super::versions::Places;
-use super::{Keyspace, Valued};
+use super::{Entry, Keyspace, Valued};
 use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::codec::Codec;
 use crate::error::{BackendResult, ErrorKind};
@@ -147,6 +147,59 @@ where
         let places = Places::new(key, &K::INFO);
         write_if_present(backend, &places, &encoded?, K::INFO.new_life()).await
     }
+}
+
+/// Stores an entry for the keyspace's own time, whatever was there.
+pub fn save<'b, K, B>(
+    backend: &'b B,
+    entry: &K,
+) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B>
+where
+    K: Entry,
+    B: Backend + ?Sized,
+{
+    set::<K, B, K>(backend, entry.entry_key(), entry)
+}
+
+/// Stores an entry for another time than the keyspace's own.
+///
+/// # Errors
+///
+/// `InvalidTtl` for zero and for more than 10,000 years.
+pub fn save_for<'b, K, B>(
+    backend: &'b B,
+    entry: &K,
+    ttl: Duration,
+) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B>
+where
+    K: Entry,
+    B: Backend + ?Sized,
+{
+    set_for::<K, B, K>(backend, entry.entry_key(), entry, ttl)
+}
+
+/// Stores an entry if there is no live one under its key, and says whether it did.
+pub fn save_if_absent<'b, K, B>(
+    backend: &'b B,
+    entry: &K,
+) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+where
+    K: Entry,
+    B: Backend + ?Sized,
+{
+    set_if_absent::<K, B, K>(backend, entry.entry_key(), entry)
+}
+
+/// Stores an entry if there is a live one under its key, and says whether it did.
+pub fn save_if_present<'b, K, B>(
+    backend: &'b B,
+    entry: &K,
+) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+where
+    K: Entry,
+    B: Backend + ?Sized,
+{
+    set_if_present::<K, B, K>(backend, entry.entry_key(), entry)
 }
 
 /// Removes the entry and returns its value, to at most one caller.

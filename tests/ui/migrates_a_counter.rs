@@ -1,0 +1,15 @@
+use reinhardt_backends::Keyspace;
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", counter)]
+struct Old {
+    path: String,
+}
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", value = String, version = 2, migrates = Old)]
+struct Page {
+    path: String,
+}
+
+fn main() {}

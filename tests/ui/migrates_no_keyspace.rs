@@ -1,0 +1,11 @@
+use reinhardt_backends::Keyspace;
+
+struct Old;
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", value = String, version = 2, migrates = Old)]
+struct Page {
+    path: String,
+}
+
+fn main() {}

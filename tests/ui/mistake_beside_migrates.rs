@@ -1,0 +1,15 @@
+use reinhardt_backends::Keyspace;
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", value = String)]
+struct PageV1 {
+    path: String,
+}
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", value = String, version = "2", migrates = PageV1)]
+struct Page {
+    path: String,
+}
+
+fn main() {}

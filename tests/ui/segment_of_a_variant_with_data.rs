@@ -1,0 +1,9 @@
+use reinhardt_backends::keyspace::KeySegment;
+
+#[derive(KeySegment)]
+enum Region {
+    Europe,
+    Other(String),
+}
+
+fn main() {}

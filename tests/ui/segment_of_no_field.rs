@@ -1,0 +1,6 @@
+use reinhardt_backends::keyspace::KeySegment;
+
+#[derive(KeySegment)]
+struct UserId;
+
+fn main() {}

@@ -1,0 +1,6 @@
+use reinhardt_backends::keyspace::KeySegment;
+
+#[derive(KeySegment)]
+struct Size(f64);
+
+fn main() {}

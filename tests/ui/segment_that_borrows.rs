@@ -1,0 +1,6 @@
+use reinhardt_backends::keyspace::KeySegment;
+
+#[derive(KeySegment)]
+struct Name<'a>(&'a str);
+
+fn main() {}

@@ -1,0 +1,11 @@
+use reinhardt_backends::Keyspace;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "session", ttl = "30m")]
+struct Session {
+    #[keyspace(tag)]
+    id: String,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use reinhardt_backends::Keyspace;
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", value = String)]
+struct Page {
+    #[keyspace(tag)]
+    site: String,
+    #[keyspace(tag)]
+    path: String,
+}
+
+fn main() {}
