@@ -78,8 +78,8 @@ pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;
 #[cfg(feature = "derive")]
 pub use keyspace::{Keyspaces, check_keyspaces, keyspaces};
-/// Its words and the accessors that it generates are described at the trait [`keyspace::Keyspace`].
 #[cfg(feature = "derive")]
+#[doc = include_str!("keyspace/derive.md")]
 pub use reinhardt_backends_derive::Keyspace;
 
 /// What generated code names; not part of the public API.
