@@ -39,11 +39,14 @@
 //!
 //! # Where to look
 //!
-//! * [`Keyspace`]: typed keyspaces, and [`keyspace`]: the same operations for generic code.
+//! * [`Keyspace`](derive@Keyspace): the derive, its words and accessors, versions and migration; [`keyspace`]: the same
+//!   operations for generic code, and [`KeySegment`](trait@keyspace::KeySegment) for parts of keys of your own.
+//! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`]: all keyspaces of a program, listed, checked and held
+//!   against a file.
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
 //! * [`BackendError`]: what can fail, and what to do about it.
-//! * [`codec`]: the stored format.
+//! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
 //!
 //! # Features
@@ -51,7 +54,10 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `memory` | yes | [`MemoryBackend`] |
-//! | `derive` | yes | `#[derive(Keyspace)]` |
+//! | `derive` | yes | `#[derive(Keyspace)]`, `#[derive(KeySegment)]`, the registry and the schema lock |
+//! | `json` | no | the codec `codec::Json` |
+//! | `postcard` | no | the codec `codec::Postcard` |
+//! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
 //! | `conformance` | no | the module `conformance` |
 
@@ -78,8 +84,8 @@ pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;
 #[cfg(feature = "derive")]
 pub use keyspace::{Keyspaces, check_keyspaces, keyspaces};
-/// Its words and the accessors that it generates are described at the trait [`keyspace::Keyspace`].
 #[cfg(feature = "derive")]
+#[doc = include_str!("keyspace/derive.md")]
 pub use reinhardt_backends_derive::Keyspace;
 
 /// What generated code names; not part of the public API.

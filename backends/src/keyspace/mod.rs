@@ -76,48 +76,24 @@ pub use value::{
 
 /// A struct whose key fields name an entry in a backend; derive it.
 ///
-/// The derive declares the keyspace once, at the type, and generates accessors as inherent methods: they need no import,
-/// carry the names of the key fields, and exist only where they make sense.
-///
-/// | on the struct | |
-/// |---|---|
-/// | `prefix = "session"` | required: the first part of every key, a lower-case letter and then lower-case letters, digits, `_`, `.` or `-` |
-/// | `ttl = "30m"` | required: how long an entry lives, as text, as the path of a `Duration` constant, or `never` |
-/// | `value = T` | every field is part of the key, and what is stored is a `T`, not the struct |
-/// | `counter` | every field is part of the key of a counter; `ttl` is its window |
-///
-/// With neither `value` nor `counter` the struct is stored itself: it implements serde's `Serialize` and `Deserialize`, and
-/// `#[keyspace(key)]` marks the fields that are its key, whose order is the order of the accessors' parameters.
-///
-/// | kind | accessors |
-/// |---|---|
-/// | the struct itself | `key`, `get`, `get_many`, `exists`, `delete`, `take`, `ttl`, `touch`, `update`, `scan` and `clear` of the type; `save`, `save_for`, `save_if_absent` and `save_if_present` of a value |
-/// | `value = T` | `key`, `get`, `set`, `set_for`, `set_if_absent`, `set_if_present`, `take`, `delete`, `exists`, `ttl`, `touch`, `update` and `get_or_set_with` of a key; `clear` of the type |
-/// | `counter` | `key`, `increment`, `increment_by`, `hit`, `get`, `ttl` and `reset` of a key; `clear` of the type |
-///
-/// Their futures borrow the backend and what arguments they are given, never the struct, and are `Send`; those of `update`
-/// and `get_or_set_with` where their closures and values are. A method of your own can't have the name of an accessor.
+/// The [derive macro](derive@crate::Keyspace) of the same name has the words of `#[keyspace(..)]`, the accessors, the text of
+/// keys, versions and migration. What it implements is here for code that is generic over keyspaces.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
-///
-/// use reinhardt_backends::{Keyspace, MemoryBackend};
-///
-/// const WINDOW: Duration = Duration::from_secs(60);
+/// use reinhardt_backends::Keyspace;
 ///
 /// #[derive(Keyspace)]
-/// #[keyspace(prefix = "rate", ttl = WINDOW, counter)]
+/// #[keyspace(prefix = "rate", ttl = "60s", counter)]
 /// struct RateCounter<'a> {
 ///     route: &'a str,
+///     user: u64,
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
-/// let backend = MemoryBackend::new();
-/// assert_eq!(RateCounter { route: "/login" }.increment(&backend).await?, 1);
-/// assert_eq!(&*RateCounter { route: "/login" }.key(), "rate:/login");
-/// # Ok(()) }
+/// assert_eq!(RateCounter::INFO.key_fields, ["route", "user"]);
+/// let key = RateCounter { route: "/login", user: 7 }.key();
+/// assert_eq!(RateCounter::parse_key(&key), Some(("/login".to_string(), 7)));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a keyspace",

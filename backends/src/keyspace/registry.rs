@@ -51,7 +51,7 @@ pub struct Keyspaces(Vec<&'static KeyspaceInfo>);
 ///
 /// # Examples
 ///
-/// ```
+/// ```standalone_crate
 /// use reinhardt_backends::{Keyspace, keyspaces};
 ///
 /// #[derive(Keyspace)]
