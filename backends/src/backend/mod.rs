@@ -232,6 +232,31 @@ pub trait Backend: Send + Sync {
         Ok(all)
     }
 
+    /// Removes the entry under `from` while it holds exactly the bytes `expected`, writes `to` if there is no live entry under
+    /// its key, and says whether it did: both or nothing.
+    ///
+    /// Memory and a single Redis server do it in one step. The default writes the new entry, removes the old one, and
+    /// takes the new one back if the old one was removed or changed meanwhile: until then others may see both, and a
+    /// call that ends half-way (an error with an unknown outcome, a dropped future) may leave both.
+    async fn move_entry(
+        &self,
+        from: &str,
+        expected: &[u8],
+        to: NewEntry<'_>,
+    ) -> BackendResult<bool> {
+        self.limits().check_key(from)?;
+        let absent = Write::new(to.life).when(Condition::Absent);
+        if !self.write(to.key, to.value, absent).await? {
+            return Ok(false);
+        }
+        let removed = self.remove(from, Some(expected)).await;
+        if removed.map_err(|error| error.after(true))? {
+            return Ok(true);
+        }
+        let taken_back = self.remove(to.key, Some(to.value)).await;
+        taken_back.map(|_| false).map_err(|error| error.after(true))
+    }
+
     /// Writes all entries, each for its own life; each one is atomic, all together are not.
     ///
     /// # Errors

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::life::about;
 use super::threads::on_threads;
 use super::{HOUR, Harness};
-use crate::backend::{Backend, Condition, Life, Stored, Write};
+use crate::backend::{Backend, Condition, Life, NewEntry, Stored, Write};
 use crate::error::ErrorKind;
 
 const THREADS: usize = 8;
@@ -212,4 +213,48 @@ pub async fn lazy_removal_never_removes_a_fresh_value<H: Harness>(harness: &H) {
     })
     .await;
     assert_eq!(lost.iter().sum::<usize>(), 0, "fresh values were removed");
+}
+
+/// Clause 34: an entry is moved with its new value and life, or not at all.
+pub async fn a_move_is_whole_or_does_not_happen<H: Harness>(harness: &H) {
+    let backend = harness.backend().await;
+    let to = |value| NewEntry {
+        key: "new",
+        value,
+        life: Life::In(HOUR),
+    };
+    backend.set("old", "one", None).await.unwrap();
+    let stored = backend.get_stored("old").await.unwrap().unwrap();
+    let moved = backend.move_entry("old", b"other", to(b"2")).await;
+    assert!(!moved.unwrap(), "what was read isn't there any more");
+    assert!(!backend.exists("new").await.unwrap());
+    let moved = backend.move_entry("gone", b"1", to(b"2")).await;
+    assert!(!moved.unwrap(), "there is nothing to move");
+    assert!(!backend.exists("new").await.unwrap());
+
+    backend.set("new", 1, None).await.unwrap();
+    let moved = backend.move_entry("old", stored.as_bytes(), to(b"2")).await;
+    assert!(!moved.unwrap(), "the place is taken");
+    assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(1));
+    assert_eq!(
+        backend.get_stored("old").await.unwrap(),
+        Some(stored.clone())
+    );
+    backend.delete("new").await.unwrap();
+
+    let moved = backend.move_entry("old", stored.as_bytes(), to(b"2")).await;
+    assert!(moved.unwrap());
+    assert!(!backend.exists("old").await.unwrap());
+    assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(2));
+    assert!(about(backend.ttl("new").await.unwrap(), HOUR));
+
+    let zero = NewEntry {
+        life: Life::In(Duration::ZERO),
+        ..to(b"3")
+    };
+    let refused = backend.move_entry("new", b"2", zero).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidTtl);
+    let itself = backend.move_entry("new", b"2", to(b"3")).await;
+    assert!(!itself.unwrap(), "its own place is taken");
+    assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(2));
 }

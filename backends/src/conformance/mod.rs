@@ -138,6 +138,7 @@ macro_rules! conformance_suite {
             no_answer_reaches_the_wrong_caller
             a_write_is_seen_by_the_next_read
             a_renewing_read_never_shortens_a_life
+            a_move_is_whole_or_does_not_happen
         }
     };
 }

@@ -240,6 +240,7 @@ const fn is_same(a: &str, b: &str) -> bool {
     true
 }
 
+#[cfg(feature = "derive")]
 impl Kind {
     pub(super) fn as_str(self) -> &'static str {
         match self {

@@ -119,45 +119,59 @@ fn expected<K: Keyspace>() -> Expected {
     }
 }
 
-/// Streams the texts of the keys under all prefixes, the oldest version's first: an entry that is moved meanwhile turns
-/// up in a later one.
+/// Streams the texts of the keys under all prefixes, one prefix after the other.
 fn keys<'b, B: Backend + ?Sized>(
     backend: &'b B,
     prefixes: BackendResult<Vec<Prefix>>,
 ) -> BoxStream<'b, BackendResult<(Prefix, String)>> {
-    let prefixes = match prefixes {
-        Ok(prefixes) => prefixes,
-        Err(error) => return stream::iter([Err(error)]).boxed(),
-    };
-    let keys = stream::iter(prefixes).flat_map(move |prefix| {
+    each(prefixes, move |prefix| {
         let keys = backend.scan(&prefix.text);
-        keys.map(move |text| Ok((prefix.clone(), text?)))
-    });
-    keys.boxed()
+        keys.map(move |text| Ok((prefix.clone(), text?))).boxed()
+    })
 }
 
+/// Streams the entries under all prefixes. Those of one prefix have been read before the next one is begun: what is moved
+/// before it is read turns up under a newer one.
 fn found<'b, B: Backend + ?Sized>(
     backend: &'b B,
     prefixes: BackendResult<Vec<Prefix>>,
     expected: Expected,
 ) -> BoxStream<'b, BackendResult<Found>> {
     let expected = Arc::new(expected);
-    let batches = keys(backend, prefixes).ready_chunks(SCAN_BATCH);
-    let found = batches.then(move |batch| read_batch(backend, batch, expected.clone()));
-    found.flat_map(stream::iter).boxed()
+    each(prefixes, move |prefix| {
+        let expected = expected.clone();
+        let batches = backend.scan(&prefix.text).ready_chunks(SCAN_BATCH);
+        let found = batches.then(move |batch| {
+            let (prefix, expected) = (prefix.clone(), expected.clone());
+            async move { read_batch(backend, batch, &prefix, &expected).await }
+        });
+        found.flat_map(stream::iter).boxed()
+    })
+}
+
+/// Goes through the prefixes, the oldest version's first.
+fn each<'b, T: Send + 'b>(
+    prefixes: BackendResult<Vec<Prefix>>,
+    look: impl FnMut(Prefix) -> BoxStream<'b, BackendResult<T>> + Send + 'b,
+) -> BoxStream<'b, BackendResult<T>> {
+    match prefixes {
+        Ok(prefixes) => stream::iter(prefixes).flat_map(look).boxed(),
+        Err(error) => stream::iter([Err(error)]).boxed(),
+    }
 }
 
 /// Reads what is under the keys of a batch. Left out is what is gone by now, and what has a newer version, which comes by
 /// itself.
 async fn read_batch<B: Backend + ?Sized>(
     backend: &B,
-    batch: Vec<BackendResult<(Prefix, String)>>,
-    expected: Arc<Expected>,
+    batch: Vec<BackendResult<String>>,
+    prefix: &Prefix,
+    expected: &Expected,
 ) -> Vec<BackendResult<Found>> {
     let mut items = Vec::with_capacity(batch.len());
     let mut entries = Vec::with_capacity(batch.len());
     for key in batch {
-        match key.and_then(|(prefix, text)| expected.met(prefix.back, &prefix.keyspace, &text)) {
+        match key.and_then(|text| expected.met(prefix, &text)) {
             Ok(entry) => entries.push(entry),
             Err(error) => items.push(Err(error)),
         }
@@ -171,7 +185,8 @@ async fn read_batch<B: Backend + ?Sized>(
             return items;
         }
     };
-    for Met { back, key, keys } in entries {
+    let back = prefix.back;
+    for Met { key, keys } in entries {
         let own = all.next().flatten();
         let newer = all.by_ref().take(keys.len() - 1).flatten().count();
         if let (Some(stored), 0) = (own, newer) {
@@ -183,7 +198,6 @@ async fn read_batch<B: Backend + ?Sized>(
 
 /// A key that a scan has met.
 struct Met {
-    back: usize,
     /// As of the newest version.
     key: Key,
     /// As it was met, and then as of each newer version.
@@ -191,14 +205,16 @@ struct Met {
 }
 
 impl Expected {
-    fn met(&self, back: usize, version: &KeyspaceInfo, text: &str) -> BackendResult<Met> {
-        let key = moved(text, version, &self.keyspace)
+    fn met(&self, prefix: &Prefix, text: &str) -> BackendResult<Met> {
+        let key = moved(text, &prefix.keyspace, &self.keyspace)
             .filter(|key| (self.is_key)(key))
             .ok_or_else(|| foreign(self.keyspace.name, text))?;
         let places = Places::new(key.clone(), &self.keyspace);
-        let keys = places.oldest_first().filter(|(other, _)| *other <= back);
+        let keys = places
+            .oldest_first()
+            .filter(|(back, _)| *back <= prefix.back);
         let keys = keys.map(|(_, key)| key.clone()).collect();
-        Ok(Met { back, key, keys })
+        Ok(Met { key, keys })
     }
 }
 

@@ -9,7 +9,7 @@ use super::Valued;
 use super::key::Key;
 use super::value::{ValueArg, decode, remove_older};
 use super::versions::Places;
-use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
+use crate::backend::{Backend, Condition, Expiry, Life, NewEntry, Stored, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// After so many lost races an update gives up.
@@ -184,6 +184,7 @@ pub(super) async fn write_if_present<B: Backend + ?Sized>(
 
 /// An entry as it was read.
 struct Found {
+    key: Key,
     /// How many versions back it is.
     back: usize,
     stored: Stored,
@@ -203,7 +204,13 @@ async fn find<B: Backend + ?Sized>(backend: &B, places: &Places) -> BackendResul
             })
         };
         if let Some((stored, life)) = found {
-            return Ok(Some(Found { back, stored, life }));
+            let key = key.clone();
+            return Ok(Some(Found {
+                key,
+                back,
+                stored,
+                life,
+            }));
         }
     }
     Ok(None)
@@ -217,40 +224,27 @@ async fn swap<B: Backend + ?Sized>(
     value: &[u8],
     life: Life,
 ) -> BackendResult<bool> {
-    let condition = match found {
-        Some(found) if found.back == 0 => Condition::Equals(found.stored.as_bytes()),
-        _ => Condition::Absent,
+    let key = places.newest();
+    let swapped = match found {
+        None => {
+            let absent = Write::new(life).when(Condition::Absent);
+            backend.write(key, value, absent).await?
+        }
+        Some(found) if found.back == 0 => {
+            let same = Write::new(life).when(Condition::Equals(found.stored.as_bytes()));
+            backend.write(key, value, same).await?
+        }
+        Some(found) => {
+            let to = NewEntry { key, value, life };
+            let expected = found.stored.as_bytes();
+            backend.move_entry(&found.key, expected, to).await?
+        }
     };
-    let options = Write::new(life).when(condition);
-    if !backend.write(places.newest(), value, options).await? {
+    if !swapped {
         return Ok(false);
     }
-    let settled = settle(backend, places, found, value).await;
-    settled.map_err(|error| error.after(true))
-}
-
-/// Removes the older versions of what was just written, or what was just written if its older version is gone: somebody
-/// deleted or changed that one first.
-async fn settle<B: Backend + ?Sized>(
-    backend: &B,
-    places: &Places,
-    found: Option<&Found>,
-    written: &[u8],
-) -> BackendResult<bool> {
-    if let Some(found) = found.filter(|found| found.back > 0) {
-        remove_older(backend, places, found.back).await?;
-        for (_, key) in places
-            .oldest_first()
-            .filter(|(back, _)| *back == found.back)
-        {
-            if !backend.compare_and_delete(key, &found.stored).await? {
-                backend.remove(places.newest(), Some(written)).await?;
-                return Ok(false);
-            }
-        }
-    }
-    remove_older(backend, places, 0).await?;
-    Ok(true)
+    let removed = remove_older(backend, places, 0).await;
+    removed.map(|_| true).map_err(|error| error.after(true))
 }
 
 fn gave_up() -> BackendError {

@@ -5,9 +5,9 @@ use super::key::Key;
 
 /// The keys of one entry, one a version.
 ///
-/// A backend moves no two keys in one step, so readers and writers keep an order. An entry is moved by writing the
-/// newer key before the older is removed: who looks from the newest down to the oldest and up again can't miss one that
-/// is being moved. What removes an entry goes from the oldest to the newest: nothing older shows up on the way.
+/// Nobody reads two keys in one step, so readers and writers keep an order. An entry is only ever moved to a newer key, and
+/// never before that one is written: who looks from the newest down to the oldest and up again can't miss one that is
+/// being moved. What removes an entry goes from the oldest to the newest: nothing older shows up on the way.
 #[derive(Debug)]
 pub(super) struct Places {
     newest: Key,

@@ -21,8 +21,8 @@ use crate::error::BackendResult;
 /// # Guarantees
 ///
 /// * Clones share one store.
-/// * Every operation is atomic: it holds the lock of the one shard that its key is in, and never while an `.await` or
-///   code of yours runs. Entries hold encoded bytes, so readers see what they would see of a Redis server.
+/// * Every operation is atomic: it holds the lock of the shard that its key is in (`move_entry` of two), and never while
+///   an `.await` or code of yours runs. Entries hold encoded bytes, so readers see what they would see of a Redis server.
 /// * An entry is absent from the instant of its deadline on. Expired entries give their memory back without being
 ///   read: a write sweeps its shard when as many writes as half of its entries have passed, and on a tokio runtime a
 ///   task sweeps all shards every second, one after the other. The task is started by the first write that sets an end,
@@ -161,6 +161,15 @@ impl Backend for MemoryBackend {
         let ttl = check_ttl(ttl)?;
         self.store.limits().check_keys(keys)?;
         keys.iter().map(|key| self.store.renew(key, ttl)).collect()
+    }
+
+    async fn move_entry(
+        &self,
+        from: &str,
+        expected: &[u8],
+        to: NewEntry<'_>,
+    ) -> BackendResult<bool> {
+        self.store.move_entry(from, expected, to)
     }
 
     async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {

@@ -209,6 +209,12 @@ impl Shard {
         Some(found.remove().0.value)
     }
 
+    /// Says whether a live entry holds exactly these bytes.
+    pub(super) fn holds(&self, place: Place<'_>, expected: &[u8], now: Instant) -> bool {
+        let entry = self.live(place, now);
+        entry.is_some_and(|entry| entry.value.holds(expected))
+    }
+
     /// Removes the entries whose keys begin with `prefix` and returns how many live ones there were.
     pub(super) fn clear_prefix(&mut self, prefix: &str, now: Instant) -> u64 {
         let mut removed = 0;

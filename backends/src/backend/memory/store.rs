@@ -21,7 +21,7 @@ use super::worker::Worker;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
 use crate::backend::stored::Stored;
-use crate::backend::{Counted, KeyStream, NewEntry, Write};
+use crate::backend::{Condition, Counted, KeyStream, NewEntry, Write};
 use crate::error::BackendResult;
 
 /// Enough that a million entries are swept in steps of some 4,000, well below a millisecond each.
@@ -109,6 +109,49 @@ impl Store {
             shard
                 .write()
                 .write(place, value, options, Instant::now(), rehash);
+        Ok(written)
+    }
+
+    pub(super) fn move_entry(
+        self: &Arc<Self>,
+        from: &str,
+        expected: &[u8],
+        to: NewEntry<'_>,
+    ) -> BackendResult<bool> {
+        let options = Write::new(to.life.checked()?).when(Condition::Absent);
+        self.limits.check_value(to.value)?;
+        let (old_shard, old) = self.find(from)?;
+        let (new_shard, new) = self.find(to.key)?;
+        self.sweep_later(options.life);
+        let value = Value::from(to.value);
+        let rehash = |key: &str| self.hash(key);
+        let now = Instant::now();
+        // Two locks are always taken in the order of their addresses, so that two moves never wait for each other.
+        let same = std::ptr::eq(old_shard, new_shard);
+        let old_first = std::ptr::from_ref(old_shard) < std::ptr::from_ref(new_shard);
+        let mut first = if old_first || same {
+            old_shard
+        } else {
+            new_shard
+        }
+        .write();
+        let mut second = (!same).then(|| if old_first { new_shard } else { old_shard }.write());
+        let (old_shard, new_shard) = match &mut second {
+            None => (None, &mut *first),
+            Some(second) if old_first => (Some(&mut *first), &mut **second),
+            Some(second) => (Some(&mut **second), &mut *first),
+        };
+        let holds = old_shard
+            .as_deref()
+            .unwrap_or(new_shard)
+            .holds(old, expected, now);
+        if !holds {
+            return Ok(false);
+        }
+        let (written, _garbage) = new_shard.write(new, value, options, now, rehash);
+        if written {
+            old_shard.unwrap_or(new_shard).remove(old, None, now);
+        }
         Ok(written)
     }
 

@@ -464,6 +464,25 @@ impl Backend for RedisBackend {
         Ok(all)
     }
 
+    async fn move_entry(
+        &self,
+        from: &str,
+        expected: &[u8],
+        to: NewEntry<'_>,
+    ) -> BackendResult<bool> {
+        let life = match to.life.checked()? {
+            Life::Keep | Life::Never => "NEVER".to_string(),
+            Life::In(ttl) => millis(ttl).to_string(),
+        };
+        self.shared.limits.check_value(to.value)?;
+        let keys = vec![self.shared.key(from)?, self.shared.key(to.key)?];
+        let invocation = Invocation::new(&script::MOVE, keys);
+        let invocation = invocation.arg(expected).arg(to.value).arg(life);
+        let connection = &self.shared.connection;
+        let reply = connection.script(&invocation, Repeat::Never).await?;
+        Ok(reply::integer(reply)? == 1)
+    }
+
     async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.shared.limits.check_entries(entries)?;
         let mut failures = Failures::default();

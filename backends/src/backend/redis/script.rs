@@ -93,6 +93,21 @@ return redis.pcall('UNLINK', KEYS[1])",
     )
 });
 
+/// Old and new key; expected value, new value, `NEVER` or milliseconds. Answers whether the entry was moved.
+pub(super) static MOVE: LazyLock<Source> = LazyLock::new(|| {
+    Source::new(
+        r"local present = redis.pcall('GET', KEYS[1])
+if present and present.err then return present end
+if present ~= ARGV[1] then return 0 end
+local set
+if ARGV[3] == 'NEVER' then set = redis.pcall('SET', KEYS[2], ARGV[2], 'NX')
+else set = redis.pcall('SET', KEYS[2], ARGV[2], 'PX', ARGV[3], 'NX') end
+if not set then return 0 end
+if set.err then return set end
+return redis.pcall('UNLINK', KEYS[1])",
+    )
+});
+
 /// Key; delta and, where there is a window, its milliseconds. Answers the sum as text and the remaining milliseconds.
 ///
 /// A user who may not run one of the commands gets the server's refusal and has counted nothing.
