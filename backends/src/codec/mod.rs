@@ -30,6 +30,8 @@
 mod bytes;
 mod cbor;
 mod decimal;
+#[cfg(feature = "postcard")]
+mod depth;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "postcard")]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::depth::Limited;
 use super::{Codec, raw_api, refused, undecodable};
 use crate::error::BackendResult;
 
@@ -41,10 +42,13 @@ impl Codec for Postcard {
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {
         let content = (bytes.strip_prefix(&[MARKER]))
             .ok_or_else(|| undecodable::<T>("no postcard marker", 0))?;
-        match postcard::take_from_bytes(content) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, rest)) => Err(undecodable::<T>("trailing bytes", bytes.len() - rest.len())),
-            Err(error) => Err(undecodable::<T>(describe(&error), 1)),
+        let mut reader = postcard::Deserializer::from_bytes(content);
+        let value = T::deserialize(Limited::new(&mut reader))
+            .map_err(|error| undecodable::<T>(describe(&error), 1))?;
+        match reader.finalize() {
+            Ok([]) => Ok(value),
+            Ok(rest) => Err(undecodable::<T>("trailing bytes", bytes.len() - rest.len())),
+            Err(error) => Err(undecodable::<T>(describe(&error), bytes.len())),
         }
     }
 }
@@ -60,7 +64,10 @@ fn describe(error: &postcard::Error) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+    use crate::codec::depth::DEEPEST;
     use crate::codec::{Decode, Encode};
 
     #[test]
@@ -77,5 +84,44 @@ mod tests {
         assert!(message(b"\xfc\x01ab").contains("trailing bytes at byte 3"));
         assert!(message(b"\xfc\x01\xff").contains("malformed"));
         assert!(message(b"\xfc\xff\xff\xff\xff\xff\xff\xff\xff\x01").contains("truncated"));
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Tree(Vec<Tree>);
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Chain {
+        End,
+        Link { next: Option<Box<Chain>> },
+    }
+
+    fn tree(levels: usize) -> Tree {
+        (1..levels).fold(Tree(Vec::new()), |tree, _| Tree(vec![tree]))
+    }
+
+    #[test]
+    fn a_value_that_is_nested_too_deep_is_refused() {
+        // Each level is a newtype and a sequence.
+        let deepest = tree(DEEPEST / 2);
+        let read = Postcard::<Tree>::decode(&Postcard(&deepest).encode().unwrap());
+        assert_eq!(read.unwrap().0, deepest);
+        let bytes = Postcard(&tree(DEEPEST / 2 + 1)).encode().unwrap();
+        assert!(Postcard::<Tree>::decode(&bytes).is_err());
+        let hostile = [&[MARKER][..], &[1; 1_000_000]].concat();
+        assert!(Postcard::<Tree>::decode(&hostile).is_err());
+        assert!(Postcard::<Chain>::decode(&hostile).is_err());
+    }
+
+    #[test]
+    fn every_form_is_read_through_the_limit() {
+        let chain = Chain::Link {
+            next: Some(Box::new(Chain::Link {
+                next: Some(Box::new(Chain::End)),
+            })),
+        };
+        let value = (chain, Some('x'), -1i128, 1.5f32, "text".to_string(), ());
+        let bytes = Postcard(&value).encode().unwrap();
+        type Value = (Chain, Option<char>, i128, f32, String, ());
+        assert_eq!(Postcard::<Value>::decode(&bytes).unwrap().0, value);
     }
 }

@@ -154,7 +154,8 @@ impl Changes {
     }
 
     fn compare_by_position(&mut self, old: &[Line], new: &[Line], codec: &str) {
-        // Other names don't matter where no name is written.
+        // An alias changes nothing where no name is written. A renamed field does fail: by their names alone one can't
+        // tell it from another field in its place.
         let old = without_aliases(old);
         let new = without_aliases(new);
         self.compare_lines(&old, &new, false);
