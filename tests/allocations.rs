@@ -4,7 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use reinhardt_backends::{Backend, Life, MemoryBackend, Write};
+use reinhardt_backends::{Backend, Keyspace, Life, MemoryBackend, Write};
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", version = 12, value = u8)]
+struct Page<'a> {
+    site: u32,
+    path: &'a str,
+}
 
 /// Returns how often `call`, which is ready at once, allocates.
 fn allocations<T, F: Future<Output = T>>(call: impl FnOnce() -> F) -> u64 {
@@ -85,4 +92,20 @@ fn reading_an_integer_allocates_nothing_more() {
         .unwrap()
         .unwrap();
     assert_eq!(allocations(|| backend.get::<i64>("hits")), 1);
+}
+
+#[test]
+fn a_short_key_allocates_nothing_and_a_long_one_once() {
+    let count = |path: &str| {
+        let building = allocation_counter::measure(|| {
+            let key = Page { site: 7, path }.key();
+            assert!(key.len() > path.len());
+        });
+        building.count_total
+    };
+    assert_eq!(count("/about us"), 0);
+    let odd = "a b:c".repeat(80);
+    for long in ["x".repeat(60), "x".repeat(1000), odd] {
+        assert_eq!(count(&long), 1, "{} bytes", long.len());
+    }
 }

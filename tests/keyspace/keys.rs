@@ -1,11 +1,14 @@
 //! The text of keys: every one is different, can be parsed back, and means nothing to anybody else.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::str::FromStr;
 
 use proptest::prelude::*;
-use reinhardt_backends::Keyspace;
-use reinhardt_backends::keyspace::{Entry, Key};
+use reinhardt_backends::keyspace::{Entry, Key, KeyBuilder, KeySegment};
+use reinhardt_backends::{ErrorKind, Keyspace, MemoryBackend};
+use uuid::Uuid;
 
 use crate::{Membership, Page, RateCounter, Session, member, session};
 
@@ -136,5 +139,145 @@ fn an_ip_address_is_one_segment() {
     assert_eq!(
         RateCounter::parse_key(&counter.key()),
         Some(("/login".to_string(), client))
+    );
+}
+
+#[derive(Debug, Clone, PartialEq, KeySegment)]
+struct Name(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, KeySegment)]
+enum Region {
+    #[keyspace(rename = "eu:west")]
+    Europe,
+    America,
+}
+
+/// Written by its `Display` text.
+#[derive(Debug, Clone, Copy, PartialEq, KeySegment)]
+#[keyspace(display)]
+struct Version {
+    major: u16,
+    minor: u16,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for Version {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (major, minor) = text.split_once('.').ok_or(())?;
+        let number = |text: &str| text.parse().map_err(drop);
+        Ok(Self {
+            major: number(major)?,
+            minor: number(minor)?,
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Keyspace)]
+#[keyspace(prefix = "odd.segments", ttl = "1m", value = u8)]
+struct OddSegments {
+    #[keyspace(tag)]
+    peer: SocketAddr,
+    id: Uuid,
+    name: Name,
+    region: Region,
+    version: Version,
+    letter: char,
+    flag: bool,
+}
+
+fn peer() -> impl Strategy<Value = SocketAddr> {
+    let v6 = (any::<u128>(), any::<u16>(), any::<u32>(), any::<u32>());
+    let v6 = v6.prop_map(|(ip, port, flowinfo, scope)| {
+        SocketAddr::V6(SocketAddrV6::new(ip.into(), port, flowinfo, scope))
+    });
+    prop_oneof![
+        (any::<u32>(), any::<u16>())
+            .prop_map(|(ip, port)| SocketAddr::from((Ipv4Addr::from(ip), port))),
+        v6,
+    ]
+}
+
+fn odd_segments() -> impl Strategy<Value = OddSegments> {
+    let region = prop_oneof![Just(Region::Europe), Just(Region::America)];
+    let version = (any::<u16>(), any::<u16>()).prop_map(|(major, minor)| Version { major, minor });
+    let scalars = (any::<char>(), any::<bool>());
+    (peer(), any::<u128>(), text(), region, version, scalars).prop_map(
+        |(peer, id, name, region, version, (letter, flag))| OddSegments {
+            peer,
+            id: Uuid::from_u128(id),
+            name: Name(name),
+            region,
+            version,
+            letter,
+            flag,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn segments_of_every_type_are_parsed_back(one in odd_segments(), other in odd_segments()) {
+        let key = one.key();
+        let (peer, id, name, region, version, letter, flag) = OddSegments::parse_key(&key).unwrap();
+        let read = OddSegments { peer, id, name, region, version, letter, flag };
+        prop_assert_eq!(&read, &one, "{}", key);
+        prop_assert_eq!(key == other.key(), one == other);
+    }
+
+    #[test]
+    fn addresses_that_differ_in_anything_have_different_keys(one in peer(), other in peer()) {
+        let of = |peer| OddSegments {
+            peer,
+            id: Uuid::nil(),
+            name: Name(String::new()),
+            region: Region::Europe,
+            version: Version { major: 0, minor: 0 },
+            letter: 'x',
+            flag: true,
+        };
+        prop_assert_eq!(of(one).key() == of(other).key(), one == other);
+    }
+}
+
+#[test]
+fn an_address_has_its_flow_information_in_its_key() {
+    let address = |flowinfo| SocketAddrV6::new(Ipv6Addr::LOCALHOST, 80, flowinfo, 0);
+    let text = |flowinfo| {
+        KeyBuilder::new(&Triple::INFO)
+            .field(&address(flowinfo))
+            .build()
+    };
+    assert_eq!(&*text(0), "triple:%5B%3A%3A1%5D%3A80");
+    assert_eq!(&*text(5), "triple:%5B%3A%3A1%5D%3A80/5");
+}
+
+#[test]
+fn a_variant_is_written_as_it_is_named() {
+    let text = |region: Region| KeyBuilder::new(&Triple::INFO).field(&region).build();
+    assert_eq!(&*text(Region::Europe), "triple:eu%3Awest");
+    assert_eq!(&*text(Region::America), "triple:America");
+    assert_eq!(<Region as KeySegment>::parse("Europe"), None);
+}
+
+#[tokio::test]
+async fn a_key_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
+    let backend = MemoryBackend::new();
+    let longest = "x".repeat(1024 - "session:".len());
+    session(&longest).save(&backend).await.unwrap();
+    assert!(Session::exists(&backend, &longest).await.unwrap());
+    let refused = session(&format!("{longest}x")).save(&backend).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidKey);
+    let refused = Session::get(&backend, ":".repeat(400)).await;
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        ErrorKind::InvalidKey,
+        "escapes count"
     );
 }
