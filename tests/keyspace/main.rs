@@ -2,6 +2,7 @@
 
 mod backends;
 mod computing;
+mod conflicts;
 mod counters;
 mod entries;
 mod futures;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use reinhardt_backends::{Backend, ErrorKind, Keyspace};
+use reinhardt_backends::{Backend, ErrorKind, Keyspace, RedisBackend};
+use reinhardt_backends_tests::Server;
 use serde::{Deserialize, Serialize};
 
 use crate::{MINUTE, about, on_both_backends};
@@ -201,4 +202,30 @@ async fn foreign_text_is_an_error_that_names_it_and_the_scan_goes_on(backend: Ar
         "{errors:?}"
     );
     assert!(errors[1].contains("\"device:one:a\\n\""), "{errors:?}");
+}
+
+#[tokio::test]
+async fn what_goes_together_goes_in_one_command() {
+    let server = Server::start();
+    let backend = RedisBackend::new(&server.url()).await.unwrap();
+    let ids: Vec<String> = (0..100).map(|id| id.to_string()).collect();
+    let keys = || ids.iter().map(|id| (1, id));
+    let devices = || ids.iter().map(|id| device(1, id));
+    Device::save_many(&backend, devices()).await.unwrap();
+    assert_eq!(Device::get_many(&backend, keys()).await.unwrap().len(), 100);
+    assert_eq!(Device::delete_many(&backend, keys()).await.unwrap(), 100);
+    assert_eq!(calls(&server, "mget"), 1);
+    assert_eq!(calls(&server, "unlink"), 1);
+    assert_eq!(calls(&server, "get"), 0);
+}
+
+/// How often the server has run a command.
+fn calls(server: &Server, command: &str) -> u64 {
+    let statistics = server.command("INFO commandstats");
+    let start = format!("cmdstat_{command}:calls=");
+    let line = statistics
+        .split("\r\n")
+        .find_map(|line| line.strip_prefix(&start));
+    let number = line.and_then(|line| line.split(',').next());
+    number.map_or(0, |number| number.parse().unwrap())
 }
