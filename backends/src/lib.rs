@@ -73,12 +73,14 @@ mod escape;
 pub mod keyspace;
 
 #[cfg(feature = "memory")]
-pub use backend::memory::{MemoryBackend, MemoryBackendBuilder};
+pub use backend::memory::{
+    Cause, Eviction, MemoryBackend, MemoryBackendBuilder, MemoryStats, Removal,
+};
 #[cfg(feature = "redis-backend")]
 pub use backend::redis::{RedisBackend, RedisBackendBuilder};
 pub use backend::{
-    Backend, Condition, Counted, Expiry, Instance, KeyStream, Life, Limits, MAX_TTL, NewEntry,
-    Stored, Write, check_ttl,
+    Backend, Condition, Counted, Expiry, InProcess, Instance, Kept, KeyStream, Life, Limits,
+    MAX_TTL, NewEntry, Stored, Write, check_ttl,
 };
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;

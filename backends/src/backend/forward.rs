@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::in_process::InProcess;
 use super::life::{Expiry, Life};
 use super::limits::Limits;
 use super::stored::Stored;
@@ -68,6 +69,10 @@ macro_rules! forward_backend {
 
             fn instance(&self) -> Instance {
                 (**self).instance()
+            }
+
+            fn in_process(&self) -> Option<&dyn InProcess> {
+                (**self).in_process()
             }
 
             fn set<V: Encode>(

@@ -1,6 +1,8 @@
 //! The contract between users and stores: the [`Backend`] trait and the types in its signatures.
 
+pub(crate) mod direct;
 mod forward;
+mod in_process;
 mod instance;
 mod life;
 mod limits;
@@ -22,6 +24,7 @@ use futures_util::TryStreamExt;
 use crate::codec::{Decode, Encode};
 use crate::error::{BackendResult, Failures};
 
+pub use in_process::{InProcess, Kept};
 pub use instance::Instance;
 pub use life::{Expiry, Life, MAX_TTL, check_ttl};
 pub use limits::Limits;
@@ -357,6 +360,14 @@ pub trait Backend: Send + Sync {
     /// their own.
     fn instance(&self) -> Instance {
         Instance::of(self)
+    }
+
+    /// Returns the part of a backend in this process that answers at once; none unless overridden.
+    ///
+    /// Accessors use it in place of the methods of the same names. A wrapper that does something of its own in one of these
+    /// leaves it at none, or its own part is passed by.
+    fn in_process(&self) -> Option<&dyn InProcess> {
+        None
     }
 
     // What users call: generic, in terms of the above.

@@ -1,8 +1,11 @@
 //! The exact bytes of an entry, as a backend holds them.
 
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "memory")]
+use super::memory::Entry;
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
@@ -16,8 +19,14 @@ pub struct Stored(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Short { length: u8, bytes: [u8; SHORT] },
+    Short {
+        length: u8,
+        bytes: [u8; SHORT],
+    },
     Shared(Arc<[u8]>),
+    /// The bytes of an entry in the memory of this process, which it keeps for as long.
+    #[cfg(feature = "memory")]
+    Entry(Entry),
 }
 
 /// Long enough for every decimal `i64` and `u64`, so that reading a counter allocates nothing.
@@ -29,6 +38,26 @@ impl Stored {
         match &self.0 {
             Repr::Short { length, bytes } => &bytes[..usize::from(*length)],
             Repr::Shared(bytes) => bytes,
+            #[cfg(feature = "memory")]
+            Repr::Entry(entry) => entry.bytes(),
+        }
+    }
+
+    /// Returns what is kept decoded beside these bytes, if it is a `T` of this codec.
+    pub(crate) fn kept<T: Any + Send + Sync>(&self, codec: TypeId) -> Option<Arc<T>> {
+        match &self.0 {
+            #[cfg(feature = "memory")]
+            Repr::Entry(entry) => entry.kept()?.value(codec),
+            _ => None,
+        }
+    }
+
+    /// Returns the entry in memory that these are the bytes of.
+    #[cfg(feature = "memory")]
+    pub(super) fn entry(&self) -> Option<&Entry> {
+        match &self.0 {
+            Repr::Entry(entry) => Some(entry),
+            _ => None,
         }
     }
 
@@ -59,6 +88,16 @@ impl From<&[u8]> for Stored {
 impl From<Arc<[u8]>> for Stored {
     fn from(bytes: Arc<[u8]>) -> Self {
         Self(Repr::Shared(bytes))
+    }
+}
+
+#[cfg(feature = "memory")]
+impl From<Entry> for Stored {
+    fn from(entry: Entry) -> Self {
+        match entry.integer() {
+            Some(integer) => itoa::Buffer::new().format(integer).as_bytes().into(),
+            None => Self(Repr::Entry(entry)),
+        }
     }
 }
 

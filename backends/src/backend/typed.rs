@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use super::direct;
 use super::life::{Expiry, Life};
 use super::stored::Stored;
 use super::{Backend, Condition, NewEntry, Write};
@@ -13,7 +14,7 @@ pub(crate) async fn get<B: Backend + ?Sized, V: Decode>(
     backend: &B,
     key: &str,
 ) -> BackendResult<Option<V>> {
-    decoded(backend.get_stored(key).await?)
+    decoded(direct::get_stored(backend, key).await?)
 }
 
 pub(crate) async fn take<B: Backend + ?Sized, V: Decode>(
@@ -52,7 +53,7 @@ pub(crate) fn write<'b, 'k, 'c, B: Backend + ?Sized, V: Encode + ?Sized>(
     let encoded = value.encode();
     async move {
         let options = Write::new(life).when(condition);
-        backend.write(key, &encoded?, options).await
+        direct::write(backend, key, &encoded?, options).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Counter;
 use super::key::Key;
-use crate::backend::{Backend, Counted, Life};
+use crate::backend::{Backend, Counted, Life, direct};
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
@@ -18,7 +18,7 @@ where
     K: Counter,
     B: Backend + ?Sized,
 {
-    async move { backend.increment(&key, window::<K>()).await }
+    async move { Ok(add::<K, B>(backend, &key, 1).await?.value) }
 }
 
 /// Adds `delta`, which may be negative, and returns the sum.
@@ -35,10 +35,7 @@ where
     K: Counter,
     B: Backend + ?Sized,
 {
-    async move {
-        let counted = backend.increment_by(&key, delta, window::<K>()).await?;
-        Ok(counted.value)
-    }
+    async move { Ok(add::<K, B>(backend, &key, delta).await?.value) }
 }
 
 /// Adds one and returns the sum and what is left of the window.
@@ -50,7 +47,7 @@ where
     K: Counter,
     B: Backend + ?Sized,
 {
-    async move { backend.increment_by(&key, 1, window::<K>()).await }
+    async move { add::<K, B>(backend, &key, 1).await }
 }
 
 /// Returns the sum; zero if there is no live counter.
@@ -63,11 +60,19 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match backend.get_stored(&key).await? {
+        match direct::get_stored(backend, &key).await? {
             Some(stored) => i64::decode(stored.as_bytes()),
             None => Ok(0),
         }
     }
+}
+
+async fn add<K: Counter, B: Backend + ?Sized>(
+    backend: &B,
+    key: &Key,
+    delta: i64,
+) -> BackendResult<Counted> {
+    direct::increment_by(backend, key, delta, window::<K>()).await
 }
 
 fn window<K: Counter>() -> Option<Duration> {

@@ -10,7 +10,7 @@ use super::Valued;
 use super::key::Key;
 use super::value::{ValueArg, decode, find, remove_older};
 use super::versions::Places;
-use crate::backend::{Backend, Condition, Instance, Stored, Write};
+use crate::backend::{Backend, Condition, Instance, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult};
 
 /// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
@@ -42,7 +42,7 @@ where
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
 {
-    let places = Places::new(key, &K::INFO);
+    let places = Places::of::<K>(key);
     if let Some(value) = look::<K, B>(backend, &places).await? {
         return Ok(value);
     }
@@ -93,14 +93,14 @@ where
 {
     let key = places.newest();
     let absent = Write::new(K::INFO.new_life()).when(Condition::Absent);
-    if !backend.write(key, encoded, absent).await?
-        && let Some(stored) = backend.get_stored(key).await?
+    if !direct::write(backend, key, encoded, absent).await?
+        && let Some(stored) = direct::get_stored(backend, key).await?
     {
         if let Some(present) = decode::<K>(0, &stored)? {
             return Ok(Some(present));
         }
         let instead = Write::new(K::INFO.new_life()).when(Condition::Equals(stored.as_bytes()));
-        backend.write(key, encoded, instead).await?;
+        direct::write(backend, key, encoded, instead).await?;
     }
     let removed = remove_older(backend, places, 0).await;
     removed.map(|_| None).map_err(|error| error.after(true))

@@ -121,7 +121,7 @@ where
 }
 
 fn places<K: Keyspace>(keys: Vec<Key>) -> Vec<Places> {
-    let places = keys.into_iter().map(|key| Places::new(key, &K::INFO));
+    let places = keys.into_iter().map(|key| Places::of::<K>(key));
     places.collect()
 }
 

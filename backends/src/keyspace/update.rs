@@ -9,7 +9,7 @@ use super::Valued;
 use super::key::Key;
 use super::value::{ValueArg, decode, remove_older};
 use super::versions::Places;
-use crate::backend::{Backend, Condition, Expiry, Life, NewEntry, Stored, Write};
+use crate::backend::{Backend, Condition, Expiry, Life, NewEntry, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// After so many lost races an update gives up.
@@ -131,7 +131,7 @@ where
     F: FnMut(Option<K::Value>) -> Result<Option<K::Value>, E>,
     E: From<BackendError>,
 {
-    let places = Places::new(key, &K::INFO);
+    let places = Places::of::<K>(key);
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
         let found = find(backend, &places).await?;
@@ -165,7 +165,7 @@ pub(super) async fn write_if_present<B: Backend + ?Sized>(
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
         let options = Write::new(life).when(Condition::Present);
-        if backend.write(places.newest(), value, options).await? {
+        if direct::write(backend, places.newest(), value, options).await? {
             let removed = remove_older(backend, places, 0).await;
             return removed.map(|_| true).map_err(|error| error.after(true));
         }
@@ -195,7 +195,7 @@ struct Found {
 async fn find<B: Backend + ?Sized>(backend: &B, places: &Places) -> BackendResult<Option<Found>> {
     for (back, key) in places.search() {
         let found = if back == 0 {
-            (backend.get_stored(key).await?).map(|stored| (stored, Life::Keep))
+            (direct::get_stored(backend, key).await?).map(|stored| (stored, Life::Keep))
         } else {
             // It will be written under another key, which has no life to keep.
             (backend.read(key).await?).map(|(stored, expiry)| match expiry {
@@ -228,11 +228,11 @@ async fn swap<B: Backend + ?Sized>(
     let swapped = match found {
         None => {
             let absent = Write::new(life).when(Condition::Absent);
-            backend.write(key, value, absent).await?
+            direct::write(backend, key, value, absent).await?
         }
         Some(found) if found.back == 0 => {
             let same = Write::new(life).when(Condition::Equals(found.stored.as_bytes()));
-            backend.write(key, value, same).await?
+            direct::write(backend, key, value, same).await?
         }
         Some(found) => {
             let to = NewEntry { key, value, life };

@@ -10,7 +10,7 @@ use super::key::Key;
 use super::update::write_if_present;
 use super::versions::Places;
 use super::{Entry, Keyspace, Valued};
-use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
+use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write, direct};
 use crate::codec::Codec;
 use crate::error::{BackendResult, ErrorKind};
 
@@ -66,7 +66,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match find::<K, B>(backend, &Places::new(key, &K::INFO)).await? {
+        match find::<K, B>(backend, &Places::of::<K>(key)).await? {
             Some((back, stored)) => decode::<K>(back, &stored),
             None => Ok(None),
         }
@@ -120,14 +120,14 @@ where
     let encoded = value.encode::<K::Codec>();
     async move {
         let encoded = encoded?;
-        let places = Places::new(key, &K::INFO);
+        let places = Places::of::<K>(key);
         for older in places.older_than(0) {
             if backend.exists(older).await? {
                 return Ok(false);
             }
         }
         let options = Write::new(K::INFO.new_life()).when(Condition::Absent);
-        backend.write(places.newest(), &encoded, options).await
+        direct::write(backend, places.newest(), &encoded, options).await
     }
 }
 
@@ -144,7 +144,7 @@ where
 {
     let encoded = value.encode::<K::Codec>();
     async move {
-        let places = Places::new(key, &K::INFO);
+        let places = Places::of::<K>(key);
         write_if_present(backend, &places, &encoded?, K::INFO.new_life()).await
     }
 }
@@ -216,7 +216,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match take_newest(backend, &Places::new(key, &K::INFO)).await? {
+        match take_newest(backend, &Places::of::<K>(key)).await? {
             Some((back, stored)) => decode::<K>(back, &stored),
             None => Ok(None),
         }
@@ -233,7 +233,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let places = Places::new(key, &K::INFO);
+        let places = Places::of::<K>(key);
         let older = remove_older(backend, &places, 0).await?;
         let newest = backend.delete(places.newest()).await;
         Ok(newest.map_err(|error| error.after(older))? || older)
@@ -250,7 +250,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::new(key, &K::INFO).search() {
+        for (_, key) in Places::of::<K>(key).search() {
             if backend.exists(key).await? {
                 return Ok(true);
             }
@@ -269,7 +269,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::new(key, &K::INFO).search() {
+        for (_, key) in Places::of::<K>(key).search() {
             if let Some(expiry) = backend.ttl(key).await? {
                 return Ok(Some(expiry));
             }
@@ -288,7 +288,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::new(key, &K::INFO).search() {
+        for (_, key) in Places::of::<K>(key).search() {
             if backend.expire(key, K::INFO.new_life()).await? {
                 return Ok(true);
             }
@@ -308,8 +308,8 @@ where
 {
     for (back, key) in places.search() {
         let stored = match K::INFO.renewal() {
-            Some(ttl) => backend.renew_stored(key, ttl).await?,
-            None => backend.get_stored(key).await?,
+            Some(ttl) => direct::renew_stored(backend, key, ttl).await?,
+            None => direct::get_stored(backend, key).await?,
         };
         if let Some(stored) = stored {
             return Ok(Some((back, stored)));
@@ -355,9 +355,9 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let places = Places::new(key, &K::INFO);
+        let places = Places::of::<K>(key);
         let options = Write::new(life);
-        backend.write(places.newest(), &encoded?, options).await?;
+        direct::write(backend, places.newest(), &encoded?, options).await?;
         let removed = remove_older(backend, &places, 0).await;
         removed.map(drop).map_err(|error| error.after(true))
     }

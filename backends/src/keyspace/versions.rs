@@ -1,5 +1,6 @@
 //! Where an entry can be: under the key of its keyspace, or under that of a version that it migrates from.
 
+use super::Keyspace;
 use super::info::KeyspaceInfo;
 use super::key::Key;
 
@@ -16,6 +17,15 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// Returns the keys of one entry of `K`.
+    pub(super) fn of<K: Keyspace>(key: Key) -> Self {
+        if K::INFO.migrates.is_none() {
+            let older = Vec::new();
+            return Self { newest: key, older };
+        }
+        Self::new(key, &K::INFO)
+    }
+
     pub(super) fn new(key: Key, keyspace: &KeyspaceInfo) -> Self {
         let older = keyspace.versions().enumerate().skip(1);
         let older = older.filter_map(|(back, older)| Some((back, key.moved(keyspace, older)?)));

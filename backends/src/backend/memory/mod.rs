@@ -1,6 +1,13 @@
 //! The in-process backend.
 
+mod bounds;
+mod builder;
+mod clock;
+mod entry;
+mod queues;
+mod removal;
 mod shard;
+mod stats;
 mod store;
 mod worker;
 
@@ -9,7 +16,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::bounds::Eviction;
+pub use self::builder::MemoryBackendBuilder;
+pub(super) use self::entry::Entry;
+pub use self::removal::{Cause, Removal};
+pub use self::stats::MemoryStats;
 use self::store::Store;
+use super::in_process::{InProcess, Kept};
 use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
@@ -24,10 +37,13 @@ use crate::error::BackendResult;
 /// * Every operation is atomic: it holds the lock of the shard that its key is in (`move_entry` of two), and never while
 ///   an `.await` or code of yours runs. Entries hold encoded bytes, so readers see what they would see of a Redis server.
 /// * An entry is absent from the instant of its deadline on. Expired entries give their memory back without being
-///   read: a write sweeps its shard when as many writes as half of its entries have passed, and on a tokio runtime a
-///   task sweeps all shards every second, one after the other. The task is started by the first write that sets an end,
-///   started anew when its runtime has ended, and gone with the last clone.
+///   read: every write looks at a few of its shard's entries once one is due, and on a tokio runtime a task looks
+///   through all of them every second, or as often as half a percent of a core allows. The task is started by the first
+///   write that sets an end, started anew when its runtime has ended, and gone with the last clone.
 /// * `new` and every operation work without a runtime too, on any executor.
+/// * Without bounds it grows as the process does. With [`max_entries`](MemoryBackendBuilder::max_entries) or
+///   [`max_bytes`](MemoryBackendBuilder::max_bytes) it never holds more, and either refuses what is new
+///   ([`Full`](crate::ErrorKind::Full)) or gives up what is used least: see [`Eviction`].
 ///
 /// # Time
 ///
@@ -54,27 +70,21 @@ pub struct MemoryBackend {
     store: Arc<Store>,
 }
 
-/// Sets up a [`MemoryBackend`].
-#[derive(Debug, Clone, Default)]
-#[must_use]
-pub struct MemoryBackendBuilder {
-    limits: Limits,
-}
-
 impl MemoryBackend {
-    /// Makes an empty store; works in and out of a runtime.
+    /// Makes an empty store without bounds; works in and out of a runtime.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins to set up a store with other limits than the default ones.
+    /// Begins to set up a store with bounds, or with other limits than the default ones.
     pub fn builder() -> MemoryBackendBuilder {
         MemoryBackendBuilder::default()
     }
 
     /// Returns how many live entries there are.
     ///
-    /// It looks at every entry, some ten nanoseconds each: meant for tests and occasional looks.
+    /// It looks at every entry, some ten nanoseconds each: meant for tests and occasional looks. [`stats`](Self::stats)
+    /// counts entries at no cost.
     pub fn len(&self) -> usize {
         self.store.len()
     }
@@ -83,25 +93,33 @@ impl MemoryBackend {
     pub fn is_empty(&self) -> bool {
         self.store.is_empty()
     }
+
+    /// Returns what the store holds and has done so far; takes some microseconds, however much it holds.
+    pub fn stats(&self) -> MemoryStats {
+        self.store.stats()
+    }
 }
 
-impl MemoryBackendBuilder {
-    /// Sets the longest key, in bytes; 1 KiB unless set.
-    pub fn key_limit(mut self, bytes: usize) -> Self {
-        self.limits.key = bytes;
-        self
+impl InProcess for MemoryBackend {
+    fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+        self.store.get(key)
     }
 
-    /// Sets the largest encoded value, in bytes; 16 MiB unless set.
-    pub fn value_limit(mut self, bytes: usize) -> Self {
-        self.limits.value = bytes;
-        self
+    fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.store.write(key, value, options)
     }
 
-    /// Makes the empty store.
-    pub fn build(self) -> MemoryBackend {
-        MemoryBackend {
-            store: Arc::new(Store::new(self.limits)),
+    fn increment_by(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        self.store.increment_by(key, delta, ttl)
+    }
+
+    fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        self.store.renew(key, check_ttl(ttl)?)
+    }
+
+    fn keep(&self, key: &str, stored: &Stored, value: Kept) {
+        if let Some(entry) = stored.entry() {
+            self.store.keep(key, entry, value);
         }
     }
 }
@@ -117,7 +135,7 @@ impl Backend for MemoryBackend {
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        Ok(self.store.remove(key, expected)?.is_some())
+        self.store.remove(key, expected)
     }
 
     async fn increment_by(
@@ -146,7 +164,7 @@ impl Backend for MemoryBackend {
     }
 
     async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.store.remove(key, None)
+        self.store.take(key)
     }
 
     async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
@@ -177,7 +195,7 @@ impl Backend for MemoryBackend {
     }
 
     async fn delete(&self, key: &str) -> BackendResult<bool> {
-        Ok(self.store.remove(key, None)?.is_some())
+        self.store.remove(key, None)
     }
 
     async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
@@ -185,7 +203,7 @@ impl Backend for MemoryBackend {
     }
 
     async fn compare_and_delete(&self, key: &str, expected: &Stored) -> BackendResult<bool> {
-        Ok(self.store.remove(key, Some(expected.as_bytes()))?.is_some())
+        self.store.remove(key, Some(expected.as_bytes()))
     }
 
     async fn exists(&self, key: &str) -> BackendResult<bool> {
@@ -218,5 +236,9 @@ impl Backend for MemoryBackend {
 
     fn instance(&self) -> Instance {
         Instance::of(&*self.store)
+    }
+
+    fn in_process(&self) -> Option<&dyn InProcess> {
+        Some(self)
     }
 }

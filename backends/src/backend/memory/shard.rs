@@ -1,26 +1,49 @@
 //! One shard of a store: a hash table of entries that end, to be used under its lock.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::{self, OccupiedEntry};
-use tokio::time::Instant;
 
+use super::bounds::{Bounds, Eviction, NoRoom};
+use super::clock::Moment;
+use super::entry::Entry;
+use super::queues::Queues;
+use super::removal::{Cause, Removed};
+use crate::backend::in_process::Kept;
 use crate::backend::life::{Expiry, Life};
-use crate::backend::stored::Stored;
 use crate::backend::{Condition, Counted, Write};
-use crate::codec::parse_integer;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The entries whose keys hash to one shard. Entries past their deadline may still be here; no method shows them.
-#[derive(Debug, Default)]
+///
+/// What leaves is handed out to be dropped after the lock.
+#[derive(Debug)]
 pub(super) struct Shard {
     entries: HashTable<Entry>,
-    /// No entry ends before this instant; `None` if no entry ends.
-    earliest: Option<Instant>,
-    /// Writes since the last sweep.
-    writes: usize,
+    /// No entry ends before this moment.
+    earliest: Moment,
+    pass: Pass,
+    /// What all entries weigh.
+    bytes: usize,
+    bounds: Option<Arc<Bounds>>,
+    /// The order of eviction, where there is one.
+    queues: Option<Box<Queues>>,
+    expired: u64,
+    evicted: u64,
+}
+
+/// How far a look at all entries for those that have ended has come.
+#[derive(Debug)]
+struct Pass {
+    /// The next bucket to look at.
+    next: usize,
+    /// How many there were at the beginning: a table that has grown or shrunk is looked through anew.
+    buckets: usize,
+    /// The earliest end of those that were looked at and stay.
+    kept: Moment,
+    /// The earliest end that was set since the beginning.
+    set: Moment,
 }
 
 /// A key's place: its text and the hash of it.
@@ -30,166 +53,133 @@ pub(super) struct Place<'a> {
     pub(super) hash: u64,
 }
 
-#[derive(Debug)]
-struct Entry {
-    key: Box<str>,
-    value: Value,
-    deadline: Option<Instant>,
-}
-
-/// What an entry holds: the bytes as they were written, counters as what they say.
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    Integer(i64),
-    Bytes(Arc<[u8]>),
-}
-
-/// A shard this small isn't worth sweeping on a write, nor worth shrinking.
+/// How many buckets a write looks at while something is due: as many as leave sooner than writes bring new ones.
+const BUCKETS_A_WRITE: usize = 8;
+/// A shard this small isn't worth shrinking.
 const SMALL: usize = 64;
 
-impl From<&[u8]> for Value {
-    fn from(bytes: &[u8]) -> Self {
-        match parse_integer(bytes) {
-            Some(integer) => Self::Integer(integer),
-            None => Self::Bytes(bytes.into()),
-        }
-    }
-}
-
-impl Value {
-    fn holds(&self, bytes: &[u8]) -> bool {
-        match self {
-            Self::Integer(integer) => itoa::Buffer::new().format(*integer).as_bytes() == bytes,
-            Self::Bytes(own) => **own == *bytes,
-        }
-    }
-}
-
-impl From<Value> for Stored {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Integer(integer) => itoa::Buffer::new().format(integer).as_bytes().into(),
-            Value::Bytes(bytes) => bytes.into(),
-        }
-    }
-}
-
-impl Entry {
-    fn is_live(&self, now: Instant) -> bool {
-        self.deadline.is_none_or(|deadline| now < deadline)
-    }
-
-    fn expiry(&self, now: Instant) -> Expiry {
-        expiry(self.deadline, now)
-    }
-}
-
 impl Shard {
-    pub(super) fn get(&self, place: Place<'_>, now: Instant) -> Option<Value> {
-        Some(self.live(place, now)?.value.clone())
+    pub(super) fn new(bounds: Option<Arc<Bounds>>) -> Self {
+        let evicts = bounds
+            .as_ref()
+            .is_some_and(|bounds| bounds.eviction == Eviction::S3Fifo);
+        Self {
+            entries: HashTable::new(),
+            earliest: Moment::NEVER,
+            pass: Pass::new(0),
+            bytes: 0,
+            bounds,
+            queues: evicts.then(Box::default),
+            expired: 0,
+            evicted: 0,
+        }
     }
 
-    pub(super) fn read(&self, place: Place<'_>, now: Instant) -> Option<(Value, Expiry)> {
-        let entry = self.live(place, now)?;
-        Some((entry.value.clone(), entry.expiry(now)))
+    /// Returns the entry under a key, which may have ended.
+    pub(super) fn find(&self, place: Place<'_>) -> Option<&Entry> {
+        let same_key = |entry: &Entry| entry.key() == place.key.as_bytes();
+        self.entries.find(place.hash, same_key)
     }
 
-    pub(super) fn expiry(&self, place: Place<'_>, now: Instant) -> Option<Expiry> {
-        Some(self.live(place, now)?.expiry(now))
+    /// Returns the entry under a key, which may have ended, and notes that it was used.
+    pub(super) fn find_to_use(&self, place: Place<'_>) -> Option<&Entry> {
+        let entry = self.find(place)?;
+        if self.queues.is_some() {
+            entry.note_use();
+        }
+        Some(entry)
     }
 
-    /// Writes if the condition holds. Gives the value that was replaced back, or the new one if it wasn't written, so
-    /// that it is freed after the lock.
+    /// Writes if the condition holds; gives the entry back if there is no room for it.
     pub(super) fn write(
         &mut self,
         place: Place<'_>,
-        value: Value,
+        entry: Entry,
         options: Write<'_>,
-        now: Instant,
-        rehash: impl Fn(&str) -> u64,
-    ) -> (bool, Option<Value>) {
-        let found = self.entry(place, rehash);
-        let live = match &found {
-            hash_table::Entry::Occupied(found) => Some(found.get()).filter(|e| e.is_live(now)),
-            hash_table::Entry::Vacant(_) => None,
-        };
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<bool, (NoRoom, Entry)> {
+        let live = self.live(place, now);
         let holds = match options.condition {
             Condition::Always => true,
             Condition::Absent => live.is_none(),
             Condition::Present => live.is_some(),
-            Condition::Equals(bytes) => live.is_some_and(|entry| entry.value.holds(bytes)),
+            Condition::Equals(bytes) => live.is_some_and(|entry| entry.holds(bytes)),
         };
         if !holds {
-            return (false, Some(value));
+            return Ok(false);
         }
-        let present = live.and_then(|entry| entry.deadline);
-        let deadline = deadline(options.life, present, now);
-        let replaced = put(found, place, value, deadline);
-        self.wrote(deadline, now);
-        (true, replaced)
+        let present = live.map_or(Moment::NEVER, Entry::deadline);
+        entry.set_deadline(deadline(options.life, present, now));
+        self.put(place, entry, now, rehash, removed)?;
+        Ok(true)
     }
 
+    /// `window` is checked.
     pub(super) fn increment_by(
         &mut self,
         place: Place<'_>,
         delta: i64,
         window: Life,
-        now: Instant,
-        rehash: impl Fn(&str) -> u64,
-    ) -> BackendResult<Counted> {
-        let found = self.entry(place, rehash);
-        let (present, end) = match &found {
-            hash_table::Entry::Occupied(found) if found.get().is_live(now) => {
-                let Value::Integer(present) = found.get().value else {
-                    return Err(BackendError::new(
-                        ErrorKind::WrongType,
-                        "the stored value is not an integer in the range of i64",
-                    ));
-                };
-                (present, found.get().deadline)
-            }
-            _ => (0, None),
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<BackendResult<Counted>, NoRoom> {
+        let Some(entry) = self.live(place, now) else {
+            let entry = Entry::counter(place.key, delta);
+            let end = deadline(window, Moment::NEVER, now);
+            entry.set_deadline(end);
+            let put = self.put(place, entry, now, rehash, removed);
+            put.map_err(|(no_room, _)| no_room)?;
+            return Ok(Ok(Counted {
+                value: delta,
+                expiry: expiry(end, now),
+            }));
         };
-        let sum = present.checked_add(delta).ok_or_else(|| {
-            BackendError::new(ErrorKind::Overflow, "the sum leaves the range of i64")
-        })?;
-        let end = end.or_else(|| deadline(window, None, now));
-        put(found, place, Value::Integer(sum), end);
-        self.wrote(end, now);
-        Ok(Counted {
-            value: sum,
+        let Some(present) = entry.integer() else {
+            return Ok(Err(BackendError::new(
+                ErrorKind::WrongType,
+                "the stored value is not an integer in the range of i64",
+            )));
+        };
+        let Some(value) = present.checked_add(delta) else {
+            return Ok(Err(BackendError::new(
+                ErrorKind::Overflow,
+                "the sum leaves the range of i64",
+            )));
+        };
+        entry.set_integer(value);
+        let mut end = entry.deadline();
+        if end == Moment::NEVER && window != Life::Never {
+            end = deadline(window, end, now);
+            entry.set_deadline(end);
+        }
+        if self.queues.is_some() {
+            entry.note_use();
+        }
+        self.wrote(end, now, removed);
+        Ok(Ok(Counted {
+            value,
             expiry: expiry(end, now),
-        })
+        }))
     }
 
-    pub(super) fn expire(&mut self, place: Place<'_>, life: Life, now: Instant) -> bool {
-        let Ok(mut found) = self.occupied(place) else {
+    /// Gives a live entry another life; `life` is checked.
+    pub(super) fn expire(
+        &mut self,
+        place: Place<'_>,
+        life: Life,
+        now: Moment,
+        removed: &mut Removed,
+    ) -> bool {
+        let Some(entry) = self.live(place, now) else {
             return false;
         };
-        let entry = found.get_mut();
-        if !entry.is_live(now) {
-            return false;
-        }
-        let end = deadline(life, entry.deadline, now);
-        entry.deadline = end;
-        self.wrote(end, now);
+        let end = deadline(life, entry.deadline(), now);
+        entry.set_deadline(end);
+        self.wrote(end, now, removed);
         true
-    }
-
-    /// Returns the value and gives the entry `ttl` to live if it would end sooner.
-    pub(super) fn renew(&mut self, place: Place<'_>, ttl: Duration, now: Instant) -> Option<Value> {
-        let mut found = self.occupied(place).ok()?;
-        let entry = found.get_mut();
-        if !entry.is_live(now) {
-            return None;
-        }
-        let value = entry.value.clone();
-        let renewed = now.checked_add(ttl);
-        if let (Some(present), Some(renewed)) = (entry.deadline, renewed) {
-            // Later than before: `earliest` stays true.
-            entry.deadline = Some(present.max(renewed));
-        }
-        Some(value)
     }
 
     /// Removes the live entry, if `expected` is given only while it holds these bytes.
@@ -197,46 +187,127 @@ impl Shard {
         &mut self,
         place: Place<'_>,
         expected: Option<&[u8]>,
-        now: Instant,
-    ) -> Option<Value> {
-        let found = self.occupied(place).ok()?;
-        if !found.get().is_live(now) {
+        now: Moment,
+        removed: &mut Removed,
+    ) -> Option<Entry> {
+        let entry = self.live(place, now)?;
+        if expected.is_some_and(|expected| !entry.holds(expected)) {
             return None;
         }
-        if expected.is_some_and(|expected| !found.get().value.holds(expected)) {
-            return None;
-        }
-        Some(found.remove().0.value)
+        let entry = occupied(&mut self.entries, place).ok()?.remove().0;
+        self.left(entry.clone(), Cause::Removed, removed);
+        Some(entry)
     }
 
     /// Says whether a live entry holds exactly these bytes.
-    pub(super) fn holds(&self, place: Place<'_>, expected: &[u8], now: Instant) -> bool {
+    pub(super) fn holds(&self, place: Place<'_>, expected: &[u8], now: Moment) -> bool {
         let entry = self.live(place, now);
-        entry.is_some_and(|entry| entry.value.holds(expected))
+        entry.is_some_and(|entry| entry.holds(expected))
+    }
+
+    /// Keeps a decoded value beside `entry` if that is the one in the table; gives it back if it doesn't.
+    pub(super) fn keep(
+        &mut self,
+        place: Place<'_>,
+        entry: &Entry,
+        value: Box<Kept>,
+    ) -> Result<(), (Option<NoRoom>, Box<Kept>)> {
+        let is_there = self.find(place).is_some_and(|found| found.is(entry));
+        if !is_there || entry.kept().is_some() {
+            return Err((None, value));
+        }
+        let bytes = value.bytes();
+        if let Some(bounds) = &self.bounds
+            && let Err(no_room) = bounds.reserve(0, bytes)
+        {
+            return Err((Some(no_room), value));
+        }
+        self.bytes += bytes;
+        entry.keep(value).map_err(|value| {
+            self.bytes -= bytes;
+            if let Some(bounds) = &self.bounds {
+                bounds.release(0, bytes);
+            }
+            (None, value)
+        })
     }
 
     /// Removes the entries whose keys begin with `prefix` and returns how many live ones there were.
-    pub(super) fn clear_prefix(&mut self, prefix: &str, now: Instant) -> u64 {
-        let mut removed = 0;
-        self.retain(|entry| {
-            let keep = !entry.key.starts_with(prefix);
-            removed += u64::from(!keep && entry.is_live(now));
-            keep
-        });
-        removed
-    }
-
-    /// Removes the entries that have ended, if one may have.
-    pub(super) fn sweep(&mut self, now: Instant) {
-        self.writes = 0;
-        if self.earliest.is_some_and(|earliest| earliest <= now) {
-            self.retain(|entry| entry.is_live(now));
+    pub(super) fn clear_prefix(&mut self, prefix: &str, now: Moment, removed: &mut Removed) -> u64 {
+        let in_prefix = |entry: &mut Entry| entry.key().starts_with(prefix.as_bytes());
+        let cleared: Vec<Entry> = self.entries.extract_if(in_prefix).collect();
+        let mut live = 0;
+        for entry in cleared {
+            let is_live = entry.is_live(|| now);
+            live += u64::from(is_live);
+            self.left(
+                entry,
+                if is_live {
+                    Cause::Removed
+                } else {
+                    Cause::Expired
+                },
+                removed,
+            );
         }
+        live
     }
 
-    pub(super) fn live_keys(&self, now: Instant) -> impl Iterator<Item = &str> {
-        let live = self.entries.iter().filter(move |entry| entry.is_live(now));
-        live.map(|entry| &*entry.key)
+    /// Gives one entry up, and says whether there was one.
+    pub(super) fn evict(&mut self, now: Moment, removed: &mut Removed) -> bool {
+        let Some(queues) = &mut self.queues else {
+            return false;
+        };
+        let Some((hash, entry)) = queues.choose(&self.entries) else {
+            return false;
+        };
+        if let Ok(found) = self.entries.find_entry(hash, |other| other.is(&entry)) {
+            found.remove();
+        }
+        let cause = if entry.is_live(|| now) {
+            Cause::Evicted
+        } else {
+            Cause::Expired
+        };
+        self.left(entry, cause, removed);
+        true
+    }
+
+    /// Removes what has ended from among the next `buckets`, and says whether there may be more.
+    pub(super) fn sweep(&mut self, buckets: usize, now: Moment, removed: &mut Removed) -> bool {
+        if self.earliest > now {
+            return false;
+        }
+        if self.pass.next == 0 || self.pass.buckets != self.entries.num_buckets() {
+            self.pass = Pass::new(self.entries.num_buckets());
+        }
+        let end = self.pass.buckets.min(self.pass.next + buckets);
+        for bucket in self.pass.next..end {
+            let Ok(found) = self.entries.get_bucket_entry(bucket) else {
+                continue;
+            };
+            if found.get().is_live(|| now) {
+                self.pass.kept = self.pass.kept.min(found.get().deadline());
+            } else {
+                let entry = found.remove().0;
+                self.left(entry, Cause::Expired, removed);
+            }
+        }
+        self.pass.next = end;
+        if end < self.pass.buckets {
+            return true;
+        }
+        self.earliest = self.pass.kept.min(self.pass.set);
+        self.pass.next = 0;
+        false
+    }
+
+    pub(super) fn live_keys(&self, now: Moment) -> impl Iterator<Item = &[u8]> {
+        let live = self
+            .entries
+            .iter()
+            .filter(move |entry| entry.is_live(|| now));
+        live.map(Entry::key)
     }
 
     /// Returns how many entries take up memory, live or not.
@@ -244,99 +315,143 @@ impl Shard {
         self.entries.len()
     }
 
+    /// Returns how many bytes of memory the entries count for.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns how many entries have left because they ended, and how many because the store was full.
+    pub(super) fn gone(&self) -> (u64, u64) {
+        (self.expired, self.evicted)
+    }
+
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.entries.capacity()
     }
 
-    fn live(&self, place: Place<'_>, now: Instant) -> Option<&Entry> {
-        let same_key = |entry: &Entry| *entry.key == *place.key;
-        let entry = self.entries.find(place.hash, same_key)?;
-        entry.is_live(now).then_some(entry)
-    }
-
-    fn occupied(&mut self, place: Place<'_>) -> Result<OccupiedEntry<'_, Entry>, ()> {
-        let same_key = |entry: &Entry| *entry.key == *place.key;
-        self.entries
-            .find_entry(place.hash, same_key)
-            .map_err(|_| ())
-    }
-
-    fn entry(
-        &mut self,
-        place: Place<'_>,
-        rehash: impl Fn(&str) -> u64,
-    ) -> hash_table::Entry<'_, Entry> {
-        let same_key = |entry: &Entry| *entry.key == *place.key;
-        let rehash = |entry: &Entry| rehash(&entry.key);
-        self.entries.entry(place.hash, same_key, rehash)
-    }
-
-    /// Notes a write: work in proportion to the writes keeps the entries that have ended below half of all.
-    fn wrote(&mut self, deadline: Option<Instant>, now: Instant) {
-        if let Some(deadline) = deadline {
-            self.earliest = Some(self.earliest.map_or(deadline, |e| e.min(deadline)));
-        }
-        self.writes += 1;
-        if self.writes > SMALL.max(self.entries.len() / 2) {
-            self.sweep(now);
-        }
-    }
-
-    fn retain(&mut self, mut keep: impl FnMut(&Entry) -> bool) {
-        let mut earliest: Option<Instant> = None;
-        self.entries.retain(|entry| {
-            let keep = keep(entry);
-            if keep && let Some(deadline) = entry.deadline {
-                earliest = Some(earliest.map_or(deadline, |e| e.min(deadline)));
-            }
-            keep
-        });
-        self.earliest = earliest;
-    }
-
     /// Gives memory back that the entries no longer need.
-    pub(super) fn shrink(&mut self, rehash: impl Fn(&str) -> u64) {
+    pub(super) fn shrink(&mut self, rehash: impl Fn(&[u8]) -> u64) {
         let needed = self.entries.len();
         if self.entries.capacity() > SMALL.max(needed * 4) {
             self.entries
-                .shrink_to(needed * 2, |entry| rehash(&entry.key));
+                .shrink_to(needed * 2, |entry| rehash(entry.key()));
+        }
+    }
+
+    fn live(&self, place: Place<'_>, now: Moment) -> Option<&Entry> {
+        self.find(place).filter(|entry| entry.is_live(|| now))
+    }
+
+    /// Puts an entry in the place of the one that is there, live or not.
+    fn put(
+        &mut self,
+        place: Place<'_>,
+        entry: Entry,
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<(), (NoRoom, Entry)> {
+        let same_key = |entry: &Entry| entry.key() == place.key.as_bytes();
+        let rehash = |entry: &Entry| rehash(entry.key());
+        let (weight, end) = (entry.weight(), entry.deadline());
+        match self.entries.entry(place.hash, same_key, rehash) {
+            hash_table::Entry::Occupied(mut found) => {
+                let old = found.get();
+                let old_weight = old.weight();
+                if let Some(bounds) = &self.bounds {
+                    if let Err(no_room) = bounds.reserve(0, weight.saturating_sub(old_weight)) {
+                        return Err((no_room, entry));
+                    }
+                    bounds.release(0, old_weight.saturating_sub(weight));
+                }
+                let cause = if old.is_live(|| now) {
+                    Cause::Replaced
+                } else {
+                    self.expired += 1;
+                    Cause::Expired
+                };
+                if self.queues.is_some() {
+                    Queues::replace(old, &entry);
+                }
+                self.bytes = self.bytes + weight - old_weight;
+                let old = std::mem::replace(found.get_mut(), entry);
+                removed.push((old, cause));
+            }
+            hash_table::Entry::Vacant(vacant) => {
+                if let Some(bounds) = &self.bounds
+                    && let Err(no_room) = bounds.reserve(1, weight)
+                {
+                    return Err((no_room, entry));
+                }
+                self.bytes += weight;
+                let entry = vacant.insert(entry);
+                if let Some(queues) = &mut self.queues {
+                    let entry = entry.get().clone();
+                    queues.admit(place.hash, &entry, &self.entries);
+                }
+            }
+        }
+        self.wrote(end, now, removed);
+        Ok(())
+    }
+
+    /// Notes that an entry's end was set, and does its share of looking for entries that have ended: so they leave where
+    /// no task sweeps, too.
+    fn wrote(&mut self, end: Moment, now: Moment, removed: &mut Removed) {
+        self.earliest = self.earliest.min(end);
+        self.pass.set = self.pass.set.min(end);
+        self.sweep(BUCKETS_A_WRITE, now, removed);
+    }
+
+    /// Counts an entry out that has left the table.
+    fn left(&mut self, entry: Entry, cause: Cause, removed: &mut Removed) {
+        let weight = entry.weight();
+        self.bytes -= weight;
+        if let Some(bounds) = &self.bounds {
+            bounds.release(1, weight);
+        }
+        match cause {
+            Cause::Expired => self.expired += 1,
+            Cause::Evicted => self.evicted += 1,
+            Cause::Replaced | Cause::Removed => {}
+        }
+        removed.push((entry, cause));
+    }
+}
+
+impl Pass {
+    fn new(buckets: usize) -> Self {
+        Self {
+            next: 0,
+            buckets,
+            kept: Moment::NEVER,
+            set: Moment::NEVER,
         }
     }
 }
 
-fn put(
-    found: hash_table::Entry<'_, Entry>,
+fn occupied<'e>(
+    entries: &'e mut HashTable<Entry>,
     place: Place<'_>,
-    value: Value,
-    deadline: Option<Instant>,
-) -> Option<Value> {
-    match found {
-        hash_table::Entry::Occupied(mut found) => {
-            let entry = found.get_mut();
-            entry.deadline = deadline;
-            Some(std::mem::replace(&mut entry.value, value))
-        }
-        hash_table::Entry::Vacant(vacant) => {
-            vacant.insert(Entry {
-                key: place.key.into(),
-                value,
-                deadline,
-            });
-            None
-        }
-    }
+) -> Result<OccupiedEntry<'e, Entry>, ()> {
+    let same_key = |entry: &Entry| entry.key() == place.key.as_bytes();
+    entries.find_entry(place.hash, same_key).map_err(|_| ())
 }
 
-/// `life` is checked: 10,000 years fit every clock, and a clock that they don't fit never gets to the end of one.
-fn deadline(life: Life, present: Option<Instant>, now: Instant) -> Option<Instant> {
+/// `life` is checked.
+fn deadline(life: Life, present: Moment, now: Moment) -> Moment {
     match life {
         Life::Keep => present,
-        Life::Never => None,
-        Life::In(ttl) => now.checked_add(ttl),
+        Life::Never => Moment::NEVER,
+        Life::In(ttl) => now.after(ttl),
     }
 }
 
-fn expiry(deadline: Option<Instant>, now: Instant) -> Expiry {
-    deadline.map_or(Expiry::Never, |deadline| Expiry::In(deadline - now))
+/// Returns what is left until the end.
+pub(super) fn expiry(end: Moment, now: Moment) -> Expiry {
+    match end {
+        Moment::NEVER => Expiry::Never,
+        end => Expiry::In(end.since(now)),
+    }
 }

@@ -1,54 +1,73 @@
 //! The shards of a memory backend, their locks and their sweeper.
 //!
 //! Not a `DashMap`: its shards can be swept only all in one go, which holds a thread for as long as the whole store
-//! takes and leaves no room for what a shard knows of itself (when its next entry ends, how much was written). The
+//! takes and leaves no room for what a shard knows of itself (when its next entry ends, how much it holds). The
 //! table is the same hashbrown and the lock is of the same kind.
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foldhash::quality::RandomState;
 use futures_timer::Delay;
 use futures_util::{StreamExt, stream};
 use parking_lot::RwLock;
 use tokio::task::yield_now;
-use tokio::time::Instant;
 
-use super::shard::{Place, Shard, Value};
+use super::bounds::{Bounds, Eviction, NoRoom};
+use super::clock::Clock;
+use super::entry::Entry;
+use super::removal::{Listener, Removed, dispose};
+use super::shard::{Place, Shard, expiry};
+use super::stats::MemoryStats;
 use super::worker::Worker;
+use crate::backend::in_process::Kept;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
 use crate::backend::stored::Stored;
 use crate::backend::{Condition, Counted, KeyStream, NewEntry, Write};
-use crate::error::BackendResult;
+use crate::error::{BackendResult, Failures};
 
-/// Enough that a million entries are swept in steps of some 4,000, well below a millisecond each.
+/// Enough that a million entries are swept in short steps and that threads seldom meet.
 const SHARDS: usize = 256;
+/// A bounded store has so few shards that each holds this many entries: the order of eviction is a shard's own.
+const ENTRIES_A_SHARD: usize = 512;
 /// How often the sweeper looks at all shards, in real time.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// The sweeper pauses for this many times as long as it worked, so that it takes less than a percent of a core.
+const SWEEP_REST: u32 = 200;
+/// How many buckets the sweeper looks at before it lets others have the lock.
+const SWEEP_BUCKETS: usize = 2048;
 /// Work on shards with more entries than this gives way to other tasks after each shard.
 const MANY: usize = 256;
 
 pub(super) struct Store {
     shards: Box<[Padded]>,
     hasher: RandomState,
+    clock: Clock,
     limits: Limits,
+    bounds: Option<Arc<Bounds>>,
+    listener: Option<Listener>,
     sweeper: Worker,
+    /// The shard that gives up an entry next where one has too few of its own.
+    next_to_evict: AtomicUsize,
 }
 
-/// A lock with a cache line of its own, so that neighbours don't slow each other.
+/// A shard with cache lines of its own, so that neighbours don't slow each other.
 #[repr(align(128))]
-#[derive(Default)]
 struct Padded {
-    /// Held for one operation on one key, or one shard's sweep; never across an `.await`, never while foreign code runs.
+    /// Held for one operation on one key, or one step of a sweep; never across an `.await`, never while foreign code
+    /// runs.
     shard: RwLock<Shard>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self::new(Limits::default())
+        Self::new(Limits::default(), None, None)
     }
 }
 
@@ -57,17 +76,32 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("limits", &self.limits)
+            .field("bounds", &self.bounds)
             .finish_non_exhaustive()
     }
 }
 
 impl Store {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, bounds: Option<Bounds>, listener: Option<Listener>) -> Self {
+        let shards = bounds.as_ref().map_or(SHARDS, |bounds| {
+            let shards = bounds.most_entries() / ENTRIES_A_SHARD;
+            shards.clamp(1, SHARDS).next_power_of_two()
+        });
+        let bounds = bounds.map(Arc::new);
+        let padded = |_| Padded {
+            shard: RwLock::new(Shard::new(bounds.clone())),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        };
         Self {
-            shards: (0..SHARDS).map(|_| Padded::default()).collect(),
+            shards: (0..shards).map(padded).collect(),
             hasher: RandomState::default(),
+            clock: Clock::new(),
             limits,
+            bounds,
+            listener,
             sweeper: Worker::default(),
+            next_to_evict: AtomicUsize::new(0),
         }
     }
 
@@ -76,21 +110,24 @@ impl Store {
     }
 
     pub(super) fn get(&self, key: &str) -> BackendResult<Option<Stored>> {
-        let (shard, place) = self.find(key)?;
-        let value = shard.read().get(place, Instant::now());
-        Ok(value.map(Stored::from))
+        Ok(self.entry(key)?.map(Stored::from))
     }
 
     pub(super) fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        let (shard, place) = self.find(key)?;
-        let read = shard.read().read(place, Instant::now());
-        Ok(read.map(|(value, expiry)| (value.into(), expiry)))
+        let (padded, place) = self.find(key)?;
+        let now = self.clock.now();
+        let found = padded.shard.read().find_to_use(place).cloned();
+        let found = found.map(|entry| (entry.deadline(), entry));
+        let live = found.filter(|(end, _)| now < *end);
+        padded.count(live.is_some());
+        Ok(live.map(|(end, entry)| (entry.into(), expiry(end, now))))
     }
 
     pub(super) fn expiry(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        let (shard, place) = self.find(key)?;
-        let expiry = shard.read().expiry(place, Instant::now());
-        Ok(expiry)
+        let (padded, place) = self.find(key)?;
+        let end = padded.shard.read().find(place).map(Entry::deadline);
+        let now = self.clock.now();
+        Ok(end.filter(|end| now < *end).map(|end| expiry(end, now)))
     }
 
     pub(super) fn write(
@@ -101,15 +138,27 @@ impl Store {
     ) -> BackendResult<bool> {
         options.life = options.life.checked()?;
         self.limits.check_value(value)?;
-        let (shard, place) = self.find(key)?;
+        let (padded, place) = self.find(key)?;
         self.sweep_later(options.life);
-        let value = Value::from(value);
-        let rehash = |key: &str| self.hash(key);
-        let (written, _garbage) =
-            shard
-                .write()
-                .write(place, value, options, Instant::now(), rehash);
-        Ok(written)
+        let mut entry = Entry::new(key, value);
+        let now = self.clock.now();
+        let rehash = |key: &[u8]| self.hash(key);
+        loop {
+            let mut removed = Removed::new();
+            let written =
+                padded
+                    .shard
+                    .write()
+                    .write(place, entry, options, now, rehash, &mut removed);
+            self.dispose(removed);
+            match written {
+                Ok(written) => return Ok(written),
+                Err((no_room, refused)) => {
+                    self.make_room(padded, no_room)?;
+                    entry = refused;
+                }
+            }
+        }
     }
 
     pub(super) fn move_entry(
@@ -123,44 +172,48 @@ impl Store {
         let (old_shard, old) = self.find(from)?;
         let (new_shard, new) = self.find(to.key)?;
         self.sweep_later(options.life);
-        let value = Value::from(to.value);
-        let rehash = |key: &str| self.hash(key);
-        let now = Instant::now();
-        // Two locks are always taken in the order of their addresses, so that two moves never wait for each other.
-        let same = std::ptr::eq(old_shard, new_shard);
-        let old_first = std::ptr::from_ref(old_shard) < std::ptr::from_ref(new_shard);
-        let mut first = if old_first || same {
-            old_shard
-        } else {
-            new_shard
+        let mut entry = Entry::new(to.key, to.value);
+        let rehash = |key: &[u8]| self.hash(key);
+        let now = self.clock.now();
+        loop {
+            let mut removed = Removed::new();
+            let moved = with_both(
+                &old_shard.shard,
+                &new_shard.shard,
+                |old_shard, new_shard| {
+                    let holder = old_shard.as_deref().unwrap_or(new_shard);
+                    if !holder.holds(old, expected, now) {
+                        return Ok(false);
+                    }
+                    let written =
+                        new_shard.write(new, entry, options, now, rehash, &mut removed)?;
+                    if written {
+                        let holder = old_shard.unwrap_or(new_shard);
+                        holder.remove(old, None, now, &mut removed);
+                    }
+                    Ok(written)
+                },
+            );
+            self.dispose(removed);
+            match moved {
+                Ok(moved) => return Ok(moved),
+                Err((no_room, refused)) => {
+                    self.make_room(new_shard, no_room)?;
+                    entry = refused;
+                }
+            }
         }
-        .write();
-        let mut second = (!same).then(|| if old_first { new_shard } else { old_shard }.write());
-        let (old_shard, new_shard) = match &mut second {
-            None => (None, &mut *first),
-            Some(second) if old_first => (Some(&mut *first), &mut **second),
-            Some(second) => (Some(&mut **second), &mut *first),
-        };
-        let holds = old_shard
-            .as_deref()
-            .unwrap_or(new_shard)
-            .holds(old, expected, now);
-        if !holds {
-            return Ok(false);
-        }
-        let (written, _garbage) = new_shard.write(new, value, options, now, rehash);
-        if written {
-            old_shard.unwrap_or(new_shard).remove(old, None, now);
-        }
-        Ok(written)
     }
 
     pub(super) fn write_many(self: &Arc<Self>, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.limits.check_entries(entries)?;
-        for entry in entries {
-            self.write(entry.key, entry.value, Write::new(entry.life))?;
+        let mut failures = Failures::default();
+        for (index, entry) in entries.iter().enumerate() {
+            if let Err(error) = self.write(entry.key, entry.value, Write::new(entry.life)) {
+                failures.add([index], error);
+            }
         }
-        Ok(())
+        failures.into_result()
     }
 
     /// `ttl` is checked.
@@ -169,10 +222,23 @@ impl Store {
         key: &str,
         ttl: Duration,
     ) -> BackendResult<Option<Stored>> {
-        let (shard, place) = self.find(key)?;
+        let (padded, place) = self.find(key)?;
         self.sweep_later(Life::In(ttl));
-        let value = shard.write().renew(place, ttl, Instant::now());
-        Ok(value.map(Stored::from))
+        let now = self.clock.now();
+        let renewed = {
+            // Exclusive, so that of two that set an end neither undoes what the other did.
+            let shard = padded.shard.write();
+            let live = shard
+                .find_to_use(place)
+                .filter(|entry| entry.is_live(|| now));
+            live.map(|entry| {
+                // Later than before: the shard's earliest end stays true.
+                entry.set_deadline(entry.deadline().max(now.after(ttl)));
+                entry.clone()
+            })
+        };
+        padded.count(renewed.is_some());
+        Ok(renewed.map(Stored::from))
     }
 
     pub(super) fn increment_by(
@@ -182,49 +248,84 @@ impl Store {
         ttl: Option<Duration>,
     ) -> BackendResult<Counted> {
         let window = Life::from(ttl).checked()?;
-        let (shard, place) = self.find(key)?;
+        let (padded, place) = self.find(key)?;
         self.sweep_later(window);
-        let rehash = |key: &str| self.hash(key);
-        shard
-            .write()
-            .increment_by(place, delta, window, Instant::now(), rehash)
+        let now = self.clock.now();
+        let rehash = |key: &[u8]| self.hash(key);
+        loop {
+            let mut removed = Removed::new();
+            let counted =
+                padded
+                    .shard
+                    .write()
+                    .increment_by(place, delta, window, now, rehash, &mut removed);
+            self.dispose(removed);
+            match counted {
+                Ok(counted) => return counted,
+                Err(no_room) => self.make_room(padded, no_room)?,
+            }
+        }
     }
 
     pub(super) fn expire(self: &Arc<Self>, key: &str, life: Life) -> BackendResult<bool> {
         let life = life.checked()?;
-        let (shard, place) = self.find(key)?;
+        let (padded, place) = self.find(key)?;
         self.sweep_later(life);
-        let expired = shard.write().expire(place, life, Instant::now());
+        let now = self.clock.now();
+        let mut removed = Removed::new();
+        let expired = padded.shard.write().expire(place, life, now, &mut removed);
+        self.dispose(removed);
         Ok(expired)
     }
 
-    pub(super) fn remove(
-        &self,
-        key: &str,
-        expected: Option<&[u8]>,
-    ) -> BackendResult<Option<Stored>> {
-        let (shard, place) = self.find(key)?;
-        let removed = shard.write().remove(place, expected, Instant::now());
-        Ok(removed.map(Stored::from))
+    pub(super) fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        let (padded, place) = self.find(key)?;
+        Ok(self.take_if(padded, place, expected).is_some())
+    }
+
+    pub(super) fn take(&self, key: &str) -> BackendResult<Option<Stored>> {
+        let (padded, place) = self.find(key)?;
+        let taken = self.take_if(padded, place, None);
+        padded.count(taken.is_some());
+        Ok(taken.map(Stored::from))
     }
 
     pub(super) fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
         self.limits.check_keys(keys)?;
-        keys.iter().try_fold(0, |removed, key| {
-            Ok(removed + u64::from(self.remove(key, None)?.is_some()))
-        })
+        keys.iter()
+            .try_fold(0, |sum, key| Ok(sum + u64::from(self.remove(key, None)?)))
+    }
+
+    /// Keeps what an entry decodes to beside it, if the entry is still there and there is room.
+    pub(super) fn keep(&self, key: &str, entry: &Entry, value: Kept) {
+        let Ok((padded, place)) = self.find(key) else {
+            return;
+        };
+        let mut value = Box::new(value);
+        loop {
+            // What is refused is dropped after the lock.
+            let kept = padded.shard.write().keep(place, entry, value);
+            match kept {
+                Err((Some(no_room), refused)) if self.make_room(padded, no_room).is_ok() => {
+                    value = refused;
+                }
+                _ => return,
+            }
+        }
     }
 
     pub(super) fn scan(&self, prefix: &str) -> KeyStream<'_> {
         if let Err(error) = self.limits.check_prefix(prefix) {
             return stream::iter([Err(error)]).boxed();
         }
-        let prefix = prefix.to_string();
+        let prefix = prefix.as_bytes().to_vec();
         let batches = stream::iter(&self.shards).then(move |padded| {
             let shard = padded.shard.read();
-            let keys = shard.live_keys(Instant::now());
+            let keys = shard.live_keys(self.clock.now());
             let keys = keys.filter(|key| key.starts_with(&prefix));
-            let keys: Vec<_> = keys.map(|key| Ok(key.to_string())).collect();
+            let keys: Vec<_> = keys
+                .filter_map(|key| Some(Ok(str::from_utf8(key).ok()?.to_string())))
+                .collect();
             let held = shard.held();
             async move {
                 give_way(held).await;
@@ -236,41 +337,140 @@ impl Store {
 
     pub(super) async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
         self.limits.check_prefix(prefix)?;
-        let mut removed = 0;
-        for Padded { shard } in &self.shards {
+        let mut cleared = 0;
+        for Padded { shard, .. } in &self.shards {
+            let mut removed = Removed::new();
             let held = {
                 let mut shard = shard.write();
                 let held = shard.held();
-                removed += shard.clear_prefix(prefix, Instant::now());
+                cleared += shard.clear_prefix(prefix, self.clock.now(), &mut removed);
                 shard.shrink(|key| self.hash(key));
                 held
             };
+            self.dispose(removed);
             give_way(held).await;
         }
-        Ok(removed)
+        Ok(cleared)
     }
 
     pub(super) fn len(&self) -> usize {
-        let now = Instant::now();
+        let now = self.clock.now();
         let live = |padded: &Padded| padded.shard.read().live_keys(now).count();
         self.shards.iter().map(live).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let now = Instant::now();
+        let now = self.clock.now();
         let empty = |padded: &Padded| padded.shard.read().live_keys(now).next().is_none();
         self.shards.iter().all(empty)
     }
 
-    fn find<'k>(&self, key: &'k str) -> BackendResult<(&RwLock<Shard>, Place<'k>)> {
-        self.limits.check_key(key)?;
-        let hash = self.hash(key);
-        // hashbrown tells entries apart by the top bits and places them by the low ones: these are neither.
-        let index = (hash >> 40) as usize % SHARDS;
-        Ok((&self.shards[index].shard, Place { key, hash }))
+    pub(super) fn stats(&self) -> MemoryStats {
+        let mut stats = MemoryStats::default();
+        for padded in &self.shards {
+            stats.hits += padded.hits.load(Ordering::Relaxed);
+            stats.misses += padded.misses.load(Ordering::Relaxed);
+            let shard = padded.shard.read();
+            stats.entries += shard.held();
+            stats.bytes += shard.bytes();
+            let (expired, evicted) = shard.gone();
+            stats.expired += expired;
+            stats.evicted += evicted;
+        }
+        stats
     }
 
-    fn hash(&self, key: &str) -> u64 {
+    /// Returns the live entry under a key.
+    fn entry(&self, key: &str) -> BackendResult<Option<Entry>> {
+        let (padded, place) = self.find(key)?;
+        let found = padded.shard.read().find_to_use(place).cloned();
+        // The clock is read after the lock, and only for an entry that ends.
+        let live = found.filter(|entry| entry.is_live(|| self.clock.now()));
+        padded.count(live.is_some());
+        Ok(live)
+    }
+
+    fn take_if(&self, padded: &Padded, place: Place<'_>, expected: Option<&[u8]>) -> Option<Entry> {
+        let now = self.clock.now();
+        let mut removed = Removed::new();
+        let taken = padded
+            .shard
+            .write()
+            .remove(place, expected, now, &mut removed);
+        self.dispose(removed);
+        taken
+    }
+
+    /// Makes room for an entry of the shard, which isn't locked, or says that the store is full.
+    fn make_room(&self, own: &Padded, needed: NoRoom) -> BackendResult<()> {
+        let Some(bounds) = &self.bounds else {
+            return Ok(());
+        };
+        if !bounds.could_have_room(needed) {
+            return Err(bounds.full());
+        }
+        match bounds.eviction {
+            Eviction::Off => self.sweep_what_is_due(),
+            Eviction::S3Fifo => while !bounds.has_room(needed) && self.evict(own, bounds) {},
+        }
+        if bounds.has_room(needed) {
+            Ok(())
+        } else {
+            Err(bounds.full())
+        }
+    }
+
+    /// Gives up one entry, of the shard that needs the room unless that holds less than its share.
+    fn evict(&self, own: &Padded, bounds: &Bounds) -> bool {
+        let share = bounds.entries() / self.shards.len();
+        let evict = |padded: &Padded, least: usize| {
+            let mut removed = Removed::new();
+            let evicted = {
+                let mut shard = padded.shard.write();
+                shard.held() >= least.max(1) && shard.evict(self.clock.now(), &mut removed)
+            };
+            self.dispose(removed);
+            evicted
+        };
+        let next = self.next_to_evict.fetch_add(1, Ordering::Relaxed);
+        let others = (0..self.shards.len()).map(|i| &self.shards[(next + i) % self.shards.len()]);
+        evict(own, share) || others.into_iter().any(|other| evict(other, 1))
+    }
+
+    fn sweep_what_is_due(&self) {
+        for index in 0..self.shards.len() {
+            while self.sweep_step(index) {}
+        }
+    }
+
+    /// Looks at a part of a shard for what has ended, and says whether there may be more.
+    fn sweep_step(&self, index: usize) -> bool {
+        let mut removed = Removed::new();
+        let more = {
+            let mut shard = self.shards[index].shard.write();
+            let more = shard.sweep(SWEEP_BUCKETS, self.clock.now(), &mut removed);
+            if !more {
+                shard.shrink(|key| self.hash(key));
+            }
+            more
+        };
+        self.dispose(removed);
+        more
+    }
+
+    fn dispose(&self, removed: Removed) {
+        dispose(removed, self.listener.as_ref());
+    }
+
+    fn find<'k>(&self, key: &'k str) -> BackendResult<(&Padded, Place<'k>)> {
+        self.limits.check_key(key)?;
+        let hash = self.hash(key.as_bytes());
+        // hashbrown tells entries apart by the top bits and places them by the low ones: these are neither.
+        let index = (hash >> 40) as usize % self.shards.len();
+        Ok((&self.shards[index], Place { key, hash }))
+    }
+
+    fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash_one(key)
     }
 
@@ -282,23 +482,53 @@ impl Store {
     }
 }
 
+impl Padded {
+    fn count(&self, is_hit: bool) {
+        let counter = if is_hit { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` under the locks of two shards, or of the one that both are: then there is no first one.
+///
+/// Two locks are always taken in the order of their addresses, so that two moves never wait for each other.
+fn with_both<T>(
+    first: &RwLock<Shard>,
+    second: &RwLock<Shard>,
+    work: impl FnOnce(Option<&mut Shard>, &mut Shard) -> T,
+) -> T {
+    if std::ptr::eq(first, second) {
+        return work(None, &mut second.write());
+    }
+    if std::ptr::from_ref(first) < std::ptr::from_ref(second) {
+        let mut first = first.write();
+        return work(Some(&mut first), &mut second.write());
+    }
+    let mut second = second.write();
+    work(Some(&mut first.write()), &mut second)
+}
+
 /// Sweeps all shards again and again.
 ///
 /// Paced by real time, because a timer on a clock that is paused would make it jump. The runtime that this task runs on
 /// decides what has ended: from outside, a paused clock can't be seen.
 async fn sweep_for_ever(store: Weak<Store>) {
+    let mut worked = Duration::ZERO;
     loop {
-        Delay::new(SWEEP_PAUSE).await;
-        for index in 0..SHARDS {
-            // Held only for one shard, so that the last handle frees the store.
+        Delay::new(SWEEP_PAUSE.max(worked * SWEEP_REST)).await;
+        worked = Duration::ZERO;
+        let mut index = 0;
+        loop {
+            // Held only for one step, so that the last handle frees the store.
             let Some(store) = store.upgrade() else { return };
-            let held = {
-                let mut shard = store.shards[index].shard.write();
-                let held = shard.held();
-                shard.sweep(Instant::now());
-                shard.shrink(|key| store.hash(key));
-                held
+            let Some(padded) = store.shards.get(index) else {
+                break;
             };
+            let begun = Instant::now();
+            let held = padded.shard.read().held();
+            let more = store.sweep_step(index);
+            worked += begun.elapsed();
+            index += usize::from(!more);
             drop(store);
             give_way(held).await;
         }
@@ -334,9 +564,9 @@ mod tests {
 
     #[track_caller]
     fn wait_until(mut reached: impl FnMut() -> bool) {
-        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(30);
         while !reached() {
-            assert!(std::time::Instant::now() < deadline, "not reached in 30 s");
+            assert!(Instant::now() < deadline, "not reached in 30 s");
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -357,9 +587,9 @@ mod tests {
         fill(&store, "hour", 100_000, Life::In(Duration::from_secs(3600)));
         fill(&store, "ever", 10, Life::Never);
         tokio::time::advance(Duration::from_secs(3600)).await;
-        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(30);
         while held(&store) > 10 {
-            assert!(std::time::Instant::now() < deadline, "{}", held(&store));
+            assert!(Instant::now() < deadline, "{}", held(&store));
             yield_now().await;
         }
         let capacity: usize = store.shards.iter().map(|p| p.shard.read().capacity()).sum();
@@ -368,7 +598,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_paused_clock_stands_still_while_the_sweeper_waits() {
-        let before = Instant::now();
+        let before = tokio::time::Instant::now();
         let store = Arc::new(Store::default());
         fill(&store, "key", 1, Life::In(Duration::from_secs(1)));
         let (done, waits) = tokio::sync::oneshot::channel();
@@ -377,7 +607,7 @@ mod tests {
             done.send(())
         });
         waits.await.unwrap();
-        assert_eq!(Instant::now(), before);
+        assert_eq!(tokio::time::Instant::now(), before);
         assert_eq!(store.len(), 1);
     }
 
@@ -390,9 +620,9 @@ mod tests {
                 .unwrap();
             runtime.block_on(async {
                 fill(&store, "key", 100, MOMENT);
-                let deadline = std::time::Instant::now() + Duration::from_secs(30);
+                let deadline = Instant::now() + Duration::from_secs(30);
                 while held(&store) > 0 {
-                    assert!(std::time::Instant::now() < deadline, "round {round}");
+                    assert!(Instant::now() < deadline, "round {round}");
                     yield_now().await;
                 }
             });
@@ -417,16 +647,14 @@ mod tests {
         let store = Arc::new(Store::default());
         fill(&store, "key", 1_000, Life::Never);
         let (locked, _) = store.find("key:0").unwrap();
-        let guard = locked.write();
+        let guard = locked.shard.write();
         let (send, receive) = mpsc::channel();
         let reader = store.clone();
         thread::spawn(move || {
             for index in 1..1_000 {
                 let key = format!("key:{index}");
-                if !std::ptr::eq(
-                    reader.find(&key).unwrap().0,
-                    reader.find("key:0").unwrap().0,
-                ) {
+                let shard = |key| reader.find(key).unwrap().0;
+                if !std::ptr::eq(shard(&key), shard("key:0")) {
                     send.send(reader.get(&key).unwrap().is_some()).unwrap();
                 }
             }

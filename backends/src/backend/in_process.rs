@@ -1,0 +1,92 @@
+//! Backends that answer without waiting.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::stored::Stored;
+use super::{Counted, Write};
+use crate::error::BackendResult;
+
+/// What a backend in this process answers at once, without a future and its allocation.
+///
+/// Accessors of keyspaces and the raw API ask a backend for this ([`Backend::in_process`](super::Backend::in_process)) before
+/// they call it; each method does exactly what the method of the same name of [`Backend`](super::Backend) does. None may
+/// block for longer than a short lock.
+pub trait InProcess: Send + Sync {
+    /// Returns the bytes under `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::get_stored`](super::Backend::get_stored).
+    fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>>;
+
+    /// Writes `value` with the given life if the condition holds, and says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::write`](super::Backend::write).
+    fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool>;
+
+    /// Adds `delta` to the counter under `key`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::increment_by`](super::Backend::increment_by).
+    fn increment_by(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted>;
+
+    /// Returns the bytes under `key` and gives the entry `ttl` to live if it would end sooner.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::renew_stored`](super::Backend::renew_stored).
+    fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>>;
+
+    /// Keeps what `stored` decodes to beside the entry, for as long as the entry holds these bytes; does nothing where there
+    /// is no room or the entry has changed.
+    fn keep(&self, key: &str, stored: &Stored, value: Kept);
+}
+
+/// A decoded value that is kept beside the bytes that it was decoded from.
+#[derive(Clone)]
+pub struct Kept {
+    value: Arc<dyn Any + Send + Sync>,
+    /// Which codec decoded it: another one could read other things from the same bytes.
+    codec: TypeId,
+    bytes: usize,
+}
+
+impl Kept {
+    pub(crate) fn new<T: Any + Send + Sync>(value: Arc<T>, codec: TypeId, encoded: usize) -> Self {
+        Self {
+            value,
+            codec,
+            bytes: OVERHEAD + size_of::<T>() + encoded,
+        }
+    }
+
+    /// Returns how many bytes of memory it counts for: the size of its type, its encoded length in place of what it holds
+    /// on the heap, and what it takes to keep it.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    #[cfg(feature = "memory")]
+    pub(super) fn value<T: Any + Send + Sync>(&self, codec: TypeId) -> Option<Arc<T>> {
+        if self.codec != codec {
+            return None;
+        }
+        self.value.clone().downcast().ok()
+    }
+}
+
+/// Shows the size and nothing of the value.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kept({} bytes)", self.bytes)
+    }
+}
+
+/// The `Kept` itself and the counts of its `Arc`.
+const OVERHEAD: usize = size_of::<Kept>() + 2 * size_of::<usize>();

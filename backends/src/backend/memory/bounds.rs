@@ -1,0 +1,133 @@
+//! How much a store holds at most, and how much of that is taken.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::{BackendError, ErrorKind};
+
+/// What a full memory backend does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Eviction {
+    /// Refuses new entries ([`Full`](crate::ErrorKind::Full)), and never loses one before its end: for sessions, limits and
+    /// locks.
+    #[default]
+    Off,
+    /// Gives up the entries that are used least, by S3-FIFO, which a scan doesn't flush: for caches.
+    ///
+    /// The algorithm is that of Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023.
+    S3Fifo,
+}
+
+/// Counted for the store as a whole, so that a limit means what it says. Entries are few to the shard: whoever puts
+/// one in reserves its room here first, under the shard's lock, without waiting.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    max_entries: usize,
+    max_bytes: usize,
+    pub(super) eviction: Eviction,
+    entries: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// The room that an entry needs and that there isn't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoRoom {
+    pub(super) entries: usize,
+    pub(super) bytes: usize,
+}
+
+impl Bounds {
+    pub(super) fn new(max_entries: usize, max_bytes: usize, eviction: Eviction) -> Self {
+        Self {
+            max_entries,
+            max_bytes,
+            eviction,
+            entries: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes room, or nothing.
+    pub(super) fn reserve(&self, entries: usize, bytes: usize) -> Result<(), NoRoom> {
+        let no_room = NoRoom { entries, bytes };
+        take(&self.entries, entries, self.max_entries).ok_or(no_room)?;
+        if take(&self.bytes, bytes, self.max_bytes).is_none() {
+            self.release(entries, 0);
+            return Err(no_room);
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(&self, entries: usize, bytes: usize) {
+        self.entries.fetch_sub(entries, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn entries(&self) -> usize {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_room(&self, needed: NoRoom) -> bool {
+        let fits = |taken: &AtomicUsize, more: usize, most: usize| {
+            taken.load(Ordering::Relaxed).saturating_add(more) <= most
+        };
+        fits(&self.entries, needed.entries, self.max_entries)
+            && fits(&self.bytes, needed.bytes, self.max_bytes)
+    }
+
+    /// Says whether an empty store would have the room.
+    pub(super) fn could_have_room(&self, needed: NoRoom) -> bool {
+        needed.entries <= self.max_entries && needed.bytes <= self.max_bytes
+    }
+
+    pub(super) fn full(&self) -> BackendError {
+        BackendError::new(
+            ErrorKind::Full,
+            format!(
+                "the limit is {} entries of {} bytes in all",
+                self.max_entries, self.max_bytes
+            ),
+        )
+    }
+
+    /// Returns how many entries there can be, as far as the limits tell.
+    pub(super) fn most_entries(&self) -> usize {
+        self.max_entries.min(self.max_bytes / SMALL_ENTRY)
+    }
+}
+
+/// What a small entry counts for, in bytes.
+const SMALL_ENTRY: usize = 128;
+
+fn take(taken: &AtomicUsize, more: usize, most: usize) -> Option<usize> {
+    if more == 0 {
+        return Some(0);
+    }
+    let add = |taken: usize| taken.checked_add(more).filter(|sum| *sum <= most);
+    taken
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_taken_as_a_whole_or_not_at_all() {
+        let bounds = Bounds::new(2, 100, Eviction::Off);
+        assert_eq!(bounds.reserve(1, 60), Ok(()));
+        let too_much = NoRoom {
+            entries: 1,
+            bytes: 41,
+        };
+        assert_eq!(bounds.reserve(1, 41), Err(too_much));
+        assert!(!bounds.has_room(too_much));
+        assert_eq!(bounds.reserve(1, 40), Ok(()));
+        assert_eq!(bounds.reserve(1, 0).unwrap_err().entries, 1);
+        assert_eq!(bounds.reserve(0, 0), Ok(()));
+        bounds.release(1, 60);
+        assert_eq!(bounds.entries(), 1);
+        assert_eq!(bounds.reserve(1, 60), Ok(()));
+    }
+}

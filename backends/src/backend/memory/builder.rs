@@ -1,0 +1,135 @@
+//! Setting up a memory backend.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::MemoryBackend;
+use super::bounds::{Bounds, Eviction};
+use super::removal::{Listener, Removal};
+use super::store::Store;
+use crate::backend::limits::Limits;
+
+/// Sets up a [`MemoryBackend`].
+///
+/// # Examples
+///
+/// A cache of at most 64 MiB that gives up what is used least, and a store of limits that refuses instead:
+///
+/// ```
+/// use reinhardt_backends::{Backend, ErrorKind, Eviction, MemoryBackend};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// let cache = MemoryBackend::builder()
+///     .max_bytes(64 * 1024 * 1024)
+///     .eviction(Eviction::S3Fifo)
+///     .build();
+/// cache.set("page", "<html>", None).await?;
+/// assert_eq!(cache.stats().entries, 1);
+///
+/// let limits = MemoryBackend::builder().max_entries(1).build();
+/// limits.increment("first", None).await?;
+/// let error = limits.increment("second", None).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Full);
+/// assert_eq!(limits.increment("first", None).await?, 2);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct MemoryBackendBuilder {
+    limits: Limits,
+    max_entries: Option<usize>,
+    max_bytes: Option<usize>,
+    eviction: Eviction,
+    listener: Option<Listener>,
+}
+
+impl MemoryBackendBuilder {
+    /// Sets the longest key, in bytes; 1 KiB unless set, 4 GiB at most.
+    pub fn key_limit(mut self, bytes: usize) -> Self {
+        self.limits.key = bytes.min(u32::MAX as usize);
+        self
+    }
+
+    /// Sets the largest encoded value, in bytes; 16 MiB unless set.
+    pub fn value_limit(mut self, bytes: usize) -> Self {
+        self.limits.value = bytes;
+        self
+    }
+
+    /// Sets how many entries there can be at once; any number unless set.
+    ///
+    /// Entries that have ended count until they have been swept; a full store looks for them before it refuses.
+    pub fn max_entries(mut self, entries: usize) -> Self {
+        self.max_entries = Some(entries);
+        self
+    }
+
+    /// Sets how many bytes all entries can count for at once; any number unless set.
+    ///
+    /// An entry counts for its key, its value and 72 bytes besides. A value that is kept decoded (in a keyspace that is
+    /// `shared`) counts for its encoded length and the size of its type once more: what it holds on the heap is taken
+    /// to be as large as its encoding.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets what a full store does; it refuses new entries unless set.
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.eviction = eviction;
+        self
+    }
+
+    /// Sets what is told of every entry that leaves, and why.
+    ///
+    /// It is called on the thread that removed the entry, by the call that did or by the sweep, after the locks: it may
+    /// use the store. It should be quick, and a panic in it is one of the call's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use reinhardt_backends::{Backend, Cause, MemoryBackend};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// let seen = Arc::new(Mutex::new(Vec::new()));
+    /// let log = seen.clone();
+    /// let backend = MemoryBackend::builder()
+    ///     .on_removal(move |removal| log.lock().unwrap().push((removal.key.to_string(), removal.cause)))
+    ///     .build();
+    /// backend.set("a", 1, None).await?;
+    /// backend.delete("a").await?;
+    /// assert_eq!(*seen.lock().unwrap(), [("a".to_string(), Cause::Removed)]);
+    /// # Ok(()) }
+    /// ```
+    pub fn on_removal(mut self, listener: impl Fn(&Removal<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Makes the empty store.
+    pub fn build(self) -> MemoryBackend {
+        let bounds = match (self.max_entries, self.max_bytes) {
+            (None, None) => None,
+            (entries, bytes) => Some(Bounds::new(
+                entries.unwrap_or(usize::MAX),
+                bytes.unwrap_or(usize::MAX),
+                self.eviction,
+            )),
+        };
+        MemoryBackend {
+            store: Arc::new(Store::new(self.limits, bounds, self.listener)),
+        }
+    }
+}
+
+impl fmt::Debug for MemoryBackendBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBackendBuilder")
+            .field("limits", &self.limits)
+            .field("max_entries", &self.max_entries)
+            .field("max_bytes", &self.max_bytes)
+            .field("eviction", &self.eviction)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! Points in time that fit one word, so that an entry keeps its deadline in an atomic.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Measures time from a point of its own; follows [`Instant`], and so the runtime in use where its clock is paused.
+#[derive(Debug)]
+pub(super) struct Clock {
+    start: Instant,
+}
+
+/// A point in time, in ticks of 100 ns: 10,000 years fit, in both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+/// The start of every clock. A runtime whose clock was moved may make a store that others use before that time.
+const START: u64 = 1 << 62;
+const TICKS_PER_SECOND: u64 = 10_000_000;
+const NANOS_PER_TICK: u32 = 100;
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        let now = Instant::now();
+        match now.checked_duration_since(self.start) {
+            Some(since) => Moment(START + ticks(since)),
+            None => Moment(START - ticks(self.start - now)),
+        }
+    }
+}
+
+impl Moment {
+    /// The end of what has no end.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    /// `ttl` is checked: whole milliseconds, 10,000 years at most.
+    pub(super) fn after(self, ttl: Duration) -> Self {
+        Self(self.0 + ticks(ttl))
+    }
+
+    /// Returns how much later this is than `now`.
+    pub(super) fn since(self, now: Self) -> Duration {
+        let ticks = self.0.saturating_sub(now.0);
+        let nanos = (ticks % TICKS_PER_SECOND) as u32 * NANOS_PER_TICK;
+        Duration::new(ticks / TICKS_PER_SECOND, nanos)
+    }
+
+    pub(super) fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+fn ticks(duration: Duration) -> u64 {
+    duration.as_secs() * TICKS_PER_SECOND + u64::from(duration.subsec_nanos() / NANOS_PER_TICK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::MAX_TTL;
+
+    #[test]
+    fn the_longest_life_has_an_end() {
+        let now = Clock::new().now();
+        let end = now.after(MAX_TTL);
+        assert!(end < Moment::NEVER);
+        assert_eq!(end.since(now), MAX_TTL);
+        assert_eq!(now.since(end), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_moved_clock_moves_by_as_much() {
+        let clock = Clock::new();
+        let before = clock.now();
+        tokio::time::advance(Duration::from_nanos(1_000_100)).await;
+        assert_eq!(clock.now().since(before), Duration::from_nanos(1_000_100));
+    }
+
+    #[test]
+    fn a_clock_works_before_its_start() {
+        let clock = Clock {
+            start: Instant::now() + Duration::from_secs(3600),
+        };
+        let now = clock.now();
+        assert!(now < Moment(START));
+        assert!(now.after(Duration::from_secs(3700)) > Moment(START));
+    }
+}

@@ -1,0 +1,242 @@
+//! An entry in one allocation: its key, its bytes, and what may change while readers hold it.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use once_cell::race::OnceBox;
+use triomphe::ThinArc;
+
+use super::clock::Moment;
+use crate::backend::in_process::Kept;
+use crate::codec::parse_integer;
+
+/// A shared handle of one entry. Key and bytes never change: who writes puts another entry in its place.
+///
+/// One word in a table and one block on the heap, so that a look-up touches few cache lines.
+#[derive(Clone)]
+pub(crate) struct Entry(ThinArc<Header, u8>);
+
+struct Header {
+    /// Changed under the lock of the shard, read by anybody.
+    deadline: AtomicU64,
+    content: Content,
+    key_length: u32,
+    /// How often it was used of late and its place in the order of eviction; changed under the lock of the shard.
+    mark: AtomicU32,
+}
+
+/// What stands under the key.
+enum Content {
+    /// A counter, which is changed in place, under the lock of the shard.
+    Integer(AtomicI64),
+    /// The bytes behind the key, and what they decode to, once somebody has asked for it to be kept.
+    Bytes(OnceBox<Kept>),
+}
+
+/// What an entry costs besides its key and its bytes: header, place in the table, and what the allocator adds.
+const OVERHEAD: usize = 72;
+/// The size up to which a thread keeps its buffer, in bytes.
+const BUFFERED: usize = 16 * 1024;
+/// The bits of a mark that count uses.
+const USES: u32 = 0b11;
+
+impl Entry {
+    /// Makes an entry; what is a counter to `increment_by` becomes one.
+    pub(super) fn new(key: &str, value: &[u8]) -> Self {
+        match parse_integer(value) {
+            Some(integer) => Self::counter(key, integer),
+            None => joined(key.as_bytes(), value, |bytes| {
+                Self::build(key, Content::Bytes(OnceBox::new()), bytes)
+            }),
+        }
+    }
+
+    pub(super) fn counter(key: &str, integer: i64) -> Self {
+        Self::build(key, Content::Integer(integer.into()), key.as_bytes())
+    }
+
+    fn build(key: &str, content: Content, bytes: &[u8]) -> Self {
+        let header = Header {
+            deadline: Moment::NEVER.to_bits().into(),
+            content,
+            key_length: u32::try_from(key.len()).expect("keys are shorter than 4 GiB"),
+            mark: AtomicU32::new(0),
+        };
+        Self(ThinArc::from_header_and_slice(header, bytes))
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        &self.0.slice[..self.header().key_length as usize]
+    }
+
+    /// Returns the bytes; none if it is a counter.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0.slice[self.header().key_length as usize..]
+    }
+
+    /// Returns the counter, if it is one.
+    pub(crate) fn integer(&self) -> Option<i64> {
+        match &self.header().content {
+            Content::Integer(integer) => Some(integer.load(Ordering::Relaxed)),
+            Content::Bytes(_) => None,
+        }
+    }
+
+    /// Changes a counter; under the lock of the shard.
+    pub(super) fn set_integer(&self, sum: i64) {
+        if let Content::Integer(integer) = &self.header().content {
+            integer.store(sum, Ordering::Relaxed);
+        }
+    }
+
+    /// Says whether it holds exactly these bytes.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        match self.integer() {
+            Some(integer) => itoa::Buffer::new().format(integer).as_bytes() == bytes,
+            None => self.bytes() == bytes,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Moment {
+        Moment::from_bits(self.header().deadline.load(Ordering::Relaxed))
+    }
+
+    /// Changes the end; under the lock of the shard, or before it is seen by others.
+    pub(super) fn set_deadline(&self, deadline: Moment) {
+        let bits = deadline.to_bits();
+        self.header().deadline.store(bits, Ordering::Relaxed);
+    }
+
+    /// Says whether it is alive at `now`, which is asked only if it ends at all.
+    pub(super) fn is_live(&self, now: impl FnOnce() -> Moment) -> bool {
+        let deadline = self.deadline();
+        deadline == Moment::NEVER || now() < deadline
+    }
+
+    /// Returns how many bytes of memory it counts for.
+    pub(super) fn weight(&self) -> usize {
+        OVERHEAD + self.0.slice.len() + self.kept().map_or(0, Kept::bytes)
+    }
+
+    /// Returns the decoded value that is kept beside the bytes.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        match &self.header().content {
+            Content::Integer(_) => None,
+            Content::Bytes(kept) => kept.get(),
+        }
+    }
+
+    /// Keeps a decoded value, unless there is one already; gives it back then. Under the lock of the shard.
+    pub(super) fn keep(&self, value: Box<Kept>) -> Result<(), Box<Kept>> {
+        match &self.header().content {
+            Content::Integer(_) => Err(value),
+            Content::Bytes(kept) => kept.set(value),
+        }
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0.as_ptr() == other.0.as_ptr()
+    }
+
+    /// Notes a use. Of uses at the same time one may be lost, which only makes the estimate a little lower.
+    pub(super) fn note_use(&self) {
+        let mark = self.header().mark.load(Ordering::Relaxed);
+        if mark & USES < USES {
+            self.header().mark.store(mark + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns how often it was used since that was last set, up to 3.
+    pub(super) fn uses(&self) -> u32 {
+        self.header().mark.load(Ordering::Relaxed) & USES
+    }
+
+    /// Returns the number of its place in the order of eviction.
+    pub(super) fn ticket(&self) -> u32 {
+        self.header().mark.load(Ordering::Relaxed) / (USES + 1)
+    }
+
+    /// Sets the number of its place and how often it was used; under the lock of the shard.
+    pub(super) fn set_mark(&self, ticket: u32, uses: u32) {
+        let mark = ticket * (USES + 1) + uses;
+        self.header().mark.store(mark, Ordering::Relaxed);
+    }
+
+    fn header(&self) -> &Header {
+        &self.0.header.header
+    }
+}
+
+/// Lays key and value side by side, up to a size in a buffer that the thread uses again and again.
+fn joined<T>(key: &[u8], value: &[u8], use_bytes: impl FnOnce(&[u8]) -> T) -> T {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    if key.len() + value.len() > BUFFERED {
+        return use_bytes(&[key, value].concat());
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.clear();
+        buffer.extend_from_slice(key);
+        buffer.extend_from_slice(value);
+        use_bytes(buffer)
+    })
+}
+
+/// Shows lengths and never key or bytes, which may be secrets.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key().len())
+            .field("bytes", &self.bytes().len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::TypeId;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::codec::Cbor;
+
+    #[test]
+    fn what_reads_as_a_counter_is_one() {
+        let entry = Entry::new("k", b"-42");
+        assert_eq!((entry.key(), entry.integer()), (&b"k"[..], Some(-42)));
+        assert!(entry.holds(b"-42") && !entry.holds(b"-4"));
+        for other in [&b"042"[..], b"", b"text", b"18446744073709551615"] {
+            let entry = Entry::new("key", other);
+            assert_eq!(entry.integer(), None);
+            assert_eq!((entry.key(), entry.bytes()), (&b"key"[..], other));
+            assert!(entry.holds(other));
+        }
+    }
+
+    #[test]
+    fn uses_are_counted_up_to_three_and_leave_the_ticket_alone() {
+        let entry = Entry::new("k", b"v");
+        entry.set_mark(1 << 29, 0);
+        for uses in [1, 2, 3, 3, 3] {
+            entry.note_use();
+            assert_eq!((entry.uses(), entry.ticket()), (uses, 1 << 29));
+        }
+    }
+
+    #[test]
+    fn a_decoded_value_is_kept_once_and_counted() {
+        let entry = Entry::new("k", b"v");
+        let before = entry.weight();
+        let (cbor, other) = (TypeId::of::<Cbor>(), TypeId::of::<u8>());
+        let kept = |value: u8| Box::new(Kept::new(Arc::new(value), cbor, 100));
+        assert!(entry.keep(kept(1)).is_ok());
+        assert!(entry.keep(kept(2)).is_err());
+        assert_eq!(entry.weight(), before + kept(1).bytes());
+        let found = entry.kept().unwrap();
+        assert_eq!(found.value::<u8>(cbor).as_deref(), Some(&1));
+        assert!(found.value::<u16>(cbor).is_none() && found.value::<u8>(other).is_none());
+        assert!(Entry::new("k", b"1").keep(kept(1)).is_err());
+    }
+}

@@ -1,0 +1,244 @@
+//! The order in which a full shard gives entries up: S3-FIFO.
+//!
+//! Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023. Entries begin in a small
+//! queue. One that was used while it passed through goes on to the main queue, all others are evicted, so that a scan
+//! flushes a tenth of the entries at most. In the main queue an entry that was used goes round again. A key that comes
+//! back soon after it was evicted from the small queue begins in the main queue.
+//!
+//! Reading only counts the use in the entry itself, which needs no exclusive lock.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+
+use super::entry::Entry;
+
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    small: VecDeque<Spot>,
+    main: VecDeque<Spot>,
+    ghosts: Ghosts,
+    /// The number of the last spot that was given out.
+    last_ticket: u32,
+}
+
+/// An entry's spot in a queue. The entry knows its ticket, so a spot whose entry has gone is recognised.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    hash: u64,
+    ticket: u32,
+}
+
+/// What was evicted from the small queue of late, by hash.
+#[derive(Debug, Default)]
+struct Ghosts {
+    order: VecDeque<u64>,
+    hashes: HashTable<u64>,
+}
+
+/// The small queue is as long as one in this many of all entries.
+const SMALL_SHARE: usize = 10;
+/// An entry moves on from the small queue if it was used as often as this.
+const USED: u32 = 1;
+/// Tickets are numbers below this.
+const TICKETS: u32 = 1 << 30;
+/// Fewer spots than this aren't worth tidying.
+const FEW: usize = 64;
+
+impl Queues {
+    /// Gives an entry that is new a spot.
+    pub(super) fn admit(&mut self, hash: u64, entry: &Entry, entries: &HashTable<Entry>) {
+        self.tidy(entries);
+        self.last_ticket = (self.last_ticket + 1) % TICKETS;
+        let spot = Spot {
+            hash,
+            ticket: self.last_ticket,
+        };
+        entry.set_mark(spot.ticket, 0);
+        if self.ghosts.forget(hash) {
+            self.main.push_back(spot);
+        } else {
+            self.small.push_back(spot);
+        }
+    }
+
+    /// Gives an entry the spot of the one that it replaces, which counts as a use.
+    pub(super) fn replace(old: &Entry, new: &Entry) {
+        new.set_mark(old.ticket(), old.uses());
+        new.note_use();
+    }
+
+    /// Chooses the entry to give up, and takes its spot away.
+    pub(super) fn choose(&mut self, entries: &HashTable<Entry>) -> Option<(u64, Entry)> {
+        loop {
+            let from_small =
+                self.small.len() * SMALL_SHARE >= entries.len() || self.main.is_empty();
+            if let Some(spot) = from_small.then(|| self.small.pop_front()).flatten() {
+                let Some(entry) = spot.entry(entries) else {
+                    continue;
+                };
+                if entry.uses() < USED {
+                    self.ghosts.remember(spot.hash, entries.len());
+                    return Some((spot.hash, entry.clone()));
+                }
+                entry.set_mark(spot.ticket, 0);
+                self.main.push_back(spot);
+                continue;
+            }
+            let spot = self.main.pop_front()?;
+            let Some(entry) = spot.entry(entries) else {
+                continue;
+            };
+            match entry.uses() {
+                0 => return Some((spot.hash, entry.clone())),
+                uses => {
+                    entry.set_mark(spot.ticket, uses - 1);
+                    self.main.push_back(spot);
+                }
+            }
+        }
+    }
+
+    /// Drops the spots of entries that have gone when they are more than half of all.
+    fn tidy(&mut self, entries: &HashTable<Entry>) {
+        if self.small.len() + self.main.len() > FEW.max(entries.len() * 2) {
+            self.small.retain(|spot| spot.entry(entries).is_some());
+            self.main.retain(|spot| spot.entry(entries).is_some());
+            self.small.shrink_to(self.small.len() * 2);
+            self.main.shrink_to(self.main.len() * 2);
+        }
+    }
+}
+
+impl Spot {
+    fn entry<'e>(&self, entries: &'e HashTable<Entry>) -> Option<&'e Entry> {
+        entries.find(self.hash, |entry| entry.ticket() == self.ticket)
+    }
+}
+
+impl Ghosts {
+    fn remember(&mut self, hash: u64, most: usize) {
+        self.order.push_back(hash);
+        self.hashes
+            .entry(hash, |&other| other == hash, |&hash| hash)
+            .or_insert(hash);
+        while self.order.len() > most {
+            if let Some(oldest) = self.order.pop_front() {
+                self.forget(oldest);
+            }
+        }
+    }
+
+    /// Says whether the key was evicted of late.
+    fn forget(&mut self, hash: u64) -> bool {
+        match self.hashes.find_entry(hash, |&other| other == hash) {
+            Ok(found) => {
+                found.remove();
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shard of numbered entries of which `capacity` fit.
+    struct Model {
+        entries: HashTable<Entry>,
+        queues: Queues,
+        capacity: usize,
+    }
+
+    fn hash(key: u32) -> u64 {
+        // Well mixed, as the hashes of a store are: the golden ratio in 64 bits.
+        (u64::from(key) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn key(entry: &Entry) -> u32 {
+        std::str::from_utf8(entry.key()).unwrap().parse().unwrap()
+    }
+
+    impl Model {
+        fn new(capacity: usize) -> Self {
+            Self {
+                entries: HashTable::new(),
+                queues: Queues::default(),
+                capacity,
+            }
+        }
+
+        /// Reads the key, puts it in if it is missing, and says whether it was there.
+        fn request(&mut self, key: u32) -> bool {
+            if let Some(entry) = self.entries.find(hash(key), |e| self::key(e) == key) {
+                entry.note_use();
+                return true;
+            }
+            if self.entries.len() == self.capacity {
+                let (_, entry) = self.queues.choose(&self.entries).unwrap();
+                self.remove(self::key(&entry));
+            }
+            let entry = Entry::new(&key.to_string(), b"value");
+            self.queues.admit(hash(key), &entry, &self.entries);
+            self.entries
+                .insert_unique(hash(key), entry, |e| hash(self::key(e)));
+            false
+        }
+
+        fn fill(&mut self, key: u32) {
+            self.request(key);
+        }
+
+        fn remove(&mut self, key: u32) {
+            let found = self.entries.find_entry(hash(key), |e| self::key(e) == key);
+            found.unwrap().remove();
+        }
+    }
+
+    #[test]
+    fn what_is_used_stays_while_a_scan_passes() {
+        let mut model = Model::new(100);
+        for _ in 0..3 {
+            (0..50).for_each(|key| model.fill(key));
+        }
+        (1_000..11_000).for_each(|key| model.fill(key));
+        assert!((0..50).all(|key| model.request(key)));
+    }
+
+    #[test]
+    fn what_comes_back_soon_is_kept() {
+        let mut model = Model::new(100);
+        (0..100).for_each(|key| model.fill(key));
+        // Evicts 0, which was never used.
+        model.request(100);
+        assert!(!model.request(0));
+        (200..280).for_each(|key| model.fill(key));
+        assert!(model.request(0));
+    }
+
+    #[test]
+    fn spots_and_ghosts_of_what_has_gone_do_not_pile_up() {
+        let mut model = Model::new(100);
+        for key in 0..100_000 {
+            model.request(key);
+            if key % 3 != 0 {
+                model.remove(key);
+            }
+        }
+        let Queues { small, main, .. } = &model.queues;
+        assert!(small.len() + main.len() <= 202);
+        let Ghosts { order, hashes } = &model.queues.ghosts;
+        assert!(order.len() <= 100 && hashes.len() <= 100);
+    }
+
+    #[test]
+    fn an_empty_shard_has_nothing_to_give_up() {
+        let mut model = Model::new(10);
+        assert!(model.queues.choose(&model.entries).is_none());
+        model.request(1);
+        model.remove(1);
+        assert!(model.queues.choose(&model.entries).is_none());
+    }
+}

@@ -1,0 +1,71 @@
+//! What becomes of the entries that leave a store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::entry::Entry;
+use crate::backend::stored::Stored;
+
+/// Why an entry has left a memory backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It came to its end. The store notices this when it sweeps, or when somebody writes under the key.
+    Expired,
+    /// The store was full.
+    Evicted,
+    /// Another value was written under its key.
+    Replaced,
+    /// It was deleted, taken, cleared or moved to another key.
+    Removed,
+}
+
+/// An entry that has left a memory backend, as [`on_removal`](super::MemoryBackendBuilder::on_removal) is told of it.
+#[non_exhaustive]
+pub struct Removal<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// Why it left.
+    pub cause: Cause,
+    entry: &'a Entry,
+}
+
+/// Called for every entry that leaves.
+pub(super) type Listener = Arc<dyn Fn(&Removal<'_>) + Send + Sync>;
+
+/// Entries that have left a shard, to be dropped after its lock: what they decode to is the user's to drop.
+pub(super) type Removed = SmallVec<[(Entry, Cause); 1]>;
+
+impl Removal<'_> {
+    /// Returns the bytes that the entry held.
+    pub fn stored(&self) -> Stored {
+        self.entry.clone().into()
+    }
+}
+
+/// Shows the cause and never the key or the bytes, which may be secrets.
+impl fmt::Debug for Removal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Removal")
+            .field("cause", &self.cause)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells the listener, if there is one, of what has left, and drops it.
+pub(super) fn dispose(removed: Removed, listener: Option<&Listener>) {
+    let Some(listener) = listener else { return };
+    for (entry, cause) in removed {
+        // Keys are made of `str`, and checking that costs little beside a listener.
+        let Ok(key) = std::str::from_utf8(entry.key()) else {
+            continue;
+        };
+        listener(&Removal {
+            key,
+            cause,
+            entry: &entry,
+        });
+    }
+}

@@ -1,0 +1,48 @@
+//! What a memory backend counts of itself.
+
+/// What a [`MemoryBackend`](super::MemoryBackend) holds now and has done since it was made.
+///
+/// The numbers are gathered shard by shard: exact while nothing else happens, close to each other otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct MemoryStats {
+    /// How many entries take up memory, those included that have ended and not been swept yet.
+    pub entries: usize,
+    /// How many bytes they count for: keys, values, what is kept decoded, and 72 bytes an entry besides.
+    pub bytes: usize,
+    /// How many reads of a value found one (`get`, `get_many`, `get_with_ttl`, `take` and what is built on them).
+    pub hits: u64,
+    /// How many reads of a value found none.
+    pub misses: u64,
+    /// How many entries have left because they ended.
+    pub expired: u64,
+    /// How many entries have left because the store was full.
+    pub evicted: u64,
+}
+
+impl MemoryStats {
+    /// Returns the share of reads that found a value, from 0 to 1; zero before the first read.
+    pub fn hit_ratio(&self) -> f64 {
+        let reads = self.hits + self.misses;
+        if reads == 0 {
+            return 0.0;
+        }
+        self.hits as f64 / reads as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hit_ratio_of_nothing_is_zero() {
+        assert_eq!(MemoryStats::default().hit_ratio(), 0.0);
+        let stats = MemoryStats {
+            hits: 3,
+            misses: 1,
+            ..MemoryStats::default()
+        };
+        assert_eq!(stats.hit_ratio(), 0.75);
+    }
+}
