@@ -1,6 +1,6 @@
 //! CBOR by ciborium, with decimal integers and cheap byte vectors at the top level.
 
-use std::io;
+use std::io::{self, Write};
 
 use ciborium::de::{Error as DecodeFailure, from_reader_with_buffer};
 use serde::Serialize;
@@ -24,7 +24,12 @@ impl Codec for Cbor {
         }
         let mut encoded = Vec::with_capacity(128);
         ciborium::into_writer(value, &mut encoded).map_err(|_| refused::<T>())?;
-        Ok(as_decimal(&encoded).unwrap_or(encoded))
+        if let Some(integer) = as_integer(&encoded) {
+            encoded.clear();
+            // Writing to a vector doesn't fail.
+            let _ = write!(encoded, "{integer}");
+        }
+        Ok(encoded)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {
@@ -86,14 +91,14 @@ fn header(item: &[u8]) -> Option<(u8, u64, &[u8])> {
     Some((first >> 5, argument, rest))
 }
 
-/// Rewrites an item of major type 0 or 1 that fits `i64` or `u64` as decimal text.
+/// Returns the integer if this is an item of major type 0 or 1 that fits `i64` or `u64`.
 ///
 /// Decided on the bytes, because serde calls don't show it: ciborium's captured tags arrive as newtype variants and are
 /// written as bare integers all the same.
-fn as_decimal(encoded: &[u8]) -> Option<Vec<u8>> {
+fn as_integer(encoded: &[u8]) -> Option<i128> {
     match header(encoded)? {
-        (0, size, []) => Some(size.to_string().into_bytes()),
-        (1, size, []) => Some((-1 - i64::try_from(size).ok()?).to_string().into_bytes()),
+        (0, size, []) => Some(size.into()),
+        (1, size, []) => Some((-1 - i64::try_from(size).ok()?).into()),
         _ => None,
     }
 }
