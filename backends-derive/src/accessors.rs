@@ -1,7 +1,7 @@
 //! The inherent methods of a keyspace. Every accessor is one call into the library.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Type};
 
 use crate::ast::Kind;
@@ -230,7 +230,39 @@ fn of_both(
         ..Accessor::new(name, call, output, fails, does)
     });
     let updates = updates(scope, by, value, under);
-    singles.into_iter().chain(many).chain(updates).collect()
+    let shared = shared(scope, by, value, under, &slides);
+    let reads = singles.into_iter().chain(shared).chain(many);
+    reads.chain(updates).collect()
+}
+
+/// `get_shared`, in a keyspace that is `shared`.
+fn shared(
+    scope: &Scope<'_>,
+    by: By,
+    value: &TokenStream,
+    under: &str,
+    slides: &str,
+) -> Option<Accessor> {
+    let word = scope.keyspace.kind.stored()?.shared.as_ref()?;
+    let output = quote!(::core::option::Option<::std::sync::Arc<#value>>);
+    Some(Accessor {
+        by,
+        // A value that threads can't share is the mistake of this word.
+        bounds: quote_spanned! {word.span()=>
+            #value: ::core::marker::Send + ::core::marker::Sync + 'static,
+        },
+        ..Accessor::new(
+            "get_shared",
+            "get_shared",
+            Output::Result(output),
+            DECODE,
+            format!(
+                "Returns {under}, shared with all who read it; `None` if there is no live one.\n\nA backend in this \
+             process decodes it once and keeps it beside the bytes, for as long as they stay. It is what `get` \
+             returns.{slides}"
+            ),
+        )
+    })
 }
 
 /// `update` and its variants: with closures that can fail, and with one that inserts.

@@ -37,6 +37,8 @@ pub(crate) struct Stored {
     /// The keyspace that older entries are read from.
     pub(crate) migrates: Option<Type>,
     pub(crate) on_decode_error: OnDecodeError,
+    /// The word `shared`, if it is there.
+    pub(crate) shared: Option<Ident>,
 }
 
 /// A field that is a segment of the key.
@@ -67,6 +69,7 @@ impl<'a> Keyspace<'a> {
             migrates: words.migrates.and_then(|word| word.meaning),
             on_decode_error: (words.on_decode_error.and_then(|word| word.meaning))
                 .unwrap_or(OnDecodeError::Error),
+            shared: words.shared.map(|word| word.name),
         };
         let kind = match (words.counter, words.value) {
             (Some(_), _) => Kind::Counter,
@@ -185,6 +188,11 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
             counter,
             name(&words.on_decode_error),
             "a `counter` is stored as decimal text: remove `on_decode_error`",
+        ),
+        (
+            counter,
+            name(&words.shared),
+            "a `counter` isn't decoded, so there is nothing to share: remove `shared`",
         ),
         (
             sliding,

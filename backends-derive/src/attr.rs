@@ -22,6 +22,7 @@ pub(crate) struct StructWords {
     pub(crate) codec: Option<Word<Type>>,
     pub(crate) sliding: Option<Word<()>>,
     pub(crate) jitter: Option<Word<u8>>,
+    pub(crate) shared: Option<Word<()>>,
     pub(crate) migrates: Option<Word<Type>>,
     pub(crate) on_decode_error: Option<Word<OnDecodeError>>,
     pub(crate) krate: Option<Word<Path>>,
@@ -73,7 +74,7 @@ const MIGRATES: &str = "`migrates = SessionV1`";
 const ON_DECODE_ERROR: &str = "`on_decode_error = \"miss\"` or `on_decode_error = \"error\"`";
 const CRATE: &str = "`crate = path::to::reinhardt_backends`";
 const STRUCT_WORDS: &str = "on a struct the words are `prefix`, `ttl`, `value`, `counter`, `version`, `codec`, `sliding`, \
-    `jitter`, `migrates`, `on_decode_error` and `crate`";
+    `jitter`, `shared`, `migrates`, `on_decode_error` and `crate`";
 const FIELD_WORDS: &str = "on a field the words are `key` and `tag`";
 const RENAME: &str = "`rename = \"eu\"`";
 const SEGMENT_WORDS: &str = "on a part of a key the words are `display` and `crate`";
@@ -150,6 +151,12 @@ impl StructWords {
             ),
             "sliding" => once(
                 &mut self.sliding,
+                name.clone(),
+                stands_alone(&name, input),
+                mistakes,
+            ),
+            "shared" => once(
+                &mut self.shared,
                 name.clone(),
                 stands_alone(&name, input),
                 mistakes,

@@ -27,7 +27,6 @@ pub fn get_shared<'b, K, B>(
 where
     K: Valued,
     K::Value: Send + Sync + 'static,
-    K::Codec: 'static,
     B: Backend + ?Sized,
 {
     async move {

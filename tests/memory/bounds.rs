@@ -1,0 +1,178 @@
+//! A bounded store holds what it may and no more, and refuses the rest by name.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use reinhardt_backends::{
+    Backend, BackendResult, ErrorKind, Eviction, Expiry, Life, MemoryBackend, NewEntry, Write,
+};
+
+use crate::{now, wait_until};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn set(backend: &MemoryBackend, key: &str, value: &str) -> BackendResult<()> {
+    now(backend.set(key, value, None))
+}
+
+fn get(backend: &MemoryBackend, key: &str) -> Option<String> {
+    now(backend.get(key)).unwrap()
+}
+
+#[test]
+fn the_last_entry_that_fits_is_taken_and_the_next_is_full() {
+    for most in [1, 7, 1_000, 20_000] {
+        let backend = MemoryBackend::builder().max_entries(most).build();
+        for index in 0..most {
+            set(&backend, &index.to_string(), "value").unwrap();
+        }
+        let error = set(&backend, "one more", "value").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Full);
+        assert!(!error.is_transient() && !error.outcome_unknown());
+        assert_eq!((backend.len(), backend.stats().evicted), (most, 0));
+        assert_eq!(get(&backend, "one more"), None);
+    }
+}
+
+#[test]
+fn a_full_store_still_reads_replaces_counts_renews_and_removes() {
+    let backend = MemoryBackend::builder().max_entries(2).build();
+    set(&backend, "a", "1st").unwrap();
+    assert_eq!(now(backend.increment("hits", None)).unwrap(), 1);
+    set(&backend, "a", "2nd").unwrap();
+    assert_eq!(get(&backend, "a").as_deref(), Some("2nd"));
+    assert_eq!(now(backend.increment("hits", None)).unwrap(), 2);
+    assert!(now(backend.expire("a", Life::In(MINUTE))).unwrap());
+    assert!(matches!(
+        now(backend.ttl("a")).unwrap(),
+        Some(Expiry::In(_))
+    ));
+    let full = now(backend.increment("others", None)).unwrap_err();
+    assert_eq!(full.kind(), ErrorKind::Full);
+    assert!(now(backend.delete("hits")).unwrap());
+    assert_eq!(now(backend.increment("others", None)).unwrap(), 1);
+}
+
+#[test]
+fn what_has_ended_makes_room() {
+    let backend = MemoryBackend::builder().max_entries(1_000).build();
+    for index in 0..1_000 {
+        let life = Some(Duration::from_millis(1 + index % 5));
+        now(backend.set(&format!("old:{index}"), index, life)).unwrap();
+    }
+    wait_until(|| backend.is_empty());
+    for index in 0..1_000 {
+        set(&backend, &format!("new:{index}"), "value").unwrap();
+    }
+    assert_eq!(backend.len(), 1_000);
+}
+
+#[test]
+fn bytes_are_bounded_and_given_back() {
+    let backend = MemoryBackend::builder().max_bytes(10_000).build();
+    set(&backend, "a", &"x".repeat(5_000)).unwrap();
+    let error = set(&backend, "b", &"x".repeat(5_000)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    // A value that grows needs room as well, and the old one stays if there is none.
+    set(&backend, "b", "small").unwrap();
+    assert_eq!(
+        set(&backend, "b", &"x".repeat(5_000)).unwrap_err().kind(),
+        ErrorKind::Full
+    );
+    assert_eq!(get(&backend, "b").as_deref(), Some("small"));
+    set(&backend, "a", "small").unwrap();
+    set(&backend, "b", &"x".repeat(5_000)).unwrap();
+    assert!(now(backend.delete("a")).unwrap());
+    assert!(now(backend.delete("b")).unwrap());
+    assert_eq!(backend.stats().bytes, 0);
+}
+
+#[test]
+fn what_can_never_fit_evicts_nothing() {
+    let backend = MemoryBackend::builder()
+        .max_bytes(10_000)
+        .eviction(Eviction::S3Fifo)
+        .build();
+    set(&backend, "a", "value").unwrap();
+    let error = set(&backend, "b", &"x".repeat(10_000)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert_eq!(get(&backend, "a").as_deref(), Some("value"));
+    let nothing = MemoryBackend::builder().max_entries(0).build();
+    assert_eq!(
+        set(&nothing, "a", "value").unwrap_err().kind(),
+        ErrorKind::Full
+    );
+}
+
+#[test]
+fn entries_that_did_not_fit_are_named() {
+    let backend = MemoryBackend::builder().max_entries(2).build();
+    set(&backend, "b", "value").unwrap();
+    let entries = [("a", 1), ("b", 2), ("c", 3), ("d", 4), ("a", 5)];
+    let error = now(backend.set_many(&entries, None)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert_eq!(error.failed_indices(), [2, 3]);
+    assert_eq!(now(backend.get::<i32>("a")).unwrap(), Some(5));
+}
+
+#[test]
+fn many_threads_never_put_in_more_than_fits() {
+    for eviction in [Eviction::Off, Eviction::S3Fifo] {
+        let backend = Arc::new(
+            MemoryBackend::builder()
+                .max_entries(1_000)
+                .max_bytes(150_000)
+                .eviction(eviction)
+                .build(),
+        );
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let backend = backend.clone();
+                thread::spawn(move || {
+                    for index in 0..5_000 {
+                        let key = format!("{thread}:{index}");
+                        let written = set(&backend, &key, "a value of some length");
+                        match eviction {
+                            Eviction::Off => drop(written),
+                            _ => written.unwrap(),
+                        }
+                        if index % 3 == 0 {
+                            now(backend.delete(&key)).unwrap();
+                        }
+                        let stats = backend.stats();
+                        assert!(
+                            stats.entries <= 1_000 && stats.bytes <= 150_000,
+                            "{stats:?}"
+                        );
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        now(backend.clear()).unwrap();
+        let stats = backend.stats();
+        assert_eq!((stats.entries, stats.bytes), (0, 0));
+        // All room has been given back.
+        for index in 0..1_000 {
+            set(&backend, &index.to_string(), "v").unwrap();
+        }
+        assert_eq!(backend.len(), 1_000);
+    }
+}
+
+#[test]
+fn a_move_within_a_full_store_is_full_and_changes_nothing() {
+    let backend = MemoryBackend::builder().max_entries(1).build();
+    now(backend.write("old", b"bytes", Write::new(Life::Never))).unwrap();
+    let to = NewEntry {
+        key: "new",
+        value: b"bytes",
+        life: Life::Never,
+    };
+    let error = now(backend.move_entry("old", b"bytes", to)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert!(now(backend.exists("old")).unwrap() && !now(backend.exists("new")).unwrap());
+}

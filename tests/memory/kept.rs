@@ -1,0 +1,184 @@
+//! Values that are kept decoded: made once, counted, gone with their entry, and dropped under no lock.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use reinhardt_backends::{Backend, Eviction, Keyspace, Life, MemoryBackend, Write};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{now, wait_until};
+
+#[derive(Debug, Clone, Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "session", ttl = "30m", shared)]
+struct Session {
+    #[keyspace(key)]
+    id: u32,
+    text: String,
+}
+
+fn session(id: u32) -> Session {
+    Session {
+        id,
+        text: "x".repeat(100),
+    }
+}
+
+fn get_shared<B: Backend>(backend: &B, id: u32) -> Option<Arc<Session>> {
+    now(Session::get_shared(backend, id)).unwrap()
+}
+
+#[test]
+fn a_value_is_decoded_once() {
+    static DECODED: AtomicUsize = AtomicUsize::new(0);
+
+    #[derive(Serialize, Keyspace)]
+    #[keyspace(prefix = "counted", ttl = "30m", shared)]
+    struct Counted {
+        #[keyspace(key)]
+        id: u32,
+    }
+
+    impl<'de> Deserialize<'de> for Counted {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            #[derive(Deserialize)]
+            struct Plain {
+                id: u32,
+            }
+            DECODED.fetch_add(1, Ordering::SeqCst);
+            Plain::deserialize(deserializer).map(|plain| Self { id: plain.id })
+        }
+    }
+
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    now(Counted { id: 1 }.save(&backend)).unwrap();
+    let before = DECODED.load(Ordering::SeqCst);
+    let shared: Vec<_> = (0..10)
+        .map(|_| now(Counted::get_shared(&backend, 1)).unwrap().unwrap())
+        .collect();
+    assert!(shared.iter().all(|other| Arc::ptr_eq(other, &shared[0])));
+    assert_eq!(DECODED.load(Ordering::SeqCst) - before, 1);
+}
+
+#[test]
+fn what_is_kept_goes_with_its_entry() {
+    let backend = MemoryBackend::new();
+    let keep = || -> Weak<Session> {
+        now(session(1).save(&backend)).unwrap();
+        Arc::downgrade(&get_shared(&backend, 1).unwrap())
+    };
+    let is_gone = |kept: &Weak<Session>| kept.upgrade().is_none();
+    let kept = keep();
+    assert!(!is_gone(&kept));
+    now(session(1).save(&backend)).unwrap();
+    assert!(is_gone(&kept), "another one was saved");
+    let kept = keep();
+    assert!(now(Session::delete(&backend, 1)).unwrap());
+    assert!(is_gone(&kept), "it was deleted");
+    let kept = keep();
+    now(backend.clear()).unwrap();
+    assert!(is_gone(&kept), "the store was cleared");
+    let kept = keep();
+    now(backend.expire(&Session::key(1), Life::In(Duration::from_millis(1)))).unwrap();
+    wait_until(|| {
+        // Writes sweep where there is no runtime.
+        now(backend.set(&fastrand::u64(..).to_string(), 1, None)).unwrap();
+        is_gone(&kept)
+    });
+}
+
+#[test]
+fn what_is_kept_counts() {
+    let backend = MemoryBackend::new();
+    now(session(1).save(&backend)).unwrap();
+    let before = backend.stats().bytes;
+    get_shared(&backend, 1);
+    let with = backend.stats().bytes;
+    assert!(
+        with > before + 100 + size_of::<Session>(),
+        "{before} {with}"
+    );
+    get_shared(&backend, 1);
+    assert_eq!(backend.stats().bytes, with);
+    now(session(1).save(&backend)).unwrap();
+    assert_eq!(backend.stats().bytes, before);
+}
+
+#[test]
+fn what_is_kept_makes_room_or_is_not_kept() {
+    for eviction in [Eviction::Off, Eviction::S3Fifo] {
+        let builder = MemoryBackend::builder()
+            .max_bytes(25_000)
+            .eviction(eviction);
+        let backend = builder.build();
+        let saved = (0..100).filter(|&id| now(session(id).save(&backend)).is_ok());
+        assert!(saved.count() > 90);
+        let found = (0..100).filter_map(|id| get_shared(&backend, id)).count();
+        let stats = backend.stats();
+        assert!(stats.bytes <= 25_000, "{stats:?}");
+        match eviction {
+            Eviction::Off => assert!(found > 90 && stats.evicted == 0, "{found} {stats:?}"),
+            _ => assert!(stats.evicted > 0 && stats.entries > 20, "{stats:?}"),
+        }
+    }
+}
+
+thread_local! {
+    static STORE: RefCell<Option<MemoryBackend>> = const { RefCell::new(None) };
+}
+
+/// Uses the store that it was kept in when it is dropped.
+#[derive(Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "meddler", ttl = "30m", shared)]
+struct Meddler {
+    #[keyspace(key)]
+    id: u32,
+}
+
+impl Drop for Meddler {
+    fn drop(&mut self) {
+        STORE.with_borrow(|store| {
+            if let Some(store) = store {
+                now(store.set("dropped", self.id, None)).unwrap();
+                // Takes the lock of every shard.
+                assert!(!store.is_empty());
+                store.stats();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_kept_value_is_dropped_under_no_lock() {
+    let backend = MemoryBackend::builder()
+        .max_entries(10)
+        .eviction(Eviction::S3Fifo)
+        .build();
+    STORE.set(Some(backend.clone()));
+    let keep = |id: u32| {
+        let key = Meddler::key(id);
+        let bytes = Write::new(Life::Never);
+        // Stored without a `Meddler` whose own drop would be taken for that of the kept one.
+        let encoded = [b"\xa1\x62id".as_slice(), &[id as u8]].concat();
+        now(backend.write(&key, &encoded, bytes)).unwrap();
+        drop(now(Meddler::get_shared(&backend, id)).unwrap().unwrap());
+    };
+    let dropped = || now(backend.get::<u32>("dropped")).unwrap();
+    keep(1);
+    assert_eq!(dropped(), None);
+    keep(1);
+    assert_eq!(dropped(), Some(1), "replaced");
+    keep(2);
+    assert!(now(backend.delete(&Meddler::key(2))).unwrap());
+    assert_eq!(dropped(), Some(2), "deleted");
+    keep(3);
+    for index in 0..100 {
+        now(backend.set(&index.to_string(), 1, None)).unwrap();
+    }
+    assert!(!now(backend.exists(&Meddler::key(3))).unwrap(), "evicted");
+    keep(4);
+    assert!(now(backend.clear_prefix("meddler")).unwrap() > 0);
+    assert_eq!(dropped(), Some(4), "cleared");
+    STORE.set(None);
+}

@@ -1,0 +1,27 @@
+//! What only the memory backend does: bounds, eviction, what it tells of itself, and what it keeps decoded.
+
+mod bounds;
+mod eviction;
+mod kept;
+mod told;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+
+/// Returns the output of a future that is ready at once, as those of a memory backend are; from anywhere.
+#[track_caller]
+fn now<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("memory answers at once")
+}
+
+/// Waits until something is so; fails when it isn't within a time that no machine needs.
+#[track_caller]
+fn wait_until(mut reached: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !reached() {
+        assert!(Instant::now() < deadline, "not reached in 60 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
