@@ -1,7 +1,6 @@
 //! Cases that are measured in turn, and what was measured.
 
 use std::fmt;
-use std::time::{Duration, Instant};
 
 /// Named measurements; each call of one measures one round.
 #[derive(Default)]
@@ -94,17 +93,6 @@ impl Measured {
             .unwrap_or_else(|| panic!("there is no case `{case}`"))
             .1
     }
-}
-
-/// Runs `work`, which does something `times` times, and returns how many nanoseconds each took.
-pub fn nanoseconds_each(times: usize, work: impl FnOnce()) -> f64 {
-    let begin = Instant::now();
-    work();
-    nanoseconds(begin.elapsed()) / times as f64
-}
-
-fn nanoseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e9
 }
 
 fn median(samples: &[f64]) -> f64 {

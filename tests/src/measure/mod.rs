@@ -8,7 +8,7 @@ mod plot;
 mod process;
 mod report;
 
-pub use cases::{Cases, Measured, nanoseconds_each};
+pub use cases::{Cases, Measured};
 pub use process::{cpu_time, resident_bytes};
 pub use report::{Bound, Report, Sweep, Table, Unit};
 
