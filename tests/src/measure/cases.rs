@@ -82,7 +82,8 @@ impl Measured {
         extremes(&self.ratios(case, baseline))
     }
 
-    fn ratios(&self, case: &str, baseline: &str) -> Vec<f64> {
+    /// Returns the ratio of `case` to `baseline` of each round.
+    pub fn ratios(&self, case: &str, baseline: &str) -> Vec<f64> {
         let rounds = self.samples(case).iter().zip(self.samples(baseline));
         rounds.map(|(sample, base)| sample / base).collect()
     }

@@ -29,6 +29,8 @@ pub enum Unit {
     Bytes,
     /// Parts of one, written as a percentage.
     Share,
+    /// How many times as much.
+    Times,
 }
 
 /// What a number has to be.
@@ -142,6 +144,7 @@ impl Report {
     pub fn finish(mut self) {
         let verdict = match self.failed {
             0 => "all goals met".to_string(),
+            1 => "1 goal not met".to_string(),
             failed => format!("{failed} goals not met"),
         };
         self.line(&verdict);
@@ -388,6 +391,7 @@ impl Unit {
             Self::Rate => scaled(number, &[(1e6, " M/s"), (1e3, " k/s"), (1.0, " /s")]),
             Self::Bytes => scaled(number, &[(1e9, " GB"), (1e6, " MB"), (1.0, " B")]),
             Self::Share => format!("{:.2} %", number * 100.0),
+            Self::Times => format!("{number:.2}x"),
         }
     }
 }
@@ -450,6 +454,7 @@ mod tests {
         assert_eq!(Unit::Rate.write(388_400.0), "388 k/s");
         assert_eq!(Unit::Bytes.write(178.0), "178 B");
         assert_eq!(Unit::Share.write(0.0123), "1.23 %");
+        assert_eq!(Unit::Times.write(1.777), "1.78x");
     }
 
     #[test]
