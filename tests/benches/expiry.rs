@@ -2,18 +2,26 @@
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench expiry -- [ROUNDS] [sweep] [idle]`
 
+use std::env;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use reinhardt_backends::{Backend, Life, MemoryBackend, Write};
 use reinhardt_backends_tests::measure::Bound::AtMost;
 use reinhardt_backends_tests::measure::{
-    Cases, Measured, Report, Run, Table, Unit, cpu_time, resident_bytes,
+    Cases, Measured, Report, Run, Table, Unit, cpu_time, in_own_process, resident_bytes,
 };
+use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
 fn main() {
+    if let Some(READ) = env::args().nth(1).as_deref() {
+        let ending = env::args().nth(2).as_deref() == Some(ENDING);
+        let seen = serde_json::to_string(&read_while(ending));
+        println!("{}", seen.expect("plain numbers"));
+        return;
+    }
     let Some(run) = Run::from_arguments(5) else {
         return;
     };
@@ -28,6 +36,7 @@ fn main() {
 }
 
 /// What was seen in one run.
+#[derive(Serialize, Deserialize)]
 struct Seen {
     worst: f64,
     /// The time that one of a thousand reads exceeds.
@@ -47,7 +56,9 @@ fn sweep(report: &mut Report, rounds: usize) {
     for round in 0..rounds {
         // Each goes first every other time.
         for ending in [round % 2 == 0, round % 2 == 1] {
-            let seen = read_while(ending);
+            // In a process of its own: in a second run memory of the first would be used again.
+            let seen = in_own_process(&[READ, if ending { ENDING } else { QUIET }]);
+            let seen = serde_json::from_str(&seen).expect("it was written by `main`");
             if ending { &mut endings } else { &mut quiet }.push(seen);
         }
     }
@@ -213,6 +224,7 @@ fn runtime() -> Runtime {
 }
 
 const ENTRIES: usize = 1_000_000;
+const READ: &str = "--read";
 const ENDING: &str = "a million entries end";
 const QUIET: &str = "nothing ends";
 const IDLE: &str = "an idle backend, a million entries that end within 30 min";

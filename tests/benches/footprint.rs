@@ -6,7 +6,6 @@
 
 use std::env;
 use std::hint::black_box;
-use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +13,9 @@ use dashmap::DashMap;
 use quick_cache::UnitWeighter;
 use reinhardt_backends::{Backend, Life, MemoryBackend, Write};
 use reinhardt_backends_tests::measure::Bound::AtMost;
-use reinhardt_backends_tests::measure::{Cases, Report, Run, Table, Unit, resident_bytes};
+use reinhardt_backends_tests::measure::{
+    Cases, Report, Run, Table, Unit, in_own_process, resident_bytes,
+};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
@@ -31,7 +32,10 @@ fn main() {
     let mut cases = Cases::new();
     cases.case(PAYLOAD, || (KEY + VALUE) as f64);
     for (name, _) in STORES {
-        cases.case(name, move || in_own_process(name));
+        cases.case(name, move || {
+            let bytes = in_own_process(&[FILL, name]);
+            bytes.parse().expect("the filled process prints a number")
+        });
     }
     let title = "M6: memory per entry of a million, 24-byte keys, 77-byte values";
     let table = Table::new(title, Unit::Bytes, cases.measure(run.rounds()))
@@ -39,16 +43,6 @@ fn main() {
         .goal("MemoryBackend", AtMost(1.9), PAYLOAD);
     report.table(&table);
     report.finish();
-}
-
-/// Starts this program again to fill one store.
-fn in_own_process(store: &str) -> f64 {
-    let program = env::current_exe().expect("a program knows where it is");
-    let output = Command::new(program).args([FILL, store]).output();
-    let output = output.expect("a program can start itself");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let number = text.trim().parse();
-    number.unwrap_or_else(|_| panic!("{store}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 fn bytes_each(store: &str) -> f64 {

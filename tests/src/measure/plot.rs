@@ -23,7 +23,7 @@ pub(super) fn bars(path: &Path, title: &str, unit: Unit, bars: &[Bar]) -> Plotte
     let height = 100 + 34 * u32::try_from(count)?;
     let root = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
     root.fill(&WHITE)?;
-    let largest = bars.iter().map(|bar| bar.extremes.1).fold(0.0, f64::max);
+    let largest = largest(bars.iter().map(|bar| bar.extremes.1));
     // Plots count from below, tables from above.
     let name = |segment: &SegmentValue<usize>| match segment {
         SegmentValue::CenterOf(index) if *index < count => bars[count - 1 - index].name.clone(),
@@ -34,10 +34,14 @@ pub(super) fn bars(path: &Path, title: &str, unit: Unit, bars: &[Bar]) -> Plotte
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(280)
-        .build_cartesian_2d(0.0..largest * 1.05, (0..count).into_segmented())?;
+        .build_cartesian_2d(
+            0.0..largest * 1.05,
+            (0..count.saturating_sub(1)).into_segmented(),
+        )?;
     chart
         .configure_mesh()
         .disable_y_mesh()
+        .light_line_style(TRANSPARENT)
         .y_labels(count)
         .x_labels(8)
         .x_label_formatter(&|number| unit.write(*number))
@@ -75,10 +79,14 @@ pub(super) fn lines(
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(60)
-        .build_cartesian_2d((0..count).into_segmented(), 0.0..largest(series) * 1.1)?;
+        .build_cartesian_2d(
+            (0..count.saturating_sub(1)).into_segmented(),
+            0.0..largest(numbers(series)) * 1.1,
+        )?;
     chart
         .configure_mesh()
         .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
         .x_labels(count)
         .x_label_formatter(&label)
         .draw()?;
@@ -124,10 +132,14 @@ pub(super) fn groups(
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(80)
-        .build_cartesian_2d((0..count).into_segmented(), 0.0..largest(series) * 1.25)?;
+        .build_cartesian_2d(
+            (0..count.saturating_sub(1)).into_segmented(),
+            0.0..largest(numbers(series)) * 1.25,
+        )?;
     chart
         .configure_mesh()
         .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
         .x_labels(count)
         .x_label_formatter(&label)
         .y_label_formatter(&|number| unit.write(*number))
@@ -153,9 +165,14 @@ pub(super) fn groups(
     Ok(root.present()?)
 }
 
-fn largest(series: &[(String, Vec<f64>)]) -> f64 {
-    let numbers = series.iter().flat_map(|(_, numbers)| numbers);
-    numbers.copied().fold(0.0, f64::max)
+fn numbers(series: &[(String, Vec<f64>)]) -> impl Iterator<Item = f64> {
+    series.iter().flat_map(|(_, numbers)| numbers).copied()
+}
+
+/// An axis must end somewhere: one that ends nowhere is drawn for ever.
+fn largest(numbers: impl Iterator<Item = f64>) -> f64 {
+    let finite = numbers.filter(|number| number.is_finite());
+    finite.fold(f64::MIN_POSITIVE, f64::max)
 }
 
 const WIDTH: u32 = 960;

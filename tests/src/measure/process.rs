@@ -25,6 +25,20 @@ pub fn resident_bytes() -> f64 {
     kibibytes * 1024.0
 }
 
+/// Starts this program again with other arguments and returns what it prints, for what one run would spoil for the next.
+///
+/// # Panics
+///
+/// If it fails, with what it says.
+pub fn in_own_process(arguments: &[&str]) -> String {
+    let program = env::current_exe().expect("a program knows where it is");
+    let output = Command::new(program).args(arguments).output();
+    let output = output.expect("a program can start itself");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim().to_string()
+}
+
 /// Describes the machine, the compiler and the time, in one line.
 pub(super) fn describe() -> String {
     let cores = thread::available_parallelism().map_or(0, |cores| cores.get());

@@ -500,6 +500,16 @@ mod tests {
     }
 
     #[test]
+    fn a_number_without_an_end_is_plotted_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut report = Report::in_folder("probe", folder.path().to_path_buf());
+        let mut measured = Measured::default();
+        measured.add("ours", vec![f64::INFINITY]);
+        report.table(&Table::new("endless", Unit::Times, measured));
+        assert!(folder.path().join("probe-endless.svg").exists());
+    }
+
+    #[test]
     fn plots_and_text_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let mut report = Report::in_folder("probe", folder.path().to_path_buf());
