@@ -1,6 +1,7 @@
-//! What the tests of reinhardt-backends share: private servers that can be broken, and cables that can be cut.
+//! What the tests of reinhardt-backends share: private servers that can be broken, cables that can be cut, and measuring.
 
 mod harness;
+pub mod measure;
 mod proxy;
 mod server;
 
