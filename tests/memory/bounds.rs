@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use futures::executor::block_on;
 use reinhardt_backends::{
     Backend, BackendResult, ErrorKind, Eviction, Expiry, Life, MemoryBackend, NewEntry, Write,
 };
@@ -152,7 +153,7 @@ fn many_threads_never_put_in_more_than_fits() {
         for thread in threads {
             thread.join().unwrap();
         }
-        now(backend.clear()).unwrap();
+        block_on(backend.clear()).unwrap();
         let stats = backend.stats();
         assert_eq!((stats.entries, stats.bytes), (0, 0));
         // All room has been given back.
