@@ -10,6 +10,7 @@ use futures::executor::block_on;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, Zipf};
+use reinhardt_backends::{Backend, Eviction, MemoryBackend};
 use reinhardt_backends_tests::measure::{Measured, Report, Run, Sweep, Unit};
 
 /// A cache that is asked for keys, and holds what it was asked for as it sees fit.
@@ -22,7 +23,8 @@ trait Policy {
 type Make = fn(usize) -> Box<dyn Policy>;
 
 /// The policies by name.
-const POLICIES: [(&str, Make); 3] = [
+const POLICIES: [(&str, Make); 4] = [
+    ("S3-FIFO (ours)", |entries| Box::new(Ours::new(entries))),
     ("LRU (lru)", |entries| Box::new(Lru::new(entries))),
     ("TinyLFU (moka)", |entries| Box::new(TinyLfu::new(entries))),
     ("S3-FIFO (quick_cache)", |entries| {
@@ -88,6 +90,28 @@ fn zipf_with_scans() -> Vec<u64> {
 fn round_and_round() -> Vec<u64> {
     let keys = 0..KEYS as u64;
     keys.cycle().take(REQUESTS).collect()
+}
+
+struct Ours(MemoryBackend);
+
+impl Ours {
+    fn new(entries: usize) -> Self {
+        let builder = MemoryBackend::builder().max_entries(entries);
+        Self(builder.eviction(Eviction::S3Fifo).build())
+    }
+}
+
+impl Policy for Ours {
+    fn request(&mut self, key: u64) -> bool {
+        block_on(async {
+            let key = key.to_string();
+            let held = self.0.get_stored(&key).await.unwrap().is_some();
+            if !held {
+                self.0.set(&key, true, None).await.unwrap();
+            }
+            held
+        })
+    }
 }
 
 struct Lru(lru::LruCache<u64, ()>);

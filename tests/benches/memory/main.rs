@@ -56,6 +56,14 @@ fn get(traffic: &Traffic, rounds: usize) -> Vec<Table> {
     cases.case("typed get, &dyn Backend", || {
         traffic.keys(async |key| Session::get(object, id(key)).await.unwrap().unwrap())
     });
+    cases.case("typed get_shared", || {
+        traffic.keys(async |key| {
+            Session::get_shared(&backend, id(key))
+                .await
+                .unwrap()
+                .unwrap()
+        })
+    });
     cases.case("raw get", || {
         traffic.keys(async |key| backend.get::<Session>(key).await.unwrap().unwrap())
     });
@@ -82,7 +90,9 @@ fn get(traffic: &Traffic, rounds: usize) -> Vec<Table> {
     let table = Table::new(&title, Unit::Time, cases.measure(rounds))
         .ratios_to("DashMap get + decode")
         .goal("typed get", AtMost(1.15), "DashMap get + decode")
-        .goal("typed get", AtMost(1.0), "moka get");
+        .goal("typed get", AtMost(1.0), "moka get")
+        .goal("typed get_shared", AtMost(1.25), "DashMap get")
+        .goal("moka get", AtLeast(2.5), "typed get_shared");
     vec![table]
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "session", ttl = "30m")]
+#[keyspace(prefix = "session", ttl = "30m", shared)]
 pub(crate) struct Session {
     #[keyspace(key)]
     pub(crate) id: String,
