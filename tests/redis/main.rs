@@ -2,6 +2,7 @@
 
 mod commands;
 mod down;
+mod gathering;
 mod lost;
 mod refused;
 mod settings;

@@ -160,7 +160,7 @@ impl RedisBackendBuilder {
         };
         Ok(RedisBackend {
             shared: Arc::new(Shared {
-                connection: Connection::new(client, self.times)?,
+                connection: Arc::new(Connection::new(client, self.times)?),
                 prefix,
                 limits: self.limits,
             }),

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::deadline::within;
+use super::gather::{Gatherer, Way};
 use super::reply::{self, refusal};
 use super::script::Invocation;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -49,6 +50,7 @@ pub(super) struct Connection {
     state: Arc<Mutex<State>>,
     waiting: AtomicUsize,
     closed: AtomicBool,
+    pub(super) gatherer: Gatherer,
 }
 
 enum State {
@@ -121,6 +123,7 @@ impl Connection {
             state: Arc::new(Mutex::new(State::Down { failed: None })),
             waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            gatherer: Gatherer::default(),
         })
     }
 
@@ -131,6 +134,38 @@ impl Connection {
             Some(link) => link.map(drop),
             None => Err(connect_timeout(self.limits.connect)),
         }
+    }
+
+    /// Reads the value under a key, together with others who read at the same time if there are some.
+    pub(super) async fn get(self: &Arc<Self>, key: &[u8]) -> BackendResult<Value> {
+        let _place = self.place()?;
+        match self.gatherer.enter(self, key, self.limits.call * 2) {
+            Way::Alone(_alone) => self.get_alone(key).await,
+            Way::Gathered(answer) => {
+                let call = async {
+                    match answer.await {
+                        Ok(value) => Ok(value),
+                        Err(_) => self.get_alone(key).await,
+                    }
+                };
+                let answer = within(self.limits.call, call).await;
+                answer.unwrap_or_else(|| Err(self.timeout()))
+            }
+        }
+    }
+
+    async fn get_alone(&self, key: &[u8]) -> BackendResult<Value> {
+        let mut command = redis::cmd("GET");
+        command.arg(key);
+        let request = Request::Command(&command);
+        Ok(self.exchange(request, Repeat::Safely).await?.value)
+    }
+
+    fn timeout(&self) -> BackendError {
+        BackendError::new(
+            ErrorKind::Timeout,
+            format!("no answer within {:?}", self.limits.call),
+        )
     }
 
     pub(super) async fn command(&self, command: &Cmd, repeat: Repeat) -> BackendResult<Value> {
@@ -174,10 +209,20 @@ impl Connection {
 
     /// Makes one call within the limits, and a second time if that is harmless and the first answer was lost.
     async fn call(&self, request: Request<'_>, repeat: Repeat) -> BackendResult<Answer> {
-        let _place = Place::take(&self.waiting, self.limits.waiting)?;
+        let _place = self.place()?;
+        self.exchange(request, repeat).await
+    }
+
+    /// Takes a place among the calls that wait, unless there are too many or the backend is closed.
+    fn place(&self) -> BackendResult<Place<'_>> {
+        let place = Place::take(&self.waiting, self.limits.waiting)?;
         if self.closed.load(Ordering::SeqCst) {
             return Err(closed());
         }
+        Ok(place)
+    }
+
+    async fn exchange(&self, request: Request<'_>, repeat: Repeat) -> BackendResult<Answer> {
         let mut sent: Option<(Link, u64)> = None;
         let call = async {
             loop {
@@ -214,10 +259,7 @@ impl Connection {
         if let Some(outcome) = within(self.limits.call, call).await {
             return outcome;
         }
-        let error = BackendError::new(
-            ErrorKind::Timeout,
-            format!("no answer within {:?}", self.limits.call),
-        );
+        let error = self.timeout();
         let Some((link, answers)) = sent else {
             return Err(error);
         };

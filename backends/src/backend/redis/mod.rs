@@ -3,6 +3,7 @@
 mod builder;
 mod connection;
 mod deadline;
+mod gather;
 mod reply;
 mod script;
 
@@ -78,7 +79,7 @@ pub struct RedisBackend {
 }
 
 struct Shared {
-    connection: Connection,
+    connection: Arc<Connection>,
     /// The namespace, escaped, and a colon; empty where there is none.
     prefix: String,
     limits: Limits,
@@ -416,7 +417,8 @@ impl Backend for RedisBackend {
     }
 
     async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        reply::stored(self.shared.single("GET", key, Repeat::Safely).await?)
+        let key = self.shared.key(key)?;
+        reply::stored(self.shared.connection.get(&key).await?)
     }
 
     async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
