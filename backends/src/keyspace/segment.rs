@@ -95,6 +95,11 @@ impl<'a> SegmentWriter<'a> {
 
     /// Adds text to the segment.
     pub fn text(&mut self, text: &str) {
+        // Most segments are words, numbers and ids, which needn't be looked at one by one.
+        if text.bytes().all(is_plain) {
+            self.0.push(text);
+            return;
+        }
         for part in escape(text) {
             self.0.push(part);
         }
@@ -108,6 +113,11 @@ impl<'a> SegmentWriter<'a> {
     pub fn display(&mut self, value: impl Display) {
         write!(self, "{value}").expect("a Display implementation returned an error of its own");
     }
+}
+
+/// Says whether a byte is one of those in ids that are never escaped.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'/' | b'_')
 }
 
 impl Write for SegmentWriter<'_> {
