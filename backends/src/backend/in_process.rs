@@ -72,8 +72,8 @@ impl Kept {
         self.bytes
     }
 
-    #[cfg(feature = "memory")]
-    pub(super) fn value<T: Any + Send + Sync>(&self, codec: TypeId) -> Option<Arc<T>> {
+    /// Returns the value, if it is a `T` of this codec.
+    pub(crate) fn value<T: Any + Send + Sync>(&self, codec: TypeId) -> Option<Arc<T>> {
         if self.codec != codec {
             return None;
         }

@@ -1,9 +1,9 @@
 //! The exact bytes of an entry, as a backend holds them.
 
-use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
+use super::in_process::Kept;
 #[cfg(feature = "memory")]
 use super::memory::Entry;
 use crate::codec::Decode;
@@ -19,14 +19,19 @@ pub struct Stored(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Short {
-        length: u8,
-        bytes: [u8; SHORT],
-    },
+    Short(Short),
     Shared(Arc<[u8]>),
     /// The bytes of an entry in the memory of this process, which it keeps for as long.
     #[cfg(feature = "memory")]
     Entry(Entry),
+}
+
+/// Aligned, so that it is moved in whole words: reads of what was written in pieces have to wait for them.
+#[derive(Clone)]
+#[repr(align(8))]
+struct Short {
+    bytes: [u8; SHORT],
+    length: u8,
 }
 
 /// Long enough for every decimal `i64` and `u64`, so that reading a counter allocates nothing.
@@ -36,18 +41,18 @@ impl Stored {
     /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Repr::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Repr::Short(short) => &short.bytes[..usize::from(short.length)],
             Repr::Shared(bytes) => bytes,
             #[cfg(feature = "memory")]
             Repr::Entry(entry) => entry.bytes(),
         }
     }
 
-    /// Returns what is kept decoded beside these bytes, if it is a `T` of this codec.
-    pub(crate) fn kept<T: Any + Send + Sync>(&self, codec: TypeId) -> Option<Arc<T>> {
+    /// Returns what is kept decoded beside these bytes.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
         match &self.0 {
             #[cfg(feature = "memory")]
-            Repr::Entry(entry) => entry.kept()?.value(codec),
+            Repr::Entry(entry) => entry.kept(),
             _ => None,
         }
     }
@@ -78,10 +83,10 @@ impl From<&[u8]> for Stored {
         }
         let mut short = [0; SHORT];
         short[..bytes.len()].copy_from_slice(bytes);
-        Self(Repr::Short {
-            length: bytes.len() as u8,
+        Self(Repr::Short(Short {
             bytes: short,
-        })
+            length: bytes.len() as u8,
+        }))
     }
 }
 

@@ -37,8 +37,8 @@ where
         let codec = TypeId::of::<K::Codec>();
         // An older version may decode to something else under the same type.
         let is_newest = back == 0;
-        if is_newest && let Some(kept) = stored.kept(codec) {
-            return Ok(Some(kept));
+        if is_newest && let Some(value) = stored.kept().and_then(|kept| kept.value(codec)) {
+            return Ok(Some(value));
         }
         let Some(value) = decode::<K>(back, &stored)?.map(Arc::new) else {
             return Ok(None);
