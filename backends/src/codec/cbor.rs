@@ -1,12 +1,10 @@
-//! CBOR by ciborium, with decimal integers and cheap byte vectors at the top level.
+//! CBOR as ciborium writes it, with decimal integers and cheap byte vectors at the top level.
 
-use std::io;
-
-use ciborium::de::{Error as DecodeFailure, from_reader_with_buffer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bytes::{self, Bytes};
+use super::reader::{BYTES, NEGATIVE, POSITIVE, Reader, Wire};
 use super::{Codec, decimal, refused, undecodable};
 use crate::error::BackendResult;
 
@@ -35,15 +33,13 @@ impl Codec for Cbor {
 /// Tag 64, "uint8 typed array" (RFC 8746): the two bytes of its header.
 const TYPED_ARRAY: [u8; 2] = [0xd8, 64];
 /// The first byte of a byte string is this plus how its length is written.
-const BYTE_STRING: u8 = 0x40;
-/// Inputs up to this length are decoded without allocating a scratch buffer.
-const SMALL: usize = 256;
+const BYTE_STRING: u8 = BYTES << 5;
 
 /// The bytes of a CBOR integer that fits `i64` or `u64`: a header and eight bytes.
 const LONGEST_INTEGER: usize = 9;
 
 /// What is wrong with stored bytes, and where.
-type Failure = (&'static str, usize);
+type Refusal = (&'static str, usize);
 
 fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len() as u64;
@@ -69,36 +65,25 @@ fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
     encoded
 }
 
-/// Reads the header of an item: its major type, its argument and the rest. `None` for indefinite lengths and reserved forms.
-fn header(item: &[u8]) -> Option<(u8, u64, &[u8])> {
-    let (&first, rest) = item.split_first()?;
-    let (argument, rest) = match first & 0x1f {
-        small @ 0..24 => (u64::from(small), rest),
-        size @ 24..28 => {
-            let (argument, rest) = rest.split_at_checked(1 << (size - 24))?;
-            let argument = argument
-                .iter()
-                .fold(0, |sum, &byte| sum << 8 | u64::from(byte));
-            (argument, rest)
-        }
-        _ => return None,
-    };
-    Some((first >> 5, argument, rest))
-}
-
 /// Rewrites an item of major type 0 or 1 that fits `i64` or `u64` as decimal text.
 ///
 /// Decided on the bytes, because serde calls don't show it: ciborium's captured tags arrive as newtype variants and are
 /// written as bare integers all the same.
 fn as_decimal(encoded: &[u8]) -> Option<Vec<u8>> {
-    match header(encoded)? {
-        (0, size, []) => Some(size.to_string().into_bytes()),
-        (1, size, []) => Some((-1 - i64::try_from(size).ok()?).to_string().into_bytes()),
+    let mut wire = Wire(encoded);
+    let head = wire.head().ok().filter(|_| wire.0.is_empty())?;
+    match head.major {
+        POSITIVE => Some(head.argument.to_string().into_bytes()),
+        NEGATIVE => Some(
+            (!i64::try_from(head.argument).ok()?)
+                .to_string()
+                .into_bytes(),
+        ),
         _ => None,
     }
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let Some(&first) = bytes.first() else {
         return Err(("nothing", 0));
     };
@@ -121,35 +106,22 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
 
 /// Returns the content if `bytes` are exactly one byte string under tag 64.
 fn typed_array(bytes: &[u8]) -> Option<&[u8]> {
-    let (major, length, content) = header(bytes.strip_prefix(&TYPED_ARRAY)?)?;
-    (major == BYTE_STRING >> 5 && length == content.len() as u64).then_some(content)
+    let mut wire = Wire(bytes.strip_prefix(&TYPED_ARRAY)?);
+    let head = wire.head().ok().filter(|head| head.major == BYTES)?;
+    let content = wire.bytes(head).ok()?;
+    wire.0.is_empty().then_some(content)
 }
 
-fn decode_item<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    // ciborium reads short strings through a scratch buffer and refuses a `str` that is longer than it. No string is
-    // longer than its input, so a small input needs no more than the stack.
-    let mut rest = bytes;
-    let result = if bytes.len() <= SMALL {
-        from_reader_with_buffer(&mut rest, &mut [0; SMALL])
-    } else {
-        let mut scratch = vec![0; bytes.len()];
-        from_reader_with_buffer(&mut rest, &mut scratch)
-    };
+/// Reads an item as ciborium would, but fast. The offset of a failure is where reading stopped.
+fn decode_item<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    let mut reader = Reader::new(bytes);
+    let result = T::deserialize(&mut reader);
+    let rest = reader.wire.0;
     let offset = bytes.len() - rest.len();
     match result {
         Ok(value) if rest.is_empty() => Ok(value),
         Ok(_) => Err(("trailing bytes", offset)),
-        Err(failure) => Err(describe(&failure, offset)),
-    }
-}
-
-/// Keeps the category and the offset of ciborium's error, and not its text, which quotes the value.
-fn describe(failure: &DecodeFailure<io::Error>, offset: usize) -> Failure {
-    match failure {
-        DecodeFailure::Io(_) => ("a truncated item", offset),
-        DecodeFailure::Syntax(at) => ("malformed CBOR", *at),
-        DecodeFailure::Semantic(at, _) => ("an unexpected item", at.unwrap_or(offset)),
-        DecodeFailure::RecursionLimitExceeded => ("items nested too deep", offset),
+        Err(failure) => Err((failure.category(), offset)),
     }
 }
 

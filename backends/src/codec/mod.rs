@@ -36,6 +36,7 @@ mod depth;
 mod json;
 #[cfg(feature = "postcard")]
 mod postcard;
+mod reader;
 
 use std::any::type_name;
 
