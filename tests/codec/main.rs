@@ -1,5 +1,7 @@
 //! The stored format from outside: pinned by golden files, read by another CBOR library, and never a panic.
 
+mod agreement;
 mod golden;
 mod hostile;
 mod round_trip;
+mod trace;
