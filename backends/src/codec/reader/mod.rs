@@ -4,13 +4,14 @@
 //! ends in, which tags are looked through, which values stay unread. Errors are cheaper: they hold no text.
 
 mod tag;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use serde::de::value::SeqDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
-use serde::forward_to_deserialize_any;
 
 use tag::Tagged;
 use wire::{ARRAY, FALSE, Failure, Head, MAP, NULL, TAG, TEXT, TRUE, UNDEFINED};
@@ -83,9 +84,10 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn unsigned<T: TryFrom<u128>>(&mut self) -> Result<T, Failure> {
-        let (negative, bits) = self.integer()?;
-        let number = T::try_from(bits).ok().filter(|_| !negative);
-        number.ok_or(Failure::Unexpected)
+        match self.integer()? {
+            (false, bits) => T::try_from(bits).map_err(|_| Failure::Unexpected),
+            (true, _) => Err(Failure::Unexpected),
+        }
     }
 
     /// An item whose tag has been read, where anything may stand: a number if it is a short bignum, or else an enum.
@@ -111,6 +113,15 @@ macro_rules! integers {
         $(#[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
             visitor.$visit(self.$read::<$type>()?)
+        })*
+    };
+}
+
+macro_rules! alike {
+    ($($method:ident($($type:ty),*): $other:ident;)*) => {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, $(_: $type,)* visitor: V) -> Result<V::Value, Failure> {
+            self.$other(visitor)
         })*
     };
 }
@@ -163,11 +174,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
         deserialize_u32: unsigned, visit_u64(u64);
         deserialize_u64: unsigned, visit_u64(u64);
         deserialize_u128: unsigned, visit_u128(u128);
-    }
-
-    #[inline]
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_f64(visitor)
     }
 
     #[inline]
@@ -247,15 +253,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
     }
 
     #[inline]
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        self.deserialize_unit(visitor)
-    }
-
-    #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -278,37 +275,12 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
     }
 
     #[inline]
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_seq(visitor)
-    }
-
-    #[inline]
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        self.deserialize_seq(visitor)
-    }
-
-    #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         let head = self.wire.untagged()?;
         match head.major {
             MAP => self.map(head, visitor),
             _ => Err(Failure::Unexpected),
         }
-    }
-
-    #[inline]
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        self.deserialize_map(visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -355,7 +327,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
         }
     }
 
-    forward_to_deserialize_any! { ignored_any }
+    alike! {
+        deserialize_f32(): deserialize_f64;
+        deserialize_unit_struct(&'static str): deserialize_unit;
+        deserialize_tuple(usize): deserialize_seq;
+        deserialize_tuple_struct(&'static str, usize): deserialize_seq;
+        deserialize_struct(&'static str, &'static [&'static str]): deserialize_map;
+        deserialize_ignored_any(): deserialize_any;
+    }
 
     #[inline]
     fn is_human_readable(&self) -> bool {
