@@ -41,6 +41,21 @@ fn a_failure_names_where_reading_stopped() {
 }
 
 #[test]
+fn heads_that_the_format_has_not_are_malformed() {
+    for major in 0..8u8 {
+        for minor in 28..31 {
+            let item = [major << 5 | minor, 0, 0];
+            let failure = read::<IgnoredAny>(&item).unwrap_err();
+            assert_eq!(failure, (Failure::Malformed, 1));
+        }
+    }
+    for item in [b"\x1f\x00", b"\x3f\x00", b"\xdf\x00"] {
+        let failure = read::<IgnoredAny>(item).unwrap_err();
+        assert_eq!(failure, (Failure::Malformed, 1));
+    }
+}
+
+#[test]
 fn segments_are_text_one_by_one() {
     assert_eq!(
         read(b"\x7f\x61a\x7f\x60\x62bc\xff\xff"),
@@ -115,10 +130,10 @@ fn a_tag_that_is_not_there_is_no_tuple() {
     #[serde(rename = "@@TAG@@")]
     enum Odd {
         #[serde(rename = "@@UNTAGGED@@")]
-        Untagged(u8, u8),
+        Untagged(u8, #[serde(default)] u8),
         #[serde(rename = "@@TAGGED@@")]
         Tagged(u64, u8),
     }
     assert_eq!(read(b"\xc5\x07"), Ok(Odd::Tagged(5, 7)));
-    assert!(read::<Odd>(b"\x07\x08").is_err());
+    assert!(read::<Odd>(b"\x07").is_err());
 }
