@@ -1,5 +1,6 @@
 //! How much a store holds at most, and how much of that is taken.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{BackendError, ErrorKind};
@@ -93,6 +94,31 @@ impl Bounds {
     /// Returns how many entries there can be, as far as the limits tell.
     pub(super) fn most_entries(&self) -> usize {
         self.max_entries.min(self.max_bytes / SMALL_ENTRY)
+    }
+}
+
+/// What a shard has to do with the bounds of its store, if that has any.
+#[derive(Debug, Clone)]
+pub(super) struct Room(pub(super) Option<Arc<Bounds>>);
+
+impl Room {
+    /// Takes room, or nothing.
+    pub(super) fn reserve(&self, entries: usize, bytes: usize) -> Result<(), NoRoom> {
+        match &self.0 {
+            Some(bounds) => bounds.reserve(entries, bytes),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn release(&self, entries: usize, bytes: usize) {
+        if let Some(bounds) = &self.0 {
+            bounds.release(entries, bytes);
+        }
+    }
+
+    pub(super) fn evicts(&self) -> bool {
+        let bounds = self.0.as_ref();
+        bounds.is_some_and(|bounds| bounds.eviction == Eviction::S3Fifo)
     }
 }
 

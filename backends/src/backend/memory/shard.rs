@@ -1,11 +1,9 @@
 //! One shard of a store: a hash table of entries that end, to be used under its lock.
 
-use std::sync::Arc;
-
 use hashbrown::HashTable;
-use hashbrown::hash_table::{self, OccupiedEntry};
+use hashbrown::hash_table;
 
-use super::bounds::{Bounds, Eviction, NoRoom};
+use super::bounds::{NoRoom, Room};
 use super::clock::Moment;
 use super::entry::Entry;
 use super::queues::Queues;
@@ -26,7 +24,7 @@ pub(super) struct Shard {
     pass: Pass,
     /// What all entries weigh.
     bytes: usize,
-    bounds: Option<Arc<Bounds>>,
+    room: Room,
     /// The order of eviction, where there is one.
     queues: Option<Box<Queues>>,
     expired: u64,
@@ -53,23 +51,26 @@ pub(super) struct Place<'a> {
     pub(super) hash: u64,
 }
 
+impl Place<'_> {
+    fn is_of(&self, entry: &Entry) -> bool {
+        entry.key() == self.key.as_bytes()
+    }
+}
+
 /// How many buckets a write looks at while something is due: as many as leave sooner than writes bring new ones.
 const BUCKETS_A_WRITE: usize = 8;
 /// A shard this small isn't worth shrinking.
 const SMALL: usize = 64;
 
 impl Shard {
-    pub(super) fn new(bounds: Option<Arc<Bounds>>) -> Self {
-        let evicts = bounds
-            .as_ref()
-            .is_some_and(|bounds| bounds.eviction == Eviction::S3Fifo);
+    pub(super) fn new(room: Room) -> Self {
         Self {
             entries: HashTable::new(),
             earliest: Moment::NEVER,
             pass: Pass::new(0),
             bytes: 0,
-            bounds,
-            queues: evicts.then(Box::default),
+            queues: room.evicts().then(Box::default),
+            room,
             expired: 0,
             evicted: 0,
         }
@@ -77,8 +78,7 @@ impl Shard {
 
     /// Returns the entry under a key, which may have ended.
     pub(super) fn find(&self, place: Place<'_>) -> Option<&Entry> {
-        let same_key = |entry: &Entry| entry.key() == place.key.as_bytes();
-        self.entries.find(place.hash, same_key)
+        self.entries.find(place.hash, |entry| place.is_of(entry))
     }
 
     /// Returns the entry under a key, which may have ended, and notes that it was used.
@@ -151,7 +151,7 @@ impl Shard {
         };
         entry.set_integer(value);
         let mut end = entry.deadline();
-        if end == Moment::NEVER && window != Life::Never {
+        if end == Moment::NEVER {
             end = deadline(window, end, now);
             entry.set_deadline(end);
         }
@@ -194,8 +194,11 @@ impl Shard {
         if expected.is_some_and(|expected| !entry.holds(expected)) {
             return None;
         }
-        let entry = occupied(&mut self.entries, place).ok()?.remove().0;
-        self.left(entry.clone(), Cause::Removed, removed);
+        let found = self
+            .entries
+            .find_entry(place.hash, |entry| place.is_of(entry));
+        let entry = found.ok()?.remove().0;
+        self.left(entry.clone(), Cause::Removed, now, removed);
         Some(entry)
     }
 
@@ -205,31 +208,27 @@ impl Shard {
         entry.is_some_and(|entry| entry.holds(expected))
     }
 
-    /// Keeps a decoded value beside `entry` if that is the one in the table; gives it back if it doesn't.
+    /// Keeps a decoded value beside `entry` if that is the one in the table and has none yet; gives it back if it doesn't.
     pub(super) fn keep(
         &mut self,
         place: Place<'_>,
         entry: &Entry,
         value: Box<Kept>,
-    ) -> Result<(), (Option<NoRoom>, Box<Kept>)> {
+    ) -> Result<Option<Box<Kept>>, (NoRoom, Box<Kept>)> {
         let is_there = self.find(place).is_some_and(|found| found.is(entry));
         if !is_there || entry.kept().is_some() {
-            return Err((None, value));
+            return Ok(Some(value));
         }
         let bytes = value.bytes();
-        if let Some(bounds) = &self.bounds
-            && let Err(no_room) = bounds.reserve(0, bytes)
-        {
-            return Err((Some(no_room), value));
+        if let Err(no_room) = self.room.reserve(0, bytes) {
+            return Err((no_room, value));
         }
-        self.bytes += bytes;
-        entry.keep(value).map_err(|value| {
-            self.bytes -= bytes;
-            if let Some(bounds) = &self.bounds {
-                bounds.release(0, bytes);
-            }
-            (None, value)
-        })
+        let Err(refused) = entry.keep(value) else {
+            self.bytes += bytes;
+            return Ok(None);
+        };
+        self.room.release(0, bytes);
+        Ok(Some(refused))
     }
 
     /// Removes the entries whose keys begin with `prefix` and returns how many live ones there were.
@@ -238,17 +237,8 @@ impl Shard {
         let cleared: Vec<Entry> = self.entries.extract_if(in_prefix).collect();
         let mut live = 0;
         for entry in cleared {
-            let is_live = entry.is_live(|| now);
-            live += u64::from(is_live);
-            self.left(
-                entry,
-                if is_live {
-                    Cause::Removed
-                } else {
-                    Cause::Expired
-                },
-                removed,
-            );
+            live += u64::from(entry.is_live(|| now));
+            self.left(entry, Cause::Removed, now, removed);
         }
         live
     }
@@ -264,12 +254,7 @@ impl Shard {
         if let Ok(found) = self.entries.find_entry(hash, |other| other.is(&entry)) {
             found.remove();
         }
-        let cause = if entry.is_live(|| now) {
-            Cause::Evicted
-        } else {
-            Cause::Expired
-        };
-        self.left(entry, cause, removed);
+        self.left(entry, Cause::Evicted, now, removed);
         true
     }
 
@@ -290,7 +275,7 @@ impl Shard {
                 self.pass.kept = self.pass.kept.min(found.get().deadline());
             } else {
                 let entry = found.remove().0;
-                self.left(entry, Cause::Expired, removed);
+                self.left(entry, Cause::Expired, now, removed);
             }
         }
         self.pass.next = end;
@@ -352,36 +337,27 @@ impl Shard {
         rehash: impl Fn(&[u8]) -> u64,
         removed: &mut Removed,
     ) -> Result<(), (NoRoom, Entry)> {
-        let same_key = |entry: &Entry| entry.key() == place.key.as_bytes();
+        let is_of_place = |entry: &Entry| place.is_of(entry);
         let rehash = |entry: &Entry| rehash(entry.key());
         let (weight, end) = (entry.weight(), entry.deadline());
-        match self.entries.entry(place.hash, same_key, rehash) {
+        match self.entries.entry(place.hash, is_of_place, rehash) {
             hash_table::Entry::Occupied(mut found) => {
                 let old = found.get();
                 let old_weight = old.weight();
-                if let Some(bounds) = &self.bounds {
-                    if let Err(no_room) = bounds.reserve(0, weight.saturating_sub(old_weight)) {
-                        return Err((no_room, entry));
-                    }
-                    bounds.release(0, old_weight.saturating_sub(weight));
+                let more = weight.saturating_sub(old_weight);
+                if let Err(no_room) = self.room.reserve(0, more) {
+                    return Err((no_room, entry));
                 }
-                let cause = if old.is_live(|| now) {
-                    Cause::Replaced
-                } else {
-                    self.expired += 1;
-                    Cause::Expired
-                };
+                self.room.release(0, old_weight.saturating_sub(weight));
                 if self.queues.is_some() {
                     Queues::replace(old, &entry);
                 }
                 self.bytes = self.bytes + weight - old_weight;
                 let old = std::mem::replace(found.get_mut(), entry);
-                removed.push((old, cause));
+                self.tell(old, Cause::Replaced, now, removed);
             }
             hash_table::Entry::Vacant(vacant) => {
-                if let Some(bounds) = &self.bounds
-                    && let Err(no_room) = bounds.reserve(1, weight)
-                {
+                if let Err(no_room) = self.room.reserve(1, weight) {
                     return Err((no_room, entry));
                 }
                 self.bytes += weight;
@@ -404,13 +380,21 @@ impl Shard {
         self.sweep(BUCKETS_A_WRITE, now, removed);
     }
 
-    /// Counts an entry out that has left the table.
-    fn left(&mut self, entry: Entry, cause: Cause, removed: &mut Removed) {
+    /// Gives the room of an entry back that has left the table, and tells of it.
+    fn left(&mut self, entry: Entry, cause: Cause, now: Moment, removed: &mut Removed) {
         let weight = entry.weight();
         self.bytes -= weight;
-        if let Some(bounds) = &self.bounds {
-            bounds.release(1, weight);
-        }
+        self.room.release(1, weight);
+        self.tell(entry, cause, now, removed);
+    }
+
+    /// Counts and hands out an entry that has left. One that had ended has expired, whatever took it away.
+    fn tell(&mut self, entry: Entry, cause: Cause, now: Moment, removed: &mut Removed) {
+        let cause = if entry.is_live(|| now) {
+            cause
+        } else {
+            Cause::Expired
+        };
         match cause {
             Cause::Expired => self.expired += 1,
             Cause::Evicted => self.evicted += 1,
@@ -429,14 +413,6 @@ impl Pass {
             set: Moment::NEVER,
         }
     }
-}
-
-fn occupied<'e>(
-    entries: &'e mut HashTable<Entry>,
-    place: Place<'_>,
-) -> Result<OccupiedEntry<'e, Entry>, ()> {
-    let same_key = |entry: &Entry| entry.key() == place.key.as_bytes();
-    entries.find_entry(place.hash, same_key).map_err(|_| ())
 }
 
 /// `life` is checked.

@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 use parking_lot::RwLock;
 use tokio::task::yield_now;
 
-use super::bounds::{Bounds, Eviction, NoRoom};
+use super::bounds::{Bounds, Eviction, NoRoom, Room};
 use super::clock::Clock;
 use super::entry::Entry;
 use super::removal::{Listener, Removed, dispose};
@@ -48,7 +48,7 @@ pub(super) struct Store {
     hasher: RandomState,
     clock: Clock,
     limits: Limits,
-    bounds: Option<Arc<Bounds>>,
+    room: Room,
     listener: Option<Listener>,
     sweeper: Worker,
     /// The shard that gives up an entry next where one has too few of its own.
@@ -76,7 +76,7 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("limits", &self.limits)
-            .field("bounds", &self.bounds)
+            .field("bounds", &self.room.0)
             .finish_non_exhaustive()
     }
 }
@@ -87,9 +87,9 @@ impl Store {
             let shards = bounds.most_entries() / ENTRIES_A_SHARD;
             shards.clamp(1, SHARDS).next_power_of_two()
         });
-        let bounds = bounds.map(Arc::new);
+        let room = Room(bounds.map(Arc::new));
         let padded = |_| Padded {
-            shard: RwLock::new(Shard::new(bounds.clone())),
+            shard: RwLock::new(Shard::new(room.clone())),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         };
@@ -98,7 +98,7 @@ impl Store {
             hasher: RandomState::default(),
             clock: Clock::new(),
             limits,
-            bounds,
+            room,
             listener,
             sweeper: Worker::default(),
             next_to_evict: AtomicUsize::new(0),
@@ -140,25 +140,12 @@ impl Store {
         self.limits.check_value(value)?;
         let (padded, place) = self.find(key)?;
         self.sweep_later(options.life);
-        let mut entry = Entry::new(key, value);
         let now = self.clock.now();
         let rehash = |key: &[u8]| self.hash(key);
-        loop {
-            let mut removed = Removed::new();
-            let written =
-                padded
-                    .shard
-                    .write()
-                    .write(place, entry, options, now, rehash, &mut removed);
-            self.dispose(removed);
-            match written {
-                Ok(written) => return Ok(written),
-                Err((no_room, refused)) => {
-                    self.make_room(padded, no_room)?;
-                    entry = refused;
-                }
-            }
-        }
+        self.with_room(padded, Entry::new(key, value), |entry, removed| {
+            let mut shard = padded.shard.write();
+            shard.write(place, entry, options, now, rehash, removed)
+        })
     }
 
     pub(super) fn move_entry(
@@ -172,12 +159,11 @@ impl Store {
         let (old_shard, old) = self.find(from)?;
         let (new_shard, new) = self.find(to.key)?;
         self.sweep_later(options.life);
-        let mut entry = Entry::new(to.key, to.value);
         let rehash = |key: &[u8]| self.hash(key);
         let now = self.clock.now();
-        loop {
-            let mut removed = Removed::new();
-            let moved = with_both(
+        let entry = Entry::new(to.key, to.value);
+        self.with_room(new_shard, entry, |entry, removed| {
+            with_both(
                 &old_shard.shard,
                 &new_shard.shard,
                 |old_shard, new_shard| {
@@ -185,24 +171,15 @@ impl Store {
                     if !holder.holds(old, expected, now) {
                         return Ok(false);
                     }
-                    let written =
-                        new_shard.write(new, entry, options, now, rehash, &mut removed)?;
+                    let written = new_shard.write(new, entry, options, now, rehash, removed)?;
                     if written {
                         let holder = old_shard.unwrap_or(new_shard);
-                        holder.remove(old, None, now, &mut removed);
+                        holder.remove(old, None, now, removed);
                     }
                     Ok(written)
                 },
-            );
-            self.dispose(removed);
-            match moved {
-                Ok(moved) => return Ok(moved),
-                Err((no_room, refused)) => {
-                    self.make_room(new_shard, no_room)?;
-                    entry = refused;
-                }
-            }
-        }
+            )
+        })
     }
 
     pub(super) fn write_many(self: &Arc<Self>, entries: &[NewEntry<'_>]) -> BackendResult<()> {
@@ -252,19 +229,11 @@ impl Store {
         self.sweep_later(window);
         let now = self.clock.now();
         let rehash = |key: &[u8]| self.hash(key);
-        loop {
-            let mut removed = Removed::new();
-            let counted =
-                padded
-                    .shard
-                    .write()
-                    .increment_by(place, delta, window, now, rehash, &mut removed);
-            self.dispose(removed);
-            match counted {
-                Ok(counted) => return counted,
-                Err(no_room) => self.make_room(padded, no_room)?,
-            }
-        }
+        self.with_room(padded, (), |(), removed| {
+            let mut shard = padded.shard.write();
+            let counted = shard.increment_by(place, delta, window, now, rehash, removed);
+            counted.map_err(|no_room| (no_room, ()))
+        })?
     }
 
     pub(super) fn expire(self: &Arc<Self>, key: &str, life: Life) -> BackendResult<bool> {
@@ -301,17 +270,11 @@ impl Store {
         let Ok((padded, place)) = self.find(key) else {
             return;
         };
-        let mut value = Box::new(value);
-        loop {
-            // What is refused is dropped after the lock.
-            let kept = padded.shard.write().keep(place, entry, value);
-            match kept {
-                Err((Some(no_room), refused)) if self.make_room(padded, no_room).is_ok() => {
-                    value = refused;
-                }
-                _ => return,
-            }
-        }
+        let refused = self.with_room(padded, Box::new(value), |value, _| {
+            padded.shard.write().keep(place, entry, value)
+        });
+        // The user's to drop, and so after the lock.
+        drop(refused);
     }
 
     pub(super) fn scan(&self, prefix: &str) -> KeyStream<'_> {
@@ -401,9 +364,30 @@ impl Store {
         taken
     }
 
+    /// Tries until there is room for what is tried with, or none to be made.
+    fn with_room<V, T>(
+        &self,
+        own: &Padded,
+        mut value: V,
+        mut attempt: impl FnMut(V, &mut Removed) -> Result<T, (NoRoom, V)>,
+    ) -> BackendResult<T> {
+        loop {
+            let mut removed = Removed::new();
+            let tried = attempt(value, &mut removed);
+            self.dispose(removed);
+            match tried {
+                Ok(done) => return Ok(done),
+                Err((no_room, refused)) => {
+                    self.make_room(own, no_room)?;
+                    value = refused;
+                }
+            }
+        }
+    }
+
     /// Makes room for an entry of the shard, which isn't locked, or says that the store is full.
     fn make_room(&self, own: &Padded, needed: NoRoom) -> BackendResult<()> {
-        let Some(bounds) = &self.bounds else {
+        let Some(bounds) = &self.room.0 else {
             return Ok(());
         };
         if !bounds.could_have_room(needed) {
@@ -433,29 +417,31 @@ impl Store {
             evicted
         };
         let next = self.next_to_evict.fetch_add(1, Ordering::Relaxed);
-        let others = (0..self.shards.len()).map(|i| &self.shards[(next + i) % self.shards.len()]);
-        evict(own, share) || others.into_iter().any(|other| evict(other, 1))
+        let mut others =
+            (0..self.shards.len()).map(|i| &self.shards[(next + i) % self.shards.len()]);
+        evict(own, share) || others.any(|other| evict(other, 1))
     }
 
     fn sweep_what_is_due(&self) {
         for index in 0..self.shards.len() {
-            while self.sweep_step(index) {}
+            while self.sweep_step(index).0 {}
         }
     }
 
-    /// Looks at a part of a shard for what has ended, and says whether there may be more.
-    fn sweep_step(&self, index: usize) -> bool {
+    /// Looks at a part of a shard for what has ended. Says whether there may be more, and how much the shard held.
+    fn sweep_step(&self, index: usize) -> (bool, usize) {
         let mut removed = Removed::new();
-        let more = {
+        let swept = {
             let mut shard = self.shards[index].shard.write();
+            let held = shard.held();
             let more = shard.sweep(SWEEP_BUCKETS, self.clock.now(), &mut removed);
             if !more {
                 shard.shrink(|key| self.hash(key));
             }
-            more
+            (more, held)
         };
         self.dispose(removed);
-        more
+        swept
     }
 
     fn dispose(&self, removed: Removed) {
@@ -521,12 +507,11 @@ async fn sweep_for_ever(store: Weak<Store>) {
         loop {
             // Held only for one step, so that the last handle frees the store.
             let Some(store) = store.upgrade() else { return };
-            let Some(padded) = store.shards.get(index) else {
+            if index == store.shards.len() {
                 break;
-            };
+            }
             let begun = Instant::now();
-            let held = padded.shard.read().held();
-            let more = store.sweep_step(index);
+            let (more, held) = store.sweep_step(index);
             worked += begun.elapsed();
             index += usize::from(!more);
             drop(store);
