@@ -19,6 +19,7 @@ pub(super) struct Places {
 impl Places {
     /// Returns the keys of one entry of `K`.
     pub(super) fn of<K: Keyspace>(key: Key) -> Self {
+        // Known when it is compiled; looking for it took a twentieth of a shared read.
         if K::INFO.migrates.is_none() {
             let older = Vec::new();
             return Self { newest: key, older };

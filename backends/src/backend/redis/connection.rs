@@ -207,7 +207,7 @@ impl Connection {
         *self.state.lock() = State::Closed;
     }
 
-    /// Makes one call within the limits, and a second time if that is harmless and the first answer was lost.
+    /// Makes one call within all limits.
     async fn call(&self, request: Request<'_>, repeat: Repeat) -> BackendResult<Answer> {
         let _place = self.place()?;
         self.exchange(request, repeat).await
@@ -222,6 +222,7 @@ impl Connection {
         Ok(place)
     }
 
+    /// Sends a request within the limit of time, and a second time if that is harmless and the first answer was lost.
     async fn exchange(&self, request: Request<'_>, repeat: Repeat) -> BackendResult<Answer> {
         let mut sent: Option<(Link, u64)> = None;
         let call = async {

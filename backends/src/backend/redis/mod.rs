@@ -38,12 +38,13 @@ const RESTARTS: usize = 8;
 /// # Guarantees
 ///
 /// * Every key is `namespace:key`; nothing outside of the namespace is read or written.
-/// * Every operation on one key is one command or one script: one round trip, one atomic step. `get_many`, `set_many`,
-///   `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. Calls are sent in the order in which
-///   they were first polled.
+/// * Every operation on one key is one command or one script: one round trip, one atomic step. A `get` while others are
+///   under way may share an `MGET` with them and takes two round trips if it finds nothing, so that it answers as it
+///   would by itself. `get_many`, `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
+/// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. Calls other than a `get` are sent in
+///   the order in which they were first polled.
 /// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it fails with `Timeout`.
-///   Calls on one key are one round trip, `scan`, `clear` and calls on more than 1,000 keys several. The limit is
+///   It holds for a call on one key as a whole; `scan`, `clear` and calls on more than 1,000 keys are several. The limit is
 ///   in real time and no timer on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
 /// * Only calls that change nothing (`get`, `exists`, `ttl`, `get_many`, `scan`, `ping`) are sent again when an answer was
 ///   lost. Of all others the error says [`outcome_unknown`](BackendError::outcome_unknown).
