@@ -44,7 +44,7 @@ struct Seen {
     median: f64,
     /// How many reads took longer than a millisecond.
     late: usize,
-    /// How long after the end of the entries their memory was back.
+    /// How long after their end the entries had left.
     gone: Option<Duration>,
     /// How much memory another million entries took, as a share of what the first took.
     more: f64,

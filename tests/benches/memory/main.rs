@@ -42,12 +42,14 @@ fn main() {
 type Part = fn(&Traffic, usize) -> Vec<Table>;
 
 fn get(traffic: &Traffic, rounds: usize) -> Vec<Table> {
-    let backend = filled(traffic);
+    let Stores {
+        backend,
+        map,
+        moka,
+        quick,
+    } = Stores::filled(traffic);
     let object: &dyn Backend = &backend;
-    let map = Map::<Bytes>::filled(traffic);
     let arcs = Map::<Arc<[u8]>>::filled(traffic);
-    let moka = runtime().block_on(Moka::filled(traffic));
-    let quick = Quick::filled(traffic);
 
     let mut cases = Cases::new();
     cases.case("typed get", || {
@@ -97,12 +99,14 @@ fn get(traffic: &Traffic, rounds: usize) -> Vec<Table> {
 }
 
 fn save(traffic: &Traffic, rounds: usize) -> Vec<Table> {
-    let backend = filled(traffic);
+    let Stores {
+        backend,
+        map,
+        moka,
+        quick,
+    } = Stores::filled(traffic);
     let object: &dyn Backend = &backend;
-    let map = Map::<Bytes>::filled(traffic);
     let mut buffer = Vec::new();
-    let moka = runtime().block_on(Moka::filled(traffic));
-    let quick = Quick::filled(traffic);
 
     let mut cases = Cases::new();
     cases.case("typed save", || {
@@ -179,10 +183,12 @@ fn increment(traffic: &Traffic, rounds: usize) -> Vec<Table> {
 }
 
 fn get_on_threads(traffic: &Traffic, rounds: usize) -> Vec<Table> {
-    let backend = filled(traffic);
-    let map = Map::<Bytes>::filled(traffic);
-    let moka = runtime().block_on(Moka::filled(traffic));
-    let quick = Quick::filled(traffic);
+    let Stores {
+        backend,
+        map,
+        moka,
+        quick,
+    } = Stores::filled(traffic);
 
     let mut cases = Cases::new();
     for threads in [1, 2] {
@@ -207,10 +213,12 @@ fn get_on_threads(traffic: &Traffic, rounds: usize) -> Vec<Table> {
 }
 
 fn save_on_threads(traffic: &Traffic, rounds: usize) -> Vec<Table> {
-    let backend = filled(traffic);
-    let map = Map::<Bytes>::filled(traffic);
-    let moka = runtime().block_on(Moka::filled(traffic));
-    let quick = Quick::filled(traffic);
+    let Stores {
+        backend,
+        map,
+        moka,
+        quick,
+    } = Stores::filled(traffic);
 
     let mut cases = Cases::new();
     for threads in [1, 2] {
@@ -264,14 +272,30 @@ fn on_threads(name: &str, threads: usize) -> String {
     format!("{name}{suffix}")
 }
 
-fn filled(traffic: &Traffic) -> MemoryBackend {
-    let backend = MemoryBackend::new();
-    runtime().block_on(async {
-        for (_, session) in traffic.distinct() {
-            session.save(&backend).await.unwrap();
+/// Every store, with all sessions in it.
+struct Stores {
+    backend: MemoryBackend,
+    map: Map<Bytes>,
+    moka: Moka,
+    quick: Quick,
+}
+
+impl Stores {
+    fn filled(traffic: &Traffic) -> Self {
+        let backend = MemoryBackend::new();
+        let moka = runtime().block_on(async {
+            for (_, session) in traffic.distinct() {
+                session.save(&backend).await.unwrap();
+            }
+            Moka::filled(traffic).await
+        });
+        Self {
+            backend,
+            map: Map::filled(traffic),
+            moka,
+            quick: Quick::filled(traffic),
         }
-    });
-    backend
+    }
 }
 
 const ONE: &str = ", 1 thread";

@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use plotters::coord::ranged1d::SegmentValue;
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{SegmentValue, SegmentedCoord};
+use plotters::coord::types::{RangedCoordf64, RangedCoordusize};
 use plotters::prelude::*;
 
 use super::report::Unit;
@@ -74,22 +76,8 @@ pub(super) fn lines(
         SegmentValue::CenterOf(index) => labels.get(*index).cloned().unwrap_or_default(),
         _ => String::new(),
     };
-    let mut chart = ChartBuilder::on(&root)
-        .caption(title, (FONT, 18))
-        .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(60)
-        .build_cartesian_2d(
-            (0..count.saturating_sub(1)).into_segmented(),
-            0.0..largest(numbers(series)) * 1.1,
-        )?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .x_labels(count)
-        .x_label_formatter(&label)
-        .draw()?;
+    let top = largest(numbers(series)) * 1.1;
+    let mut chart = over_labels(&root, title, 60, count, top, &label, None)?;
     for (index, (name, numbers)) in series.iter().enumerate() {
         let colour = Palette99::pick(index).stroke_width(2);
         let points = numbers.iter().enumerate();
@@ -99,11 +87,7 @@ pub(super) fn lines(
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour));
     }
-    chart
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK)
-        .draw()?;
+    legend(&mut chart, SeriesLabelPosition::MiddleRight)?;
     Ok(root.present()?)
 }
 
@@ -127,23 +111,8 @@ pub(super) fn groups(
         }
         _ => String::new(),
     };
-    let mut chart = ChartBuilder::on(&root)
-        .caption(title, (FONT, 18))
-        .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(80)
-        .build_cartesian_2d(
-            (0..count.saturating_sub(1)).into_segmented(),
-            0.0..largest(numbers(series)) * 1.25,
-        )?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .x_labels(count)
-        .x_label_formatter(&label)
-        .y_label_formatter(&|number| unit.write(*number))
-        .draw()?;
+    let top = largest(numbers(series)) * 1.25;
+    let mut chart = over_labels(&root, title, 80, count, top, &label, Some(unit))?;
     for (index, (name, numbers)) in series.iter().enumerate() {
         let colour = Palette99::pick(index).mix(0.8).filled();
         let bars = numbers.iter().enumerate().map(|(group, number)| {
@@ -156,13 +125,48 @@ pub(super) fn groups(
             .label(name)
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 10, y + 5)], colour));
     }
-    chart
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK)
-        .position(SeriesLabelPosition::UpperRight)
-        .draw()?;
+    legend(&mut chart, SeriesLabelPosition::UpperRight)?;
     Ok(root.present()?)
+}
+
+type Root<'b> = DrawingArea<SVGBackend<'b>, Shift>;
+type Chart<'a, 'b> =
+    ChartContext<'a, SVGBackend<'b>, Cartesian2d<SegmentedCoord<RangedCoordusize>, RangedCoordf64>>;
+
+/// Begins a chart of numbers from zero to `top` over so many labelled places.
+fn over_labels<'a, 'b>(
+    root: &'a Root<'b>,
+    title: &str,
+    margin: u32,
+    places: usize,
+    top: f64,
+    label: &dyn Fn(&SegmentValue<usize>) -> String,
+    unit: Option<Unit>,
+) -> Result<Chart<'a, 'b>, Box<dyn Error>> {
+    let mut chart = ChartBuilder::on(root)
+        .caption(title, (FONT, 18))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(margin)
+        .build_cartesian_2d((0..places.saturating_sub(1)).into_segmented(), 0.0..top)?;
+    let number = unit.map(|unit| move |number: &f64| unit.write(*number));
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .x_labels(places)
+        .x_label_formatter(&label);
+    if let Some(number) = &number {
+        mesh.y_label_formatter(number);
+    }
+    mesh.draw()?;
+    Ok(chart)
+}
+
+fn legend<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, position: SeriesLabelPosition) -> Plotted {
+    let mut labels = chart.configure_series_labels();
+    labels.background_style(WHITE.mix(0.8)).border_style(BLACK);
+    labels.position(position).draw()?;
+    Ok(())
 }
 
 fn numbers(series: &[(String, Vec<f64>)]) -> impl Iterator<Item = f64> {

@@ -193,22 +193,14 @@ impl Table {
     /// Adds a goal for the ratio of `case` to `baseline`.
     #[must_use]
     pub fn goal(mut self, case: &str, bound: Bound, baseline: &str) -> Self {
-        self.goals.push(Goal {
-            case: case.to_string(),
-            bound,
-            baseline: Some(baseline.to_string()),
-        });
+        self.goals.push(Goal::new(case, bound, Some(baseline)));
         self
     }
 
     /// Adds a goal for the median of `case` itself.
     #[must_use]
     pub fn limit(mut self, case: &str, bound: Bound) -> Self {
-        self.goals.push(Goal {
-            case: case.to_string(),
-            bound,
-            baseline: None,
-        });
+        self.goals.push(Goal::new(case, bound, None));
         self
     }
 
@@ -282,11 +274,7 @@ impl Sweep {
 
     /// Adds a goal for the ratio of `case` to `baseline` at the point of this label.
     pub fn goal(&mut self, label: impl ToString, case: &str, bound: Bound, baseline: &str) {
-        let goal = Goal {
-            case: case.to_string(),
-            bound,
-            baseline: Some(baseline.to_string()),
-        };
+        let goal = Goal::new(case, bound, Some(baseline));
         self.goals.push((label.to_string(), goal));
     }
 
@@ -339,6 +327,14 @@ impl Sweep {
 }
 
 impl Goal {
+    fn new(case: &str, bound: Bound, baseline: Option<&str>) -> Self {
+        Self {
+            case: case.to_string(),
+            bound,
+            baseline: baseline.map(str::to_string),
+        }
+    }
+
     /// Writes whether the goal is met, and says so.
     fn judge(&self, place: &str, unit: Unit, measured: &Measured, text: &mut String) -> bool {
         let case = &self.case;
