@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Client;
+use redis::{Client, ConnectionAddr, IntoConnectionInfo};
 
 use super::connection::{Connection, TimeLimits};
 use super::{RedisBackend, Shared};
@@ -138,15 +138,18 @@ impl RedisBackendBuilder {
     ///
     /// `InvalidConfig`.
     pub fn build_lazy(self) -> BackendResult<RedisBackend> {
-        let client = match self.server {
-            Server::Client(client) => *client,
+        let server = match self.server {
+            Server::Client(client) => client.get_connection_info().clone(),
             // The cause is not kept: it may quote the URL, and with it the password.
-            Server::Url(url) => Client::open(url).map_err(|_| {
+            Server::Url(url) => url.into_connection_info().map_err(|_| {
                 invalid(
                     "not the URL of a server: write `redis://host:port/database` or `unix:///path`",
                 )
             })?,
         };
+        if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
+            return Err(invalid("TLS (`rediss://`) is not supported"));
+        }
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
         }
@@ -160,7 +163,7 @@ impl RedisBackendBuilder {
         };
         Ok(RedisBackend {
             shared: Arc::new(Shared {
-                connection: Arc::new(Connection::new(client, self.times)?),
+                connection: Connection::new(server, self.times),
                 prefix,
                 limits: self.limits,
             }),

@@ -1,23 +1,25 @@
 //! The one connection of a backend: made when it is needed, replaced when it is lost, never waited for without a limit.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_timer::Delay;
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisError,
-    RedisResult, Value,
-};
+use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::call::{Call, Lost, Request};
 use super::deadline::within;
-use super::gather::{Gatherer, Way};
 use super::reply::{self, refusal};
+use super::resp::{Command, Get, Refusal, Reply};
 use super::script::Invocation;
+use super::wire::{End, Socket, Wire};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The time between two attempts to connect: short, so that a server that is back is found at once.
@@ -44,13 +46,12 @@ pub(super) enum Repeat {
 }
 
 pub(super) struct Connection {
-    client: Client,
+    server: ConnectionInfo,
     limits: TimeLimits,
     /// Held to look at the state or to change it, never across an `.await`.
     state: Arc<Mutex<State>>,
     waiting: AtomicUsize,
     closed: AtomicBool,
-    pub(super) gatherer: Gatherer,
 }
 
 enum State {
@@ -63,44 +64,27 @@ enum State {
         /// When it must have ended: an attempt on a runtime that nobody drives any more never does.
         overdue: Instant,
     },
-    Up(Link),
+    Up(Arc<Link>),
     Closed,
 }
 
 /// An established connection.
-#[derive(Clone)]
 struct Link {
-    connection: MultiplexedConnection,
-    health: Arc<Health>,
-}
-
-struct Health {
+    wire: Wire,
     id: usize,
     /// When the connection was made.
     since: Instant,
-    /// Set when the connection has ended, or isn't worth waiting for any more.
-    lost: AtomicBool,
-    /// How many answers have arrived.
-    answers: AtomicU64,
 }
 
 /// Tells all who wait for an attempt to connect how it ended.
-type Attempt = watch::Receiver<Option<Result<Link, Failure>>>;
+type Attempt = watch::Receiver<Option<Result<Arc<Link>, Failure>>>;
 
 /// Why a connection could not be made, for all who waited for it.
 type Failure = Arc<dyn Fn() -> BackendError + Send + Sync>;
 
-/// What a call sends.
-#[derive(Clone, Copy)]
-enum Request<'a> {
-    Command(&'a Cmd),
-    Script(&'a Invocation),
-    Pipeline(&'a Pipeline),
-}
-
 /// An answer, and which link it came by.
 pub(super) struct Answer {
-    pub(super) value: Value,
+    pub(super) reply: Reply,
     pub(super) link: LinkId,
 }
 
@@ -109,22 +93,14 @@ pub(super) struct Answer {
 pub(super) struct LinkId(usize);
 
 impl Connection {
-    pub(super) fn new(client: Client, limits: TimeLimits) -> BackendResult<Self> {
-        let info = client.get_connection_info().clone();
-        // RESP3 tells of a lost connection when it is lost, not when it is next used.
-        let settings = info
-            .redis_settings()
-            .clone()
-            .set_protocol(ProtocolVersion::RESP3);
-        let client = Client::open(info.set_redis_settings(settings));
-        Ok(Self {
-            client: client.map_err(|error| reply::failure(&error).0)?,
+    pub(super) fn new(server: ConnectionInfo, limits: TimeLimits) -> Self {
+        Self {
+            server,
             limits,
             state: Arc::new(Mutex::new(State::Down { failed: None })),
             waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            gatherer: Gatherer::default(),
-        })
+        }
     }
 
     /// Connects, for as long as an attempt may take.
@@ -137,63 +113,34 @@ impl Connection {
     }
 
     /// Reads the value under a key, together with others who read at the same time if there are some.
-    pub(super) async fn get(self: &Arc<Self>, key: &[u8]) -> BackendResult<Value> {
-        let _place = self.place()?;
-        match self.gatherer.enter(self, key, self.limits.call * 2) {
-            Way::Alone(_alone) => self.get_alone(key).await,
-            Way::Gathered(answer) => {
-                let call = async {
-                    match answer.await {
-                        Ok(value) => Ok(value),
-                        Err(_) => self.get_alone(key).await,
-                    }
-                };
-                let answer = within(self.limits.call, call).await;
-                answer.unwrap_or_else(|| Err(self.timeout()))
-            }
-        }
+    pub(super) async fn get(&self, get: Get) -> BackendResult<Reply> {
+        let request = Request::Get(get);
+        Ok(self.call(request, Repeat::Safely).await?.reply)
     }
 
-    async fn get_alone(&self, key: &[u8]) -> BackendResult<Value> {
-        let mut command = redis::cmd("GET");
-        command.arg(key);
-        let request = Request::Command(&command);
-        Ok(self.exchange(request, Repeat::Safely).await?.value)
-    }
-
-    fn timeout(&self) -> BackendError {
-        BackendError::new(
-            ErrorKind::Timeout,
-            format!("no answer within {:?}", self.limits.call),
-        )
-    }
-
-    pub(super) async fn command(&self, command: &Cmd, repeat: Repeat) -> BackendResult<Value> {
-        Ok(self.traced(command, repeat).await?.value)
+    pub(super) async fn command(&self, command: Command, repeat: Repeat) -> BackendResult<Reply> {
+        Ok(self.traced(command, repeat).await?.reply)
     }
 
     /// Sends a command and tells by which link the answer came.
-    pub(super) async fn traced(&self, command: &Cmd, repeat: Repeat) -> BackendResult<Answer> {
-        self.call(Request::Command(command), repeat).await
+    pub(super) async fn traced(&self, command: Command, repeat: Repeat) -> BackendResult<Answer> {
+        self.call(Request::One(command), repeat).await
     }
 
     /// Runs a script, by its hash if the server knows it.
     pub(super) async fn script(
         &self,
-        invocation: &Invocation,
+        invocation: Invocation,
         repeat: Repeat,
-    ) -> BackendResult<Value> {
-        Ok(self.call(Request::Script(invocation), repeat).await?.value)
+    ) -> BackendResult<Reply> {
+        Ok(self.call(Request::Script(invocation), repeat).await?.reply)
     }
 
     /// Sends commands in one go; each has an answer of its own, an error among them.
-    pub(super) async fn pipeline(&self, pipeline: &Pipeline) -> BackendResult<Vec<Value>> {
-        match self
-            .call(Request::Pipeline(pipeline), Repeat::Never)
-            .await?
-            .value
-        {
-            Value::Array(replies) => Ok(replies),
+    pub(super) async fn pipeline(&self, commands: Vec<Command>) -> BackendResult<Vec<Reply>> {
+        let answer = self.call(Request::Many(commands), Repeat::Never).await?;
+        match answer.reply {
+            Reply::Array(replies) => Ok(replies),
             other => reply::unexpected(other),
         }
     }
@@ -207,10 +154,29 @@ impl Connection {
         *self.state.lock() = State::Closed;
     }
 
-    /// Makes one call within all limits.
-    async fn call(&self, request: Request<'_>, repeat: Repeat) -> BackendResult<Answer> {
+    /// Makes one call within the limit of time, sends it a second time if that is harmless and the first answer was lost.
+    async fn call(&self, request: Request, repeat: Repeat) -> BackendResult<Answer> {
         let _place = self.place()?;
-        self.exchange(request, repeat).await
+        let mut last: Option<Sent> = None;
+        let outcome = within(self.limits.call, self.exchange(request, repeat, &mut last)).await;
+        if let Some(outcome) = outcome {
+            return outcome;
+        }
+        let error = BackendError::new(
+            ErrorKind::Timeout,
+            format!("no answer within {:?}", self.limits.call),
+        );
+        let Some(Sent { link, call, heard }) = last else {
+            return Err(error);
+        };
+        if link.wire.heard() == heard {
+            // Nothing at all has come by this link for a whole call: a cut cable looks like this for many minutes.
+            link.wire.retire();
+        }
+        match repeat {
+            Repeat::Never if call.was_sent() => Err(error.with_outcome_unknown()),
+            _ => Err(error),
+        }
     }
 
     /// Takes a place among the calls that wait, unless there are too many or the backend is closed.
@@ -222,66 +188,64 @@ impl Connection {
         Ok(place)
     }
 
-    /// Sends a request within the limit of time, and a second time if that is harmless and the first answer was lost.
-    async fn exchange(&self, request: Request<'_>, repeat: Repeat) -> BackendResult<Answer> {
-        let mut sent: Option<(Link, u64)> = None;
-        let call = async {
-            loop {
-                let is_repetition = sent.is_some();
-                let link = self.link().await?;
-                sent = Some((link.clone(), link.health.answers.load(Ordering::Relaxed)));
-                let failure = match link.send(request).await {
-                    Ok(Value::ServerError(error)) => {
-                        if matches!(error.code(), "READONLY" | "MASTERDOWN") {
-                            // After a failover the address may lead to another server.
-                            link.health.lost.store(true, Ordering::Relaxed);
-                        }
-                        return Err(refusal(&error));
+    /// Notes in `last` what is sent, for the case that this is dropped.
+    async fn exchange(
+        &self,
+        mut request: Request,
+        repeat: Repeat,
+        last: &mut Option<Sent>,
+    ) -> BackendResult<Answer> {
+        let mut is_repetition = false;
+        loop {
+            let link = self.link().await?;
+            let call = Call::new(request);
+            let sent = last.insert(Sent {
+                heard: link.wire.heard(),
+                link,
+                call,
+            });
+            let (link, call) = (&sent.link, &sent.call);
+            match link.wire.exchange(call).await {
+                Ok(Reply::Error(error)) => {
+                    if error.code() == "NOSCRIPT"
+                        && let Request::Script(invocation) = call.take_request()
+                    {
+                        request = Request::One(invocation.in_full());
+                        continue;
                     }
-                    Ok(value) => {
-                        return Ok(Answer {
-                            value,
-                            link: link.id(),
-                        });
+                    if matches!(error.code(), "READONLY" | "MASTERDOWN") {
+                        // After a failover the address may lead to another server.
+                        link.wire.retire();
                     }
-                    Err(error) => match reply::failure(&error) {
-                        (refusal, true) => return Err(refusal),
-                        (failure, false) => failure,
-                    },
-                };
-                link.health.lost.store(true, Ordering::Relaxed);
-                match repeat {
-                    Repeat::Safely if is_repetition => return Err(failure),
-                    Repeat::Safely => {}
-                    Repeat::Never => return Err(failure.with_outcome_unknown()),
+                    return Err(refusal(&error));
+                }
+                Ok(reply) => {
+                    let link = LinkId(link.id);
+                    return Ok(Answer { reply, link });
+                }
+                Err(Lost) => {
+                    let failure = end_failure(link.wire.end());
+                    if repeat == Repeat::Never && call.was_sent() {
+                        return Err(failure.with_outcome_unknown());
+                    }
+                    if is_repetition {
+                        return Err(failure);
+                    }
+                    is_repetition = true;
+                    request = call.take_request();
                 }
             }
-        };
-        if let Some(outcome) = within(self.limits.call, call).await {
-            return outcome;
-        }
-        let error = self.timeout();
-        let Some((link, answers)) = sent else {
-            return Err(error);
-        };
-        if link.health.answers.load(Ordering::Relaxed) == answers {
-            // Nothing at all has come by this link for a whole call: a cut cable looks like this for many minutes.
-            link.health.lost.store(true, Ordering::Relaxed);
-        }
-        match repeat {
-            Repeat::Safely => Err(error),
-            Repeat::Never => Err(error.with_outcome_unknown()),
         }
     }
 
     /// Returns the present link, or waits for the attempt to make one that is under way or begins now.
-    async fn link(&self) -> BackendResult<Link> {
+    async fn link(&self) -> BackendResult<Arc<Link>> {
         let mut was_dropped = false;
         loop {
             let mut attempt = {
                 let mut state = self.state.lock();
                 match &*state {
-                    State::Up(link) if !link.is_lost() => return Ok(link.clone()),
+                    State::Up(link) if !link.wire.is_lost() => return Ok(link.clone()),
                     State::Closed => return Err(closed()),
                     State::Connecting { attempt, overdue }
                         if attempt.has_changed().is_ok() && Instant::now() < *overdue =>
@@ -290,7 +254,7 @@ impl Connection {
                     }
                     State::Up(link) => {
                         // A server that hangs up on everybody isn't called without a pause.
-                        let since = Some(link.health.since);
+                        let since = Some(link.since);
                         self.begin_attempt(&mut state, since)?
                     }
                     State::Connecting { .. } => self.begin_attempt(&mut state, None)?,
@@ -324,7 +288,7 @@ impl Connection {
             BackendError::new(ErrorKind::Other, "there is no tokio runtime to connect on")
         })?;
         let (tell, attempt) = watch::channel(None);
-        let client = self.client.clone();
+        let server = self.server.clone();
         let limit = self.limits.connect;
         *state = State::Connecting {
             attempt: attempt.clone(),
@@ -335,7 +299,7 @@ impl Connection {
             if let Some(last) = last {
                 Delay::new(RECONNECT_PAUSE.saturating_sub(last.elapsed())).await;
             }
-            let outcome = connect(&client, limit).await;
+            let outcome = connect(&server, limit).await;
             let mut state = state.lock();
             // Another attempt may have been quicker, or the backend closed.
             if matches!(*state, State::Connecting { .. }) {
@@ -353,81 +317,132 @@ impl Connection {
     }
 }
 
-impl Health {
-    fn new() -> Self {
-        static LINKS: AtomicUsize = AtomicUsize::new(0);
-        Self {
-            id: LINKS.fetch_add(1, Ordering::Relaxed),
-            since: Instant::now(),
-            lost: AtomicBool::new(false),
-            answers: AtomicU64::new(0),
-        }
-    }
+/// A call that was given to a link.
+struct Sent {
+    link: Arc<Link>,
+    call: Arc<Call>,
+    /// How much had been heard from the server before.
+    heard: u64,
 }
 
 impl Link {
-    async fn send(&self, request: Request<'_>) -> RedisResult<Value> {
-        let mut connection = self.connection.clone();
-        let answer = match request {
-            Request::Command(command) => connection.send_packed_command(command).await,
-            Request::Script(invocation) => {
-                let answer = connection.send_packed_command(&invocation.by_hash()).await;
-                if is_unknown_script(&answer) {
-                    let in_full = invocation.in_full();
-                    connection.send_packed_command(&in_full).await
-                } else {
-                    answer
-                }
-            }
-            Request::Pipeline(pipeline) => {
-                let replies = connection.send_packed_commands(pipeline, 0, pipeline.len());
-                replies.await.map(Value::Array)
-            }
-        };
-        if answer.is_ok() {
-            self.health.answers.fetch_add(1, Ordering::Relaxed);
+    fn new(wire: Wire) -> Self {
+        static LINKS: AtomicUsize = AtomicUsize::new(0);
+        Self {
+            wire,
+            id: LINKS.fetch_add(1, Ordering::Relaxed),
+            since: Instant::now(),
         }
-        answer
-    }
-
-    fn is_lost(&self) -> bool {
-        self.health.lost.load(Ordering::Relaxed)
-    }
-
-    fn id(&self) -> LinkId {
-        LinkId(self.health.id)
     }
 }
 
-async fn connect(client: &Client, limit: Duration) -> Result<Link, Failure> {
-    let health = Arc::new(Health::new());
-    let ended = Ended(health.clone());
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-        .set_push_sender(move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
-                ended.0.lost.store(true, Ordering::Relaxed);
-            }
-            Ok::<_, std::convert::Infallible>(())
-        });
-    let connecting = client.get_multiplexed_async_connection_with_config(&config);
+async fn connect(server: &ConnectionInfo, limit: Duration) -> Result<Arc<Link>, Failure> {
+    let connecting = async {
+        let socket = open(server.addr()).await.map_err(|error| {
+            let kind = error.kind();
+            Arc::new(move || io_failure(kind)) as Failure
+        })?;
+        let link = Link::new(Wire::start(socket));
+        greet(&link, server.redis_settings()).await?;
+        Ok(Arc::new(link))
+    };
     match within(limit, connecting).await {
-        Some(Ok(connection)) => Ok(Link { connection, health }),
-        Some(Err(error)) => Err(Arc::new(move || connect_failure(&error))),
+        Some(outcome) => outcome,
         None => Err(Arc::new(move || connect_timeout(limit))),
     }
 }
 
-fn connect_failure(error: &RedisError) -> BackendError {
-    // What the server refuses while the connection is set up, other than the login, is the URL's fault (`SELECT`).
-    match reply::failure(error) {
-        (refused, true) if refused.kind() == ErrorKind::Other => BackendError::new(
+async fn open(address: &ConnectionAddr) -> io::Result<Box<dyn Socket>> {
+    match address {
+        ConnectionAddr::Tcp(host, port) => {
+            let socket = TcpStream::connect((host.as_str(), *port)).await?;
+            // What is written together has been gathered already.
+            socket.set_nodelay(true)?;
+            Ok(Box::new(socket))
+        }
+        #[cfg(unix)]
+        ConnectionAddr::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Agrees on the protocol, logs in, and chooses the database.
+async fn greet(link: &Link, settings: &RedisConnectionInfo) -> Result<(), Failure> {
+    let mut commands = vec![hello(settings)];
+    if settings.db() != 0 {
+        commands.push(Command::new("SELECT").number(settings.db()));
+    }
+    let required = commands.len();
+    // Who looks at the clients of a server sees whose this is; servers older than 7.2 don't know the command.
+    for (name, value) in [
+        ("LIB-NAME", env!("CARGO_PKG_NAME")),
+        ("LIB-VER", env!("CARGO_PKG_VERSION")),
+    ] {
+        commands.push(Command::new("CLIENT").args(["SETINFO", name, value]));
+    }
+    let call = Call::new(Request::Many(commands));
+    let replies = match link.wire.exchange(&call).await {
+        Ok(Reply::Array(replies)) => replies,
+        _ => {
+            let end = link.wire.end();
+            return Err(Arc::new(move || end_failure(end)));
+        }
+    };
+    let refused = replies
+        .into_iter()
+        .take(required)
+        .find_map(|reply| match reply {
+            Reply::Error(error) => Some(error),
+            _ => None,
+        });
+    match refused {
+        None => Ok(()),
+        Some(error) => Err(Arc::new(move || greeting_failure(&error))),
+    }
+}
+
+fn hello(settings: &RedisConnectionInfo) -> Command {
+    // RESP3 tells a missing value from an empty array, and can tell of things that nobody asked for.
+    let hello = Command::new("HELLO").number(3);
+    match (settings.username(), settings.password()) {
+        (user, Some(password)) => hello.args(["AUTH", user.unwrap_or("default"), password]),
+        (Some(user), None) => hello.args(["AUTH", user, ""]),
+        (None, None) => hello,
+    }
+}
+
+/// What the server refuses in the greeting, other than the login, is the fault of the URL (`SELECT`).
+fn greeting_failure(error: &Refusal) -> BackendError {
+    match refusal(error) {
+        refused if refused.kind() == ErrorKind::Other => BackendError::new(
             ErrorKind::InvalidConfig,
             "the server refused the URL's settings",
         ),
-        (failure, _) => failure,
+        refused => refused,
     }
+}
+
+fn end_failure(end: Option<End>) -> BackendError {
+    match end {
+        Some(End::Malformed) => {
+            BackendError::new(ErrorKind::Unavailable, "the server's answer is not RESP")
+        }
+        Some(End::Failed(kind)) => io_failure(kind),
+        Some(End::Closed) | None => io_failure(io::ErrorKind::ConnectionAborted),
+    }
+}
+
+fn io_failure(kind: io::ErrorKind) -> BackendError {
+    let message = match kind {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => "the connection was refused",
+        io::ErrorKind::TimedOut => "the connection timed out",
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => "the connection was lost",
+        _ => "the connection failed",
+    };
+    BackendError::new(ErrorKind::Unavailable, message)
 }
 
 fn closed() -> BackendError {
@@ -439,23 +454,6 @@ fn connect_timeout(limit: Duration) -> BackendError {
         ErrorKind::Timeout,
         format!("no connection within {limit:?}"),
     )
-}
-
-fn is_unknown_script(answer: &RedisResult<Value>) -> bool {
-    match answer {
-        Ok(Value::ServerError(error)) => error.code() == "NOSCRIPT",
-        Ok(_) => false,
-        Err(error) => error.code() == Some("NOSCRIPT"),
-    }
-}
-
-/// Tells the end of a connection's driver, also when a runtime that ends drops it.
-struct Ended(Arc<Health>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.lost.store(true, Ordering::Relaxed);
-    }
 }
 
 /// A place among the calls that wait, given back when dropped.

@@ -1,28 +1,29 @@
 //! The backend on a Redis or Valkey server.
 
 mod builder;
+mod call;
 mod connection;
 mod deadline;
-mod gather;
 mod reply;
+mod resp;
 mod script;
+mod wire;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use redis::{Cmd, Value, cmd};
-
 pub use self::builder::RedisBackendBuilder;
 use self::connection::{Answer, Connection, LinkId, Repeat};
+use self::resp::{Command, Get, Reply};
 use self::script::{Invocation, Source};
 use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
 use super::{Backend, Condition, Counted, Instance, KeyStream, NewEntry, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
+use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// How many keys one command names at most, so that the server is never held for long.
 const BATCH: usize = 1000;
@@ -80,7 +81,7 @@ pub struct RedisBackend {
 }
 
 struct Shared {
-    connection: Arc<Connection>,
+    connection: Connection,
     /// The namespace, escaped, and a colon; empty where there is none.
     prefix: String,
     limits: Limits,
@@ -137,39 +138,61 @@ impl fmt::Debug for RedisBackend {
 }
 
 impl Shared {
-    fn key(&self, key: &str) -> BackendResult<Vec<u8>> {
+    /// Begins a command whose first argument is a key.
+    fn command(&self, name: &str, key: &str) -> BackendResult<Command> {
         self.limits.check_key(key)?;
-        Ok([self.prefix.as_bytes(), key.as_bytes()].concat())
+        Ok(self.with_key(Command::new(name), key))
     }
 
-    fn keys(&self, keys: &[&str]) -> BackendResult<Vec<Vec<u8>>> {
-        keys.iter().map(|key| self.key(key)).collect()
+    /// Makes a command of `keys`, which are checked.
+    fn command_of_many(&self, name: &str, keys: &[&str]) -> Command {
+        let begin = Command::new(name);
+        keys.iter()
+            .fold(begin, |command, key| self.with_key(command, key))
     }
 
+    fn with_key(&self, command: Command, key: &str) -> Command {
+        command.joined(self.prefix.as_bytes(), key.as_bytes())
+    }
+
+    /// Begins the invocation of a script with one key.
     fn script(&self, source: &'static LazyLock<Source>, key: &str) -> BackendResult<Invocation> {
-        Ok(Invocation::new(source, vec![self.key(key)?]))
+        self.script_of_many(source, &[key])
+    }
+
+    fn script_of_many(
+        &self,
+        source: &'static LazyLock<Source>,
+        keys: &[&str],
+    ) -> BackendResult<Invocation> {
+        self.limits.check_keys(keys)?;
+        let begin = Invocation::new(source, keys.len());
+        let prefix = self.prefix.as_bytes();
+        let with_keys = keys.iter().fold(begin, |invocation, key| {
+            invocation.key(prefix, key.as_bytes())
+        });
+        Ok(with_keys)
     }
 
     /// Sends a command whose only argument is a key.
-    async fn single(&self, command: &str, key: &str, repeat: Repeat) -> BackendResult<Value> {
-        let mut command = cmd(command);
-        command.arg(self.key(key)?);
-        self.connection.command(&command, repeat).await
+    async fn single(&self, name: &str, key: &str, repeat: Repeat) -> BackendResult<Reply> {
+        let command = self.command(name, key)?;
+        self.connection.command(command, repeat).await
     }
 
     async fn count(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
         let window = Life::from(ttl).checked()?;
-        let mut invocation = self.script(&script::COUNT, key)?.arg(delta.to_string());
+        let mut invocation = self.script(&script::COUNT, key)?.number(delta);
         if let Life::In(ttl) = window {
-            invocation = invocation.arg(millis(ttl).to_string());
+            invocation = invocation.number(millis(ttl));
         }
-        reply::counted(self.connection.script(&invocation, Repeat::Never).await?)
+        reply::counted(self.connection.script(invocation, Repeat::Never).await?)
     }
 
     /// Removes the key while it holds `expected`, and says whether it did.
     async fn compare_and_delete(&self, key: &str, expected: &[u8]) -> BackendResult<bool> {
         let invocation = self.script(&script::COMPARE_AND_DELETE, key)?.arg(expected);
-        let reply = self.connection.script(&invocation, Repeat::Never).await?;
+        let reply = self.connection.script(invocation, Repeat::Never).await?;
         Ok(reply::integer(reply)? == 1)
     }
 
@@ -178,12 +201,11 @@ impl Shared {
         Ok(reply::integer(reply)? == 1)
     }
 
-    async fn remove_many(&self, keys: &[Vec<u8>]) -> BackendResult<u64> {
+    /// Removes what the commands name, one after the other.
+    async fn remove_many(&self, unlinks: impl Iterator<Item = Command>) -> BackendResult<u64> {
         let mut removed = 0;
-        for batch in keys.chunks(BATCH) {
-            let mut command = cmd("UNLINK");
-            command.arg(batch);
-            let reply = self.connection.command(&command, Repeat::Never).await;
+        for unlink in unlinks {
+            let reply = self.connection.command(unlink, Repeat::Never).await;
             let count = reply.and_then(reply::integer);
             removed += count
                 .map_err(|error| error.after(removed > 0))?
@@ -193,15 +215,10 @@ impl Shared {
     }
 
     async fn page(&self, pattern: &[u8], cursor: u64) -> BackendResult<Page> {
-        let mut command = cmd("SCAN");
-        command
-            .arg(cursor)
-            .arg("MATCH")
-            .arg(pattern)
-            .arg("COUNT")
-            .arg(BATCH);
-        let Answer { value, link } = self.connection.traced(&command, Repeat::Safely).await?;
-        let (next, keys) = reply::page(value)?;
+        let scan = Command::new("SCAN").number(cursor);
+        let scan = scan.arg("MATCH").arg(pattern).arg("COUNT").number(BATCH);
+        let Answer { reply, link } = self.connection.traced(scan, Repeat::Safely).await?;
+        let (next, keys) = reply::page(reply)?;
         Ok(Page { next, keys, link })
     }
 
@@ -226,7 +243,11 @@ impl Shared {
                 // A cursor means nothing to a server that has been restarted: such a pass isn't the last.
                 found |= !page.keys.is_empty() || came_by.is_some_and(|link| link != page.link);
                 came_by = Some(page.link);
-                let batch = self.remove_many(&page.keys).await;
+                let unlinks = page.keys.chunks(BATCH).map(|keys| {
+                    let keys = keys.iter().map(Stored::as_bytes);
+                    Command::new("UNLINK").args(keys)
+                });
+                let batch = self.remove_many(unlinks).await;
                 removed += batch.map_err(|error| error.after(removed > 0))?;
                 cursor = page.next;
                 if cursor == 0 {
@@ -257,7 +278,8 @@ impl Shared {
 /// A page of a scan.
 struct Page {
     next: u64,
-    keys: Vec<Vec<u8>>,
+    /// With the namespace.
+    keys: Vec<Stored>,
     link: LinkId,
 }
 
@@ -301,15 +323,14 @@ fn batch_length(entries: &[NewEntry<'_>]) -> usize {
     fits.count().max(1)
 }
 
-fn set_command(key: Vec<u8>, value: &[u8], life: Life) -> Cmd {
-    let mut command = cmd("SET");
-    command.arg(key).arg(value);
+/// Ends the `SET` of a key; `life` is checked.
+fn set(command: Command, value: &[u8], life: Life) -> Command {
+    let command = command.arg(value);
     match life {
         Life::Keep => command.arg("KEEPTTL"),
-        Life::Never => &mut command,
-        Life::In(ttl) => command.arg("PX").arg(millis(ttl)),
-    };
-    command
+        Life::Never => command,
+        Life::In(ttl) => command.arg("PX").number(millis(ttl)),
+    }
 }
 
 /// `ttl` is checked: whole milliseconds, 10,000 years at most.
@@ -321,12 +342,8 @@ fn millis(ttl: Duration) -> u64 {
 impl Backend for RedisBackend {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         let invocation = self.shared.script(&script::READ, key)?;
-        let reply = self
-            .shared
-            .connection
-            .script(&invocation, Repeat::Safely)
-            .await?;
-        reply::stored_and_expiry(reply)
+        let connection = &self.shared.connection;
+        reply::stored_and_expiry(connection.script(invocation, Repeat::Safely).await?)
     }
 
     async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
@@ -341,16 +358,16 @@ impl Backend for RedisBackend {
             };
             let invocation = self.shared.script(&script::COMPARE_AND_SET, key)?;
             let invocation = invocation.arg(expected).arg(value).arg(life);
-            let reply = connection.script(&invocation, Repeat::Never).await?;
+            let reply = connection.script(invocation, Repeat::Never).await?;
             return Ok(reply::integer(reply)? == 1);
         }
-        let mut command = set_command(self.shared.key(key)?, value, life);
-        match options.condition {
+        let command = set(self.shared.command("SET", key)?, value, life);
+        let command = match options.condition {
             Condition::Absent => command.arg("NX"),
             Condition::Present => command.arg("XX"),
-            Condition::Always | Condition::Equals(_) => &mut command,
+            Condition::Always | Condition::Equals(_) => command,
         };
-        reply::done(connection.command(&command, Repeat::Never).await?)
+        reply::done(connection.command(command, Repeat::Never).await?)
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
@@ -375,12 +392,11 @@ impl Backend for RedisBackend {
             Life::Keep => self.shared.single("EXISTS", key, Repeat::Safely).await?,
             Life::Never => {
                 let invocation = self.shared.script(&script::PERSIST, key)?;
-                connection.script(&invocation, Repeat::Never).await?
+                connection.script(invocation, Repeat::Never).await?
             }
             Life::In(ttl) => {
-                let mut command = cmd("PEXPIRE");
-                command.arg(self.shared.key(key)?).arg(millis(ttl));
-                connection.command(&command, Repeat::Never).await?
+                let command = self.shared.command("PEXPIRE", key)?.number(millis(ttl));
+                connection.command(command, Repeat::Never).await?
             }
         };
         Ok(reply::integer(reply)? == 1)
@@ -410,30 +426,27 @@ impl Backend for RedisBackend {
         });
         let own = shared.prefix.len();
         // A key that isn't UTF-8 is none of this library's.
-        let keys = pages.try_flatten().try_filter_map(move |key: Vec<u8>| {
-            let key = key.get(own..).map(<[u8]>::to_vec);
-            std::future::ready(Ok(key.and_then(|key| String::from_utf8(key).ok())))
+        let keys = pages.try_flatten().try_filter_map(move |key: Stored| {
+            let key = key.as_bytes().get(own..);
+            let key = key.and_then(|key| str::from_utf8(key).ok());
+            std::future::ready(Ok(key.map(str::to_string)))
         });
         keys.boxed()
     }
 
     async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        let key = self.shared.key(key)?;
-        reply::stored(self.shared.connection.get(&key).await?)
+        self.shared.limits.check_key(key)?;
+        let get = Get::new(self.shared.prefix.as_bytes(), key.as_bytes());
+        reply::stored(self.shared.connection.get(get).await?)
     }
 
     async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
-        let keys = self.shared.keys(keys)?;
+        self.shared.limits.check_keys(keys)?;
         let mut all = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
-            let mut command = cmd("MGET");
-            command.arg(batch);
-            let reply = self
-                .shared
-                .connection
-                .command(&command, Repeat::Safely)
-                .await?;
-            all.extend(reply::all_stored(reply)?);
+            let command = self.shared.command_of_many("MGET", batch);
+            let reply = self.shared.connection.command(command, Repeat::Safely);
+            all.extend(reply::all_stored(reply.await?)?);
         }
         Ok(all)
     }
@@ -443,10 +456,10 @@ impl Backend for RedisBackend {
     }
 
     async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        let ttl = millis(check_ttl(ttl)?).to_string();
-        let invocation = self.shared.script(&script::RENEW, key)?.arg(ttl);
+        let ttl = millis(check_ttl(ttl)?);
+        let invocation = self.shared.script(&script::RENEW, key)?.number(ttl);
         let connection = &self.shared.connection;
-        reply::stored(connection.script(&invocation, Repeat::Never).await?)
+        reply::stored(connection.script(invocation, Repeat::Never).await?)
     }
 
     async fn renew_many_stored(
@@ -454,13 +467,14 @@ impl Backend for RedisBackend {
         keys: &[&str],
         ttl: Duration,
     ) -> BackendResult<Vec<Option<Stored>>> {
-        let ttl = millis(check_ttl(ttl)?).to_string();
-        let keys = self.shared.keys(keys)?;
+        let ttl = millis(check_ttl(ttl)?);
+        self.shared.limits.check_keys(keys)?;
         let mut all = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
-            let invocation = Invocation::new(&script::RENEW_MANY, batch.to_vec()).arg(ttl.clone());
+            let invocation = self.shared.script_of_many(&script::RENEW_MANY, batch)?;
+            let invocation = invocation.number(ttl);
             let connection = &self.shared.connection;
-            let reply = connection.script(&invocation, Repeat::Never).await;
+            let reply = connection.script(invocation, Repeat::Never).await;
             let values = reply.and_then(reply::all_stored);
             all.extend(values.map_err(|error| error.after(!all.is_empty()))?);
         }
@@ -478,11 +492,11 @@ impl Backend for RedisBackend {
             Life::In(ttl) => millis(ttl).to_string(),
         };
         self.shared.limits.check_value(to.value)?;
-        let keys = vec![self.shared.key(from)?, self.shared.key(to.key)?];
-        let invocation = Invocation::new(&script::MOVE, keys);
+        let keys = [from, to.key];
+        let invocation = self.shared.script_of_many(&script::MOVE, &keys)?;
         let invocation = invocation.arg(expected).arg(to.value).arg(life);
         let connection = &self.shared.connection;
-        let reply = connection.script(&invocation, Repeat::Never).await?;
+        let reply = connection.script(invocation, Repeat::Never).await?;
         Ok(reply::integer(reply)? == 1)
     }
 
@@ -492,12 +506,12 @@ impl Backend for RedisBackend {
         let mut start = 0;
         while start < entries.len() {
             let batch = &entries[start..start + batch_length(&entries[start..])];
-            let mut pipeline = redis::pipe();
-            for entry in batch {
-                let key = self.shared.key(entry.key)?;
-                pipeline.add_command(set_command(key, entry.value, entry.life.checked()?));
-            }
-            match self.shared.connection.pipeline(&pipeline).await {
+            let sets = batch.iter().map(|entry| {
+                let command = self.shared.command("SET", entry.key)?;
+                Ok(set(command, entry.value, entry.life.checked()?))
+            });
+            let sets = sets.collect::<BackendResult<_>>()?;
+            match self.shared.connection.pipeline(sets).await {
                 Ok(replies) => {
                     for (index, reply) in (start..).zip(replies) {
                         if let Err(error) = reply::done(reply) {
@@ -521,7 +535,11 @@ impl Backend for RedisBackend {
     }
 
     async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
-        self.shared.remove_many(&self.shared.keys(keys)?).await
+        self.shared.limits.check_keys(keys)?;
+        let unlinks = keys
+            .chunks(BATCH)
+            .map(|keys| self.shared.command_of_many("UNLINK", keys));
+        self.shared.remove_many(unlinks).await
     }
 
     async fn compare_and_delete(&self, key: &str, expected: &Stored) -> BackendResult<bool> {
@@ -551,13 +569,12 @@ impl Backend for RedisBackend {
     }
 
     async fn ping(&self) -> BackendResult<()> {
-        let reply = self
-            .shared
-            .connection
-            .command(&cmd("PING"), Repeat::Safely)
-            .await?;
-        match reply {
-            Value::SimpleString(_) => Ok(()),
+        let connection = &self.shared.connection;
+        match connection
+            .command(Command::new("PING"), Repeat::Safely)
+            .await?
+        {
+            Reply::Status => Ok(()),
             other => reply::unexpected(other),
         }
     }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError, Value};
-
+use super::resp::{Refusal, Reply};
 use crate::backend::Counted;
 use crate::backend::life::Expiry;
 use crate::backend::stored::Stored;
@@ -11,12 +10,9 @@ use crate::codec::parse_integer;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments, values included.
-pub(super) fn refusal(error: &ServerError) -> BackendError {
-    refused(error.code(), error.details())
-}
-
-fn refused(code: &str, details: Option<&str>) -> BackendError {
-    let code = code_in_script(code, details).unwrap_or(code);
+pub(super) fn refusal(error: &Refusal) -> BackendError {
+    let details = error.details();
+    let code = code_in_script(error.code(), details).unwrap_or(error.code());
     let kind = match code {
         "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "TRYAGAIN"
         | "NOREPLICAS" => ErrorKind::Unavailable,
@@ -25,17 +21,19 @@ fn refused(code: &str, details: Option<&str>) -> BackendError {
         super::script::OVERFLOW => ErrorKind::Overflow,
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
-        "ERR" if details.is_some_and(is_unknown_command) => ErrorKind::Unsupported,
-        "ERR" if details.is_some_and(is_full_of_clients) => ErrorKind::Unavailable,
-        _ if details.is_some_and(is_denied_in_script) => ErrorKind::Denied,
+        "ERR" if is_unknown_command(details) => ErrorKind::Unsupported,
+        "ERR" if is_full_of_clients(details) => ErrorKind::Unavailable,
+        _ if is_denied_in_script(details) => ErrorKind::Denied,
         _ => ErrorKind::Other,
     };
     BackendError::new(kind, format!("the server answered {}", code_word(code)))
 }
 
 /// Finds the code in `@user_script: 3: -OOM command not allowed`, as Redis 6.2 spells an error that a script hands on.
-fn code_in_script<'a>(code: &str, details: Option<&'a str>) -> Option<&'a str> {
-    let details = details.filter(|_| code.starts_with("@user_script"))?;
+fn code_in_script<'a>(code: &str, details: &'a str) -> Option<&'a str> {
+    if !code.starts_with("@user_script") {
+        return None;
+    }
     let mut words = details.split(' ');
     words.find_map(|word| word.strip_prefix('-'))
 }
@@ -68,60 +66,35 @@ fn code_word(code: &str) -> &str {
     }
 }
 
-/// Turns a failure to connect, to send or to receive into ours; says whether it was the server's own answer.
-pub(super) fn failure(error: &RedisError) -> (BackendError, bool) {
-    if let Some(code) = error.code() {
-        return (refused(code, error.detail()), true);
-    }
-    let (kind, message) = match error.kind() {
-        RedisErrorKind::AuthenticationFailed => (ErrorKind::Denied, "authentication failed"),
-        RedisErrorKind::InvalidClientConfig => (
-            ErrorKind::InvalidConfig,
-            "the connection's settings can't be used",
-        ),
-        RedisErrorKind::RESP3NotSupported => {
-            (ErrorKind::Unsupported, "the server is older than Redis 6")
-        }
-        RedisErrorKind::Parse => (ErrorKind::Unavailable, "the server's answer is not RESP"),
-        _ if error.is_connection_refusal() => {
-            (ErrorKind::Unavailable, "the connection was refused")
-        }
-        _ if error.is_timeout() => (ErrorKind::Unavailable, "the connection timed out"),
-        _ if error.is_connection_dropped() => (ErrorKind::Unavailable, "the connection was lost"),
-        _ => (ErrorKind::Unavailable, "the connection failed"),
-    };
-    (BackendError::new(kind, message), false)
-}
-
 /// Reads an answer that is bytes or nothing.
-pub(super) fn stored(reply: Value) -> BackendResult<Option<Stored>> {
+pub(super) fn stored(reply: Reply) -> BackendResult<Option<Stored>> {
     match reply {
-        Value::Nil => Ok(None),
-        Value::BulkString(bytes) => Ok(Some(bytes.into())),
+        Reply::Nil => Ok(None),
+        Reply::Bytes(bytes) => Ok(Some(bytes)),
         other => unexpected(other),
     }
 }
 
 /// Reads the answers of `MGET`; a key of a foreign type is nothing there.
-pub(super) fn all_stored(reply: Value) -> BackendResult<Vec<Option<Stored>>> {
+pub(super) fn all_stored(reply: Reply) -> BackendResult<Vec<Option<Stored>>> {
     match reply {
-        Value::Array(replies) => replies.into_iter().map(stored).collect(),
+        Reply::Array(replies) => replies.into_iter().map(stored).collect(),
         other => unexpected(other),
     }
 }
 
-pub(super) fn integer(reply: Value) -> BackendResult<i64> {
+pub(super) fn integer(reply: Reply) -> BackendResult<i64> {
     match reply {
-        Value::Int(integer) => Ok(integer),
+        Reply::Integer(integer) => Ok(integer),
         other => unexpected(other),
     }
 }
 
 /// Reads the answer of a `SET`: whether it was done.
-pub(super) fn done(reply: Value) -> BackendResult<bool> {
+pub(super) fn done(reply: Reply) -> BackendResult<bool> {
     match reply {
-        Value::Okay => Ok(true),
-        Value::Nil => Ok(false),
+        Reply::Status => Ok(true),
+        Reply::Nil => Ok(false),
         other => unexpected(other),
     }
 }
@@ -138,45 +111,45 @@ pub(super) fn expiry(millis: i64) -> Option<Expiry> {
 }
 
 /// Reads a pair of bytes and remaining milliseconds.
-pub(super) fn stored_and_expiry(reply: Value) -> BackendResult<Option<(Stored, Expiry)>> {
+pub(super) fn stored_and_expiry(reply: Reply) -> BackendResult<Option<(Stored, Expiry)>> {
     match reply {
-        Value::Nil => Ok(None),
-        Value::Array(pair) => {
-            let Ok([Value::BulkString(bytes), Value::Int(millis)]) = <[Value; 2]>::try_from(pair)
+        Reply::Nil => Ok(None),
+        Reply::Array(pair) => {
+            let Ok([Reply::Bytes(bytes), Reply::Integer(millis)]) = <[Reply; 2]>::try_from(pair)
             else {
-                return unexpected(Value::Nil);
+                return unexpected(Reply::Nil);
             };
-            Ok(expiry(millis).map(|expiry| (bytes.into(), expiry)))
+            Ok(expiry(millis).map(|expiry| (bytes, expiry)))
         }
         other => unexpected(other),
     }
 }
 
 /// Reads a sum as text and the remaining milliseconds of its window.
-pub(super) fn counted(reply: Value) -> BackendResult<Counted> {
+pub(super) fn counted(reply: Reply) -> BackendResult<Counted> {
     let counted = stored_and_expiry(reply)?.and_then(|(sum, expiry)| {
         let value = parse_integer(sum.as_bytes())?;
         Some(Counted { value, expiry })
     });
-    counted.map_or_else(|| unexpected(Value::Nil), Ok)
+    counted.map_or_else(|| unexpected(Reply::Nil), Ok)
 }
 
 /// Reads a page of `SCAN`: where the next begins (0: nowhere) and the keys of this one.
-pub(super) fn page(reply: Value) -> BackendResult<(u64, Vec<Vec<u8>>)> {
-    let Value::Array(parts) = reply else {
+pub(super) fn page(reply: Reply) -> BackendResult<(u64, Vec<Stored>)> {
+    let Reply::Array(parts) = reply else {
         return unexpected(reply);
     };
-    let Ok([Value::BulkString(next), Value::Array(keys)]) = <[Value; 2]>::try_from(parts) else {
-        return unexpected(Value::Nil);
+    let Ok([Reply::Bytes(next), Reply::Array(keys)]) = <[Reply; 2]>::try_from(parts) else {
+        return unexpected(Reply::Nil);
     };
-    let next = std::str::from_utf8(&next)
+    let next = std::str::from_utf8(next.as_bytes())
         .ok()
         .and_then(|next| next.parse().ok());
     let Some(next) = next else {
-        return unexpected(Value::Nil);
+        return unexpected(Reply::Nil);
     };
     let key = |key| match key {
-        Value::BulkString(key) => Ok(key),
+        Reply::Bytes(key) => Ok(key),
         other => unexpected(other),
     };
     Ok((
@@ -185,9 +158,9 @@ pub(super) fn page(reply: Value) -> BackendResult<(u64, Vec<Vec<u8>>)> {
     ))
 }
 
-pub(super) fn unexpected<T>(reply: Value) -> BackendResult<T> {
+pub(super) fn unexpected<T>(reply: Reply) -> BackendResult<T> {
     match reply {
-        Value::ServerError(error) => Err(refusal(&error)),
+        Reply::Error(error) => Err(refusal(&error)),
         _ => Err(BackendError::new(
             ErrorKind::Other,
             "the server's answer has an unexpected shape",
@@ -200,7 +173,7 @@ mod tests {
     use super::*;
 
     fn kind(code: &str, details: &str) -> ErrorKind {
-        refused(code, Some(details)).kind()
+        refusal(&Refusal::from(format!("{code} {details}").as_str())).kind()
     }
 
     #[test]
@@ -236,12 +209,11 @@ mod tests {
 
     #[test]
     fn an_error_keeps_the_code_word_alone() {
-        let error = refused(
-            "ERR",
-            Some("unknown command 'FOO', with args beginning with: 'topsecret'"),
-        );
+        let error = refusal(&Refusal::from(
+            "ERR unknown command 'FOO', with args beginning with: 'topsecret'",
+        ));
         assert_eq!(error.to_string(), "unsupported: the server answered ERR");
-        let error = refused("topsecret", None);
+        let error = refusal(&Refusal::from("topsecret"));
         assert_eq!(
             error.to_string(),
             "backend error: the server answered an error"

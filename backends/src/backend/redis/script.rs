@@ -5,7 +5,9 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Script};
+use redis::Script;
+
+use super::resp::Command;
 
 /// The code word of a sum that leaves the range of `i64`.
 pub(super) const OVERFLOW: &str = "OVERFLOW";
@@ -151,43 +153,43 @@ return 1",
     )
 });
 
-/// A script's invocation by hash, and in full for a server that doesn't know the hash.
+/// A script's invocation by hash, which can be turned into one in full for a server that doesn't know the hash.
 pub(super) struct Invocation {
     script: &'static Source,
-    keys: Vec<Vec<u8>>,
-    arguments: Vec<Vec<u8>>,
+    by_hash: Command,
 }
 
 impl Invocation {
-    pub(super) fn new(script: &'static Source, keys: Vec<Vec<u8>>) -> Self {
-        Self {
-            script,
-            keys,
-            arguments: Vec::new(),
-        }
+    /// Begins an invocation; the keys and the arguments follow, in this order.
+    pub(super) fn new(script: &'static Source, keys: usize) -> Self {
+        let by_hash = Command::new("EVALSHA").arg(&script.hash).number(keys);
+        Self { script, by_hash }
     }
 
-    pub(super) fn arg(mut self, argument: impl Into<Vec<u8>>) -> Self {
-        self.arguments.push(argument.into());
+    /// Adds a key, which begins with `prefix`.
+    pub(super) fn key(mut self, prefix: &[u8], key: &[u8]) -> Self {
+        self.by_hash = self.by_hash.joined(prefix, key);
         self
     }
 
-    pub(super) fn by_hash(&self) -> Cmd {
-        self.command("EVALSHA", &self.script.hash)
+    pub(super) fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
+        self.by_hash = self.by_hash.arg(argument);
+        self
+    }
+
+    pub(super) fn number(mut self, number: impl itoa::Integer) -> Self {
+        self.by_hash = self.by_hash.number(number);
+        self
+    }
+
+    pub(super) fn by_hash(&self) -> &Command {
+        &self.by_hash
     }
 
     /// Loads the script into the server's cache on the way.
-    pub(super) fn in_full(&self) -> Cmd {
-        self.command("EVAL", self.script.code)
-    }
-
-    fn command(&self, name: &str, script: &str) -> Cmd {
-        let mut command = redis::cmd(name);
-        command
-            .arg(script)
-            .arg(self.keys.len())
-            .arg(&self.keys)
-            .arg(&self.arguments);
-        command
+    pub(super) fn in_full(&self) -> Command {
+        Command::new("EVAL")
+            .arg(self.script.code)
+            .tail_of(&self.by_hash, 2)
     }
 }

@@ -1,0 +1,180 @@
+//! A call under way: what it sends, and the place where its answer is put.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use super::resp::{Command, Get, Reply};
+use super::script::Invocation;
+
+/// What a call sends in one go.
+pub(super) enum Request {
+    /// A read that may be answered together with others.
+    Get(Get),
+    One(Command),
+    /// A script by its hash.
+    Script(Invocation),
+    /// Several commands; the answer is an array of theirs.
+    Many(Vec<Command>),
+}
+
+impl Request {
+    /// Returns about how many bytes it takes.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Get(get) => get.command().length(),
+            Self::One(command) => command.length(),
+            Self::Script(invocation) => invocation.by_hash().length(),
+            Self::Many(commands) => commands.iter().map(Command::length).sum(),
+        }
+    }
+}
+
+/// Shared by the caller, who waits, and the connection, which sends and answers.
+pub(super) struct Call {
+    length: usize,
+    /// Held to look at the stage or to change it, or to copy what is sent; wakers are called after it.
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    request: Request,
+    stage: Stage,
+    waiter: Option<Waker>,
+}
+
+enum Stage {
+    /// Nobody has sent it yet.
+    Waiting,
+    Sent,
+    Answered(Reply),
+    /// The connection ended before the answer.
+    Lost {
+        was_sent: bool,
+    },
+    /// The caller has gone, or has his answer.
+    Left {
+        was_sent: bool,
+    },
+}
+
+/// The connection ended before the answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lost;
+
+impl Call {
+    pub(super) fn new(request: Request) -> Arc<Self> {
+        Arc::new(Self {
+            length: request.length(),
+            inner: Mutex::new(Inner {
+                request,
+                stage: Stage::Waiting,
+                waiter: None,
+            }),
+        })
+    }
+
+    /// Returns about how many bytes it sends.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Says whether the server may have seen it.
+    pub(super) fn was_sent(&self) -> bool {
+        match self.inner.lock().stage {
+            Stage::Waiting => false,
+            Stage::Sent | Stage::Answered(_) => true,
+            Stage::Lost { was_sent } | Stage::Left { was_sent } => was_sent,
+        }
+    }
+
+    /// Takes the request back, to be sent once more; an empty one stays.
+    pub(super) fn take_request(&self) -> Request {
+        std::mem::replace(&mut self.inner.lock().request, Request::Many(Vec::new()))
+    }
+
+    /// Waits for the answer. Whoever drops this has left: what wasn't sent is not sent any more.
+    pub(super) fn answer(&self) -> Answer<'_> {
+        Answer(self)
+    }
+
+    // For the connection.
+
+    /// Hands the request out to be sent, if the caller still waits.
+    pub(super) fn send<T>(&self, send: impl FnOnce(&Request) -> T) -> Option<T> {
+        let mut inner = self.inner.lock();
+        match inner.stage {
+            Stage::Waiting | Stage::Sent => inner.stage = Stage::Sent,
+            _ => return None,
+        }
+        Some(send(&inner.request))
+    }
+
+    pub(super) fn finish(&self, reply: Reply) {
+        self.end(Stage::Answered(reply));
+    }
+
+    pub(super) fn lose(&self) {
+        let was_sent = self.was_sent();
+        self.end(Stage::Lost { was_sent });
+    }
+
+    fn end(&self, stage: Stage) {
+        let waiter = {
+            let mut inner = self.inner.lock();
+            if !matches!(inner.stage, Stage::Waiting | Stage::Sent) {
+                return;
+            }
+            inner.stage = stage;
+            inner.waiter.take()
+        };
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
+}
+
+pub(super) struct Answer<'a>(&'a Call);
+
+impl Future for Answer<'_> {
+    type Output = Result<Reply, Lost>;
+
+    fn poll(self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut inner = self.0.inner.lock();
+        match inner.stage {
+            Stage::Waiting | Stage::Sent => {
+                match &mut inner.waiter {
+                    Some(waiter) => waiter.clone_from(context.waker()),
+                    none => *none = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+            Stage::Answered(_) => {
+                let left = Stage::Left { was_sent: true };
+                match std::mem::replace(&mut inner.stage, left) {
+                    Stage::Answered(reply) => Poll::Ready(Ok(reply)),
+                    _ => Poll::Ready(Err(Lost)),
+                }
+            }
+            Stage::Lost { .. } | Stage::Left { .. } => Poll::Ready(Err(Lost)),
+        }
+    }
+}
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.0.inner.lock();
+        let was_sent = match inner.stage {
+            Stage::Waiting => {
+                // Bytes that nobody will send need not wait for the connection to come by.
+                inner.request = Request::Many(Vec::new());
+                false
+            }
+            Stage::Sent => true,
+            Stage::Answered(_) | Stage::Lost { .. } | Stage::Left { .. } => return,
+        };
+        inner.stage = Stage::Left { was_sent };
+        inner.waiter = None;
+    }
+}

@@ -1,0 +1,449 @@
+//! RESP3, the protocol of Redis: commands to bytes, and bytes to replies.
+//!
+//! Ours because it is on the path of every call: a reply is read where it lies in the buffer of the connection, and a value
+//! is copied once, into what its caller gets. The format is that of <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+
+use crate::backend::stored::Stored;
+
+/// The length of an array as a command names it, and how deep replies may be nested.
+const DEEPEST: usize = 8;
+/// A server's own limit is 512 MB (`proto-max-bulk-len`); more can't be a reply to anything that is asked here.
+const LONGEST: usize = 1 << 30;
+/// A line is a number, a status or an error.
+const LONGEST_LINE: usize = 64 * 1024;
+/// Room for a command with a key and a small value.
+const USUAL: usize = 192;
+
+/// A command as it is sent, but for the count of its arguments in front.
+#[derive(Clone)]
+pub(super) struct Command {
+    arguments: usize,
+    body: Vec<u8>,
+}
+
+impl Command {
+    pub(super) fn new(name: &str) -> Self {
+        let command = Self {
+            arguments: 0,
+            body: Vec::with_capacity(USUAL),
+        };
+        command.arg(name)
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub(super) fn arg(self, argument: impl AsRef<[u8]>) -> Self {
+        self.joined(&[], argument.as_ref())
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub(super) fn number(self, number: impl itoa::Integer) -> Self {
+        self.arg(itoa::Buffer::new().format(number))
+    }
+
+    /// Adds an argument that has two parts.
+    #[must_use]
+    pub(super) fn joined(mut self, first: &[u8], second: &[u8]) -> Self {
+        self.arguments += 1;
+        self.body.reserve(first.len() + second.len() + 24);
+        number_line(&mut self.body, b'$', first.len() + second.len());
+        self.body.extend_from_slice(first);
+        self.body.extend_from_slice(second);
+        self.body.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Adds each as an argument.
+    #[must_use]
+    pub(super) fn args(self, arguments: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// Appends the arguments of `other` from number `from` on.
+    #[must_use]
+    pub(super) fn tail_of(mut self, other: &Self, from: usize) -> Self {
+        self.arguments += other.arguments - from;
+        self.body.extend_from_slice(other.arguments_from(from));
+        self
+    }
+
+    /// Returns the arguments from number `from` on, as they are sent.
+    fn arguments_from(&self, from: usize) -> &[u8] {
+        let mut cursor = Cursor::new(&self.body);
+        for _ in 0..from {
+            cursor
+                .reply(0)
+                .expect("a command is made of whole arguments");
+        }
+        &self.body[cursor.at..]
+    }
+
+    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
+        number_line(out, b'*', self.arguments);
+        out.extend_from_slice(&self.body);
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.body.len()
+    }
+}
+
+/// The `GET` of one key, of which several can be sent as one `MGET`.
+#[derive(Clone)]
+pub(super) struct Get(Command);
+
+impl Get {
+    pub(super) fn new(prefix: &[u8], key: &[u8]) -> Self {
+        Self(Command::new("GET").joined(prefix, key))
+    }
+
+    pub(super) fn command(&self) -> &Command {
+        &self.0
+    }
+
+    /// Writes what stands before the keys of an `MGET`.
+    pub(super) fn begin_merged(out: &mut Vec<u8>, keys: usize) {
+        number_line(out, b'*', keys + 1);
+        out.extend_from_slice(b"$4\r\nMGET\r\n");
+    }
+
+    /// Writes the key of this one behind those of others.
+    pub(super) fn write_key(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.body[b"$3\r\nGET\r\n".len()..]);
+    }
+}
+
+fn number_line(out: &mut Vec<u8>, kind: u8, number: usize) {
+    out.push(kind);
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What a server answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reply {
+    Nil,
+    Integer(i64),
+    /// `+OK` and the like.
+    Status,
+    Bytes(Stored),
+    /// An array; a map and a set too, which nothing here asks for but the greeting.
+    Array(Vec<Reply>),
+    Error(Refusal),
+    /// What the server tells without being asked.
+    Push,
+    /// A type that no command of ours is answered with.
+    Other,
+}
+
+/// An error reply, as the server wrote it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Refusal(Box<str>);
+
+impl Refusal {
+    fn new(line: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(line).into())
+    }
+
+    /// Returns the first word.
+    pub(super) fn code(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+
+    /// Returns what follows the first word.
+    pub(super) fn details(&self) -> &str {
+        self.0.split_once(' ').map_or("", |(_, details)| details)
+    }
+}
+
+/// Shows the code alone: the rest may repeat arguments.
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Refusal({} bytes)", self.0.len())
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(line: &str) -> Self {
+        Self(line.into())
+    }
+}
+
+/// Why there is no reply.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoReply {
+    /// The buffer must hold this many bytes at least before it is worth looking again.
+    Incomplete(usize),
+    /// It isn't RESP.
+    Malformed,
+}
+
+/// Reads the reply that `bytes` begin with, and says how long it was.
+pub(super) fn reply(bytes: &[u8]) -> Result<(Reply, usize), NoReply> {
+    let mut cursor = Cursor::new(bytes);
+    let reply = cursor.reply(0)?;
+    Ok((reply, cursor.at))
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    fn reply(&mut self, depth: usize) -> Result<Reply, NoReply> {
+        if depth > DEEPEST {
+            return Err(NoReply::Malformed);
+        }
+        let kind = *self.bytes.get(self.at).ok_or(self.incomplete(1))?;
+        self.at += 1;
+        Ok(match kind {
+            b'$' => self
+                .bulk()?
+                .map_or(Reply::Nil, |bytes| Reply::Bytes(bytes.into())),
+            b':' => Reply::Integer(number(self.line()?)?),
+            b'*' => match self.count()? {
+                Some(count) => self.array(count, depth)?,
+                None => Reply::Nil,
+            },
+            b'_' => {
+                self.line()?;
+                Reply::Nil
+            }
+            b'+' => {
+                self.line()?;
+                Reply::Status
+            }
+            b'-' => Reply::Error(Refusal::new(self.line()?)),
+            b'!' => Reply::Error(Refusal::new(self.bulk()?.ok_or(NoReply::Malformed)?)),
+            b'%' => {
+                let pairs = self.count()?.ok_or(NoReply::Malformed)?;
+                self.array(pairs.checked_mul(2).ok_or(NoReply::Malformed)?, depth)?
+            }
+            b'~' => {
+                let count = self.count()?.ok_or(NoReply::Malformed)?;
+                self.array(count, depth)?
+            }
+            b'>' => {
+                let count = self.count()?.ok_or(NoReply::Malformed)?;
+                self.array(count, depth)?;
+                Reply::Push
+            }
+            b'|' => {
+                // Said about the reply that follows.
+                let pairs = self.count()?.ok_or(NoReply::Malformed)?;
+                self.array(pairs.checked_mul(2).ok_or(NoReply::Malformed)?, depth)?;
+                self.reply(depth + 1)?
+            }
+            b'=' => {
+                self.bulk()?;
+                Reply::Other
+            }
+            b',' | b'#' | b'(' => {
+                self.line()?;
+                Reply::Other
+            }
+            _ => return Err(NoReply::Malformed),
+        })
+    }
+
+    fn array(&mut self, count: usize, depth: usize) -> Result<Reply, NoReply> {
+        // A declared length alone makes nothing large: an element takes three bytes at least.
+        let mut replies = Vec::with_capacity(count.min((self.bytes.len() - self.at) / 3));
+        for _ in 0..count {
+            replies.push(self.reply(depth + 1)?);
+        }
+        Ok(Reply::Array(replies))
+    }
+
+    fn count(&mut self) -> Result<Option<usize>, NoReply> {
+        match number(self.line()?)? {
+            -1 => Ok(None),
+            count => match usize::try_from(count) {
+                Ok(count) if count <= LONGEST => Ok(Some(count)),
+                _ => Err(NoReply::Malformed),
+            },
+        }
+    }
+
+    fn bulk(&mut self) -> Result<Option<&'a [u8]>, NoReply> {
+        let Some(length) = self.count()? else {
+            return Ok(None);
+        };
+        let end = self.at + length;
+        match self.bytes.get(end..end + 2) {
+            Some(b"\r\n") => {
+                let bytes = &self.bytes[self.at..end];
+                self.at = end + 2;
+                Ok(Some(bytes))
+            }
+            Some(_) => Err(NoReply::Malformed),
+            None => Err(NoReply::Incomplete(end + 2)),
+        }
+    }
+
+    fn line(&mut self) -> Result<&'a [u8], NoReply> {
+        let rest = &self.bytes[self.at..];
+        let rest = &rest[..rest.len().min(LONGEST_LINE)];
+        let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
+            return Err(match rest.len() {
+                LONGEST_LINE => NoReply::Malformed,
+                length => self.incomplete(length + 1),
+            });
+        };
+        self.at += length + 1;
+        rest[..length].strip_suffix(b"\r").ok_or(NoReply::Malformed)
+    }
+
+    fn incomplete(&self, more: usize) -> NoReply {
+        NoReply::Incomplete(self.at + more)
+    }
+}
+
+fn number(line: &[u8]) -> Result<i64, NoReply> {
+    let text = str::from_utf8(line).map_err(|_| NoReply::Malformed)?;
+    text.parse().map_err(|_| NoReply::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(command: &Command) -> String {
+        let mut out = Vec::new();
+        command.write_to(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn bytes(text: &str) -> Reply {
+        Reply::Bytes(text.as_bytes().into())
+    }
+
+    #[test]
+    fn a_command_is_an_array_of_its_arguments() {
+        let command = Command::new("SET").joined(b"ns:", b"k").arg("v").number(-5);
+        assert_eq!(
+            sent(&command),
+            "*4\r\n$3\r\nSET\r\n$4\r\nns:k\r\n$1\r\nv\r\n$2\r\n-5\r\n"
+        );
+    }
+
+    #[test]
+    fn a_tail_is_taken_over_as_it_is() {
+        let by_hash = Command::new("EVALSHA").arg("hash").number(1).arg("k\r\n");
+        let in_full = Command::new("EVAL").arg("code").tail_of(&by_hash, 2);
+        assert_eq!(
+            sent(&in_full),
+            "*4\r\n$4\r\nEVAL\r\n$4\r\ncode\r\n$1\r\n1\r\n$3\r\nk\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn gets_are_sent_one_by_one_or_as_one() {
+        let (a, b) = (Get::new(b"ns:", b"a"), Get::new(b"ns:", b"bc"));
+        assert_eq!(sent(a.command()), "*2\r\n$3\r\nGET\r\n$4\r\nns:a\r\n");
+        let mut out = Vec::new();
+        Get::begin_merged(&mut out, 2);
+        a.write_key(&mut out);
+        b.write_key(&mut out);
+        assert_eq!(out, b"*3\r\n$4\r\nMGET\r\n$4\r\nns:a\r\n$5\r\nns:bc\r\n");
+    }
+
+    #[test]
+    fn every_type_of_reply_is_read() {
+        let cases = [
+            ("+OK\r\n", Reply::Status),
+            (":-42\r\n", Reply::Integer(-42)),
+            ("$3\r\na\r\n\r\n", bytes("a\r\n")),
+            ("$0\r\n\r\n", bytes("")),
+            ("$-1\r\n", Reply::Nil),
+            ("*-1\r\n", Reply::Nil),
+            ("_\r\n", Reply::Nil),
+            ("*0\r\n", Reply::Array(vec![])),
+            (
+                "*2\r\n:1\r\n$-1\r\n",
+                Reply::Array(vec![Reply::Integer(1), Reply::Nil]),
+            ),
+            ("~1\r\n+x\r\n", Reply::Array(vec![Reply::Status])),
+            (
+                "%1\r\n$1\r\nk\r\n:7\r\n",
+                Reply::Array(vec![bytes("k"), Reply::Integer(7)]),
+            ),
+            ("-ERR no\r\n", Reply::Error("ERR no".into())),
+            ("!6\r\nERR no\r\n", Reply::Error("ERR no".into())),
+            ("|1\r\n+ttl\r\n:3\r\n:5\r\n", Reply::Integer(5)),
+            (">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n", Reply::Push),
+            (",1.5\r\n", Reply::Other),
+            ("#t\r\n", Reply::Other),
+            ("(123\r\n", Reply::Other),
+            ("=5\r\ntxt:x\r\n", Reply::Other),
+        ];
+        for (text, expected) in cases {
+            let with_more = format!("{text}:1\r\n");
+            assert_eq!(
+                reply(with_more.as_bytes()),
+                Ok((expected, text.len())),
+                "{text:?}"
+            );
+        }
+    }
+
+    /// However the bytes come, nothing is read before the reply is there, and what is said to be missing is missing.
+    #[test]
+    fn a_part_of_a_reply_is_incomplete() {
+        let text = "*3\r\n$5\r\nhello\r\n%1\r\n+k\r\n:12\r\n-ERR no\r\n";
+        for end in 0..text.len() {
+            let part = reply(&text.as_bytes()[..end]);
+            let Err(NoReply::Incomplete(least)) = part else {
+                panic!("{end}: {part:?}");
+            };
+            assert!(least > end && least <= text.len(), "{end}: {least}");
+        }
+        assert!(reply(text.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_resp_is_told_from_what_is_incomplete() {
+        let deep = "*1\r\n".repeat(DEEPEST + 2);
+        for text in [
+            "HTTP/1.1 400 Bad Request\r\n",
+            ":x\r\n",
+            ":\r\n",
+            "$-2\r\n",
+            "$9999999999999999999\r\n",
+            "$99999999999\r\n",
+            "*-5\r\n",
+            "$2\r\nabcd",
+            ":1\n",
+            "%-1\r\n",
+            &deep,
+            &"+".repeat(LONGEST_LINE + 1),
+        ] {
+            assert_eq!(
+                reply(text.as_bytes()),
+                Err(NoReply::Malformed),
+                "{text:.40}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_declared_length_allocates_nothing() {
+        let declared = reply(b"*1000000000\r\n:1\r\n");
+        assert_eq!(declared, Err(NoReply::Incomplete(18)));
+    }
+
+    #[test]
+    fn a_refusal_is_a_code_and_details() {
+        let refusal = Refusal::from("NOPERM this user has no permissions");
+        assert_eq!(refusal.code(), "NOPERM");
+        assert_eq!(refusal.details(), "this user has no permissions");
+        assert_eq!(Refusal::from("BUSY").details(), "");
+        assert!(!format!("{:?}", Refusal::from("ERR topsecret")).contains("topsecret"));
+    }
+}
