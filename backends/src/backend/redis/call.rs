@@ -5,13 +5,15 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::resp::{Command, Get, Reply};
-use super::script::Invocation;
+use super::resp::{Argument, Command, Reply};
+use super::script::{Count, Invocation};
 
 /// What a call sends in one go.
 pub(super) enum Request {
-    /// A read that may be answered together with others.
-    Get(Get),
+    /// The `GET` of a key, which may be sent together with others.
+    Get(Argument),
+    /// An addition to a counter, which may be sent together with others.
+    Count(Count),
     One(Command),
     /// A script by its hash.
     Script(Invocation),
@@ -23,7 +25,8 @@ impl Request {
     /// Returns about how many bytes it takes.
     pub(super) fn length(&self) -> usize {
         match self {
-            Self::Get(get) => get.command().length(),
+            Self::Get(key) => key.length(),
+            Self::Count(count) => count.length(),
             Self::One(command) => command.length(),
             Self::Script(invocation) => invocation.by_hash().length(),
             Self::Many(commands) => commands.iter().map(Command::length).sum(),

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use super::call::{Call, Lost, Request};
 use super::deadline::within;
 use super::reply::{self, refusal};
-use super::resp::{Command, Get, Refusal, Reply};
-use super::script::Invocation;
+use super::resp::{Argument, Command, Refusal, Reply};
+use super::script::{Count, Invocation};
 use super::wire::{End, Socket, Wire};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -113,9 +113,13 @@ impl Connection {
     }
 
     /// Reads the value under a key, together with others who read at the same time if there are some.
-    pub(super) async fn get(&self, get: Get) -> BackendResult<Reply> {
-        let request = Request::Get(get);
-        Ok(self.call(request, Repeat::Safely).await?.reply)
+    pub(super) async fn get(&self, key: Argument) -> BackendResult<Reply> {
+        Ok(self.call(Request::Get(key), Repeat::Safely).await?.reply)
+    }
+
+    /// Adds to a counter, together with others who count at the same time if there are some.
+    pub(super) async fn count(&self, count: Count) -> BackendResult<Reply> {
+        Ok(self.call(Request::Count(count), Repeat::Never).await?.reply)
     }
 
     pub(super) async fn command(&self, command: Command, repeat: Repeat) -> BackendResult<Reply> {
@@ -207,10 +211,12 @@ impl Connection {
             let (link, call) = (&sent.link, &sent.call);
             match link.wire.exchange(call).await {
                 Ok(Reply::Error(error)) => {
-                    if error.code() == "NOSCRIPT"
-                        && let Request::Script(invocation) = call.take_request()
-                    {
-                        request = Request::One(invocation.in_full());
+                    if error.code() == "NOSCRIPT" {
+                        request = Request::One(match call.take_request() {
+                            Request::Script(invocation) => invocation.in_full(),
+                            Request::Count(count) => count.in_full(),
+                            _ => return Err(refusal(&error)),
+                        });
                         continue;
                     }
                     if matches!(error.code(), "READONLY" | "MASTERDOWN") {
@@ -356,8 +362,11 @@ async fn open(address: &ConnectionAddr) -> io::Result<Box<dyn Socket>> {
     match address {
         ConnectionAddr::Tcp(host, port) => {
             let socket = TcpStream::connect((host.as_str(), *port)).await?;
-            // What is written together has been gathered already.
-            socket.set_nodelay(true)?;
+            // What goes out together was gathered before it is written. On the same machine the kernel's own gathering
+            // (Nagle's algorithm) wins all the same: it sends what is next without waking anybody. Over a network it
+            // would cost a round trip.
+            let is_local = socket.peer_addr()?.ip().is_loopback();
+            socket.set_nodelay(!is_local)?;
             Ok(Box::new(socket))
         }
         #[cfg(unix)]

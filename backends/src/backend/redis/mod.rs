@@ -15,8 +15,8 @@ use std::time::Duration;
 
 pub use self::builder::RedisBackendBuilder;
 use self::connection::{Answer, Connection, LinkId, Repeat};
-use self::resp::{Command, Get, Reply};
-use self::script::{Invocation, Source};
+use self::resp::{Argument, Command, Reply};
+use self::script::{Count, Invocation, Source};
 use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
@@ -182,11 +182,13 @@ impl Shared {
 
     async fn count(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
         let window = Life::from(ttl).checked()?;
-        let mut invocation = self.script(&script::COUNT, key)?.number(delta);
-        if let Life::In(ttl) = window {
-            invocation = invocation.number(millis(ttl));
-        }
-        reply::counted(self.connection.script(invocation, Repeat::Never).await?)
+        self.limits.check_key(key)?;
+        let window = match window {
+            Life::In(ttl) => millis(ttl),
+            Life::Keep | Life::Never => 0,
+        };
+        let count = Count::new(self.prefix.as_bytes(), key.as_bytes(), delta, window);
+        reply::counted(self.connection.count(count).await?)
     }
 
     /// Removes the key while it holds `expected`, and says whether it did.
@@ -436,8 +438,8 @@ impl Backend for RedisBackend {
 
     async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
         self.shared.limits.check_key(key)?;
-        let get = Get::new(self.shared.prefix.as_bytes(), key.as_bytes());
-        reply::stored(self.shared.connection.get(get).await?)
+        let key = Argument::joined(self.shared.prefix.as_bytes(), key.as_bytes());
+        reply::stored(self.shared.connection.get(key).await?)
     }
 
     async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {

@@ -125,12 +125,21 @@ pub(super) fn stored_and_expiry(reply: Reply) -> BackendResult<Option<(Stored, E
     }
 }
 
-/// Reads a sum as text and the remaining milliseconds of its window.
+/// Reads a sum, as a number or as text, and the remaining milliseconds of its window.
 pub(super) fn counted(reply: Reply) -> BackendResult<Counted> {
-    let counted = stored_and_expiry(reply)?.and_then(|(sum, expiry)| {
-        let value = parse_integer(sum.as_bytes())?;
-        Some(Counted { value, expiry })
-    });
+    let Reply::Array(pair) = reply else {
+        return unexpected(reply);
+    };
+    let Ok([sum, Reply::Integer(millis)]) = <[Reply; 2]>::try_from(pair) else {
+        return unexpected(Reply::Nil);
+    };
+    let value = match sum {
+        Reply::Integer(sum) => Some(sum),
+        Reply::Bytes(text) => parse_integer(text.as_bytes()),
+        other => return unexpected(other),
+    };
+    let counted = value.zip(expiry(millis));
+    let counted = counted.map(|(value, expiry)| Counted { value, expiry });
     counted.map_or_else(|| unexpected(Reply::Nil), Ok)
 }
 

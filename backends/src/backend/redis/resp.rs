@@ -46,11 +46,15 @@ impl Command {
     #[must_use]
     pub(super) fn joined(mut self, first: &[u8], second: &[u8]) -> Self {
         self.arguments += 1;
-        self.body.reserve(first.len() + second.len() + 24);
-        number_line(&mut self.body, b'$', first.len() + second.len());
-        self.body.extend_from_slice(first);
-        self.body.extend_from_slice(second);
-        self.body.extend_from_slice(b"\r\n");
+        write_joined(&mut self.body, first, second);
+        self
+    }
+
+    /// Adds an argument that is written already.
+    #[must_use]
+    pub(super) fn encoded(mut self, argument: &Argument) -> Self {
+        self.arguments += 1;
+        argument.write_to(&mut self.body);
         self
     }
 
@@ -80,7 +84,7 @@ impl Command {
     }
 
     pub(super) fn write_to(&self, out: &mut Vec<u8>) {
-        number_line(out, b'*', self.arguments);
+        begin(out, self.arguments);
         out.extend_from_slice(&self.body);
     }
 
@@ -89,29 +93,47 @@ impl Command {
     }
 }
 
-/// The `GET` of one key, of which several can be sent as one `MGET`.
-#[derive(Clone)]
-pub(super) struct Get(Command);
+/// One argument of a command, as it is sent.
+pub(super) struct Argument(Vec<u8>);
 
-impl Get {
-    pub(super) fn new(prefix: &[u8], key: &[u8]) -> Self {
-        Self(Command::new("GET").joined(prefix, key))
+impl Argument {
+    pub(super) fn new(argument: &str) -> Self {
+        Self::joined(&[], argument.as_bytes())
     }
 
-    pub(super) fn command(&self) -> &Command {
-        &self.0
+    /// Makes an argument that has two parts.
+    pub(super) fn joined(first: &[u8], second: &[u8]) -> Self {
+        let mut encoded = Vec::new();
+        write_joined(&mut encoded, first, second);
+        Self(encoded)
     }
 
-    /// Writes what stands before the keys of an `MGET`.
-    pub(super) fn begin_merged(out: &mut Vec<u8>, keys: usize) {
-        number_line(out, b'*', keys + 1);
-        out.extend_from_slice(b"$4\r\nMGET\r\n");
+    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
     }
 
-    /// Writes the key of this one behind those of others.
-    pub(super) fn write_key(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.0.body[b"$3\r\nGET\r\n".len()..]);
+    pub(super) fn length(&self) -> usize {
+        self.0.len()
     }
+}
+
+/// Begins a command of so many arguments, its name included.
+pub(super) fn begin(out: &mut Vec<u8>, arguments: usize) {
+    number_line(out, b'*', arguments);
+}
+
+/// Writes a number as an argument.
+pub(super) fn write_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    write_joined(out, &[], itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Writes an argument that has two parts.
+fn write_joined(out: &mut Vec<u8>, first: &[u8], second: &[u8]) {
+    out.reserve(first.len() + second.len() + 24);
+    number_line(out, b'$', first.len() + second.len());
+    out.extend_from_slice(first);
+    out.extend_from_slice(second);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn number_line(out: &mut Vec<u8>, kind: u8, number: usize) {
@@ -341,17 +363,6 @@ mod tests {
             sent(&in_full),
             "*4\r\n$4\r\nEVAL\r\n$4\r\ncode\r\n$1\r\n1\r\n$3\r\nk\r\n\r\n"
         );
-    }
-
-    #[test]
-    fn gets_are_sent_one_by_one_or_as_one() {
-        let (a, b) = (Get::new(b"ns:", b"a"), Get::new(b"ns:", b"bc"));
-        assert_eq!(sent(a.command()), "*2\r\n$3\r\nGET\r\n$4\r\nns:a\r\n");
-        let mut out = Vec::new();
-        Get::begin_merged(&mut out, 2);
-        a.write_key(&mut out);
-        b.write_key(&mut out);
-        assert_eq!(out, b"*3\r\n$4\r\nMGET\r\n$4\r\nns:a\r\n$5\r\nns:bc\r\n");
     }
 
     #[test]

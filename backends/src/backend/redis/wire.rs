@@ -1,13 +1,16 @@
 //! A connection that many callers share: one task writes what they send, gathered, and reads what the server answers.
 //!
-//! Callers put what they send into a queue and wake the task, which takes all there is and writes it in one go: while it waits
-//! for its turn, or for the socket, others add theirs. Nobody waits for company, and a single caller's command goes out at
-//! once. Answers come in the order of the commands (<https://redis.io/docs/latest/develop/using-commands/pipelining/>), so
+//! Callers put what they send into a queue and wake the task, which takes all there is and writes it in one go. A single
+//! caller's command goes out at once. Where many were answered together, many are about to call again, and the task lets
+//! them run first, for as long as the queue grows. What is then there goes out in two halves, so that the server works on one
+//! while the callers of the other run. Answers come in the order of the commands (<https://redis.io/docs/latest/develop/using-commands/pipelining/>), so
 //! the task remembers whose turn is next; a caller who has gone leaves his answer to nobody.
 //!
-//! Reads of single keys that go out together become one `MGET`, which costs the server about half. Each gets the answer
-//! that a `GET` of its own would have given: `MGET` says nil of a foreign type and fails as a whole for one forbidden key, so
-//! what was nil, or failed, is asked again as a `GET`. Reading twice is harmless.
+//! Reads of single keys that go out together become one `MGET`, and additions to counters one script, which costs the server
+//! half or less. Each caller gets the answer that a command of his own would have been given. `MGET` says nil of a foreign
+//! type and fails as a whole for one forbidden key, so what was nil, or failed, is asked again as a `GET`: reading twice
+//! is harmless. The script answers each counter by itself; where it wasn't begun (a forbidden key, a server that doesn't know
+//! it), each is sent by itself.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,7 +24,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use super::call::{Call, Lost, Request};
-use super::resp::{self, Get, NoReply, Reply};
+use super::resp::{self, NoReply, Reply};
+use super::script::Count;
 
 /// How many bytes are written at once, at least one command: more gather while these are on their way.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -29,10 +33,16 @@ const BATCH_BYTES: usize = 256 * 1024;
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// How many commands wait in the queue, those of callers who have gone included.
 const QUEUE_CALLS: usize = 16 * 1024;
-/// So many reads at least become one; fewer cost the server no more one by one.
-const FEWEST_MERGED: usize = 4;
-/// How many keys an `MGET` names at most, so that none holds the server for long.
-const MOST_MERGED: usize = 512;
+/// How many keys one command names at most, so that none holds the server for long: a tenth of a millisecond.
+const MOST_GETS: usize = 512;
+const MOST_COUNTS: usize = 128;
+/// So many calls aren't worth being sent in two halves.
+const SMALL: usize = 32;
+/// So many at least become one command; fewer reads cost the server no more one by one, fewer scripts do.
+const FEWEST_GETS: usize = 4;
+const FEWEST_COUNTS: usize = 2;
+/// Where fewer were answered together the others aren't waited for: waiting for one's turn costs more than it saves.
+const CROWD: usize = 20;
 /// The usual size of the buffers; what grew for a large value is given back.
 const BUFFER: usize = 64 * 1024;
 
@@ -188,7 +198,29 @@ enum Expected {
         missing: usize,
         replies: Vec<Reply>,
     },
-    Merged(Vec<Arc<Call>>),
+    Gets(Vec<Arc<Call>>),
+    Counts(Vec<Arc<Call>>),
+}
+
+/// Calls that become one command, if they are enough.
+#[derive(Default)]
+struct Group {
+    calls: Vec<Arc<Call>>,
+    keys: Vec<u8>,
+    /// What follows the keys.
+    arguments: Vec<u8>,
+}
+
+impl Group {
+    fn clear(&mut self) {
+        self.calls = Vec::new();
+        self.keys.clear();
+        self.arguments.clear();
+    }
+
+    fn length(&self) -> usize {
+        self.keys.len() + self.arguments.len()
+    }
 }
 
 /// The task that owns the socket.
@@ -197,15 +229,21 @@ struct Task {
     socket: Box<dyn Socket>,
     /// What was taken out of the queue and not yet written into `output`.
     taken: VecDeque<Arc<Call>>,
-    /// Reads that a merged one didn't answer for sure.
+    /// Calls that a command for many didn't answer.
     asked_again: Vec<Arc<Call>>,
-    /// The keys of reads that become one, until it is known how many there are.
-    keys: Vec<u8>,
+    gets: Group,
+    counts: Group,
     output: Vec<u8>,
     /// How much of `output` the socket has taken.
     written: usize,
     expected: VecDeque<Expected>,
     input: Input,
+    /// How many calls were answered since the last ones were taken: most of their callers are about to make another.
+    answered: usize,
+    /// How long the queue was when others were last let run.
+    seen: usize,
+    /// How many calls go out together at most.
+    half: usize,
 }
 
 impl Task {
@@ -215,12 +253,28 @@ impl Task {
             socket,
             taken: VecDeque::new(),
             asked_again: Vec::new(),
-            keys: Vec::new(),
+            gets: Group::default(),
+            counts: Group::default(),
             output: Vec::new(),
             written: 0,
             expected: VecDeque::new(),
             input: Input::default(),
+            answered: 0,
+            seen: 0,
+            half: SMALL,
         }
+    }
+
+    /// Says whether others are to run before what is queued is sent, because they are about to add theirs.
+    fn awaits_company(&mut self) -> bool {
+        let is_sending = self.written < self.output.len() || !self.taken.is_empty();
+        if is_sending || self.answered < CROWD {
+            return false;
+        }
+        let queued = self.shared.queue.lock().calls.len();
+        let has_grown = queued > self.seen;
+        self.seen = queued;
+        has_grown && queued < self.answered
     }
 
     /// Takes what is to be sent next, if all before it has been.
@@ -237,6 +291,11 @@ impl Task {
             let was_full = queue.bytes > QUEUE_BYTES / 2 || self.taken.len() > QUEUE_CALLS / 2;
             queue.bytes = 0;
             drop(queue);
+            if !self.taken.is_empty() {
+                self.answered = 0;
+                self.seen = 0;
+                self.half = SMALL.max(self.taken.len() / 2);
+            }
             if was_full {
                 self.shared.room.notify_waiters();
             }
@@ -245,32 +304,54 @@ impl Task {
         for call in asked_again {
             self.write_one(call);
         }
-        let mut gets = Vec::new();
-        self.keys.clear();
-        while self.output.len() + self.keys.len() < BATCH_BYTES
-            && gets.len() < MOST_MERGED
+        self.gets.clear();
+        self.counts.clear();
+        while self.output.len() + self.gets.length() + self.counts.length() < BATCH_BYTES
+            && self.gets.calls.len() < self.half.min(MOST_GETS)
+            && self.counts.calls.len() < self.half.min(MOST_COUNTS)
             && let Some(call) = self.taken.pop_front()
         {
-            let keys = &mut self.keys;
-            let is_get = call.send(|request| match request {
-                Request::Get(get) => {
-                    get.write_key(keys);
-                    true
+            let (gets, counts) = (&mut self.gets, &mut self.counts);
+            let group = call.send(|request| match request {
+                Request::Get(key) => {
+                    key.write_to(&mut gets.keys);
+                    Some(&mut gets.calls)
                 }
-                _ => false,
+                Request::Count(count) => {
+                    count.write_key(&mut counts.keys);
+                    count.write_arguments(&mut counts.arguments);
+                    Some(&mut counts.calls)
+                }
+                _ => None,
             });
-            match is_get {
-                Some(true) => gets.push(call),
-                Some(false) => self.write_one(call),
+            match group {
+                Some(Some(calls)) => calls.push(call),
+                Some(None) => self.write_one(call),
                 None => {}
             }
         }
-        if gets.len() < FEWEST_MERGED {
+        self.write_groups();
+    }
+
+    /// Writes the calls of each group as one command, or one by one if they are few.
+    fn write_groups(&mut self) {
+        let gets = std::mem::take(&mut self.gets.calls);
+        let counts = std::mem::take(&mut self.counts.calls);
+        if gets.len() < FEWEST_GETS {
             gets.into_iter().for_each(|call| self.write_one(call));
         } else {
-            Get::begin_merged(&mut self.output, gets.len());
-            self.output.extend_from_slice(&self.keys);
-            self.expected.push_back(Expected::Merged(gets));
+            resp::begin(&mut self.output, gets.len() + 1);
+            self.output.extend_from_slice(b"$4\r\nMGET\r\n");
+            self.output.extend_from_slice(&self.gets.keys);
+            self.expected.push_back(Expected::Gets(gets));
+        }
+        if counts.len() < FEWEST_COUNTS {
+            counts.into_iter().for_each(|call| self.write_one(call));
+        } else {
+            Count::begin_merged(&mut self.output, counts.len());
+            self.output.extend_from_slice(&self.counts.keys);
+            self.output.extend_from_slice(&self.counts.arguments);
+            self.expected.push_back(Expected::Counts(counts));
         }
     }
 
@@ -278,8 +359,16 @@ impl Task {
     fn write_one(&mut self, call: Arc<Call>) {
         let output = &mut self.output;
         let count = call.send(|request| match request {
-            Request::Get(get) => {
-                get.command().write_to(output);
+            Request::Get(key) => {
+                resp::begin(output, 2);
+                output.extend_from_slice(b"$3\r\nGET\r\n");
+                key.write_to(output);
+                None
+            }
+            Request::Count(count) => {
+                Count::begin_merged(output, 1);
+                count.write_key(output);
+                count.write_arguments(output);
                 None
             }
             Request::One(command) => {
@@ -346,6 +435,7 @@ impl Task {
     }
 
     fn answer(&mut self, reply: Reply) -> Result<(), End> {
+        self.answered += 1;
         match self.expected.pop_front() {
             // Nobody has asked.
             None => return Err(End::Malformed),
@@ -367,17 +457,49 @@ impl Task {
                     });
                 }
             }
-            Some(Expected::Merged(calls)) => match reply {
-                Reply::Array(replies) if replies.len() == calls.len() => {
-                    for (call, reply) in calls.into_iter().zip(replies) {
-                        match reply {
-                            Reply::Nil => self.asked_again.push(call),
-                            reply => call.finish(reply),
-                        }
+            Some(Expected::Gets(calls)) => self.answer_gets(calls, reply),
+            Some(Expected::Counts(calls)) => return self.answer_counts(calls, reply),
+        }
+        Ok(())
+    }
+
+    fn answer_gets(&mut self, calls: Vec<Arc<Call>>, reply: Reply) {
+        match reply {
+            Reply::Array(replies) if replies.len() == calls.len() => {
+                self.answered += calls.len() - 1;
+                for (call, reply) in calls.into_iter().zip(replies) {
+                    match reply {
+                        Reply::Nil => self.asked_again.push(call),
+                        reply => call.finish(reply),
                     }
                 }
-                _ => self.asked_again.extend(calls),
-            },
+            }
+            _ => self.asked_again.extend(calls),
+        }
+    }
+
+    fn answer_counts(&mut self, calls: Vec<Arc<Call>>, reply: Reply) -> Result<(), End> {
+        match reply {
+            Reply::Array(replies) if replies.len() == calls.len() * 2 => {
+                self.answered += calls.len() - 1;
+                let mut replies = replies.into_iter();
+                for call in calls {
+                    call.finish(Reply::Array(replies.by_ref().take(2).collect()));
+                }
+            }
+            // The server says these before it runs a script.
+            Reply::Error(error) if matches!(error.code(), "NOSCRIPT" | "NOPERM") => {
+                self.asked_again.extend(calls);
+            }
+            Reply::Error(error) => {
+                for call in calls {
+                    call.finish(Reply::Error(error.clone()));
+                }
+            }
+            _ => {
+                calls.iter().for_each(|call| call.lose());
+                return Err(End::Malformed);
+            }
         }
         Ok(())
     }
@@ -405,6 +527,10 @@ impl Future for Task {
             if let Some(end) = task.shared.queue.lock().end {
                 break end;
             }
+            if task.awaits_company() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             task.fill();
             let moved = task
                 .write(context)
@@ -428,7 +554,9 @@ impl Drop for Task {
         for expected in &self.expected {
             match expected {
                 Expected::One(call) | Expected::Many { call, .. } => call.lose(),
-                Expected::Merged(calls) => calls.iter().for_each(|call| call.lose()),
+                Expected::Gets(calls) | Expected::Counts(calls) => {
+                    calls.iter().for_each(|call| call.lose())
+                }
             }
         }
         let rest = self.asked_again.iter().chain(&self.taken);
