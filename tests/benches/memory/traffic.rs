@@ -29,8 +29,10 @@ pub(crate) struct Rate<'a> {
 pub(crate) const TTL: Duration = Duration::from_secs(30 * 60);
 /// How long counters count, in every store.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
-/// How many operations a round is.
-const OPERATIONS: usize = 100_000;
+/// How many operations a round is that is timed.
+const TIMED: usize = 100_000;
+/// How many operations a round is whose instructions are counted: they vary little, and counting takes its time.
+const COUNTED: usize = 10_000;
 /// How often threads go through them: they don't begin and end at quite the same time.
 const PASSES: usize = 4;
 /// The length of a key's text.
@@ -53,18 +55,23 @@ pub(crate) struct Traffic {
 impl Traffic {
     /// Few keys: what is measured is the code.
     pub(crate) fn warm() -> Self {
-        Self::new("warm", 1_000)
+        Self::new("warm", 1_000, TIMED)
+    }
+
+    /// As warm, for who counts instructions.
+    pub(crate) fn counted() -> Self {
+        Self::new("warm", 1_000, COUNTED)
     }
 
     /// More keys than the caches of a core hold: what is measured is mostly the way to memory.
     pub(crate) fn cold() -> Self {
-        Self::new("cold", 100_000)
+        Self::new("cold", 100_000, TIMED)
     }
 
-    fn new(name: &'static str, count: usize) -> Self {
+    fn new(name: &'static str, count: usize, operations: usize) -> Self {
         let mut random = fastrand::Rng::with_seed(42);
         let distinct: Vec<Session> = (0..count).map(|_| session(&mut random)).collect();
-        let drawn = (0..OPERATIONS).map(|_| &distinct[random.usize(..count)]);
+        let drawn = (0..operations).map(|_| &distinct[random.usize(..count)]);
         let sessions: Vec<Session> = drawn.cloned().collect();
         let ids = sessions.iter().map(|session| session.id.as_str());
         let traffic = Self {
@@ -84,6 +91,11 @@ impl Traffic {
 
     pub(crate) fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// How many operations a round is.
+    pub(crate) fn operations(&self) -> usize {
+        self.sessions.len()
     }
 
     /// Every key once, with its session.
@@ -134,9 +146,10 @@ impl Traffic {
                     ready.wait();
                     let begin = Instant::now();
                     runtime.block_on(async {
-                        for index in 0..PASSES * OPERATIONS {
+                        for index in 0..PASSES * self.operations() {
                             // Each begins elsewhere, or all would ask for the same key at the same time.
-                            let index = (index + number * OPERATIONS / threads) % OPERATIONS;
+                            let begin = number * self.operations() / threads;
+                            let index = (index + begin) % self.operations();
                             let key = key(&self.keys, index);
                             black_box(operation(key, &self.sessions[index]).await);
                         }
@@ -153,16 +166,17 @@ impl Traffic {
         let begin = times.iter().map(|(begin, _)| *begin).min();
         let end = times.iter().map(|(_, end)| *end).max();
         let time = end.zip(begin).map(|(end, begin)| end - begin);
-        (threads * PASSES * OPERATIONS) as f64 / time.expect("there are threads").as_secs_f64()
+        (threads * PASSES * self.operations()) as f64
+            / time.expect("there are threads").as_secs_f64()
     }
 
     fn measure<T>(&self, mut operation: impl AsyncFnMut(usize) -> T) -> f64 {
         runtime().block_on(async {
             let begin = Instant::now();
-            for index in 0..OPERATIONS {
+            for index in 0..self.operations() {
                 black_box(operation(index).await);
             }
-            begin.elapsed().as_secs_f64() * 1e9 / OPERATIONS as f64
+            begin.elapsed().as_secs_f64() * 1e9 / self.operations() as f64
         })
     }
 }

@@ -9,7 +9,7 @@ mod process;
 mod report;
 
 pub use cases::{Cases, Measured};
-pub use process::{cpu_time, in_own_process, resident_bytes};
+pub use process::{cpu_time, in_own_process, instructions, resident_bytes};
 pub use report::{Bound, Report, Sweep, Table, Unit};
 
 use std::env;

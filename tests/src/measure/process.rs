@@ -39,6 +39,26 @@ pub fn in_own_process(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
+/// Starts this program again under callgrind and returns how many instructions it took; `None` where there is no valgrind.
+///
+/// # Panics
+///
+/// If it fails, with what it says.
+pub fn instructions(arguments: &[&str]) -> Option<f64> {
+    let program = env::current_exe().expect("a program knows where it is");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args(arguments)
+        .output();
+    let output = output.ok()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    let count = said.lines().find_map(|line| line.split_once("Collected :"));
+    let count = count.and_then(|(_, count)| count.trim().parse().ok());
+    Some(count.unwrap_or_else(|| panic!("callgrind tells no count: {said}")))
+}
+
 /// Describes the machine, the compiler and the time, in one line.
 pub(super) fn describe() -> String {
     let cores = thread::available_parallelism().map_or(0, |cores| cores.get());

@@ -31,6 +31,8 @@ pub enum Unit {
     Share,
     /// How many times as much.
     Times,
+    /// How many of something.
+    Count,
 }
 
 /// What a number has to be.
@@ -388,6 +390,7 @@ impl Unit {
             Self::Bytes => scaled(number, &[(1e9, " GB"), (1e6, " MB"), (1.0, " B")]),
             Self::Share => format!("{:.2} %", number * 100.0),
             Self::Times => format!("{number:.2}x"),
+            Self::Count => format!("{number:.0}"),
         }
     }
 }
@@ -451,6 +454,7 @@ mod tests {
         assert_eq!(Unit::Bytes.write(178.0), "178 B");
         assert_eq!(Unit::Share.write(0.0123), "1.23 %");
         assert_eq!(Unit::Times.write(1.777), "1.78x");
+        assert_eq!(Unit::Count.write(1234.5), "1234");
     }
 
     #[test]
