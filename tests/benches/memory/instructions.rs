@@ -3,9 +3,9 @@
 //! `cargo bench -p reinhardt-backends-tests --bench instructions -- [get] [save] [increment] [parts]`, with valgrind on the
 //! path.
 
-#[expect(dead_code, reason = "the benchmark of their time asks them for more")]
+#[expect(dead_code, reason = "who times them asks them for more")]
 mod peers;
-#[expect(dead_code, reason = "the benchmark of time has more traffic")]
+#[expect(dead_code, reason = "what is timed has more traffic")]
 mod traffic;
 
 use std::env;

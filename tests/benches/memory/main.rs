@@ -3,6 +3,7 @@
 //! `cargo bench -p reinhardt-backends-tests --bench memory -- [ROUNDS] [get] [save] [increment] [threads]`
 
 mod peers;
+#[expect(dead_code, reason = "who counts instructions has traffic of its own")]
 mod traffic;
 
 use std::sync::Arc;
