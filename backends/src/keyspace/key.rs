@@ -43,7 +43,13 @@ const SHORT: usize = 60;
 const LONG: usize = 1024;
 
 impl Key {
+    #[inline]
+    fn empty() -> Self {
+        Self(Text::Short(ArrayString::new()))
+    }
+
     /// Returns the text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Text::Short(text) => text,
@@ -55,6 +61,7 @@ impl Key {
 impl Deref for Key {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         self.as_str()
     }
@@ -99,6 +106,7 @@ pub struct KeyBuilder {
 
 impl KeyBuilder {
     /// Begins a key of the keyspace.
+    #[inline]
     pub fn new(keyspace: &KeyspaceInfo) -> Self {
         let mut builder = Self::empty();
         builder.tag = keyspace.tag;
@@ -107,55 +115,20 @@ impl KeyBuilder {
     }
 
     /// Adds the segment of a key field of type `T`.
-    #[must_use]
-    pub fn segment<T>(mut self, argument: &impl KeyArg<T>) -> Self {
-        self.add(|segment| argument.write(segment));
-        self
-    }
-
-    /// Adds the segment that `write` writes.
-    #[must_use]
-    pub fn write(mut self, write: impl FnOnce(&mut SegmentWriter<'_>)) -> Self {
-        self.add(write);
-        self
+    #[inline]
+    pub fn segment<T>(&mut self, argument: &impl KeyArg<T>) -> &mut Self {
+        self.write(|segment| argument.write(segment))
     }
 
     /// Adds the segment of a key field.
-    #[must_use]
-    pub fn field<T: KeySegment + ?Sized>(mut self, field: &T) -> Self {
-        self.add(|segment| field.write(segment));
-        self
+    #[inline]
+    pub fn field<T: KeySegment + ?Sized>(&mut self, field: &T) -> &mut Self {
+        self.write(|segment| field.write(segment))
     }
 
-    /// Returns the key. One whose tag is empty, which a cluster would ignore, is the empty key, which every backend
-    /// refuses.
-    pub fn build(self) -> Key {
-        if self.is_possible {
-            self.key
-        } else {
-            Self::empty().key
-        }
-    }
-
-    fn empty() -> Self {
-        Self {
-            key: Key(Text::Short(ArrayString::new())),
-            segments: 0,
-            tag: None,
-            is_possible: true,
-        }
-    }
-
-    fn begin(&mut self, keyspace: &KeyspaceInfo) {
-        self.push(keyspace.prefix);
-        if keyspace.version > 1 {
-            self.push("@");
-            SegmentWriter::new(self).display(keyspace.version);
-        }
-        self.push(":");
-    }
-
-    fn add(&mut self, write: impl FnOnce(&mut SegmentWriter<'_>)) {
+    /// Adds the segment that `write` writes.
+    #[inline]
+    pub fn write(&mut self, write: impl FnOnce(&mut SegmentWriter<'_>)) -> &mut Self {
         if self.segments > 0 {
             self.push(":");
         }
@@ -170,19 +143,56 @@ impl KeyBuilder {
             self.is_possible &= self.key.len() > before;
             self.push("}");
         }
+        self
     }
 
+    /// Takes the key out. One whose tag is empty, which a cluster would ignore, is the empty key, which every backend
+    /// refuses.
+    #[inline]
+    pub fn build(&mut self) -> Key {
+        let key = std::mem::replace(&mut self.key, Key::empty());
+        if self.is_possible { key } else { Key::empty() }
+    }
+
+    #[inline]
+    fn empty() -> Self {
+        Self {
+            key: Key::empty(),
+            segments: 0,
+            tag: None,
+            is_possible: true,
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, keyspace: &KeyspaceInfo) {
+        self.push(keyspace.prefix);
+        if keyspace.version > 1 {
+            self.push("@");
+            SegmentWriter::new(self).display(keyspace.version);
+        }
+        self.push(":");
+    }
+
+    #[inline]
     pub(super) fn push(&mut self, text: &str) {
-        match &mut self.key.0 {
-            Text::Long(long) => long.push_str(text),
-            Text::Short(short) => {
-                if short.try_push_str(text).is_err() {
-                    let mut long = String::with_capacity(LONG.max(short.len() + text.len()));
-                    long.push_str(short);
-                    long.push_str(text);
-                    self.key.0 = Text::Long(long);
-                }
-            }
+        if let Text::Short(short) = &mut self.key.0
+            && short.try_push_str(text).is_ok()
+        {
+            return;
+        }
+        self.push_long(text);
+    }
+
+    #[cold]
+    fn push_long(&mut self, text: &str) {
+        if let Text::Short(short) = &self.key.0 {
+            let mut long = String::with_capacity(LONG.max(short.len() + text.len()));
+            long.push_str(short);
+            self.key.0 = Text::Long(long);
+        }
+        if let Text::Long(long) = &mut self.key.0 {
+            long.push_str(text);
         }
     }
 }

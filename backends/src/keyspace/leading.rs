@@ -25,7 +25,7 @@ pub struct Leading<K: ?Sized> {
 )]
 pub trait LeadingKey<F, As> {
     /// Adds the segments to a key.
-    fn write(&self, key: KeyBuilder) -> KeyBuilder;
+    fn write(&self, key: &mut KeyBuilder);
 }
 
 /// Tells that a [`LeadingKey`] is the first key field.
@@ -56,8 +56,10 @@ impl<K: Keyspace + ?Sized> Leading<K> {
 
     /// Means what lies under these key fields.
     pub fn under<F, As>(fields: &impl LeadingKey<F, As>) -> Self {
+        let mut key = KeyBuilder::new(&K::INFO);
+        fields.write(&mut key);
         Self {
-            under: Some(fields.write(KeyBuilder::new(&K::INFO)).build()),
+            under: Some(key.build()),
             keyspace: PhantomData,
         }
     }
@@ -103,8 +105,8 @@ impl<K: Keyspace + ?Sized> fmt::Debug for Leading<K> {
 macro_rules! leading_keys {
     ($(($first:ident $argument:ident: $($open:ident)+))*) => {
         $(impl<$argument: KeyArg<$first>, $first, $($open),+> LeadingKey<($first, $($open),+), One> for $argument {
-            fn write(&self, key: KeyBuilder) -> KeyBuilder {
-                key.segment::<$first>(self)
+            fn write(&self, key: &mut KeyBuilder) {
+                key.segment::<$first>(self);
             }
         })*
     };
@@ -115,8 +117,8 @@ macro_rules! leading_tuples {
         $(impl<$($argument: KeyArg<$field>, $field,)+ $($open),+> LeadingKey<($($field,)+ $($open),+), Several>
             for ($($argument,)+)
         {
-            fn write(&self, key: KeyBuilder) -> KeyBuilder {
-                key$(.segment::<$field>(&self.$position))+
+            fn write(&self, key: &mut KeyBuilder) {
+                key$(.segment::<$field>(&self.$position))+;
             }
         })*
     };
