@@ -44,23 +44,21 @@ pub const MAX_TTL: Duration = Duration::from_secs(10_000 * 31_557_600);
 /// assert_eq!(check_ttl(Duration::from_nanos(1)).unwrap(), Duration::from_millis(1));
 /// assert_eq!(check_ttl(Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidTtl);
 /// ```
+#[inline]
 pub fn check_ttl(ttl: Duration) -> BackendResult<Duration> {
     if ttl.is_zero() {
-        return Err(BackendError::new(
-            ErrorKind::InvalidTtl,
-            "zero is neither \"now\" nor \"for ever\"",
-        ));
+        return Err(impossible("zero is neither \"now\" nor \"for ever\""));
     }
     if ttl > MAX_TTL {
-        return Err(BackendError::new(
-            ErrorKind::InvalidTtl,
-            "more than 10,000 years",
-        ));
+        return Err(impossible("more than 10,000 years"));
     }
-    let millis = ttl.as_nanos().div_ceil(1_000_000);
-    Ok(Duration::from_millis(
-        u64::try_from(millis).expect("10,000 years of milliseconds fit u64"),
-    ))
+    let millis = ttl.subsec_nanos().div_ceil(1_000_000);
+    Ok(Duration::from_secs(ttl.as_secs()) + Duration::from_millis(millis.into()))
+}
+
+#[cold]
+fn impossible(why: &'static str) -> BackendError {
+    BackendError::new(ErrorKind::InvalidTtl, why)
 }
 
 impl Life {
@@ -69,6 +67,7 @@ impl Life {
     /// # Errors
     ///
     /// `InvalidTtl`.
+    #[inline]
     pub fn checked(self) -> BackendResult<Self> {
         match self {
             Self::In(ttl) => check_ttl(ttl).map(Self::In),

@@ -28,12 +28,10 @@ impl Limits {
     /// # Errors
     ///
     /// `InvalidKey`, which tells the length but not the key: a key may be a session's secret.
+    #[inline]
     pub fn check_key(&self, key: &str) -> BackendResult<()> {
         if key.is_empty() {
-            return Err(BackendError::new(
-                ErrorKind::InvalidKey,
-                "a key is empty, or the tag in it is",
-            ));
+            return Err(empty_key());
         }
         self.check_prefix(key)
     }
@@ -52,12 +50,10 @@ impl Limits {
     /// # Errors
     ///
     /// `InvalidKey`.
+    #[inline]
     pub fn check_prefix(&self, prefix: &str) -> BackendResult<()> {
         if prefix.len() > self.key {
-            return Err(BackendError::new(
-                ErrorKind::InvalidKey,
-                format!("{} bytes, the limit is {}", prefix.len(), self.key),
-            ));
+            return Err(over(ErrorKind::InvalidKey, prefix.len(), self.key));
         }
         Ok(())
     }
@@ -67,12 +63,10 @@ impl Limits {
     /// # Errors
     ///
     /// `TooLarge`.
+    #[inline]
     pub fn check_value(&self, value: &[u8]) -> BackendResult<()> {
         if value.len() > self.value {
-            return Err(BackendError::new(
-                ErrorKind::TooLarge,
-                format!("{} bytes, the limit is {}", value.len(), self.value),
-            ));
+            return Err(over(ErrorKind::TooLarge, value.len(), self.value));
         }
         Ok(())
     }
@@ -97,6 +91,16 @@ impl Limits {
         self.check_key(entry.key)?;
         self.check_value(entry.value)
     }
+}
+
+#[cold]
+fn empty_key() -> BackendError {
+    BackendError::new(ErrorKind::InvalidKey, "a key is empty, or the tag in it is")
+}
+
+#[cold]
+fn over(kind: ErrorKind, length: usize, limit: usize) -> BackendError {
+    BackendError::new(kind, format!("{length} bytes, the limit is {limit}"))
 }
 
 #[cfg(test)]
