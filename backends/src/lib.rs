@@ -80,7 +80,7 @@ pub use backend::memory::{
 pub use backend::redis::{RedisBackend, RedisBackendBuilder};
 pub use backend::{
     Backend, Condition, Counted, Expiry, InProcess, Instance, Kept, KeyStream, Life, Limits,
-    MAX_TTL, NewEntry, Stored, Write, check_ttl,
+    MAX_TTL, NewEntry, Shared, Stored, Write, check_ttl,
 };
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;

@@ -1,52 +1,88 @@
 //! Byte-level calls that a backend in this process answers without a future.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::stored::Stored;
 use super::{Backend, Counted, Write};
 use crate::error::BackendResult;
 
-pub(crate) async fn get_stored<B: Backend + ?Sized>(
-    backend: &B,
-    key: &str,
-) -> BackendResult<Option<Stored>> {
-    match backend.in_process() {
-        Some(backend) => backend.get_stored(key),
-        None => backend.get_stored(key).await,
+/// An answer, or the wait for it.
+///
+/// A plain function returns it, so who asks has to be in a future that was polled: nothing may happen before. Made by an
+/// `async fn` the answer would pass through a future of its own, which the compiler doesn't see through.
+pub(crate) enum Answer<'a, T> {
+    /// `None` once it was given.
+    Now(Option<BackendResult<T>>),
+    Later(Pin<Box<dyn Future<Output = BackendResult<T>> + Send + 'a>>),
+}
+
+impl<T> Answer<'_, T> {
+    #[inline]
+    pub(crate) fn now(answer: BackendResult<T>) -> Self {
+        Self::Now(Some(answer))
     }
 }
 
-pub(crate) async fn write<B: Backend + ?Sized>(
-    backend: &B,
-    key: &str,
-    value: &[u8],
-    options: Write<'_>,
-) -> BackendResult<bool> {
-    match backend.in_process() {
-        Some(backend) => backend.write(key, value, options),
-        None => backend.write(key, value, options).await,
+impl<T: Unpin> Future for Answer<'_, T> {
+    type Output = BackendResult<T>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<BackendResult<T>> {
+        match self.get_mut() {
+            Self::Now(answer) => Poll::Ready(answer.take().expect("an answer is given once")),
+            Self::Later(wait) => wait.as_mut().poll(context),
+        }
     }
 }
 
-pub(crate) async fn increment_by<B: Backend + ?Sized>(
-    backend: &B,
-    key: &str,
+#[inline]
+pub(crate) fn get_stored<'a, B: Backend + ?Sized>(
+    backend: &'a B,
+    key: &'a str,
+) -> Answer<'a, Option<Stored>> {
+    match backend.in_process() {
+        Some(backend) => Answer::now(backend.get_stored(key)),
+        None => Answer::Later(backend.get_stored(key)),
+    }
+}
+
+#[inline]
+pub(crate) fn write<'a, B: Backend + ?Sized>(
+    backend: &'a B,
+    key: &'a str,
+    value: &'a [u8],
+    options: Write<'a>,
+) -> Answer<'a, bool> {
+    match backend.in_process() {
+        Some(backend) => Answer::now(backend.write(key, value, options)),
+        None => Answer::Later(backend.write(key, value, options)),
+    }
+}
+
+#[inline]
+pub(crate) fn increment_by<'a, B: Backend + ?Sized>(
+    backend: &'a B,
+    key: &'a str,
     delta: i64,
     ttl: Option<Duration>,
-) -> BackendResult<Counted> {
+) -> Answer<'a, Counted> {
     match backend.in_process() {
-        Some(backend) => backend.increment_by(key, delta, ttl),
-        None => backend.increment_by(key, delta, ttl).await,
+        Some(backend) => Answer::now(backend.increment_by(key, delta, ttl)),
+        None => Answer::Later(backend.increment_by(key, delta, ttl)),
     }
 }
 
-pub(crate) async fn renew_stored<B: Backend + ?Sized>(
-    backend: &B,
-    key: &str,
+#[inline]
+pub(crate) fn renew_stored<'a, B: Backend + ?Sized>(
+    backend: &'a B,
+    key: &'a str,
     ttl: Duration,
-) -> BackendResult<Option<Stored>> {
+) -> Answer<'a, Option<Stored>> {
     match backend.in_process() {
-        Some(backend) => backend.renew_stored(key, ttl),
-        None => backend.renew_stored(key, ttl).await,
+        Some(backend) => Answer::now(backend.renew_stored(key, ttl)),
+        None => Answer::Later(backend.renew_stored(key, ttl)),
     }
 }

@@ -22,6 +22,15 @@ pub trait InProcess: Send + Sync {
     /// As [`Backend::get_stored`](super::Backend::get_stored).
     fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>>;
 
+    /// Returns what [`keep`](Self::keep) has kept under `key` if that was decoded as what `of` stands for, or else the bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::get_stored`](super::Backend::get_stored).
+    fn get_shared(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
+        Ok(self.get_stored(key)?.map(|stored| stored.shared(of)))
+    }
+
     /// Writes `value` with the given life if the condition holds, and says whether it did.
     ///
     /// # Errors
@@ -48,20 +57,40 @@ pub trait InProcess: Send + Sync {
     fn keep(&self, key: &str, stored: &Stored, value: Kept);
 }
 
+/// What is read to be shared.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Shared {
+    /// The value, decoded earlier and kept since.
+    Value(Arc<dyn Any + Send + Sync>),
+    /// The bytes, to be decoded.
+    Bytes(Stored),
+}
+
+/// Shows nothing of the value.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value(_) => "Value(..)",
+            Self::Bytes(_) => "Bytes(..)",
+        })
+    }
+}
+
 /// A decoded value that is kept beside the bytes that it was decoded from.
 #[derive(Clone)]
 pub struct Kept {
     value: Arc<dyn Any + Send + Sync>,
-    /// Which codec decoded it: another one could read other things from the same bytes.
-    codec: TypeId,
+    /// Stands for its type and the codec that decoded it: another one could read other things from the same bytes.
+    of: TypeId,
     bytes: usize,
 }
 
 impl Kept {
-    pub(crate) fn new<T: Any + Send + Sync>(value: Arc<T>, codec: TypeId, encoded: usize) -> Self {
+    pub(crate) fn new<T: Any + Send + Sync>(value: Arc<T>, of: TypeId, encoded: usize) -> Self {
         Self {
             value,
-            codec,
+            of,
             bytes: OVERHEAD + size_of::<T>() + encoded,
         }
     }
@@ -72,12 +101,10 @@ impl Kept {
         self.bytes
     }
 
-    /// Returns the value, if it is a `T` of this codec.
-    pub(crate) fn value<T: Any + Send + Sync>(&self, codec: TypeId) -> Option<Arc<T>> {
-        if self.codec != codec {
-            return None;
-        }
-        self.value.clone().downcast().ok()
+    /// Returns the value, if it was decoded as what `of` stands for.
+    #[inline]
+    pub(crate) fn value(&self, of: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
+        (self.of == of).then_some(&self.value)
     }
 }
 

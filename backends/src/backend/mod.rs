@@ -24,7 +24,7 @@ use futures_util::TryStreamExt;
 use crate::codec::{Decode, Encode};
 use crate::error::{BackendResult, Failures};
 
-pub use in_process::{InProcess, Kept};
+pub use in_process::{InProcess, Kept, Shared};
 pub use instance::Instance;
 pub use life::{Expiry, Life, MAX_TTL, check_ttl};
 pub use limits::Limits;

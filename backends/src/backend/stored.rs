@@ -1,9 +1,10 @@
 //! The exact bytes of an entry, as a backend holds them.
 
+use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use super::in_process::Kept;
+use super::in_process::Shared;
 #[cfg(feature = "memory")]
 use super::memory::Entry;
 use crate::codec::Decode;
@@ -48,12 +49,15 @@ impl Stored {
         }
     }
 
-    /// Returns what is kept decoded beside these bytes.
-    pub(crate) fn kept(&self) -> Option<&Kept> {
+    /// Returns what is kept beside these bytes if that was decoded as what `of` stands for, or else the bytes.
+    pub(crate) fn shared(self, of: TypeId) -> Shared {
         match &self.0 {
             #[cfg(feature = "memory")]
-            Repr::Entry(entry) => entry.kept(),
-            _ => None,
+            Repr::Entry(entry) => entry.shared(of),
+            _ => {
+                let _ = of;
+                Shared::Bytes(self)
+            }
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Counter;
 use super::key::Key;
-use crate::backend::{Backend, Counted, Life, direct};
+use crate::backend::direct::{self, Answer};
+use crate::backend::{Backend, Counted, Life};
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
@@ -67,12 +68,13 @@ where
     }
 }
 
-async fn add<K: Counter, B: Backend + ?Sized>(
-    backend: &B,
-    key: &Key,
+#[inline]
+fn add<'a, K: Counter, B: Backend + ?Sized>(
+    backend: &'a B,
+    key: &'a Key,
     delta: i64,
-) -> BackendResult<Counted> {
-    direct::increment_by(backend, key, delta, window::<K>()).await
+) -> Answer<'a, Counted> {
+    direct::increment_by(backend, key, delta, window::<K>())
 }
 
 fn window<K: Counter>() -> Option<Duration> {

@@ -42,8 +42,8 @@ where
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
 {
-    let places = Places::of::<K>(key);
-    if let Some(value) = look::<K, B>(backend, &places).await? {
+    let places = Places::of::<K>(&key);
+    if let Some(value) = look::<K, B>(backend, &key).await? {
         return Ok(value);
     }
     let seat = Seat::take(backend.instance(), places.newest());
@@ -55,7 +55,7 @@ where
         return Ok(value);
     }
     // A flight that ended between the first look and the seat has left its value in the store.
-    if let Some(value) = look::<K, B>(backend, &places).await? {
+    if let Some(value) = look::<K, B>(backend, &key).await? {
         return Ok(value);
     }
     let value = compute().await?;
@@ -70,12 +70,12 @@ where
     }
 }
 
-async fn look<K, B>(backend: &B, places: &Places) -> BackendResult<Option<K::Value>>
+async fn look<K, B>(backend: &B, key: &Key) -> BackendResult<Option<K::Value>>
 where
     K: Valued,
     B: Backend + ?Sized,
 {
-    match find::<K, B>(backend, places).await? {
+    match find::<K, B>(backend, key).await? {
         Some((back, stored)) => decode::<K>(back, &stored),
         None => Ok(None),
     }
@@ -84,7 +84,7 @@ where
 /// Stores a computed value where there is none, or bytes that count as none; otherwise returns the one that is there.
 async fn store<K, B>(
     backend: &B,
-    places: &Places,
+    places: &Places<'_>,
     encoded: &[u8],
 ) -> BackendResult<Option<K::Value>>
 where

@@ -114,19 +114,18 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let places = places::<K>(keys);
+        let places = places::<K>(&keys);
         let texts: Vec<&str> = all_texts(&places).collect();
         backend.delete_many(&texts).await
     }
 }
 
-fn places<K: Keyspace>(keys: Vec<Key>) -> Vec<Places> {
-    let places = keys.into_iter().map(|key| Places::of::<K>(key));
-    places.collect()
+fn places<K: Keyspace>(keys: &[Key]) -> Vec<Places<'_>> {
+    keys.iter().map(Places::of::<K>).collect()
 }
 
 /// The keys of all versions of all entries, of each entry oldest first.
-fn all_texts(places: &[Places]) -> impl Iterator<Item = &str> {
+fn all_texts<'p>(places: &'p [Places<'_>]) -> impl Iterator<Item = &'p str> {
     let keys = places.iter().flat_map(Places::oldest_first);
     keys.map(|(_, key)| key.as_str())
 }
@@ -137,14 +136,14 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let places = places::<K>(keys);
+    let places = places::<K>(&keys);
     let texts: Vec<&str> = all_texts(&places).collect();
     let all = match K::INFO.renewal() {
         Some(ttl) => backend.renew_many_stored(&texts, ttl).await?,
         None => backend.get_many_stored(&texts).await?,
     };
     let mut all = all.into_iter();
-    let newest = |places: &Places| {
+    let newest = |places: &Places<'_>| {
         let versions = places.oldest_first().zip(&mut all);
         let found = versions.filter_map(|((back, _), stored)| Some((back, stored?)));
         found.last()
@@ -172,7 +171,7 @@ where
             })
             .collect();
         backend.write_many(&entries).await?;
-        let places = places::<K>(keys);
+        let places = places::<K>(&keys);
         let older: Vec<&str> = places
             .iter()
             .flat_map(|places| places.older_than(0))

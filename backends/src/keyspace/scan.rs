@@ -209,7 +209,7 @@ impl Expected {
         let key = moved(text, &prefix.keyspace, &self.keyspace)
             .filter(|key| (self.is_key)(key))
             .ok_or_else(|| foreign(self.keyspace.name, text))?;
-        let places = Places::new(key.clone(), &self.keyspace);
+        let places = Places::new(&key, &self.keyspace);
         let keys = places
             .oldest_first()
             .filter(|(back, _)| *back <= prefix.back);

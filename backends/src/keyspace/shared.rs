@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::Valued;
 use super::key::Key;
-use super::value::{decode, find};
-use super::versions::Places;
-use crate::backend::{Backend, Kept};
+use super::value::{decode, find_older, read};
+use crate::backend::{Backend, Kept, Shared};
 use crate::error::BackendResult;
 
 /// Returns the live value, shared with others who read it; in a sliding keyspace its life starts over.
@@ -30,22 +29,35 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let places = Places::of::<K>(key);
-        let Some((back, stored)) = find::<K, B>(backend, &places).await? else {
+        let of = TypeId::of::<fn(K::Codec) -> K::Value>();
+        let shared = match backend.in_process() {
+            Some(backend) if K::INFO.renewal().is_none() => backend.get_shared(&key, of)?,
+            _ => read::<K, B>(backend, &key)
+                .await?
+                .map(|stored| stored.shared(of)),
+        };
+        let stored = match shared {
+            Some(Shared::Value(value)) => {
+                let value = value.downcast();
+                return Ok(Some(
+                    value.expect("a kept value is of the type it is kept as"),
+                ));
+            }
+            Some(Shared::Bytes(stored)) => stored,
+            // An older version may decode to something else under the same type, and isn't kept.
+            None => {
+                return match find_older::<K, B>(backend, &key).await? {
+                    Some((back, stored)) => Ok(decode::<K>(back, &stored)?.map(Arc::new)),
+                    None => Ok(None),
+                };
+            }
+        };
+        let Some(value) = decode::<K>(0, &stored)?.map(Arc::new) else {
             return Ok(None);
         };
-        let codec = TypeId::of::<K::Codec>();
-        // An older version may decode to something else under the same type.
-        let is_newest = back == 0;
-        if is_newest && let Some(value) = stored.kept().and_then(|kept| kept.value(codec)) {
-            return Ok(Some(value));
-        }
-        let Some(value) = decode::<K>(back, &stored)?.map(Arc::new) else {
-            return Ok(None);
-        };
-        if is_newest && let Some(backend) = backend.in_process() {
-            let kept = Kept::new(value.clone(), codec, stored.as_bytes().len());
-            backend.keep(places.newest(), &stored, kept);
+        if let Some(backend) = backend.in_process() {
+            let kept = Kept::new(value.clone(), of, stored.as_bytes().len());
+            backend.keep(&key, &stored, kept);
         }
         Ok(Some(value))
     }

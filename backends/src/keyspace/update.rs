@@ -131,7 +131,7 @@ where
     F: FnMut(Option<K::Value>) -> Result<Option<K::Value>, E>,
     E: From<BackendError>,
 {
-    let places = Places::of::<K>(key);
+    let places = Places::of::<K>(&key);
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
         let found = find(backend, &places).await?;
@@ -158,7 +158,7 @@ where
 /// Stores bytes if there is a live entry, and says whether it did.
 pub(super) async fn write_if_present<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places,
+    places: &Places<'_>,
     value: &[u8],
     life: Life,
 ) -> BackendResult<bool> {
@@ -192,7 +192,10 @@ struct Found {
     life: Life,
 }
 
-async fn find<B: Backend + ?Sized>(backend: &B, places: &Places) -> BackendResult<Option<Found>> {
+async fn find<B: Backend + ?Sized>(
+    backend: &B,
+    places: &Places<'_>,
+) -> BackendResult<Option<Found>> {
     for (back, key) in places.search() {
         let found = if back == 0 {
             (direct::get_stored(backend, key).await?).map(|stored| (stored, Life::Keep))
@@ -219,7 +222,7 @@ async fn find<B: Backend + ?Sized>(backend: &B, places: &Places) -> BackendResul
 /// Puts bytes in the place of what was found, or of nothing, and says whether that was still there.
 async fn swap<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places,
+    places: &Places<'_>,
     found: Option<&Found>,
     value: &[u8],
     life: Life,

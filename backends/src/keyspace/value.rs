@@ -10,7 +10,8 @@ use super::key::Key;
 use super::update::write_if_present;
 use super::versions::Places;
 use super::{Entry, Keyspace, Valued};
-use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write, direct};
+use crate::backend::direct::{self, Answer};
+use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::codec::Codec;
 use crate::error::{BackendResult, ErrorKind};
 
@@ -66,7 +67,10 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match find::<K, B>(backend, &Places::of::<K>(key)).await? {
+        if let Some(stored) = read::<K, B>(backend, &key).await? {
+            return decode::<K>(0, &stored);
+        }
+        match find_older::<K, B>(backend, &key).await? {
             Some((back, stored)) => decode::<K>(back, &stored),
             None => Ok(None),
         }
@@ -120,7 +124,7 @@ where
     let encoded = value.encode::<K::Codec>();
     async move {
         let encoded = encoded?;
-        let places = Places::of::<K>(key);
+        let places = Places::of::<K>(&key);
         for older in places.older_than(0) {
             if backend.exists(older).await? {
                 return Ok(false);
@@ -144,7 +148,7 @@ where
 {
     let encoded = value.encode::<K::Codec>();
     async move {
-        let places = Places::of::<K>(key);
+        let places = Places::of::<K>(&key);
         write_if_present(backend, &places, &encoded?, K::INFO.new_life()).await
     }
 }
@@ -216,7 +220,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match take_newest(backend, &Places::of::<K>(key)).await? {
+        match take_newest(backend, &Places::of::<K>(&key)).await? {
             Some((back, stored)) => decode::<K>(back, &stored),
             None => Ok(None),
         }
@@ -233,7 +237,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let places = Places::of::<K>(key);
+        let places = Places::of::<K>(&key);
         let older = remove_older(backend, &places, 0).await?;
         let newest = backend.delete(places.newest()).await;
         Ok(newest.map_err(|error| error.after(older))? || older)
@@ -250,7 +254,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::of::<K>(key).search() {
+        for (_, key) in Places::of::<K>(&key).search() {
             if backend.exists(key).await? {
                 return Ok(true);
             }
@@ -269,7 +273,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::of::<K>(key).search() {
+        for (_, key) in Places::of::<K>(&key).search() {
             if let Some(expiry) = backend.ttl(key).await? {
                 return Ok(Some(expiry));
             }
@@ -288,7 +292,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::of::<K>(key).search() {
+        for (_, key) in Places::of::<K>(&key).search() {
             if backend.expire(key, K::INFO.new_life()).await? {
                 return Ok(true);
             }
@@ -298,24 +302,52 @@ where
 }
 
 /// Finds the newest version of an entry: how many versions back it is, and its bytes. Renews it in a sliding keyspace.
-pub(super) async fn find<K, B>(
-    backend: &B,
-    places: &Places,
-) -> BackendResult<Option<(usize, Stored)>>
+pub(super) async fn find<K, B>(backend: &B, key: &Key) -> BackendResult<Option<(usize, Stored)>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    for (back, key) in places.search() {
-        let stored = match K::INFO.renewal() {
-            Some(ttl) => direct::renew_stored(backend, key, ttl).await?,
-            None => direct::get_stored(backend, key).await?,
-        };
-        if let Some(stored) = stored {
-            return Ok(Some((back, stored)));
-        }
+    match read::<K, B>(backend, key).await? {
+        Some(stored) => Ok(Some((0, stored))),
+        None => find_older::<K, B>(backend, key).await,
     }
-    Ok(None)
+}
+
+/// Finds the newest of the older versions, where there was none of this one.
+#[inline]
+pub(super) fn find_older<'a, K, B>(
+    backend: &'a B,
+    key: &'a Key,
+) -> Answer<'a, Option<(usize, Stored)>>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    // Known when it is compiled, so that most keyspaces do without the rest.
+    if K::INFO.migrates.is_none() {
+        return Answer::now(Ok(None));
+    }
+    Answer::Later(Box::pin(async move {
+        for (back, key) in Places::of::<K>(key).search().skip(1) {
+            if let Some(stored) = read::<K, B>(backend, key).await? {
+                return Ok(Some((back, stored)));
+            }
+        }
+        Ok(None)
+    }))
+}
+
+/// Reads what stands under one key, and renews it in a sliding keyspace.
+#[inline]
+pub(super) fn read<'a, K, B>(backend: &'a B, key: &'a Key) -> Answer<'a, Option<Stored>>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    match K::INFO.renewal() {
+        Some(ttl) => direct::renew_stored(backend, key, ttl),
+        None => direct::get_stored(backend, key),
+    }
 }
 
 /// Decodes what was found `back` versions ago; nothing if it doesn't decode and the keyspace takes that for a miss.
@@ -334,7 +366,7 @@ fn is_a_miss<K: Keyspace>(kind: ErrorKind) -> bool {
 /// Removes what is more than `back` versions old, and says whether something was there.
 pub(super) async fn remove_older<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places,
+    places: &Places<'_>,
     back: usize,
 ) -> BackendResult<bool> {
     let older = places.older_than(back);
@@ -342,6 +374,22 @@ pub(super) async fn remove_older<B: Backend + ?Sized>(
         return Ok(false);
     }
     Ok(backend.delete_many(&older).await? > 0)
+}
+
+/// Removes every older version, and says whether something was there.
+#[inline]
+fn remove_older_of<'a, K, B>(backend: &'a B, key: &'a Key) -> Answer<'a, bool>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    // Known when it is compiled, so that most keyspaces do without the rest.
+    if K::INFO.migrates.is_none() {
+        return Answer::now(Ok(false));
+    }
+    Answer::Later(Box::pin(async move {
+        remove_older(backend, &Places::of::<K>(key), 0).await
+    }))
 }
 
 fn write<'b, K, B>(
@@ -355,10 +403,8 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let places = Places::of::<K>(key);
-        let options = Write::new(life);
-        direct::write(backend, places.newest(), &encoded?, options).await?;
-        let removed = remove_older(backend, &places, 0).await;
+        direct::write(backend, &key, &encoded?, Write::new(life)).await?;
+        let removed = remove_older_of::<K, B>(backend, &key).await;
         removed.map(drop).map_err(|error| error.after(true))
     }
 }
@@ -366,7 +412,7 @@ where
 /// Removes every version, oldest first, and returns the newest one.
 async fn take_newest<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places,
+    places: &Places<'_>,
 ) -> BackendResult<Option<(usize, Stored)>> {
     if places.older_than(0).is_empty() {
         let stored = backend.take_stored(places.newest()).await?;

@@ -10,15 +10,15 @@ use super::key::Key;
 /// never before that one is written: who looks from the newest down to the oldest and up again can't miss one that is
 /// being moved. What removes an entry goes from the oldest to the newest: nothing older shows up on the way.
 #[derive(Debug)]
-pub(super) struct Places {
-    newest: Key,
+pub(super) struct Places<'k> {
+    newest: &'k Key,
     /// Newest first; how many versions back, and the key.
     older: Vec<(usize, Key)>,
 }
 
-impl Places {
+impl<'k> Places<'k> {
     /// Returns the keys of one entry of `K`.
-    pub(super) fn of<K: Keyspace>(key: Key) -> Self {
+    pub(super) fn of<K: Keyspace>(key: &'k Key) -> Self {
         // Known when it is compiled; looking for it took a twentieth of a shared read.
         if K::INFO.migrates.is_none() {
             let older = Vec::new();
@@ -27,28 +27,28 @@ impl Places {
         Self::new(key, &K::INFO)
     }
 
-    pub(super) fn new(key: Key, keyspace: &KeyspaceInfo) -> Self {
+    pub(super) fn new(key: &'k Key, keyspace: &KeyspaceInfo) -> Self {
         let older = keyspace.versions().enumerate().skip(1);
         let older = older.filter_map(|(back, older)| Some((back, key.moved(keyspace, older)?)));
         let older = older.collect();
         Self { newest: key, older }
     }
 
-    pub(super) fn newest(&self) -> &Key {
-        &self.newest
+    pub(super) fn newest(&self) -> &'k Key {
+        self.newest
     }
 
     /// Where to look: from the newest down to the oldest, and up again.
     pub(super) fn search(&self) -> impl Iterator<Item = (usize, &Key)> {
         let up = self.oldest_first().skip(1);
-        std::iter::once((0, &self.newest))
+        std::iter::once((0, self.newest))
             .chain(self.older.iter().map(|(back, key)| (*back, key)))
             .chain(up)
     }
 
     pub(super) fn oldest_first(&self) -> impl Iterator<Item = (usize, &Key)> {
         let older = self.older.iter().rev().map(|(back, key)| (*back, key));
-        older.chain(std::iter::once((0, &self.newest)))
+        older.chain(std::iter::once((0, self.newest)))
     }
 
     /// Returns the keys of the versions that are more than `back` versions old, oldest first.
@@ -72,13 +72,14 @@ mod tests {
         places.map(|(back, key)| (back, key.as_str())).collect()
     }
 
-    fn places(keyspace: &KeyspaceInfo) -> Places {
-        Places::new(KeyBuilder::new(keyspace).field("x").build(), keyspace)
+    fn key(keyspace: &KeyspaceInfo) -> Key {
+        KeyBuilder::new(keyspace).field("x").build()
     }
 
     #[test]
     fn a_search_goes_down_and_up_again() {
-        let places = places(&THIRD);
+        let key = key(&THIRD);
+        let places = Places::new(&key, &THIRD);
         assert_eq!(
             texts(places.search()),
             [
@@ -93,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_removal_begins_with_the_oldest() {
-        let places = places(&THIRD);
+        let key = key(&THIRD);
+        let places = Places::new(&key, &THIRD);
         assert_eq!(
             texts(places.oldest_first()),
             [(2, "s:x"), (1, "s@2:x"), (0, "s@3:x")]
@@ -104,7 +106,8 @@ mod tests {
 
     #[test]
     fn without_older_versions_there_is_one_place() {
-        let places = places(&FIRST);
+        let key = key(&FIRST);
+        let places = Places::new(&key, &FIRST);
         assert_eq!(texts(places.search()), [(0, "s:x")]);
         assert_eq!(texts(places.oldest_first()), [(0, "s:x")]);
     }

@@ -1,5 +1,6 @@
 //! An entry in one allocation: its key, its bytes, and what may change while readers hold it.
 
+use std::any::TypeId;
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -8,7 +9,7 @@ use once_cell::race::OnceBox;
 use triomphe::ThinArc;
 
 use super::clock::Moment;
-use crate::backend::in_process::Kept;
+use crate::backend::in_process::{Kept, Shared};
 use crate::codec::parse_integer;
 
 /// A shared handle of one entry. Key and bytes never change: who writes puts another entry in its place.
@@ -127,6 +128,16 @@ impl Entry {
         }
     }
 
+    /// Returns what is kept if that was decoded as what `of` stands for, or else the bytes. Drops nothing and runs nothing
+    /// of the user's, so it may be called under a lock.
+    #[inline]
+    pub(crate) fn shared(&self, of: TypeId) -> Shared {
+        match self.kept().and_then(|kept| kept.value(of)) {
+            Some(value) => Shared::Value(value.clone()),
+            None => Shared::Bytes(self.clone().into()),
+        }
+    }
+
     /// Keeps a decoded value, unless there is one already; gives it back then. Under the lock of the shard.
     pub(super) fn keep(&self, value: Box<Kept>) -> Result<(), Box<Kept>> {
         match &self.header().content {
@@ -196,11 +207,9 @@ impl fmt::Debug for Entry {
 
 #[cfg(test)]
 mod tests {
-    use std::any::TypeId;
     use std::sync::Arc;
 
     use super::*;
-    use crate::codec::Cbor;
 
     #[test]
     fn what_reads_as_a_counter_is_one() {
@@ -229,14 +238,15 @@ mod tests {
     fn a_decoded_value_is_kept_once_and_counted() {
         let entry = Entry::new("k", b"v");
         let before = entry.weight();
-        let (cbor, other) = (TypeId::of::<Cbor>(), TypeId::of::<u8>());
-        let kept = |value: u8| Box::new(Kept::new(Arc::new(value), cbor, 100));
+        let (of, other) = (TypeId::of::<u8>(), TypeId::of::<u16>());
+        let kept = |value: u8| Box::new(Kept::new(Arc::new(value), of, 100));
         assert!(entry.keep(kept(1)).is_ok());
         assert!(entry.keep(kept(2)).is_err());
         assert_eq!(entry.weight(), before + kept(1).bytes());
         let found = entry.kept().unwrap();
-        assert_eq!(found.value::<u8>(cbor).as_deref(), Some(&1));
-        assert!(found.value::<u16>(cbor).is_none() && found.value::<u8>(other).is_none());
+        let value = found.value(of).unwrap().downcast_ref::<u8>();
+        assert_eq!(value, Some(&1));
+        assert!(found.value(other).is_none());
         assert!(Entry::new("k", b"1").keep(kept(1)).is_err());
     }
 }

@@ -5,12 +5,14 @@ mod builder;
 mod clock;
 mod entry;
 mod queues;
+mod reads;
 mod removal;
 mod shard;
 mod stats;
 mod store;
 mod worker;
 
+use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ pub(super) use self::entry::Entry;
 pub use self::removal::{Cause, Removal};
 pub use self::stats::MemoryStats;
 use self::store::Store;
-use super::in_process::{InProcess, Kept};
+use super::in_process::{InProcess, Kept, Shared};
 use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
@@ -111,6 +113,10 @@ impl InProcess for MemoryBackend {
 
     fn increment_by(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
         self.store.increment_by(key, delta, ttl)
+    }
+
+    fn get_shared(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
+        self.store.get_shared(key, of)
     }
 
     fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {

@@ -4,26 +4,28 @@
 //! takes and leaves no room for what a shard knows of itself (when its next entry ends, how much it holds). The
 //! table is the same hashbrown and the lock is of the same kind.
 
+use std::any::TypeId;
 use std::fmt;
-use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use foldhash::quality::RandomState;
+use foldhash::fast::RandomState;
 use futures_timer::Delay;
 use futures_util::{StreamExt, stream};
 use parking_lot::RwLock;
 use tokio::task::yield_now;
 
 use super::bounds::{Bounds, Eviction, NoRoom, Room};
-use super::clock::Clock;
+use super::clock::{Clock, Moment};
 use super::entry::Entry;
+use super::reads::Reads;
 use super::removal::{Listener, Removed, dispose};
 use super::shard::{Place, Shard, expiry};
 use super::stats::MemoryStats;
 use super::worker::Worker;
-use crate::backend::in_process::Kept;
+use crate::backend::in_process::{Kept, Shared};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
 use crate::backend::stored::Stored;
@@ -50,6 +52,7 @@ pub(super) struct Store {
     limits: Limits,
     room: Room,
     listener: Option<Listener>,
+    reads: Reads,
     sweeper: Worker,
     /// The shard that gives up an entry next where one has too few of its own.
     next_to_evict: AtomicUsize,
@@ -61,8 +64,6 @@ struct Padded {
     /// Held for one operation on one key, or one step of a sweep; never across an `.await`, never while foreign code
     /// runs.
     shard: RwLock<Shard>,
-    hits: AtomicU64,
-    misses: AtomicU64,
 }
 
 impl Default for Store {
@@ -90,8 +91,6 @@ impl Store {
         let room = Room(bounds.map(Arc::new));
         let padded = |_| Padded {
             shard: RwLock::new(Shard::new(room.clone())),
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
         };
         Self {
             shards: (0..shards).map(padded).collect(),
@@ -100,6 +99,7 @@ impl Store {
             limits,
             room,
             listener,
+            reads: Reads::default(),
             sweeper: Worker::default(),
             next_to_evict: AtomicUsize::new(0),
         }
@@ -113,13 +113,25 @@ impl Store {
         Ok(self.entry(key)?.map(Stored::from))
     }
 
+    pub(super) fn get_shared(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
+        let (padded, place) = self.find(key)?;
+        let found = {
+            let shard = padded.shard.read();
+            let entry = shard.find_to_use(place);
+            entry.map(|entry| (entry.deadline(), entry.shared(of)))
+        };
+        let live = found.filter(|(end, _)| *end == Moment::NEVER || self.clock.now() < *end);
+        self.reads.count(live.is_some());
+        Ok(live.map(|(_, shared)| shared))
+    }
+
     pub(super) fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         let (padded, place) = self.find(key)?;
         let now = self.clock.now();
         let found = padded.shard.read().find_to_use(place).cloned();
         let found = found.map(|entry| (entry.deadline(), entry));
         let live = found.filter(|(end, _)| now < *end);
-        padded.count(live.is_some());
+        self.reads.count(live.is_some());
         Ok(live.map(|(end, entry)| (entry.into(), expiry(end, now))))
     }
 
@@ -214,7 +226,7 @@ impl Store {
                 entry.clone()
             })
         };
-        padded.count(renewed.is_some());
+        self.reads.count(renewed.is_some());
         Ok(renewed.map(Stored::from))
     }
 
@@ -255,7 +267,7 @@ impl Store {
     pub(super) fn take(&self, key: &str) -> BackendResult<Option<Stored>> {
         let (padded, place) = self.find(key)?;
         let taken = self.take_if(padded, place, None);
-        padded.count(taken.is_some());
+        self.reads.count(taken.is_some());
         Ok(taken.map(Stored::from))
     }
 
@@ -329,10 +341,13 @@ impl Store {
     }
 
     pub(super) fn stats(&self) -> MemoryStats {
-        let mut stats = MemoryStats::default();
+        let (hits, misses) = self.reads.sum();
+        let mut stats = MemoryStats {
+            hits,
+            misses,
+            ..MemoryStats::default()
+        };
         for padded in &self.shards {
-            stats.hits += padded.hits.load(Ordering::Relaxed);
-            stats.misses += padded.misses.load(Ordering::Relaxed);
             let shard = padded.shard.read();
             stats.entries += shard.held();
             stats.bytes += shard.bytes();
@@ -349,7 +364,7 @@ impl Store {
         let found = padded.shard.read().find_to_use(place).cloned();
         // The clock is read after the lock, and only for an entry that ends.
         let live = found.filter(|entry| entry.is_live(|| self.clock.now()));
-        padded.count(live.is_some());
+        self.reads.count(live.is_some());
         Ok(live)
     }
 
@@ -448,16 +463,22 @@ impl Store {
         dispose(removed, self.listener.as_ref());
     }
 
+    #[inline]
     fn find<'k>(&self, key: &'k str) -> BackendResult<(&Padded, Place<'k>)> {
         self.limits.check_key(key)?;
         let hash = self.hash(key.as_bytes());
-        // hashbrown tells entries apart by the top bits and places them by the low ones: these are neither.
-        let index = (hash >> 40) as usize % self.shards.len();
+        // hashbrown tells entries apart by the top bits and places them by the low ones: these are neither. There are as
+        // many shards as a power of two.
+        let index = (hash >> 40) as usize & (self.shards.len() - 1);
         Ok((&self.shards[index], Place { key, hash }))
     }
 
+    /// The bytes alone, without their length, which the hasher mixes in itself.
+    #[inline]
     fn hash(&self, key: &[u8]) -> u64 {
-        self.hasher.hash_one(key)
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        hasher.finish()
     }
 
     /// Makes sure that a sweeper runs when something is about to end, if there is a runtime to run it.
@@ -465,13 +486,6 @@ impl Store {
         if let Life::In(_) = life {
             self.sweeper.ensure(|| sweep_for_ever(Arc::downgrade(self)));
         }
-    }
-}
-
-impl Padded {
-    fn count(&self, is_hit: bool) {
-        let counter = if is_hit { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 

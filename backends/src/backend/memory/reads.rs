@@ -1,0 +1,61 @@
+//! Counts reads, each thread for itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use thread_local::ThreadLocal;
+
+/// How many reads have found a value, and how many none.
+///
+/// One count for all threads would cost a read as much as the lock does, and more when threads meet.
+#[derive(Debug, Default)]
+pub(super) struct Reads(ThreadLocal<Own>);
+
+/// What one thread has counted, in cache lines of its own. A thread that begins goes on where one that ended left off.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Own {
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Reads {
+    #[inline]
+    pub(super) fn count(&self, is_hit: bool) {
+        let own = self.0.get_or_default();
+        let counter = if is_hit { &own.hits } else { &own.misses };
+        // Nobody else writes here, so nothing is lost between the two.
+        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Returns the hits and the misses of all threads.
+    pub(super) fn sum(&self) -> (u64, u64) {
+        self.0.iter().fold((0, 0), |(hits, misses), own| {
+            (
+                hits + own.hits.load(Ordering::Relaxed),
+                misses + own.misses.load(Ordering::Relaxed),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_counts_of_all_threads_are_exact_when_they_have_ended() {
+        let reads = Reads::default();
+        for _ in 0..3 {
+            thread::scope(|scope| {
+                for thread in 0..8 {
+                    let reads = &reads;
+                    scope.spawn(move || (0..1000).for_each(|_| reads.count(thread % 2 == 0)));
+                }
+            });
+        }
+        reads.count(false);
+        assert_eq!(reads.sum(), (12_000, 12_001));
+    }
+}
