@@ -606,7 +606,7 @@ fn typed_key(scope: &Scope<'_>) -> (TokenStream, TokenStream, TokenStream) {
 
 /// ```text
 /// pub fn key<K0>(id: K0) -> Key where K0: KeyArg<String> {
-///     KeyBuilder::new(&Self::INFO).segment::<String>(&id).build()
+///     Key::build(&Self::INFO, |key| { key.segment::<String>(&id); })
 /// }
 /// ```
 fn key_function(scope: &Scope<'_>) -> TokenStream {
@@ -627,16 +627,16 @@ fn key_function(scope: &Scope<'_>) -> TokenStream {
         where
             #(#argument_types: #library::keyspace::KeyArg<#field_types>,)*
         {
-            #library::keyspace::KeyBuilder::new(&<#owned as #library::keyspace::Keyspace>::INFO)
-                #(.segment::<#field_types>(&#fields))*
-                .build()
+            #library::keyspace::Key::build(&<#owned as #library::keyspace::Keyspace>::INFO, |__key| {
+                let _ = __key #(.segment::<#field_types>(&#fields))*;
+            })
         }
     }
 }
 
 /// ```text
 /// pub fn key(&self) -> Key {
-///     KeyBuilder::new(&RateCounter::<'static>::INFO).field(&self.route).field(&self.client).build()
+///     Key::build(&RateCounter::<'static>::INFO, |key| { key.write(..).write(..); })
 /// }
 /// ```
 fn key_method(scope: &Scope<'_>) -> TokenStream {

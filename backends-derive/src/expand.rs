@@ -71,7 +71,7 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
 
 /// ```text
 /// KeyspaceInfo::new("Session", "session", Kind::Entry, &["id"], Life::In(Duration::new(1800, 0)))
-///     .value("Session", <Json as Codec>::NAME).version(2)
+///     .version(2).head("session@2:").value("Session", <Json as Codec>::NAME)
 ///     .location(Location::new(module_path!(), file!(), line!(), column!()))
 /// KeyspaceInfo::migrates(<the same>, &<SessionV1 as Keyspace>::INFO)
 /// ```
@@ -136,6 +136,8 @@ fn words(scope: &Scope<'_>) -> TokenStream {
         let version = keyspace.version;
         words.extend(quote!(.version(#version)));
     }
+    let head = keyspace.head();
+    words.extend(quote!(.head(#head)));
     if let Some(position) = keyspace.key.iter().position(|field| field.is_tag) {
         words.extend(quote!(.tag(#position)));
     }
@@ -225,7 +227,7 @@ fn registration(scope: &Scope<'_>) -> TokenStream {
 ///     fn decode(back: usize, bytes: &[u8]) -> BackendResult<Self> { decode_or_migrate::<Self, SessionV1>(back, bytes) }
 ///     fn check(key: &Key, entry: &Self) -> BackendResult<()> { check_entry(key, entry) }
 /// }
-/// impl Entry for Session { fn entry_key(&self) -> Key { KeyBuilder::new(&Self::INFO).write(..).build() } }
+/// impl Entry for Session { fn entry_key(&self) -> Key { Key::build(&Self::INFO, ..) } }
 ///
 /// impl Valued for Page<'_> { type Value = String; type Codec = Cbor; }
 ///

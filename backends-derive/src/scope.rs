@@ -119,9 +119,9 @@ impl<'a> Scope<'a> {
         } = self;
         let segments = field_types.iter().map(|ty| library.as_segment(ty));
         quote! {
-            #library::keyspace::KeyBuilder::new(&<#owned as #library::keyspace::Keyspace>::INFO)
-                #(.write(|__segment| #segments::write(&self.#fields, __segment)))*
-                .build()
+            #library::keyspace::Key::build(&<#owned as #library::keyspace::Keyspace>::INFO, |__key| {
+                let _ = __key #(.write(|__segment| #segments::write(&self.#fields, __segment)))*;
+            })
         }
     }
 

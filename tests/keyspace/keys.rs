@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 
 use proptest::prelude::*;
-use reinhardt_backends::keyspace::{Entry, Key, KeyBuilder, KeySegment};
+use reinhardt_backends::keyspace::{Entry, Key, KeySegment};
 use reinhardt_backends::{ErrorKind, Keyspace, MemoryBackend};
 use uuid::Uuid;
 
@@ -250,9 +250,9 @@ proptest! {
 fn an_address_has_its_flow_information_in_its_key() {
     let address = |flowinfo| SocketAddrV6::new(Ipv6Addr::LOCALHOST, 80, flowinfo, 0);
     let text = |flowinfo| {
-        KeyBuilder::new(&Triple::INFO)
-            .field(&address(flowinfo))
-            .build()
+        Key::build(&Triple::INFO, |key| {
+            key.field(&address(flowinfo));
+        })
     };
     assert_eq!(&*text(0), "triple:%5B%3A%3A1%5D%3A80");
     assert_eq!(&*text(5), "triple:%5B%3A%3A1%5D%3A80/5");
@@ -260,7 +260,11 @@ fn an_address_has_its_flow_information_in_its_key() {
 
 #[test]
 fn a_variant_is_written_as_it_is_named() {
-    let text = |region: Region| KeyBuilder::new(&Triple::INFO).field(&region).build();
+    let text = |region: Region| {
+        Key::build(&Triple::INFO, |key| {
+            key.field(&region);
+        })
+    };
     assert_eq!(&*text(Region::Europe), "triple:eu%3Awest");
     assert_eq!(&*text(Region::America), "triple:America");
     assert_eq!(<Region as KeySegment>::parse("Europe"), None);

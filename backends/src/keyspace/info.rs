@@ -13,6 +13,8 @@ pub struct KeyspaceInfo {
     pub name: &'static str,
     /// The first part of every key.
     pub prefix: &'static str,
+    /// The prefix and the version as they stand in a key; empty unless they were put together when this was compiled.
+    pub(super) head: &'static str,
     /// The version, which is a part of every key from 2 on.
     pub version: u32,
     /// What the keyspace holds.
@@ -122,6 +124,7 @@ impl KeyspaceInfo {
         Self {
             name,
             prefix,
+            head: "",
             version: 1,
             kind,
             key_fields,
@@ -140,6 +143,13 @@ impl KeyspaceInfo {
     /// For the derive: sets the version.
     pub const fn version(mut self, version: u32) -> Self {
         self.version = version;
+        self.head = "";
+        self
+    }
+
+    /// For the derive: tells what every key begins with, so that it isn't put together for each.
+    pub const fn head(mut self, head: &'static str) -> Self {
+        self.head = head;
         self
     }
 

@@ -95,25 +95,16 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-/// For the derive: builds the text of a key, segment by segment.
+/// For the derive: builds the text of a key, segment by segment, in the place where the key is.
 #[derive(Debug)]
-pub struct KeyBuilder {
-    key: Key,
+pub struct KeyBuilder<'k> {
+    key: &'k mut Key,
     segments: usize,
     tag: Option<usize>,
     is_possible: bool,
 }
 
-impl KeyBuilder {
-    /// Begins a key of the keyspace.
-    #[inline]
-    pub fn new(keyspace: &KeyspaceInfo) -> Self {
-        let mut builder = Self::empty();
-        builder.tag = keyspace.tag;
-        builder.begin(keyspace);
-        builder
-    }
-
+impl KeyBuilder<'_> {
     /// Adds the segment of a key field of type `T`.
     #[inline]
     pub fn segment<T>(&mut self, argument: &impl KeyArg<T>) -> &mut Self {
@@ -130,42 +121,54 @@ impl KeyBuilder {
     #[inline]
     pub fn write(&mut self, write: impl FnOnce(&mut SegmentWriter<'_>)) -> &mut Self {
         if self.segments > 0 {
-            self.push(":");
+            self.key.push(":");
         }
         let is_tag = self.tag == Some(self.segments);
         self.segments += 1;
-        if is_tag {
-            self.push("{");
+        if !is_tag {
+            write(&mut SegmentWriter::new(self.key));
+            return self;
         }
+        self.key.push("{");
         let before = self.key.len();
-        write(&mut SegmentWriter::new(self));
-        if is_tag {
-            self.is_possible &= self.key.len() > before;
-            self.push("}");
-        }
+        write(&mut SegmentWriter::new(self.key));
+        self.is_possible &= self.key.len() > before;
+        self.key.push("}");
         self
     }
+}
 
-    /// Takes the key out. One whose tag is empty, which a cluster would ignore, is the empty key, which every backend
-    /// refuses.
+impl Key {
+    /// For the derive: builds a key of the keyspace from the segments that `add` adds. One whose tag is empty, which a
+    /// cluster would ignore, is the empty key, which every backend refuses.
     #[inline]
-    pub fn build(&mut self) -> Key {
-        let key = std::mem::replace(&mut self.key, Key::empty());
-        if self.is_possible { key } else { Key::empty() }
-    }
-
-    #[inline]
-    fn empty() -> Self {
-        Self {
-            key: Key::empty(),
+    pub fn build(keyspace: &KeyspaceInfo, add: impl FnOnce(&mut KeyBuilder<'_>)) -> Self {
+        let mut key = Self::empty();
+        key.begin(keyspace);
+        let mut builder = KeyBuilder {
+            key: &mut key,
             segments: 0,
-            tag: None,
+            tag: keyspace.tag,
             is_possible: true,
+        };
+        add(&mut builder);
+        if !builder.is_possible {
+            key = Self::empty();
         }
+        key
     }
 
     #[inline]
     fn begin(&mut self, keyspace: &KeyspaceInfo) {
+        if keyspace.head.is_empty() {
+            self.begin_by_parts(keyspace);
+        } else {
+            self.push(keyspace.head);
+        }
+    }
+
+    #[cold]
+    fn begin_by_parts(&mut self, keyspace: &KeyspaceInfo) {
         self.push(keyspace.prefix);
         if keyspace.version > 1 {
             self.push("@");
@@ -176,7 +179,7 @@ impl KeyBuilder {
 
     #[inline]
     pub(super) fn push(&mut self, text: &str) {
-        if let Text::Short(short) = &mut self.key.0
+        if let Text::Short(short) = &mut self.0
             && short.try_push_str(text).is_ok()
         {
             return;
@@ -186,12 +189,12 @@ impl KeyBuilder {
 
     #[cold]
     fn push_long(&mut self, text: &str) {
-        if let Text::Short(short) = &self.key.0 {
+        if let Text::Short(short) = &self.0 {
             let mut long = String::with_capacity(LONG.max(short.len() + text.len()));
             long.push_str(short);
-            self.key.0 = Text::Long(long);
+            self.0 = Text::Long(long);
         }
-        if let Text::Long(long) = &mut self.key.0 {
+        if let Text::Long(long) = &mut self.0 {
             long.push_str(text);
         }
     }
@@ -207,14 +210,13 @@ impl Key {
 /// Rewrites the text of a key, or of its leading segments, from one version of a keyspace to another.
 pub(super) fn moved(text: &str, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Option<Key> {
     let segments = segments(text, from)?;
-    let mut builder = KeyBuilder::empty();
-    builder.begin(to);
+    let mut key = scan_prefix(to);
     if segments.is_empty() {
-        return Some(builder.key);
+        return Some(key);
     }
     for (position, segment) in segments.split(':').enumerate() {
         if position > 0 {
-            builder.push(":");
+            key.push(":");
         }
         let segment = match from.tag == Some(position) {
             true => segment.strip_prefix('{')?.strip_suffix('}')?,
@@ -224,11 +226,11 @@ pub(super) fn moved(text: &str, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Optio
             true if segment.is_empty() => return None,
             true => ["{", segment, "}"]
                 .into_iter()
-                .for_each(|part| builder.push(part)),
-            false => builder.push(segment),
+                .for_each(|part| key.push(part)),
+            false => key.push(segment),
         }
     }
-    Some(builder.key)
+    Some(key)
 }
 
 /// Returns what stands behind the prefix and the version; `None` if `text` belongs to another keyspace.
@@ -288,15 +290,16 @@ impl<'a> Segments<'a> {
 }
 
 fn is_written_as<T: KeySegment>(value: &T, segment: &str) -> bool {
-    let written = KeyBuilder::empty().field(value).build();
+    let mut written = Key::empty();
+    value.write(&mut SegmentWriter::new(&mut written));
     written.as_str() == segment
 }
 
 /// Returns the prefix that all keys of the keyspace and no others begin with.
 pub(super) fn scan_prefix(keyspace: &KeyspaceInfo) -> Key {
-    let mut builder = KeyBuilder::empty();
-    builder.begin(keyspace);
-    builder.key
+    let mut key = Key::empty();
+    key.begin(keyspace);
+    key
 }
 
 #[cfg(test)]
@@ -309,7 +312,9 @@ mod tests {
         KeyspaceInfo::new("Pair", "pair", Kind::Value, &["a", "b"], Life::Never);
 
     fn pair(a: &str, b: &str) -> Key {
-        KeyBuilder::new(&PAIR).field(a).field(b).build()
+        Key::build(&PAIR, |key| {
+            let _ = key.field(a).field(b);
+        })
     }
 
     fn parse(text: &str) -> Option<(String, String)> {
@@ -378,7 +383,9 @@ mod tests {
     #[test]
     fn the_version_is_a_part_of_the_key_from_2_on() {
         let second = PAIR.version(2);
-        let key = KeyBuilder::new(&second).field("a").field("b").build();
+        let key = Key::build(&second, |key| {
+            let _ = key.field("a").field("b");
+        });
         assert_eq!(&*key, "pair@2:a:b");
         assert!(Segments::new(&second, "pair:a:b").is_none());
         assert!(Segments::new(&PAIR, "pair@2:a:b").is_none());
@@ -393,7 +400,9 @@ mod tests {
     #[test]
     fn a_tag_stands_in_braces() {
         let tagged = PAIR.tag(1);
-        let key = KeyBuilder::new(&tagged).field("a").field("b}").build();
+        let key = Key::build(&tagged, |key| {
+            let _ = key.field("a").field("b}");
+        });
         assert_eq!(&*key, "pair:a:{b%7D}");
         let mut segments = Segments::new(&tagged, &key).unwrap();
         assert_eq!(segments.parse_next::<str>().as_deref(), Some("a"));
@@ -411,7 +420,12 @@ mod tests {
     #[test]
     fn an_empty_tag_makes_a_key_that_every_backend_refuses() {
         let tagged = PAIR.tag(0);
-        assert_eq!(&*KeyBuilder::new(&tagged).field("").field("b").build(), "");
+        assert_eq!(
+            &*Key::build(&tagged, |key| {
+                let _ = key.field("").field("b");
+            }),
+            ""
+        );
     }
 
     #[test]
@@ -431,7 +445,12 @@ mod tests {
     #[test]
     fn a_key_without_fields_is_the_prefix_and_a_colon() {
         const ONE: KeyspaceInfo = KeyspaceInfo::new("One", "one", Kind::Counter, &[], Life::Never);
-        assert_eq!(&*KeyBuilder::new(&ONE).build(), "one:");
+        assert_eq!(
+            &*Key::build(&ONE, |key| {
+                let _ = key;
+            }),
+            "one:"
+        );
         assert!(Segments::new(&ONE, "one:").unwrap().end().is_some());
         assert!(Segments::new(&ONE, "one:x").unwrap().end().is_none());
     }

@@ -25,7 +25,7 @@ pub struct Leading<K: ?Sized> {
 )]
 pub trait LeadingKey<F, As> {
     /// Adds the segments to a key.
-    fn write(&self, key: &mut KeyBuilder);
+    fn write(&self, key: &mut KeyBuilder<'_>);
 }
 
 /// Tells that a [`LeadingKey`] is the first key field.
@@ -56,10 +56,8 @@ impl<K: Keyspace + ?Sized> Leading<K> {
 
     /// Means what lies under these key fields.
     pub fn under<F, As>(fields: &impl LeadingKey<F, As>) -> Self {
-        let mut key = KeyBuilder::new(&K::INFO);
-        fields.write(&mut key);
         Self {
-            under: Some(key.build()),
+            under: Some(Key::build(&K::INFO, |key| fields.write(key))),
             keyspace: PhantomData,
         }
     }
@@ -105,7 +103,7 @@ impl<K: Keyspace + ?Sized> fmt::Debug for Leading<K> {
 macro_rules! leading_keys {
     ($(($first:ident $argument:ident: $($open:ident)+))*) => {
         $(impl<$argument: KeyArg<$first>, $first, $($open),+> LeadingKey<($first, $($open),+), One> for $argument {
-            fn write(&self, key: &mut KeyBuilder) {
+            fn write(&self, key: &mut KeyBuilder<'_>) {
                 key.segment::<$first>(self);
             }
         })*
@@ -117,7 +115,7 @@ macro_rules! leading_tuples {
         $(impl<$($argument: KeyArg<$field>, $field,)+ $($open),+> LeadingKey<($($field,)+ $($open),+), Several>
             for ($($argument,)+)
         {
-            fn write(&self, key: &mut KeyBuilder) {
+            fn write(&self, key: &mut KeyBuilder<'_>) {
                 key$(.segment::<$field>(&self.$position))+;
             }
         })*

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
-use super::key::KeyBuilder;
+use super::key::Key;
 use crate::escape::escape;
 
 /// A type whose values can be a segment of a key.
@@ -86,16 +86,15 @@ pub trait KeySegment {
 
 /// Takes the text of one segment and escapes it on the way into the key.
 #[derive(Debug)]
-pub struct SegmentWriter<'a>(&'a mut KeyBuilder);
+pub struct SegmentWriter<'a>(&'a mut Key);
 
 impl<'a> SegmentWriter<'a> {
     #[inline]
-    pub(super) fn new(key: &'a mut KeyBuilder) -> Self {
+    pub(super) fn new(key: &'a mut Key) -> Self {
         Self(key)
     }
 
     /// Adds text to the segment.
-    #[inline]
     pub fn text(&mut self, text: &str) {
         // Most segments are words, numbers and ids, which needn't be looked at one by one.
         if is_plain(text.as_bytes()) {

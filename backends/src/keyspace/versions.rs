@@ -62,7 +62,7 @@ impl<'k> Places<'k> {
 mod tests {
     use super::*;
     use crate::backend::Life;
-    use crate::keyspace::{KeyBuilder, Kind};
+    use crate::keyspace::Kind;
 
     const FIRST: KeyspaceInfo = KeyspaceInfo::new("S", "s", Kind::Value, &["id"], Life::Never);
     const SECOND: KeyspaceInfo = FIRST.version(2).migrates(&FIRST);
@@ -73,7 +73,9 @@ mod tests {
     }
 
     fn key(keyspace: &KeyspaceInfo) -> Key {
-        KeyBuilder::new(keyspace).field("x").build()
+        Key::build(keyspace, |key| {
+            key.field("x");
+        })
     }
 
     #[test]
