@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::direct;
+use super::direct::direct;
 use super::life::{Expiry, Life};
 use super::stored::Stored;
 use super::{Backend, Condition, NewEntry, Write};
@@ -14,7 +14,10 @@ pub(crate) async fn get<B: Backend + ?Sized, V: Decode>(
     backend: &B,
     key: &str,
 ) -> BackendResult<Option<V>> {
-    decoded(direct::get_stored(backend, key).await?)
+    match direct!(backend.get_stored(key)) {
+        Ok(stored) => decoded(stored),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) async fn take<B: Backend + ?Sized, V: Decode>(
@@ -53,7 +56,7 @@ pub(crate) fn write<'b, 'k, 'c, B: Backend + ?Sized, V: Encode + ?Sized>(
     let encoded = value.encode();
     async move {
         let options = Write::new(life).when(condition);
-        direct::write(backend, key, &encoded?, options).await
+        direct!(backend.write(key, &encoded?, options))
     }
 }
 
@@ -95,5 +98,8 @@ pub(crate) fn encode_all(
 }
 
 fn decoded<V: Decode>(stored: Option<Stored>) -> BackendResult<Option<V>> {
-    stored.map(|stored| stored.decode()).transpose()
+    match stored {
+        Some(stored) => stored.decode().map(Some),
+        None => Ok(None),
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Counter;
 use super::key::Key;
-use crate::backend::direct::{self, Answer};
+use crate::backend::direct::direct;
 use crate::backend::{Backend, Counted, Life};
 use crate::codec::Decode;
 use crate::error::BackendResult;
@@ -19,7 +19,7 @@ where
     K: Counter,
     B: Backend + ?Sized,
 {
-    async move { Ok(add::<K, B>(backend, &key, 1).await?.value) }
+    increment_by::<K, B>(backend, key, 1)
 }
 
 /// Adds `delta`, which may be negative, and returns the sum.
@@ -36,7 +36,12 @@ where
     K: Counter,
     B: Backend + ?Sized,
 {
-    async move { Ok(add::<K, B>(backend, &key, delta).await?.value) }
+    async move {
+        match direct!(backend.increment_by(&key, delta, window::<K>())) {
+            Ok(counted) => Ok(counted.value),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Adds one and returns the sum and what is left of the window.
@@ -48,7 +53,7 @@ where
     K: Counter,
     B: Backend + ?Sized,
 {
-    async move { add::<K, B>(backend, &key, 1).await }
+    async move { direct!(backend.increment_by(&key, 1, window::<K>())) }
 }
 
 /// Returns the sum; zero if there is no live counter.
@@ -61,20 +66,12 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match direct::get_stored(backend, &key).await? {
-            Some(stored) => i64::decode(stored.as_bytes()),
-            None => Ok(0),
+        match direct!(backend.get_stored(&key)) {
+            Ok(Some(stored)) => i64::decode(stored.as_bytes()),
+            Ok(None) => Ok(0),
+            Err(error) => Err(error),
         }
     }
-}
-
-#[inline]
-fn add<'a, K: Counter, B: Backend + ?Sized>(
-    backend: &'a B,
-    key: &'a Key,
-    delta: i64,
-) -> Answer<'a, Counted> {
-    direct::increment_by(backend, key, delta, window::<K>())
 }
 
 fn window<K: Counter>() -> Option<Duration> {

@@ -124,9 +124,12 @@ impl<'a> SegmentWriter<'a> {
 /// Says whether all bytes are of those in ids, which are never escaped: letters, digits, `-`, `.`, `/` and `_`.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
-    let (wide, rest) = text.as_chunks::<16>();
-    let (narrow, rest) = rest.as_chunks::<8>();
-    wide.iter().all(all_plain) && narrow.iter().all(all_plain) && rest.iter().all(is_plain_byte)
+    // The last bytes may be looked at twice, so that none is by itself.
+    match (text.last_chunk::<16>(), text.last_chunk::<8>()) {
+        (Some(last), _) => text.as_chunks::<16>().0.iter().all(all_plain) && all_plain(last),
+        (None, Some(last)) => text.first_chunk::<8>().is_some_and(all_plain) && all_plain(last),
+        (None, None) => text.iter().all(is_plain_byte),
+    }
 }
 
 /// Without a branch a byte, so that it is done for all of them at once.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Valued;
 use super::key::Key;
-use super::value::{decode, find_older, read};
-use crate::backend::{Backend, Kept, Shared};
+use super::value::{decode, get_older};
+use crate::backend::{Backend, Kept, Shared, direct};
 use crate::error::BackendResult;
 
 /// Returns the live value, shared with others who read it; in a sliding keyspace its life starts over.
@@ -31,26 +31,26 @@ where
     async move {
         let of = TypeId::of::<fn(K::Codec) -> K::Value>();
         let shared = match backend.in_process() {
-            Some(backend) if K::INFO.renewal().is_none() => backend.get_shared(&key, of)?,
-            _ => read::<K, B>(backend, &key)
-                .await?
-                .map(|stored| stored.shared(of)),
+            Some(backend) if K::INFO.renewal().is_none() => backend.get_shared(&key, of),
+            _ => match K::INFO.renewal() {
+                Some(ttl) => direct::renew_stored(backend, &key, ttl).await,
+                None => backend.get_stored(&key).await,
+            }
+            .map(|stored| stored.map(|stored| stored.shared(of))),
         };
         let stored = match shared {
-            Some(Shared::Value(value)) => {
+            Ok(Some(Shared::Value(value))) => {
                 let value = value.downcast();
-                return Ok(Some(
-                    value.expect("a kept value is of the type it is kept as"),
-                ));
+                return Ok(Some(value.expect("a value is of the type it is kept as")));
             }
-            Some(Shared::Bytes(stored)) => stored,
+            Ok(Some(Shared::Bytes(stored))) => stored,
             // An older version may decode to something else under the same type, and isn't kept.
-            None => {
-                return match find_older::<K, B>(backend, &key).await? {
-                    Some((back, stored)) => Ok(decode::<K>(back, &stored)?.map(Arc::new)),
-                    None => Ok(None),
-                };
+            Ok(None) if K::INFO.migrates.is_some() => {
+                let older = get_older::<K, B>(backend, &key).await?;
+                return Ok(older.map(Arc::new));
             }
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(error),
         };
         let Some(value) = decode::<K>(0, &stored)?.map(Arc::new) else {
             return Ok(None);

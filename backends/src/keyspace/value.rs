@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use super::info::OnDecodeError;
@@ -10,7 +11,7 @@ use super::key::Key;
 use super::update::write_if_present;
 use super::versions::Places;
 use super::{Entry, Keyspace, Valued};
-use crate::backend::direct::{self, Answer};
+use crate::backend::direct::{self, direct};
 use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::codec::Codec;
 use crate::error::{BackendResult, ErrorKind};
@@ -67,12 +68,15 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        if let Some(stored) = read::<K, B>(backend, &key).await? {
-            return decode::<K>(0, &stored);
-        }
-        match find_older::<K, B>(backend, &key).await? {
-            Some((back, stored)) => decode::<K>(back, &stored),
-            None => Ok(None),
+        let read = match K::INFO.renewal() {
+            Some(ttl) => direct!(backend.renew_stored(&key, ttl)),
+            None => direct!(backend.get_stored(&key)),
+        };
+        match read {
+            Ok(Some(stored)) => decode::<K>(0, &stored),
+            Ok(None) if K::INFO.migrates.is_some() => get_older::<K, B>(backend, &key).await,
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
@@ -307,47 +311,33 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    match read::<K, B>(backend, key).await? {
-        Some(stored) => Ok(Some((0, stored))),
-        None => find_older::<K, B>(backend, key).await,
+    for (back, key) in Places::of::<K>(key).search() {
+        let stored = match K::INFO.renewal() {
+            Some(ttl) => direct::renew_stored(backend, key, ttl).await?,
+            None => direct::get_stored(backend, key).await?,
+        };
+        if let Some(stored) = stored {
+            return Ok(Some((back, stored)));
+        }
     }
+    Ok(None)
 }
 
-/// Finds the newest of the older versions, where there was none of this one.
-#[inline]
-pub(super) fn find_older<'a, K, B>(
+/// Returns what [`find`] finds, decoded, of a keyspace that migrates: in a box, which others are spared.
+pub(super) fn get_older<'a, K, B>(
     backend: &'a B,
     key: &'a Key,
-) -> Answer<'a, Option<(usize, Stored)>>
+) -> BoxFuture<'a, BackendResult<Option<K::Value>>>
 where
-    K: Keyspace,
+    K: Valued,
     B: Backend + ?Sized,
 {
-    // Known when it is compiled, so that most keyspaces do without the rest.
-    if K::INFO.migrates.is_none() {
-        return Answer::now(Ok(None));
-    }
-    Answer::Later(Box::pin(async move {
-        for (back, key) in Places::of::<K>(key).search().skip(1) {
-            if let Some(stored) = read::<K, B>(backend, key).await? {
-                return Ok(Some((back, stored)));
-            }
+    Box::pin(async move {
+        match find::<K, B>(backend, key).await? {
+            Some((back, stored)) => decode::<K>(back, &stored),
+            None => Ok(None),
         }
-        Ok(None)
-    }))
-}
-
-/// Reads what stands under one key, and renews it in a sliding keyspace.
-#[inline]
-pub(super) fn read<'a, K, B>(backend: &'a B, key: &'a Key) -> Answer<'a, Option<Stored>>
-where
-    K: Keyspace,
-    B: Backend + ?Sized,
-{
-    match K::INFO.renewal() {
-        Some(ttl) => direct::renew_stored(backend, key, ttl),
-        None => direct::get_stored(backend, key),
-    }
+    })
 }
 
 /// Decodes what was found `back` versions ago; nothing if it doesn't decode and the keyspace takes that for a miss.
@@ -376,20 +366,14 @@ pub(super) async fn remove_older<B: Backend + ?Sized>(
     Ok(backend.delete_many(&older).await? > 0)
 }
 
-/// Removes every older version, and says whether something was there.
-#[inline]
-fn remove_older_of<'a, K, B>(backend: &'a B, key: &'a Key) -> Answer<'a, bool>
+/// Removes every older version, and says whether something was there: in a box, which keyspaces that don't migrate are
+/// spared.
+fn remove_all_older<'a, K, B>(backend: &'a B, key: &'a Key) -> BoxFuture<'a, BackendResult<bool>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    // Known when it is compiled, so that most keyspaces do without the rest.
-    if K::INFO.migrates.is_none() {
-        return Answer::now(Ok(false));
-    }
-    Answer::Later(Box::pin(async move {
-        remove_older(backend, &Places::of::<K>(key), 0).await
-    }))
+    Box::pin(async move { remove_older(backend, &Places::of::<K>(key), 0).await })
 }
 
 fn write<'b, K, B>(
@@ -403,8 +387,12 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        direct::write(backend, &key, &encoded?, Write::new(life)).await?;
-        let removed = remove_older_of::<K, B>(backend, &key).await;
+        direct!(backend.write(&key, &encoded?, Write::new(life)))?;
+        // Known when it is compiled, so that most keyspaces do without the rest.
+        if K::INFO.migrates.is_none() {
+            return Ok(());
+        }
+        let removed = remove_all_older::<K, B>(backend, &key).await;
         removed.map(drop).map_err(|error| error.after(true))
     }
 }

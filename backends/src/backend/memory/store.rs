@@ -110,19 +110,40 @@ impl Store {
     }
 
     pub(super) fn get(&self, key: &str) -> BackendResult<Option<Stored>> {
-        Ok(self.entry(key)?.map(Stored::from))
+        let (padded, place) = self.find(key)?;
+        let found = padded.shard.read().find_to_use(place).cloned();
+        // The clock is read after the lock, and only for an entry that ends.
+        match found {
+            Some(entry) if entry.is_live(|| self.clock.now()) => {
+                self.reads.count(true);
+                Ok(Some(entry.into()))
+            }
+            _ => {
+                self.reads.count(false);
+                Ok(None)
+            }
+        }
     }
 
     pub(super) fn get_shared(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
         let (padded, place) = self.find(key)?;
-        let found = {
-            let shard = padded.shard.read();
-            let entry = shard.find_to_use(place);
-            entry.map(|entry| (entry.deadline(), entry.shared(of)))
-        };
-        let live = found.filter(|(end, _)| *end == Moment::NEVER || self.clock.now() < *end);
-        self.reads.count(live.is_some());
-        Ok(live.map(|(_, shared)| shared))
+        let shard = padded.shard.read();
+        let kept = shard
+            .find_to_use(place)
+            .and_then(|entry| Some((entry.deadline(), entry.kept()?.value(of)?.clone())));
+        drop(shard);
+        match kept {
+            Some((end, value)) if end == Moment::NEVER || self.clock.now() < end => {
+                self.reads.count(true);
+                Ok(Some(Shared::Value(value)))
+            }
+            // What has ended is the user's to drop, and so after the lock.
+            Some(_) => {
+                self.reads.count(false);
+                Ok(None)
+            }
+            None => Ok(self.get(key)?.map(Shared::Bytes)),
+        }
     }
 
     pub(super) fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
@@ -358,16 +379,6 @@ impl Store {
         stats
     }
 
-    /// Returns the live entry under a key.
-    fn entry(&self, key: &str) -> BackendResult<Option<Entry>> {
-        let (padded, place) = self.find(key)?;
-        let found = padded.shard.read().find_to_use(place).cloned();
-        // The clock is read after the lock, and only for an entry that ends.
-        let live = found.filter(|entry| entry.is_live(|| self.clock.now()));
-        self.reads.count(live.is_some());
-        Ok(live)
-    }
-
     fn take_if(&self, padded: &Padded, place: Place<'_>, expected: Option<&[u8]>) -> Option<Entry> {
         let now = self.clock.now();
         let mut removed = Removed::new();
@@ -463,7 +474,8 @@ impl Store {
         dispose(removed, self.listener.as_ref());
     }
 
-    #[inline]
+    /// Inlined, or else what it returns would go through memory, at the price of a look-up's comparison.
+    #[inline(always)]
     fn find<'k>(&self, key: &'k str) -> BackendResult<(&Padded, Place<'k>)> {
         self.limits.check_key(key)?;
         let hash = self.hash(key.as_bytes());
