@@ -12,6 +12,14 @@ mod memory {
     reinhardt_backends::conformance_suite!(InProcess<MemoryBackend>);
 }
 
+mod memory_with_bounds {
+    reinhardt_backends::conformance_suite!(reinhardt_backends_tests::Bounded<false>);
+}
+
+mod memory_that_evicts {
+    reinhardt_backends::conformance_suite!(reinhardt_backends_tests::Bounded<true>);
+}
+
 /// Each test on a private server.
 mod redis {
     reinhardt_backends::conformance_suite!(reinhardt_backends_tests::Redis, server);

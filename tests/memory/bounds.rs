@@ -1,6 +1,5 @@
 //! A bounded store holds what it may and no more, and refuses the rest by name.
 
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -106,6 +105,124 @@ fn what_can_never_fit_evicts_nothing() {
     );
 }
 
+fn cache_of_bytes(most: usize) -> MemoryBackend {
+    let builder = MemoryBackend::builder().max_bytes(most);
+    builder.eviction(Eviction::S3Fifo).build()
+}
+
+#[test]
+fn a_value_that_grows_beyond_what_can_ever_fit_leaves_the_old_one() {
+    let backend = cache_of_bytes(10_000);
+    set(&backend, "other", "value").unwrap();
+    set(&backend, "a", &"x".repeat(6_000)).unwrap();
+    let error = set(&backend, "a", &"x".repeat(12_000)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert_eq!(get(&backend, "a").map(|value| value.len()), Some(6_000));
+    assert!(now(backend.exists("other")).unwrap());
+}
+
+#[test]
+fn a_growing_value_never_makes_room_of_itself() {
+    let backend = cache_of_bytes(10_000);
+    let minute = Some(MINUTE);
+    now(backend.set("a", "x".repeat(1_000), minute)).unwrap();
+    for index in 0..8 {
+        set(&backend, &format!("other:{index}"), &"x".repeat(900)).unwrap();
+    }
+    // Not read meanwhile, "a" would be the first to go.
+    let grown = "x".repeat(5_000);
+    assert!(now(backend.set_if_present("a", &grown, minute)).unwrap());
+    let stored = now(backend.get_stored("a")).unwrap().unwrap();
+    let grown = "x".repeat(8_000);
+    let swapped = backend.compare_and_set("a", &stored, &grown, Life::Keep);
+    assert!(now(swapped).unwrap());
+    assert!(matches!(
+        now(backend.ttl("a")).unwrap(),
+        Some(Expiry::In(_))
+    ));
+}
+
+#[test]
+fn a_move_never_makes_room_of_what_it_moves() {
+    let backend = MemoryBackend::builder()
+        .max_entries(3)
+        .eviction(Eviction::S3Fifo)
+        .build();
+    for key in ["old", "x", "y"] {
+        now(backend.write(key, b"bytes", Write::new(Life::Never))).unwrap();
+    }
+    let to = NewEntry {
+        key: "new",
+        value: b"bytes",
+        life: Life::Never,
+    };
+    assert!(now(backend.move_entry("old", b"bytes", to)).unwrap());
+    assert!(now(backend.exists("new")).unwrap() && !now(backend.exists("old")).unwrap());
+}
+
+#[test]
+fn what_has_ended_is_given_up_before_what_lives() {
+    let backend = MemoryBackend::builder()
+        .max_entries(100)
+        .eviction(Eviction::S3Fifo)
+        .build();
+    for index in 0..90 {
+        set(&backend, &format!("live:{index}"), "value").unwrap();
+    }
+    for index in 0..10 {
+        let life = Some(Duration::from_millis(1));
+        now(backend.set(&format!("brief:{index}"), index, life)).unwrap();
+        // Used often, which no longer counts when it has ended.
+        for _ in 0..5 {
+            let _: Option<u8> = now(backend.get(&format!("brief:{index}"))).unwrap();
+        }
+    }
+    wait_until(|| backend.len() == 90);
+    for index in 0..90 {
+        get(&backend, &format!("live:{index}"));
+    }
+    for index in 0..10 {
+        set(&backend, &format!("new:{index}"), "value").unwrap();
+    }
+    assert_eq!((backend.len(), backend.stats().evicted), (100, 0));
+}
+
+/// Many entries of one size in a store that is bounded in bytes alone: those that are used stay.
+#[test]
+fn a_scan_of_large_values_does_not_flush_what_is_used() {
+    let backend = cache_of_bytes(64 << 20);
+    let large = "x".repeat(100_000);
+    for _ in 0..3 {
+        for index in 0..100 {
+            let key = format!("used:{index}");
+            if get(&backend, &key).is_none() {
+                set(&backend, &key, &large).unwrap();
+            }
+        }
+    }
+    for index in 0..3_000 {
+        set(&backend, &format!("scanned:{index}"), &large).unwrap();
+        get(&backend, &format!("used:{}", index % 100));
+    }
+    let kept = (0..100).filter(|index| get(&backend, &format!("used:{index}")).is_some());
+    let kept = kept.count();
+    assert!(kept > 90, "{kept} of 100");
+}
+
+#[test]
+fn a_write_to_a_full_store_sweeps_no_more_than_it_needs() {
+    let backend = MemoryBackend::builder().max_entries(100_000).build();
+    let life = Some(Duration::from_millis(300));
+    for index in 0..100_000 {
+        now(backend.set(&index.to_string(), 1, life)).unwrap();
+    }
+    wait_until(|| backend.is_empty());
+    let before = backend.stats().entries;
+    set(&backend, "new", "value").unwrap();
+    let swept = before - backend.stats().entries;
+    assert!(swept < 20_000, "{swept}");
+}
+
 #[test]
 fn entries_that_did_not_fit_are_named() {
     let backend = MemoryBackend::builder().max_entries(2).build();
@@ -120,48 +237,54 @@ fn entries_that_did_not_fit_are_named() {
 #[test]
 fn many_threads_never_put_in_more_than_fits() {
     for eviction in [Eviction::Off, Eviction::S3Fifo] {
-        let backend = Arc::new(
-            MemoryBackend::builder()
-                .max_entries(1_000)
-                .max_bytes(150_000)
-                .eviction(eviction)
-                .build(),
-        );
-        let threads: Vec<_> = (0..8)
-            .map(|thread| {
-                let backend = backend.clone();
-                thread::spawn(move || {
-                    for index in 0..5_000 {
-                        let key = format!("{thread}:{index}");
-                        let written = set(&backend, &key, "a value of some length");
-                        match eviction {
-                            Eviction::Off => drop(written),
-                            _ => written.unwrap(),
-                        }
-                        if index % 3 == 0 {
-                            now(backend.delete(&key)).unwrap();
-                        }
-                        let stats = backend.stats();
-                        assert!(
-                            stats.entries <= 1_000 && stats.bytes <= 150_000,
-                            "{stats:?}"
-                        );
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().unwrap();
+        // One shard, whose sum is a snapshot, and several, whose sum is one only when nobody writes.
+        for most in [1_000, 10_000] {
+            fill_from_many_threads(most, eviction);
         }
-        block_on(backend.clear()).unwrap();
-        let stats = backend.stats();
-        assert_eq!((stats.entries, stats.bytes), (0, 0));
-        // All room has been given back.
-        for index in 0..1_000 {
-            set(&backend, &index.to_string(), "v").unwrap();
-        }
-        assert_eq!(backend.len(), 1_000);
     }
+}
+
+fn fill_from_many_threads(most: usize, eviction: Eviction) {
+    let most_bytes = most * 150;
+    let builder = MemoryBackend::builder().max_entries(most);
+    let backend = builder.max_bytes(most_bytes).eviction(eviction).build();
+    let check = |backend: &MemoryBackend| {
+        let stats = backend.stats();
+        assert!(
+            stats.entries <= most && stats.bytes <= most_bytes,
+            "{stats:?}"
+        );
+    };
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let backend = &backend;
+            scope.spawn(move || {
+                for index in 0..5_000 {
+                    let key = format!("{thread}:{index}");
+                    let written = set(backend, &key, "a value of some length");
+                    match eviction {
+                        Eviction::Off => drop(written),
+                        _ => written.unwrap(),
+                    }
+                    if index % 3 == 0 {
+                        now(backend.delete(&key)).unwrap();
+                    }
+                    if most == 1_000 {
+                        check(backend);
+                    }
+                }
+            });
+        }
+    });
+    check(&backend);
+    block_on(backend.clear()).unwrap();
+    let stats = backend.stats();
+    assert_eq!((stats.entries, stats.bytes), (0, 0));
+    // All room has been given back.
+    for index in 0..most {
+        set(&backend, &index.to_string(), "v").unwrap();
+    }
+    assert_eq!(backend.len(), most);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reinhardt_backends::conformance::{Harness, Server as Breakable};
-use reinhardt_backends::{Backend, RedisBackend};
+use reinhardt_backends::{Backend, Eviction, MemoryBackend, RedisBackend};
 
 use crate::Server;
 
@@ -146,6 +146,34 @@ impl<B: Backend + Default + 'static> Harness for InProcess<B> {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build();
         runtime.expect("a runtime can be built").block_on(clause);
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// `MemoryBackend` with bounds that no clause reaches, in paused time.
+#[derive(Debug, Default)]
+pub struct Bounded<const EVICTS: bool>;
+
+impl<const EVICTS: bool> Harness for Bounded<EVICTS> {
+    type Backend = MemoryBackend;
+
+    async fn backend(&self) -> MemoryBackend {
+        let builder = MemoryBackend::builder()
+            .max_entries(1 << 20)
+            .max_bytes(1 << 30);
+        let eviction = if EVICTS {
+            Eviction::S3Fifo
+        } else {
+            Eviction::Off
+        };
+        builder.eviction(eviction).build()
+    }
+
+    fn run(clause: impl Future<Output = ()>) {
+        InProcess::<MemoryBackend>::run(clause);
     }
 
     fn grace(&self) -> Duration {

@@ -5,7 +5,7 @@ pub mod measure;
 mod proxy;
 mod server;
 
-pub use harness::{Boxed, InProcess, OddNamespace, Redis, Shared};
+pub use harness::{Bounded, Boxed, InProcess, OddNamespace, Redis, Shared};
 pub use proxy::Proxy;
 pub use server::Server;
 

@@ -9,7 +9,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-/// How many levels a value may have; ciborium stops a little later, serde_json at 128.
+/// How many levels a value may have; as serde_json allows; ciborium stops at 256.
 pub(super) const DEEPEST: usize = 128;
 
 /// Anything of serde's, with what is left of the levels below it.

@@ -13,7 +13,8 @@ pub enum Eviction {
     /// locks.
     #[default]
     Off,
-    /// Gives up the entries that are used least, by S3-FIFO, which a scan doesn't flush: for caches.
+    /// Gives up the entries that are used least, by S3-FIFO, which a scan doesn't flush: for caches. Nobody is told but
+    /// the listener: a counter, a limit or a lock in the same store can be given up too, and starts over.
     ///
     /// The algorithm is that of Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023.
     S3Fifo,
@@ -35,6 +36,15 @@ pub(super) struct Bounds {
 pub(super) struct NoRoom {
     pub(super) entries: usize,
     pub(super) bytes: usize,
+    /// What the entry weighs as a whole, where `bytes` are what it grows by.
+    pub(super) weight: usize,
+}
+
+impl NoRoom {
+    /// The same room, for an entry that weighs so much as a whole.
+    pub(super) fn of(self, weight: usize) -> Self {
+        Self { weight, ..self }
+    }
 }
 
 impl Bounds {
@@ -50,7 +60,11 @@ impl Bounds {
 
     /// Takes room, or nothing.
     pub(super) fn reserve(&self, entries: usize, bytes: usize) -> Result<(), NoRoom> {
-        let no_room = NoRoom { entries, bytes };
+        let no_room = NoRoom {
+            entries,
+            bytes,
+            weight: bytes,
+        };
         take(&self.entries, entries, self.max_entries).ok_or(no_room)?;
         if take(&self.bytes, bytes, self.max_bytes).is_none() {
             self.release(entries, 0);
@@ -78,22 +92,24 @@ impl Bounds {
 
     /// Says whether an empty store would have the room.
     pub(super) fn could_have_room(&self, needed: NoRoom) -> bool {
-        needed.entries <= self.max_entries && needed.bytes <= self.max_bytes
+        needed.entries <= self.max_entries && needed.weight <= self.max_bytes
     }
 
+    /// Names the limits that are set.
     pub(super) fn full(&self) -> BackendError {
+        let entries =
+            (self.max_entries < usize::MAX).then(|| format!("{} entries", self.max_entries));
+        let bytes = (self.max_bytes < usize::MAX).then(|| format!("{} bytes", self.max_bytes));
+        let limits: Vec<String> = entries.into_iter().chain(bytes).collect();
         BackendError::new(
             ErrorKind::Full,
-            format!(
-                "the limit is {} entries of {} bytes in all",
-                self.max_entries, self.max_bytes
-            ),
+            format!("the limit is {}", limits.join(" and ")),
         )
     }
 
     /// Returns how many entries there can be, as far as the limits tell.
     pub(super) fn most_entries(&self) -> usize {
-        self.max_entries.min(self.max_bytes / SMALL_ENTRY)
+        self.max_entries.min(self.max_bytes / USUAL_ENTRY)
     }
 }
 
@@ -122,8 +138,9 @@ impl Room {
     }
 }
 
-/// What a small entry counts for, in bytes.
-const SMALL_ENTRY: usize = 128;
+/// How large an entry is thought to be where only bytes are bounded: with many more shards than large entries fill, each
+/// would hold too few to tell what is used.
+const USUAL_ENTRY: usize = 4096;
 
 fn take(taken: &AtomicUsize, more: usize, most: usize) -> Option<usize> {
     if more == 0 {
@@ -140,12 +157,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn full_names_the_limits_that_are_set() {
+        let text = |entries, bytes| {
+            Bounds::new(entries, bytes, Eviction::Off)
+                .full()
+                .to_string()
+        };
+        assert!(text(7, usize::MAX).ends_with("the limit is 7 entries"));
+        assert!(text(usize::MAX, 9).ends_with("the limit is 9 bytes"));
+        assert!(text(7, 9).ends_with("the limit is 7 entries and 9 bytes"));
+    }
+
+    #[test]
     fn room_is_taken_as_a_whole_or_not_at_all() {
         let bounds = Bounds::new(2, 100, Eviction::Off);
         assert_eq!(bounds.reserve(1, 60), Ok(()));
         let too_much = NoRoom {
             entries: 1,
             bytes: 41,
+            weight: 41,
         };
         assert_eq!(bounds.reserve(1, 41), Err(too_much));
         assert!(!bounds.has_room(too_much));

@@ -58,7 +58,8 @@ impl MemoryBackendBuilder {
 
     /// Sets how many entries there can be at once; any number unless set.
     ///
-    /// Entries that have ended count until they have been swept; a full store looks for them before it refuses.
+    /// Entries that have ended count until they have been swept; a full store looks for them before it refuses. A store of
+    /// fewer than 1,024 entries is one lock.
     pub fn max_entries(mut self, entries: usize) -> Self {
         self.max_entries = Some(entries);
         self
@@ -68,13 +69,16 @@ impl MemoryBackendBuilder {
     ///
     /// An entry counts for its key, its value and 72 bytes besides. A value that is kept decoded (in a keyspace that is
     /// `shared`) counts for its encoded length and the size of its type once more: what it holds on the heap is taken
-    /// to be as large as its encoding.
+    /// to be as large as its encoding. Where there is eviction its order takes some 50 bytes an entry besides, which aren't
+    /// counted.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// Sets what a full store does; it refuses new entries unless set.
+    /// Sets what a full store does; it refuses new entries unless set. Without a bound no store is ever full.
+    ///
+    /// What can never fit is refused in any case, and nothing is given up for it.
     pub fn eviction(mut self, eviction: Eviction) -> Self {
         self.eviction = eviction;
         self
@@ -83,7 +87,11 @@ impl MemoryBackendBuilder {
     /// Sets what is told of every entry that leaves, and why.
     ///
     /// It is called on the thread that removed the entry, by the call that did or by the sweep, after the locks: it may
-    /// use the store. It should be quick, and a panic in it is one of the call's.
+    /// use the store. It should be quick. A panic in it is one of the call's, and what left at the same time isn't told of;
+    /// in the sweep it ends the sweeping until the next write that sets an end.
+    ///
+    /// A listener that writes to a full store makes further entries leave, of which it is told in turn: let it look at the
+    /// cause. One that owns a clone of the backend keeps the store alive for ever.
     ///
     /// # Examples
     ///

@@ -109,6 +109,12 @@ impl Entry {
         self.header().deadline.store(bits, Ordering::Relaxed);
     }
 
+    /// Moves the end on, if `deadline` is later; also under the shared lock of the shard.
+    pub(super) fn extend_deadline(&self, deadline: Moment) {
+        let bits = deadline.to_bits();
+        self.header().deadline.fetch_max(bits, Ordering::Relaxed);
+    }
+
     /// Says whether it is alive at `now`, which is asked only if it ends at all.
     pub(super) fn is_live(&self, now: impl FnOnce() -> Moment) -> bool {
         let deadline = self.deadline();

@@ -41,7 +41,8 @@ use crate::error::BackendResult;
 /// * An entry is absent from the instant of its deadline on. Expired entries give their memory back without being
 ///   read: every write looks at a few of its shard's entries once one is due, and on a tokio runtime a task looks
 ///   through all of them every second, or as often as half a percent of a core allows. The task is started by the first
-///   write that sets an end, started anew when its runtime has ended, and gone with the last clone.
+///   write that sets an end, started anew when its runtime has ended, and gone with the last clone. While its runtime exists and nobody drives
+///   it, writes alone look.
 /// * `new` and every operation work without a runtime too, on any executor.
 /// * Without bounds it grows as the process does. With [`max_entries`](MemoryBackendBuilder::max_entries) or
 ///   [`max_bytes`](MemoryBackendBuilder::max_bytes) it never holds more, and either refuses what is new
@@ -102,30 +103,31 @@ impl MemoryBackend {
     }
 }
 
-impl InProcess for MemoryBackend {
+/// Of the store and not of the backend, on which the methods of `Backend` by the same names would be ambiguous.
+impl InProcess for Arc<Store> {
     fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.store.get(key)
+        Store::get(self, key)
     }
 
     fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.store.write(key, value, options)
+        Store::write(self, key, value, options)
     }
 
     fn increment_by(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
-        self.store.increment_by(key, delta, ttl)
+        Store::increment_by(self, key, delta, ttl)
     }
 
     fn get_shared(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
-        self.store.get_shared(key, of)
+        Store::get_shared(self, key, of)
     }
 
     fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        self.store.renew(key, check_ttl(ttl)?)
+        Store::renew(self, key, check_ttl(ttl)?)
     }
 
     fn keep(&self, key: &str, stored: &Stored, value: Kept) {
         if let Some(entry) = stored.entry() {
-            self.store.keep(key, entry, value);
+            Store::keep(self, key, entry, value);
         }
     }
 }
@@ -245,6 +247,6 @@ impl Backend for MemoryBackend {
     }
 
     fn in_process(&self) -> Option<&dyn InProcess> {
-        Some(self)
+        Some(&self.store)
     }
 }

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
+use super::clock::Moment;
 use super::entry::Entry;
 
 #[derive(Debug, Default)]
@@ -40,6 +41,9 @@ struct Ghosts {
 const SMALL_SHARE: usize = 10;
 /// An entry moves on from the small queue if it was used as often as this.
 const USED: u32 = 1;
+/// Whoever meets entries that are spared (two at most) this often has gone round as often as the most used one can: there is no
+/// other.
+const MOST_SPARED: usize = 10;
 /// Tickets are numbers below this.
 const TICKETS: u32 = 1 << 30;
 /// Fewer spots than this aren't worth tidying.
@@ -68,15 +72,30 @@ impl Queues {
         new.note_use();
     }
 
-    /// Chooses the entry to give up, and takes its spot away.
-    pub(super) fn choose(&mut self, entries: &HashTable<Entry>) -> Option<(u64, Entry)> {
-        loop {
+    /// Chooses the entry to give up, and takes its spot away: the next that has ended, or else the next that isn't used.
+    /// Never one that `is_spared`.
+    pub(super) fn choose(
+        &mut self,
+        entries: &HashTable<Entry>,
+        now: Moment,
+        is_spared: impl Fn(&Entry) -> bool,
+    ) -> Option<(u64, Entry)> {
+        let mut spared = 0;
+        while spared < MOST_SPARED {
             let from_small =
                 self.small.len() * SMALL_SHARE >= entries.len() || self.main.is_empty();
             if let Some(spot) = from_small.then(|| self.small.pop_front()).flatten() {
                 let Some(entry) = spot.entry(entries) else {
                     continue;
                 };
+                if is_spared(entry) {
+                    spared += 1;
+                    self.main.push_back(spot);
+                    continue;
+                }
+                if !entry.is_live(|| now) {
+                    return Some((spot.hash, entry.clone()));
+                }
                 if entry.uses() < USED {
                     self.ghosts.remember(spot.hash, entries.len());
                     return Some((spot.hash, entry.clone()));
@@ -89,14 +108,20 @@ impl Queues {
             let Some(entry) = spot.entry(entries) else {
                 continue;
             };
+            if is_spared(entry) {
+                spared += 1;
+                self.main.push_back(spot);
+                continue;
+            }
             match entry.uses() {
-                0 => return Some((spot.hash, entry.clone())),
-                uses => {
+                uses if uses > 0 && entry.is_live(|| now) => {
                     entry.set_mark(spot.ticket, uses - 1);
                     self.main.push_back(spot);
                 }
+                _ => return Some((spot.hash, entry.clone())),
             }
         }
+        None
     }
 
     /// Drops the spots of entries that have gone when they are more than half of all.
@@ -177,7 +202,7 @@ mod tests {
                 return true;
             }
             if self.entries.len() == self.capacity {
-                let (_, entry) = self.queues.choose(&self.entries).unwrap();
+                let (_, entry) = self.choose().unwrap();
                 self.remove(self::key(&entry));
             }
             let entry = Entry::new(&key.to_string(), b"value");
@@ -185,6 +210,11 @@ mod tests {
             self.entries
                 .insert_unique(hash(key), entry, |e| hash(self::key(e)));
             false
+        }
+
+        fn choose(&mut self) -> Option<(u64, Entry)> {
+            let start = Moment::from_bits(0);
+            self.queues.choose(&self.entries, start, |_| false)
         }
 
         fn fill(&mut self, key: u32) {
@@ -205,6 +235,35 @@ mod tests {
         }
         (1_000..11_000).for_each(|key| model.fill(key));
         assert!((0..50).all(|key| model.request(key)));
+    }
+
+    #[test]
+    fn what_is_spared_is_never_chosen() {
+        let mut model = Model::new(3);
+        (0..3).for_each(|key| model.fill(key));
+        for key in [0, 1] {
+            let found = model.entries.find(hash(key), |e| self::key(e) == key);
+            (0..3).for_each(|_| found.unwrap().note_use());
+        }
+        let spared = |spared: &'static [u32]| move |entry: &Entry| spared.contains(&key(entry));
+        let start = Moment::from_bits(0);
+        let (_, chosen) = model
+            .queues
+            .choose(&model.entries, start, spared(&[1, 2]))
+            .unwrap();
+        assert_eq!(key(&chosen), 0);
+        model.remove(0);
+        assert!(
+            model
+                .queues
+                .choose(&model.entries, start, spared(&[1, 2]))
+                .is_none()
+        );
+        let (_, chosen) = model
+            .queues
+            .choose(&model.entries, start, spared(&[2]))
+            .unwrap();
+        assert_eq!(key(&chosen), 1);
     }
 
     #[test]
@@ -236,9 +295,9 @@ mod tests {
     #[test]
     fn an_empty_shard_has_nothing_to_give_up() {
         let mut model = Model::new(10);
-        assert!(model.queues.choose(&model.entries).is_none());
+        assert!(model.choose().is_none());
         model.request(1);
         model.remove(1);
-        assert!(model.queues.choose(&model.entries).is_none());
+        assert!(model.choose().is_none());
     }
 }

@@ -224,7 +224,7 @@ impl Shard {
         }
         let bytes = value.bytes();
         if let Err(no_room) = self.room.reserve(0, bytes) {
-            return Err((no_room, value));
+            return Err((no_room.of(entry.weight() + bytes), value));
         }
         let Err(refused) = entry.keep(value) else {
             self.bytes += bytes;
@@ -246,12 +246,19 @@ impl Shard {
         live
     }
 
-    /// Gives one entry up, and says whether there was one.
-    pub(super) fn evict(&mut self, now: Moment, removed: &mut Removed) -> bool {
+    /// Gives one entry up, none of the places that are spared, and says whether there was one.
+    pub(super) fn evict(
+        &mut self,
+        spared: &[Place<'_>],
+        now: Moment,
+        removed: &mut Removed,
+    ) -> bool {
         let Some(queues) = &mut self.queues else {
             return false;
         };
-        let Some((hash, entry)) = queues.choose(&self.entries) else {
+        let Some((hash, entry)) = queues.choose(&self.entries, now, |entry| {
+            spared.iter().any(|place| place.is_of(entry))
+        }) else {
             return false;
         };
         if let Ok(found) = self.entries.find_entry(hash, |other| other.is(&entry)) {
@@ -263,7 +270,7 @@ impl Shard {
 
     /// Removes what has ended from among the next `buckets`, and says whether there may be more.
     pub(super) fn sweep(&mut self, buckets: usize, now: Moment, removed: &mut Removed) -> bool {
-        if self.earliest > now {
+        if !self.is_due(now) {
             return false;
         }
         if self.pass.next == 0 || self.pass.buckets != self.entries.num_buckets() {
@@ -288,6 +295,11 @@ impl Shard {
         self.earliest = self.pass.kept.min(self.pass.set);
         self.pass.next = 0;
         false
+    }
+
+    /// Says whether something may have ended.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        self.earliest <= now
     }
 
     pub(super) fn live_keys(&self, now: Moment) -> impl Iterator<Item = &[u8]> {
@@ -343,13 +355,18 @@ impl Shard {
         let is_of_place = |entry: &Entry| place.is_of(entry);
         let rehash = |entry: &Entry| rehash(entry.key());
         let (weight, end) = (entry.weight(), entry.deadline());
+        if self.entries.len() == self.entries.capacity() {
+            // A table without room for one more may be arranged anew in as many buckets as before, and move entries behind
+            // the pass.
+            self.pass.next = 0;
+        }
         match self.entries.entry(place.hash, is_of_place, rehash) {
             hash_table::Entry::Occupied(mut found) => {
                 let old = found.get();
                 let old_weight = old.weight();
                 let more = weight.saturating_sub(old_weight);
                 if let Err(no_room) = self.room.reserve(0, more) {
-                    return Err((no_room, entry));
+                    return Err((no_room.of(weight), entry));
                 }
                 self.room.release(0, old_weight.saturating_sub(weight));
                 if self.queues.is_some() {

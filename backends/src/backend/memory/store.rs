@@ -34,7 +34,7 @@ use crate::error::{BackendResult, Failures};
 
 /// Enough that a million entries are swept in short steps and that threads seldom meet.
 const SHARDS: usize = 256;
-/// A bounded store has so few shards that each holds this many entries: the order of eviction is a shard's own.
+/// A bounded store has so few shards that each holds about this many entries, or one shard: the order of eviction is a shard's own.
 const ENTRIES_A_SHARD: usize = 512;
 /// How often the sweeper looks at all shards, in real time.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
@@ -149,11 +149,15 @@ impl Store {
     pub(super) fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         let (padded, place) = self.find(key)?;
         let now = self.clock.now();
-        let found = padded.shard.read().find_to_use(place).cloned();
-        let found = found.map(|entry| (entry.deadline(), entry));
+        // Both under the lock: a counter and its window are changed together.
+        let found = {
+            let shard = padded.shard.read();
+            let entry = shard.find_to_use(place);
+            entry.map(|entry| (entry.deadline(), Stored::from(entry.clone())))
+        };
         let live = found.filter(|(end, _)| now < *end);
         self.reads.count(live.is_some());
-        Ok(live.map(|(end, entry)| (entry.into(), expiry(end, now))))
+        Ok(live.map(|(end, stored)| (stored, expiry(end, now))))
     }
 
     pub(super) fn expiry(&self, key: &str) -> BackendResult<Option<Expiry>> {
@@ -175,7 +179,7 @@ impl Store {
         self.sweep_later(options.life);
         let now = self.clock.now();
         let rehash = |key: &[u8]| self.hash(key);
-        self.with_room(padded, Entry::new(key, value), |entry, removed| {
+        self.with_room(&[place], Entry::new(key, value), |entry, removed| {
             let mut shard = padded.shard.write();
             shard.write(place, entry, options, now, rehash, removed)
         })
@@ -195,7 +199,7 @@ impl Store {
         let rehash = |key: &[u8]| self.hash(key);
         let now = self.clock.now();
         let entry = Entry::new(to.key, to.value);
-        self.with_room(new_shard, entry, |entry, removed| {
+        self.with_room(&[new, old], entry, |entry, removed| {
             with_both(
                 &old_shard.shard,
                 &new_shard.shard,
@@ -236,14 +240,14 @@ impl Store {
         self.sweep_later(Life::In(ttl));
         let now = self.clock.now();
         let renewed = {
-            // Exclusive, so that of two that set an end neither undoes what the other did.
-            let shard = padded.shard.write();
+            // Shared with other readers: an end is only ever moved on here, and all else that sets one is exclusive.
+            let shard = padded.shard.read();
             let live = shard
                 .find_to_use(place)
                 .filter(|entry| entry.is_live(|| now));
             live.map(|entry| {
                 // Later than before: the shard's earliest end stays true.
-                entry.set_deadline(entry.deadline().max(now.after(ttl)));
+                entry.extend_deadline(now.after(ttl));
                 entry.clone()
             })
         };
@@ -262,7 +266,7 @@ impl Store {
         self.sweep_later(window);
         let now = self.clock.now();
         let rehash = |key: &[u8]| self.hash(key);
-        self.with_room(padded, (), |(), removed| {
+        self.with_room(&[place], (), |(), removed| {
             let mut shard = padded.shard.write();
             let counted = shard.increment_by(place, delta, window, now, rehash, removed);
             counted.map_err(|no_room| (no_room, ()))
@@ -303,7 +307,11 @@ impl Store {
         let Ok((padded, place)) = self.find(key) else {
             return;
         };
-        let refused = self.with_room(padded, Box::new(value), |value, _| {
+        if entry.kept().is_some() {
+            // Of another type or codec: the first one stays.
+            return;
+        }
+        let refused = self.with_room(&[place], Box::new(value), |value, _| {
             padded.shard.write().keep(place, entry, value)
         });
         // The user's to drop, and so after the lock.
@@ -390,10 +398,11 @@ impl Store {
         taken
     }
 
-    /// Tries until there is room for what is tried with, or none to be made.
+    /// Tries until there is room for what is tried with, or none to be made. What stands in `places`, of which the first is to be
+    /// written, isn't given up for it: the next try is to find what this one found.
     fn with_room<V, T>(
         &self,
-        own: &Padded,
+        places: &[Place<'_>],
         mut value: V,
         mut attempt: impl FnMut(V, &mut Removed) -> Result<T, (NoRoom, V)>,
     ) -> BackendResult<T> {
@@ -404,54 +413,71 @@ impl Store {
             match tried {
                 Ok(done) => return Ok(done),
                 Err((no_room, refused)) => {
-                    self.make_room(own, no_room)?;
+                    self.make_room(places, no_room)?;
                     value = refused;
                 }
             }
         }
     }
 
-    /// Makes room for an entry of the shard, which isn't locked, or says that the store is full.
-    fn make_room(&self, own: &Padded, needed: NoRoom) -> BackendResult<()> {
+    /// Makes room, or says that the store is full. Others may take what was made.
+    fn make_room(&self, places: &[Place<'_>], needed: NoRoom) -> BackendResult<()> {
         let Some(bounds) = &self.room.0 else {
             return Ok(());
         };
         if !bounds.could_have_room(needed) {
             return Err(bounds.full());
         }
-        match bounds.eviction {
-            Eviction::Off => self.sweep_what_is_due(),
-            Eviction::S3Fifo => while !bounds.has_room(needed) && self.evict(own, bounds) {},
-        }
-        if bounds.has_room(needed) {
+        let has_made = match bounds.eviction {
+            Eviction::Off => self.sweep_until(|| bounds.has_room(needed)),
+            Eviction::S3Fifo => self.evict(places, bounds),
+        };
+        if has_made || bounds.has_room(needed) {
             Ok(())
         } else {
             Err(bounds.full())
         }
     }
 
-    /// Gives up one entry, of the shard that needs the room unless that holds less than its share.
-    fn evict(&self, own: &Padded, bounds: &Bounds) -> bool {
+    /// Gives up one entry, of the shard that needs the room unless that holds less than its share, and says whether there was
+    /// one.
+    fn evict(&self, places: &[Place<'_>], bounds: &Bounds) -> bool {
         let share = bounds.entries() / self.shards.len();
         let evict = |padded: &Padded, least: usize| {
             let mut removed = Removed::new();
             let evicted = {
                 let mut shard = padded.shard.write();
-                shard.held() >= least.max(1) && shard.evict(self.clock.now(), &mut removed)
+                shard.held() >= least.max(1) && shard.evict(places, self.clock.now(), &mut removed)
             };
             self.dispose(removed);
             evicted
         };
-        let next = self.next_to_evict.fetch_add(1, Ordering::Relaxed);
-        let mut others =
-            (0..self.shards.len()).map(|i| &self.shards[(next + i) % self.shards.len()]);
-        evict(own, share) || others.any(|other| evict(other, 1))
+        places
+            .first()
+            .is_some_and(|place| evict(self.shard(place.hash), share))
+            || self.in_turn().any(|index| evict(&self.shards[index], 1))
     }
 
-    fn sweep_what_is_due(&self) {
-        for index in 0..self.shards.len() {
-            while self.sweep_step(index).0 {}
+    /// Looks for what has ended until `is_enough`, and says whether it was.
+    fn sweep_until(&self, is_enough: impl Fn() -> bool) -> bool {
+        for index in self.in_turn() {
+            // Most often nothing is due: a look keeps no reader out.
+            let mut may_have_more = self.shards[index].shard.read().is_due(self.clock.now());
+            while may_have_more {
+                may_have_more = self.sweep_step(index).0;
+                if is_enough() {
+                    return true;
+                }
+            }
         }
+        false
+    }
+
+    /// Returns the numbers of all shards, from another one on at each call.
+    fn in_turn(&self) -> impl Iterator<Item = usize> {
+        let count = self.shards.len();
+        let next = self.next_to_evict.fetch_add(1, Ordering::Relaxed);
+        (0..count).map(move |index| next.wrapping_add(index) % count)
     }
 
     /// Looks at a part of a shard for what has ended. Says whether there may be more, and how much the shard held.
@@ -479,10 +505,14 @@ impl Store {
     fn find<'k>(&self, key: &'k str) -> BackendResult<(&Padded, Place<'k>)> {
         self.limits.check_key(key)?;
         let hash = self.hash(key.as_bytes());
+        Ok((self.shard(hash), Place { key, hash }))
+    }
+
+    #[inline(always)]
+    fn shard(&self, hash: u64) -> &Padded {
         // hashbrown tells entries apart by the top bits and places them by the low ones: these are neither. There are as
         // many shards as a power of two.
-        let index = (hash >> 40) as usize & (self.shards.len() - 1);
-        Ok((&self.shards[index], Place { key, hash }))
+        &self.shards[(hash >> 40) as usize & (self.shards.len() - 1)]
     }
 
     /// The bytes alone, without their length, which the hasher mixes in itself.
