@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fred::prelude::{ClientLike, KeysInterface, LuaInterface};
 use futures::future::join_all;
 use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
@@ -70,6 +71,7 @@ struct Bench {
     default: MultiplexedConnection,
     nodelay: MultiplexedConnection,
     manager: ConnectionManager,
+    fred: fred::clients::Client,
     keys: Arc<[String]>,
 }
 
@@ -77,6 +79,7 @@ const OURS: &str = "ours, typed";
 const DEFAULT: &str = "redis-rs";
 const NODELAY: &str = "redis-rs, TCP_NODELAY";
 const MANAGER: &str = "redis-rs ConnectionManager";
+const FRED: &str = "fred";
 const CEILING: &str = "redis-benchmark -P 16";
 /// How many keys there are.
 const KEYS: usize = 10_000;
@@ -91,7 +94,7 @@ impl Bench {
         let runtime = builder.worker_threads(workers).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let client = Client::open(server.url()).expect("a URL");
-        let (ours, default, nodelay, manager) = runtime.block_on(async {
+        let (ours, default, nodelay, manager, fred) = runtime.block_on(async {
             let config = AsyncConnectionConfig::new();
             let tcp = TcpSettings::default().set_nodelay(true);
             let nodelay = Client::open(client.get_connection_info().clone().set_tcp_settings(tcp));
@@ -109,6 +112,7 @@ impl Bench {
                 ConnectionManager::new(client.clone())
                     .await
                     .expect("the server"),
+                fred_client(&server.url()).await,
             )
         });
         let sessions: Vec<Session> = (0..KEYS).map(session).collect();
@@ -122,6 +126,7 @@ impl Bench {
             default,
             nodelay,
             manager,
+            fred,
             keys: (0..KEYS)
                 .map(|index| format!("reinhardt:{}", Session::key(id(index))))
                 .collect(),
@@ -138,6 +143,7 @@ impl Bench {
             cases.case(DEFAULT, || self.raw(name, tasks, &self.default));
             cases.case(NODELAY, || self.raw(name, tasks, &self.nodelay));
             cases.case(MANAGER, || self.raw(name, tasks, &self.manager));
+            cases.case(FRED, || self.fred(name, tasks));
             if name == "get" && self.workers == 2 {
                 cases.case(CEILING, || self.ceiling());
             }
@@ -218,6 +224,42 @@ impl Bench {
                         let mut script = window.key(format!("raw:{index}"));
                         let script = script.arg(60_000);
                         let count = script.invoke_async::<i64>(&mut connection);
+                        count.await.expect("an answer");
+                    }
+                })
+            }
+        }
+    }
+
+    fn fred(&self, name: &str, tasks: usize) -> f64 {
+        let (client, keys) = (self.fred.clone(), self.keys.clone());
+        match name {
+            "get" => self.rate(tasks, move |index| {
+                let (client, keys) = (client.clone(), keys.clone());
+                async move {
+                    let bytes: bytes::Bytes = client.get(&keys[index]).await.expect("an answer");
+                    let _: Session = Cbor::decode(&bytes).expect("a session");
+                }
+            }),
+            "save" => self.rate(tasks, move |index| {
+                let (client, keys) = (client.clone(), keys.clone());
+                async move {
+                    let bytes = Cbor::encode(&session(index)).expect("bytes");
+                    let ends = Some(fred::types::Expiration::PX(1_800_000));
+                    let bytes = bytes.as_slice();
+                    let set = client.set::<(), _, _>(&keys[index], bytes, ends, None, false);
+                    set.await.expect("an answer");
+                }
+            }),
+            _ => {
+                let hash: Arc<str> = Script::new(WINDOW).get_hash().into();
+                let load = client.script_load::<String, _>(WINDOW);
+                self.runtime.block_on(load).expect("an answer");
+                self.rate(tasks, move |index| {
+                    let (client, hash) = (client.clone(), hash.clone());
+                    async move {
+                        let key = format!("fred:{index}");
+                        let count = client.evalsha::<i64, _, _, _>(&*hash, key, 60_000);
                         count.await.expect("an answer");
                     }
                 })
@@ -347,6 +389,14 @@ const PING: &str = "slowest PING";
 const OPERATIONS: usize = 200_000;
 const WINDOW: &str = "local n = redis.call('INCRBY', KEYS[1], 1) \
     if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n";
+
+async fn fred_client(url: &str) -> fred::clients::Client {
+    let config = fred::types::config::Config::from_url(url).expect("a URL");
+    let client = fred::types::Builder::from_config(config).build();
+    let client = client.expect("settings");
+    client.init().await.expect("the server");
+    client
+}
 
 fn id(index: usize) -> String {
     format!("{index:016}")
