@@ -10,7 +10,8 @@ pub struct MemoryStats {
     pub entries: usize,
     /// How many bytes they count for: keys, values, what is kept decoded, and 72 bytes an entry besides.
     pub bytes: usize,
-    /// How many reads of a value found one (`get`, `get_many`, `get_with_ttl`, `take` and what is built on them).
+    /// How many reads of a value found one (`get`, `get_many`, `get_with_ttl`, `take` and what is built on them). Look-ups are
+    /// counted, not calls: `get_or_set_with` looks twice before it computes, and a keyspace with older versions looks for each.
     pub hits: u64,
     /// How many reads of a value found none.
     pub misses: u64,

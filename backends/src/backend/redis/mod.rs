@@ -39,11 +39,12 @@ const RESTARTS: usize = 8;
 /// # Guarantees
 ///
 /// * Every key is `namespace:key`; nothing outside of the namespace is read or written.
-/// * Every operation on one key is one command or one script: one round trip, one atomic step. A `get` while others are
-///   under way may share an `MGET` with them and takes two round trips if it finds nothing, so that it answers as it
-///   would by itself. `get_many`, `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. Calls other than a `get` are sent in
-///   the order in which they were first polled.
+/// * Every operation on one key is one command or one script: one round trip, one atomic step. Calls that are made at the
+///   same time go out together: `get`s as one `MGET`, increments as one script, up to some hundred a command, each with the
+///   answer that it would have by itself. A `get` that finds nothing in an `MGET` takes a second round trip for that.
+///   `get_many`, `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
+/// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. What goes out together has no order;
+///   a call that begins after another one was answered sees what that one did.
 /// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it fails with `Timeout`.
 ///   It holds for a call on one key as a whole; `scan`, `clear` and calls on more than 1,000 keys are several. The limit is
 ///   in real time and no timer on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
@@ -61,7 +62,8 @@ const RESTARTS: usize = 8;
 ///
 /// # Cancel safety
 ///
-/// A dropped call may have been sent. It is one atomic step on the server, so it has its whole effect or none.
+/// A dropped call may have been sent. It is one atomic step on the server, so it has its whole effect or none; one that wasn't
+/// sent yet never is.
 ///
 /// # Examples
 ///

@@ -71,6 +71,8 @@ struct Shared {
 struct Queue {
     calls: VecDeque<Arc<Call>>,
     bytes: usize,
+    /// Whether somebody waits for room.
+    is_short: bool,
     /// Set while the task sleeps.
     task: Option<Waker>,
     end: Option<End>,
@@ -111,11 +113,11 @@ impl Wire {
     ///
     /// A dropped future leaves a call that wasn't sent unsent.
     pub(super) async fn exchange(&self, call: &Arc<Call>) -> Result<Reply, Lost> {
-        let answer = call.answer();
         loop {
             let room = self.shared.room.notified();
             match self.shared.push(call) {
-                Queued::Yes => return answer.await,
+                // From here on nobody but the task has the call: who leaves now says so.
+                Queued::Yes => return call.answer().await,
                 Queued::NoRoom => room.await,
                 Queued::Ended => return Err(Lost),
             }
@@ -163,6 +165,7 @@ impl Shared {
             let is_full =
                 queue.bytes + call.length() > QUEUE_BYTES || queue.calls.len() >= QUEUE_CALLS;
             if is_full && !queue.calls.is_empty() {
+                queue.is_short = true;
                 return Queued::NoRoom;
             }
             queue.bytes += call.length();
@@ -288,16 +291,16 @@ impl Task {
         if self.taken.is_empty() {
             let mut queue = self.shared.queue.lock();
             std::mem::swap(&mut queue.calls, &mut self.taken);
-            let was_full = queue.bytes > QUEUE_BYTES / 2 || self.taken.len() > QUEUE_CALLS / 2;
             queue.bytes = 0;
+            let was_short = std::mem::take(&mut queue.is_short);
             drop(queue);
+            if was_short {
+                self.shared.room.notify_waiters();
+            }
             if !self.taken.is_empty() {
                 self.answered = 0;
                 self.seen = 0;
                 self.half = SMALL.max(self.taken.len() / 2);
-            }
-            if was_full {
-                self.shared.room.notify_waiters();
             }
         }
         let asked_again = std::mem::take(&mut self.asked_again);
@@ -616,5 +619,155 @@ impl Input {
             }
             Err(NoReply::Malformed) => Err(End::Malformed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::super::resp::{Argument, Command};
+    use super::*;
+
+    fn wire() -> (Wire, DuplexStream) {
+        let (ours, theirs) = duplex(1 << 16);
+        (Wire::start(Box::new(ours)), theirs)
+    }
+
+    fn get(key: &str) -> Arc<Call> {
+        Call::new(Request::Get(Argument::new(key)))
+    }
+
+    fn echo(text: &str) -> Arc<Call> {
+        Call::new(Request::One(Command::new("ECHO").arg(text)))
+    }
+
+    async fn receive(server: &mut DuplexStream, expected: &str) {
+        let mut received = vec![0; expected.len()];
+        server.read_exact(&mut received).await.unwrap();
+        assert_eq!(String::from_utf8(received).unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_come_byte_by_byte() {
+        let (wire, mut server) = wire();
+        let call = echo("hi");
+        let answered = async {
+            receive(&mut server, "*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n").await;
+            for byte in b"$2\r\nhi\r\n" {
+                server.write_all(&[*byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let (reply, ()) = tokio::join!(wire.exchange(&call), answered);
+        assert_eq!(reply.unwrap(), Reply::Bytes((&b"hi"[..]).into()));
+    }
+
+    #[tokio::test]
+    async fn reads_are_merged_and_what_was_nil_is_asked_again() {
+        let (wire, mut server) = wire();
+        let calls = ["a", "b", "c", "d"].map(get);
+        let replies = join_all(calls.iter().map(|call| wire.exchange(call)));
+        let answered = async {
+            let keys = ["a", "b", "c", "d"]
+                .map(|key| format!("$1\r\n{key}\r\n"))
+                .concat();
+            receive(&mut server, &format!("*5\r\n$4\r\nMGET\r\n{keys}")).await;
+            server
+                .write_all(b"*4\r\n$1\r\n1\r\n$-1\r\n$1\r\n3\r\n$1\r\n4\r\n")
+                .await
+                .unwrap();
+            receive(&mut server, "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n").await;
+            server.write_all(b"-WRONGTYPE x\r\n").await.unwrap();
+        };
+        let (replies, ()) = tokio::join!(replies, answered);
+        let replies: Vec<Reply> = replies.into_iter().map(Result::unwrap).collect();
+        assert_eq!(replies[1], Reply::Error("WRONGTYPE x".into()));
+        assert_eq!(replies[3], Reply::Bytes((&b"4"[..]).into()));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_before_his_turn_sends_nothing() {
+        let (wire, mut server) = wire();
+        let (left, stays) = (echo("left"), echo("stays"));
+        {
+            let mut leaving = Box::pin(wire.exchange(&left));
+            assert!((&mut leaving).now_or_never().is_none());
+        }
+        assert!(!left.was_sent());
+        let answered = async {
+            receive(&mut server, "*2\r\n$4\r\nECHO\r\n$5\r\nstays\r\n").await;
+            server.write_all(b"+OK\r\n").await.unwrap();
+        };
+        let (reply, ()) = tokio::join!(wire.exchange(&stays), answered);
+        assert_eq!(reply.unwrap(), Reply::Status);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_met_a_connection_that_has_ended_can_be_sent_by_another() {
+        let (wire, server) = wire();
+        drop(server);
+        while !wire.is_lost() {
+            tokio::task::yield_now().await;
+        }
+        let call = echo("hi");
+        assert!(wire.exchange(&call).await.is_err());
+        assert!(!call.was_sent());
+        assert!(matches!(call.take_request(), Request::One(_)));
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_and_not_answered_is_lost_and_says_so() {
+        let (wire, mut server) = wire();
+        let calls = [echo("one"), echo("two")];
+        let replies = join_all(calls.iter().map(|call| wire.exchange(call)));
+        let answered = async {
+            for text in ["one", "two"] {
+                receive(
+                    &mut server,
+                    &format!("*2\r\n$4\r\nECHO\r\n$3\r\n{text}\r\n"),
+                )
+                .await;
+            }
+            server.write_all(b"+OK\r\nHTTP/1.1 400\r\n").await.unwrap();
+        };
+        let (replies, ()) = tokio::join!(replies, answered);
+        assert!(replies[0].is_ok() && replies[1].is_err());
+        assert!(calls[1].was_sent());
+        assert_eq!(wire.end(), Some(End::Malformed));
+    }
+
+    #[tokio::test]
+    async fn a_call_without_room_in_the_queue_waits_for_it() {
+        let (wire, mut server) = wire();
+        let (small, large) = (echo("small"), echo(&"x".repeat(QUEUE_BYTES)));
+        let replies = async { tokio::join!(wire.exchange(&small), wire.exchange(&large)) };
+        let answered = async {
+            let mut left = "*2\r\n$4\r\nECHO\r\n$5\r\nsmall\r\n".len() + QUEUE_BYTES + 24;
+            let mut buffer = vec![0; 1 << 16];
+            while left > 100 {
+                left -= server.read(&mut buffer).await.unwrap();
+            }
+            server.write_all(b"+OK\r\n+OK\r\n").await.unwrap();
+        };
+        let ((first, second), ()) = tokio::join!(replies, answered);
+        assert!(first.is_ok() && second.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_the_server_tells_unasked_is_nobodys_answer() {
+        let (wire, mut server) = wire();
+        let call = echo("hi");
+        let answered = async {
+            receive(&mut server, "*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n").await;
+            server
+                .write_all(b">2\r\n+invalidate\r\n*0\r\n|1\r\n+k\r\n+v\r\n:7\r\n")
+                .await
+                .unwrap();
+        };
+        let (reply, ()) = tokio::join!(wire.exchange(&call), answered);
+        assert_eq!(reply.unwrap(), Reply::Integer(7));
     }
 }
