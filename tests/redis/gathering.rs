@@ -1,10 +1,12 @@
-//! Reads that are gathered: they answer as single ones do, whatever happens to the batch.
+//! Calls that are gathered: they are answered as single ones are, whatever happens to the batch.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{FutureExt, StreamExt, stream};
-use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
+use reinhardt_backends::{Backend, ErrorKind, Expiry, RedisBackend};
 use reinhardt_backends_tests::{Proxy, Server};
 
 use super::{BRIEF, builder, connect, recovered};
@@ -48,6 +50,130 @@ async fn many_callers_share_commands() {
     let commands = executed(&server, "get") + executed(&server, "mget");
     assert!(commands < 100, "{commands} commands for 1,000 reads");
     assert_eq!(executed(&server, "exists"), 0);
+}
+
+#[tokio::test]
+async fn increments_made_together_share_scripts_and_each_has_its_own_sum() {
+    let server = Server::start();
+    let backend = connect(&server.url()).await;
+    let minute = Some(Duration::from_secs(60));
+    // Makes the script known.
+    backend.increment("k0", minute).await.unwrap();
+    let before = executed(&server, "evalsha");
+    let keys: Vec<String> = (0..200).map(|index| format!("k{}", index % 50)).collect();
+    let calls = keys.iter().map(|key| backend.increment_by(key, 3, minute));
+    let mut sums = HashMap::<&str, Vec<i64>>::new();
+    for (key, counted) in keys.iter().zip(join_all(calls).await) {
+        let counted = counted.unwrap();
+        assert!(matches!(counted.expiry, Expiry::In(left) if left <= Duration::from_secs(60)));
+        sums.entry(key).or_default().push(counted.value);
+    }
+    for (key, mut sums) in sums {
+        sums.sort_unstable();
+        let begin = i64::from(key == "k0");
+        assert_eq!(sums, [begin + 3, begin + 6, begin + 9, begin + 12], "{key}");
+    }
+    let scripts = executed(&server, "evalsha") - before;
+    assert!(scripts < 50, "{scripts} scripts for 200 increments");
+}
+
+#[tokio::test]
+async fn an_increment_that_fails_among_others_fails_its_own_caller() {
+    let server = Server::on_tcp();
+    server.command("ACL SETUSER app on >secret ~reinhardt:open:* +@all");
+    server.command("RPUSH reinhardt:open:list 1");
+    let admin = connect(&server.url()).await;
+    admin.set("open:text", "text", None).await.unwrap();
+    admin.set("open:full", i64::MAX, None).await.unwrap();
+    let backend = connect(&format!("redis://app:secret@127.0.0.1:{}", server.port())).await;
+    for with_forbidden in [false, true] {
+        let mut keys = vec!["open:list", "open:text", "open:full"];
+        if with_forbidden {
+            keys.push("closed:key");
+        }
+        let names: Vec<String> = (0..40).map(|index| format!("open:{index}")).collect();
+        keys.extend(names.iter().map(String::as_str));
+        let calls = keys.iter().map(|key| backend.increment(key, None));
+        for (key, counted) in keys.iter().zip(join_all(calls).await) {
+            match *key {
+                "open:list" | "open:text" => {
+                    assert_eq!(counted.unwrap_err().kind(), ErrorKind::WrongType);
+                }
+                "open:full" => assert_eq!(counted.unwrap_err().kind(), ErrorKind::Overflow),
+                "closed:key" => {
+                    let error = counted.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Denied);
+                    assert!(!error.outcome_unknown());
+                }
+                // Counted once a round, whatever happened to the script that was shared.
+                _ => assert_eq!(counted.unwrap(), 1 + i64::from(with_forbidden), "{key}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_script_that_the_server_forgets_counts_nothing_twice() {
+    let server = Arc::new(Server::start());
+    let backend = connect(&server.url()).await;
+    let tasks = (0..32).map(|_| {
+        let backend = backend.clone();
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                backend.increment("hits", None).await.unwrap();
+            }
+        })
+    });
+    let tasks: Vec<_> = tasks.collect();
+    let forgetful = server.clone();
+    let forgets = std::thread::spawn(move || {
+        for _ in 0..20 {
+            forgetful.command("SCRIPT FLUSH");
+        }
+    });
+    for task in join_all(tasks).await {
+        task.unwrap();
+    }
+    forgets.join().unwrap();
+    assert_eq!(backend.get::<i64>("hits").await.unwrap(), Some(3_200));
+}
+
+#[tokio::test]
+async fn sums_are_exact_alone_and_among_others() {
+    let server = Server::start();
+    let backend = connect(&server.url()).await;
+    let limit = 1_i64 << 53;
+    let cases = [
+        (limit - 1, 1),
+        (limit, 1),
+        (limit + 1, -1),
+        (-limit, -1),
+        (i64::MAX - 1, 1),
+        (i64::MIN + 1, -1),
+        (0, i64::MIN),
+        (-1, i64::MAX),
+    ];
+    for alone in [true, false] {
+        for (index, (start, _)) in cases.iter().enumerate() {
+            backend.set(&index.to_string(), *start, None).await.unwrap();
+        }
+        let keys: Vec<String> = (0..cases.len()).map(|index| index.to_string()).collect();
+        let calls = keys.iter().zip(cases);
+        let calls = calls.map(|(key, (_, delta))| backend.increment_by(key, delta, None));
+        let counted = match alone {
+            true => {
+                let mut all = Vec::new();
+                for call in calls {
+                    all.push(call.await);
+                }
+                all
+            }
+            false => join_all(calls).await,
+        };
+        for ((start, delta), counted) in cases.into_iter().zip(counted) {
+            assert_eq!(counted.unwrap().value, start + delta, "{start} and {delta}");
+        }
+    }
 }
 
 #[tokio::test]
