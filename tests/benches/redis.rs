@@ -135,7 +135,7 @@ impl Bench {
 
     /// Measures one operation with so many tasks at once, all clients in turn.
     fn sweep(&self, name: &str, what: &str, rounds: usize) -> Sweep {
-        let title = format!("{what}, {} worker threads", self.workers);
+        let title = format!("{what}, {}", self.threads());
         let mut sweep = Sweep::new(&title, Unit::Rate).ratios_to(DEFAULT);
         for tasks in TASKS {
             let mut cases = Cases::new();
@@ -163,6 +163,13 @@ impl Bench {
             }
         }
         sweep
+    }
+
+    fn threads(&self) -> String {
+        match self.workers {
+            1 => "one worker thread".to_string(),
+            workers => format!("{workers} worker threads"),
+        }
     }
 
     fn typed(&self, name: &str, tasks: usize) -> f64 {
@@ -343,7 +350,7 @@ impl Bench {
                 timed(500, begun)
             })
         });
-        let title = format!("R3: get_many of {MANY}, {} worker threads", self.workers);
+        let title = format!("R3: get_many of {MANY}, {}", self.threads());
         Table::new(&title, Unit::Time, cases.measure(rounds))
             .ratios_to("MGET + decode")
             .goal("MGET + decode", AtLeast(0.9), "get_many")
