@@ -20,6 +20,17 @@ macro_rules! direct {
 }
 pub(crate) use direct;
 
+/// Writes an encoded value, as [`direct`] calls.
+macro_rules! write_direct {
+    ($backend:ident, $key:expr, $encoded:ident, $options:expr) => {
+        match $backend.in_process() {
+            Some(backend) => backend.write_from($key, $encoded.as_buffer(), $options),
+            None => $backend.write($key, &$encoded, $options).await,
+        }
+    };
+}
+pub(crate) use write_direct;
+
 pub(crate) async fn get_stored<B: Backend + ?Sized>(
     backend: &B,
     key: &str,

@@ -38,6 +38,21 @@ pub trait InProcess: Send + Sync {
     /// As [`Backend::write`](super::Backend::write).
     fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool>;
 
+    /// Does what [`write`](Self::write) does with the value in `buffer`, and may leave anything in there: what is kept can
+    /// be put together in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Backend::write`](super::Backend::write).
+    fn write_from(
+        &self,
+        key: &str,
+        buffer: &mut Vec<u8>,
+        options: Write<'_>,
+    ) -> BackendResult<bool> {
+        self.write(key, buffer, options)
+    }
+
     /// Adds `delta` to the counter under `key`.
     ///
     /// # Errors
@@ -79,6 +94,10 @@ impl fmt::Debug for Shared {
 
 /// A decoded value that is kept beside the bytes that it was decoded from.
 #[derive(Clone)]
+#[cfg_attr(
+    not(feature = "memory"),
+    expect(dead_code, reason = "the memory backend alone keeps values")
+)]
 pub struct Kept {
     value: Arc<dyn Any + Send + Sync>,
     /// Stands for its type and the codec that decoded it: another one could read other things from the same bytes.
@@ -102,6 +121,7 @@ impl Kept {
     }
 
     /// Returns the value, if it was decoded as what `of` stands for.
+    #[cfg(feature = "memory")]
     #[inline]
     pub(crate) fn value(&self, of: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
         (self.of == of).then_some(&self.value)

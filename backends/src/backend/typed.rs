@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::direct::direct;
+use super::direct::{direct, write_direct};
 use super::life::{Expiry, Life};
 use super::stored::Stored;
 use super::{Backend, Condition, NewEntry, Write};
-use crate::codec::{Decode, Encode};
+use crate::codec::{Decode, Encode, Encoded};
 use crate::error::{BackendResult, Failures};
 
 pub(crate) async fn get<B: Backend + ?Sized, V: Decode>(
@@ -53,10 +53,13 @@ pub(crate) fn write<'b, 'k, 'c, B: Backend + ?Sized, V: Encode + ?Sized>(
     condition: Condition<'c>,
     life: Life,
 ) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, 'k, 'c, B, V> {
-    let encoded = value.encode();
+    let encoded = value.encode().map(Encoded::from);
     async move {
         let options = Write::new(life).when(condition);
-        direct!(backend.write(key, &encoded?, options))
+        match encoded {
+            Ok(mut encoded) => write_direct!(backend, key, encoded, options),
+            Err(error) => Err(error),
+        }
     }
 }
 

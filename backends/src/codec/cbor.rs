@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bytes::{self, Bytes};
+use super::encoded::buffer;
 use super::reader::{BYTES, NEGATIVE, POSITIVE, Reader, Wire};
 use super::{Codec, decimal, refused, undecodable};
 use crate::error::BackendResult;
@@ -22,7 +23,7 @@ impl Codec for Cbor {
         if let Some(bytes) = bytes::collect(value) {
             return Ok(encode_bytes(&bytes));
         }
-        let mut encoded = Vec::with_capacity(128);
+        let mut encoded = buffer();
         ciborium::into_writer(value, &mut encoded).map_err(|_| refused::<T>())?;
         if let Some(integer) = as_integer(&encoded) {
             encoded.clear();

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::encoded::buffer;
 use super::{Codec, raw_api, refused, undecodable};
 use crate::error::BackendResult;
 
@@ -37,7 +38,9 @@ impl Codec for Json {
     const FIELDS_BY_NAME: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        serde_json::to_vec(value).map_err(|_| refused::<T>())
+        let mut encoded = buffer();
+        serde_json::to_writer(&mut encoded, value).map_err(|_| refused::<T>())?;
+        Ok(encoded)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {

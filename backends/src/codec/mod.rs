@@ -32,6 +32,7 @@ mod cbor;
 mod decimal;
 #[cfg(feature = "postcard")]
 mod depth;
+mod encoded;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "postcard")]
@@ -47,6 +48,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 pub use cbor::Cbor;
 pub use decimal::parse_integer;
+pub(crate) use encoded::Encoded;
 #[cfg(feature = "json")]
 pub use json::Json;
 #[cfg(feature = "postcard")]

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::depth::Limited;
+use super::encoded::buffer;
 use super::{Codec, raw_api, refused, undecodable};
 use crate::error::BackendResult;
 
@@ -36,7 +37,9 @@ impl Codec for Postcard {
     const NAME: &'static str = "postcard";
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        postcard::to_extend(value, vec![MARKER]).map_err(|_| refused::<T>())
+        let mut encoded = buffer();
+        encoded.push(MARKER);
+        postcard::to_extend(value, encoded).map_err(|_| refused::<T>())
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {

@@ -124,12 +124,15 @@ impl<'a> SegmentWriter<'a> {
 /// Says whether all bytes are of those in ids, which are never escaped: letters, digits, `-`, `.`, `/` and `_`.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
-    // The last bytes may be looked at twice, so that none is by itself.
-    match (text.last_chunk::<16>(), text.last_chunk::<8>()) {
-        (Some(last), _) => text.as_chunks::<16>().0.iter().all(all_plain) && all_plain(last),
+    let (chunks, rest) = text.as_chunks::<16>();
+    // Where there are enough of them, the last bytes are looked at together with some before them, and not one by one.
+    let is_rest_plain = match (text.last_chunk::<16>(), text.last_chunk::<8>()) {
+        _ if rest.is_empty() => true,
+        (Some(last), _) => all_plain(last),
         (None, Some(last)) => text.first_chunk::<8>().is_some_and(all_plain) && all_plain(last),
         (None, None) => text.iter().all(is_plain_byte),
-    }
+    };
+    is_rest_plain && chunks.iter().all(all_plain)
 }
 
 /// Without a branch a byte, so that it is done for all of them at once.

@@ -11,9 +11,9 @@ use super::key::Key;
 use super::update::write_if_present;
 use super::versions::Places;
 use super::{Entry, Keyspace, Valued};
-use crate::backend::direct::{self, direct};
+use crate::backend::direct::{self, direct, write_direct};
 use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
-use crate::codec::Codec;
+use crate::codec::{Codec, Encoded};
 use crate::error::{BackendResult, ErrorKind};
 
 /// What an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String` and `&[U]` for `Vec<U>`.
@@ -92,7 +92,8 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    write::<K, B>(backend, key, value.encode::<K::Codec>(), K::INFO.new_life())
+    let encoded = value.encode::<K::Codec>();
+    write::<K, B>(backend, key, encoded.map(Encoded::from), K::INFO.new_life())
 }
 
 /// Stores a value for another time than the keyspace's own.
@@ -111,7 +112,8 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    write::<K, B>(backend, key, value.encode::<K::Codec>(), Life::In(ttl))
+    let encoded = value.encode::<K::Codec>();
+    write::<K, B>(backend, key, encoded.map(Encoded::from), Life::In(ttl))
 }
 
 /// Stores a value if there is no live entry, and says whether it did.
@@ -125,7 +127,7 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    let encoded = value.encode::<K::Codec>();
+    let encoded = value.encode::<K::Codec>().map(Encoded::from);
     async move {
         let encoded = encoded?;
         let places = Places::of::<K>(&key);
@@ -150,7 +152,7 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    let encoded = value.encode::<K::Codec>();
+    let encoded = value.encode::<K::Codec>().map(Encoded::from);
     async move {
         let places = Places::of::<K>(&key);
         write_if_present(backend, &places, &encoded?, K::INFO.new_life()).await
@@ -379,7 +381,7 @@ where
 fn write<'b, K, B>(
     backend: &'b B,
     key: Key,
-    encoded: BackendResult<Vec<u8>>,
+    encoded: BackendResult<Encoded>,
     life: Life,
 ) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B>
 where
@@ -387,10 +389,13 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        direct!(backend.write(&key, &encoded?, Write::new(life)))?;
+        let written = match encoded {
+            Ok(mut encoded) => write_direct!(backend, &key, encoded, Write::new(life)),
+            Err(error) => Err(error),
+        };
         // Known when it is compiled, so that most keyspaces do without the rest.
-        if K::INFO.migrates.is_none() {
-            return Ok(());
+        if K::INFO.migrates.is_none() || written.is_err() {
+            return written.map(drop);
         }
         let removed = remove_all_older::<K, B>(backend, &key).await;
         removed.map(drop).map_err(|error| error.after(true))

@@ -1,7 +1,6 @@
 //! An entry in one allocation: its key, its bytes, and what may change while readers hold it.
 
 use std::any::TypeId;
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
@@ -13,6 +12,8 @@ use crate::backend::in_process::{Kept, Shared};
 use crate::codec::parse_integer;
 
 /// A shared handle of one entry. Key and bytes never change: who writes puts another entry in its place.
+///
+/// The key stands behind the bytes, so that an entry is copied from the buffer that the value was encoded into.
 ///
 /// One word in a table and one block on the heap, so that a look-up touches few cache lines.
 #[derive(Clone)]
@@ -37,8 +38,6 @@ enum Content {
 
 /// What an entry costs besides its key and its bytes: header, place in the table, and what the allocator adds.
 const OVERHEAD: usize = 72;
-/// The size up to which a thread keeps its buffer, in bytes.
-const BUFFERED: usize = 16 * 1024;
 /// The bits of a mark that count uses.
 const USES: u32 = 0b11;
 
@@ -47,10 +46,21 @@ impl Entry {
     pub(super) fn new(key: &str, value: &[u8]) -> Self {
         match parse_integer(value) {
             Some(integer) => Self::counter(key, integer),
-            None => joined(key.as_bytes(), value, |bytes| {
-                Self::build(key, Content::Bytes(OnceBox::new()), bytes)
-            }),
+            None => Self::of_bytes(key, &[value, key.as_bytes()].concat()),
         }
+    }
+
+    /// Makes an entry of the value in a buffer, to which it adds the key.
+    pub(super) fn from_buffer(key: &str, buffer: &mut Vec<u8>) -> Self {
+        if let Some(integer) = parse_integer(buffer) {
+            return Self::counter(key, integer);
+        }
+        buffer.extend_from_slice(key.as_bytes());
+        Self::of_bytes(key, buffer)
+    }
+
+    fn of_bytes(key: &str, bytes: &[u8]) -> Self {
+        Self::build(key, Content::Bytes(OnceBox::new()), bytes)
     }
 
     pub(super) fn counter(key: &str, integer: i64) -> Self {
@@ -67,13 +77,22 @@ impl Entry {
         Self(ThinArc::from_header_and_slice(header, bytes))
     }
 
+    #[inline]
     pub(super) fn key(&self) -> &[u8] {
-        &self.0.slice[..self.header().key_length as usize]
+        self.parts().1
     }
 
     /// Returns the bytes; none if it is a counter.
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0.slice[self.header().key_length as usize..]
+        self.parts().0
+    }
+
+    /// The bytes and the key.
+    #[inline]
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let key = self.header().key_length as usize;
+        self.0.slice.split_at(self.0.slice.len() - key)
     }
 
     /// Returns the counter, if it is one.
@@ -183,22 +202,6 @@ impl Entry {
     fn header(&self) -> &Header {
         &self.0.header.header
     }
-}
-
-/// Lays key and value side by side, up to a size in a buffer that the thread uses again and again.
-fn joined<T>(key: &[u8], value: &[u8], use_bytes: impl FnOnce(&[u8]) -> T) -> T {
-    thread_local! {
-        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    if key.len() + value.len() > BUFFERED {
-        return use_bytes(&[key, value].concat());
-    }
-    BUFFER.with_borrow_mut(|buffer| {
-        buffer.clear();
-        buffer.extend_from_slice(key);
-        buffer.extend_from_slice(value);
-        use_bytes(buffer)
-    })
 }
 
 /// Shows lengths and never key or bytes, which may be secrets.

@@ -113,6 +113,15 @@ impl InProcess for Arc<Store> {
         Store::write(self, key, value, options)
     }
 
+    fn write_from(
+        &self,
+        key: &str,
+        buffer: &mut Vec<u8>,
+        options: Write<'_>,
+    ) -> BackendResult<bool> {
+        Store::write_from(self, key, buffer, options)
+    }
+
     fn increment_by(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
         Store::increment_by(self, key, delta, ttl)
     }

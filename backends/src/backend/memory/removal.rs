@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::entry::Entry;
 use crate::backend::stored::Stored;
 
@@ -36,7 +34,28 @@ pub struct Removal<'a> {
 pub(super) type Listener = Arc<dyn Fn(&Removal<'_>) + Send + Sync>;
 
 /// Entries that have left a shard, to be dropped after its lock: what they decode to is the user's to drop.
-pub(super) type Removed = SmallVec<[(Entry, Cause); 1]>;
+#[derive(Debug, Default)]
+pub(super) enum Removed {
+    #[default]
+    None,
+    /// All that most calls remove: without room on the heap.
+    One(Entry, Cause),
+    Many(Vec<(Entry, Cause)>),
+}
+
+impl Removed {
+    pub(super) fn push(&mut self, entry: Entry, cause: Cause) {
+        match self {
+            Self::None => *self = Self::One(entry, cause),
+            Self::Many(all) => all.push((entry, cause)),
+            Self::One(..) => {
+                if let Self::One(first, why) = std::mem::take(self) {
+                    *self = Self::Many(vec![(first, why), (entry, cause)]);
+                }
+            }
+        }
+    }
+}
 
 impl Removal<'_> {
     /// Returns the bytes that the entry held.
@@ -55,17 +74,26 @@ impl fmt::Debug for Removal<'_> {
 }
 
 /// Tells the listener, if there is one, of what has left, and drops it.
+#[inline]
 pub(super) fn dispose(removed: Removed, listener: Option<&Listener>) {
-    let Some(listener) = listener else { return };
-    for (entry, cause) in removed {
+    if let Some(listener) = listener {
+        tell(removed, listener);
+    }
+}
+
+fn tell(removed: Removed, listener: &Listener) {
+    let tell = |entry: Entry, cause| {
         // Keys are made of `str`, and checking that costs little beside a listener.
-        let Ok(key) = std::str::from_utf8(entry.key()) else {
-            continue;
-        };
-        listener(&Removal {
-            key,
-            cause,
-            entry: &entry,
-        });
+        if let Ok(key) = std::str::from_utf8(entry.key()) {
+            let entry = &entry;
+            listener(&Removal { key, cause, entry });
+        }
+    };
+    match removed {
+        Removed::None => {}
+        Removed::One(entry, cause) => tell(entry, cause),
+        Removed::Many(all) => all
+            .into_iter()
+            .for_each(|(entry, cause)| tell(entry, cause)),
     }
 }

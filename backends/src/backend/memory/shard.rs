@@ -80,6 +80,7 @@ impl Shard {
     }
 
     /// Returns the entry under a key, which may have ended.
+    #[inline]
     pub(super) fn find(&self, place: Place<'_>) -> Option<&Entry> {
         self.entries.find(place.hash, |entry| place.is_of(entry))
     }
@@ -339,6 +340,7 @@ impl Shard {
         }
     }
 
+    #[inline]
     fn live(&self, place: Place<'_>, now: Moment) -> Option<&Entry> {
         self.find(place).filter(|entry| entry.is_live(|| now))
     }
@@ -394,10 +396,13 @@ impl Shard {
 
     /// Notes that an entry's end was set, and does its share of looking for entries that have ended: so they leave where
     /// no task sweeps, too.
+    #[inline]
     fn wrote(&mut self, end: Moment, now: Moment, removed: &mut Removed) {
         self.earliest = self.earliest.min(end);
         self.pass.set = self.pass.set.min(end);
-        self.sweep(BUCKETS_A_WRITE, now, removed);
+        if self.earliest <= now {
+            self.sweep(BUCKETS_A_WRITE, now, removed);
+        }
     }
 
     /// Gives the room of an entry back that has left the table, and tells of it.
@@ -420,7 +425,7 @@ impl Shard {
             Cause::Evicted => self.evicted += 1,
             Cause::Replaced | Cause::Removed => {}
         }
-        removed.push((entry, cause));
+        removed.push(entry, cause);
     }
 }
 

@@ -171,15 +171,36 @@ impl Store {
         self: &Arc<Self>,
         key: &str,
         value: &[u8],
+        options: Write<'_>,
+    ) -> BackendResult<bool> {
+        self.limits.check_value(value)?;
+        self.put(key, options, || Entry::new(key, value))
+    }
+
+    /// Writes the value in a buffer, and leaves something else in it.
+    pub(super) fn write_from(
+        self: &Arc<Self>,
+        key: &str,
+        buffer: &mut Vec<u8>,
+        options: Write<'_>,
+    ) -> BackendResult<bool> {
+        self.limits.check_value(buffer)?;
+        self.put(key, options, || Entry::from_buffer(key, buffer))
+    }
+
+    #[inline]
+    fn put(
+        self: &Arc<Self>,
+        key: &str,
         mut options: Write<'_>,
+        entry: impl FnOnce() -> Entry,
     ) -> BackendResult<bool> {
         options.life = options.life.checked()?;
-        self.limits.check_value(value)?;
         let (padded, place) = self.find(key)?;
         self.sweep_later(options.life);
         let now = self.clock.now();
         let rehash = |key: &[u8]| self.hash(key);
-        self.with_room(&[place], Entry::new(key, value), |entry, removed| {
+        self.with_room(&[place], entry(), |entry, removed| {
             let mut shard = padded.shard.write();
             shard.write(place, entry, options, now, rehash, removed)
         })
@@ -278,7 +299,7 @@ impl Store {
         let (padded, place) = self.find(key)?;
         self.sweep_later(life);
         let now = self.clock.now();
-        let mut removed = Removed::new();
+        let mut removed = Removed::default();
         let expired = padded.shard.write().expire(place, life, now, &mut removed);
         self.dispose(removed);
         Ok(expired)
@@ -343,7 +364,7 @@ impl Store {
         self.limits.check_prefix(prefix)?;
         let mut cleared = 0;
         for Padded { shard, .. } in &self.shards {
-            let mut removed = Removed::new();
+            let mut removed = Removed::default();
             let held = {
                 let mut shard = shard.write();
                 let held = shard.held();
@@ -389,7 +410,7 @@ impl Store {
 
     fn take_if(&self, padded: &Padded, place: Place<'_>, expected: Option<&[u8]>) -> Option<Entry> {
         let now = self.clock.now();
-        let mut removed = Removed::new();
+        let mut removed = Removed::default();
         let taken = padded
             .shard
             .write()
@@ -400,6 +421,7 @@ impl Store {
 
     /// Tries until there is room for what is tried with, or none to be made. What stands in `places`, of which the first is to be
     /// written, isn't given up for it: the next try is to find what this one found.
+    #[inline]
     fn with_room<V, T>(
         &self,
         places: &[Place<'_>],
@@ -407,7 +429,7 @@ impl Store {
         mut attempt: impl FnMut(V, &mut Removed) -> Result<T, (NoRoom, V)>,
     ) -> BackendResult<T> {
         loop {
-            let mut removed = Removed::new();
+            let mut removed = Removed::default();
             let tried = attempt(value, &mut removed);
             self.dispose(removed);
             match tried {
@@ -421,6 +443,7 @@ impl Store {
     }
 
     /// Makes room, or says that the store is full. Others may take what was made.
+    #[cold]
     fn make_room(&self, places: &[Place<'_>], needed: NoRoom) -> BackendResult<()> {
         let Some(bounds) = &self.room.0 else {
             return Ok(());
@@ -444,7 +467,7 @@ impl Store {
     fn evict(&self, places: &[Place<'_>], bounds: &Bounds) -> bool {
         let share = bounds.entries() / self.shards.len();
         let evict = |padded: &Padded, least: usize| {
-            let mut removed = Removed::new();
+            let mut removed = Removed::default();
             let evicted = {
                 let mut shard = padded.shard.write();
                 shard.held() >= least.max(1) && shard.evict(places, self.clock.now(), &mut removed)
@@ -482,7 +505,7 @@ impl Store {
 
     /// Looks at a part of a shard for what has ended. Says whether there may be more, and how much the shard held.
     fn sweep_step(&self, index: usize) -> (bool, usize) {
-        let mut removed = Removed::new();
+        let mut removed = Removed::default();
         let swept = {
             let mut shard = self.shards[index].shard.write();
             let held = shard.held();
@@ -496,6 +519,7 @@ impl Store {
         swept
     }
 
+    #[inline]
     fn dispose(&self, removed: Removed) {
         dispose(removed, self.listener.as_ref());
     }
@@ -524,8 +548,11 @@ impl Store {
     }
 
     /// Makes sure that a sweeper runs when something is about to end, if there is a runtime to run it.
+    #[inline]
     fn sweep_later(self: &Arc<Self>, life: Life) {
-        if let Life::In(_) = life {
+        if let Life::In(_) = life
+            && !self.sweeper.is_running()
+        {
             self.sweeper.ensure(|| sweep_for_ever(Arc::downgrade(self)));
         }
     }

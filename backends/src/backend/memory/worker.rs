@@ -18,12 +18,19 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// Says whether the task runs; it may end any time, and so may the call of [`ensure`](Self::ensure) that this spares.
+    #[inline]
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+    }
+
     /// Starts the task if it doesn't run and there is a runtime to run it on.
+    #[cold]
     pub(crate) fn ensure<F>(&self, work: impl FnOnce() -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        if self.running.load(Ordering::Relaxed) {
+        if self.is_running() {
             return;
         }
         let Ok(runtime) = Handle::try_current() else {
