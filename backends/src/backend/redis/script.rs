@@ -114,39 +114,40 @@ return redis.pcall('UNLINK', KEYS[1])",
 /// not hold it) or an error, and the remaining milliseconds.
 ///
 /// Many counters in one script cost the server half of what as many scripts do. No error is raised: each counter
-/// has its own. A user who may not run one of the commands gets the server's refusal and has counted nothing.
+/// has its own. A user who may not run one of the commands gets the server's refusal and has counted nothing: what was
+/// added is taken away by the command that added it, the one that this user may run for certain. It can't take the least
+/// number away at once, which has no counterpart.
 pub(super) static COUNT: LazyLock<Source> = LazyLock::new(|| {
     Source::new(
         r"local call, answers = redis.pcall, {}
 for i = 1, #KEYS do
   local key, delta, window = KEYS[i], ARGV[2 * i - 1], ARGV[2 * i]
-  local left, before, sum = call('PTTL', key), nil, nil
+  local left, sum = call('PTTL', key), nil
   if type(left) == 'table' then
     sum, left = left, 0
   elseif left == -2 and window ~= '0' then
     local set = call('SET', key, delta, 'PX', window)
     sum, left = set.err and set or delta, tonumber(window)
   else
-    if left == -1 and window ~= '0' then
-      before = call('GET', key)
-      if type(before) == 'table' then sum = before end
-    end
-    if not sum then sum = call('INCRBY', key, delta) end
+    sum = call('INCRBY', key, delta)
     if type(sum) == 'table' then
       if string.find(sum.err, 'overflow', 1, true) then sum = {err = 'OVERFLOW the sum leaves the range'}
       elseif string.find(sum.err, 'not an integer', 1, true) then sum = {err = 'NOTANINTEGER no counter'} end
     else
       if sum >= 9007199254740992 or sum <= -9007199254740992 then
-        sum = call('GET', key)
-        if type(sum) == 'table' then call('DECRBY', key, delta) end
+        sum = left == -2 and delta or call('GET', key)
       end
-      if before and type(sum) ~= 'table' then
+      if left == -1 and window ~= '0' and type(sum) ~= 'table' then
         local ends = call('PEXPIRE', key, window)
-        if type(ends) == 'table' then
-          call('SET', key, before)
-          sum = ends
-        end
+        if type(ends) == 'table' then sum = ends end
         left = tonumber(window)
+      end
+      if type(sum) == 'table' then
+        if delta == '-9223372036854775808' then
+          call('INCRBY', key, '9223372036854775807')
+          delta = '-1'
+        end
+        call('INCRBY', key, string.sub(delta, 1, 1) == '-' and string.sub(delta, 2) or '-' .. delta)
       end
     end
     if left == -2 then left = -1 end
