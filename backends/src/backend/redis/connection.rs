@@ -142,9 +142,10 @@ impl Connection {
 
     /// Sends commands in one go; each has an answer of its own, an error among them.
     pub(super) async fn pipeline(&self, commands: Vec<Command>) -> BackendResult<Vec<Reply>> {
+        let asked = commands.len();
         let answer = self.call(Request::Many(commands), Repeat::Never).await?;
         match answer.reply {
-            Reply::Array(replies) => Ok(replies),
+            Reply::Array(replies) if replies.len() == asked => Ok(replies),
             other => reply::unexpected(other),
         }
     }
@@ -155,7 +156,9 @@ impl Connection {
         while self.waiting.load(Ordering::SeqCst) > 0 {
             Delay::new(Duration::from_millis(1)).await;
         }
-        *self.state.lock() = State::Closed;
+        // Ended after the lock: that wakes the task.
+        let last = std::mem::replace(&mut *self.state.lock(), State::Closed);
+        drop(last);
     }
 
     /// Makes one call within the limit of time, sends it a second time if that is harmless and the first answer was lost.
@@ -173,8 +176,9 @@ impl Connection {
         let Some(Sent { link, call, heard }) = last else {
             return Err(error);
         };
-        if link.wire.heard() == heard {
-            // Nothing at all has come by this link for a whole call: a cut cable looks like this for many minutes.
+        if link.wire.heard() == heard && link.since.elapsed() >= self.limits.call {
+            // Nothing at all has come by this link for a whole call: a cut cable looks like this for many minutes. A link that
+            // was made while the call waited hasn't had as long.
             link.wire.retire();
         }
         match repeat {
@@ -209,7 +213,11 @@ impl Connection {
                 call,
             });
             let (link, call) = (&sent.link, &sent.call);
-            match link.wire.exchange(call).await {
+            let outcome = link.wire.exchange(call).await;
+            if outcome.as_ref().is_ok_and(reply::is_from_wrong_server) {
+                link.wire.retire();
+            }
+            match outcome {
                 Ok(Reply::Error(error)) => {
                     if error.code() == "NOSCRIPT" {
                         request = Request::One(match call.take_request() {
@@ -217,11 +225,9 @@ impl Connection {
                             Request::Count(count) => count.in_full(),
                             _ => return Err(refusal(&error)),
                         });
+                        // It had no effect, should there be no time left to send it again.
+                        *last = None;
                         continue;
-                    }
-                    if matches!(error.code(), "READONLY" | "MASTERDOWN") {
-                        // After a failover the address may lead to another server.
-                        link.wire.retire();
                     }
                     return Err(refusal(&error));
                 }
@@ -348,9 +354,9 @@ async fn connect(server: &ConnectionInfo, limit: Duration) -> Result<Arc<Link>, 
             let kind = error.kind();
             Arc::new(move || io_failure(kind)) as Failure
         })?;
-        let link = Link::new(Wire::start(socket));
-        greet(&link, server.redis_settings()).await?;
-        Ok(Arc::new(link))
+        let wire = Wire::start(socket);
+        greet(&wire, server.redis_settings()).await?;
+        Ok(Arc::new(Link::new(wire)))
     };
     match within(limit, connecting).await {
         Some(outcome) => outcome,
@@ -376,7 +382,7 @@ async fn open(address: &ConnectionAddr) -> io::Result<Box<dyn Socket>> {
 }
 
 /// Agrees on the protocol, logs in, and chooses the database.
-async fn greet(link: &Link, settings: &RedisConnectionInfo) -> Result<(), Failure> {
+async fn greet(wire: &Wire, settings: &RedisConnectionInfo) -> Result<(), Failure> {
     let mut commands = vec![hello(settings)];
     if settings.db() != 0 {
         commands.push(Command::new("SELECT").number(settings.db()));
@@ -390,10 +396,10 @@ async fn greet(link: &Link, settings: &RedisConnectionInfo) -> Result<(), Failur
         commands.push(Command::new("CLIENT").args(["SETINFO", name, value]));
     }
     let call = Call::new(Request::Many(commands));
-    let replies = match link.wire.exchange(&call).await {
+    let replies = match wire.exchange(&call).await {
         Ok(Reply::Array(replies)) => replies,
         _ => {
-            let end = link.wire.end();
+            let end = wire.end();
             return Err(Arc::new(move || end_failure(end)));
         }
     };

@@ -12,7 +12,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments, values included.
 pub(super) fn refusal(error: &Refusal) -> BackendError {
     let details = error.details();
-    let code = code_in_script(error.code(), details).unwrap_or(error.code());
+    let code = code(error);
     let kind = match code {
         "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "TRYAGAIN"
         | "NOREPLICAS" => ErrorKind::Unavailable,
@@ -27,6 +27,23 @@ pub(super) fn refusal(error: &Refusal) -> BackendError {
         _ => ErrorKind::Other,
     };
     BackendError::new(kind, format!("the server answered {}", code_word(code)))
+}
+
+/// Returns the code word, which Redis 6.2 puts behind others in a script.
+fn code(error: &Refusal) -> &str {
+    code_in_script(error.code(), error.details()).unwrap_or(error.code())
+}
+
+/// Says whether a server answered, to a command or to one of several, that it is the wrong one to ask: after a failover the
+/// address may lead to another.
+pub(super) fn is_from_wrong_server(reply: &Reply) -> bool {
+    match reply {
+        Reply::Error(error) => matches!(code(error), "READONLY" | "MASTERDOWN"),
+        Reply::Array(replies) => replies
+            .iter()
+            .any(|reply| matches!(reply, Reply::Error(_)) && is_from_wrong_server(reply)),
+        _ => false,
+    }
 }
 
 /// Finds the code in `@user_script: 3: -OOM command not allowed`, as Redis 6.2 spells an error that a script hands on.
