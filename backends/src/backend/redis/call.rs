@@ -37,7 +37,7 @@ impl Request {
 /// Shared by the caller, who waits, and the connection, which sends and answers.
 pub(super) struct Call {
     length: usize,
-    /// Held to look at the stage or to change it, or to copy what is sent; wakers are called after it.
+    /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and dropped after it.
     inner: Mutex<Inner>,
 }
 
@@ -115,21 +115,31 @@ impl Call {
     }
 
     pub(super) fn finish(&self, reply: Reply) {
-        self.end(Stage::Answered(reply));
+        self.end(|_| Stage::Answered(reply));
     }
 
     pub(super) fn lose(&self) {
-        let was_sent = self.was_sent();
-        self.end(Stage::Lost { was_sent });
+        self.end(|was_sent| Stage::Lost { was_sent });
     }
 
-    fn end(&self, stage: Stage) {
+    /// Notes that the server has not begun it, though it was handed out.
+    pub(super) fn take_back(&self) {
+        let mut inner = self.inner.lock();
+        if matches!(inner.stage, Stage::Sent) {
+            inner.stage = Stage::Waiting;
+        }
+    }
+
+    /// Goes on to a stage that depends on whether it was sent, if the caller still waits.
+    fn end(&self, stage: impl FnOnce(bool) -> Stage) {
         let waiter = {
             let mut inner = self.inner.lock();
-            if !matches!(inner.stage, Stage::Waiting | Stage::Sent) {
-                return;
-            }
-            inner.stage = stage;
+            let was_sent = match inner.stage {
+                Stage::Waiting => false,
+                Stage::Sent => true,
+                _ => return,
+            };
+            inner.stage = stage(was_sent);
             inner.waiter.take()
         };
         if let Some(waiter) = waiter {
@@ -144,12 +154,15 @@ impl Future for Answer<'_> {
     type Output = Result<Reply, Lost>;
 
     fn poll(self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let replaced;
         let mut inner = self.0.inner.lock();
         match inner.stage {
             Stage::Waiting | Stage::Sent => {
-                match &mut inner.waiter {
-                    Some(waiter) => waiter.clone_from(context.waker()),
-                    none => *none = Some(context.waker().clone()),
+                let is_known = |waiter: &Waker| waiter.will_wake(context.waker());
+                if !inner.waiter.as_ref().is_some_and(is_known) {
+                    replaced = inner.waiter.replace(context.waker().clone());
+                    drop(inner);
+                    drop(replaced);
                 }
                 Poll::Pending
             }
@@ -167,6 +180,7 @@ impl Future for Answer<'_> {
 
 impl Drop for Answer<'_> {
     fn drop(&mut self) {
+        let _waiter;
         let mut inner = self.0.inner.lock();
         let was_sent = match inner.stage {
             Stage::Waiting => {
@@ -178,6 +192,6 @@ impl Drop for Answer<'_> {
             Stage::Answered(_) | Stage::Lost { .. } | Stage::Left { .. } => return,
         };
         inner.stage = Stage::Left { was_sent };
-        inner.waiter = None;
+        _waiter = inner.waiter.take();
     }
 }

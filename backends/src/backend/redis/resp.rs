@@ -208,6 +208,34 @@ pub(super) fn reply(bytes: &[u8]) -> Result<(Reply, usize), NoReply> {
     Ok((reply, cursor.at))
 }
 
+/// How far a reply has come that comes in parts, so that what was looked at isn't looked at again: reading a long array anew
+/// whenever a little more of it is there would take time that grows with its square.
+pub(super) struct Part {
+    at: usize,
+    /// How many elements are still to come, as far as is known.
+    missing: usize,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { at: 0, missing: 1 }
+    }
+}
+
+impl Part {
+    /// Goes on in `bytes`, which begin with the reply; `Ok` when the whole of it is there.
+    pub(super) fn grow(&mut self, bytes: &[u8]) -> Result<(), NoReply> {
+        while self.missing > 0 {
+            let mut cursor = Cursor { bytes, at: self.at };
+            let inner = cursor.skip()?;
+            let missing = (self.missing - 1).checked_add(inner);
+            self.missing = missing.ok_or(NoReply::Malformed)?;
+            self.at = cursor.at;
+        }
+        Ok(())
+    }
+}
+
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -244,8 +272,8 @@ impl<'a> Cursor<'a> {
             b'-' => Reply::Error(Refusal::new(self.line()?)),
             b'!' => Reply::Error(Refusal::new(self.bulk()?.ok_or(NoReply::Malformed)?)),
             b'%' => {
-                let pairs = self.count()?.ok_or(NoReply::Malformed)?;
-                self.array(pairs.checked_mul(2).ok_or(NoReply::Malformed)?, depth)?
+                let parts = self.pairs()?;
+                self.array(parts, depth)?
             }
             b'~' => {
                 let count = self.count()?.ok_or(NoReply::Malformed)?;
@@ -258,8 +286,8 @@ impl<'a> Cursor<'a> {
             }
             b'|' => {
                 // Said about the reply that follows.
-                let pairs = self.count()?.ok_or(NoReply::Malformed)?;
-                self.array(pairs.checked_mul(2).ok_or(NoReply::Malformed)?, depth)?;
+                let parts = self.pairs()?;
+                self.array(parts, depth)?;
                 self.reply(depth + 1)?
             }
             b'=' => {
@@ -272,6 +300,26 @@ impl<'a> Cursor<'a> {
             }
             _ => return Err(NoReply::Malformed),
         })
+    }
+
+    /// Passes an element and says how many others belong to it.
+    fn skip(&mut self) -> Result<usize, NoReply> {
+        let kind = *self.bytes.get(self.at).ok_or(self.incomplete(1))?;
+        self.at += 1;
+        match kind {
+            b'$' | b'!' | b'=' => self.bulk().map(|_| 0),
+            b':' | b'_' | b'+' | b'-' | b',' | b'#' | b'(' => self.line().map(|_| 0),
+            b'*' | b'~' | b'>' => Ok(self.count()?.unwrap_or(0)),
+            b'%' => Ok(self.pairs()?),
+            b'|' => Ok(self.pairs()? + 1),
+            _ => Err(NoReply::Malformed),
+        }
+    }
+
+    /// Reads the number of pairs and returns that of their parts.
+    fn pairs(&mut self) -> Result<usize, NoReply> {
+        let pairs = self.count()?.ok_or(NoReply::Malformed)?;
+        Ok(pairs * 2)
     }
 
     fn array(&mut self, count: usize, depth: usize) -> Result<Reply, NoReply> {
@@ -416,6 +464,31 @@ mod tests {
             assert!(least > end && least <= text.len(), "{end}: {least}");
         }
         assert!(reply(text.as_bytes()).is_ok());
+    }
+
+    /// What is passed on the way is what is read in the end, for every type.
+    #[test]
+    fn a_reply_that_comes_byte_by_byte_is_there_when_its_last_byte_is() {
+        let text = "*9\r\n$5\r\nhello\r\n%1\r\n+k\r\n:12\r\n-ERR no\r\n|1\r\n+k\r\n*0\r\n_\r\n~2\r\n#t\r\n,1.5\r\n\
+                    $-1\r\n*-1\r\n!2\r\nno\r\n=5\r\ntxt:x\r\n:1\r\n";
+        let bytes = text.as_bytes();
+        let (_, length) = reply(bytes).unwrap();
+        let mut part = Part::default();
+        for end in 0..length {
+            let Err(NoReply::Incomplete(needed)) = part.grow(&bytes[..end]) else {
+                panic!("{end} of {length}");
+            };
+            assert!(needed > end && needed <= length, "{end}: {needed}");
+        }
+        assert_eq!(part.grow(bytes), Ok(()));
+        assert_eq!(part.at, length);
+    }
+
+    #[test]
+    fn elements_that_have_come_are_not_looked_at_again() {
+        let mut part = Part::default();
+        assert!(part.grow(b"*2\r\n$3\r\nabc\r\n").is_err());
+        assert_eq!((part.at, part.missing), (13, 1));
     }
 
     #[test]

@@ -24,12 +24,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use super::call::{Call, Lost, Request};
-use super::resp::{self, NoReply, Reply};
+use super::resp::{self, NoReply, Part, Reply};
 use super::script::Count;
 
 /// How many bytes are written at once, at least one command: more gather while these are on their way.
 const BATCH_BYTES: usize = 256 * 1024;
-/// How many bytes wait in the queue, at least one command; who comes later waits for room.
+/// When so many bytes wait in the queue, who comes later waits for room. One command may go beyond: a large one would
+/// otherwise wait for an empty queue, which small ones never leave it.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// How many commands wait in the queue, those of callers who have gone included.
 const QUEUE_CALLS: usize = 16 * 1024;
@@ -71,11 +72,15 @@ struct Shared {
 struct Queue {
     calls: VecDeque<Arc<Call>>,
     bytes: usize,
-    /// Whether somebody waits for room.
-    is_short: bool,
     /// Set while the task sleeps.
     task: Option<Waker>,
     end: Option<End>,
+}
+
+impl Queue {
+    fn is_full(&self) -> bool {
+        self.bytes >= QUEUE_BYTES || self.calls.len() >= QUEUE_CALLS
+    }
 }
 
 /// How a connection ended.
@@ -99,12 +104,7 @@ enum Queued {
 impl Wire {
     /// Starts the task of a connection on the present runtime.
     pub(super) fn start(socket: Box<dyn Socket>) -> Self {
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            room: Notify::new(),
-            is_lost: AtomicBool::new(false),
-            heard: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new());
         tokio::spawn(Task::new(shared.clone(), socket));
         Self { shared }
     }
@@ -113,13 +113,17 @@ impl Wire {
     ///
     /// A dropped future leaves a call that wasn't sent unsent.
     pub(super) async fn exchange(&self, call: &Arc<Call>) -> Result<Reply, Lost> {
+        let answer = call.answer();
         loop {
             let room = self.shared.room.notified();
             match self.shared.push(call) {
-                // From here on nobody but the task has the call: who leaves now says so.
-                Queued::Yes => return call.answer().await,
+                Queued::Yes => return answer.await,
                 Queued::NoRoom => room.await,
-                Queued::Ended => return Err(Lost),
+                Queued::Ended => {
+                    // It hasn't left: its request is wanted for another connection.
+                    call.lose();
+                    return Err(Lost);
+                }
             }
         }
     }
@@ -156,16 +160,22 @@ impl Drop for Wire {
 }
 
 impl Shared {
+    fn new() -> Self {
+        Self {
+            queue: Mutex::default(),
+            room: Notify::new(),
+            is_lost: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
+        }
+    }
+
     fn push(&self, call: &Arc<Call>) -> Queued {
         let task = {
             let mut queue = self.queue.lock();
             if queue.end.is_some() {
                 return Queued::Ended;
             }
-            let is_full =
-                queue.bytes + call.length() > QUEUE_BYTES || queue.calls.len() >= QUEUE_CALLS;
-            if is_full && !queue.calls.is_empty() {
-                queue.is_short = true;
+            if queue.is_full() {
                 return Queued::NoRoom;
             }
             queue.bytes += call.length();
@@ -205,6 +215,15 @@ enum Expected {
     Counts(Vec<Arc<Call>>),
 }
 
+impl Expected {
+    fn calls(&self) -> &[Arc<Call>] {
+        match self {
+            Self::One(call) | Self::Many { call, .. } => std::slice::from_ref(call),
+            Self::Gets(calls) | Self::Counts(calls) => calls,
+        }
+    }
+}
+
 /// Calls that become one command, if they are enough.
 #[derive(Default)]
 struct Group {
@@ -239,6 +258,8 @@ struct Task {
     output: Vec<u8>,
     /// How much of `output` the socket has taken.
     written: usize,
+    /// How many of those expected are in `output`.
+    in_output: usize,
     expected: VecDeque<Expected>,
     input: Input,
     /// How many calls were answered since the last ones were taken: most of their callers are about to make another.
@@ -260,6 +281,7 @@ impl Task {
             counts: Group::default(),
             output: Vec::new(),
             written: 0,
+            in_output: 0,
             expected: VecDeque::new(),
             input: Input::default(),
             answered: 0,
@@ -288,19 +310,20 @@ impl Task {
         self.output.clear();
         self.output.shrink_to(BUFFER);
         self.written = 0;
+        let expected_before = self.expected.len();
         if self.taken.is_empty() {
             let mut queue = self.shared.queue.lock();
+            let was_full = queue.is_full();
             std::mem::swap(&mut queue.calls, &mut self.taken);
             queue.bytes = 0;
-            let was_short = std::mem::take(&mut queue.is_short);
             drop(queue);
-            if was_short {
-                self.shared.room.notify_waiters();
-            }
             if !self.taken.is_empty() {
                 self.answered = 0;
                 self.seen = 0;
                 self.half = SMALL.max(self.taken.len() / 2);
+            }
+            if was_full {
+                self.shared.room.notify_waiters();
             }
         }
         let asked_again = std::mem::take(&mut self.asked_again);
@@ -334,6 +357,7 @@ impl Task {
             }
         }
         self.write_groups();
+        self.in_output = self.expected.len() - expected_before;
     }
 
     /// Writes the calls of each group as one command, or one by one if they are few.
@@ -492,6 +516,7 @@ impl Task {
             }
             // The server says these before it runs a script.
             Reply::Error(error) if matches!(error.code(), "NOSCRIPT" | "NOPERM") => {
+                calls.iter().for_each(|call| call.take_back());
                 self.asked_again.extend(calls);
             }
             Reply::Error(error) => {
@@ -511,9 +536,11 @@ impl Task {
     fn sleeps(&mut self, context: &Context<'_>) -> bool {
         let mut queue = self.shared.queue.lock();
         let could_write = self.written == self.output.len();
+        // Who ended it found nobody to wake while this ran.
+        let has_ended = queue.end.is_some();
         let has_more =
             !queue.calls.is_empty() || !self.taken.is_empty() || !self.asked_again.is_empty();
-        if could_write && has_more {
+        if has_ended || could_write && has_more {
             return false;
         }
         queue.task = Some(context.waker().clone());
@@ -554,12 +581,15 @@ impl Future for Task {
 impl Drop for Task {
     fn drop(&mut self) {
         self.shared.end(End::Closed);
-        for expected in &self.expected {
-            match expected {
-                Expected::One(call) | Expected::Many { call, .. } => call.lose(),
-                Expected::Gets(calls) | Expected::Counts(calls) => {
-                    calls.iter().for_each(|call| call.lose())
+        // What the socket took nothing of, no server has seen.
+        let unseen = if self.written == 0 { self.in_output } else { 0 };
+        let seen = self.expected.len() - unseen;
+        for (index, expected) in self.expected.iter().enumerate() {
+            for call in expected.calls() {
+                if index >= seen {
+                    call.take_back();
                 }
+                call.lose();
             }
         }
         let rest = self.asked_again.iter().chain(&self.taken);
@@ -576,6 +606,8 @@ struct Input {
     end: usize,
     /// How many unread bytes there must be before it is worth looking again.
     needed: usize,
+    /// How far the next reply is known to be there, if it comes in parts.
+    part: Option<Part>,
 }
 
 impl Input {
@@ -607,14 +639,17 @@ impl Input {
         if unread.len() < self.needed.max(1) {
             return Ok(None);
         }
-        match resp::reply(unread) {
+        let is_there = self.part.as_mut().map_or(Ok(()), |part| part.grow(unread));
+        match is_there.and_then(|()| resp::reply(unread)) {
             Ok((reply, length)) => {
                 self.start += length;
                 self.needed = 0;
+                self.part = None;
                 Ok(Some(reply))
             }
             Err(NoReply::Incomplete(needed)) => {
                 self.needed = needed;
+                self.part.get_or_insert_default();
                 Ok(None)
             }
             Err(NoReply::Malformed) => Err(End::Malformed),
@@ -624,150 +659,213 @@ impl Input {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use futures_util::FutureExt;
-    use futures_util::future::join_all;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-    use super::super::resp::{Argument, Command};
     use super::*;
+    use crate::backend::redis::resp::{Argument, Command};
 
-    fn wire() -> (Wire, DuplexStream) {
-        let (ours, theirs) = duplex(1 << 16);
-        (Wire::start(Box::new(ours)), theirs)
+    fn connected(buffer: usize) -> (Wire, DuplexStream) {
+        let (near, far) = duplex(buffer);
+        (Wire::start(Box::new(near)), far)
+    }
+
+    fn set(value: &[u8]) -> Arc<Call> {
+        Call::new(Request::One(Command::new("SET").arg("k").arg(value)))
     }
 
     fn get(key: &str) -> Arc<Call> {
         Call::new(Request::Get(Argument::new(key)))
     }
 
-    fn echo(text: &str) -> Arc<Call> {
-        Call::new(Request::One(Command::new("ECHO").arg(text)))
+    fn count(key: &str) -> Arc<Call> {
+        Call::new(Request::Count(Count::new(b"", key.as_bytes(), 1, 0)))
     }
 
-    async fn receive(server: &mut DuplexStream, expected: &str) {
-        let mut received = vec![0; expected.len()];
-        server.read_exact(&mut received).await.unwrap();
-        assert_eq!(String::from_utf8(received).unwrap(), expected);
-    }
-
-    #[tokio::test]
-    async fn an_answer_may_come_byte_by_byte() {
-        let (wire, mut server) = wire();
-        let call = echo("hi");
-        let answered = async {
-            receive(&mut server, "*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n").await;
-            for byte in b"$2\r\nhi\r\n" {
-                server.write_all(&[*byte]).await.unwrap();
-                tokio::task::yield_now().await;
-            }
-        };
-        let (reply, ()) = tokio::join!(wire.exchange(&call), answered);
-        assert_eq!(reply.unwrap(), Reply::Bytes((&b"hi"[..]).into()));
-    }
-
-    #[tokio::test]
-    async fn reads_are_merged_and_what_was_nil_is_asked_again() {
-        let (wire, mut server) = wire();
-        let calls = ["a", "b", "c", "d"].map(get);
-        let replies = join_all(calls.iter().map(|call| wire.exchange(call)));
-        let answered = async {
-            let keys = ["a", "b", "c", "d"]
-                .map(|key| format!("$1\r\n{key}\r\n"))
-                .concat();
-            receive(&mut server, &format!("*5\r\n$4\r\nMGET\r\n{keys}")).await;
-            server
-                .write_all(b"*4\r\n$1\r\n1\r\n$-1\r\n$1\r\n3\r\n$1\r\n4\r\n")
-                .await
-                .unwrap();
-            receive(&mut server, "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n").await;
-            server.write_all(b"-WRONGTYPE x\r\n").await.unwrap();
-        };
-        let (replies, ()) = tokio::join!(replies, answered);
-        let replies: Vec<Reply> = replies.into_iter().map(Result::unwrap).collect();
-        assert_eq!(replies[1], Reply::Error("WRONGTYPE x".into()));
-        assert_eq!(replies[3], Reply::Bytes((&b"4"[..]).into()));
-    }
-
-    #[tokio::test]
-    async fn who_leaves_before_his_turn_sends_nothing() {
-        let (wire, mut server) = wire();
-        let (left, stays) = (echo("left"), echo("stays"));
-        {
-            let mut leaving = Box::pin(wire.exchange(&left));
-            assert!((&mut leaving).now_or_never().is_none());
-        }
-        assert!(!left.was_sent());
-        let answered = async {
-            receive(&mut server, "*2\r\n$4\r\nECHO\r\n$5\r\nstays\r\n").await;
-            server.write_all(b"+OK\r\n").await.unwrap();
-        };
-        let (reply, ()) = tokio::join!(wire.exchange(&stays), answered);
-        assert_eq!(reply.unwrap(), Reply::Status);
-    }
-
-    #[tokio::test]
-    async fn a_call_that_met_a_connection_that_has_ended_can_be_sent_by_another() {
-        let (wire, server) = wire();
-        drop(server);
-        while !wire.is_lost() {
+    /// Lets the task of the connection do what it can.
+    async fn settled() {
+        for _ in 0..20 {
             tokio::task::yield_now().await;
         }
-        let call = echo("hi");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_meets_an_ended_connection_keeps_its_request() {
+        let (wire, far) = connected(1024);
+        drop(far);
+        settled().await;
+        let call = set(b"v");
         assert!(wire.exchange(&call).await.is_err());
         assert!(!call.was_sent());
         assert!(matches!(call.take_request(), Request::One(_)));
     }
 
     #[tokio::test]
-    async fn what_was_sent_and_not_answered_is_lost_and_says_so() {
-        let (wire, mut server) = wire();
-        let calls = [echo("one"), echo("two")];
-        let replies = join_all(calls.iter().map(|call| wire.exchange(call)));
-        let answered = async {
-            for text in ["one", "two"] {
-                receive(
-                    &mut server,
-                    &format!("*2\r\n$4\r\nECHO\r\n$3\r\n{text}\r\n"),
-                )
-                .await;
+    async fn what_the_socket_never_took_was_not_sent() {
+        let (wire, far) = connected(1024);
+        drop(far);
+        // Queued before the task has seen that there is nobody.
+        let call = set(b"v");
+        assert!(wire.exchange(&call).await.is_err());
+        assert!(!call.was_sent());
+        assert!(matches!(call.take_request(), Request::One(_)));
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_took_in_part_may_have_been_sent() {
+        let (wire, far) = connected(16);
+        let call = set(b"more than fits the socket");
+        let mut exchange = Box::pin(wire.exchange(&call));
+        assert!((&mut exchange).now_or_never().is_none());
+        settled().await;
+        drop(far);
+        assert!(exchange.await.is_err());
+        assert!(call.was_sent());
+    }
+
+    #[tokio::test]
+    async fn counts_of_a_script_that_was_not_begun_were_not_sent() {
+        let (wire, mut far) = connected(4096);
+        let calls = [count("a"), count("b")];
+        let mut exchanges: Vec<_> = calls
+            .iter()
+            .map(|call| Box::pin(wire.exchange(call)))
+            .collect();
+        for exchange in &mut exchanges {
+            assert!(exchange.now_or_never().is_none());
+        }
+        settled().await;
+        far.write_all(b"-NOSCRIPT No matching script\r\n")
+            .await
+            .unwrap();
+        // Before the task comes to send them again.
+        drop(far);
+        for exchange in exchanges {
+            assert!(exchange.await.is_err());
+        }
+        assert!(calls.iter().all(|call| !call.was_sent()));
+    }
+
+    #[tokio::test]
+    async fn a_value_larger_than_the_queue_waits_for_no_room() {
+        let (wire, mut far) = connected(64 * 1024);
+        let small = set(b"v");
+        let large = set(&vec![b'v'; QUEUE_BYTES]);
+        let mut exchanges = [
+            Box::pin(wire.exchange(&small)),
+            Box::pin(wire.exchange(&large)),
+        ];
+        for exchange in &mut exchanges {
+            assert!(exchange.now_or_never().is_none());
+        }
+        let server = tokio::spawn(async move {
+            let mut seen = 0;
+            let mut buffer = vec![0; 64 * 1024];
+            while seen < QUEUE_BYTES {
+                seen += far.read(&mut buffer).await.unwrap();
             }
-            server.write_all(b"+OK\r\nHTTP/1.1 400\r\n").await.unwrap();
-        };
-        let (replies, ()) = tokio::join!(replies, answered);
-        assert!(replies[0].is_ok() && replies[1].is_err());
-        assert!(calls[1].was_sent());
+            far.write_all(b"+OK\r\n+OK\r\n").await.unwrap();
+            far
+        });
+        let limit = std::time::Duration::from_secs(20);
+        for exchange in exchanges {
+            let reply = tokio::time::timeout(limit, exchange).await.unwrap();
+            assert_eq!(reply.unwrap(), Reply::Status);
+        }
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_server_that_takes_nothing_is_bounded() {
+        let (wire, far) = connected(1024);
+        let value = vec![b'v'; QUEUE_BYTES / 4];
+        let calls: Vec<_> = (0..40).map(|_| set(&value)).collect();
+        let mut exchanges: Vec<_> = calls
+            .iter()
+            .map(|call| Box::pin(wire.exchange(call)))
+            .collect();
+        for exchange in &mut exchanges {
+            assert!(exchange.now_or_never().is_none());
+            settled().await;
+        }
+        assert!(wire.shared.queue.lock().bytes < QUEUE_BYTES * 2);
+        drop(far);
+        for exchange in exchanges {
+            assert!(exchange.await.is_err());
+        }
+    }
+
+    /// Ends the connection in every gap of the task's work that there is.
+    #[tokio::test]
+    async fn a_task_that_is_about_to_sleep_notices_the_end() {
+        let (near, _far) = duplex(1024);
+        let shared = Arc::new(Shared::new());
+        let mut task = Task::new(shared.clone(), Box::new(near));
+        shared.end(End::Closed);
+        let sleeps = poll_fn(|context| Poll::Ready(task.sleeps(context))).await;
+        assert!(!sleeps);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asked_for_disturbs_nobody() {
+        let (wire, mut far) = connected(1024);
+        let call = get("k");
+        let mut exchange = Box::pin(wire.exchange(&call));
+        assert!((&mut exchange).now_or_never().is_none());
+        far.write_all(b">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n|1\r\n+ttl\r\n:3\r\n$1\r\nv\r\n")
+            .await
+            .unwrap();
+        assert_eq!(exchange.await.unwrap(), Reply::Bytes(b"v"[..].into()));
+    }
+
+    #[tokio::test]
+    async fn an_answer_too_many_ends_the_connection() {
+        let (wire, mut far) = connected(1024);
+        far.write_all(b"+OK\r\n").await.unwrap();
+        settled().await;
         assert_eq!(wire.end(), Some(End::Malformed));
     }
 
-    #[tokio::test]
-    async fn a_call_without_room_in_the_queue_waits_for_it() {
-        let (wire, mut server) = wire();
-        let (small, large) = (echo("small"), echo(&"x".repeat(QUEUE_BYTES)));
-        let replies = async { tokio::join!(wire.exchange(&small), wire.exchange(&large)) };
-        let answered = async {
-            let mut left = "*2\r\n$4\r\nECHO\r\n$5\r\nsmall\r\n".len() + QUEUE_BYTES + 24;
-            let mut buffer = vec![0; 1 << 16];
-            while left > 100 {
-                left -= server.read(&mut buffer).await.unwrap();
-            }
-            server.write_all(b"+OK\r\n+OK\r\n").await.unwrap();
-        };
-        let ((first, second), ()) = tokio::join!(replies, answered);
-        assert!(first.is_ok() && second.is_ok());
+    async fn receive(far: &mut DuplexStream, expected: &str) {
+        let mut received = vec![0; expected.len()];
+        far.read_exact(&mut received).await.unwrap();
+        assert_eq!(String::from_utf8(received).unwrap(), expected);
     }
 
     #[tokio::test]
-    async fn what_the_server_tells_unasked_is_nobodys_answer() {
-        let (wire, mut server) = wire();
-        let call = echo("hi");
+    async fn reads_are_merged_and_what_was_nil_is_asked_again() {
+        let (wire, mut far) = connected(4096);
+        let calls = ["a", "b", "c", "d"].map(get);
+        let replies = futures_util::future::join_all(calls.iter().map(|call| wire.exchange(call)));
         let answered = async {
-            receive(&mut server, "*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n").await;
-            server
-                .write_all(b">2\r\n+invalidate\r\n*0\r\n|1\r\n+k\r\n+v\r\n:7\r\n")
+            let keys = ["a", "b", "c", "d"].map(|key| format!("$1\r\n{key}\r\n"));
+            let keys = keys.concat();
+            receive(&mut far, &format!("*5\r\n$4\r\nMGET\r\n{keys}")).await;
+            far.write_all(b"*4\r\n$1\r\n1\r\n$-1\r\n$1\r\n3\r\n$1\r\n4\r\n")
                 .await
                 .unwrap();
+            receive(&mut far, "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n").await;
+            far.write_all(b"-WRONGTYPE x\r\n").await.unwrap();
         };
-        let (reply, ()) = tokio::join!(wire.exchange(&call), answered);
-        assert_eq!(reply.unwrap(), Reply::Integer(7));
+        let (replies, ()) = tokio::join!(replies, answered);
+        let replies: Vec<Reply> = replies.into_iter().map(Result::unwrap).collect();
+        assert_eq!(replies[1], Reply::Error("WRONGTYPE x".into()));
+        assert_eq!(replies[3], Reply::Bytes(b"4"[..].into()));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_before_his_turn_sends_nothing() {
+        let (wire, mut far) = connected(4096);
+        let (left, stays) = (get("left"), get("stays"));
+        assert!(Box::pin(wire.exchange(&left)).now_or_never().is_none());
+        assert!(!left.was_sent());
+        let answered = async {
+            receive(&mut far, "*2\r\n$3\r\nGET\r\n$5\r\nstays\r\n").await;
+            far.write_all(b"$-1\r\n").await.unwrap();
+        };
+        let (reply, ()) = tokio::join!(wire.exchange(&stays), answered);
+        assert_eq!(reply.unwrap(), Reply::Nil);
     }
 }
