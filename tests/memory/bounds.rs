@@ -1,11 +1,13 @@
 //! A bounded store holds what it may and no more, and refuses the rest by name.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
 use reinhardt_backends::{
-    Backend, BackendResult, ErrorKind, Eviction, Expiry, Life, MemoryBackend, NewEntry, Write,
+    Backend, BackendResult, ErrorKind, Eviction, Expiry, Life, MemoryBackend, NewEntry, Stored,
+    Write,
 };
 
 use crate::{now, wait_until};
@@ -119,45 +121,6 @@ fn a_value_that_grows_beyond_what_can_ever_fit_leaves_the_old_one() {
     assert_eq!(error.kind(), ErrorKind::Full);
     assert_eq!(get(&backend, "a").map(|value| value.len()), Some(6_000));
     assert!(now(backend.exists("other")).unwrap());
-}
-
-#[test]
-fn a_growing_value_never_makes_room_of_itself() {
-    let backend = cache_of_bytes(10_000);
-    let minute = Some(MINUTE);
-    now(backend.set("a", "x".repeat(1_000), minute)).unwrap();
-    for index in 0..8 {
-        set(&backend, &format!("other:{index}"), &"x".repeat(900)).unwrap();
-    }
-    // Not read meanwhile, "a" would be the first to go.
-    let grown = "x".repeat(5_000);
-    assert!(now(backend.set_if_present("a", &grown, minute)).unwrap());
-    let stored = now(backend.get_stored("a")).unwrap().unwrap();
-    let grown = "x".repeat(8_000);
-    let swapped = backend.compare_and_set("a", &stored, &grown, Life::Keep);
-    assert!(now(swapped).unwrap());
-    assert!(matches!(
-        now(backend.ttl("a")).unwrap(),
-        Some(Expiry::In(_))
-    ));
-}
-
-#[test]
-fn a_move_never_makes_room_of_what_it_moves() {
-    let backend = MemoryBackend::builder()
-        .max_entries(3)
-        .eviction(Eviction::S3Fifo)
-        .build();
-    for key in ["old", "x", "y"] {
-        now(backend.write(key, b"bytes", Write::new(Life::Never))).unwrap();
-    }
-    let to = NewEntry {
-        key: "new",
-        value: b"bytes",
-        life: Life::Never,
-    };
-    assert!(now(backend.move_entry("old", b"bytes", to)).unwrap());
-    assert!(now(backend.exists("new")).unwrap() && !now(backend.exists("old")).unwrap());
 }
 
 #[test]
@@ -299,4 +262,101 @@ fn a_move_within_a_full_store_is_full_and_changes_nothing() {
     let error = now(backend.move_entry("old", b"bytes", to)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
     assert!(now(backend.exists("old")).unwrap() && !now(backend.exists("new")).unwrap());
+}
+
+/// A full store whose oldest entry, which would be the first to go, is `a`, with a minute to live.
+fn full_and_evicting() -> MemoryBackend {
+    let backend = MemoryBackend::builder()
+        .max_bytes(4_000)
+        .eviction(Eviction::S3Fifo)
+        .build();
+    now(backend.set("a", "value", Some(MINUTE))).unwrap();
+    for index in 0..48 {
+        set(&backend, &index.to_string(), "value").unwrap();
+    }
+    assert_eq!(backend.stats().evicted, 0);
+    backend
+}
+
+#[test]
+fn a_value_that_grows_is_not_evicted_for_itself() {
+    let large = "x".repeat(2_000);
+    let backend = full_and_evicting();
+    // Not read, which would be a use.
+    let present = Stored::from(&b"\x65value"[..]);
+    let swapped = backend.compare_and_set("a", &present, &large, Life::Keep);
+    assert!(now(swapped).unwrap());
+    assert!(matches!(
+        now(backend.ttl("a")).unwrap(),
+        Some(Expiry::In(_))
+    ));
+    let backend = full_and_evicting();
+    assert!(now(backend.set_if_present("a", &large, None)).unwrap());
+    let backend = full_and_evicting();
+    let write = backend.write("a", large.as_bytes(), Write::new(Life::Keep));
+    assert!(now(write).unwrap());
+    assert!(matches!(
+        now(backend.ttl("a")).unwrap(),
+        Some(Expiry::In(_))
+    ));
+}
+
+#[test]
+fn an_entry_that_moves_is_not_evicted_for_itself() {
+    let large = "x".repeat(2_000);
+    let backend = full_and_evicting();
+    let to = NewEntry {
+        key: "b",
+        value: large.as_bytes(),
+        life: Life::Never,
+    };
+    assert!(now(backend.move_entry("a", b"\x65value", to)).unwrap());
+    assert!(!now(backend.exists("a")).unwrap());
+    let moved = now(backend.get_stored("b")).unwrap().unwrap();
+    assert_eq!(moved.as_bytes(), large.as_bytes());
+}
+
+#[test]
+fn an_evicting_store_is_never_full() {
+    let backend = MemoryBackend::builder()
+        .max_entries(1)
+        .eviction(Eviction::S3Fifo)
+        .build();
+    let refused = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let (backend, refused) = (&backend, &refused);
+            scope.spawn(move || {
+                for index in 0..50_000 {
+                    let key = format!("{thread}:{index}");
+                    if set(backend, &key, "value").is_err() {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(refused.into_inner(), 0);
+    assert_eq!(backend.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_behind_a_pass_makes_room_too() {
+    let second = Duration::from_secs(1);
+    // Where in its shard an entry is differs from store to store.
+    for _ in 0..200 {
+        let backend = MemoryBackend::builder().max_entries(20).build();
+        for index in 0..18 {
+            set(&backend, &index.to_string(), "value").unwrap();
+        }
+        now(backend.set("first", 1u8, Some(second))).unwrap();
+        now(backend.set("second", 1u8, Some(2 * second))).unwrap();
+        tokio::time::advance(second).await;
+        // Each write looks at a few, and may find the second alive.
+        now(backend.expire("0", Life::Never)).unwrap();
+        set(&backend, "new", "value").unwrap();
+        tokio::time::advance(second).await;
+        set(&backend, "newer", "value").unwrap();
+        assert_eq!(backend.stats().entries, 20);
+    }
 }

@@ -178,3 +178,30 @@ fn a_kept_value_is_dropped_under_no_lock() {
     assert_eq!(DROPPED.get(), 4, "cleared");
     STORE.set(None);
 }
+
+#[test]
+fn an_entry_is_not_evicted_for_what_is_kept_beside_it() {
+    let large = |id| Session {
+        id,
+        text: "x".repeat(1_000),
+    };
+    // Room for either the entry and what it decodes to, or the entry and all others.
+    for (most, evicted) in [(2_300, true), (2_000, false)] {
+        let backend = MemoryBackend::builder()
+            .max_bytes(most)
+            .eviction(Eviction::S3Fifo)
+            .build();
+        now(large(1).save(&backend)).unwrap();
+        now(session(2).save(&backend)).unwrap();
+        now(session(3).save(&backend)).unwrap();
+        assert_eq!(backend.stats().evicted, 0);
+        assert!(get_shared(&backend, 1).is_some());
+        assert!(now(Session::get(&backend, 1)).unwrap().is_some());
+        assert_eq!(backend.stats().evicted > 0, evicted);
+        let again = Arc::ptr_eq(
+            &get_shared(&backend, 1).unwrap(),
+            &get_shared(&backend, 1).unwrap(),
+        );
+        assert_eq!(again, evicted, "kept if there is room for it");
+    }
+}

@@ -27,7 +27,7 @@ pub trait InProcess: Send + Sync {
     /// # Errors
     ///
     /// As [`Backend::get_stored`](super::Backend::get_stored).
-    fn get_shared(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
+    fn get_kept(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
         Ok(self.get_stored(key)?.map(|stored| stored.shared(of)))
     }
 

@@ -31,7 +31,7 @@ where
     async move {
         let of = TypeId::of::<fn(K::Codec) -> K::Value>();
         let shared = match backend.in_process() {
-            Some(backend) if K::INFO.renewal().is_none() => backend.get_shared(&key, of),
+            Some(backend) if K::INFO.renewal().is_none() => backend.get_kept(&key, of),
             _ => match K::INFO.renewal() {
                 Some(ttl) => direct::renew_stored(backend, &key, ttl).await,
                 None => backend.get_stored(&key).await,

@@ -126,7 +126,7 @@ impl InProcess for Arc<Store> {
         Store::increment_by(self, key, delta, ttl)
     }
 
-    fn get_shared(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
+    fn get_kept(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
         Store::get_shared(self, key, of)
     }
 

@@ -42,6 +42,8 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 const SWEEP_REST: u32 = 200;
 /// How many buckets the sweeper looks at before it lets others have the lock.
 const SWEEP_BUCKETS: usize = 2048;
+/// How often a store that evicts looks for an entry to give up before it says that there is none.
+const TRIES: usize = 8;
 /// Work on shards with more entries than this gives way to other tasks after each shard.
 const MANY: usize = 256;
 
@@ -451,15 +453,20 @@ impl Store {
         if !bounds.could_have_room(needed) {
             return Err(bounds.full());
         }
-        let has_made = match bounds.eviction {
-            Eviction::Off => self.sweep_until(|| bounds.has_room(needed)),
-            Eviction::S3Fifo => self.evict(places, bounds),
-        };
-        if has_made || bounds.has_room(needed) {
-            Ok(())
-        } else {
-            Err(bounds.full())
+        for _ in 0..TRIES {
+            let has_made = match bounds.eviction {
+                Eviction::Off => self.sweep_until(|| bounds.has_room(needed)),
+                Eviction::S3Fifo => self.evict(places, bounds),
+            };
+            if has_made || bounds.has_room(needed) {
+                return Ok(());
+            }
+            if bounds.eviction == Eviction::Off {
+                break;
+            }
+            // Others may have put in what was not there to be given up a moment ago.
         }
+        Err(bounds.full())
     }
 
     /// Gives up one entry, of the shard that needs the room unless that holds less than its share, and says whether there was
@@ -484,12 +491,15 @@ impl Store {
     /// Looks for what has ended until `is_enough`, and says whether it was.
     fn sweep_until(&self, is_enough: impl Fn() -> bool) -> bool {
         for index in self.in_turn() {
-            // Most often nothing is due: a look keeps no reader out.
-            let mut may_have_more = self.shards[index].shard.read().is_due(self.clock.now());
-            while may_have_more {
-                may_have_more = self.sweep_step(index).0;
-                if is_enough() {
-                    return true;
+            // Twice: a pass that began earlier may have gone by what has ended since. Most often nothing is due, and a look
+            // keeps no reader out.
+            for _ in 0..2 {
+                let mut may_have_more = self.shards[index].shard.read().is_due(self.clock.now());
+                while may_have_more {
+                    may_have_more = self.sweep_step(index).0;
+                    if is_enough() {
+                        return true;
+                    }
                 }
             }
         }
