@@ -61,7 +61,7 @@ pub enum ErrorKind {
     TooLarge,
     /// Other writers were faster in every one of the bounded tries.
     Conflict,
-    /// No room: the server's `OOM`, or a bounded memory backend that doesn't evict.
+    /// No room: the server's `OOM`, or a memory backend with bounds that doesn't evict, or that the value could never fit.
     Full,
     /// The backend can't do this, for instance because the server is too old to know the command.
     Unsupported,
