@@ -71,6 +71,7 @@ pub mod conformance;
 mod error;
 mod escape;
 pub mod keyspace;
+pub mod throttle;
 
 #[cfg(feature = "memory")]
 pub use backend::memory::{

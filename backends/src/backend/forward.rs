@@ -11,6 +11,7 @@ use super::in_process::InProcess;
 use super::life::{Expiry, Life};
 use super::limits::Limits;
 use super::stored::Stored;
+use super::throttle::{Attempt, Decision};
 use super::{Backend, Condition, Counted, Instance, KeyStream, NewEntry, Write, typed};
 use crate::codec::{Decode, Encode};
 use crate::error::BackendResult;
@@ -47,6 +48,7 @@ macro_rules! forward_backend {
                 renew_stored<'k>(key: &'k str, ttl: Duration) -> Option<Stored>;
                 renew_many_stored<'k, 'l>(keys: &'k [&'l str], ttl: Duration) -> Vec<Option<Stored>>;
                 move_entry<'k, 'e, 'n>(from: &'k str, expected: &'e [u8], to: NewEntry<'n>) -> bool;
+                throttle<'k, 'a>(key: &'k str, attempt: Attempt<'a>) -> Decision;
                 write_many<'e, 'n>(entries: &'e [NewEntry<'n>]) -> ();
                 delete<'k>(key: &'k str) -> bool;
                 delete_many<'k, 'l>(keys: &'k [&'l str]) -> u64;

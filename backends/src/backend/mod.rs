@@ -11,6 +11,7 @@ pub(crate) mod memory;
 #[cfg(feature = "redis-backend")]
 pub(crate) mod redis;
 mod stored;
+pub(crate) mod throttle;
 pub(crate) mod typed;
 
 use std::future::Future;
@@ -29,6 +30,7 @@ pub use instance::Instance;
 pub use life::{Expiry, Life, MAX_TTL, check_ttl};
 pub use limits::Limits;
 pub use stored::Stored;
+use throttle::{Attempt, Decision};
 
 /// The keys that [`Backend::scan`] yields, in no order; a key may come more than once.
 pub type KeyStream<'a> = Pin<Box<dyn Stream<Item = BackendResult<String>> + Send + 'a>>;
@@ -258,6 +260,26 @@ pub trait Backend: Send + Sync {
         }
         let taken_back = self.remove(to.key, Some(to.value)).await;
         taken_back.map(|_| false).map_err(|error| error.after(true))
+    }
+
+    /// Uses up the attempt's cost of each of its quotas if all of them have room for it, and says whether they had.
+    ///
+    /// One atomic step, by the store's own clock. A refused attempt and a peek change nothing. The entry lives for as long as
+    /// it matters what was used up; [`delete`](Self::delete) forgets it.
+    ///
+    /// The default looks and then writes if nothing has changed, as often as it takes: two calls an attempt, or more where
+    /// many meet on one key. What passes between look and write isn't counted as time, so it may refuse a little longer.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` and `TooLarge` as [`Attempt::check`], before anything is sent; `WrongType` if something else is stored
+    /// under `key`, and it stays; of the default also `Conflict`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has used up the whole cost or nothing.
+    async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
+        throttle::throttle(self, key, attempt).await
     }
 
     /// Writes all entries, each for its own life; each one is atomic, all together are not.

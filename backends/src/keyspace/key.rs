@@ -158,6 +158,15 @@ impl Key {
         key
     }
 
+    /// Builds a key of one segment, under a prefix that is known only now.
+    pub(crate) fn of<T: KeySegment + ?Sized>(prefix: &str, segment: &T) -> Self {
+        let mut key = Self::empty();
+        key.push(prefix);
+        key.push(":");
+        segment.write(&mut SegmentWriter::new(&mut key));
+        key
+    }
+
     #[inline]
     fn begin(&mut self, keyspace: &KeyspaceInfo) {
         if keyspace.head.is_empty() {

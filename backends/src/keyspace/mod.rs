@@ -46,10 +46,12 @@ mod segment;
 #[cfg(feature = "derive")]
 mod shape;
 mod shared;
+mod throttle;
 mod update;
 mod value;
 mod versions;
 
+use crate::backend::throttle::Quota;
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -70,6 +72,7 @@ pub use scan::{clear, scan, scan_counts, scan_keys};
 pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
 pub use shared::get_shared;
+pub use throttle::{check, check_n, peek};
 pub use update::{try_update, try_update_or_insert_with, update, update_or_insert_with};
 pub use value::{
     ValueArg, delete, exists, get, save, save_for, save_if_absent, save_if_present, set, set_for,
@@ -154,6 +157,16 @@ pub trait Entry: Valued<Value = Self> + serde::Serialize + serde::de::Deserializ
     note = "declare it with `#[keyspace(prefix = \"...\", ttl = \"...\", counter)]`"
 )]
 pub trait Counter: Keyspace {}
+
+/// A keyspace of throttles.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a keyspace of throttles",
+    note = "declare it with `#[keyspace(prefix = \"...\", limit = \"5/min\")]`"
+)]
+pub trait Throttled: Keyspace {
+    /// What each key of the keyspace is held to, all at once.
+    const QUOTAS: &'static [Quota];
+}
 
 /// For the derive: decodes a value of this keyspace, or one of `O`, which it migrates from, and converts it.
 ///

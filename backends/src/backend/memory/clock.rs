@@ -17,6 +17,7 @@ pub(crate) struct Moment(u64);
 /// The start of every clock. A runtime whose clock was moved may make a store that others use before that time.
 const START: u64 = 1 << 62;
 const TICKS_PER_SECOND: u64 = 10_000_000;
+const TICKS_PER_MICRO: u64 = 10;
 const NANOS_PER_TICK: u32 = 100;
 
 impl Clock {
@@ -49,6 +50,11 @@ impl Moment {
         let ticks = self.0.saturating_sub(now.0);
         let nanos = (ticks % TICKS_PER_SECOND) as u32 * NANOS_PER_TICK;
         Duration::new(ticks / TICKS_PER_SECOND, nanos)
+    }
+
+    /// Returns the whole microseconds since long before the start of any clock.
+    pub(super) fn micros(self) -> u64 {
+        self.0 / TICKS_PER_MICRO
     }
 
     pub(super) fn to_bits(self) -> u64 {

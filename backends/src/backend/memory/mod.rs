@@ -28,6 +28,7 @@ use super::in_process::{InProcess, Kept, Shared};
 use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
+use super::throttle::{Attempt, Decision};
 use super::{Backend, Counted, Instance, KeyStream, NewEntry, Write};
 use crate::error::BackendResult;
 
@@ -205,6 +206,10 @@ impl Backend for MemoryBackend {
         to: NewEntry<'_>,
     ) -> BackendResult<bool> {
         self.store.move_entry(from, expected, to)
+    }
+
+    async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
+        self.store.throttle(key, attempt)
     }
 
     async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {

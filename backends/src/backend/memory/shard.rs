@@ -10,6 +10,7 @@ use super::queues::Queues;
 use super::removal::{Cause, Removed};
 use crate::backend::in_process::Kept;
 use crate::backend::life::{Expiry, Life};
+use crate::backend::throttle::{self, Attempt, Decision, Outcome};
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -167,6 +168,29 @@ impl Shard {
             value,
             expiry: expiry(end, now),
         }))
+    }
+
+    /// `attempt` is checked.
+    pub(super) fn throttle(
+        &mut self,
+        place: Place<'_>,
+        attempt: Attempt<'_>,
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<BackendResult<Decision>, NoRoom> {
+        let stored = self.live(place, now).map(Entry::bytes);
+        let Outcome { decision, spent } = match throttle::decide(&attempt, stored, now.micros()) {
+            Ok(outcome) => outcome,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(spent) = spent {
+            let entry = Entry::new(place.key, &spent.bytes);
+            entry.set_deadline(now.after(spent.life));
+            let put = self.put(place, entry, now, rehash, removed);
+            put.map_err(|(no_room, _)| no_room)?;
+        }
+        Ok(Ok(decision))
     }
 
     /// Gives a live entry another life; `life` is checked.

@@ -29,6 +29,7 @@ use crate::backend::in_process::{Kept, Shared};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
 use crate::backend::stored::Stored;
+use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::{Condition, Counted, KeyStream, NewEntry, Write};
 use crate::error::{BackendResult, Failures};
 
@@ -293,6 +294,26 @@ impl Store {
             let mut shard = padded.shard.write();
             let counted = shard.increment_by(place, delta, window, now, rehash, removed);
             counted.map_err(|no_room| (no_room, ()))
+        })?
+    }
+
+    pub(super) fn throttle(
+        self: &Arc<Self>,
+        key: &str,
+        attempt: Attempt<'_>,
+    ) -> BackendResult<Decision> {
+        attempt.check()?;
+        let (padded, place) = self.find(key)?;
+        if let Some(quota) = attempt.quotas.first() {
+            self.sweep_later(Life::In(quota.period()));
+        }
+        let rehash = |key: &[u8]| self.hash(key);
+        self.with_room(&[place], (), |(), removed| {
+            let mut shard = padded.shard.write();
+            // After the lock, so that of two attempts the later one doesn't go by an earlier time.
+            let now = self.clock.now();
+            let decided = shard.throttle(place, attempt, now, rehash, removed);
+            decided.map_err(|no_room| (no_room, ()))
         })?
     }
 

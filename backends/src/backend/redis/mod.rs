@@ -20,6 +20,7 @@ use self::script::{Count, Invocation, Source};
 use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
+use super::throttle::{Attempt, Decision, head_of};
 use super::{Backend, Condition, Counted, Instance, KeyStream, NewEntry, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 use async_trait::async_trait;
@@ -502,6 +503,20 @@ impl Backend for RedisBackend {
         let connection = &self.shared.connection;
         let reply = connection.script(invocation, Repeat::Never).await?;
         Ok(reply::integer(reply)? == 1)
+    }
+
+    async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
+        attempt.check()?;
+        let invocation = self.shared.script(&script::THROTTLE, key)?;
+        let invocation = invocation.number(attempt.cost).number(u8::from(attempt.peek));
+        let invocation = attempt.quotas.iter().fold(invocation, |invocation, quota| {
+            let (time, units) = quota.interval();
+            let invocation = invocation.arg(head_of(quota)).number(quota.capacity());
+            invocation.number(time).number(units)
+        });
+        let connection = &self.shared.connection;
+        let reply = connection.script(invocation, Repeat::Never).await?;
+        reply::decision(reply, attempt.quotas)
     }
 
     async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {

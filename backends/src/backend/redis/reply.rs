@@ -6,6 +6,7 @@ use super::resp::{Refusal, Reply};
 use crate::backend::Counted;
 use crate::backend::life::Expiry;
 use crate::backend::stored::Stored;
+use crate::backend::throttle::{Decision, Quota};
 use crate::codec::parse_integer;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -158,6 +159,30 @@ pub(super) fn counted(reply: Reply) -> BackendResult<Counted> {
     let counted = value.zip(expiry(millis));
     let counted = counted.map(|(value, expiry)| Counted { value, expiry });
     counted.map_or_else(|| unexpected(Reply::Nil), Ok)
+}
+
+/// Reads what became of an attempt at `quotas`.
+pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> BackendResult<Decision> {
+    let Reply::Array(numbers) = reply else {
+        return unexpected(reply);
+    };
+    let number = |number| u64::try_from(integer(number)?).or_else(|_| unexpected(Reply::Nil));
+    let numbers: Vec<u64> = numbers.into_iter().map(number).collect::<BackendResult<_>>()?;
+    let [allowed, quota, remaining, wait, reset] = numbers[..] else {
+        return unexpected(Reply::Nil);
+    };
+    let quota = quota as usize;
+    let Some(limit) = quotas.get(quota).map(Quota::capacity) else {
+        return unexpected(Reply::Nil);
+    };
+    Ok(Decision {
+        allowed: allowed == 1,
+        quota,
+        limit: limit.into(),
+        remaining,
+        retry_after: (allowed != 1).then(|| Duration::from_micros(wait)),
+        reset_after: Duration::from_micros(reset),
+    })
 }
 
 /// Reads a page of `SCAN`: where the next begins (0: nowhere) and the keys of this one.

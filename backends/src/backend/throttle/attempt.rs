@@ -1,0 +1,111 @@
+//! What a throttle is asked, and what it answers.
+
+use std::time::Duration;
+
+use super::quota::Quota;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// What [`Backend::throttle`](crate::Backend::throttle) is asked: whether a cost fits into all of some quotas.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Attempt<'a> {
+    /// The quotas, of which each has to have room: from one to eight.
+    pub quotas: &'a [Quota],
+    /// What the call takes of each quota.
+    pub cost: u32,
+    /// Whether nothing is used up, whatever the answer is.
+    pub peek: bool,
+}
+
+/// How many quotas one throttle has at most.
+pub(crate) const MOST_QUOTAS: usize = 8;
+
+impl<'a> Attempt<'a> {
+    /// Asks for a cost of one.
+    pub fn new(quotas: &'a [Quota]) -> Self {
+        Self {
+            quotas,
+            cost: 1,
+            peek: false,
+        }
+    }
+
+    /// Asks for another cost; zero always fits and uses nothing up.
+    #[must_use]
+    pub fn cost(mut self, cost: u32) -> Self {
+        self.cost = cost;
+        self
+    }
+
+    /// Asks without using anything up.
+    #[must_use]
+    pub fn peek(mut self) -> Self {
+        self.peek = true;
+        self
+    }
+
+    /// Makes sure that the quotas can be counted and the cost can ever fit; for authors of backends, before anything else.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` for no quota, for more than eight, and for one that fails its [`check`](Quota::check); `TooLarge` for a
+    /// cost over the capacity of a quota, which would be refused for ever.
+    pub fn check(&self) -> BackendResult<()> {
+        check_quotas(self.quotas)?;
+        if self.quotas.iter().any(|quota| self.cost > quota.capacity()) {
+            return Err(BackendError::new(
+                ErrorKind::TooLarge,
+                "the cost is over the capacity of a quota, which could never have room for it",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Makes sure that there is a quota, not too many, and that each can be counted.
+pub(crate) fn check_quotas(quotas: &[Quota]) -> BackendResult<()> {
+    if quotas.is_empty() || quotas.len() > MOST_QUOTAS {
+        return Err(BackendError::new(
+            ErrorKind::InvalidConfig,
+            "a throttle has from one to eight quotas",
+        ));
+    }
+    quotas.iter().try_for_each(Quota::check)
+}
+
+/// What became of an attempt, and how things stand after it.
+///
+/// With several quotas the numbers are those of one: the one to be waited for longest if the attempt was refused, or else the
+/// one that has the least left.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::MemoryBackend;
+/// use reinhardt_backends::throttle::{Quota, Throttle};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// let throttle = Throttle::new("api", [Quota::fixed_window(2, Duration::from_secs(60))])?;
+/// let decision = throttle.check(&MemoryBackend::new(), "ann").await?;
+/// assert!(decision.allowed);
+/// assert_eq!((decision.limit, decision.remaining, decision.retry_after), (2, 1, None));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "a refused attempt is no error: look at `allowed`"]
+pub struct Decision {
+    /// Whether there was room: if so the cost was used up, unless this was a peek, and if not nothing was.
+    pub allowed: bool,
+    /// The position of the quota whose numbers these are.
+    pub quota: usize,
+    /// The quota's capacity: how many pass at once where nothing was used up.
+    pub limit: u64,
+    /// How many more of cost one would pass now.
+    pub remaining: u64,
+    /// How long to wait until the same attempt can pass, if nobody else comes first; `None` if it was allowed.
+    pub retry_after: Option<Duration>,
+    /// How long it takes until nothing is used up any more.
+    pub reset_after: Duration,
+}

@@ -1,0 +1,242 @@
+//! Limits on how often something may happen.
+
+use std::time::Duration;
+
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// How often something may happen: so many in a period, counted by one of three algorithms.
+///
+/// The page [Throttling](crate::throttle) compares them. What a quota is asked is a cost, one unless a call says another;
+/// [`capacity`](Self::capacity) is what passes at once where nothing was used up before.
+///
+/// Making one checks nothing; whatever takes one does ([`check`](Self::check)).
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::throttle::Quota;
+/// use std::time::Duration;
+///
+/// const LOGIN: Quota = Quota::gcra(5, Duration::from_secs(60)).with_burst(10);
+/// assert_eq!(LOGIN.capacity(), 10);
+/// assert_eq!(Quota::sliding_window(100, Duration::from_secs(1)).capacity(), 100);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Quota {
+    algorithm: Algorithm,
+    limit: u32,
+    period: Duration,
+    burst: u32,
+}
+
+/// How a [`Quota`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// The generic cell rate algorithm (ITU-T I.371, annex A), which is a token bucket without a timer: tokens come back one
+    /// by one at the rate of the limit, and a burst uses up what was saved.
+    Gcra,
+    /// A counter that starts with the first call and is forgotten when the period is over.
+    FixedWindow,
+    /// Two counters, of this period and the one before, of which the older weighs as much as it overlaps the period that ends
+    /// now (the approximation that Cloudflare described in 2017).
+    SlidingWindow,
+}
+
+/// The longest period of a quota: ten years of 365.25 days.
+pub const MAX_PERIOD: Duration = Duration::from_secs(10 * 31_557_600);
+
+/// What a script on a server can count in doubles without a mistake, divisions included.
+const EXACT: u64 = 1 << 52;
+
+impl Quota {
+    /// Lets `limit` pass in each `period`, spread evenly, and as many at once.
+    ///
+    /// In the first period up to twice the limit can pass: what was saved and what comes back meanwhile.
+    pub const fn gcra(limit: u32, period: Duration) -> Self {
+        Self::new(Algorithm::Gcra, limit, period)
+    }
+
+    /// Lets `limit` pass in a window of `period` that begins with the first call.
+    ///
+    /// Around the end of a window twice the limit can pass in a short time.
+    pub const fn fixed_window(limit: u32, period: Duration) -> Self {
+        Self::new(Algorithm::FixedWindow, limit, period)
+    }
+
+    /// Lets about `limit` pass in the `period` that ends now, whenever that is.
+    ///
+    /// It takes the calls of the period before for evenly spread.
+    pub const fn sliding_window(limit: u32, period: Duration) -> Self {
+        Self::new(Algorithm::SlidingWindow, limit, period)
+    }
+
+    const fn new(algorithm: Algorithm, limit: u32, period: Duration) -> Self {
+        Self {
+            algorithm,
+            limit,
+            period,
+            burst: limit,
+        }
+    }
+
+    /// Lets `burst` pass at once where it was the limit; for GCRA alone, as windows know no burst.
+    #[must_use]
+    pub const fn with_burst(mut self, burst: u32) -> Self {
+        self.burst = burst;
+        self
+    }
+
+    /// Returns how it counts.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Returns how many pass in a period.
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Returns the period.
+    pub const fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Returns how many pass at once where nothing was used up before: the burst of GCRA, the limit of a window.
+    pub const fn capacity(&self) -> u32 {
+        match self.algorithm {
+            Algorithm::Gcra => self.burst,
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => self.limit,
+        }
+    }
+
+    /// Makes sure that the quota can be counted, and exactly.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` for a limit or a burst of zero, a burst on a window, a period that isn't whole milliseconds or is over
+    /// [`MAX_PERIOD`], and for a limit so high in a period so long that it can't be counted exactly: such as 200,003 a day by
+    /// GCRA, which has no common divisor with it.
+    pub fn check(&self) -> BackendResult<()> {
+        match self.fault() {
+            None => Ok(()),
+            Some(fault) => Err(BackendError::new(ErrorKind::InvalidConfig, fault)),
+        }
+    }
+
+    /// For the derive, which asks at compile time: says what [`check`](Self::check) would fail with.
+    #[doc(hidden)]
+    pub const fn fault(&self) -> Option<&'static str> {
+        if self.limit == 0 || self.burst == 0 {
+            return Some("a quota of zero lets nothing pass");
+        }
+        if self.period.is_zero() || !self.period.subsec_nanos().is_multiple_of(1_000_000) {
+            return Some("the period of a quota is one or more whole milliseconds");
+        }
+        if self.period.as_secs() >= MAX_PERIOD.as_secs() {
+            return Some("the period of a quota is over ten years");
+        }
+        let is_exact = match self.algorithm {
+            Algorithm::Gcra => {
+                let most = self.interval().0.checked_mul(self.burst as u64);
+                matches!(most, Some(most) if most <= EXACT)
+            }
+            // Two counters, either of which may be full, and what is asked for.
+            Algorithm::SlidingWindow => {
+                let most = self.millis().checked_mul(self.limit as u64);
+                matches!(most, Some(most) if most <= EXACT / 4)
+            }
+            Algorithm::FixedWindow => true,
+        };
+        if !is_exact {
+            return Some("the limit of a quota is too high for its period to be counted exactly");
+        }
+        if self.burst != self.limit && !matches!(self.algorithm, Algorithm::Gcra) {
+            return Some("a window has no burst");
+        }
+        None
+    }
+
+    /// For the derive: returns for how long it matters what was used up, which is how long an entry lives at most.
+    #[doc(hidden)]
+    pub const fn memory(&self) -> Duration {
+        match self.algorithm {
+            Algorithm::Gcra => {
+                let (time, units) = self.interval();
+                let micros = (time.saturating_mul(self.burst as u64)).div_ceil(units);
+                Duration::from_millis(micros.div_ceil(1000))
+            }
+            Algorithm::FixedWindow => self.period,
+            Algorithm::SlidingWindow => self.period.saturating_mul(2),
+        }
+    }
+
+    /// Returns the period in milliseconds.
+    pub(crate) const fn millis(&self) -> u64 {
+        let seconds = self.period.as_secs().saturating_mul(1000);
+        seconds.saturating_add(self.period.subsec_millis() as u64)
+    }
+
+    /// Returns the time between two tokens as a fraction in lowest terms: microseconds over a whole number.
+    pub(crate) const fn interval(&self) -> (u64, u64) {
+        let (period, limit) = (self.millis().saturating_mul(1000), self.limit as u64);
+        if period == 0 || limit == 0 {
+            return (period, 1);
+        }
+        let (mut divisor, mut rest) = (period, limit);
+        while rest != 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        (period / divisor, limit / divisor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn kind(quota: Quota) -> Option<ErrorKind> {
+        quota.check().err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn what_can_not_be_counted_is_refused() {
+        let second = Duration::from_secs(1);
+        let invalid = Some(ErrorKind::InvalidConfig);
+        for new in [Quota::gcra, Quota::fixed_window, Quota::sliding_window] {
+            assert_eq!(kind(new(5, second)), None);
+            assert_eq!(kind(new(1, Duration::from_millis(1))), None);
+            assert_eq!(kind(new(0, second)), invalid);
+            assert_eq!(kind(new(5, Duration::ZERO)), invalid);
+            assert_eq!(kind(new(5, Duration::from_micros(1500))), invalid);
+            assert_eq!(kind(new(5, MAX_PERIOD)), invalid);
+            assert_eq!(kind(new(5, Duration::MAX)), invalid);
+        }
+        assert_eq!(kind(Quota::gcra(5, second).with_burst(0)), invalid);
+        assert_eq!(kind(Quota::fixed_window(5, second).with_burst(6)), invalid);
+        assert_eq!(kind(Quota::gcra(200_003, DAY)), invalid);
+        assert_eq!(kind(Quota::gcra(u32::MAX, second)), None);
+        assert_eq!(kind(Quota::gcra(1_000_000, DAY)), None);
+        assert_eq!(kind(Quota::sliding_window(u32::MAX, DAY)), invalid);
+        assert_eq!(kind(Quota::sliding_window(1_000_000, DAY)), None);
+    }
+
+    #[test]
+    fn an_interval_is_exact() {
+        assert_eq!(Quota::gcra(5, Duration::from_secs(60)).interval(), (12_000_000, 1));
+        assert_eq!(Quota::gcra(7, Duration::from_secs(60)).interval(), (60_000_000, 7));
+        assert_eq!(Quota::gcra(30_000, Duration::from_secs(1)).interval(), (100, 3));
+    }
+
+    #[test]
+    fn what_was_used_up_is_remembered_for_as_long_as_it_matters() {
+        let minute = Duration::from_secs(60);
+        let memory = Quota::gcra(5, minute).with_burst(10).memory();
+        assert_eq!(memory, Duration::from_secs(120));
+        assert_eq!(Quota::gcra(7, minute).with_burst(1).memory(), Duration::from_millis(8572));
+        assert_eq!(Quota::fixed_window(5, minute).memory(), minute);
+        assert_eq!(Quota::sliding_window(5, minute).memory(), 2 * minute);
+    }
+}

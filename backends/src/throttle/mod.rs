@@ -1,0 +1,183 @@
+#![doc = include_str!("../../docs/throttling.md")]
+
+use arrayvec::ArrayVec;
+
+use crate::backend::Backend;
+use crate::backend::throttle::{MOST_QUOTAS, check_quotas};
+use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::keyspace::{Key, KeySegment};
+
+pub use crate::backend::throttle::{Algorithm, Attempt, Decision, MAX_PERIOD, Quota};
+
+/// Holds each of any number of keys to the same quotas.
+///
+/// The kind of keyspace with the word `limit` is the same, declared at a type and checked by the compiler; this is for limits
+/// that are known only when the program runs.
+///
+/// Every call is one atomic step of the store, by the store's own clock: of any number of concurrent calls as many are allowed as
+/// there is room for. What was used up is forgotten when it doesn't matter any more.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::throttle::{Quota, Throttle};
+/// use reinhardt_backends::{Backend, MemoryBackend};
+/// use std::{sync::Arc, time::Duration};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+/// let burst = Quota::gcra(10, Duration::from_secs(1));
+/// let sustained = Quota::sliding_window(1000, Duration::from_secs(3600));
+/// let throttle = Throttle::new("api", [burst, sustained])?;
+///
+/// let decision = throttle.check(&backend, "ann").await?;
+/// assert!(decision.allowed && decision.remaining == 9);
+/// let decision = throttle.check_n(&backend, "ann", 10).await?;
+/// assert!(!decision.allowed);
+/// assert!(decision.retry_after.is_some_and(|wait| wait <= Duration::from_millis(100)));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Throttle {
+    prefix: Box<str>,
+    quotas: ArrayVec<Quota, MOST_QUOTAS>,
+}
+
+impl Throttle {
+    /// Makes a throttle whose keys begin with `prefix` and that asks for room in all of `quotas`.
+    ///
+    /// Nothing else may have keys with this prefix: it is one of a keyspace, a lower-case letter and then lower-case letters,
+    /// digits, `_`, `.` and `-`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` for another prefix, for no quota, for more than eight, and for one that fails its
+    /// [`check`](Quota::check).
+    pub fn new(prefix: &str, quotas: impl IntoIterator<Item = Quota>) -> BackendResult<Self> {
+        let is_allowed =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
+        let begins = prefix.starts_with(|c: char| c.is_ascii_lowercase());
+        if !begins || !prefix.chars().all(is_allowed) {
+            return Err(BackendError::new(
+                ErrorKind::InvalidConfig,
+                "a prefix is a lower-case letter and then lower-case letters, digits, `_`, `.` or `-`",
+            ));
+        }
+        let quotas: Vec<Quota> = quotas.into_iter().take(MOST_QUOTAS + 1).collect();
+        check_quotas(&quotas)?;
+        Ok(Self {
+            prefix: prefix.into(),
+            quotas: quotas.into_iter().collect(),
+        })
+    }
+
+    /// Uses up one of each quota for `of` if all have room, and says whether they had.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` if the key is over the limit, `WrongType` if something else is stored under it; and what the backend fails
+    /// with: [`WhenDown`] says what to make of that.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has used up all or nothing.
+    pub async fn check<B, K>(&self, backend: &B, of: &K) -> BackendResult<Decision>
+    where
+        B: Backend + ?Sized,
+        K: KeySegment + Sync + ?Sized,
+    {
+        self.check_n(backend, of, 1).await
+    }
+
+    /// Uses up `cost` of each quota for `of` if all have room, and says whether they had.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check); and `TooLarge` for a cost over the capacity of a quota.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has used up all or nothing.
+    pub async fn check_n<B, K>(&self, backend: &B, of: &K, cost: u32) -> BackendResult<Decision>
+    where
+        B: Backend + ?Sized,
+        K: KeySegment + Sync + ?Sized,
+    {
+        let attempt = Attempt::new(&self.quotas).cost(cost);
+        backend.throttle(&self.key(of), attempt).await
+    }
+
+    /// Says whether one of each quota would be used up now, and uses up nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub async fn peek<B, K>(&self, backend: &B, of: &K) -> BackendResult<Decision>
+    where
+        B: Backend + ?Sized,
+        K: KeySegment + Sync + ?Sized,
+    {
+        let attempt = Attempt::new(&self.quotas).peek();
+        backend.throttle(&self.key(of), attempt).await
+    }
+
+    /// Forgets what was used up for `of`, and says whether there was anything.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` if the key is over the limit; and what the backend fails with.
+    pub async fn reset<B, K>(&self, backend: &B, of: &K) -> BackendResult<bool>
+    where
+        B: Backend + ?Sized,
+        K: KeySegment + Sync + ?Sized,
+    {
+        backend.delete(&self.key(of)).await
+    }
+
+    /// Returns the text of the key for `of`: the prefix, a colon, and the escaped segment.
+    #[must_use]
+    pub fn key<K: KeySegment + ?Sized>(&self, of: &K) -> Key {
+        Key::of(&self.prefix, of)
+    }
+
+    /// Returns the quotas, in the order of [`Decision::quota`].
+    pub fn quotas(&self) -> &[Quota] {
+        &self.quotas
+    }
+}
+
+/// What becomes of a call while the store can't be asked; it is for the caller to choose.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::throttle::WhenDown;
+/// use reinhardt_backends::{BackendError, ErrorKind};
+///
+/// let down = || Err(BackendError::new(ErrorKind::Unavailable, "connection refused"));
+/// assert!(WhenDown::Allow.allows(down()).unwrap());
+/// assert!(!WhenDown::Refuse.allows(down()).unwrap());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenDown {
+    /// Fails open: the call passes, unlimited. For limits that share out a service.
+    Allow,
+    /// Fails closed: the call is refused. For limits that guard something, such as a login.
+    Refuse,
+}
+
+impl WhenDown {
+    /// Says whether a call passes: as was decided, or as this says where the store couldn't be asked.
+    ///
+    /// # Errors
+    ///
+    /// What the decision failed with, unless it [is transient](BackendError::is_transient): a wrong key or a missing permission
+    /// is a mistake and not an outage.
+    pub fn allows(self, decided: BackendResult<Decision>) -> BackendResult<bool> {
+        match decided {
+            Ok(decision) => Ok(decision.allowed),
+            Err(error) if error.is_transient() => Ok(self == Self::Allow),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Throttles: exact limits, exact waits, and the same answers on memory and on Redis.
+
+mod agreement;
+mod exact;
+
+use proptest::prelude::*;
+use reinhardt_backends::throttle::{Algorithm, Quota};
+use std::time::Duration;
+
+/// Quotas of every algorithm, with few calls a period, so that they are used up.
+fn quotas() -> impl Strategy<Value = Quota> {
+    let algorithm = prop_oneof![
+        Just(Algorithm::Gcra),
+        Just(Algorithm::FixedWindow),
+        Just(Algorithm::SlidingWindow),
+    ];
+    (algorithm, 1..20_u32, 1..5000_u64, 1..20_u32).prop_map(|(algorithm, limit, period, burst)| {
+        let period = Duration::from_millis(period);
+        match algorithm {
+            Algorithm::FixedWindow => Quota::fixed_window(limit, period),
+            Algorithm::SlidingWindow => Quota::sliding_window(limit, period),
+            _ => Quota::gcra(limit, period).with_burst(burst),
+        }
+    })
+}
