@@ -55,7 +55,9 @@ fn ask(
 fn interval(quota: &Quota) -> (u64, u64) {
     let period = u64::try_from(quota.period().as_micros()).unwrap();
     let limit = u64::from(quota.limit());
-    let common = (1..=limit).rev().find(|n| period % n == 0 && limit % n == 0);
+    let common = (1..=limit)
+        .rev()
+        .find(|n| period % n == 0 && limit % n == 0);
     let common = common.unwrap();
     (period / common, limit / common)
 }
@@ -118,5 +120,29 @@ fn memory_and_the_script_decide_alike() {
         })
     });
     ran.unwrap();
-    assert!(decided.iter().all(|count| count.get() > 1000), "{decided:?}");
+    assert!(
+        decided.iter().all(|count| count.get() > 1000),
+        "{decided:?}"
+    );
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_nobody_wait_for_longer() {
+    let server = Server::start();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let script = script();
+    let minute = Duration::from_secs(60);
+    for new in [Quota::gcra, Quota::fixed_window, Quota::sliding_window] {
+        redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
+        let quota = [new(3, minute)];
+        let all = Attempt::new(&quota).cost(3);
+        assert!(ask(&mut connection, &script, all, START).0);
+        let one = Attempt::new(&quota);
+        let (.., wait, reset) = ask(&mut connection, &script, one, START);
+        let hour = 3_600_000_000;
+        let (allowed, .., later, later_reset) = ask(&mut connection, &script, one, START - hour);
+        assert!(!allowed);
+        assert_eq!((later, later_reset), (wait, reset));
+    }
 }

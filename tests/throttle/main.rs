@@ -2,10 +2,14 @@
 
 mod agreement;
 mod exact;
+#[allow(unreachable_pub)]
+#[path = "../../examples/own_backend.rs"]
+mod own_backend;
+
+use std::time::Duration;
 
 use proptest::prelude::*;
 use reinhardt_backends::throttle::{Algorithm, Quota};
-use std::time::Duration;
 
 /// Quotas of every algorithm, with few calls a period, so that they are used up.
 fn quotas() -> impl Strategy<Value = Quota> {

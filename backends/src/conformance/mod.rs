@@ -33,6 +33,7 @@ mod failure;
 mod life;
 mod many;
 mod threads;
+mod throttles;
 mod values;
 
 use std::future::Future;
@@ -47,6 +48,7 @@ pub use counters::*;
 pub use failure::*;
 pub use life::*;
 pub use many::*;
+pub use throttles::*;
 pub use values::*;
 
 /// What the suite needs to know of a backend.
@@ -139,6 +141,12 @@ macro_rules! conformance_suite {
             a_write_is_seen_by_the_next_read
             a_renewing_read_never_shortens_a_life
             a_move_is_whole_or_does_not_happen
+            a_throttle_allows_exactly_what_fits
+            a_refused_attempt_uses_nothing_up
+            a_throttle_lets_pass_when_it_says
+            throttling_something_else_is_an_error_and_changes_nothing
+            a_throttle_lives_as_long_as_it_matters
+            an_impossible_attempt_is_refused
         }
     };
 }

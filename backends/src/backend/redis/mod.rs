@@ -508,7 +508,9 @@ impl Backend for RedisBackend {
     async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
         attempt.check()?;
         let invocation = self.shared.script(&script::THROTTLE, key)?;
-        let invocation = invocation.number(attempt.cost).number(u8::from(attempt.peek));
+        let invocation = invocation
+            .number(attempt.cost)
+            .number(u8::from(attempt.peek));
         let invocation = attempt.quotas.iter().fold(invocation, |invocation, quota| {
             let (time, units) = quota.interval();
             let invocation = invocation.arg(head_of(quota)).number(quota.capacity());

@@ -167,7 +167,10 @@ pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> BackendResult<Decision
         return unexpected(reply);
     };
     let number = |number| u64::try_from(integer(number)?).or_else(|_| unexpected(Reply::Nil));
-    let numbers: Vec<u64> = numbers.into_iter().map(number).collect::<BackendResult<_>>()?;
+    let numbers: Vec<u64> = numbers
+        .into_iter()
+        .map(number)
+        .collect::<BackendResult<_>>()?;
     let [allowed, quota, remaining, wait, reset] = numbers[..] else {
         return unexpected(Reply::Nil);
     };

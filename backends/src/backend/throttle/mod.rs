@@ -5,8 +5,8 @@ mod by_comparing;
 mod quota;
 mod standing;
 
-pub(crate) use attempt::{MOST_QUOTAS, check_quotas};
 pub use attempt::{Attempt, Decision};
+pub(crate) use attempt::{MOST_QUOTAS, check_quotas};
 pub(crate) use by_comparing::throttle;
 pub use quota::{Algorithm, MAX_PERIOD, Quota};
 pub(crate) use standing::{Outcome, decide, head_of};

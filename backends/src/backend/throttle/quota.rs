@@ -225,9 +225,18 @@ mod tests {
 
     #[test]
     fn an_interval_is_exact() {
-        assert_eq!(Quota::gcra(5, Duration::from_secs(60)).interval(), (12_000_000, 1));
-        assert_eq!(Quota::gcra(7, Duration::from_secs(60)).interval(), (60_000_000, 7));
-        assert_eq!(Quota::gcra(30_000, Duration::from_secs(1)).interval(), (100, 3));
+        assert_eq!(
+            Quota::gcra(5, Duration::from_secs(60)).interval(),
+            (12_000_000, 1)
+        );
+        assert_eq!(
+            Quota::gcra(7, Duration::from_secs(60)).interval(),
+            (60_000_000, 7)
+        );
+        assert_eq!(
+            Quota::gcra(30_000, Duration::from_secs(1)).interval(),
+            (100, 3)
+        );
     }
 
     #[test]
@@ -235,7 +244,10 @@ mod tests {
         let minute = Duration::from_secs(60);
         let memory = Quota::gcra(5, minute).with_burst(10).memory();
         assert_eq!(memory, Duration::from_secs(120));
-        assert_eq!(Quota::gcra(7, minute).with_burst(1).memory(), Duration::from_millis(8572));
+        assert_eq!(
+            Quota::gcra(7, minute).with_burst(1).memory(),
+            Duration::from_millis(8572)
+        );
         assert_eq!(Quota::fixed_window(5, minute).memory(), minute);
         assert_eq!(Quota::sliding_window(5, minute).memory(), 2 * minute);
     }

@@ -67,7 +67,10 @@ pub(crate) fn decide(
         let left = standing.remaining();
         (waits[*index], Reverse(left), standing.reset(now))
     };
-    let quota = (0..standings.len()).rev().max_by_key(strictest).unwrap_or(0);
+    let quota = (0..standings.len())
+        .rev()
+        .max_by_key(strictest)
+        .unwrap_or(0);
     let standing = &standings[quota];
     let decision = Decision {
         allowed,
@@ -113,7 +116,10 @@ impl<'a> Standing<'a> {
         let mut fields = part.split(':');
         let is_same = fields.next().is_some_and(|head| *head == *head_of(quota));
         let mut next = || match is_same {
-            true => fields.next().and_then(|field| field.parse().ok()).unwrap_or(0),
+            true => fields
+                .next()
+                .and_then(|field| field.parse().ok())
+                .unwrap_or(0),
             false => 0,
         };
         let [first, second, third] = [next(), next(), next()];
@@ -232,7 +238,9 @@ fn gcra(quota: &Quota, whole: u64, part: u64, now: u64) -> Used {
     let (time, units) = quota.interval();
     let most = u64::from(quota.capacity()) * time;
     let debt = match whole.checked_sub(now) {
-        Some(ahead) => ahead.saturating_mul(units).saturating_add(part.min(units - 1)),
+        Some(ahead) => ahead
+            .saturating_mul(units)
+            .saturating_add(part.min(units - 1)),
         None => 0,
     };
     Used::Debt {
