@@ -4,8 +4,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Type};
 
-use crate::ast::Kind;
+use crate::ast::{Kind, Limits};
 use crate::attr::Ttl;
+use crate::expand::limits_in_words;
 use crate::scope::{Scope, tuple};
 
 /// Writes the accessors of the keyspace's kind.
@@ -16,12 +17,13 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
     let library = &scope.library;
     let bounds = scope.bounds(match scope.keyspace.kind {
         Kind::Entry(_) => Some(quote!(#library::keyspace::Entry)),
-        Kind::Value(..) | Kind::Counter => None,
+        Kind::Value(..) | Kind::Counter | Kind::Throttle(_) => None,
     });
     let (key, accessors) = match &scope.keyspace.kind {
         Kind::Entry(_) => (key_function(scope), of_entries(scope)),
         Kind::Value(value, _) => (key_method(scope), of_values(scope, value)),
         Kind::Counter => (key_method(scope), of_counters(scope)),
+        Kind::Throttle(limits) => (key_method(scope), of_throttles(scope, limits)),
     };
     let accessors = accessors.iter().map(|accessor| accessor.write(scope));
     quote! {
@@ -91,6 +93,11 @@ const TRY_UPDATE: &str = "What a closure fails with; `InvalidKey` if one changes
 const MANY: &str = "`Encode`, `InvalidKey` or `TooLarge`, before anything is sent, with the positions of what is at fault; and \
     what the backend fails with, with the positions of what was not stored or not acknowledged.";
 const DELETE_MANY: &str = "`InvalidKey` if a key is over the limit, before anything is sent; and what the backend fails with.";
+const CHECK: &str = "`WrongType` if something else is stored there, and it stays; and what the backend fails with: \
+    `throttle::WhenDown` says what to make of that.";
+const CHECK_N: &str = "`TooLarge` for a cost over a limit, which could never pass, before anything is sent; `WrongType` if \
+    something else is stored there, and it stays; and what the backend fails with: `throttle::WhenDown` says what to make \
+    of that.";
 const COUNT: &str = "`WrongType` if the stored bytes are no integer that fits `i64`, `Overflow` if the sum doesn't, and \
     nothing is changed; and what the backend fails with.";
 
@@ -481,6 +488,69 @@ fn of_counters(scope: &Scope<'_>) -> Vec<Accessor> {
     let sum = quote!(::core::primitive::i64);
     all.extend(of_pairs(scope, "scan_counts", &sum));
     all
+}
+
+fn of_throttles(scope: &Scope<'_>, limits: &Limits) -> Vec<Accessor> {
+    let library = &scope.library;
+    let decision = || Output::Result(quote!(#library::throttle::Decision));
+    let throttle = format!("the throttle under `{}`", scope.pattern());
+    let quota = limits_in_words(limits);
+    let all = "What is refused uses nothing up.";
+    let mut accessors = vec![
+        Accessor::new(
+            "check",
+            "check",
+            decision(),
+            CHECK,
+            format!(
+                "Uses up one of {throttle} ({quota}) if there is room, and says whether there was.\n\n{all}"
+            ),
+        ),
+        Accessor {
+            parameters: quote!(cost: ::core::primitive::u32),
+            passed: quote!(cost),
+            ..Accessor::new(
+                "check_n",
+                "check_n",
+                decision(),
+                CHECK_N,
+                format!(
+                    "Uses up `cost` of {throttle} ({quota}) if there is room for all of it, and says whether there was.\n\n{all}"
+                ),
+            )
+        },
+        Accessor::new(
+            "peek",
+            "peek",
+            decision(),
+            CHECK,
+            format!("Says whether {throttle} ({quota}) has room for one, and uses nothing up."),
+        ),
+        Accessor::new(
+            "reset",
+            "delete",
+            Output::Result(quote!(::core::primitive::bool)),
+            CALL,
+            format!("Forgets what was used up of {throttle}, and says whether there was anything."),
+        ),
+        Accessor {
+            by: By::Structs,
+            ..Accessor::new(
+                "reset_many",
+                "delete_many",
+                Output::Result(quote!(::core::primitive::u64)),
+                DELETE_MANY,
+                "Forgets what was used up of the throttles, and returns of how many there was anything.",
+            )
+        },
+    ];
+    let whole = of_keyspace(scope, "scan", &quote!(()), &quote!(|_, _| ()));
+    accessors.extend(
+        whole
+            .into_iter()
+            .filter(|it| !matches!(it.name, "scan" | "scan_under")),
+    );
+    accessors
 }
 
 /// What is about the keyspace as a whole, or about a part of it under some leading key fields: `item` is what a scan

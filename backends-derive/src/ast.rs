@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
-use crate::attr::{FieldWords, Mistakes, OnDecodeError, StructWords, Ttl, Word};
+use crate::attr::{FieldWords, Limit, Mistakes, OnDecodeError, StructWords, Ttl, Window, Word};
 
 /// What to generate for one struct.
 pub(crate) struct Keyspace<'a> {
@@ -28,6 +28,17 @@ pub(crate) enum Kind {
     Value(Box<Type>, Stored),
     /// Counters.
     Counter,
+    /// Throttles.
+    Throttle(Limits),
+}
+
+/// What a throttle holds its keys to.
+pub(crate) struct Limits {
+    pub(crate) limits: Vec<Limit>,
+    /// `None` is GCRA.
+    pub(crate) window: Option<Window>,
+    /// Of the only limit.
+    pub(crate) burst: Option<u32>,
 }
 
 /// How values are stored and read back.
@@ -58,7 +69,7 @@ impl<'a> Keyspace<'a> {
             let message = "missing `prefix`: write `prefix = \"session\"`";
             mistakes.at(name, message);
         }
-        if words.ttl.is_none() {
+        if words.ttl.is_none() && words.limit.is_none() {
             let message = "missing `ttl`: write `ttl = \"30m\"` or `ttl = never`";
             mistakes.at(name, message);
         }
@@ -71,10 +82,17 @@ impl<'a> Keyspace<'a> {
                 .unwrap_or(OnDecodeError::Error),
             shared: words.shared.map(|word| word.name),
         };
-        let kind = match (words.counter, words.value) {
-            (Some(_), _) => Kind::Counter,
-            (None, Some(value)) => Kind::value(value, stored, item, mistakes),
-            (None, None) => Kind::Entry(stored),
+        let kind = match (words.limit, words.counter, words.value) {
+            (Some(limit), ..) => Kind::Throttle(Limits {
+                limits: limit.meaning.unwrap_or_default(),
+                // With a window it is a mistake.
+                burst: (words.burst.filter(|_| words.window.is_none()))
+                    .and_then(|word| word.meaning),
+                window: words.window.and_then(|word| word.meaning),
+            }),
+            (None, Some(_), _) => Kind::Counter,
+            (None, None, Some(value)) => Kind::value(value, stored, item, mistakes),
+            (None, None, None) => Kind::Entry(stored),
         };
         let mut keyspace = Self {
             item,
@@ -140,11 +158,11 @@ impl Kind {
         Self::Value(Box::new(stand_in()), stored)
     }
 
-    /// How values are stored; nothing for counters.
+    /// How values are stored; nothing for counters and throttles.
     pub(crate) fn stored(&self) -> Option<&Stored> {
         match self {
             Self::Entry(stored) | Self::Value(_, stored) => Some(stored),
-            Self::Counter => None,
+            Self::Counter | Self::Throttle(_) => None,
         }
     }
 }
@@ -158,6 +176,19 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
     let sliding = name(&words.sliding);
     let jitter = name(&words.jitter);
     let migrates = name(&words.migrates);
+    let limit = name(&words.limit);
+    let several = words.limit.as_ref();
+    let several = several.filter(|word| word.meaning.as_ref().is_some_and(|all| all.len() > 1));
+    let several = several.map(|word| &word.name);
+    let (burst, window) = (name(&words.burst), name(&words.window));
+    for (word, what) in [(burst, "burst"), (window, "window")] {
+        if let (Some(word), None) = (word, limit) {
+            let message = format!(
+                "`{what}` says how a `limit` is counted: write `limit = \"5/min\"` beside it"
+            );
+            mistakes.at(word.span(), &message);
+        }
+    }
     for (one, other, message) in [
         (
             counter,
@@ -193,6 +224,61 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
             counter,
             name(&words.shared),
             "a `counter` isn't decoded, so there is nothing to share: remove `shared`",
+        ),
+        (
+            limit,
+            name(&words.ttl),
+            "a throttle lives for as long as its `limit` needs it: remove `ttl`",
+        ),
+        (
+            limit,
+            counter,
+            "a keyspace is a `counter` or has a `limit`, not both",
+        ),
+        (
+            limit,
+            name(&words.value),
+            "a keyspace has a `value` or a `limit`, not both",
+        ),
+        (
+            limit,
+            name(&words.codec),
+            "a throttle stores no values: remove `codec`",
+        ),
+        (
+            limit,
+            sliding,
+            "reading a throttle doesn't prolong it: write `window = \"sliding\"` for a sliding window",
+        ),
+        (
+            limit,
+            jitter,
+            "a throttle waits for exactly as long as it says: remove `jitter`",
+        ),
+        (
+            limit,
+            migrates,
+            "a throttle has no layout to migrate: remove `migrates`",
+        ),
+        (
+            limit,
+            name(&words.on_decode_error),
+            "a throttle stores no values: remove `on_decode_error`",
+        ),
+        (
+            limit,
+            name(&words.shared),
+            "a throttle stores no values, so there is nothing to share: remove `shared`",
+        ),
+        (
+            several,
+            burst,
+            "a `burst` is of one limit: write one, or limits that say how many pass at once (`limit = [\"10/s\", \"500/h\"]`)",
+        ),
+        (
+            window,
+            burst,
+            "a window lets its limit pass at once: remove `burst`, or `window` for a bucket that has one",
         ),
         (
             sliding,
@@ -280,7 +366,7 @@ fn key_fields<'a>(
             (Kind::Entry(_), Some(_), _) | (_, None, _) | (_, Some(_), Some(_)) => {}
             (_, Some(key), None) => mistakes.at(
                 key.name.span(),
-                "every field of a counter or of a keyspace with `value` is part of the key already",
+                "every field of a counter, a throttle or a keyspace with `value` is part of the key already",
             ),
         }
         if let Some(name) = &field.ident {

@@ -18,6 +18,9 @@ pub(crate) struct StructWords {
     pub(crate) ttl: Option<Word<Ttl>>,
     pub(crate) value: Option<Word<Type>>,
     pub(crate) counter: Option<Word<()>>,
+    pub(crate) limit: Option<Word<Vec<Limit>>>,
+    pub(crate) burst: Option<Word<u32>>,
+    pub(crate) window: Option<Word<Window>>,
     pub(crate) version: Option<Word<u32>>,
     pub(crate) codec: Option<Word<Type>>,
     pub(crate) sliding: Option<Word<()>>,
@@ -57,6 +60,21 @@ pub(crate) enum Ttl {
     Constant(ExprPath),
 }
 
+/// How many in which time.
+pub(crate) struct Limit {
+    /// As it is written.
+    pub(crate) text: LitStr,
+    pub(crate) count: u32,
+    pub(crate) period: Duration,
+}
+
+/// The windows that limits can be counted in.
+#[derive(Clone, Copy)]
+pub(crate) enum Window {
+    Fixed,
+    Sliding,
+}
+
 /// What reading does with bytes that don't decode.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnDecodeError {
@@ -67,18 +85,23 @@ pub(crate) enum OnDecodeError {
 const PREFIX: &str = "`prefix = \"session\"`";
 const TTL: &str = "`ttl = \"30m\"` or `ttl = never`";
 const VALUE: &str = "`value = String`";
+const LIMIT: &str = "`limit = \"5/min\"`, or `limit = [\"10/s\", \"500/h\"]` for several at once";
+const BURST: &str = "`burst = 10`";
+const WINDOW: &str = "`window = \"fixed\"` or `window = \"sliding\"`";
 const VERSION: &str = "`version = 2`";
 const CODEC: &str = "`codec = Json`, or the path of a type that implements `Codec`";
 const JITTER: &str = "`jitter = \"10%\"`";
 const MIGRATES: &str = "`migrates = SessionV1`";
 const ON_DECODE_ERROR: &str = "`on_decode_error = \"miss\"` or `on_decode_error = \"error\"`";
 const CRATE: &str = "`crate = path::to::reinhardt_backends`";
-const STRUCT_WORDS: &str = "on a struct the words are `prefix`, `ttl`, `value`, `counter`, `version`, `codec`, `sliding`, \
-    `jitter`, `shared`, `migrates`, `on_decode_error` and `crate`";
+const STRUCT_WORDS: &str = "on a struct the words are `prefix`, `ttl`, `value`, `counter`, `limit`, `burst`, `window`, \
+    `version`, `codec`, `sliding`, `jitter`, `shared`, `migrates`, `on_decode_error` and `crate`";
 const FIELD_WORDS: &str = "on a field the words are `key` and `tag`";
 const RENAME: &str = "`rename = \"eu\"`";
 const SEGMENT_WORDS: &str = "on a part of a key the words are `display` and `crate`";
 const VARIANT_WORDS: &str = "on a variant the word is `rename`";
+/// How many limits a throttle has at most, as the library has it.
+const MOST_LIMITS: usize = 8;
 /// 10,000 years of 365.25 days, as the library has it.
 const MAX_TTL: Duration = Duration::from_secs(10_000 * 31_557_600);
 
@@ -129,6 +152,9 @@ impl StructWords {
                 VALUE,
                 input.parse()
             )),
+            "limit" => takes!(limit, LIMIT, limits),
+            "burst" => takes!(burst, BURST, burst),
+            "window" => takes!(window, WINDOW, window),
             "version" => takes!(version, VERSION, version),
             "codec" => takes!(codec, CODEC, |input| expected(
                 "a type",
@@ -339,6 +365,78 @@ fn version(input: ParseStream<'_>) -> Result<u32> {
     }
 }
 
+/// One limit, or several in brackets.
+fn limits(input: ParseStream<'_>) -> Result<Vec<Limit>> {
+    if !input.peek(syn::token::Bracket) {
+        return Ok(vec![limit(input)?]);
+    }
+    let list;
+    let brackets = syn::bracketed!(list in input);
+    let limits = list.parse_terminated(limit, Token![,])?;
+    if limits.is_empty() || limits.len() > MOST_LIMITS {
+        let message = format!("a throttle has from one to eight limits: write {LIMIT}");
+        return Err(Error::new(brackets.span.join(), message));
+    }
+    Ok(limits.into_iter().collect())
+}
+
+/// `5/min`, `100/10s`
+fn limit(input: ParseStream<'_>) -> Result<Limit> {
+    let text: LitStr = expected("text", LIMIT, input.parse())?;
+    let wrong = |why: &str| Error::new(text.span(), format!("{why}: write {LIMIT}"));
+    let value = text.value();
+    let Some((count, period)) = value.split_once('/') else {
+        return Err(wrong("a limit is a number, `/` and a time"));
+    };
+    let count: u32 = match count.trim().parse() {
+        Ok(0) => return Err(wrong("a limit of zero lets nothing pass")),
+        Ok(count) => count,
+        Err(_) => {
+            return Err(wrong(
+                "the first part of a limit is a whole number up to 4,294,967,295",
+            ));
+        }
+    };
+    let period = period.trim();
+    let period = match period.starts_with(|c: char| c.is_ascii_digit()) {
+        true => period.to_string(),
+        false => format!("1{period}"),
+    };
+    let period = duration(&period).map_err(|why| wrong(&format!("not a time ({why})")))?;
+    if period.is_zero() {
+        return Err(wrong("a limit in no time"));
+    }
+    Ok(Limit {
+        count,
+        period,
+        text,
+    })
+}
+
+fn burst(input: ParseStream<'_>) -> Result<u32> {
+    let burst: LitInt = expected("a number", BURST, input.parse())?;
+    match burst.base10_parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(Error::new(
+            burst.span(),
+            format!("a burst is a whole number from 1 to 4,294,967,295: write {BURST}"),
+        )),
+    }
+}
+
+fn window(input: ParseStream<'_>) -> Result<Window> {
+    let found = input.span();
+    let text: Option<LitStr> = input.parse().ok();
+    match text.map(|text| text.value()).as_deref() {
+        Some("fixed") => Ok(Window::Fixed),
+        Some("sliding") => Ok(Window::Sliding),
+        _ => Err(Error::new(
+            found,
+            format!("neither `\"fixed\"` nor `\"sliding\"`: write {WINDOW}"),
+        )),
+    }
+}
+
 fn jitter(input: ParseStream<'_>) -> Result<u8> {
     let text: LitStr = expected("text", JITTER, input.parse())?;
     let percent = text.value().strip_suffix('%').map(str::parse);
@@ -388,6 +486,14 @@ fn ttl(input: ParseStream<'_>) -> Result<Ttl> {
         return Err(Error::new(text.span(), message));
     }
     Ok(Ttl::For(duration))
+}
+
+/// Reads a time; `M` would be months.
+fn duration(text: &str) -> std::result::Result<Duration, String> {
+    if text.contains('M') {
+        return Err("`M` means months, `m` is minutes".to_string());
+    }
+    humantime::parse_duration(text).map_err(|error| error.to_string())
 }
 
 fn ttl_path(input: ParseStream<'_>) -> Result<Ttl> {

@@ -6,8 +6,8 @@ use syn::ext::IdentExt;
 use syn::{DeriveInput, Type};
 
 use crate::accessors::accessors;
-use crate::ast::{Keyspace, Kind, Stored};
-use crate::attr::{Mistakes, OnDecodeError, Ttl};
+use crate::ast::{Keyspace, Kind, Limits, Stored};
+use crate::attr::{Mistakes, OnDecodeError, Ttl, Window};
 use crate::scope::{Scope, place, tuple};
 
 /// Expands the derive: every mistake of the item, and code that compiles all the same.
@@ -92,10 +92,15 @@ fn info(scope: &Scope<'_>) -> TokenStream {
             Kind::Entry(_) => "Entry",
             Kind::Value(..) => "Value",
             Kind::Counter => "Counter",
+            Kind::Throttle(_) => "Throttle",
         }
     );
     let fields = scope.fields.iter().map(|field| field.unraw().to_string());
     let life = match &keyspace.ttl {
+        _ if matches!(keyspace.kind, Kind::Throttle(_)) => {
+            let owned = &scope.owned;
+            quote!(#library::keyspace::longest_life(<#owned as #library::keyspace::Throttled>::QUOTAS))
+        }
         Ttl::Never => quote!(#library::Life::Never),
         Ttl::For(ttl) => {
             let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
@@ -147,17 +152,36 @@ fn words(scope: &Scope<'_>) -> TokenStream {
     if let Some(percent) = keyspace.jitter {
         words.extend(quote!(.jitter(#percent)));
     }
+    if let Kind::Throttle(limits) = &keyspace.kind {
+        let limits = limits_in_words(limits);
+        words.extend(quote!(.value(#limits, "throttle")));
+    }
     let Some(stored) = keyspace.kind.stored() else {
         return words;
     };
     let value = match &keyspace.kind {
         Kind::Value(value, _) => written(value),
-        Kind::Entry(_) | Kind::Counter => keyspace.item.ident.unraw().to_string(),
+        _ => keyspace.item.ident.unraw().to_string(),
     };
     let codec = codec(scope, stored);
     words.extend(quote!(.value(#value, <#codec as #library::codec::Codec>::NAME)));
     if stored.on_decode_error == OnDecodeError::Miss {
         words.extend(quote!(.miss_on_decode_error()));
+    }
+    words
+}
+
+/// `5/min, burst 10`
+pub(crate) fn limits_in_words(of: &Limits) -> String {
+    let limits = of.limits.iter().map(|limit| limit.text.value());
+    let mut words = limits.collect::<Vec<_>>().join(" and ");
+    match of.window {
+        Some(Window::Fixed) => words.push_str(", fixed window"),
+        Some(Window::Sliding) => words.push_str(", sliding window"),
+        None => {}
+    }
+    if let Some(burst) = of.burst {
+        words.push_str(&format!(", burst {burst}"));
     }
     words
 }
@@ -213,6 +237,7 @@ fn registration(scope: &Scope<'_>) -> TokenStream {
     let path = scope.static_path();
     let of = match scope.keyspace.kind {
         Kind::Counter => quote!(of_counters),
+        Kind::Throttle(_) => quote!(of_throttles),
         Kind::Entry(_) | Kind::Value(..) => quote!(of_values),
     };
     quote! {
@@ -232,6 +257,10 @@ fn registration(scope: &Scope<'_>) -> TokenStream {
 /// impl Valued for Page<'_> { type Value = String; type Codec = Cbor; }
 ///
 /// impl Counter for RateCounter<'_> {}
+///
+/// impl Throttled for LoginAttempts {
+///     const QUOTAS: &'static [Quota] = &[Quota::gcra(5, Duration::new(60, 0)).with_burst(10)];
+/// }
 /// ```
 fn kind_impls(scope: &Scope<'_>) -> TokenStream {
     let library = &scope.library;
@@ -242,6 +271,7 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
     let (value, stored, bounds) = match &scope.keyspace.kind {
         Kind::Entry(stored) => (quote!(Self), stored, scope.bounds(Some(serde))),
         Kind::Value(value, stored) => (quote!(#value), stored, scope.bounds(None)),
+        Kind::Throttle(limits) => return throttled(scope, limits),
         Kind::Counter => {
             let bounds = scope.bounds(None);
             return quote! {
@@ -280,6 +310,37 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
             #check
         }
         #entry
+    }
+}
+
+/// A quota that can't be counted fails where its limit is written.
+fn throttled(scope: &Scope<'_>, of: &Limits) -> TokenStream {
+    let library = &scope.library;
+    let item = scope.keyspace.item;
+    let name = &item.ident;
+    let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
+    let bounds = scope.bounds(None);
+    let kind = match of.window {
+        None => quote!(gcra),
+        Some(Window::Fixed) => quote!(fixed_window),
+        Some(Window::Sliding) => quote!(sliding_window),
+    };
+    let burst = of.burst.map(|burst| quote!(.with_burst(#burst)));
+    let quotas = of.limits.iter().map(|limit| {
+        let span = limit.text.span().resolved_at(Span::call_site());
+        let (count, seconds, nanos) = (limit.count, limit.period.as_secs(), limit.period.subsec_nanos());
+        let library = library.at(span);
+        quote_spanned! {span=>
+            #library::keyspace::checked_quota(
+                <#library::throttle::Quota>::#kind(#count, ::core::time::Duration::new(#seconds, #nanos)) #burst
+            )
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #library::keyspace::Throttled for #name #ty_generics #bounds {
+            const QUOTAS: &'static [#library::throttle::Quota] = &[#(#quotas),*];
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod exact;
 #[allow(unreachable_pub)]
 #[path = "../../examples/own_backend.rs"]
 mod own_backend;
+mod typed;
 
 use std::time::Duration;
 

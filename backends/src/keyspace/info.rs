@@ -23,11 +23,11 @@ pub struct KeyspaceInfo {
     pub key_fields: &'static [&'static str],
     /// The position of the key field that stands in braces.
     pub tag: Option<usize>,
-    /// The type of the values, as it is written: of an entry its own name, of a counter `i64`.
+    /// The type of the values, as it is written: of an entry its own name, of a counter `i64`; of a throttle its limits.
     pub value: &'static str,
-    /// The name of the values' codec; of a counter `decimal`.
+    /// The name of the values' codec; of a counter `decimal`, of a throttle `throttle`.
     pub codec: &'static str,
-    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`].
+    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`]. Of a throttle the longest one.
     pub life: Life,
     /// Whether a read starts the life over.
     pub sliding: bool,
@@ -51,6 +51,8 @@ pub enum Kind {
     Value,
     /// The struct is the key of a counter.
     Counter,
+    /// The struct is the key of a throttle.
+    Throttle,
 }
 
 /// What reading does with bytes that aren't a value of the keyspace.
@@ -257,6 +259,7 @@ impl Kind {
             Self::Entry => "entry",
             Self::Value => "value",
             Self::Counter => "counter",
+            Self::Throttle => "throttle",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use super::info::KeyspaceInfo;
 use super::shape::{Line, trace};
-use super::{Counter, Valued};
+use super::{Counter, Throttled, Valued};
 use crate::backend::Life;
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -16,7 +16,7 @@ pub struct Registration {
     pub(super) info: KeyspaceInfo,
     /// Whether the codec finds fields by their names.
     pub(super) by_name: bool,
-    /// Traces the shape of the values; a counter has none.
+    /// Traces the shape of the values; counters and throttles have none.
     pub(super) shape: fn() -> Vec<Line>,
 }
 
@@ -34,8 +34,17 @@ impl Registration {
 
     /// Registers a keyspace of counters.
     pub const fn of_counters<K: Counter>() -> Self {
+        Self::without_values(K::INFO)
+    }
+
+    /// Registers a keyspace of throttles.
+    pub const fn of_throttles<K: Throttled>() -> Self {
+        Self::without_values(K::INFO)
+    }
+
+    const fn without_values(info: KeyspaceInfo) -> Self {
         Self {
-            info: K::INFO,
+            info,
             by_name: true,
             shape: Vec::new,
         }

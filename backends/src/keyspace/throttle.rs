@@ -1,11 +1,12 @@
 //! The operations on throttles.
 
 use std::future::Future;
+use std::time::Duration;
 
 use super::Throttled;
 use super::key::Key;
-use crate::backend::Backend;
-use crate::backend::throttle::{Attempt, Decision};
+use crate::backend::throttle::{Attempt, Decision, Quota};
+use crate::backend::{Backend, Life};
 use crate::error::BackendResult;
 
 /// Uses up one of each quota if all have room, and says whether they had.
@@ -50,4 +51,30 @@ where
     B: Backend + ?Sized,
 {
     async move { backend.throttle(&key, Attempt::new(K::QUOTAS).peek()).await }
+}
+
+/// For the derive: makes sure that a quota can be counted.
+///
+/// # Panics
+///
+/// If it can't: in a constant this is a compile error.
+pub const fn checked_quota(quota: Quota) -> Quota {
+    match quota.fault() {
+        None => quota,
+        Some(fault) => panic!("{}", fault),
+    }
+}
+
+/// For the derive: returns the longest life that a throttle with these quotas has.
+pub const fn longest_life(quotas: &[Quota]) -> Life {
+    let mut longest = Duration::from_millis(1);
+    let mut at = 0;
+    while at < quotas.len() {
+        let memory = quotas[at].memory();
+        if memory.as_nanos() > longest.as_nanos() {
+            longest = memory;
+        }
+        at += 1;
+    }
+    Life::In(longest)
 }

@@ -1,0 +1,9 @@
+use reinhardt_backends::Keyspace;
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "login", limit = "5/min", sliding)]
+struct Login {
+    user: u64,
+}
+
+fn main() {}
