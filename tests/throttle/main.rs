@@ -2,6 +2,7 @@
 
 mod agreement;
 mod exact;
+mod layer;
 #[allow(unreachable_pub)]
 #[path = "../../examples/own_backend.rs"]
 mod own_backend;

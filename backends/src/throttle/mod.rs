@@ -1,11 +1,21 @@
 #![doc = include_str!("../../docs/throttling.md")]
 
+#[cfg(feature = "tower")]
+mod by;
+#[cfg(feature = "tower")]
+mod layer;
+
 use arrayvec::ArrayVec;
 
 use crate::backend::Backend;
 use crate::backend::throttle::{MOST_QUOTAS, check_quotas};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::{Key, KeySegment};
+
+#[cfg(feature = "tower")]
+pub use by::{ClientAddress, Forwarding, Head, HeaderKey, RequestKey};
+#[cfg(feature = "tower")]
+pub use layer::{ThrottleLayer, ThrottleService};
 
 pub use crate::backend::throttle::{Algorithm, Attempt, Decision, MAX_PERIOD, Quota};
 

@@ -10,7 +10,8 @@ use super::queues::Queues;
 use super::removal::{Cause, Removed};
 use crate::backend::in_process::Kept;
 use crate::backend::life::{Expiry, Life};
-use crate::backend::throttle::{self, Attempt, Decision, Outcome};
+use crate::backend::throttle::standing::{Outcome, decide};
+use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -180,7 +181,7 @@ impl Shard {
         removed: &mut Removed,
     ) -> Result<BackendResult<Decision>, NoRoom> {
         let stored = self.live(place, now).map(Entry::bytes);
-        let Outcome { decision, spent } = match throttle::decide(&attempt, stored, now.micros()) {
+        let Outcome { decision, spent } = match decide(&attempt, stored, now.micros()) {
             Ok(outcome) => outcome,
             Err(error) => return Ok(Err(error)),
         };

@@ -20,7 +20,7 @@ use self::script::{Count, Invocation, Source};
 use super::life::{Expiry, Life, check_ttl};
 use super::limits::Limits;
 use super::stored::Stored;
-use super::throttle::{Attempt, Decision, head_of};
+use super::throttle::{Attempt, Decision};
 use super::{Backend, Condition, Counted, Instance, KeyStream, NewEntry, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 use async_trait::async_trait;
@@ -513,7 +513,7 @@ impl Backend for RedisBackend {
             .number(u8::from(attempt.peek));
         let invocation = attempt.quotas.iter().fold(invocation, |invocation, quota| {
             let (time, units) = quota.interval();
-            let invocation = invocation.arg(head_of(quota)).number(quota.capacity());
+            let invocation = invocation.arg(quota.head()).number(quota.capacity());
             invocation.number(time).number(units)
         });
         let connection = &self.shared.connection;

@@ -3,10 +3,9 @@
 mod attempt;
 mod by_comparing;
 mod quota;
-mod standing;
+pub(super) mod standing;
 
 pub use attempt::{Attempt, Decision};
 pub(crate) use attempt::{MOST_QUOTAS, check_quotas};
 pub(crate) use by_comparing::throttle;
 pub use quota::{Algorithm, MAX_PERIOD, Quota};
-pub(crate) use standing::{Outcome, decide, head_of};

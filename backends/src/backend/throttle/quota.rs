@@ -171,6 +171,16 @@ impl Quota {
         }
     }
 
+    /// Says which quota something was used up of, in what is stored: its algorithm and its period.
+    pub(crate) fn head(&self) -> String {
+        let algorithm = match self.algorithm {
+            Algorithm::Gcra => 'g',
+            Algorithm::FixedWindow => 'f',
+            Algorithm::SlidingWindow => 's',
+        };
+        format!("{algorithm}{}", self.millis())
+    }
+
     /// Returns the period in milliseconds.
     pub(crate) const fn millis(&self) -> u64 {
         let seconds = self.period.as_secs().saturating_mul(1000);

@@ -114,7 +114,7 @@ impl<'a> Standing<'a> {
     /// Reads what was stored for a quota, if it was for one with this algorithm and period, and moves it on to `now`.
     fn read(quota: &'a Quota, part: &str, now: u64) -> Self {
         let mut fields = part.split(':');
-        let is_same = fields.next().is_some_and(|head| *head == *head_of(quota));
+        let is_same = fields.next().is_some_and(|head| *head == *quota.head());
         let mut next = || match is_same {
             true => fields
                 .next()
@@ -215,7 +215,7 @@ impl<'a> Standing<'a> {
 
     /// Appends the text of what is used up.
     fn write(&self, out: &mut String, now: u64) {
-        let head = head_of(self.quota);
+        let head = self.quota.head();
         let written = match self.used {
             Used::Debt { debt, units, .. } => {
                 let (whole, part) = (now + debt / units, debt % units);
@@ -318,14 +318,4 @@ fn parse(stored: &[u8]) -> BackendResult<Parsed<'_>> {
             "the stored value is not that of a throttle",
         )),
     }
-}
-
-/// Says which quota something was used up of: its algorithm and its period.
-pub(crate) fn head_of(quota: &Quota) -> String {
-    let algorithm = match quota.algorithm() {
-        Algorithm::Gcra => 'g',
-        Algorithm::FixedWindow => 'f',
-        Algorithm::SlidingWindow => 's',
-    };
-    format!("{algorithm}{}", quota.millis())
 }
