@@ -17,7 +17,7 @@ use super::quotas;
 
 const SCRIPT: &str = include_str!("../../backends/src/backend/redis/throttle.lua");
 const TIME: &str = "local time = call('TIME')";
-const LIFE: &str = ", 'PX', text(life))";
+const LIFE: &str = ", 'PX', string.format('%.0f', life))";
 /// Where the clock of the script begins, as a server's does: in microseconds since 1970. The fraction of the millisecond is that
 /// of a new memory backend's clock, because a sliding window goes by whole ones.
 const START: u64 = 1_790_000_000_123_790;

@@ -185,8 +185,8 @@ impl Shard {
             Ok(outcome) => outcome,
             Err(error) => return Ok(Err(error)),
         };
-        if let Some(spent) = spent {
-            let entry = Entry::new(place.key, &spent.bytes);
+        if let Some(mut spent) = spent {
+            let entry = Entry::from_buffer(place.key, &mut spent.bytes);
             entry.set_deadline(now.after(spent.life));
             let put = self.put(place, entry, now, rehash, removed);
             put.map_err(|(no_room, _)| no_room)?;

@@ -512,8 +512,10 @@ impl Backend for RedisBackend {
             .number(attempt.cost)
             .number(u8::from(attempt.peek));
         let invocation = attempt.quotas.iter().fold(invocation, |invocation, quota| {
+            let mut head = Vec::new();
+            quota.write_head(&mut head);
             let (time, units) = quota.interval();
-            let invocation = invocation.arg(quota.head()).number(quota.capacity());
+            let invocation = invocation.arg(head).number(quota.capacity());
             invocation.number(time).number(units)
         });
         let connection = &self.shared.connection;

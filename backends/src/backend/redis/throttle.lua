@@ -1,117 +1,91 @@
-local call, floor = redis.pcall, math.floor
+-- Decides as `standing.rs` does, in the same steps and the same whole numbers.
+local call, floor, max, min = redis.pcall, math.floor, math.max, math.min
 local time = call('TIME')
 if time.err then return time end
 local now = time[1] * 1000000 + time[2]
 local stored = call('GET', KEYS[1])
 if type(stored) == 'table' then return stored end
-local parts = {}
-if stored then
-  if not string.find(stored, '^\253%d') then return {err = 'WRONGTYPE no throttle'} end
-  for part in string.gmatch(stored, '[^ ]+') do parts[#parts + 1] = part end
-end
+if stored and not string.find(stored, '^\253%d') then return {err = 'WRONGTYPE no throttle'} end
 local function up(dividend, divisor) return floor((dividend + divisor - 1) / divisor) end
-local function text(number) return string.format('%.0f', number) end
 
--- Each quota becomes a table of what it says and of what `standing.rs` calls a standing; the kinds below have its functions.
-local kinds = {}
-kinds.g = {
-  read = function(quota, whole, part)
-    local debt = 0
-    if whole >= now then debt = (whole - now) * quota.units + math.min(part, quota.units - 1) end
-    quota.debt = math.min(debt, quota.capacity * quota.time)
-  end,
-  wait = function(quota, cost)
-    return up(math.max(quota.debt - (quota.capacity - cost) * quota.time, 0), quota.units)
-  end,
-  spend = function(quota, cost) quota.debt = quota.debt + cost * quota.time end,
-  remaining = function(quota) return floor(math.max(quota.capacity * quota.time - quota.debt, 0) / quota.time) end,
-  reset = function(quota) return up(quota.debt, quota.units) end,
-  write = function(quota)
-    return text(now + floor(quota.debt / quota.units)) .. ':' .. text(quota.debt % quota.units)
-  end,
-}
-kinds.f = {
-  read = function(quota, ends, count)
-    local latest = now + quota.period * 1000
-    if ends <= now then quota.count, quota.ends = 0, latest
-    else quota.count, quota.ends = math.min(count, 4294967295), math.min(ends, latest) end
-  end,
-  wait = function(quota, cost)
-    if quota.count + cost > quota.capacity then return quota.ends - now end
-    return 0
-  end,
-  spend = function(quota, cost) quota.count = quota.count + cost end,
-  remaining = function(quota) return math.max(quota.capacity - quota.count, 0) end,
-  reset = function(quota)
-    if quota.count == 0 then return 0 end
-    return quota.ends - now
-  end,
-  write = function(quota) return text(quota.ends) .. ':' .. text(quota.count) end,
-}
-kinds.s = {
-  read = function(quota, start, current, previous)
-    local millis = floor(now / 1000)
-    current, previous = math.min(current, quota.capacity), math.min(previous, quota.capacity)
-    local periods = floor(math.max(millis - start, 0) / quota.period)
-    if periods == 0 then start = math.min(start, millis)
-    elseif periods == 1 then start, current, previous = start + quota.period, 0, current
+-- What was used up of each quota, and how long the cost has to wait for it.
+local cost, quotas, allowed = tonumber(ARGV[1]), {}, true
+local parts = string.gmatch(stored or '', ' (%a%d+):(%d+):(%d+):?(%d*)')
+for i = 3, #ARGV, 4 do
+  local head, first, second, third = parts()
+  if head == ARGV[i] then first, second, third = tonumber(first), tonumber(second), tonumber(third)
+  else first, second, third = 0, 0, 0 end
+  local capacity, kind = tonumber(ARGV[i + 1]), string.sub(ARGV[i], 1, 1)
+  local quota = {head = ARGV[i], kind = kind, capacity = capacity, wait = 0}
+  if kind == 'g' then
+    local interval, units, debt = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), 0
+    if first >= now then debt = (first - now) * units + min(second, units - 1) end
+    debt = min(debt, capacity * interval)
+    quota.interval, quota.units, quota.debt = interval, units, debt
+    quota.wait = up(max(debt - (capacity - cost) * interval, 0), units)
+  elseif kind == 'f' then
+    local latest = now + tonumber(string.sub(ARGV[i], 2)) * 1000
+    if first <= now then quota.ends, quota.count = latest, 0
+    else quota.ends, quota.count = min(first, latest), min(second, 4294967295) end
+    if quota.count + cost > capacity then quota.wait = quota.ends - now end
+  else
+    local period, millis = tonumber(string.sub(ARGV[i], 2)), floor(now / 1000)
+    local start, current, previous = first, min(second, capacity), min(third, capacity)
+    local periods = floor(max(millis - start, 0) / period)
+    if periods == 0 then start = min(start, millis)
+    elseif periods == 1 then start, current, previous = start + period, 0, current
     else current, previous = 0, 0 end
     if current + previous == 0 then start = millis end
-    quota.start, quota.current, quota.previous = start, current, previous
-    quota.left = start + quota.period - millis
-  end,
-  wait = function(quota, cost)
-    local period, left = quota.period, quota.left
-    if quota.previous * left + (quota.current + cost) * period <= quota.capacity * period then return 0 end
-    local room, wait = quota.capacity - cost - quota.current, nil
-    if room >= 0 then wait = left - floor(room * period / quota.previous)
-    else wait = left + period - floor((quota.capacity - cost) * period / quota.current) end
-    return wait * 1000 - now % 1000
-  end,
-  spend = function(quota, cost) quota.current = quota.current + cost end,
-  remaining = function(quota)
-    local used = quota.previous * quota.left + quota.current * quota.period
-    return floor(math.max(quota.capacity * quota.period - used, 0) / quota.period)
-  end,
-  reset = function(quota)
-    if quota.current > 0 then return (quota.start + 2 * quota.period) * 1000 - now end
-    if quota.previous > 0 then return (quota.start + quota.period) * 1000 - now end
-    return 0
-  end,
-  write = function(quota) return text(quota.start) .. ':' .. text(quota.current) .. ':' .. text(quota.previous) end,
-}
-
-local cost, spends = tonumber(ARGV[1]), ARGV[2] == '0'
-local quotas, allowed = {}, true
-for i = 1, (#ARGV - 2) / 4 do
-  local quota = {head = ARGV[4 * i - 1], capacity = tonumber(ARGV[4 * i]), time = tonumber(ARGV[4 * i + 1])}
-  quota.units = tonumber(ARGV[4 * i + 2])
-  quota.kind, quota.period = kinds[string.sub(quota.head, 1, 1)], tonumber(string.sub(quota.head, 2))
-  local fields = {}
-  for field in string.gmatch(parts[i + 1] or '', '[^:]+') do fields[#fields + 1] = field end
-  if fields[1] ~= quota.head then fields = {} end
-  quota.kind.read(quota, tonumber(fields[2]) or 0, tonumber(fields[3]) or 0, tonumber(fields[4]) or 0)
-  quota.wait = quota.kind.wait(quota, cost)
+    local left, room = start + period - millis, capacity - cost - current
+    quota.period, quota.start, quota.current, quota.previous = period, start, current, previous
+    quota.left = left
+    if previous * left > room * period then
+      local wait
+      if room >= 0 then wait = left - floor(room * period / previous)
+      else wait = left + period - floor((capacity - cost) * period / current) end
+      quota.wait = wait * 1000 - now % 1000
+    end
+  end
   allowed = allowed and quota.wait == 0
-  quotas[i] = quota
+  quotas[#quotas + 1] = quota
 end
 
-spends = spends and allowed and cost > 0
-local strictest, longest = nil, 0
+-- What is used up now, of which quota to tell, and what to store.
+local spends = allowed and cost > 0 and ARGV[2] == '0'
+local written, longest, strictest, strictest_at = '', 0, nil, nil
 for i, quota in ipairs(quotas) do
-  if spends then quota.kind.spend(quota, cost) end
-  quota.remaining, quota.reset = quota.kind.remaining(quota), quota.kind.reset(quota)
-  longest = math.max(longest, quota.reset)
-  local most = quotas[strictest]
-  if not most or quota.wait > most.wait or quota.wait == most.wait and (quota.remaining < most.remaining
-      or quota.remaining == most.remaining and quota.reset > most.reset) then strictest = i end
+  local kind, capacity, spent = quota.kind, quota.capacity, spends and cost or 0
+  if kind == 'g' then
+    local debt, interval, units = quota.debt + spent * quota.interval, quota.interval, quota.units
+    quota.remaining, quota.reset = floor(max(capacity * interval - debt, 0) / interval), up(debt, units)
+    if spends then
+      written = string.format('%s %s:%.0f:%.0f', written, quota.head, now + floor(debt / units), debt % units)
+    end
+  elseif kind == 'f' then
+    local count = quota.count + spent
+    quota.remaining, quota.reset = max(capacity - count, 0), count > 0 and quota.ends - now or 0
+    if spends then written = string.format('%s %s:%.0f:%.0f', written, quota.head, quota.ends, count) end
+  else
+    local period, start, current, previous = quota.period, quota.start, quota.current + spent, quota.previous
+    local used = previous * quota.left + current * period
+    quota.remaining, quota.reset = floor(max(capacity * period - used, 0) / period), 0
+    if current > 0 then quota.reset = (start + 2 * period) * 1000 - now
+    elseif previous > 0 then quota.reset = (start + period) * 1000 - now end
+    if spends then
+      written = string.format('%s %s:%.0f:%.0f:%.0f', written, quota.head, start, current, previous)
+    end
+  end
+  longest = max(longest, quota.reset)
+  if not strictest or quota.wait > strictest.wait or quota.wait == strictest.wait
+      and (quota.remaining < strictest.remaining
+        or quota.remaining == strictest.remaining and quota.reset > strictest.reset) then
+    strictest, strictest_at = quota, i - 1
+  end
 end
 if spends then
-  local life = math.max(up(longest, 1000), 1)
-  local written = {'\253' .. text(now + life * 1000)}
-  for i, quota in ipairs(quotas) do written[i + 1] = quota.head .. ':' .. quota.kind.write(quota) end
-  local set = call('SET', KEYS[1], table.concat(written, ' '), 'PX', text(life))
+  local life = max(up(longest, 1000), 1)
+  written = string.format('\253%.0f%s', now + life * 1000, written)
+  local set = call('SET', KEYS[1], written, 'PX', string.format('%.0f', life))
   if set.err then return set end
 end
-local most = quotas[strictest]
-return {allowed and 1 or 0, strictest - 1, most.remaining, most.wait, most.reset}
+return {allowed and 1 or 0, strictest_at, strictest.remaining, strictest.wait, strictest.reset}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::standing::write_number;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// How often something may happen: so many in a period, counted by one of three algorithms.
@@ -27,6 +28,8 @@ pub struct Quota {
     limit: u32,
     period: Duration,
     burst: u32,
+    /// The time between two tokens as a fraction in lowest terms: microseconds over a whole number.
+    interval: (u64, u64),
 }
 
 /// How a [`Quota`] counts.
@@ -77,6 +80,7 @@ impl Quota {
             limit,
             period,
             burst: limit,
+            interval: interval(limit, period),
         }
     }
 
@@ -138,7 +142,7 @@ impl Quota {
         }
         let is_exact = match self.algorithm {
             Algorithm::Gcra => {
-                let most = self.interval().0.checked_mul(self.burst as u64);
+                let most = self.interval.0.checked_mul(self.burst as u64);
                 matches!(most, Some(most) if most <= EXACT)
             }
             // Two counters, either of which may be full, and what is asked for.
@@ -162,7 +166,7 @@ impl Quota {
     pub const fn memory(&self) -> Duration {
         match self.algorithm {
             Algorithm::Gcra => {
-                let (time, units) = self.interval();
+                let (time, units) = self.interval;
                 let micros = (time.saturating_mul(self.burst as u64)).div_ceil(units);
                 Duration::from_millis(micros.div_ceil(1000))
             }
@@ -171,34 +175,53 @@ impl Quota {
         }
     }
 
-    /// Says which quota something was used up of, in what is stored: its algorithm and its period.
-    pub(crate) fn head(&self) -> String {
-        let algorithm = match self.algorithm {
-            Algorithm::Gcra => 'g',
-            Algorithm::FixedWindow => 'f',
-            Algorithm::SlidingWindow => 's',
-        };
-        format!("{algorithm}{}", self.millis())
+    /// Appends which quota something was used up of, as it is stored: its algorithm and its period.
+    pub(crate) fn write_head(&self, out: &mut Vec<u8>) {
+        out.push(self.letter());
+        write_number(self.millis(), out);
+    }
+
+    /// Says whether a stored head is this quota's.
+    pub(super) fn is_headed(&self, head: &str) -> bool {
+        let period = head.strip_prefix(char::from(self.letter()));
+        period.is_some_and(|period| period.parse() == Ok(self.millis()))
+    }
+
+    const fn letter(&self) -> u8 {
+        match self.algorithm {
+            Algorithm::Gcra => b'g',
+            Algorithm::FixedWindow => b'f',
+            Algorithm::SlidingWindow => b's',
+        }
     }
 
     /// Returns the period in milliseconds.
     pub(crate) const fn millis(&self) -> u64 {
-        let seconds = self.period.as_secs().saturating_mul(1000);
-        seconds.saturating_add(self.period.subsec_millis() as u64)
+        millis(self.period)
     }
 
     /// Returns the time between two tokens as a fraction in lowest terms: microseconds over a whole number.
     pub(crate) const fn interval(&self) -> (u64, u64) {
-        let (period, limit) = (self.millis().saturating_mul(1000), self.limit as u64);
-        if period == 0 || limit == 0 {
-            return (period, 1);
-        }
-        let (mut divisor, mut rest) = (period, limit);
-        while rest != 0 {
-            (divisor, rest) = (rest, divisor % rest);
-        }
-        (period / divisor, limit / divisor)
+        self.interval
     }
+}
+
+const fn millis(period: Duration) -> u64 {
+    let seconds = period.as_secs().saturating_mul(1000);
+    seconds.saturating_add(period.subsec_millis() as u64)
+}
+
+/// Divides by the greatest common divisor (Euclid's algorithm), when a quota is made and not when it is asked.
+const fn interval(limit: u32, period: Duration) -> (u64, u64) {
+    let (period, limit) = (millis(period).saturating_mul(1000), limit as u64);
+    if period == 0 || limit == 0 {
+        return (period, 1);
+    }
+    let (mut divisor, mut rest) = (period, limit);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    (period / divisor, limit / divisor)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 //! quota that was just used up does.
 
 use std::cmp::Reverse;
-use std::fmt::Write;
 use std::str::Split;
 use std::time::Duration;
 
@@ -114,7 +113,7 @@ impl<'a> Standing<'a> {
     /// Reads what was stored for a quota, if it was for one with this algorithm and period, and moves it on to `now`.
     fn read(quota: &'a Quota, part: &str, now: u64) -> Self {
         let mut fields = part.split(':');
-        let is_same = fields.next().is_some_and(|head| *head == *quota.head());
+        let is_same = fields.next().is_some_and(|head| quota.is_headed(head));
         let mut next = || match is_same {
             true => fields
                 .next()
@@ -214,23 +213,29 @@ impl<'a> Standing<'a> {
     }
 
     /// Appends the text of what is used up.
-    fn write(&self, out: &mut String, now: u64) {
-        let head = self.quota.head();
-        let written = match self.used {
-            Used::Debt { debt, units, .. } => {
-                let (whole, part) = (now + debt / units, debt % units);
-                write!(out, " {head}:{whole}:{part}")
-            }
-            Used::Window { count, end } => write!(out, " {head}:{end}:{count}"),
+    fn write(&self, out: &mut Vec<u8>, now: u64) {
+        out.push(b' ');
+        self.quota.write_head(out);
+        let (numbers, count) = match self.used {
+            Used::Debt { debt, units, .. } => ([now + debt / units, debt % units, 0], 2),
+            Used::Window { count, end } => ([end, count, 0], 2),
             Used::Buckets {
                 current,
                 previous,
                 start,
                 ..
-            } => write!(out, " {head}:{start}:{current}:{previous}"),
+            } => ([start, current, previous], 3),
         };
-        written.expect("text can be appended to a string");
+        for number in &numbers[..count] {
+            out.push(b':');
+            write_number(*number, out);
+        }
     }
+}
+
+/// Appends a number in decimal text.
+pub(super) fn write_number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// The debt that lasts until the theoretical arrival time: `whole` microseconds and `part` units.
@@ -287,12 +292,12 @@ impl Spent {
     fn of(standings: &[Standing<'_>], now: u64) -> Self {
         let longest = standings.iter().map(|standing| standing.reset(now)).max();
         let life = longest.unwrap_or(0).div_ceil(1000).max(1);
-        let mut text = (now + life * 1000).to_string();
+        let mut bytes = Vec::with_capacity(64 * standings.len() + 64);
+        bytes.push(MARK);
+        write_number(now + life * 1000, &mut bytes);
         for standing in standings {
-            standing.write(&mut text, now);
+            standing.write(&mut bytes, now);
         }
-        let mut bytes = vec![MARK];
-        bytes.extend(text.into_bytes());
         Self {
             bytes,
             life: Duration::from_millis(life),
