@@ -256,18 +256,17 @@ fn picture(path: &Path) {
             .build_cartesian_2d(-62.0..186.0, 0.0..lanes.len() as f64)?;
         chart
             .configure_mesh()
-            .disable_y_mesh()
+            .disable_mesh()
             .disable_y_axis()
             .x_labels(32)
             .x_label_formatter(&|second| match (*second >= 0.0) && second % 30.0 == 0.0 {
                 true => format!("{second:.0} s"),
                 false => String::new(),
             })
-            .light_line_style(TRANSPARENT)
             .draw()?;
         for (row, (name, times)) in lanes.iter().rev().enumerate() {
             let row = row as f64;
-            let colour = Palette99::pick(row as usize);
+            let colour = if row == 0.0 { BLACK } else { BLUE }.mix(0.7);
             let text = ("sans-serif", 14).into_font();
             chart.draw_series([Text::new(
                 name.to_string(),
@@ -277,15 +276,25 @@ fn picture(path: &Path) {
             let most = format!("at most {} in 60 s", most_in_a_minute(times));
             let small = ("sans-serif", 12).into_font().color(&BLACK.mix(0.6));
             chart.draw_series([Text::new(most, (-60.0, row + 0.45), small)])?;
-            chart.draw_series(times.iter().map(|time| {
-                let bar = [(*time, row + 0.15), (*time, row + 0.8)];
-                PathElement::new(bar, colour.stroke_width(2))
-            }))?;
+            for (index, time) in times.iter().enumerate() {
+                // What is asked for without an end is one block.
+                if row > 0.0 || index == 0 {
+                    let bar = [(*time, row + 0.15), (*time, row + 0.8)];
+                    chart.draw_series([PathElement::new(bar, colour.stroke_width(1))])?;
+                } else if let (1, Some(last)) = (index, times.last()) {
+                    let block = [(*time, row + 0.15), (*last, row + 0.8)];
+                    chart.draw_series([Rectangle::new(block, colour.filled())])?;
+                }
+            }
         }
         root.present()?;
         Ok(())
     };
     draw().expect("the picture can be drawn");
+    // A label without text is an empty line, at which the picture would end where it stands in a page of Markdown.
+    let drawn = std::fs::read_to_string(path).expect("it was just drawn");
+    let lines = drawn.lines().filter(|line| !line.is_empty());
+    std::fs::write(path, lines.collect::<Vec<_>>().join("\n")).expect("it was just drawn");
 }
 
 /// Returns the seconds at which calls pass.

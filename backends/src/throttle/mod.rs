@@ -1,4 +1,13 @@
+// The first definition of a link counts: here the picture is a part of the page.
+#![doc = "[bursts]: #a-picture"]
+#![doc = ""]
 #![doc = include_str!("../../docs/throttling.md")]
+#![doc = ""]
+#![doc = "# A picture"]
+#![doc = ""]
+#![doc = "<div>"]
+#![doc = include_str!("../../docs/throttling-bursts.svg")]
+#![doc = "</div>"]
 
 #[cfg(feature = "tower")]
 mod by;
