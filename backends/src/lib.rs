@@ -43,6 +43,7 @@
 //!   operations for generic code, and [`KeySegment`](trait@keyspace::KeySegment) for parts of keys of your own.
 //! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`]: all keyspaces of a program, listed, checked and held
 //!   against a file.
+//! * [`throttle`]: limits on how often something may happen, typed or not, and `ThrottleLayer` for tower services.
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
 //! * [`BackendError`]: what can fail, and what to do about it.
@@ -59,6 +60,7 @@
 //! | `postcard` | no | the codec `codec::Postcard` |
 //! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
+//! | `tower` | no | `ThrottleLayer` |
 //! | `conformance` | no | the module `conformance` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
