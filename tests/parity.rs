@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
+use reinhardt_backends::throttle::{Attempt, Decision, Quota};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Condition, ErrorKind, Expiry, Life, MemoryBackend,
     RedisBackend, Stored, Write,
@@ -22,6 +23,15 @@ const CALLS_IN_A_SEQUENCE: usize = 120;
 const SLACK: Duration = Duration::from_millis(20);
 
 const KEYS: [&str; 9] = ["k", "k*", "k?x", "kk", "[k]", "a b", "ü:{x}\n", "%", "\\"];
+/// Nothing else is stored under these, as what a throttle stores holds the time. None at all is a mistake.
+const THROTTLES: [&str; 3] = ["kt", "ü:{t}", ""];
+/// So slow that nothing comes back in a run.
+const QUOTAS: [Quota; 3] = [
+    Quota::gcra(7, HOUR).with_burst(6),
+    Quota::sliding_window(5, HOUR),
+    Quota::fixed_window(9, HOUR),
+];
+const HOUR: Duration = Duration::from_secs(3600);
 const PREFIXES: [&str; 8] = ["", "k", "k*", "[", "ü:{", "\\", "%", "no such key"];
 
 #[derive(Debug, Clone, Serialize)]
@@ -63,6 +73,8 @@ enum Call {
     Scan(String),
     ClearPrefix(String),
     Clear,
+    Throttle(&'static str, usize, u32, bool),
+    Forget(&'static str),
     Wait,
 }
 
@@ -78,6 +90,7 @@ enum Answer {
     Counted(i64, Expiry),
     Keys(BTreeSet<String>),
     Many(u64),
+    Decided(Decision),
     Refused(ErrorKind, Vec<usize>),
 }
 
@@ -153,6 +166,12 @@ async fn answer(backend: &impl Backend, call: &Call) -> BackendResult<Answer> {
             backend.clear().await?;
             Answer::Nothing
         }
+        Call::Throttle(key, quotas, cost, peek) => {
+            let attempt = Attempt::new(&QUOTAS[..quotas]).cost(cost);
+            let attempt = if peek { attempt.peek() } else { attempt };
+            Answer::Decided(backend.throttle(key, attempt).await?)
+        }
+        Call::Forget(key) => Answer::Yes(backend.delete(key).await?),
         Call::Wait => Answer::Nothing,
     })
 }
@@ -180,6 +199,16 @@ fn agree(one: &Answer, other: &Answer, slack: Duration) -> bool {
         }
         (Answer::Counted(one, ends), Answer::Counted(other, other_ends)) => {
             one == other && close(*ends, *other_ends)
+        }
+        (Answer::Decided(one), Answer::Decided(other)) => {
+            let waits = (one.retry_after, other.retry_after);
+            let numbers = |of: &Decision| (of.allowed, of.quota, of.limit, of.remaining);
+            numbers(one) == numbers(other)
+                && one.reset_after.abs_diff(other.reset_after) <= slack
+                && match waits {
+                    (Some(one), Some(other)) => one.abs_diff(other) <= slack,
+                    (one, other) => one == other,
+                }
         }
         (one, other) => one == other,
     }
@@ -255,7 +284,7 @@ impl Random {
     }
 
     fn call(&mut self) -> Call {
-        match self.0.u8(..31) {
+        match self.0.u8(..35) {
             0 | 1 => Call::Set(self.key(), self.value(), self.ttl()),
             2 => Call::SetIfAbsent(self.key(), self.value(), self.ttl()),
             3 => Call::SetIfPresent(self.key(), self.value(), self.ttl()),
@@ -287,6 +316,13 @@ impl Random {
                 0 => Call::Clear,
                 _ => Call::ClearPrefix(self.of(&PREFIXES).to_string()),
             },
+            30..33 => Call::Throttle(
+                self.of(&THROTTLES),
+                self.0.usize(..=QUOTAS.len()),
+                self.0.u32(..7),
+                self.0.bool(),
+            ),
+            33 => Call::Forget(self.of(&THROTTLES)),
             _ => Call::Wait,
         }
     }
@@ -414,5 +450,5 @@ fn the_calls_are_of_every_kind() {
         .map(|_| format!("{:?}", random.call()))
         .map(|call| call.split('(').next().unwrap_or_default().to_string())
         .collect();
-    assert_eq!(kinds.len(), 24, "{kinds:?}");
+    assert_eq!(kinds.len(), 26, "{kinds:?}");
 }
