@@ -46,6 +46,7 @@
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
 //! * [`BackendError`]: what can fail, and what to do about it.
+//! * [`session`]: sessions with unguessable ids, an idle life and an absolute end, and "log out everywhere".
 //! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
 //!
@@ -71,6 +72,7 @@ pub mod conformance;
 mod error;
 mod escape;
 pub mod keyspace;
+pub mod session;
 
 #[cfg(feature = "memory")]
 pub use backend::memory::{

@@ -1,0 +1,14 @@
+#![doc = include_str!("../../docs/sessions.md")]
+
+mod builder;
+mod clock;
+mod error;
+mod id;
+mod loaded;
+mod store;
+
+pub use builder::SessionStoreBuilder;
+pub use error::SessionError;
+pub use id::{InvalidSessionId, SessionId};
+pub use loaded::Session;
+pub use store::SessionStore;
