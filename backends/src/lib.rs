@@ -60,6 +60,7 @@
 //! | `postcard` | no | the codec `codec::Postcard` |
 //! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
+//! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |
 //! | `conformance` | no | the module `conformance` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

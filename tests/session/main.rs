@@ -7,6 +7,7 @@ mod owners;
 mod probe;
 mod saving;
 mod settings;
+mod tower;
 mod trips;
 
 use std::sync::Arc;
