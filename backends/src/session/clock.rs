@@ -1,31 +1,45 @@
 //! The clock that sessions end by.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::time::Instant;
-
-/// Wall-clock time that never goes back and follows tokio's paused clock.
+/// Wall-clock time that follows tokio's paused clock.
 ///
-/// The later of two clocks: the system's, which counts while the machine sleeps, and the one that has run since the clock was
-/// made, which setting the system's back doesn't move.
+/// It is the system's time when it was made and what tokio has counted since. If the system's clock has gone further than a
+/// monotonic one, because the machine slept or it was set forward, that is added; if it was set back, nothing is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
-    made: Instant,
     made_at: u64,
+    made: tokio::time::Instant,
+    /// The same moment on a clock that no test pauses: what passes there while tokio's stands still must not count.
+    really_made: Instant,
 }
+
+/// Less than this is no sleep but the time between two looks at two clocks, in milliseconds.
+const NOTHING: u64 = 1000;
 
 impl Clock {
     pub(super) fn new() -> Self {
         Self {
-            made: Instant::now(),
             made_at: system(),
+            made: tokio::time::Instant::now(),
+            really_made: Instant::now(),
         }
     }
 
     /// Returns the time, in milliseconds since 1970.
     pub(super) fn now(&self) -> u64 {
         let counted = self.made_at.saturating_add(millis(self.made.elapsed()));
-        counted.max(system())
+        counted.saturating_add(self.skipped())
+    }
+
+    /// Returns how much further the system's clock has gone than a monotonic one.
+    fn skipped(&self) -> u64 {
+        let really = millis(self.really_made.elapsed());
+        let expected = self.made_at.saturating_add(really);
+        match system().saturating_sub(expected) {
+            ..NOTHING => 0,
+            skipped => skipped,
+        }
     }
 }
 
@@ -44,31 +58,35 @@ pub(super) fn system() -> u64 {
 mod tests {
     use super::*;
 
+    const HOUR: u64 = 3_600_000;
+
     #[tokio::test(start_paused = true)]
-    async fn it_follows_the_paused_clock() {
+    async fn it_follows_the_paused_clock_and_nothing_else() {
         let clock = Clock::new();
         let before = clock.now();
-        tokio::time::advance(Duration::from_secs(3600)).await;
-        assert!(clock.now() >= before + 3_600_000);
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(clock.now(), before);
+        tokio::time::advance(Duration::from_millis(HOUR)).await;
+        assert_eq!(clock.now(), before + HOUR);
     }
 
     #[test]
     fn a_system_clock_set_back_does_not_move_it() {
-        let hour = 3_600_000;
+        let made_at = system() + HOUR;
         let clock = Clock {
-            made: Instant::now(),
-            made_at: system() + hour,
+            made_at,
+            ..Clock::new()
         };
-        assert!(clock.now() >= system() + hour - 1000);
+        assert!(clock.now() >= made_at);
     }
 
     #[test]
     fn what_the_machine_slept_counts() {
-        let hour = 3_600_000;
+        let made_at = system() - HOUR;
         let clock = Clock {
-            made: Instant::now(),
-            made_at: system() - hour,
+            made_at,
+            ..Clock::new()
         };
-        assert!(clock.now() >= clock.made_at + hour);
+        assert!(clock.now() >= made_at + HOUR);
     }
 }
