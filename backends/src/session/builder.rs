@@ -12,6 +12,18 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::{KeyspaceInfo, Kind};
 
 /// Sets up a [`SessionStore`].
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::session::SessionStore;
+/// use reinhardt_backends::{ErrorKind, MemoryBackend};
+/// use std::time::Duration;
+///
+/// let builder = SessionStore::<u64, _>::builder(MemoryBackend::new()).prefix("staff");
+/// let swapped = builder.idle(Duration::from_secs(3600)).absolute(Duration::from_secs(60)).build();
+/// assert_eq!(swapped.unwrap_err().kind(), ErrorKind::InvalidConfig);
+/// ```
 pub struct SessionStoreBuilder<T, B, C> {
     backend: B,
     prefix: &'static str,

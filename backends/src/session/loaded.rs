@@ -17,6 +17,20 @@ use crate::keyspace::KeySegment;
 ///
 /// It dereferences to the data. What one changes is stored by [`save`](super::SessionStore::save) and by nothing else.
 /// `Debug` shows the version alone.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::session::SessionStore;
+/// use reinhardt_backends::{BackendResult, MemoryBackend};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> BackendResult<()> {
+/// let sessions = SessionStore::<Vec<u64>, _>::new(MemoryBackend::new());
+/// let session = sessions.create("ann", vec![1, 2]).await?;
+/// assert_eq!((session.owner(), session.len(), session.version()), (Some("ann"), 2, 1));
+/// assert_eq!(format!("{session:?}"), "Session { version: 1, .. }");
+/// # Ok(()) }
+/// ```
 pub struct Session<T> {
     pub(super) id: SessionId,
     pub(super) version: u64,
