@@ -47,6 +47,7 @@
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
 //! * [`BackendError`]: what can fail, and what to do about it.
+//! * [`session`]: sessions with unguessable ids, an idle life and an absolute end, and "log out everywhere".
 //! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
 //!
@@ -61,6 +62,7 @@
 //! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
 //! | `tower` | no | `ThrottleLayer` |
+//! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |
 //! | `conformance` | no | the module `conformance` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -73,6 +75,7 @@ pub mod conformance;
 mod error;
 mod escape;
 pub mod keyspace;
+pub mod session;
 pub mod throttle;
 
 #[cfg(feature = "memory")]

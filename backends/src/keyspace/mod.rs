@@ -58,6 +58,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 pub use counter::{count, hit, increment, increment_by};
 pub use flight::get_or_set_with;
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
+pub(crate) use key::is_prefix;
 pub use key::{Key, KeyBuilder, Segments};
 pub use leading::{Leading, LeadingKey, One, Several};
 pub use many::{count_many, delete_many, get_many, save_many, set_many};
@@ -73,6 +74,7 @@ pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
 pub use shared::get_shared;
 pub use throttle::{check, check_n, checked_quota, longest_life, peek};
+pub(crate) use update::{MAX_TRIES, back_off};
 pub use update::{try_update, try_update_or_insert_with, update, update_or_insert_with};
 pub use value::{
     ValueArg, delete, exists, get, save, save_for, save_if_absent, save_if_present, set, set_for,

@@ -13,7 +13,7 @@ use crate::backend::{Backend, Condition, Expiry, Life, NewEntry, Stored, Write, 
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// After so many lost races an update gives up.
-const MAX_TRIES: u32 = 128;
+pub(crate) const MAX_TRIES: u32 = 128;
 
 /// Changes the value in one atomic step and returns it as stored; `None` if there is no live entry.
 ///
@@ -260,7 +260,7 @@ fn gave_up() -> BackendError {
 /// Waits for a random time below 0.25 ms doubled with every lost race, 16 ms at most ("full jitter").
 ///
 /// Not on tokio's clock, which a test with paused time would see jump.
-async fn back_off(lost: u32) {
+pub(crate) async fn back_off(lost: u32) {
     if lost == 0 {
         return;
     }

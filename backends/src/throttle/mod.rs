@@ -19,7 +19,7 @@ use arrayvec::ArrayVec;
 use crate::backend::Backend;
 use crate::backend::throttle::{MOST_QUOTAS, check_quotas};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::keyspace::{Key, KeySegment};
+use crate::keyspace::{Key, KeySegment, is_prefix};
 
 #[cfg(feature = "tower")]
 pub use by::{ClientAddress, Forwarding, Head, HeaderKey, RequestKey};
@@ -73,10 +73,7 @@ impl Throttle {
     /// `InvalidConfig` for another prefix, for no quota, for more than eight, and for one that fails its
     /// [`check`](Quota::check).
     pub fn new(prefix: &str, quotas: impl IntoIterator<Item = Quota>) -> BackendResult<Self> {
-        let is_allowed =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
-        let begins = prefix.starts_with(|c: char| c.is_ascii_lowercase());
-        if !begins || !prefix.chars().all(is_allowed) {
+        if !is_prefix(prefix) {
             return Err(BackendError::new(
                 ErrorKind::InvalidConfig,
                 "a prefix is a lower-case letter and then lower-case letters, digits, `_`, `.` or `-`",

@@ -1,0 +1,146 @@
+//! The settings of a [`SessionStore`].
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::store::SessionStore;
+use crate::backend::{Life, check_ttl};
+use crate::codec::Codec;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::keyspace::{KeyspaceInfo, Kind, is_prefix};
+
+/// Sets up a [`SessionStore`].
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::session::SessionStore;
+/// use reinhardt_backends::{ErrorKind, MemoryBackend};
+/// use std::time::Duration;
+///
+/// let builder = SessionStore::<u64, _>::builder(MemoryBackend::new()).prefix("staff");
+/// let swapped = builder.idle(Duration::from_secs(3600)).absolute(Duration::from_secs(60)).build();
+/// assert_eq!(swapped.unwrap_err().kind(), ErrorKind::InvalidConfig);
+/// ```
+pub struct SessionStoreBuilder<T, B, C> {
+    backend: B,
+    prefix: &'static str,
+    idle: Duration,
+    absolute: Duration,
+    types: PhantomData<fn() -> (T, C)>,
+}
+
+/// The longest prefix, in bytes: with the longest owner it fits a key of 1 KiB.
+const MAX_PREFIX: usize = 64;
+
+impl<T, B, C> SessionStoreBuilder<T, B, C> {
+    pub(super) fn new(backend: B) -> Self {
+        Self {
+            backend,
+            prefix: "sessions",
+            idle: Duration::from_secs(30 * 60),
+            absolute: Duration::from_secs(24 * 60 * 60),
+            types: PhantomData,
+        }
+    }
+
+    /// Sets the first part of every key, `[a-z][a-z0-9_.-]*` and at most 64 bytes; `sessions` unless set.
+    ///
+    /// Two stores of different data on one backend need two prefixes, and typed keyspaces others again.
+    #[must_use]
+    pub fn prefix(mut self, prefix: &'static str) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// Sets how long a session lives without being used; 30 minutes unless set.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Sets how long a session lives however much it is used, from its creation; 24 hours unless set.
+    ///
+    /// As long as the idle life, it makes sessions that nothing prolongs.
+    #[must_use]
+    pub fn absolute(mut self, absolute: Duration) -> Self {
+        self.absolute = absolute;
+        self
+    }
+
+    /// Stores sessions by another codec than CBOR.
+    #[must_use]
+    pub fn codec<D: Codec>(self) -> SessionStoreBuilder<T, B, D> {
+        SessionStoreBuilder {
+            backend: self.backend,
+            prefix: self.prefix,
+            idle: self.idle,
+            absolute: self.absolute,
+            types: PhantomData,
+        }
+    }
+
+    /// Makes the store; nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidTtl` for a life of zero or of more than 10,000 years. `InvalidConfig` for a prefix that can't be one, and for
+    /// an absolute life that is shorter than the idle one: the two were most likely mistaken for each other.
+    pub fn build(self) -> BackendResult<SessionStore<T, B, C>> {
+        let idle = check_ttl(self.idle)?;
+        let absolute = check_ttl(self.absolute)?;
+        if absolute < idle {
+            return Err(BackendError::new(
+                ErrorKind::InvalidConfig,
+                "the absolute life of sessions is shorter than the idle one",
+            ));
+        }
+        Ok(SessionStore {
+            backend: self.backend,
+            keyspace: keyspace(self.prefix, &["owner", "id"])?,
+            idle,
+            absolute,
+            clock: Clock::new(),
+            types: PhantomData,
+        })
+    }
+}
+
+/// Declares the keys of a store.
+///
+/// # Errors
+///
+/// `InvalidConfig` for a prefix that can't be one.
+pub(super) fn keyspace(
+    prefix: &'static str,
+    key_fields: &'static [&'static str],
+) -> BackendResult<KeyspaceInfo> {
+    if prefix.len() > MAX_PREFIX || !is_prefix(prefix) {
+        return Err(BackendError::new(
+            ErrorKind::InvalidConfig,
+            format!(
+                "the prefix of sessions isn't `[a-z][a-z0-9_.-]*` of at most {MAX_PREFIX} bytes"
+            ),
+        ));
+    }
+    Ok(KeyspaceInfo::new(
+        "Session",
+        prefix,
+        Kind::Value,
+        key_fields,
+        Life::Never,
+    ))
+}
+
+impl<T, B, C> fmt::Debug for SessionStoreBuilder<T, B, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionStoreBuilder")
+            .field("prefix", &self.prefix)
+            .field("idle", &self.idle)
+            .field("absolute", &self.absolute)
+            .finish_non_exhaustive()
+    }
+}

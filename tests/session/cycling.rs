@@ -1,0 +1,106 @@
+//! Fresh ids at login.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reinhardt_backends::Backend;
+use reinhardt_backends::session::SessionError;
+
+use crate::probe::Probe;
+use crate::{ann, keys, on_both_backends, sessions};
+
+on_both_backends! {
+    after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner
+    a_login_that_is_cut_off_leaves_one_whole_session
+    of_two_logins_with_one_session_one_wins
+    a_login_over_a_save_by_somebody_else_is_a_conflict
+    a_session_can_be_saved_after_its_id_was_cycled
+}
+
+async fn after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner(
+    backend: Arc<dyn Backend>,
+) {
+    let sessions = sessions(backend.clone());
+    let mut session = sessions.create_anonymous(ann()).await.unwrap();
+    let planted = session.id().to_string();
+    session.visits = 4;
+    sessions.cycle(&mut session, &7u64).await.unwrap();
+    assert_ne!(session.id().as_str(), planted);
+    assert!(sessions.load(&planted).await.unwrap().is_none());
+    let loaded = sessions.load(session.id()).await.unwrap().unwrap();
+    assert_eq!((loaded.owner_as::<u64>(), loaded.visits), (Some(7), 4));
+    assert_eq!(loaded.ends_at(), session.ends_at());
+    assert_eq!(keys(&backend).await.len(), 1);
+    sessions.cycle_id(&mut session).await.unwrap();
+    assert_eq!(session.owner(), Some("7"));
+    assert!(sessions.load(loaded.id()).await.unwrap().is_none());
+    assert_eq!(keys(&backend).await.len(), 1);
+}
+
+async fn a_login_that_is_cut_off_leaves_one_whole_session(backend: Arc<dyn Backend>) {
+    let sessions = sessions(backend.clone());
+    for micros in (0..2000).step_by(40) {
+        let mut session = sessions.create_anonymous(ann()).await.unwrap();
+        let login = sessions.cycle(&mut session, "ann");
+        let _ = tokio::time::timeout(Duration::from_micros(micros), login).await;
+        // What was sent before is done before.
+        backend.ping().await.unwrap();
+        let keys = keys(&backend).await;
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        backend.clear().await.unwrap();
+    }
+}
+
+async fn of_two_logins_with_one_session_one_wins(backend: Arc<dyn Backend>) {
+    let sessions = sessions(backend.clone());
+    let session = sessions.create_anonymous(ann()).await.unwrap();
+    let mut one = sessions.load(session.id()).await.unwrap().unwrap();
+    let mut two = sessions.load(session.id()).await.unwrap().unwrap();
+    let (first, second) = tokio::join!(
+        sessions.cycle(&mut one, "ann"),
+        sessions.cycle(&mut two, "bob"),
+    );
+    let lost = match (first, second) {
+        (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
+        both => panic!("{both:?}"),
+    };
+    assert!(matches!(lost, SessionError::Gone), "{lost:?}");
+    assert_eq!(keys(&backend).await.len(), 1);
+}
+
+async fn a_login_over_a_save_by_somebody_else_is_a_conflict(backend: Arc<dyn Backend>) {
+    let sessions = sessions(backend.clone());
+    let mut session = sessions.create_anonymous(ann()).await.unwrap();
+    let other = sessions
+        .update(session.id(), |login| login.visits = 9)
+        .await;
+    let old = session.id().clone();
+    let cycled = sessions.cycle(&mut session, "ann").await;
+    assert!(matches!(cycled, Err(SessionError::Conflict)), "{cycled:?}");
+    assert_eq!((session.id(), session.owner()), (&old, None));
+    let loaded = sessions.load(&old).await.unwrap().unwrap();
+    assert_eq!(*loaded, *other.unwrap().unwrap());
+    assert_eq!(keys(&backend).await.len(), 1);
+}
+
+async fn a_session_can_be_saved_after_its_id_was_cycled(backend: Arc<dyn Backend>) {
+    let sessions = sessions(backend);
+    let mut session = sessions.create_anonymous(ann()).await.unwrap();
+    sessions.cycle(&mut session, "ann").await.unwrap();
+    session.visits = 2;
+    sessions.save(&mut session).await.unwrap();
+    let loaded = sessions.load(session.id()).await.unwrap().unwrap();
+    assert_eq!((loaded.visits, loaded.version()), (2, 3));
+}
+
+#[tokio::test]
+async fn an_id_is_cycled_in_one_step() {
+    let probe = Probe::default();
+    let sessions = sessions(&probe);
+    let mut session = sessions.create_anonymous(ann()).await.unwrap();
+    probe.calls();
+    sessions.cycle(&mut session, "ann").await.unwrap();
+    assert_eq!(probe.names(), ["move_entry"]);
+    sessions.cycle_id(&mut session).await.unwrap();
+    assert_eq!(probe.names(), ["move_entry"]);
+}
