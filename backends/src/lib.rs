@@ -45,6 +45,7 @@
 //!   against a file.
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
+//! * [`lease`]: a name that one owner at a time holds, with a fencing number.
 //! * [`BackendError`]: what can fail, and what to do about it.
 //! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
@@ -71,6 +72,7 @@ pub mod conformance;
 mod error;
 mod escape;
 pub mod keyspace;
+pub mod lease;
 
 #[cfg(feature = "memory")]
 pub use backend::memory::{
