@@ -203,8 +203,9 @@ impl Backend for MemoryBackend {
         from: &str,
         expected: &[u8],
         to: NewEntry<'_>,
+        over: Option<&[u8]>,
     ) -> BackendResult<bool> {
-        self.store.move_entry(from, expected, to)
+        self.store.move_entry(from, expected, to, over)
     }
 
     async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
