@@ -3,8 +3,15 @@
 use std::io::stdin;
 use std::time::Duration;
 
-use reinhardt_backends::RedisBackend;
 use reinhardt_backends::lease::Lease;
+use reinhardt_backends::{BackendError, Keyspace, RedisBackend};
+
+/// As the tests have it.
+#[derive(Keyspace)]
+#[keyspace(prefix = "report", ttl = "1h", value = String, lease = "5s")]
+struct Report<'a> {
+    name: &'a str,
+}
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() {
@@ -12,6 +19,7 @@ async fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["hold", url, name, ttl] => hold(&connect(url).await, name, millis(ttl)).await,
+        ["compute", url, name] => compute(&connect(url).await, name).await,
         _ => panic!("unknown arguments: {arguments:?}"),
     }
 }
@@ -45,4 +53,15 @@ async fn hold(backend: &RedisBackend, name: &str, ttl: Duration) {
             _ => panic!("unknown order: {line}"),
         }
     }
+}
+
+/// Computes a report, when it is told so, and says what it got.
+async fn compute(backend: &RedisBackend, name: &str) {
+    let computed = Report { name }.get_or_set_with(backend, || async {
+        println!("computing");
+        let told = tokio::task::spawn_blocking(|| stdin().lines().next());
+        let told = told.await.expect("a line").expect("a line");
+        Ok::<_, BackendError>(told.expect("a line"))
+    });
+    println!("{}", computed.await.expect("an answer"));
 }

@@ -45,6 +45,7 @@
 //!   against a file.
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
+//! * [`cache`]: values computed once across processes, and old ones served while they are refreshed.
 //! * [`lease`]: a name that one owner at a time holds, with a fencing number.
 //! * [`BackendError`]: what can fail, and what to do about it.
 //! * [`codec`]: the stored formats.
@@ -66,6 +67,7 @@
 #![cfg_attr(not(any(test, feature = "conformance")), warn(clippy::unwrap_used))]
 
 mod backend;
+pub mod cache;
 pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;

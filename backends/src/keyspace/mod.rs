@@ -30,7 +30,7 @@
 #![allow(clippy::manual_async_fn)]
 
 mod counter;
-mod flight;
+pub(crate) mod flight;
 mod info;
 mod key;
 mod leading;
@@ -47,8 +47,9 @@ mod segment;
 mod shape;
 mod shared;
 mod update;
-mod value;
-mod versions;
+pub(crate) mod value;
+pub(crate) mod versions;
+mod voiding;
 
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};

@@ -1,6 +1,7 @@
 //! Optimistic updates: read, change, compare and set, again if somebody else was faster.
 
 use std::future::Future;
+use std::slice;
 use std::time::Duration;
 
 use futures_timer::Delay;
@@ -9,6 +10,7 @@ use super::Valued;
 use super::key::Key;
 use super::value::{ValueArg, decode, remove_older};
 use super::versions::Places;
+use super::voiding::void;
 use crate::backend::{Backend, Condition, Life, NewEntry, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -132,6 +134,9 @@ where
     E: From<BackendError>,
 {
     let places = Places::of::<K>(&key);
+    if const { K::INFO.has_leases() } {
+        void::<K, B>(backend, slice::from_ref(&key)).await?;
+    }
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
         let found = find(backend, &places).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
-use crate::backend::{Backend, Condition, Life, Write};
+use crate::backend::{Backend, Condition, Life, NewEntry, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -69,6 +69,22 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         // Of an answer that was lost nothing is known: it is removed once more when this is dropped, which can't hurt.
         self.is_open = released.is_err();
         released
+    }
+
+    /// Removes the token and writes an entry in one step, if the token is still there and nothing is where the entry goes, or
+    /// exactly `over`; says whether it did.
+    pub(crate) async fn exchange(
+        &mut self,
+        to: NewEntry<'_>,
+        over: Option<&[u8]>,
+    ) -> BackendResult<bool> {
+        if !self.is_open {
+            return Ok(false);
+        }
+        let exchanged = (self.backend).move_entry(&self.key, &self.token, to, over);
+        let exchanged = exchanged.await?;
+        self.is_open = !exchanged;
+        Ok(exchanged)
     }
 
     async fn write(&self, condition: Condition<'_>) -> BackendResult<bool> {
