@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::join_all;
 use reinhardt_backends::{Backend, BackendError, Expiry, Life};
 
@@ -107,16 +108,16 @@ async fn changed_meanwhile<F: Future>(
     change: impl FnOnce(Arc<dyn Backend>) -> F,
 ) -> Option<String> {
     old(two, "old").await;
-    let metrics = tokio::runtime::Handle::current().metrics();
-    let tasks = metrics.num_alive_tasks();
+    // A refresh, and what it does in the background, have clones.
+    let handles = Arc::strong_count(&two.one);
     let source = Source::closed();
     assert_eq!(source.news(&two.one).await, "old");
     until("it is refreshed", async || source.begun() == 1).await;
-    assert!(metrics.num_alive_tasks() > tasks);
+    assert!(Arc::strong_count(&two.one) > handles);
     change(two.other.clone()).await;
     source.open_for(1);
     until("its task has ended", async || {
-        metrics.num_alive_tasks() <= tasks
+        Arc::strong_count(&two.one) == handles
     })
     .await;
     stored(two).await
@@ -258,6 +259,27 @@ async fn a_time_of_ones_own_is_fresh_for_as_long(two: Two) {
         reinhardt_backends::ErrorKind::InvalidTtl
     );
     assert_eq!(stored(&two).await.unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn what_was_refreshed_meanwhile_is_not_refreshed_again() {
+    let two = Two::in_memory();
+    old(&two, "old").await;
+    let source = Source::open();
+    // A refresh, and what it does in the background, have clones.
+    let handles = Arc::strong_count(&two.one);
+    assert_eq!(source.news(&two.one).await, "old");
+    // On this thread the refresh begins when this test waits for something.
+    assert!(Arc::strong_count(&two.one) > handles);
+    let refreshed = NEWS.set(&two.other, "newer").now_or_never();
+    refreshed.expect("memory answers at once").unwrap();
+    until("its task has ended", async || {
+        Arc::strong_count(&two.one) == handles
+    })
+    .await;
+    assert_eq!(source.begun(), 0);
+    assert_eq!(stored(&two).await.unwrap(), "newer");
+    assert!(is_free(&two).await);
 }
 
 #[test]
