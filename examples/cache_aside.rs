@@ -1,4 +1,5 @@
-//! Cache-aside: a slow page is computed once, however many ask for it at the same time.
+//! Cache-aside: a slow page is computed once, however many ask for it at the same time, and an old one is served while it is
+//! refreshed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,11 @@ struct Page<'a> {
     locale: &'a str,
     path: &'a str,
 }
+
+/// Fresh for a fifth of a second, and good enough for an hour more; computed once across processes.
+#[derive(Keyspace)]
+#[keyspace(prefix = "news", ttl = "200ms", value = String, stale = "1h")]
+struct News;
 
 #[tokio::main]
 async fn main() -> BackendResult<()> {
@@ -61,6 +67,20 @@ async fn main() -> BackendResult<()> {
         "and is rendered anew: {} times",
         renders.load(Ordering::SeqCst)
     );
+
+    let count = Arc::new(AtomicUsize::new(0));
+    let news = || {
+        let count = count.clone();
+        // Owned, because a refresh goes on when its caller has gone.
+        News.get_or_set_with(&backend, || async move {
+            Ok::<_, BackendError>(format!("news {}", count.fetch_add(1, Ordering::SeqCst)))
+        })
+    };
+    println!("first: {}", news().await?);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    println!("old, and refreshed in the background: {}", news().await?);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    println!("refreshed: {}", news().await?);
     Ok(())
 }
 

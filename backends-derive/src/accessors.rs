@@ -38,6 +38,8 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
 /// An accessor: its signature, and the function of the library that it calls.
 struct Accessor {
     name: &'static str,
+    /// The module of the library, and the function in it.
+    module: &'static str,
     call: &'static str,
     by: By,
     output: Output,
@@ -137,28 +139,9 @@ fn of_entries(scope: &Scope<'_>) -> Vec<Accessor> {
 
 fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     let library = &scope.library;
-    let computed = quote!(::core::result::Result<#value, __E>);
     let under = format!("the value under `{}`", scope.pattern());
     let mut all = of_both(scope, By::Itself, By::Structs, &quote!(#value), &under);
-    all.extend([
-        Accessor {
-            generics: quote!(__F, __Fut, __E,),
-            bounds: quote! {
-                __F: ::core::ops::FnOnce() -> __Fut,
-                __Fut: ::core::future::Future<Output = #computed>,
-                __E: ::core::convert::From<#library::BackendError>,
-            },
-            parameters: quote!(compute: __F),
-            passed_types: quote!(__F, __Fut, __E),
-            passed: quote!(compute),
-            ..Accessor::new("get_or_set_with", "get_or_set_with", Output::Future(computed), "What `compute` fails with, for its own caller only; and what the backend fails with.", format!(
-                "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers in this process that miss \
-                 it at the same time one computes and the others get what it stored; if it fails, is dropped or \
-                 panics, the next one computes. A value that was stored meanwhile is returned and not overwritten.",
-                life = life(scope)
-            ))
-        },
-    ]);
+    all.push(computed(scope, value, &under));
     all.extend(stores(scope, "set", "a value").map(|store| Accessor {
         generics: quote!(__V,),
         bounds: quote!(__V: #library::keyspace::ValueArg<#value>,),
@@ -190,6 +173,76 @@ fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     });
     all.extend(of_pairs(scope, "scan", &quote!(#value)));
     all
+}
+
+/// `get_or_set_with`, as the words `lease` and `stale` have it.
+fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
+    let library = &scope.library;
+    let owned = &scope.owned;
+    let computed = quote!(::core::result::Result<#value, __E>);
+    let life = life(scope);
+    let is_leased = scope.keyspace.lease.is_some();
+    let (module, call, does) = match &scope.keyspace.stale {
+        Some(stale) => (
+            "cache",
+            "get_or_refresh_with",
+            format!(
+                "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers, in other processes too, that \
+                 miss it at the same time one computes. A value older than {life} is returned for {stale} more, at once, \
+                 while one caller refreshes it in the background. What is written or removed while a value is computed \
+                 is not overwritten.",
+                stale = time(stale),
+            ),
+        ),
+        None if is_leased => (
+            "cache",
+            "get_or_set_with",
+            format!(
+                "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers, in other processes too, that \
+                 miss it at the same time one computes and the others get what it stored; if it fails, is dropped or \
+                 dies, another one computes. What is written or removed meanwhile is not overwritten."
+            ),
+        ),
+        None => (
+            "keyspace",
+            "get_or_set_with",
+            format!(
+                "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers in this process that miss \
+                 it at the same time one computes and the others get what it stored; if it fails, is dropped or \
+                 panics, the next one computes. A value that was stored meanwhile is returned and not overwritten."
+            ),
+        ),
+    };
+    // Who goes away leaves something to be done in the background, by a backend of its own.
+    let clones = (module == "cache").then(|| quote!(__B: ::core::clone::Clone + 'static,));
+    // A refresh goes on in the background.
+    let (goes_on, lasts) = match scope.keyspace.stale {
+        Some(_) => (quote!(+ ::core::marker::Send + 'static), quote!(+ 'static)),
+        None => (quote!(), quote!()),
+    };
+    let owned = (scope.keyspace.stale.is_some() && !scope.parameters.is_empty())
+        .then(|| quote!(#owned: 'static,));
+    Accessor {
+        module,
+        generics: quote!(__F, __Fut, __E,),
+        bounds: quote! {
+            __F: ::core::ops::FnOnce() -> __Fut #goes_on,
+            __Fut: ::core::future::Future<Output = #computed> #goes_on,
+            __E: ::core::convert::From<#library::BackendError> #lasts,
+            #clones
+            #owned
+        },
+        parameters: quote!(compute: __F),
+        passed_types: quote!(__F, __Fut, __E),
+        passed: quote!(compute),
+        ..Accessor::new(
+            "get_or_set_with",
+            call,
+            Output::Future(computed),
+            "What `compute` fails with, for its own caller only; and what the backend fails with.",
+            does,
+        )
+    }
 }
 
 /// What entries and values have in common, except how they are stored.
@@ -732,9 +785,13 @@ fn key_docs(scope: &Scope<'_>) -> String {
 
 /// "`30m`", for docs.
 fn life(scope: &Scope<'_>) -> String {
-    match &scope.keyspace.ttl {
+    time(&scope.keyspace.ttl)
+}
+
+fn time(time: &Ttl) -> String {
+    match time {
         Ttl::Never => "ever".to_string(),
-        Ttl::For(ttl) => format!("`{}`", humantime::format_duration(*ttl)),
+        Ttl::For(time) => format!("`{}`", humantime::format_duration(*time)),
         Ttl::Constant(path) => format!("`{}`", path.to_token_stream().to_string().replace(' ', "")),
     }
 }
@@ -750,6 +807,7 @@ impl Accessor {
     ) -> Self {
         Self {
             name,
+            module: "keyspace",
             call,
             by: By::Itself,
             output,
@@ -784,6 +842,7 @@ impl Accessor {
         let vis = &scope.keyspace.item.vis;
         let docs = self.docs();
         let name = Ident::new(self.name, Span::call_site());
+        let module = Ident::new(self.module, Span::call_site());
         let call = Ident::new(self.call, Span::call_site());
         let Named {
             receiver,
@@ -812,7 +871,7 @@ impl Accessor {
                 #bounds
                 #key_bounds
             {
-                #library::keyspace::#call::<#keyspace, __B, #passed_types>(#backend, #key #passed)
+                #library::#module::#call::<#keyspace, __B, #passed_types>(#backend, #key #passed)
             }
         }
     }

@@ -16,6 +16,10 @@ pub(crate) struct Keyspace<'a> {
     pub(crate) ttl: Ttl,
     pub(crate) sliding: bool,
     pub(crate) jitter: Option<u8>,
+    /// Only of values.
+    pub(crate) lease: Option<Ttl>,
+    /// Only of values.
+    pub(crate) stale: Option<Ttl>,
     pub(crate) kind: Kind,
     pub(crate) key: Vec<KeyField<'a>>,
 }
@@ -102,16 +106,20 @@ impl<'a> Keyspace<'a> {
             version: (words.version.and_then(|word| word.meaning)).unwrap_or(1),
             sliding: words.sliding.is_some(),
             jitter: words.jitter.and_then(|word| word.meaning),
+            lease: words.lease.and_then(|word| word.meaning),
+            stale: words.stale.and_then(|word| word.meaning),
             ttl,
             key: key_fields(item, &kind, mistakes),
             kind,
         };
-        // A stand-in needs no older version, and what it holds may not fit one.
-        if let (Kind::Entry(stored) | Kind::Value(_, stored), false) =
-            (&mut keyspace.kind, mistakes.is_empty())
-        {
+        if mistakes.is_empty() {
+            return keyspace;
+        }
+        // A stand-in needs no older version, and what it holds may not fit one. It computes nothing either.
+        if let Kind::Entry(stored) | Kind::Value(_, stored) = &mut keyspace.kind {
             stored.migrates = None;
         }
+        (keyspace.lease, keyspace.stale) = (None, None);
         keyspace
     }
 
@@ -189,6 +197,7 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
             mistakes.at(word.span(), &message);
         }
     }
+    let (lease, stale) = (name(&words.lease), name(&words.stale));
     for (one, other, message) in [
         (
             counter,
@@ -270,6 +279,8 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
             name(&words.shared),
             "a throttle stores no values, so there is nothing to share: remove `shared`",
         ),
+        (limit, lease, "a throttle stores no values: remove `lease`"),
+        (limit, stale, "a throttle stores no values: remove `stale`"),
         (
             several,
             burst,
@@ -279,6 +290,26 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
             window,
             burst,
             "a window lets its limit pass at once: remove `burst`, or `window` for a bucket that has one",
+        ),
+        (
+            counter,
+            lease,
+            "a `counter` is counted and not computed: remove `lease`",
+        ),
+        (
+            counter,
+            stale,
+            "a `counter` is counted and not computed: remove `stale`",
+        ),
+        (
+            sliding,
+            stale,
+            "what every read renews never gets old: remove `sliding`, or `stale`",
+        ),
+        (
+            stale,
+            never,
+            "what has no end never gets old: remove `stale`, or write `ttl = \"5m\"`, the time that a value is fresh",
         ),
         (
             sliding,
@@ -295,6 +326,13 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
             mistakes.at(one.span(), message);
             mistakes.at(other.span(), message);
         }
+    }
+    let is_entry = words.counter.is_none() && words.value.is_none();
+    for word in [lease, stale].into_iter().flatten().filter(|_| is_entry) {
+        let message = format!(
+            "an entry is saved and not computed: remove `{word}`, or declare a key with `value = T`"
+        );
+        mistakes.at(word.span(), &message);
     }
     let first = |version: &Word<u32>| version.meaning == Some(1);
     if let Some(migrates) = migrates

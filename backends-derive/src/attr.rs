@@ -26,6 +26,8 @@ pub(crate) struct StructWords {
     pub(crate) sliding: Option<Word<()>>,
     pub(crate) jitter: Option<Word<u8>>,
     pub(crate) shared: Option<Word<()>>,
+    pub(crate) lease: Option<Word<Ttl>>,
+    pub(crate) stale: Option<Word<Ttl>>,
     pub(crate) migrates: Option<Word<Type>>,
     pub(crate) on_decode_error: Option<Word<OnDecodeError>>,
     pub(crate) krate: Option<Word<Path>>,
@@ -91,11 +93,13 @@ const WINDOW: &str = "`window = \"fixed\"` or `window = \"sliding\"`";
 const VERSION: &str = "`version = 2`";
 const CODEC: &str = "`codec = Json`, or the path of a type that implements `Codec`";
 const JITTER: &str = "`jitter = \"10%\"`";
+const LEASE: &str = "`lease = \"10s\"`";
+const STALE: &str = "`stale = \"10m\"`";
 const MIGRATES: &str = "`migrates = SessionV1`";
 const ON_DECODE_ERROR: &str = "`on_decode_error = \"miss\"` or `on_decode_error = \"error\"`";
 const CRATE: &str = "`crate = path::to::reinhardt_backends`";
 const STRUCT_WORDS: &str = "on a struct the words are `prefix`, `ttl`, `value`, `counter`, `limit`, `burst`, `window`, \
-    `version`, `codec`, `sliding`, `jitter`, `shared`, `migrates`, `on_decode_error` and `crate`";
+    `version`, `codec`, `sliding`, `jitter`, `shared`, `lease`, `stale`, `migrates`, `on_decode_error` and `crate`";
 const FIELD_WORDS: &str = "on a field the words are `key` and `tag`";
 const RENAME: &str = "`rename = \"eu\"`";
 const SEGMENT_WORDS: &str = "on a part of a key the words are `display` and `crate`";
@@ -162,6 +166,8 @@ impl StructWords {
                 input.parse()
             )),
             "jitter" => takes!(jitter, JITTER, jitter),
+            "lease" => takes!(lease, LEASE, lease),
+            "stale" => takes!(stale, STALE, stale),
             "migrates" => takes!(migrates, MIGRATES, |input| expected(
                 "a type",
                 MIGRATES,
@@ -463,8 +469,52 @@ fn on_decode_error(input: ParseStream<'_>) -> Result<OnDecodeError> {
 }
 
 fn ttl(input: ParseStream<'_>) -> Result<Ttl> {
+    const INSTEAD: &str = "write `ttl = never` for entries without an end";
+    time(input, "ttl", TTL, INSTEAD)
+}
+
+fn lease(input: ParseStream<'_>) -> Result<Ttl> {
+    const INSTEAD: &str =
+        "write `lease = \"10s\"`, the time that a dead process may keep others waiting";
+    with_an_end(
+        input,
+        "lease",
+        LEASE,
+        INSTEAD,
+        "a lease without an end would outlive a dead process for ever",
+    )
+}
+
+fn stale(input: ParseStream<'_>) -> Result<Ttl> {
+    const INSTEAD: &str =
+        "write `stale = \"10m\"`, the time that an old value is served while it is refreshed";
+    with_an_end(
+        input,
+        "stale",
+        STALE,
+        INSTEAD,
+        "an old value that has no end is never given up",
+    )
+}
+
+/// Reads a time that can't be `never`.
+fn with_an_end(
+    input: ParseStream<'_>,
+    name: &str,
+    example: &str,
+    instead: &str,
+    without: &str,
+) -> Result<Ttl> {
+    let place = input.span();
+    match time(input, name, example, instead)? {
+        Ttl::Never => Err(Error::new(place, format!("{without}: {instead}"))),
+        other => Ok(other),
+    }
+}
+
+fn time(input: ParseStream<'_>, name: &str, example: &str, instead: &str) -> Result<Ttl> {
     if !input.peek(LitStr) {
-        return ttl_path(input);
+        return time_path(input, example);
     }
     let text: LitStr = input.parse()?;
     let duration = humantime::parse_duration(&text.value()).map_err(|error| {
@@ -477,12 +527,11 @@ fn ttl(input: ParseStream<'_>) -> Result<Ttl> {
         return Err(Error::new(text.span(), message));
     }
     if duration.is_zero() {
-        let message = "a `ttl` of zero: write `ttl = never` for entries without an end";
+        let message = format!("a `{name}` of zero: {instead}");
         return Err(Error::new(text.span(), message));
     }
     if duration > MAX_TTL {
-        let message =
-            "a `ttl` of more than 10,000 years: write `ttl = never` for entries without an end";
+        let message = format!("a `{name}` of more than 10,000 years: {instead}");
         return Err(Error::new(text.span(), message));
     }
     Ok(Ttl::For(duration))
@@ -496,7 +545,7 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| error.to_string())
 }
 
-fn ttl_path(input: ParseStream<'_>) -> Result<Ttl> {
+fn time_path(input: ParseStream<'_>, example: &str) -> Result<Ttl> {
     let value: Expr = input.parse()?;
     let mut inner = &value;
     // A macro that passes a fragment on puts it into a group that nobody sees.
@@ -508,7 +557,7 @@ fn ttl_path(input: ParseStream<'_>) -> Result<Ttl> {
         Expr::Path(path) => Ok(Ttl::Constant(path.clone())),
         other => {
             let message =
-                format!("expected a time: write {TTL}, or the path of a `Duration` constant");
+                format!("expected a time: write {example}, or the path of a `Duration` constant");
             Err(Error::new_spanned(other, message))
         }
     }

@@ -1,9 +1,11 @@
 //! The code that a keyspace becomes: the traits, and the accessors as inherent methods.
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Type};
+use syn::{DeriveInput, Ident, Type};
 
 use crate::accessors::accessors;
 use crate::ast::{Keyspace, Kind, Limits, Stored};
@@ -103,8 +105,8 @@ fn info(scope: &Scope<'_>) -> TokenStream {
         }
         Ttl::Never => quote!(#library::Life::Never),
         Ttl::For(ttl) => {
-            let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
-            quote!(#library::Life::In(::core::time::Duration::new(#seconds, #nanos)))
+            let ttl = duration(*ttl);
+            quote!(#library::Life::In(#ttl))
         }
         Ttl::Constant(path) => quote!(#library::Life::In(#path)),
     };
@@ -116,6 +118,7 @@ fn info(scope: &Scope<'_>) -> TokenStream {
         )
     };
     let info = quote!(#new #words .location(#location));
+    let info = computing(scope, info);
     let Some(older) = keyspace
         .kind
         .stored()
@@ -129,6 +132,30 @@ fn info(scope: &Scope<'_>) -> TokenStream {
     quote_spanned! {span=>
         <#library::keyspace::KeyspaceInfo>::migrates(#info, &<#older as #library::keyspace::Keyspace>::INFO)
     }
+}
+
+/// ```text
+/// KeyspaceInfo::stale(KeyspaceInfo::lease(<the above>, Duration::new(10, 0)), Duration::new(600, 0))
+/// ```
+fn computing(scope: &Scope<'_>, mut info: TokenStream) -> TokenStream {
+    let keyspace = scope.keyspace;
+    for (name, time) in [("lease", &keyspace.lease), ("stale", &keyspace.stale)] {
+        let (time, span) = match time {
+            Some(Ttl::For(time)) => (duration(*time), Span::call_site()),
+            // A constant that is no such time fails in the call, which stands where the constant is named.
+            Some(Ttl::Constant(path)) => (quote!(#path), place(path)),
+            Some(Ttl::Never) | None => continue,
+        };
+        let library = scope.library.at(span);
+        let method = Ident::new(name, span);
+        info = quote_spanned!(span=> <#library::keyspace::KeyspaceInfo>::#method(#info, #time));
+    }
+    info
+}
+
+fn duration(time: Duration) -> TokenStream {
+    let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanos))
 }
 
 /// The calls that add what isn't the default.

@@ -43,11 +43,13 @@
 //!   operations for generic code, and [`KeySegment`](trait@keyspace::KeySegment) for parts of keys of your own.
 //! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`]: all keyspaces of a program, listed, checked and held
 //!   against a file.
-//! * [`throttle`]: limits on how often something may happen, typed or not, and `ThrottleLayer` for tower services.
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
-//! * [`BackendError`]: what can fail, and what to do about it.
+//! * [`throttle`]: limits on how often something may happen, typed or not, and `ThrottleLayer` for tower services.
+//! * [`cache`]: values computed once across processes, and old ones served while they are refreshed.
 //! * [`session`]: sessions with unguessable ids, an idle life and an absolute end, and "log out everywhere".
+//! * [`lease`]: a name that one owner at a time holds, with a fencing number.
+//! * [`BackendError`]: what can fail, and what to do about it.
 //! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
 //!
@@ -69,12 +71,14 @@
 #![cfg_attr(not(any(test, feature = "conformance")), warn(clippy::unwrap_used))]
 
 mod backend;
+pub mod cache;
 pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 mod escape;
 pub mod keyspace;
+pub mod lease;
 pub mod session;
 pub mod throttle;
 

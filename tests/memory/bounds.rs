@@ -259,7 +259,7 @@ fn a_move_within_a_full_store_is_full_and_changes_nothing() {
         value: b"bytes",
         life: Life::Never,
     };
-    let error = now(backend.move_entry("old", b"bytes", to)).unwrap_err();
+    let error = now(backend.move_entry("old", b"bytes", to, None)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
     assert!(now(backend.exists("old")).unwrap() && !now(backend.exists("new")).unwrap());
 }
@@ -310,7 +310,7 @@ fn an_entry_that_moves_is_not_evicted_for_itself() {
         value: large.as_bytes(),
         life: Life::Never,
     };
-    assert!(now(backend.move_entry("a", b"\x65value", to)).unwrap());
+    assert!(now(backend.move_entry("a", b"\x65value", to, None)).unwrap());
     assert!(!now(backend.exists("a")).unwrap());
     let moved = now(backend.get_stored("b")).unwrap().unwrap();
     assert_eq!(moved.as_bytes(), large.as_bytes());

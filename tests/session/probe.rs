@@ -99,12 +99,13 @@ impl Backend for Probe {
         from: &str,
         expected: &[u8],
         to: NewEntry<'_>,
+        over: Option<&[u8]>,
     ) -> BackendResult<bool> {
         self.note("move_entry", from);
         if self.is_taken() {
             return Ok(false);
         }
-        self.inner.move_entry(from, expected, to).await
+        self.inner.move_entry(from, expected, to, over).await
     }
 
     async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {

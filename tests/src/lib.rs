@@ -3,10 +3,12 @@
 mod harness;
 pub mod measure;
 mod proxy;
+mod second;
 mod server;
 
 pub use harness::{Bounded, Boxed, InProcess, OddNamespace, Redis, Shared};
 pub use proxy::Proxy;
+pub use second::Second;
 pub use server::Server;
 
 /// The code of the README, compiled and run with the documentation tests.

@@ -47,7 +47,7 @@ macro_rules! forward_backend {
                 take_stored<'k>(key: &'k str) -> Option<Stored>;
                 renew_stored<'k>(key: &'k str, ttl: Duration) -> Option<Stored>;
                 renew_many_stored<'k, 'l>(keys: &'k [&'l str], ttl: Duration) -> Vec<Option<Stored>>;
-                move_entry<'k, 'e, 'n>(from: &'k str, expected: &'e [u8], to: NewEntry<'n>) -> bool;
+                move_entry<'k, 'e, 'n, 'o>(from: &'k str, expected: &'e [u8], to: NewEntry<'n>, over: Option<&'o [u8]>) -> bool;
                 throttle<'k, 'a>(key: &'k str, attempt: Attempt<'a>) -> Decision;
                 write_many<'e, 'n>(entries: &'e [NewEntry<'n>]) -> ();
                 delete<'k>(key: &'k str) -> bool;

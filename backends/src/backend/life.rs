@@ -83,6 +83,16 @@ impl From<Option<Duration>> for Life {
     }
 }
 
+impl From<Expiry> for Life {
+    /// What leaves an entry that was read with as long to live as it had.
+    fn from(expiry: Expiry) -> Self {
+        match expiry {
+            Expiry::Never => Self::Never,
+            Expiry::In(left) => Self::In(left),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -237,28 +237,51 @@ pub trait Backend: Send + Sync {
         Ok(all)
     }
 
-    /// Removes the entry under `from` while it holds exactly the bytes `expected`, writes `to` if there is no live entry under
-    /// its key, and says whether it did: both or nothing.
+    /// Removes the entry under `from` while it holds exactly the bytes `expected`, writes `to` in the place of nothing, or, if
+    /// `over` is given, of exactly these bytes, and says whether it did: both or nothing.
+    ///
+    /// An entry is never moved to its own key: that is `false`.
     ///
     /// Memory and a single Redis server do it in one step. The default writes the new entry, removes the old one, and
-    /// takes the new one back if the old one was removed or changed meanwhile: until then others may see both, and a
-    /// call that ends half-way (an error with an unknown outcome, a dropped future) may leave both.
+    /// takes the new one back if the old one was removed or changed meanwhile; what that replaced is put back with what
+    /// was left of its life. Until then others may see both, and a call that ends half-way (an error with an unknown
+    /// outcome, a dropped future) may leave both.
     async fn move_entry(
         &self,
         from: &str,
         expected: &[u8],
         to: NewEntry<'_>,
+        over: Option<&[u8]>,
     ) -> BackendResult<bool> {
         self.limits().check_key(from)?;
-        let absent = Write::new(to.life).when(Condition::Absent);
-        if !self.write(to.key, to.value, absent).await? {
+        let life = to.life.checked()?;
+        if from == to.key {
+            return Ok(false);
+        }
+        let (condition, replaced) = match over {
+            None => (Condition::Absent, None),
+            Some(over) => match self.read(to.key).await? {
+                Some((stored, expiry)) if stored.as_bytes() == over => {
+                    (Condition::Equals(over), Some((stored, expiry)))
+                }
+                _ => return Ok(false),
+            },
+        };
+        let options = Write::new(life).when(condition);
+        if !self.write(to.key, to.value, options).await? {
             return Ok(false);
         }
         let removed = self.remove(from, Some(expected)).await;
         if removed.map_err(|error| error.after(true))? {
             return Ok(true);
         }
-        let taken_back = self.remove(to.key, Some(to.value)).await;
+        let taken_back = match &replaced {
+            None => self.remove(to.key, Some(to.value)).await,
+            Some((stored, expiry)) => {
+                let options = Write::new((*expiry).into()).when(Condition::Equals(to.value));
+                self.write(to.key, stored.as_bytes(), options).await
+            }
+        };
         taken_back.map(|_| false).map_err(|error| error.after(true))
     }
 

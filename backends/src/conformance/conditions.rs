@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::life::about;
 use super::threads::on_threads;
 use super::{HOUR, Harness};
-use crate::backend::{Backend, Condition, Life, NewEntry, Stored, Write};
+use crate::backend::{Backend, Condition, Expiry, Life, NewEntry, Stored, Write};
 use crate::error::ErrorKind;
 
 const THREADS: usize = 8;
@@ -225,15 +225,17 @@ pub async fn a_move_is_whole_or_does_not_happen<H: Harness>(harness: &H) {
     };
     backend.set("old", "one", None).await.unwrap();
     let stored = backend.get_stored("old").await.unwrap().unwrap();
-    let moved = backend.move_entry("old", b"other", to(b"2")).await;
+    let moved = backend.move_entry("old", b"other", to(b"2"), None).await;
     assert!(!moved.unwrap(), "what was read isn't there any more");
     assert!(!backend.exists("new").await.unwrap());
-    let moved = backend.move_entry("gone", b"1", to(b"2")).await;
+    let moved = backend.move_entry("gone", b"1", to(b"2"), None).await;
     assert!(!moved.unwrap(), "there is nothing to move");
     assert!(!backend.exists("new").await.unwrap());
 
     backend.set("new", 1, None).await.unwrap();
-    let moved = backend.move_entry("old", stored.as_bytes(), to(b"2")).await;
+    let moved = backend
+        .move_entry("old", stored.as_bytes(), to(b"2"), None)
+        .await;
     assert!(!moved.unwrap(), "the place is taken");
     assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(1));
     assert_eq!(
@@ -242,7 +244,9 @@ pub async fn a_move_is_whole_or_does_not_happen<H: Harness>(harness: &H) {
     );
     backend.delete("new").await.unwrap();
 
-    let moved = backend.move_entry("old", stored.as_bytes(), to(b"2")).await;
+    let moved = backend
+        .move_entry("old", stored.as_bytes(), to(b"2"), None)
+        .await;
     assert!(moved.unwrap());
     assert!(!backend.exists("old").await.unwrap());
     assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(2));
@@ -252,9 +256,60 @@ pub async fn a_move_is_whole_or_does_not_happen<H: Harness>(harness: &H) {
         life: Life::In(Duration::ZERO),
         ..to(b"3")
     };
-    let refused = backend.move_entry("new", b"2", zero).await.unwrap_err();
+    let refused = backend
+        .move_entry("new", b"2", zero, None)
+        .await
+        .unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidTtl);
-    let itself = backend.move_entry("new", b"2", to(b"3")).await;
-    assert!(!itself.unwrap(), "its own place is taken");
+    for over in [None, Some(&b"2"[..])] {
+        let itself = backend.move_entry("new", b"2", to(b"3"), over).await;
+        assert!(!itself.unwrap(), "nothing is moved to where it is");
+        assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(2));
+    }
+    a_move_over_something_replaces_nothing_else(&backend).await;
+}
+
+/// "old" moves to "new", which holds the integer 2 for an hour.
+async fn a_move_over_something_replaces_nothing_else<B: Backend>(backend: &B) {
+    let to = |value, life| NewEntry {
+        key: "new",
+        value,
+        life,
+    };
+    let minute = Life::In(Duration::from_secs(60));
+    backend.set("old", 1, None).await.unwrap();
+    for over in [None, Some(&b"3"[..])] {
+        let moved = backend.move_entry("old", b"1", to(b"9", minute), over);
+        assert!(!moved.await.unwrap(), "the place holds something else");
+    }
+    // A source that is gone, or holds something else.
+    for (from, expected) in [("gone", b"1"), ("old", b"7")] {
+        let moved = backend.move_entry(from, expected, to(b"9", minute), Some(b"2"));
+        assert!(!moved.await.unwrap());
+    }
+    assert_eq!(backend.get::<i64>("old").await.unwrap(), Some(1));
     assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(2));
+    assert!(about(backend.ttl("new").await.unwrap(), HOUR));
+
+    let moved = backend.move_entry("old", b"1", to(b"3", Life::Keep), Some(b"2"));
+    assert!(moved.await.unwrap());
+    assert!(!backend.exists("old").await.unwrap());
+    assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(3));
+    assert!(about(backend.ttl("new").await.unwrap(), HOUR));
+
+    backend.set("old", 1, None).await.unwrap();
+    let moved = backend.move_entry("old", b"1", to(b"4", Life::In(2 * HOUR)), Some(b"3"));
+    assert!(moved.await.unwrap());
+    assert_eq!(backend.get::<i64>("new").await.unwrap(), Some(4));
+    assert!(about(backend.ttl("new").await.unwrap(), 2 * HOUR));
+
+    backend.set("old", 1, None).await.unwrap();
+    backend.delete("new").await.unwrap();
+    let moved = backend.move_entry("old", b"1", to(b"5", minute), Some(b"4"));
+    assert!(!moved.await.unwrap(), "there is nothing to replace");
+    assert!(!backend.exists("new").await.unwrap());
+    let moved = backend.move_entry("old", b"1", to(b"6", Life::Keep), None);
+    assert!(moved.await.unwrap());
+    let kept = backend.ttl("new").await.unwrap();
+    assert_eq!(kept, Some(Expiry::Never), "there was no life to keep");
 }

@@ -1,10 +1,11 @@
 //! Cache-aside with one computation at a time per key and store.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use dashmap::DashMap;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Valued;
 use super::key::Key;
@@ -47,9 +48,8 @@ where
         return Ok(value);
     }
     let seat = Seat::take(backend.instance(), places.newest());
-    // Nobody closes the semaphore. The permit goes to the next in line however this future ends.
-    let _turn = seat.flight.turn.acquire().await;
-    if let Some(landed) = seat.flight.landed.get()
+    let _turn = seat.turn().await;
+    if let Some(landed) = seat.landed()
         && let Some(value) = decode::<K>(0, landed)?
     {
         return Ok(value);
@@ -60,17 +60,17 @@ where
     }
     let value = compute().await?;
     let encoded = ValueArg::<K::Value>::encode::<K::Codec>(&value)?;
+    let step = seat.begin_step();
     match store::<K, B>(backend, &places, &encoded).await? {
         Some(present) => Ok(present),
         None => {
-            // The first leader that stores a value is the last: `set` can't fail.
-            let _ = seat.flight.landed.set(Stored::from(encoded));
+            seat.land(step, Stored::from(encoded));
             Ok(value)
         }
     }
 }
 
-async fn look<K, B>(backend: &B, key: &Key) -> BackendResult<Option<K::Value>>
+pub(crate) async fn look<K, B>(backend: &B, key: &Key) -> BackendResult<Option<K::Value>>
 where
     K: Valued,
     B: Backend + ?Sized,
@@ -112,30 +112,75 @@ static FLIGHTS: LazyLock<DashMap<Place, Arc<Flight>>> = LazyLock::new(DashMap::n
 /// A store and a key in it.
 type Place = (Instance, Box<str>);
 
+#[derive(Debug)]
 struct Flight {
     /// One permit: who holds it is the leader.
     turn: Semaphore,
-    /// What a leader stored; whoever waits takes it from here.
-    landed: OnceLock<Stored>,
+    /// How many steps leaders have begun that may end with a value in the store.
+    steps: AtomicU64,
+    /// The value of the first such step, and which one it was; whoever waited before it takes it from here.
+    landed: OnceLock<(u64, Stored)>,
 }
 
 /// A caller's part in a flight, given back when dropped; the last one takes the flight off the table.
-struct Seat {
+#[derive(Debug)]
+pub(crate) struct Seat {
     place: Place,
     flight: Arc<Flight>,
+    /// How many steps had begun when it was taken. A value of one of these may have been removed again before the seat was
+    /// taken.
+    joined: u64,
 }
 
 impl Seat {
-    fn take(store: Instance, key: &str) -> Self {
+    pub(crate) fn take(store: Instance, key: &str) -> Self {
         let place = (store, Box::from(key));
         let flight = FLIGHTS.entry(place.clone()).or_insert_with(|| {
             Arc::new(Flight {
                 turn: Semaphore::new(1),
+                steps: AtomicU64::new(0),
                 landed: OnceLock::new(),
             })
         });
         let flight = flight.clone();
-        Self { place, flight }
+        Self {
+            place,
+            joined: flight.steps.load(SeqCst),
+            flight,
+        }
+    }
+
+    /// Waits to become the leader. The permit goes to the next in line however its holder ends.
+    pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
+        let turn = self.flight.turn.acquire().await;
+        turn.expect("nobody closes the semaphore")
+    }
+
+    /// Becomes the leader if there is none.
+    pub(crate) fn try_lead(self) -> Option<Lead> {
+        self.flight.turn.try_acquire().ok()?.forget();
+        Some(Lead(self))
+    }
+
+    /// Returns what an earlier leader has stored or found in a step that began after this seat was taken.
+    pub(crate) fn landed(&self) -> Option<&Stored> {
+        let (step, stored) = self.flight.landed.get()?;
+        (self.joined < *step).then_some(stored)
+    }
+
+    /// Says whether an earlier leader has stored or found a value, be it before this seat was taken.
+    pub(crate) fn has_landed(&self) -> bool {
+        self.flight.landed.get().is_some()
+    }
+
+    /// To be called by a leader before it sends what stores its value, or what may find another's.
+    pub(crate) fn begin_step(&self) -> u64 {
+        self.flight.steps.fetch_add(1, SeqCst) + 1
+    }
+
+    /// To be called by a leader whose step has left a value in the store, or found one. The first one counts.
+    pub(crate) fn land(&self, step: u64, stored: Stored) {
+        let _ = self.flight.landed.set((step, stored));
     }
 }
 
@@ -147,5 +192,15 @@ impl Drop for Seat {
             Arc::ptr_eq(flight, &self.flight)
                 && (Arc::strong_count(flight) == 2 || flight.landed.get().is_some())
         });
+    }
+}
+
+/// The seat of a leader that may go to another task; gives the turn back when dropped.
+#[derive(Debug)]
+pub(crate) struct Lead(Seat);
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.0.flight.turn.add_permits(1);
     }
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::backend::{Life, MAX_TTL};
+use crate::backend::{Expiry, Life, MAX_TTL};
+
+/// How long a lease is where only `stale` is given.
+const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 
 /// The declaration of a keyspace; the derive writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,10 @@ pub struct KeyspaceInfo {
     pub sliding: bool,
     /// How many percent a life is shortened by at most, at random.
     pub jitter: u8,
+    /// How long whoever computes a value keeps others from computing it, if it is computed once across processes.
+    pub lease: Option<Duration>,
+    /// How much longer than `life` says an old value is there, to be served while it is refreshed.
+    pub stale: Option<Duration>,
     /// What reading does with bytes that aren't a value of the keyspace.
     pub on_decode_error: OnDecodeError,
     /// The keyspace whose entries are read where there is none of this one.
@@ -136,6 +143,8 @@ impl KeyspaceInfo {
             life,
             sliding: false,
             jitter: 0,
+            lease: None,
+            stale: None,
             on_decode_error: OnDecodeError::Error,
             migrates: None,
             location: Location::new("", "", 0, 0),
@@ -180,6 +189,43 @@ impl KeyspaceInfo {
         self
     }
 
+    /// For the derive: has missing values computed once across processes, by whoever holds a lease of this length.
+    ///
+    /// # Panics
+    ///
+    /// If `lease` is zero or over the limit: in a constant this is a compile error.
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        assert!(!lease.is_zero(), "the lease of a keyspace is zero");
+        assert!(
+            lease.as_nanos() <= MAX_TTL.as_nanos(),
+            "the lease of a keyspace is over 10,000 years"
+        );
+        self.lease = Some(lease);
+        self
+    }
+
+    /// For the derive: keeps values for so much longer, to be served while one caller refreshes them; under a lease of ten
+    /// seconds if [`lease`](Self::lease) isn't called before.
+    ///
+    /// # Panics
+    ///
+    /// If entries have no end, or if `stale` is zero or makes their life too long: in a constant this is a compile error.
+    pub const fn stale(mut self, stale: Duration) -> Self {
+        assert!(!stale.is_zero(), "the stale time of a keyspace is zero");
+        match self.life {
+            Life::In(ttl) => assert!(
+                ttl.as_nanos() + stale.as_nanos() <= MAX_TTL.as_nanos(),
+                "the ttl and the stale time of a keyspace are over 10,000 years"
+            ),
+            Life::Keep | Life::Never => panic!("what has no end is never stale"),
+        }
+        self.stale = Some(stale);
+        match self.lease {
+            Some(_) => self,
+            None => self.lease(DEFAULT_LEASE),
+        }
+    }
+
     /// For the derive: lets reads take what doesn't decode for nothing.
     pub const fn miss_on_decode_error(mut self) -> Self {
         self.on_decode_error = OnDecodeError::Miss;
@@ -212,11 +258,37 @@ impl KeyspaceInfo {
         std::iter::successors(Some(self), |info| info.migrates)
     }
 
+    /// Says whether this keyspace or one that it migrates from has its values computed under leases.
+    pub(super) const fn has_leases(&self) -> bool {
+        match (self.lease, self.migrates) {
+            (Some(_), _) => true,
+            (None, Some(older)) => older.has_leases(),
+            (None, None) => false,
+        }
+    }
+
     /// Returns what a write gives where no other life is asked for, shortened at random where there is a jitter.
-    pub(super) fn new_life(&self) -> Life {
+    pub(crate) fn new_life(&self) -> Life {
         match self.life {
-            Life::In(ttl) => Life::In(self.shortened(ttl)),
+            Life::In(ttl) => self.life_of(self.shortened(ttl)),
             other => other,
+        }
+    }
+
+    /// Returns the life of what is fresh for `ttl`.
+    pub(super) fn life_of(&self, ttl: Duration) -> Life {
+        match self.stale {
+            // An impossible time stays one, to be refused.
+            Some(stale) if !ttl.is_zero() => Life::In(ttl.saturating_add(stale)),
+            _ => Life::In(ttl),
+        }
+    }
+
+    /// Says whether an entry with so much left of its life is old, and alive to be served while it is refreshed.
+    pub(crate) fn is_stale(&self, expiry: Expiry) -> bool {
+        match (self.stale, expiry) {
+            (Some(stale), Expiry::In(left)) => left <= stale,
+            _ => false,
         }
     }
 
@@ -281,6 +353,30 @@ mod tests {
         }
         assert!(lives.iter().any(|life| *life != lives[0]));
         assert_eq!(PLAIN.new_life(), Life::In(HOUR));
+    }
+
+    #[test]
+    fn an_entry_is_stale_when_no_more_than_the_stale_time_is_left() {
+        let minute = Duration::from_secs(60);
+        let stale = PLAIN.stale(minute);
+        assert_eq!(stale.new_life(), Life::In(HOUR + minute));
+        assert_eq!(stale.life_of(minute), Life::In(2 * minute));
+        assert_eq!(stale.life_of(Duration::ZERO), Life::In(Duration::ZERO));
+        assert_eq!(stale.life_of(Duration::MAX), Life::In(Duration::MAX));
+        assert!(stale.is_stale(Expiry::In(minute)));
+        assert!(!stale.is_stale(Expiry::In(minute + Duration::from_nanos(1))));
+        assert!(!stale.is_stale(Expiry::Never));
+        assert!(!PLAIN.is_stale(Expiry::In(minute)));
+        assert_eq!(stale.lease, Some(DEFAULT_LEASE));
+        assert_eq!(PLAIN.lease(minute).stale(HOUR).lease, Some(minute));
+    }
+
+    #[test]
+    fn leases_of_an_older_version_count() {
+        const FIRST: KeyspaceInfo = PLAIN.lease(HOUR);
+        const SECOND: KeyspaceInfo = PLAIN.version(2).migrates(&FIRST);
+        assert!(SECOND.has_leases());
+        assert!(!PLAIN.has_leases());
     }
 
     #[test]

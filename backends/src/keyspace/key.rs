@@ -216,6 +216,29 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Returns the key of the lease under which the value of this key is computed; the empty key, which every backend
+    /// refuses, if this is none of the keyspace's.
+    pub(crate) fn of_lease(&self, keyspace: &KeyspaceInfo) -> Self {
+        of_lease(self, keyspace).unwrap_or_else(Self::empty)
+    }
+}
+
+/// Rewrites a key of a keyspace, or what keys begin with, to that of the lease: `page:en` to `page@lease:en`, `page@2:en` to
+/// `page@2@lease:en`.
+///
+/// No keyspace has such a key, as its prefix holds no `@` and its version is a number; and no scan of one sees it, as what
+/// keys begin with ends with a colon.
+pub(super) fn of_lease(text: &str, keyspace: &KeyspaceInfo) -> Option<Key> {
+    let segments = segments(text, keyspace)?;
+    let head = scan_prefix(keyspace);
+    let mut key = Key::empty();
+    for part in [head.trim_end_matches(':'), "@lease:", segments] {
+        key.push(part);
+    }
+    Some(key)
+}
+
 /// Rewrites the text of a key, or of its leading segments, from one version of a keyspace to another.
 pub(super) fn moved(text: &str, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Option<Key> {
     let segments = segments(text, from)?;
@@ -452,6 +475,23 @@ mod tests {
         assert_eq!(&*key, "pair@2:{a}:b");
         assert_eq!(&*key.moved(&tagged, &untagged).unwrap(), "pair:a:b");
         assert_eq!(pair("", "b").moved(&untagged, &tagged), None);
+    }
+
+    #[test]
+    fn the_key_of_a_lease_is_no_keyspaces() {
+        let second = PAIR.version(2);
+        let key = pair("a:b", "c");
+        assert_eq!(&*key.of_lease(&PAIR), "pair@lease:a%3Ab:c");
+        let newer = key.moved(&PAIR, &second).unwrap();
+        assert_eq!(&*newer.of_lease(&second), "pair@2@lease:a%3Ab:c");
+        assert_eq!(&*of_lease("pair:a:", &PAIR).unwrap(), "pair@lease:a:");
+        assert_eq!(&*key.of_lease(&second), "", "it is another's key");
+        for keyspace in [&PAIR, &second] {
+            for key in [key.of_lease(&PAIR), newer.of_lease(&second)] {
+                assert!(Segments::new(keyspace, &key).is_none());
+                assert!(!key.starts_with(&*scan_prefix(keyspace)));
+            }
+        }
     }
 
     #[test]

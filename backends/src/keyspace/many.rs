@@ -6,6 +6,7 @@ use std::future::Future;
 use super::key::Key;
 use super::value::{ValueArg, decode};
 use super::versions::Places;
+use super::voiding::void;
 use super::{Counter, Entry, Keyspace, Valued};
 use crate::backend::typed::encode_all;
 use crate::backend::{Backend, NewEntry, Stored};
@@ -114,6 +115,9 @@ where
     B: Backend + ?Sized,
 {
     async move {
+        if const { K::INFO.has_leases() } {
+            void::<K, B>(backend, &keys).await?;
+        }
         let places = places::<K>(&keys);
         let texts: Vec<&str> = all_texts(&places).collect();
         backend.delete_many(&texts).await
@@ -170,6 +174,10 @@ where
                 life: K::INFO.new_life(),
             })
             .collect();
+        if const { K::INFO.has_leases() } {
+            backend.limits().check_entries(&entries)?;
+            void::<K, B>(backend, &keys).await?;
+        }
         backend.write_many(&entries).await?;
         let places = places::<K>(&keys);
         let older: Vec<&str> = places

@@ -30,7 +30,7 @@
 #![allow(clippy::manual_async_fn)]
 
 mod counter;
-mod flight;
+pub(crate) mod flight;
 mod info;
 mod key;
 mod leading;
@@ -48,8 +48,9 @@ mod shape;
 mod shared;
 mod throttle;
 mod update;
-mod value;
-mod versions;
+pub(crate) mod value;
+pub(crate) mod versions;
+mod voiding;
 
 use crate::backend::throttle::Quota;
 use crate::codec::Codec;

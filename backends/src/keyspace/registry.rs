@@ -159,6 +159,12 @@ pub(super) fn life(info: &KeyspaceInfo) -> String {
     if info.sliding {
         life.push_str(", sliding");
     }
+    if let Some(lease) = info.lease {
+        life.push_str(&format!(", lease {}", humantime::format_duration(lease)));
+    }
+    if let Some(stale) = info.stale {
+        life.push_str(&format!(", stale {}", humantime::format_duration(stale)));
+    }
     if info.jitter > 0 {
         life.push_str(&format!(", jitter {}%", info.jitter));
     }

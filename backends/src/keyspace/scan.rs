@@ -13,6 +13,7 @@ use super::key::{Key, moved};
 use super::leading::{Leading, Prefix};
 use super::value::decode;
 use super::versions::Places;
+use super::voiding::void_prefix;
 use super::{Counter, Keyspace, Valued};
 use crate::backend::{Backend, Stored};
 use crate::codec::Decode;
@@ -90,6 +91,8 @@ where
     async move {
         let mut removed = 0;
         for prefix in prefixes? {
+            let voided = void_prefix(backend, &prefix.keyspace, &prefix.text).await;
+            voided.map_err(|error| error.after(removed > 0))?;
             let cleared = backend.clear_prefix(&prefix.text).await;
             removed += cleared.map_err(|error| error.after(removed > 0))?;
         }

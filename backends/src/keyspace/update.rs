@@ -1,6 +1,7 @@
 //! Optimistic updates: read, change, compare and set, again if somebody else was faster.
 
 use std::future::Future;
+use std::slice;
 use std::time::Duration;
 
 use futures_timer::Delay;
@@ -9,7 +10,8 @@ use super::Valued;
 use super::key::Key;
 use super::value::{ValueArg, decode, remove_older};
 use super::versions::Places;
-use crate::backend::{Backend, Condition, Expiry, Life, NewEntry, Stored, Write, direct};
+use super::voiding::void;
+use crate::backend::{Backend, Condition, Life, NewEntry, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// After so many lost races an update gives up.
@@ -132,6 +134,9 @@ where
     E: From<BackendError>,
 {
     let places = Places::of::<K>(&key);
+    if const { K::INFO.has_leases() } {
+        void::<K, B>(backend, slice::from_ref(&key)).await?;
+    }
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
         let found = find(backend, &places).await?;
@@ -201,10 +206,7 @@ async fn find<B: Backend + ?Sized>(
             (direct::get_stored(backend, key).await?).map(|stored| (stored, Life::Keep))
         } else {
             // It will be written under another key, which has no life to keep.
-            (backend.read(key).await?).map(|(stored, expiry)| match expiry {
-                Expiry::Never => (stored, Life::Never),
-                Expiry::In(left) => (stored, Life::In(left)),
-            })
+            (backend.read(key).await?).map(|(stored, expiry)| (stored, expiry.into()))
         };
         if let Some((stored, life)) = found {
             let key = key.clone();
@@ -240,7 +242,7 @@ async fn swap<B: Backend + ?Sized>(
         Some(found) => {
             let to = NewEntry { key, value, life };
             let expected = found.stored.as_bytes();
-            backend.move_entry(&found.key, expected, to).await?
+            backend.move_entry(&found.key, expected, to, None).await?
         }
     };
     if !swapped {

@@ -1,6 +1,7 @@
 //! The operations on one entry of a keyspace of values.
 
 use std::future::Future;
+use std::slice;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -10,6 +11,7 @@ use super::info::OnDecodeError;
 use super::key::Key;
 use super::update::write_if_present;
 use super::versions::Places;
+use super::voiding::{void, void_for_write};
 use super::{Entry, Keyspace, Valued};
 use crate::backend::direct::{self, direct, write_direct};
 use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
@@ -113,7 +115,12 @@ where
     V: ValueArg<K::Value> + ?Sized,
 {
     let encoded = value.encode::<K::Codec>();
-    write::<K, B>(backend, key, encoded.map(Encoded::from), Life::In(ttl))
+    write::<K, B>(
+        backend,
+        key,
+        encoded.map(Encoded::from),
+        K::INFO.life_of(ttl),
+    )
 }
 
 /// Stores a value if there is no live entry, and says whether it did.
@@ -131,12 +138,16 @@ where
     async move {
         let encoded = encoded?;
         let places = Places::of::<K>(&key);
+        let life = K::INFO.new_life();
+        if const { K::INFO.has_leases() } {
+            void_for_write::<K, B>(backend, &key, &encoded, life).await?;
+        }
         for older in places.older_than(0) {
             if backend.exists(older).await? {
                 return Ok(false);
             }
         }
-        let options = Write::new(K::INFO.new_life()).when(Condition::Absent);
+        let options = Write::new(life).when(Condition::Absent);
         direct::write(backend, places.newest(), &encoded, options).await
     }
 }
@@ -154,8 +165,13 @@ where
 {
     let encoded = value.encode::<K::Codec>().map(Encoded::from);
     async move {
+        let encoded = encoded?;
         let places = Places::of::<K>(&key);
-        write_if_present(backend, &places, &encoded?, K::INFO.new_life()).await
+        let life = K::INFO.new_life();
+        if const { K::INFO.has_leases() } {
+            void_for_write::<K, B>(backend, &key, &encoded, life).await?;
+        }
+        write_if_present(backend, &places, &encoded, life).await
     }
 }
 
@@ -226,6 +242,9 @@ where
     B: Backend + ?Sized,
 {
     async move {
+        if const { K::INFO.has_leases() } {
+            void::<K, B>(backend, slice::from_ref(&key)).await?;
+        }
         match take_newest(backend, &Places::of::<K>(&key)).await? {
             Some((back, stored)) => decode::<K>(back, &stored),
             None => Ok(None),
@@ -243,6 +262,9 @@ where
     B: Backend + ?Sized,
 {
     async move {
+        if const { K::INFO.has_leases() } {
+            void::<K, B>(backend, slice::from_ref(&key)).await?;
+        }
         let places = Places::of::<K>(&key);
         let older = remove_older(backend, &places, 0).await?;
         let newest = backend.delete(places.newest()).await;
@@ -308,7 +330,7 @@ where
 }
 
 /// Finds the newest version of an entry: how many versions back it is, and its bytes. Renews it in a sliding keyspace.
-pub(super) async fn find<K, B>(backend: &B, key: &Key) -> BackendResult<Option<(usize, Stored)>>
+pub(crate) async fn find<K, B>(backend: &B, key: &Key) -> BackendResult<Option<(usize, Stored)>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
@@ -343,7 +365,7 @@ where
 }
 
 /// Decodes what was found `back` versions ago; nothing if it doesn't decode and the keyspace takes that for a miss.
-pub(super) fn decode<K: Valued>(back: usize, stored: &Stored) -> BackendResult<Option<K::Value>> {
+pub(crate) fn decode<K: Valued>(back: usize, stored: &Stored) -> BackendResult<Option<K::Value>> {
     match K::decode(back, stored.as_bytes()) {
         Ok(value) => Ok(Some(value)),
         Err(error) if is_a_miss::<K>(error.kind()) => Ok(None),
@@ -356,7 +378,7 @@ fn is_a_miss<K: Keyspace>(kind: ErrorKind) -> bool {
 }
 
 /// Removes what is more than `back` versions old, and says whether something was there.
-pub(super) async fn remove_older<B: Backend + ?Sized>(
+pub(crate) async fn remove_older<B: Backend + ?Sized>(
     backend: &B,
     places: &Places<'_>,
     back: usize,
@@ -389,6 +411,11 @@ where
     B: Backend + ?Sized,
 {
     async move {
+        if const { K::INFO.has_leases() }
+            && let Ok(encoded) = &encoded
+        {
+            void_for_write::<K, B>(backend, &key, encoded, life).await?;
+        }
         let written = match encoded {
             Ok(mut encoded) => write_direct!(backend, &key, encoded, Write::new(life)),
             Err(error) => Err(error),

@@ -10,7 +10,7 @@ use super::key::Key;
 /// never before that one is written: who looks from the newest down to the oldest and up again can't miss one that is
 /// being moved. What removes an entry goes from the oldest to the newest: nothing older shows up on the way.
 #[derive(Debug)]
-pub(super) struct Places<'k> {
+pub(crate) struct Places<'k> {
     newest: &'k Key,
     /// Newest first; how many versions back, and the key.
     older: Vec<(usize, Key)>,
@@ -18,7 +18,7 @@ pub(super) struct Places<'k> {
 
 impl<'k> Places<'k> {
     /// Returns the keys of one entry of `K`.
-    pub(super) fn of<K: Keyspace>(key: &'k Key) -> Self {
+    pub(crate) fn of<K: Keyspace>(key: &'k Key) -> Self {
         // Known when it is compiled; looking for it took a twentieth of a shared read.
         if K::INFO.migrates.is_none() {
             let older = Vec::new();
@@ -34,7 +34,7 @@ impl<'k> Places<'k> {
         Self { newest: key, older }
     }
 
-    pub(super) fn newest(&self) -> &'k Key {
+    pub(crate) fn newest(&self) -> &'k Key {
         self.newest
     }
 
@@ -46,7 +46,7 @@ impl<'k> Places<'k> {
             .chain(up)
     }
 
-    pub(super) fn oldest_first(&self) -> impl Iterator<Item = (usize, &Key)> {
+    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = (usize, &Key)> {
         let older = self.older.iter().rev().map(|(back, key)| (*back, key));
         older.chain(std::iter::once((0, self.newest)))
     }

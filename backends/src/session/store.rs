@@ -328,7 +328,7 @@ where
                 life: Life::In(life),
             };
             let expected = session.stored.as_bytes();
-            if self.backend.move_entry(&from, expected, to).await? {
+            if self.backend.move_entry(&from, expected, to, None).await? {
                 session.id = id;
                 session.version = version;
                 session.stored = bytes.into();

@@ -111,6 +111,22 @@ pub struct Page<'a> {
     pub path: &'a str,
 }
 
+/// A keyspace that is computed once across processes.
+#[derive(Debug, Clone, Copy, Keyspace)]
+#[keyspace(prefix = "leased", ttl = never, value = u64, lease = "10s")]
+pub struct Leased<'a> {
+    /// A part of the key.
+    pub path: &'a str,
+}
+
+/// A keyspace whose old values are served.
+#[derive(Debug, Clone, Copy, Keyspace)]
+#[keyspace(prefix = "stale", ttl = "1m", value = Vec<u8>, lease = WINDOW, stale = WINDOW)]
+pub struct Stale<'a> {
+    /// A part of the key.
+    pub path: &'a str,
+}
+
 /// A page of a newer version.
 #[derive(Debug, Keyspace)]
 #[keyspace(prefix = "page", ttl = "1h", value = Html, version = 2, migrates = Page<'static>, codec = Postcard)]

@@ -204,8 +204,9 @@ impl Backend for MemoryBackend {
         from: &str,
         expected: &[u8],
         to: NewEntry<'_>,
+        over: Option<&[u8]>,
     ) -> BackendResult<bool> {
-        self.store.move_entry(from, expected, to)
+        self.store.move_entry(from, expected, to, over)
     }
 
     async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {

@@ -214,11 +214,16 @@ impl Store {
         from: &str,
         expected: &[u8],
         to: NewEntry<'_>,
+        over: Option<&[u8]>,
     ) -> BackendResult<bool> {
-        let options = Write::new(to.life.checked()?).when(Condition::Absent);
+        let condition = over.map_or(Condition::Absent, Condition::Equals);
+        let options = Write::new(to.life.checked()?).when(condition);
         self.limits.check_value(to.value)?;
         let (old_shard, old) = self.find(from)?;
         let (new_shard, new) = self.find(to.key)?;
+        if from == to.key {
+            return Ok(false);
+        }
         self.sweep_later(options.life);
         let rehash = |key: &[u8]| self.hash(key);
         let now = self.clock.now();

@@ -491,15 +491,23 @@ impl Backend for RedisBackend {
         from: &str,
         expected: &[u8],
         to: NewEntry<'_>,
+        over: Option<&[u8]>,
     ) -> BackendResult<bool> {
         let life = match to.life.checked()? {
-            Life::Keep | Life::Never => "NEVER".to_string(),
+            Life::Keep => "KEEP".to_string(),
+            Life::Never => "NEVER".to_string(),
             Life::In(ttl) => millis(ttl).to_string(),
         };
         self.shared.limits.check_value(to.value)?;
         let keys = [from, to.key];
         let invocation = self.shared.script_of_many(&script::MOVE, &keys)?;
-        let invocation = invocation.arg(expected).arg(to.value).arg(life);
+        if from == to.key {
+            return Ok(false);
+        }
+        let mut invocation = invocation.arg(expected).arg(to.value).arg(life);
+        if let Some(over) = over {
+            invocation = invocation.arg(over);
+        }
         let connection = &self.shared.connection;
         let reply = connection.script(invocation, Repeat::Never).await?;
         Ok(reply::integer(reply)? == 1)

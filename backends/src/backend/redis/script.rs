@@ -95,15 +95,23 @@ return redis.pcall('UNLINK', KEYS[1])",
     )
 });
 
-/// Old and new key; expected value, new value, `NEVER` or milliseconds. Answers whether the entry was moved.
+/// Old and new key; expected value, new value, `KEEP`, `NEVER` or milliseconds, and the value to be replaced if there is to
+/// be one. Answers whether the entry was moved.
 pub(super) static MOVE: LazyLock<Source> = LazyLock::new(|| {
     Source::new(
         r"local present = redis.pcall('GET', KEYS[1])
 if present and present.err then return present end
 if present ~= ARGV[1] then return 0 end
-local set
-if ARGV[3] == 'NEVER' then set = redis.pcall('SET', KEYS[2], ARGV[2], 'NX')
-else set = redis.pcall('SET', KEYS[2], ARGV[2], 'PX', ARGV[3], 'NX') end
+local when, set = 'NX', nil
+if ARGV[4] then
+  local replaced = redis.pcall('GET', KEYS[2])
+  if replaced and replaced.err then return replaced end
+  if replaced ~= ARGV[4] then return 0 end
+  when = 'XX'
+end
+if ARGV[3] == 'KEEP' and ARGV[4] then set = redis.pcall('SET', KEYS[2], ARGV[2], 'KEEPTTL', when)
+elseif ARGV[3] == 'KEEP' or ARGV[3] == 'NEVER' then set = redis.pcall('SET', KEYS[2], ARGV[2], when)
+else set = redis.pcall('SET', KEYS[2], ARGV[2], 'PX', ARGV[3], when) end
 if not set then return 0 end
 if set.err then return set end
 return redis.pcall('UNLINK', KEYS[1])",

@@ -1,0 +1,211 @@
+//! Who computes a value: one caller across all processes, for as long as its lease on the key lasts.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
+
+use crate::backend::{Backend, NewEntry, Stored};
+use crate::error::BackendResult;
+use crate::keyspace::flight::Seat;
+use crate::keyspace::value::{decode, find, remove_older};
+use crate::keyspace::versions::Places;
+use crate::keyspace::{Key, Keyspace, Valued};
+use crate::lease::claim::Claim;
+
+/// What a caller comes to who has found nothing.
+pub(super) enum Arrival<B: Backend + Clone + 'static, V> {
+    /// Somebody else has stored a value meanwhile.
+    There(V),
+    /// It is this caller's to compute.
+    Leader(Leader<B>),
+}
+
+/// A caller that may compute the value of a key and store it; gives up the lease when dropped.
+pub(super) struct Leader<B: Backend + Clone + 'static> {
+    claim: Claim<B>,
+    lease: Duration,
+    /// The bytes that the value takes the place of; `None` if nothing is there.
+    over: Option<Stored>,
+}
+
+/// The first pause between two looks lasts so long at most, each further one twice as long as the one before.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+/// No pause is longer.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// Not every system counts further than some centuries.
+const LONGEST_TIMER: Duration = Duration::from_secs(24 * 3600);
+/// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave it behind, so it needn't be
+/// renewed, and a test with a paused clock can't end it by waiting for what is computed.
+const IN_PROCESS: Duration = Duration::from_secs(24 * 3600);
+
+/// Waits until somebody has stored a value, or the lease is this caller's.
+///
+/// Who holds the lease is waited for no longer than that lasts: it goes with its holder, at once or at its end. What others
+/// have stored is passed on to those who wait at the same seat.
+pub(super) async fn arrive<K, B>(
+    backend: &B,
+    key: &Key,
+    seat: &Seat,
+) -> BackendResult<Arrival<B, K::Value>>
+where
+    K: Valued,
+    B: Backend + Clone + 'static,
+{
+    let lease_key = key.of_lease(&K::INFO);
+    let mut most = SHORTEST_PAUSE;
+    loop {
+        if let Some(leader) = Leader::take::<K>(backend, &lease_key).await? {
+            // Who had the lease before may have stored a value on leaving.
+            let step = seat.begin_step();
+            let found = find::<K, B>(backend, key).await?;
+            return Ok(match accept::<K>(&found, step, seat)? {
+                Some(value) => Arrival::There(value),
+                None => Arrival::Leader(leader.over(found)),
+            });
+        }
+        loop {
+            Delay::new(most.mul_f64((1.0 + fastrand::f64()) / 2.0)).await;
+            most = (most * 2).min(LONGEST_PAUSE);
+            let step = seat.begin_step();
+            let (found, is_held) = look_at_both::<K, B>(backend, key, &lease_key).await?;
+            if let Some(value) = accept::<K>(&found, step, seat)? {
+                return Ok(Arrival::There(value));
+            }
+            if !is_held {
+                break;
+            }
+        }
+    }
+}
+
+/// Decodes what was found, and passes it on.
+fn accept<K: Valued>(
+    found: &Option<(usize, Stored)>,
+    step: u64,
+    seat: &Seat,
+) -> BackendResult<Option<K::Value>> {
+    let Some((back, stored)) = found else {
+        return Ok(None);
+    };
+    let value = decode::<K>(*back, stored)?;
+    if value.is_some() && *back == 0 {
+        seat.land(step, stored.clone());
+    }
+    Ok(value)
+}
+
+/// Finds the value, in all versions, and says whether somebody holds the lease, in one round trip.
+async fn look_at_both<K, B>(
+    backend: &B,
+    key: &Key,
+    lease_key: &Key,
+) -> BackendResult<(Option<(usize, Stored)>, bool)>
+where
+    K: Keyspace,
+    B: Backend,
+{
+    let places = Places::of::<K>(key);
+    let versions: Vec<(usize, &Key)> = places.oldest_first().collect();
+    let keys = versions.iter().map(|(_, key)| key.as_str());
+    let keys: Vec<&str> = keys.chain([lease_key.as_str()]).collect();
+    let mut all = backend.get_many_stored(&keys).await?;
+    let is_held = all.pop().flatten().is_some();
+    let found = versions.iter().zip(all);
+    let newest = found
+        .filter_map(|((back, _), stored)| Some((*back, stored?)))
+        .last();
+    Ok((newest, is_held))
+}
+
+impl<B: Backend + Clone + 'static> Leader<B> {
+    async fn take<K: Keyspace>(backend: &B, lease_key: &Key) -> BackendResult<Option<Self>> {
+        let mut lease = K::INFO.lease.expect("checked when it was compiled");
+        if backend.in_process().is_some() {
+            lease = lease.max(IN_PROCESS);
+        }
+        let claim = Claim::take(backend, &Arc::from(lease_key.as_str()), lease).await?;
+        Ok(claim.map(|claim| Self {
+            claim,
+            lease,
+            over: None,
+        }))
+    }
+
+    /// Has the value take the place of what was found under its key and doesn't decode.
+    fn over(mut self, found: Option<(usize, Stored)>) -> Self {
+        self.over = found.and_then(|(back, stored)| (back == 0).then_some(stored));
+        self
+    }
+
+    /// Becomes the leader that computes an old value anew; `None` if there is another, or nothing old.
+    ///
+    /// The bytes are read again under the lease. A look from before would be one at what another leader has replaced since.
+    pub(super) async fn of_stale<K: Valued>(backend: &B, key: &Key) -> BackendResult<Option<Self>> {
+        let lease_key = key.of_lease(&K::INFO);
+        let Some(mut leader) = Self::take::<K>(backend, &lease_key).await? else {
+            return Ok(None);
+        };
+        match backend.read(key).await? {
+            Some((stored, expiry)) if K::INFO.is_stale(expiry) => leader.over = Some(stored),
+            _ => {
+                leader.resign().await;
+                return Ok(None);
+            }
+        }
+        Ok(Some(leader))
+    }
+
+    /// Waits for `work` and renews the lease meanwhile, at a third of its time.
+    ///
+    /// The time is real, as it is for the store: a test's paused clock, which jumps where nothing else is to be done, would
+    /// renew it without pause. If the lease is lost, or the store doesn't answer, the work is done all the same: what it
+    /// makes is its caller's, at least.
+    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            let third = Delay::new((self.lease / 3).min(LONGEST_TIMER));
+            match select(work.as_mut(), third).await {
+                Either::Left((output, _)) => return output,
+                Either::Right(((), _)) => {}
+            }
+            match select(work.as_mut(), pin!(self.claim.renew())).await {
+                Either::Left((output, _)) => return output,
+                Either::Right((Ok(false), _)) => break,
+                Either::Right((Ok(true) | Err(_), _)) => {}
+            }
+        }
+        work.await
+    }
+
+    /// Stores a value if the lease is still held and the key is as it was, and says whether it did. Gives the lease up.
+    pub(super) async fn land<K: Keyspace>(
+        mut self,
+        backend: &B,
+        key: &Key,
+        value: &[u8],
+    ) -> BackendResult<bool> {
+        let life = K::INFO.new_life();
+        let to = NewEntry { key, value, life };
+        let over = self.over.take();
+        let over = over.as_ref().map(Stored::as_bytes);
+        let mut landed = self.claim.exchange(to, over).await?;
+        if !landed && over.is_some() {
+            // The old value has ended by itself: who removes one takes the lease away first.
+            landed = self.claim.exchange(to, None).await?;
+        }
+        if landed {
+            let removed = remove_older(backend, &Places::of::<K>(key), 0).await;
+            removed.map_err(|error| error.after(true))?;
+        }
+        Ok(landed)
+    }
+
+    /// Gives the lease up, so that who waits needn't wait for its end. If that fails it ends by itself.
+    pub(super) async fn resign(self) {
+        let _ = self.claim.release().await;
+    }
+}

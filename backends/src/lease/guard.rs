@@ -1,0 +1,120 @@
+//! A lease while it is held.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::claim::Claim;
+use crate::backend::Backend;
+use crate::error::BackendResult;
+
+/// A granted lease; releases it in the background when dropped.
+///
+/// Dropped on a tokio runtime, it sends the release in a task of its own and waits for nothing; a backend in this process is
+/// told at once. Dropped elsewhere nothing is sent and the lease ends by itself, as it does if the process ends.
+/// [`release`](Self::release) waits and tells how it went.
+#[must_use = "a lease that is dropped is released"]
+pub struct LeaseGuard<B: Backend + Clone + 'static> {
+    claim: Claim<B>,
+    number: u64,
+    ttl: Duration,
+    /// Before this the store can't have ended the lease: measured from before the call that started its time.
+    until: Instant,
+}
+
+/// What a renewal found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a lost lease is somebody else's"]
+pub enum Renewal {
+    /// The lease was still held, without a gap since it was granted, and its whole time begins anew.
+    Held,
+    /// It had ended; somebody else may hold it. Nothing was changed.
+    Lost,
+}
+
+impl<B: Backend + Clone + 'static> LeaseGuard<B> {
+    pub(super) fn new(claim: Claim<B>, number: u64, before: Instant, ttl: Duration) -> Self {
+        Self {
+            claim,
+            number,
+            ttl,
+            until: end(before, ttl),
+        }
+    }
+
+    /// Returns the number of this grant: greater than that of every earlier grant of the same lease.
+    ///
+    /// Send it with each write to what the lease protects, and have that refuse a number below the greatest that it has
+    /// seen. It is the same for as long as the guard lives, renewals included, and fits an `i64`.
+    pub fn fencing_number(&self) -> u64 {
+        self.number
+    }
+
+    /// Says whether the lease is surely held at this moment, by the local clock; sends nothing.
+    ///
+    /// It may be over by the time that the answer is looked at: see [what is not guaranteed](super#not-guaranteed).
+    pub fn is_held(&self) -> bool {
+        !self.remaining().is_zero()
+    }
+
+    /// Returns for how long the lease is surely held yet, by the local clock, zero if that is over; sends nothing.
+    ///
+    /// The time is measured from before the call was sent that started it, so it ends before the store's.
+    pub fn remaining(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// Starts the lease's time over if it is still held; one round trip.
+    ///
+    /// It may be renewed after [`is_held`](Self::is_held) turned false: the store decides, and has ended it or not.
+    ///
+    /// # Errors
+    ///
+    /// What the backend fails with. The lease is held for as long as it was before then, or longer.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have renewed it; this guard goes by the earlier end.
+    pub async fn renew(&mut self) -> BackendResult<Renewal> {
+        let before = Instant::now();
+        if self.claim.renew().await? {
+            self.until = end(before, self.ttl);
+            return Ok(Renewal::Held);
+        }
+        self.until = before;
+        Ok(Renewal::Lost)
+    }
+
+    /// Gives the lease back, and says whether it was still held: `false` means that somebody else may have been inside.
+    ///
+    /// Never touches the lease of another owner.
+    ///
+    /// # Errors
+    ///
+    /// What the backend fails with; it is tried once more in the background, or the lease ends by itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future releases it in the background.
+    pub async fn release(self) -> BackendResult<bool> {
+        self.claim.release().await
+    }
+}
+
+/// `ttl` is checked.
+fn end(before: Instant, ttl: Duration) -> Instant {
+    // A clock that can't count so far is asked again long before.
+    let far = Duration::from_secs(100 * 365 * 86_400);
+    before.checked_add(ttl).unwrap_or_else(|| before + far)
+}
+
+/// Leaves the token out, with which others could release the lease.
+impl<B: Backend + Clone + 'static> fmt::Debug for LeaseGuard<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseGuard")
+            .field("fencing_number", &self.number)
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,258 @@
+//! Values that are computed once across processes, and old ones that are served while they are refreshed.
+
+mod edges;
+mod keys;
+mod missing;
+mod processes;
+mod stale;
+mod trips;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reinhardt_backends::{
+    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Keyspace, Life,
+    MemoryBackend, NewEntry, RedisBackend, Stored, Write,
+};
+use reinhardt_backends_tests::Server;
+use tokio::sync::Semaphore;
+
+/// What no machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Computed once across processes.
+#[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
+#[keyspace(prefix = "page", ttl = "5m", value = String, lease = "10s")]
+struct Page {
+    site: u32,
+    page: u32,
+}
+
+/// Served for ten minutes after its minute is over.
+#[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
+#[keyspace(prefix = "news", ttl = "1m", value = String, stale = "10m")]
+struct News {
+    site: u32,
+    page: u32,
+}
+
+const PAGE: Page = Page { site: 1, page: 2 };
+const NEWS: News = News { site: 1, page: 2 };
+
+/// Two backends of one store, as two processes have them.
+struct Two {
+    one: Arc<dyn Backend>,
+    other: Arc<dyn Backend>,
+    _server: Option<Server>,
+}
+
+impl Two {
+    /// One knows that the store is in this process, the other doesn't.
+    fn in_memory() -> Self {
+        let memory = MemoryBackend::new();
+        Self {
+            one: Arc::new(memory.clone()),
+            other: Arc::new(Remote::new(memory)),
+            _server: None,
+        }
+    }
+
+    async fn on_a_server() -> Self {
+        let server = Server::start();
+        Self {
+            one: Arc::new(connect(&server).await),
+            other: Arc::new(connect(&server).await),
+            _server: Some(server),
+        }
+    }
+}
+
+/// Makes two tests of each function: on a memory store, and on a private server.
+macro_rules! on_both_stores {
+    ($($test:ident)*) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(crate::Two::in_memory()).await;
+            })*
+        }
+
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(crate::Two::on_a_server().await).await;
+            })*
+        }
+    };
+}
+use on_both_stores;
+
+async fn connect(server: &Server) -> RedisBackend {
+    let builder = RedisBackend::builder().url(&server.url());
+    // Patient, because many tests may be starting servers at the same time.
+    builder.call_timeout(PATIENCE).build().await.unwrap()
+}
+
+/// What is cached: each computation has another number, begins at once and ends when it is let.
+#[derive(Debug)]
+struct Source {
+    begun: AtomicUsize,
+    may_end: Semaphore,
+}
+
+impl Source {
+    /// One whose computations end at once.
+    fn open() -> Arc<Self> {
+        let source = Self::closed();
+        source.open_for(1_000_000);
+        source
+    }
+
+    fn closed() -> Arc<Self> {
+        Arc::new(Self {
+            begun: AtomicUsize::new(0),
+            may_end: Semaphore::new(0),
+        })
+    }
+
+    fn open_for(&self, computations: usize) {
+        self.may_end.add_permits(computations);
+    }
+
+    fn begun(&self) -> usize {
+        self.begun.load(SeqCst)
+    }
+
+    async fn compute(&self) -> Result<String, BackendError> {
+        let number = self.begun.fetch_add(1, SeqCst);
+        self.may_end.acquire().await.unwrap().forget();
+        Ok(format!("computed {number}"))
+    }
+
+    /// Gets a page; a task of its own.
+    fn page(self: &Arc<Self>, backend: &Arc<dyn Backend>) -> tokio::task::JoinHandle<String> {
+        let (source, backend) = (self.clone(), backend.clone());
+        tokio::spawn(async move {
+            let page = PAGE.get_or_set_with(&backend, || source.compute()).await;
+            page.unwrap()
+        })
+    }
+
+    /// Gets news.
+    async fn news(self: &Arc<Self>, backend: &Arc<dyn Backend>) -> String {
+        let source = self.clone();
+        let compute = || async move { source.compute().await };
+        NEWS.get_or_set_with(backend, compute).await.unwrap()
+    }
+}
+
+fn failure() -> BackendError {
+    BackendError::new(ErrorKind::Other, "no template")
+}
+
+/// Waits until something is so; fails when it isn't within a time that no machine needs.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let reached = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let reached = tokio::time::timeout(PATIENCE, reached).await;
+    assert!(reached.is_ok(), "never: {what}");
+}
+
+/// Makes news that have a second of their minute, and then more of their ten minutes, behind them.
+async fn age(backend: &dyn Backend, news: News) {
+    let left = Life::In(Duration::from_secs(9 * 60));
+    assert!(backend.expire(&news.key(), left).await.unwrap());
+}
+
+/// A backend that doesn't say that it is in this process, and counts its calls.
+#[derive(Clone)]
+struct Remote {
+    inner: MemoryBackend,
+    calls: Arc<AtomicUsize>,
+    /// How many moves are answered.
+    moves: Arc<Semaphore>,
+}
+
+impl Remote {
+    fn new(inner: MemoryBackend) -> Self {
+        Self {
+            inner,
+            calls: Arc::default(),
+            moves: Arc::new(Semaphore::new(1_000_000)),
+        }
+    }
+
+    fn inner(&self) -> &MemoryBackend {
+        self.calls.fetch_add(1, SeqCst);
+        &self.inner
+    }
+}
+
+#[async_trait]
+impl Backend for Remote {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        self.inner().read(key).await
+    }
+
+    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.inner().write(key, value, options).await
+    }
+
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        self.inner().remove(key, expected).await
+    }
+
+    async fn increment_by(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> BackendResult<Counted> {
+        self.inner().increment_by(key, delta, ttl).await
+    }
+
+    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.inner().expire(key, life).await
+    }
+
+    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+        self.inner().get_many_stored(keys).await
+    }
+
+    async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+        self.inner().take_stored(key).await
+    }
+
+    async fn move_entry(
+        &self,
+        from: &str,
+        expected: &[u8],
+        to: NewEntry<'_>,
+        over: Option<&[u8]>,
+    ) -> BackendResult<bool> {
+        let moved = self.inner().move_entry(from, expected, to, over).await;
+        self.moves.acquire().await.unwrap().forget();
+        moved
+    }
+
+    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        self.inner().write_many(entries).await
+    }
+
+    async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        self.inner().delete_many(keys).await
+    }
+
+    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        self.inner().clear_prefix(prefix).await
+    }
+
+    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner().scan(prefix)
+    }
+}

@@ -1,0 +1,66 @@
+//! Leaders in another process, one of them killed.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use reinhardt_backends::{BackendError, Keyspace, RedisBackend};
+use reinhardt_backends_tests::{Second, Server};
+
+use crate::{Source, connect, until};
+
+/// As the second process has it.
+#[derive(Keyspace)]
+#[keyspace(prefix = "report", ttl = "1h", value = String, lease = "5s")]
+struct Report<'a> {
+    name: &'a str,
+}
+
+fn computing(server: &Server) -> Second {
+    let arguments = ["compute", &server.url(), "sales"];
+    let second = Second::start(env!("CARGO_BIN_EXE_second-process"), &arguments);
+    assert_eq!(second.line(), "computing");
+    second
+}
+
+fn readers(
+    source: &Arc<Source>,
+    backend: &RedisBackend,
+) -> Vec<tokio::task::JoinHandle<Result<String, BackendError>>> {
+    let readers = (0..1000).map(|_| {
+        let (source, backend) = (source.clone(), backend.clone());
+        tokio::spawn(async move {
+            let report = Report { name: "sales" };
+            report.get_or_set_with(&backend, || source.compute()).await
+        })
+    });
+    readers.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_misses_here_wait_for_the_computation_there() {
+    let server = Server::start();
+    let backend = connect(&server).await;
+    let mut second = computing(&server);
+    let source = Source::open();
+    let readers = readers(&source, &backend);
+    assert_eq!(second.ask("from there"), "from there");
+    for report in join_all(readers).await {
+        assert_eq!(report.unwrap().unwrap(), "from there");
+    }
+    assert_eq!(source.begun(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_leader_frees_who_waits_within_its_lease() {
+    let server = Server::start();
+    let backend = connect(&server).await;
+    let second = computing(&server);
+    let source = Source::open();
+    let readers = readers(&source, &backend);
+    second.kill();
+    until("one of them computes", async || source.begun() == 1).await;
+    for report in join_all(readers).await {
+        assert_eq!(report.unwrap().unwrap(), "computed 0");
+    }
+    assert_eq!(source.begun(), 1);
+}

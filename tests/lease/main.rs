@@ -1,0 +1,90 @@
+//! Leases: one owner at a time, numbers that grow, and nothing left behind.
+
+mod acquiring;
+mod processes;
+mod threads;
+mod time;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reinhardt_backends::lease::{Lease, LeaseGuard};
+use reinhardt_backends::{
+    Backend, BackendResult, Counted, Expiry, KeyStream, Life, RedisBackend, Stored, Write,
+};
+use reinhardt_backends_tests::Server;
+use tokio::sync::Semaphore;
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// What no machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn lease<B: Backend + Clone + 'static>(backend: &B, ttl: Duration) -> Lease<B> {
+    Lease::new(backend.clone(), "job", ttl).unwrap()
+}
+
+async fn acquire<B: Backend + Clone + 'static>(lease: &Lease<B>) -> LeaseGuard<B> {
+    lease.acquire().await.unwrap().expect("nobody has it")
+}
+
+async fn connect(server: &Server) -> RedisBackend {
+    let builder = RedisBackend::builder().url(&server.url());
+    // Patient, because many tests may be starting servers at the same time.
+    builder.call_timeout(PATIENCE).build().await.unwrap()
+}
+
+/// A backend whose callers never get the answer to the call of one position, although it is done.
+#[derive(Clone)]
+struct Stalling<B> {
+    inner: B,
+    /// How many answers are given.
+    answers: Arc<Semaphore>,
+}
+
+impl<B> Stalling<B> {
+    fn after(inner: B, answers: usize) -> Self {
+        let answers = Arc::new(Semaphore::new(answers));
+        Self { inner, answers }
+    }
+
+    async fn answer<T>(&self, answer: T) -> T {
+        self.answers.acquire().await.unwrap().forget();
+        answer
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Backend for Stalling<B> {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        self.answer(self.inner.read(key).await).await
+    }
+
+    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.answer(self.inner.write(key, value, options).await)
+            .await
+    }
+
+    /// Answers always, as the background has nothing to do but remove.
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        self.inner.remove(key, expected).await
+    }
+
+    async fn increment_by(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> BackendResult<Counted> {
+        self.answer(self.inner.increment_by(key, delta, ttl).await)
+            .await
+    }
+
+    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.answer(self.inner.expire(key, life).await).await
+    }
+
+    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner.scan(prefix)
+    }
+}

@@ -1,0 +1,74 @@
+//! What the guard knows of time, on a paused clock.
+
+use std::time::Duration;
+
+use reinhardt_backends::MemoryBackend;
+use reinhardt_backends::lease::Renewal;
+use tokio::time::{Instant, advance};
+
+use crate::{PATIENCE, acquire, lease};
+
+const TTL: Duration = Duration::from_secs(30);
+const MOMENT: Duration = Duration::from_millis(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_held_to_the_millisecond() {
+    let backend = MemoryBackend::new();
+    let lease = lease(&backend, TTL);
+    let guard = acquire(&lease).await;
+    assert_eq!(guard.remaining(), TTL);
+    advance(TTL - MOMENT).await;
+    assert_eq!(guard.remaining(), MOMENT);
+    assert!(guard.is_held());
+    assert!(lease.acquire().await.unwrap().is_none());
+    advance(MOMENT).await;
+    assert!(!guard.is_held());
+    assert_eq!(guard.remaining(), Duration::ZERO);
+    let next = acquire(&lease).await;
+    assert!(next.fencing_number() > guard.fencing_number());
+    assert!(!guard.release().await.unwrap());
+    assert!(next.release().await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewed_lease_is_held_for_its_time_from_then() {
+    let backend = MemoryBackend::new();
+    let lease = lease(&backend, TTL);
+    let mut guard = acquire(&lease).await;
+    for _ in 0..10 {
+        advance(TTL - MOMENT).await;
+        assert_eq!(guard.renew().await.unwrap(), Renewal::Held);
+        assert_eq!(guard.remaining(), TTL);
+        assert!(lease.acquire().await.unwrap().is_none());
+    }
+    advance(TTL).await;
+    assert_eq!(guard.renew().await.unwrap(), Renewal::Lost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_gets_it_soon_after_its_end() {
+    let backend = MemoryBackend::new();
+    let lease = lease(&backend, TTL);
+    let _dead = acquire(&lease).await;
+    let started = Instant::now();
+    let next = lease.acquire_within(PATIENCE).await.unwrap();
+    assert!(next.is_some());
+    let waited = started.elapsed();
+    assert!(waited >= TTL);
+    assert!(waited <= TTL + Duration::from_millis(501), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_does_so_for_the_patience_and_no_longer() {
+    let backend = MemoryBackend::new();
+    let lease = lease(&backend, TTL);
+    let _held = acquire(&lease).await;
+    let started = Instant::now();
+    let patience = Duration::from_secs(5);
+    assert!(lease.acquire_within(patience).await.unwrap().is_none());
+    let waited = started.elapsed();
+    assert!(waited >= patience && waited <= patience + MOMENT);
+    // Up to the lease's very end.
+    let left = TTL - started.elapsed();
+    assert!(lease.acquire_within(left).await.unwrap().is_some());
+}
