@@ -45,6 +45,8 @@ const SWEEP_REST: u32 = 200;
 const SWEEP_BUCKETS: usize = 2048;
 /// How often a store that evicts looks for an entry to give up before it says that there is none.
 const TRIES: usize = 8;
+/// How often `clear` looks again for entries that came while it ran.
+const PASSES: usize = 16;
 /// Work on shards with more entries than this gives way to other tasks after each shard.
 const MANY: usize = 256;
 
@@ -391,6 +393,19 @@ impl Store {
     pub(super) async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
         self.limits.check_prefix(prefix)?;
         let mut cleared = 0;
+        for _ in 0..PASSES {
+            let found = self.clear_once(prefix).await;
+            cleared += found;
+            if found == 0 {
+                break;
+            }
+        }
+        Ok(cleared)
+    }
+
+    /// Looks through all shards once. What moves from one to another meanwhile can be missed.
+    async fn clear_once(&self, prefix: &str) -> u64 {
+        let mut cleared = 0;
         for Padded { shard, .. } in &self.shards {
             let mut removed = Removed::default();
             let held = {
@@ -403,7 +418,7 @@ impl Store {
             self.dispose(removed);
             give_way(held).await;
         }
-        Ok(cleared)
+        cleared
     }
 
     pub(super) fn len(&self) -> usize {
@@ -698,6 +713,21 @@ mod tests {
         }
         let capacity: usize = store.shards.iter().map(|p| p.shard.read().capacity()).sum();
         assert!(capacity < 10_000, "{capacity}");
+    }
+
+    #[tokio::test]
+    async fn what_comes_into_a_shard_that_was_cleared_is_cleared_too() {
+        let store = Arc::new(Store::default());
+        fill(&store, "key", SHARDS * (MANY + 100), Life::Never);
+        let cleared = store.clear_prefix("key");
+        let come = async {
+            // A shard or two have been looked at by then.
+            yield_now().await;
+            fill(&store, "key:new", 1_000, Life::Never);
+        };
+        let (cleared, ()) = futures_util::future::join(cleared, come).await;
+        assert_eq!(cleared.unwrap() as usize, SHARDS * (MANY + 100) + 1_000);
+        assert_eq!(store.len(), 0);
     }
 
     #[tokio::test(start_paused = true)]
