@@ -1,0 +1,81 @@
+//! Routes, layers and the state that handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use reinhardt_backends::Backend;
+use tower_http::csrf::CsrfLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, TraceLayer};
+use tracing::Level;
+
+use crate::error::AppError;
+use crate::{counter, html, login, report};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) secure_cookies: bool,
+    pub(crate) report_time: Duration,
+}
+
+/// How long a request may take.
+pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// Everything that changes something is a `POST`. A browser sends the session's cookie along with none from another site
+/// (`SameSite=Lax`), and `CsrfLayer` refuses those that a browser says came from another origin, which covers the login form
+/// and sibling domains as well.
+pub(crate) fn router(state: AppState) -> Router {
+    let foreign = |_| AppError::ForeignForm.into_response();
+    let trace = TraceLayer::new_for_http()
+        .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
+        .on_request(DefaultOnRequest::new().level(Level::INFO))
+        .on_response(DefaultOnResponse::new().level(Level::INFO));
+    Router::new()
+        .route("/", get(login::home))
+        .route("/login", get(login::form).post(login::log_in))
+        .route("/logout", post(login::log_out))
+        .route("/counter", get(counter::show).post(counter::click))
+        .route("/reports", get(report::list))
+        .route("/reports/{region}", get(report::show))
+        .route("/style.css", get(style))
+        .fallback(async || AppError::NotFound)
+        .with_state(state)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(CsrfLayer::new().with_rejection_response(foreign))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIME,
+        ))
+        // Pages name who is logged in: no cache keeps them, nor does the browser after a logout.
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(header(header::CONTENT_SECURITY_POLICY, POLICY))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "same-origin"))
+        .layer(trace)
+}
+
+async fn style() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "max-age=3600"),
+    ];
+    (headers, html::STYLE)
+}
+
+fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// No scripts at all, no frames around the forms.
+const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Bytes; the largest form has two short fields.
+const BODY_LIMIT: usize = 8 * 1024;

@@ -1,0 +1,65 @@
+//! What the environment says.
+
+use std::env;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+/// How the service is set up.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) port: u16,
+    pub(crate) redis_url: Option<String>,
+    pub(crate) secure_cookies: bool,
+    pub(crate) report_time: Duration,
+    pub(crate) log: LevelFilter,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the first variable that says something else than it can.
+    pub(crate) fn from_env() -> Result<Self, String> {
+        Ok(Self {
+            port: parsed("PORT", 3000)?,
+            redis_url: text("REDIS_URL")?,
+            secure_cookies: parsed("SECURE_COOKIES", false)?,
+            report_time: parsed("REPORT_TIME", REPORT_TIME.into())
+                .map(humantime::Duration::into)?,
+            log: parsed("LOG", LevelFilter::INFO)?,
+        })
+    }
+}
+
+fn parsed<T: FromStr>(name: &str, otherwise: T) -> Result<T, String> {
+    match text(name)? {
+        None => Ok(otherwise),
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("{name} can't be \"{text}\"")),
+    }
+}
+
+/// An empty variable is none.
+fn text(name: &str) -> Result<Option<String>, String> {
+    match env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is no text")),
+    }
+}
+
+pub(crate) const USAGE: &str = "\
+usage: web
+
+Serves on 127.0.0.1 and prints the URL. The environment says the rest:
+  PORT=3000             the port; 0 takes a free one
+  REDIS_URL=            redis://localhost:6379 or the like; memory without one
+  SECURE_COOKIES=false  true where the service is reached over https
+  REPORT_TIME=300ms     how long a report takes to compute
+  LOG=info              off, error, warn, info, debug or trace";
+
+const REPORT_TIME: Duration = Duration::from_millis(300);

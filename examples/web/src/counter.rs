@@ -1,0 +1,41 @@
+//! A page that counts: every click is one atomic step, however many come at once and from however many instances.
+
+use axum::extract::State;
+use axum::response::Redirect;
+use maud::{Markup, html};
+use reinhardt_backends::Keyspace;
+
+use crate::app::AppState;
+use crate::error::AppError;
+use crate::html::page;
+use crate::sessions::SignedIn;
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "clicks", ttl = never, counter)]
+struct Clicks<'a> {
+    user: &'a str,
+}
+
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    signed_in: SignedIn,
+) -> Result<Markup, AppError> {
+    let user = &signed_in.user;
+    let clicks = Clicks { user }.get(&state.backend).await?;
+    let content = html! {
+        p { "You have clicked " strong #clicks { (clicks) } " times." }
+        form method="post" action="/counter" {
+            button type="submit" { "Click" }
+        }
+    };
+    Ok(page("Counter", Some(&signed_in), &content))
+}
+
+/// Answers with a redirect, so that reloading the page doesn't count again.
+pub(crate) async fn click(
+    State(state): State<AppState>,
+    SignedIn { user }: SignedIn,
+) -> Result<Redirect, AppError> {
+    Clicks { user: &user }.increment(&state.backend).await?;
+    Ok(Redirect::to("/counter"))
+}

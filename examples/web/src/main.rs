@@ -1,0 +1,113 @@
+//! A small web service on `reinhardt-backends`: login, sessions, a throttled form, a page that is computed once.
+//!
+//! `cargo run --bin web` runs it in memory; `REDIS_URL=redis://localhost:6379 cargo run --bin web` on a server, which any
+//! number of instances can share.
+//!
+//! | file | shows |
+//! |---|---|
+//! | `store.rs` | one `Arc<dyn Backend>` for memory and Redis |
+//! | `sessions.rs` | sessions and their cookie |
+//! | `throttle.rs` | the limit of the login form |
+//! | `counter.rs` | counting without losing any |
+//! | `report.rs` | a page that takes long and is computed once |
+//! | `app.rs` | routes, layers and the state that handlers share |
+
+mod app;
+mod config;
+mod counter;
+mod error;
+mod html;
+mod login;
+mod report;
+mod sessions;
+mod store;
+mod throttle;
+mod users;
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use self::app::AppState;
+use self::config::Config;
+use self::store::Store;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(mistake) => {
+            eprintln!("web: {mistake}\n\n{}", config::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(config.log)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    match serve(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("web: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until a signal ends it; requests under way are answered, then the store is closed.
+async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    // Before anything is told to anybody: who reads the URL may end this at once.
+    let (terminate, interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let store = Store::open(config.redis_url.as_deref()).await;
+    let store = store.map_err(|error| format!("the server at REDIS_URL: {error}"))?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
+    let listener = TcpListener::bind(address).await;
+    let listener =
+        listener.map_err(|error| format!("{address}: {error}; PORT says another port"))?;
+    println!("http://{}", listener.local_addr()?);
+
+    let state = AppState {
+        backend: store.backend(),
+        secure_cookies: config.secure_cookies,
+        report_time: config.report_time,
+    };
+    let app = app::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let (ending, ends) = oneshot::channel();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async {
+        either(terminate, interrupt).await;
+        tracing::info!("ending: no new connections, requests under way are answered");
+        let _ = ending.send(());
+    });
+    // Requests have a time limit, but a connection on which half a request came has none.
+    let overdue = async {
+        let _ = ends.await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        served = server => served?,
+        () = overdue => tracing::warn!("gave up on connections that didn't end in {PATIENCE:?}"),
+    }
+    store.close().await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+async fn either(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// How long connections may take to end: longer than a request may.
+const PATIENCE: Duration = app::REQUEST_TIME.saturating_add(Duration::from_secs(2));

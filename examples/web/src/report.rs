@@ -1,0 +1,110 @@
+//! A page that takes long: however many ask at once, one of them computes it and all get it.
+//!
+//! What is kept is the part that is the same for everybody; the name in the head of the page is not in it.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use maud::{Markup, PreEscaped, html};
+use reinhardt_backends::keyspace::KeySegment;
+use reinhardt_backends::{Backend, Keyspace};
+
+use crate::app::AppState;
+use crate::error::AppError;
+use crate::html::page;
+use crate::sessions::SignedIn;
+
+/// The reports that there are. A key of free text would let anybody fill the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, KeySegment)]
+pub(crate) enum Region {
+    North,
+    South,
+}
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "report", ttl = "1m", value = String)]
+struct Report {
+    region: Region,
+}
+
+/// How often the report of a region was computed, in all instances together.
+#[derive(Keyspace)]
+#[keyspace(prefix = "computed", ttl = never, counter)]
+struct Computed {
+    region: Region,
+}
+
+pub(crate) async fn list(signed_in: SignedIn) -> Markup {
+    let content = html! {
+        p { "A report takes a while to compute. It is kept for a minute, for everybody." }
+        ul {
+            @for region in Region::ALL {
+                li { a href={ "/reports/" (region.name()) } { (region.title()) } }
+            }
+        }
+    };
+    page("Reports", Some(&signed_in), &content)
+}
+
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    signed_in: SignedIn,
+    Path(name): Path<String>,
+) -> Result<Markup, AppError> {
+    let mut regions = Region::ALL.into_iter();
+    let region = regions.find(|region| region.name() == name);
+    let region = region.ok_or(AppError::NotFound)?;
+    let report = Report { region }
+        .get_or_set_with(&state.backend, || {
+            compute(&state.backend, region, state.report_time)
+        })
+        .await?;
+    Ok(page(region.title(), Some(&signed_in), &PreEscaped(report)))
+}
+
+/// Asks a slow database, as it were.
+async fn compute<B>(backend: &B, region: Region, time: Duration) -> Result<String, AppError>
+where
+    B: Backend + ?Sized,
+{
+    tokio::time::sleep(time).await;
+    let number = Computed { region }.increment(backend).await?;
+    let report = html! {
+        table {
+            caption { "Orders by quarter" }
+            thead { tr { th scope="col" { "Quarter" } th scope="col" { "Orders" } } }
+            tbody {
+                @for (quarter, orders) in (1..).zip(region.orders()) {
+                    tr { th scope="row" { "Q" (quarter) } td { (orders) } }
+                }
+            }
+        }
+        p { "Computation number " strong #computation { (number) } ", kept for a minute." }
+    };
+    Ok(report.into_string())
+}
+
+impl Region {
+    const ALL: [Self; 2] = [Self::North, Self::South];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::North => "north",
+            Self::South => "south",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::North => "Report: north",
+            Self::South => "Report: south",
+        }
+    }
+
+    fn orders(self) -> [u32; 4] {
+        match self {
+            Self::North => [1204, 1318, 1277, 1490],
+            Self::South => [986, 1042, 1103, 1188],
+        }
+    }
+}
