@@ -1,0 +1,7 @@
+//! The service as its users see it: over real HTTP, from processes of its own, in memory and on Redis.
+
+mod browser;
+mod instances;
+mod journey;
+mod service;
+mod visitor;

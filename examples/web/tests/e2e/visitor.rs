@@ -1,0 +1,115 @@
+//! Somebody with a browser of their own.
+
+use reqwest::header::{COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+
+/// A client that keeps cookies, and goes where it is sent to only when told.
+#[derive(Debug, Clone)]
+pub(crate) struct Visitor {
+    client: Client,
+    url: String,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) location: Option<String>,
+    pub(crate) retry_after: Option<u64>,
+    pub(crate) cookie: Option<String>,
+    pub(crate) html: String,
+}
+
+impl Visitor {
+    pub(crate) fn new(url: &str) -> Self {
+        let client = Client::builder()
+            .cookie_store(true)
+            .redirect(Policy::none())
+            .build();
+        Self {
+            client: client.expect("a client"),
+            url: url.to_string(),
+        }
+    }
+
+    /// Goes to another instance and takes the cookies along, as a browser does behind one host name.
+    pub(crate) fn moved_to(&self, url: &str) -> Self {
+        Self {
+            client: self.client.clone(),
+            url: url.to_string(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Page {
+        self.send(self.client.get(self.at(path))).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
+        self.send(self.client.post(self.at(path)).form(form)).await
+    }
+
+    pub(crate) async fn post_from(&self, origin: &str, path: &str, form: &[(&str, &str)]) -> Page {
+        let request = self.client.post(self.at(path)).form(form);
+        self.send(request.header("origin", origin)).await
+    }
+
+    pub(crate) async fn get_with_cookie(&self, path: &str, cookie: &str) -> Page {
+        let request = self.client.get(self.at(path));
+        self.send(request.header(COOKIE, cookie)).await
+    }
+
+    pub(crate) async fn try_log_in(&self, user: &str, password: &str) -> Page {
+        let form = [("user", user), ("password", password)];
+        self.post("/login", &form).await
+    }
+
+    /// Logs in and returns the cookie as it was set.
+    pub(crate) async fn log_in(&self, user: &str, password: &str) -> String {
+        let page = self.try_log_in(user, password).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.html);
+        assert_eq!(page.location.as_deref(), Some("/"));
+        page.cookie.expect("a login sets a cookie")
+    }
+
+    /// Returns who the first page says is logged in.
+    pub(crate) async fn user(&self) -> Option<String> {
+        self.get("/").await.text_of("user").map(str::to_string)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Page {
+        let answer = request.send().await.expect("the service answers");
+        let header = |name| {
+            let value = answer.headers().get(name)?;
+            Some(value.to_str().expect("a header is text").to_string())
+        };
+        Page {
+            status: answer.status(),
+            location: header(LOCATION),
+            retry_after: header(RETRY_AFTER).map(|text| text.parse().expect("seconds")),
+            cookie: header(SET_COOKIE),
+            html: body(answer).await,
+        }
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+}
+
+impl Page {
+    /// Returns the text of the element with this id.
+    pub(crate) fn text_of(&self, id: &str) -> Option<&str> {
+        let (_, rest) = self.html.split_once(&format!(" id=\"{id}\">"))?;
+        rest.split('<').next()
+    }
+
+    pub(crate) fn number_of(&self, id: &str) -> u64 {
+        let text = self.text_of(id).unwrap_or_else(|| panic!("{}", self.html));
+        text.parse().expect("a number")
+    }
+}
+
+async fn body(answer: Response) -> String {
+    answer.text().await.expect("the answer is whole")
+}
