@@ -17,7 +17,7 @@ use crate::service::Service;
 
 #[tokio::test]
 async fn a_person_is_throttled_logs_in_clicks_and_logs_out() {
-    let service = Service::start(None).await;
+    let service = Service::start(None, &[]).await;
     let browser = Browser::start().await;
     let page = browser.client.clone();
     let url = service.url().to_string();

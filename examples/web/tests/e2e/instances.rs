@@ -1,8 +1,11 @@
 //! Several instances on one server, and what becomes of sessions and answers when one ends.
 
+use std::time::Duration;
+
 use futures::join;
 use reinhardt_backends_tests::Server;
 use reqwest::StatusCode;
+use tokio::time::{sleep, timeout};
 
 use crate::service::Service;
 use crate::visitor::Visitor;
@@ -11,7 +14,10 @@ use crate::visitor::Visitor;
 async fn instances_on_one_server_share_sessions_and_counts() {
     let server = Server::start();
     let url = server.url();
-    let (one, other) = join!(Service::start(Some(&url)), Service::start(Some(&url)));
+    let (one, other) = join!(
+        Service::start(Some(&url), &[]),
+        Service::start(Some(&url), &[])
+    );
     let here = Visitor::new(one.url());
     here.log_in("ann", "apple pie").await;
     let there = here.moved_to(other.url());
@@ -35,7 +41,10 @@ async fn instances_on_one_server_share_sessions_and_counts() {
 async fn instances_on_one_server_share_the_limit() {
     let server = Server::start();
     let url = server.url();
-    let (one, other) = join!(Service::start(Some(&url)), Service::start(Some(&url)));
+    let (one, other) = join!(
+        Service::start(Some(&url), &[]),
+        Service::start(Some(&url), &[])
+    );
     let (here, there) = (Visitor::new(one.url()), Visitor::new(other.url()));
     for visitor in [&here, &there, &here, &there, &here] {
         let wrong = visitor.try_log_in("ann", "guess").await;
@@ -53,8 +62,8 @@ async fn a_restart_loses_no_session_and_no_answer() {
     let url = server.url();
     // Long enough that the signal comes before the answer.
     let slow = [("REPORT_TIME", "2s")];
-    let ending = Service::with_environment(Some(&url), &slow).await;
-    let staying = Service::start(Some(&url)).await;
+    let ending = Service::start(Some(&url), &slow).await;
+    let staying = Service::start(Some(&url), &[]).await;
     let visitor = Visitor::new(ending.url());
     visitor.log_in("ann", "apple pie").await;
     visitor.post("/counter", &[]).await;
@@ -65,7 +74,7 @@ async fn a_restart_loses_no_session_and_no_answer() {
     let meanwhile = visitor.moved_to(staying.url());
     assert_eq!(meanwhile.user().await.as_deref(), Some("ann"));
 
-    let again = Service::start(Some(&url)).await;
+    let again = Service::start(Some(&url), &[]).await;
     let afterwards = visitor.moved_to(again.url());
     assert_eq!(afterwards.user().await.as_deref(), Some("ann"));
     assert_eq!(afterwards.get("/counter").await.number_of("clicks"), 1);
@@ -76,7 +85,7 @@ async fn a_restart_loses_no_session_and_no_answer() {
 
 #[tokio::test]
 async fn on_memory_what_is_under_way_is_answered_too() {
-    let service = Service::with_environment(None, &[("REPORT_TIME", "2s")]).await;
+    let service = Service::start(None, &[("REPORT_TIME", "2s")]).await;
     let visitor = Visitor::new(service.url());
     visitor.log_in("ann", "apple pie").await;
     answered_while_ending(service, &visitor).await;
@@ -88,9 +97,9 @@ async fn answered_while_ending(service: Service, visitor: &Visitor) -> String {
         let visitor = visitor.clone();
         async move { visitor.get("/reports/north").await }
     });
-    service.logs(&["/reports/north", "started"]).await;
+    has_logged(&service, &["/reports/north", "started"]).await;
     service.terminate();
-    service.logs(&["ending"]).await;
+    has_logged(&service, &["ending"]).await;
     assert!(!asking.is_finished(), "the answer came before the end");
     let page = asking.await.expect("the request ends");
     assert_eq!(page.status, StatusCode::OK);
@@ -100,10 +109,22 @@ async fn answered_while_ending(service: Service, visitor: &Visitor) -> String {
     log
 }
 
+/// Waits until the log has a line with all of `words`.
+async fn has_logged(service: &Service, words: &[&str]) {
+    let has = |line: &str| words.iter().all(|word| line.contains(word));
+    let seen = async {
+        while !service.log().lines().any(has) {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let seen = timeout(PATIENCE, seen).await;
+    assert!(seen.is_ok(), "no line with {words:?} in\n{}", service.log());
+}
+
 #[tokio::test]
 async fn while_the_server_is_silent_nobody_gets_in_and_nobody_is_logged_out() {
     let server = Server::start();
-    let service = Service::start(Some(&server.url())).await;
+    let service = Service::start(Some(&server.url()), &[]).await;
     let visitor = Visitor::new(service.url());
     visitor.log_in("ann", "apple pie").await;
 
@@ -119,3 +140,5 @@ async fn while_the_server_is_silent_nobody_gets_in_and_nobody_is_logged_out() {
     server.resume();
     assert_eq!(visitor.user().await.as_deref(), Some("ann"));
 }
+
+const PATIENCE: Duration = Duration::from_secs(30);

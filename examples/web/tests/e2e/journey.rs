@@ -16,7 +16,7 @@ struct Place {
 impl Place {
     async fn on_memory() -> Self {
         Self {
-            service: Service::start(None).await,
+            service: Service::start(None, &[]).await,
             _server: None,
         }
     }
@@ -24,7 +24,7 @@ impl Place {
     async fn on_redis() -> Self {
         let server = Server::start();
         Self {
-            service: Service::start(Some(&server.url())).await,
+            service: Service::start(Some(&server.url()), &[]).await,
             _server: Some(server),
         }
     }
@@ -229,7 +229,7 @@ async fn the_cookie_is_kept_from_scripts_and_other_sites_and_behind_a_switch_fro
     }
     assert!(!set.contains("Secure"), "{set}");
 
-    let service = Service::with_environment(None, &[("SECURE_COOKIES", "true")]).await;
+    let service = Service::start(None, &[("SECURE_COOKIES", "true")]).await;
     let visitor = Visitor::new(service.url());
     let set = visitor.log_in("ann", "apple pie").await;
     for word in [

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// How long anything that is waited for may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,16 +23,9 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the service, on memory without the URL of a server, and waits until it serves.
-    pub(crate) async fn start(redis_url: Option<&str>) -> Self {
-        Self::with_environment(redis_url, &[]).await
-    }
-
-    /// Starts the service with more said by the environment.
-    pub(crate) async fn with_environment(
-        redis_url: Option<&str>,
-        variables: &[(&str, &str)],
-    ) -> Self {
+    /// Starts the service, on memory without the URL of a server, with more said by the environment, and waits until it
+    /// serves.
+    pub(crate) async fn start(redis_url: Option<&str>, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let log = directory.path().join("log");
         let mut process = Command::new(env!("CARGO_BIN_EXE_web"))
@@ -70,18 +63,6 @@ impl Service {
     /// Returns what was logged up to now.
     pub(crate) fn log(&self) -> String {
         read(&self.log)
-    }
-
-    /// Waits until the log has a line with all of `words`.
-    pub(crate) async fn logs(&self, words: &[&str]) {
-        let has = |line: &str| words.iter().all(|word| line.contains(word));
-        let seen = async {
-            while !self.log().lines().any(has) {
-                sleep(Duration::from_millis(2)).await;
-            }
-        };
-        let seen = timeout(PATIENCE, seen).await;
-        assert!(seen.is_ok(), "no line with {words:?} in\n{}", self.log());
     }
 
     /// Asks the process to end (`SIGTERM`).
