@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use reinhardt_backends::Backend;
+use reinhardt_backends::{Backend, BackendResult};
 use tower_http::csrf::CsrfLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -16,7 +17,7 @@ use tower_http::trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, Tr
 use tracing::Level;
 
 use crate::error::AppError;
-use crate::{counter, html, login, report};
+use crate::{counter, html, login, report, throttle};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -32,15 +33,22 @@ pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// Everything that changes something is a `POST`. A browser sends the session's cookie along with none from another site
 /// (`SameSite=Lax`), and `CsrfLayer` refuses those that a browser says came from another origin, which covers the login form
 /// and sibling domains as well.
-pub(crate) fn router(state: AppState) -> Router {
+///
+/// # Errors
+///
+/// What the limits of the login form are refused with.
+pub(crate) fn router(state: AppState) -> BackendResult<Router> {
+    let log_in = post(login::log_in)
+        .layer(throttle::by_address(state.backend.clone())?)
+        .layer(map_response(throttle::explain));
     let foreign = |_| AppError::ForeignForm.into_response();
     let trace = TraceLayer::new_for_http()
         .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
         .on_request(DefaultOnRequest::new().level(Level::INFO))
         .on_response(DefaultOnResponse::new().level(Level::INFO));
-    Router::new()
+    Ok(Router::new()
         .route("/", get(login::home))
-        .route("/login", get(login::form).post(login::log_in))
+        .route("/login", get(login::form).merge(log_in))
         .route("/logout", post(login::log_out))
         .route("/counter", get(counter::show).post(counter::click))
         .route("/reports", get(report::list))
@@ -59,7 +67,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(header(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::REFERRER_POLICY, "same-origin"))
-        .layer(trace)
+        .layer(trace))
 }
 
 async fn style() -> impl IntoResponse {

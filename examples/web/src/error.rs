@@ -1,5 +1,6 @@
 //! What goes wrong, as a page with a proper status.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,7 +13,7 @@ use crate::html::page;
 /// Why a request isn't answered with what it asked for.
 #[derive(Debug)]
 pub(crate) enum AppError {
-    Backend(BackendError),
+    Backend(Arc<BackendError>),
     NotFound,
     TooManyTries { retry_after: Duration },
     ForeignForm,
@@ -20,7 +21,7 @@ pub(crate) enum AppError {
 
 impl From<BackendError> for AppError {
     fn from(error: BackendError) -> Self {
-        Self::Backend(error)
+        Self::Backend(Arc::new(error))
     }
 }
 

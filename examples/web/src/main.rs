@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `store.rs` | one `Arc<dyn Backend>` for memory and Redis |
 //! | `sessions.rs` | sessions and their cookie |
-//! | `throttle.rs` | the limit of the login form |
+//! | `throttle.rs` | the limits of the login form |
 //! | `counter.rs` | counting without losing any |
 //! | `report.rs` | a page that takes long and is computed once |
 //! | `app.rs` | routes, layers and the state that handlers share |
@@ -81,7 +81,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         secure_cookies: config.secure_cookies,
         report_time: config.report_time,
     };
-    let app = app::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let app = app::router(state)?.into_make_service_with_connect_info::<SocketAddr>();
     let (ending, ends) = oneshot::channel();
     let server = axum::serve(listener, app).with_graceful_shutdown(async {
         either(terminate, interrupt).await;

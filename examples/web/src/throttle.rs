@@ -1,26 +1,34 @@
-//! The limit of the login form: five tries a minute for a user name from an address.
+//! The limits of the login form.
 //!
-//! The address is part of the key, so that nobody can lock somebody else out by trying wrong passwords for their name. The
-//! name is, so that people behind one address don't lock each other out. What is left to one who has many addresses is five
-//! guesses a minute from each: against that help long passwords, a second factor, and an alarm, not a lock.
+//! A user name has five tries a minute *from an address*: five at once, then one every twelve seconds. The address is part of the
+//! key, so that nobody can lock somebody else out by trying wrong passwords for their name. The name is, so that people behind
+//! one address don't lock each other out.
+//!
+//! An address has a hundred tries a minute for all names together, against those who try one password on everybody. What is
+//! left to somebody with many addresses is five guesses a minute from each. Against that help long passwords, a second factor
+//! and an alarm, and no lock on the name: that would be the attacker's to turn.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use reinhardt_backends::{Backend, BackendResult, Expiry, Keyspace};
+use axum::extract::ConnectInfo;
+use axum::response::{IntoResponse, Response};
+use reinhardt_backends::throttle::{
+    ClientAddress, Decision, Quota, Throttle, ThrottleLayer, WhenDown,
+};
+use reinhardt_backends::{Backend, BackendError, BackendResult, Keyspace};
 
 use crate::error::AppError;
 
 #[derive(Keyspace)]
-#[keyspace(prefix = "login", ttl = "1m", counter)]
+#[keyspace(prefix = "login", limit = "5/min")]
 struct LoginAttempts<'a> {
     client: IpAddr,
     user: &'a str,
 }
 
-const LIMIT: i64 = 5;
-
-/// Counts a try, before the password is looked at: of many tries at once no more than five get that far.
+/// Takes a try, before the password is looked at: of many tries at once no more than five get that far.
 ///
 /// # Errors
 ///
@@ -30,15 +38,11 @@ pub(crate) async fn admit<B>(backend: &B, client: IpAddr, user: &str) -> Result<
 where
     B: Backend + ?Sized,
 {
-    let counted = LoginAttempts { client, user }.hit(backend).await?;
-    if counted.value <= LIMIT {
-        return Ok(());
+    let decision = LoginAttempts { client, user }.check(backend).await?;
+    match decision.retry_after {
+        None => Ok(()),
+        Some(retry_after) => Err(AppError::TooManyTries { retry_after }),
     }
-    let retry_after = match counted.expiry {
-        Expiry::In(left) => left,
-        Expiry::Never => Duration::ZERO,
-    };
-    Err(AppError::TooManyTries { retry_after })
 }
 
 /// Gives the tries back to one who knew the password.
@@ -46,8 +50,39 @@ pub(crate) async fn forgive<B>(backend: &B, client: IpAddr, user: &str) -> Backe
 where
     B: Backend + ?Sized,
 {
-    LoginAttempts { client, user }
-        .reset(backend)
-        .await
-        .map(drop)
+    let attempts = LoginAttempts { client, user };
+    attempts.reset(backend).await.map(drop)
+}
+
+/// Makes the layer that counts what an address sends to the form.
+///
+/// Behind a proxy every client has the proxy's address, until `ClientAddress::trusting` names it.
+pub(crate) fn by_address(
+    backend: Arc<dyn Backend>,
+) -> BackendResult<ThrottleLayer<Arc<dyn Backend>, ClientAddress>> {
+    let quota = Quota::gcra(100, Duration::from_secs(60));
+    let throttle = Throttle::new("login-address", [quota])?;
+    let peer = |ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip();
+    let client = ClientAddress::peer_from(peer);
+    Ok(ThrottleLayer::new(
+        backend,
+        throttle,
+        client,
+        WhenDown::Refuse,
+    ))
+}
+
+/// Makes pages of what the layer refuses, which it does without one.
+pub(crate) async fn explain(response: Response) -> Response {
+    let decision = response.extensions().get::<Decision>();
+    let error = response.extensions().get::<Arc<BackendError>>();
+    let page = match (decision.and_then(|decision| decision.retry_after), error) {
+        (Some(retry_after), _) => AppError::TooManyTries { retry_after }.into_response(),
+        (None, Some(error)) => AppError::Backend(error.clone()).into_response(),
+        (None, None) => return response,
+    };
+    let (mut head, body) = page.into_parts();
+    let (refusal, _) = response.into_parts();
+    head.headers.extend(refusal.headers);
+    Response::from_parts(head, body)
 }

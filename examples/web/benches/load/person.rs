@@ -68,7 +68,7 @@ impl Person {
         }
     }
 
-    /// Logs in and looks around: a third of the requests are for the front page, a fifth for the counter, a fifth for reports,
+    /// Logs in and looks around: a third of the requests are for the front page, a fifth for the counter, a quarter for reports,
     /// a sixth are clicks. Now and then it logs out and in again, half of the times with a mistyped password first.
     pub(crate) async fn visit(mut self) {
         self.due = Instant::now();
@@ -78,7 +78,7 @@ impl Person {
                 0..35 => self.front_page().await,
                 35..55 => self.counter("You have clicked").await,
                 55..70 => self.click().await,
-                70..90 => self.report().await,
+                70..98 => self.report().await,
                 _ => {
                     self.log_out().await;
                     if self.rng.bool() {

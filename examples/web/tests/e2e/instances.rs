@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use tokio::time::{sleep, timeout};
 
 use crate::service::Service;
-use crate::visitor::Visitor;
+use crate::visitor::{Visitor, guess_until_refused};
 
 #[tokio::test]
 async fn instances_on_one_server_share_sessions_and_counts() {
@@ -46,53 +46,57 @@ async fn instances_on_one_server_share_the_limit() {
         Service::start(Some(&url), &[])
     );
     let (here, there) = (Visitor::new(one.url()), Visitor::new(other.url()));
-    for visitor in [&here, &there, &here, &there, &here] {
-        let wrong = visitor.try_log_in("ann", "guess").await;
-        assert_eq!(wrong.status, StatusCode::FORBIDDEN);
-    }
-    for visitor in [&here, &there] {
-        let refused = visitor.try_log_in("ann", "apple pie").await;
-        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
-    }
+    guess_until_refused(&[&here, &there], "ann").await;
 }
 
 #[tokio::test]
 async fn a_restart_loses_no_session_and_no_answer() {
-    let server = Server::start();
-    let url = server.url();
-    // Long enough that the signal comes before the answer.
-    let slow = [("REPORT_TIME", "2s")];
-    let ending = Service::start(Some(&url), &slow).await;
-    let staying = Service::start(Some(&url), &[]).await;
-    let visitor = Visitor::new(ending.url());
-    visitor.log_in("ann", "apple pie").await;
-    visitor.post("/counter", &[]).await;
-
-    let log = answered_while_ending(ending, &visitor).await;
-    assert!(log.contains("ended"), "{log}");
-
-    let meanwhile = visitor.moved_to(staying.url());
-    assert_eq!(meanwhile.user().await.as_deref(), Some("ann"));
-
-    let again = Service::start(Some(&url), &[]).await;
-    let afterwards = visitor.moved_to(again.url());
-    assert_eq!(afterwards.user().await.as_deref(), Some("ann"));
-    assert_eq!(afterwards.get("/counter").await.number_of("clicks"), 1);
-    // What was computed while its process ended was kept before the store was closed.
-    let report = afterwards.get("/reports/north").await;
-    assert_eq!(report.number_of("computation"), 1);
+    let restart = async || {
+        let server = Server::start();
+        let url = server.url();
+        let ending = Service::start(Some(&url), &SLOW).await;
+        let visitor = Visitor::new(ending.url());
+        visitor.log_in("ann", "apple pie").await;
+        visitor.post("/counter", &[]).await;
+        if !is_answered_while_ending(ending, &visitor).await {
+            return false;
+        }
+        let again = Service::start(Some(&url), &[]).await;
+        let afterwards = visitor.moved_to(again.url());
+        assert_eq!(afterwards.user().await.as_deref(), Some("ann"));
+        assert_eq!(afterwards.get("/counter").await.number_of("clicks"), 1);
+        // What was computed while its process ended was kept before the store was closed.
+        let report = afterwards.get("/reports/north").await;
+        assert_eq!(report.number_of("computation"), 1);
+        true
+    };
+    in_time(restart).await;
 }
 
 #[tokio::test]
 async fn on_memory_what_is_under_way_is_answered_too() {
-    let service = Service::start(None, &[("REPORT_TIME", "2s")]).await;
-    let visitor = Visitor::new(service.url());
-    visitor.log_in("ann", "apple pie").await;
-    answered_while_ending(service, &visitor).await;
+    let end = async || {
+        let service = Service::start(None, &SLOW).await;
+        let visitor = Visitor::new(service.url());
+        visitor.log_in("ann", "apple pie").await;
+        is_answered_while_ending(service, &visitor).await
+    };
+    in_time(end).await;
 }
 
-/// Ends the service while it computes a report for the visitor, who gets it, and returns what it logged.
-async fn answered_while_ending(service: Service, visitor: &Visitor) -> String {
+/// Tries again where a report was ready before the signal was there, on a machine that is busy with something else.
+async fn in_time(attempt: impl AsyncFn() -> bool) {
+    for _ in 0..10 {
+        if attempt().await {
+            return;
+        }
+    }
+    panic!("in ten times no signal came within a report's time");
+}
+
+/// Ends the service while it computes a report for the visitor, who gets it; says whether the report was still under way when
+/// the service began to end.
+async fn is_answered_while_ending(service: Service, visitor: &Visitor) -> bool {
     let asking = tokio::spawn({
         let visitor = visitor.clone();
         async move { visitor.get("/reports/north").await }
@@ -100,13 +104,14 @@ async fn answered_while_ending(service: Service, visitor: &Visitor) -> String {
     has_logged(&service, &["/reports/north", "started"]).await;
     service.terminate();
     has_logged(&service, &["ending"]).await;
-    assert!(!asking.is_finished(), "the answer came before the end");
+    let was_under_way = !asking.is_finished();
     let page = asking.await.expect("the request ends");
     assert_eq!(page.status, StatusCode::OK);
     assert_eq!(page.number_of("computation"), 1);
     let (status, log) = service.ended().await;
     assert!(status.success(), "{status}\n{log}");
-    log
+    assert!(!log.contains("gave up"), "{log}");
+    was_under_way
 }
 
 /// Waits until the log has a line with all of `words`.
@@ -141,4 +146,5 @@ async fn while_the_server_is_silent_nobody_gets_in_and_nobody_is_logged_out() {
     assert_eq!(visitor.user().await.as_deref(), Some("ann"));
 }
 
+const SLOW: [(&str, &str); 1] = [("REPORT_TIME", "2s")];
 const PATIENCE: Duration = Duration::from_secs(30);

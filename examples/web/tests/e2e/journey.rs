@@ -1,11 +1,13 @@
 //! What one instance does, the same in memory and on Redis.
 
+use std::time::Instant;
+
 use futures::future::join_all;
 use reinhardt_backends_tests::Server;
 use reqwest::StatusCode;
 
 use crate::service::Service;
-use crate::visitor::Visitor;
+use crate::visitor::{Visitor, guess_until_refused};
 
 /// An instance and, for one on Redis, a server with nothing in it.
 struct Place {
@@ -57,6 +59,8 @@ on_both! {
     a_visitor_logs_in_looks_around_and_logs_out
     pages_that_need_a_login_send_to_the_form
     the_sixth_try_in_a_minute_is_refused
+    the_right_password_is_refused_too_after_too_many_wrong_ones
+    an_address_has_a_hundred_tries_for_all_names
     tries_for_one_name_leave_other_names_alone
     a_right_password_gives_the_tries_back
     a_cookie_is_worth_nothing_after_the_logout
@@ -104,28 +108,53 @@ async fn pages_that_need_a_login_send_to_the_form(place: Place) {
 
 async fn the_sixth_try_in_a_minute_is_refused(place: Place) {
     let visitor = place.visitor();
-    for _ in 0..5 {
-        let wrong = visitor.try_log_in("ann", "guess").await;
-        assert_eq!(wrong.status, StatusCode::FORBIDDEN);
-        assert!(wrong.cookie.is_none());
-    }
-    // Also with the right password: who guesses mustn't learn which one it is.
-    for password in ["guess", "apple pie"] {
-        let refused = visitor.try_log_in("ann", password).await;
-        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
-        let wait = refused.retry_after.expect("it says how long to wait");
-        assert!((1..=60).contains(&wait), "{wait}");
-        assert_eq!(refused.number_of("wait"), wait);
-        assert!(refused.cookie.is_none());
-    }
+    let refused = guess_until_refused(&[&visitor], "ann").await;
+    let wait = refused.retry_after.expect("it says how long to wait");
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(refused.number_of("wait"), wait);
     assert_eq!(visitor.user().await, None);
+}
+
+async fn the_right_password_is_refused_too_after_too_many_wrong_ones(place: Place) {
+    let visitor = place.visitor();
+    // Once, unless this takes so long that a try has come back.
+    for _ in 0..10 {
+        let refused = guess_until_refused(&[&visitor], "ann").await;
+        let since = Instant::now();
+        let page = visitor.try_log_in("ann", "apple pie").await;
+        if page.status == StatusCode::TOO_MANY_REQUESTS {
+            assert_eq!(visitor.user().await, None);
+            return;
+        }
+        let wait = refused.retry_after.expect("it says how long to wait");
+        assert!(since.elapsed().as_secs() + 1 >= wait, "{:?}", page.status);
+    }
+    panic!("in ten times no two requests came within twelve seconds");
+}
+
+async fn an_address_has_a_hundred_tries_for_all_names(place: Place) {
+    let visitor = place.visitor();
+    let mut looked_at = 0;
+    let refused = loop {
+        let page = visitor
+            .try_log_in(&format!("user{looked_at}"), "guess")
+            .await;
+        if page.status == StatusCode::TOO_MANY_REQUESTS {
+            break page;
+        }
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        looked_at += 1;
+        assert!(looked_at < 1_000, "it never ends");
+    };
+    // More than a hundred by what came back meanwhile.
+    assert!(looked_at >= 100, "{looked_at}");
+    let wait = refused.retry_after.expect("it says how long to wait");
+    assert_eq!(refused.number_of("wait"), wait);
 }
 
 async fn tries_for_one_name_leave_other_names_alone(place: Place) {
     let visitor = place.visitor();
-    for _ in 0..6 {
-        visitor.try_log_in("ann", "guess").await;
-    }
+    guess_until_refused(&[&visitor], "ann").await;
     visitor.log_in("ben", "blue bird").await;
     assert_eq!(visitor.user().await.as_deref(), Some("ben"));
 }

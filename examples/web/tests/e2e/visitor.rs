@@ -1,5 +1,7 @@
 //! Somebody with a browser of their own.
 
+use std::time::Instant;
+
 use reqwest::header::{COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -95,6 +97,29 @@ impl Visitor {
     fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
+}
+
+/// Guesses the password of `user`, at each place in turn, until a guess is refused, and returns that answer.
+///
+/// Five guesses are looked at, and one more for every twelve seconds that it takes.
+pub(crate) async fn guess_until_refused(places: &[&Visitor], user: &str) -> Page {
+    let begin = Instant::now();
+    let mut looked_at = 0;
+    for place in places.iter().cycle() {
+        let page = place.try_log_in(user, "guess").await;
+        assert!(page.cookie.is_none());
+        if page.status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(looked_at >= 5, "{looked_at}");
+            return page;
+        }
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        looked_at += 1;
+        assert!(
+            looked_at <= 5 + begin.elapsed().as_secs() / 12,
+            "{looked_at}"
+        );
+    }
+    unreachable!("there are places")
 }
 
 impl Page {
