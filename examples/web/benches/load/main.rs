@@ -14,6 +14,7 @@ mod tally;
 
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,31 +122,43 @@ async fn one_round(place: &str, pace: Pace, label: String) -> Tally {
 fn tell(report: &mut Report, load: &str, rounds: &[(&str, Vec<Tally>)]) {
     let mut rates = Measured::default();
     for (place, tallies) in rounds {
-        let rate = |requests: u64| requests as f64 / TIME.as_secs_f64();
-        rates.add(
-            place,
-            tallies.iter().map(|tally| rate(tally.requests())).collect(),
-        );
+        let rates_of = tallies
+            .iter()
+            .map(|tally| tally.requests() as f64 / TIME.as_secs_f64());
+        rates.add(place, rates_of.collect());
     }
     report.table(&Table::new(&format!("{load}: requests"), Unit::Rate, rates));
-    for (place, tallies) in rounds {
-        let mut latencies = Sweep::new(&format!("{load}: latency on {place}"), Unit::Time);
+    for round in rounds {
+        let (place, tallies) = round;
         let mut requests = Sweep::new(&format!("{load}: requests on {place}"), Unit::Count);
         for kind in KINDS {
-            let mut measured = Measured::default();
-            for (name, quantile) in PERCENTILES {
-                let samples = tallies.iter().map(|tally| tally.latency(kind, quantile));
-                measured.add(name, samples.collect());
-            }
-            latencies.point(kind.name(), measured);
             let mut measured = Measured::default();
             let samples = tallies.iter().map(|tally| tally.requests_of(kind) as f64);
             measured.add("in a round", samples.collect());
             requests.point(kind.name(), measured);
         }
         report.sweep(&requests);
-        report.sweep(&latencies);
+        let title = format!("{load}: latency on {place}");
+        report.sweep(&latencies(&title, slice::from_ref(round), &PERCENTILES));
     }
+    let title = format!("{load}: latency");
+    report.sweep(&latencies(&title, rounds, &PERCENTILES[..2]));
+}
+
+/// Puts the percentiles of each place beside each other, for each kind of request.
+fn latencies(title: &str, rounds: &[(&str, Vec<Tally>)], percentiles: &[(&str, f64)]) -> Sweep {
+    let mut sweep = Sweep::new(title, Unit::Time);
+    for kind in KINDS {
+        let mut measured = Measured::default();
+        for (place, tallies) in rounds {
+            for (name, quantile) in percentiles {
+                let samples = tallies.iter().map(|tally| tally.latency(kind, *quantile));
+                measured.add(&format!("{place} {name}"), samples.collect());
+            }
+        }
+        sweep.point(kind.name(), measured);
+    }
+    sweep
 }
 
 async fn progress(label: String, tally: Arc<Tally>, until: Instant) {
