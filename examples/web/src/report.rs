@@ -54,11 +54,10 @@ pub(crate) async fn show(
     let mut regions = Region::ALL.into_iter();
     let region = regions.find(|region| region.name() == name);
     let region = region.ok_or(AppError::NotFound)?;
-    let report = Report { region }
-        .get_or_set_with(&state.backend, || {
-            compute(&state.backend, region, state.report_time)
-        })
-        .await?;
+    let (backend, time) = (state.backend.clone(), state.report_time);
+    let compute = move || async move { compute(&backend, region, time).await };
+    let report = Report { region }.get_or_set_with(&state.backend, compute);
+    let report = report.await?;
     Ok(page(region.title(), Some(&signed_in), &PreEscaped(report)))
 }
 
