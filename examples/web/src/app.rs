@@ -17,12 +17,14 @@ use tower_http::trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, Tr
 use tracing::Level;
 
 use crate::error::AppError;
+use crate::sessions::Sessions;
 use crate::{counter, html, login, report, throttle};
 
 /// What handlers share.
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) sessions: Sessions,
     pub(crate) secure_cookies: bool,
     pub(crate) report_time: Duration,
 }
@@ -50,6 +52,7 @@ pub(crate) fn router(state: AppState) -> BackendResult<Router> {
         .route("/", get(login::home))
         .route("/login", get(login::form).merge(log_in))
         .route("/logout", post(login::log_out))
+        .route("/logout/everywhere", post(login::log_out_everywhere))
         .route("/counter", get(counter::show).post(counter::click))
         .route("/reports", get(report::list))
         .route("/reports/{region}", get(report::show))
@@ -87,3 +90,11 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; 
 
 /// Bytes; the largest form has two short fields.
 const BODY_LIMIT: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_two_keyspaces_share_keys() {
+        reinhardt_backends::check_keyspaces().unwrap();
+    }
+}

@@ -12,15 +12,15 @@ use crate::sessions::SignedIn;
 
 #[derive(Keyspace)]
 #[keyspace(prefix = "clicks", ttl = never, counter)]
-struct Clicks<'a> {
-    user: &'a str,
+struct Clicks {
+    user: u64,
 }
 
 pub(crate) async fn show(
     State(state): State<AppState>,
     signed_in: SignedIn,
 ) -> Result<Markup, AppError> {
-    let user = &signed_in.user;
+    let user = signed_in.id;
     let clicks = Clicks { user }.get(&state.backend).await?;
     let content = html! {
         p { "You have clicked " strong #clicks { (clicks) } " times." }
@@ -34,8 +34,8 @@ pub(crate) async fn show(
 /// Answers with a redirect, so that reloading the page doesn't count again.
 pub(crate) async fn click(
     State(state): State<AppState>,
-    SignedIn { user }: SignedIn,
+    SignedIn { id: user, .. }: SignedIn,
 ) -> Result<Redirect, AppError> {
-    Clicks { user: &user }.increment(&state.backend).await?;
+    Clicks { user }.increment(&state.backend).await?;
     Ok(Redirect::to("/counter"))
 }

@@ -24,9 +24,9 @@ pub(crate) fn page(title: &str, signed_in: Option<&SignedIn>, content: &Markup) 
                             a href="/reports" { "Reports" }
                         }
                     }
-                    @if let Some(SignedIn { user }) = signed_in {
+                    @if let Some(SignedIn { name, .. }) = signed_in {
                         form method="post" action="/logout" {
-                            button.quiet type="submit" { "Log out " (user) }
+                            button.quiet type="submit" { "Log out " (name) }
                         }
                     }
                 }

@@ -18,11 +18,14 @@ use crate::{throttle, users};
 
 pub(crate) async fn home(signed_in: Option<SignedIn>) -> Markup {
     let content = html! {
-        @if let Some(SignedIn { user }) = &signed_in {
-            p { "You are logged in as " strong #user { (user) } "." }
+        @if let Some(SignedIn { name, .. }) = &signed_in {
+            p { "You are logged in as " strong #user { (name) } "." }
             ul {
                 li { a href="/counter" { "Counter" } ": every click counts, from every instance." }
                 li { a href="/reports" { "Reports" } ": slow to compute, so computed once." }
+            }
+            form method="post" action="/logout/everywhere" {
+                button.quiet type="submit" { "Log out in every browser" }
             }
         } @else {
             p { "Sessions, limits and cached pages, in memory or on Redis." }
@@ -73,6 +76,16 @@ pub(crate) async fn log_out(
 ) -> Result<(CookieJar, Redirect), AppError> {
     let jar = sessions::end(&state, jar).await?;
     Ok((jar, Redirect::to("/login")))
+}
+
+/// Ends the sessions that there are. Before this a service changes what was used to log in, where somebody else knows it.
+pub(crate) async fn log_out_everywhere(
+    State(state): State<AppState>,
+    signed_in: SignedIn,
+    jar: CookieJar,
+) -> Result<(CookieJar, Redirect), AppError> {
+    sessions::end_all(&state, &signed_in).await?;
+    log_out(State(state), jar).await
 }
 
 fn refused(user: &str) -> Response {

@@ -76,8 +76,10 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         listener.map_err(|error| format!("{address}: {error}; PORT says another port"))?;
     println!("http://{}", listener.local_addr()?);
 
+    let backend = store.backend();
     let state = AppState {
-        backend: store.backend(),
+        sessions: sessions::open(backend.clone())?,
+        backend,
         secure_cookies: config.secure_cookies,
         report_time: config.report_time,
     };

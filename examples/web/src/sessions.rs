@@ -2,73 +2,88 @@
 //!
 //! The cookie is `HttpOnly` (no script reads it), `SameSite=Lax` (no other site's form or script sends it along) and, over https,
 //! `Secure` under a `__Host-` name, which no other host can set. It ends with the browser; the session ends 30 minutes after
-//! its last request.
+//! its last request, and 12 hours after the login whatever happens.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
-use reinhardt_backends::{BackendResult, Keyspace};
+use reinhardt_backends::session::SessionStore;
+use reinhardt_backends::{Backend, BackendResult};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::error::AppError;
 use crate::users::User;
 
-#[derive(Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "session", ttl = "30m", sliding)]
-struct Session {
-    /// 122 random bits from the operating system: nobody guesses one.
-    #[keyspace(key)]
-    id: String,
-    user: String,
+/// Where sessions are kept. Each has an owner, the id of a user, which stands in its own id as well.
+pub(crate) type Sessions = SessionStore<Profile>;
+
+/// What pages need of a user, so that they don't ask the database of users.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) name: String,
 }
 
 /// Who makes the request; a handler that asks for it sends all others to the login form.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
-    pub(crate) user: String,
+    pub(crate) id: u64,
+    pub(crate) name: String,
 }
 
-/// Begins a session and returns the cookie; one that the browser brought along ends, so that an id from before the login is
+pub(crate) fn open(backend: Arc<dyn Backend>) -> BackendResult<Sessions> {
+    SessionStore::builder(backend)
+        .idle(Duration::from_secs(30 * 60))
+        .absolute(Duration::from_secs(12 * 60 * 60))
+        .build()
+}
+
+/// Begins a session and returns its cookie; one that the browser brought along ends, so that an id from before the login is
 /// worth nothing after it.
+///
+/// A service with something to keep, such as a basket from before the login, has `SessionStore::cycle` for that.
 pub(crate) async fn begin(
     state: &AppState,
     jar: CookieJar,
     user: &User,
 ) -> BackendResult<CookieJar> {
     let jar = end(state, jar).await?;
-    let session = Session {
-        id: Uuid::new_v4().to_string(),
-        user: user.name.to_string(),
+    let profile = Profile {
+        name: user.name.to_string(),
     };
-    session.save(&state.backend).await?;
-    Ok(jar.add(cookie(state, session.id)))
+    let session = state.sessions.create(&user.id, profile).await?;
+    Ok(jar.add(cookie(state, session.id().to_string())))
 }
 
 /// Ends the session, also for requests that are under way, and takes the cookie away.
 pub(crate) async fn end(state: &AppState, jar: CookieJar) -> BackendResult<CookieJar> {
-    if let Some(id) = id(state, &jar) {
-        Session::delete(&state.backend, id).await?;
+    if let Some(cookie) = jar.get(cookie_name(state)) {
+        state.sessions.delete(cookie.value()).await?;
     }
     Ok(jar.remove(cookie(state, String::new())))
 }
 
-async fn find(state: &AppState, jar: &CookieJar) -> BackendResult<Option<SignedIn>> {
-    let Some(id) = id(state, jar) else {
-        return Ok(None);
-    };
-    let session = Session::get(&state.backend, id).await?;
-    Ok(session.map(|session| SignedIn { user: session.user }))
+/// Ends all sessions of a user, in every browser.
+pub(crate) async fn end_all(state: &AppState, user: &SignedIn) -> BackendResult<u64> {
+    state.sessions.delete_all(&user.id).await
 }
 
-/// Returns the id that the browser sent; text that can't be one is none, and isn't looked up.
-fn id(state: &AppState, jar: &CookieJar) -> Option<String> {
-    let cookie = jar.get(cookie_name(state))?;
-    let id = Uuid::try_parse(cookie.value()).ok()?;
-    Some(id.to_string())
+async fn find(state: &AppState, jar: &CookieJar) -> BackendResult<Option<SignedIn>> {
+    let Some(cookie) = jar.get(cookie_name(state)) else {
+        return Ok(None);
+    };
+    let Some(session) = state.sessions.load(cookie.value()).await? else {
+        return Ok(None);
+    };
+    Ok(session.owner_as::<u64>().map(|id| SignedIn {
+        id,
+        name: session.into_data().name,
+    }))
 }
 
 fn cookie(state: &AppState, id: String) -> Cookie<'static> {

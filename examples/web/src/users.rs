@@ -8,20 +8,25 @@ use subtle::ConstantTimeEq;
 /// Somebody who may log in.
 #[derive(Debug)]
 pub(crate) struct User {
+    /// What everything else knows the user by: unlike a name it never changes, and tells nothing.
+    pub(crate) id: u64,
     pub(crate) name: &'static str,
     pub(crate) password: &'static str,
 }
 
 pub(crate) const USERS: [User; 3] = [
     User {
+        id: 1,
         name: "ann",
         password: "apple pie",
     },
     User {
+        id: 2,
         name: "ben",
         password: "blue bird",
     },
     User {
+        id: 3,
         name: "cleo",
         password: "cold brew",
     },

@@ -65,6 +65,7 @@ on_both! {
     a_right_password_gives_the_tries_back
     a_cookie_is_worth_nothing_after_the_logout
     a_login_ends_the_session_that_the_browser_had
+    logging_out_everywhere_ends_the_sessions_of_one_user_alone
     a_report_is_computed_once_for_all_who_ask_at_once
     no_click_is_lost
     a_form_from_another_origin_is_refused
@@ -192,6 +193,18 @@ async fn a_login_ends_the_session_that_the_browser_had(place: Place) {
     assert_eq!(old.location.as_deref(), Some("/login"));
     let new = place.visitor().get_with_cookie("/counter", second).await;
     assert_eq!(new.status, StatusCode::OK);
+}
+
+async fn logging_out_everywhere_ends_the_sessions_of_one_user_alone(place: Place) {
+    let [at_home, at_work, other] = [place.visitor(), place.visitor(), place.visitor()];
+    at_home.log_in("ann", "apple pie").await;
+    at_work.log_in("ann", "apple pie").await;
+    other.log_in("ben", "blue bird").await;
+    let out = at_home.post("/logout/everywhere", &[]).await;
+    assert_eq!(out.location.as_deref(), Some("/login"));
+    assert_eq!(at_home.user().await, None);
+    assert_eq!(at_work.user().await, None);
+    assert_eq!(other.user().await.as_deref(), Some("ben"));
 }
 
 async fn a_report_is_computed_once_for_all_who_ask_at_once(place: Place) {
