@@ -41,7 +41,7 @@ const LOADS: [(&str, Pace); 2] = [
     ),
     ("as fast as answered", Pace::AtOnce),
 ];
-const PLACES: [&str; 2] = ["memory", "redis"];
+const PLACES: [&str; 2] = ["memory", "Redis"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -52,7 +52,10 @@ async fn main() -> ExitCode {
         eprintln!("load: {mistake}");
         return ExitCode::FAILURE;
     }
-    let places: Vec<&'static str> = PLACES.into_iter().filter(|name| run.wants(name)).collect();
+    let places: Vec<&'static str> = PLACES
+        .into_iter()
+        .filter(|place| run.wants(&place.to_lowercase()))
+        .collect();
     let mut report = Report::new("load");
     let mut wrong = 0;
     for (name, pace) in LOADS {
@@ -79,7 +82,7 @@ async fn main() -> ExitCode {
 
 /// Starts everything, lets all clients go for a while, and compares what was clicked with what was counted.
 async fn one_round(place: &str, pace: Pace, label: String) -> Tally {
-    let server = (place == "redis").then(Server::start);
+    let server = (place == "Redis").then(Server::start);
     let url = server.as_ref().map(Server::url);
     let service = Service::start(url.as_deref(), &[("LOG", "warn")]).await;
     let tally = Arc::new(Tally::default());
@@ -141,7 +144,7 @@ fn tell(report: &mut Report, load: &str, rounds: &[(&str, Vec<Tally>)]) {
         let title = format!("{load}: latency on {place}");
         report.sweep(&latencies(&title, slice::from_ref(round), &PERCENTILES));
     }
-    let title = format!("{load}: latency");
+    let title = format!("{CLIENTS} clients, {load}: latency");
     report.sweep(&latencies(&title, rounds, &PERCENTILES[..2]));
 }
 
