@@ -25,13 +25,12 @@ mod throttle;
 mod users;
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use self::app::AppState;
@@ -49,8 +48,8 @@ async fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_max_level(config.log)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
     match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -64,10 +63,7 @@ async fn main() -> ExitCode {
 /// Serves until a signal ends it; requests under way are answered, then the store is closed.
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     // Before anything is told to anybody: who reads the URL may end this at once.
-    let (terminate, interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+    let end = told_to_end()?;
     let store = Store::open(config.redis_url.as_deref()).await;
     let store = store.map_err(|error| format!("the server at REDIS_URL: {error}"))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
@@ -86,7 +82,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let app = app::router(state)?.into_make_service_with_connect_info::<SocketAddr>();
     let (ending, ends) = oneshot::channel();
     let server = axum::serve(listener, app).with_graceful_shutdown(async {
-        either(terminate, interrupt).await;
+        end.await;
         tracing::info!("ending: no new connections, requests under way are answered");
         let _ = ending.send(());
     });
@@ -104,11 +100,28 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn either(mut terminate: Signal, mut interrupt: Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+/// Listens for `SIGTERM` and Ctrl-C from now on, and returns what waits for one of them.
+#[cfg(unix)]
+fn told_to_end() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Listens for Ctrl-C from now on, and returns what waits for it.
+#[cfg(windows)]
+fn told_to_end() -> io::Result<impl Future<Output = ()> + Send> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }
 
 /// How long connections may take to end: longer than a request may.
