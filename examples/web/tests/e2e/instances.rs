@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures::join;
 use reinhardt_backends_tests::Server;
 use reqwest::StatusCode;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::service::Service;
@@ -82,6 +84,24 @@ async fn on_memory_what_is_under_way_is_answered_too() {
         is_answered_while_ending(service, &visitor).await
     };
     in_time(end).await;
+}
+
+#[tokio::test]
+async fn half_a_request_does_not_hold_up_the_end_for_ever() {
+    let service = Service::start(None, &[]).await;
+    let address = service.url().trim_start_matches("http://");
+    let mut half = TcpStream::connect(address).await.expect("it listens");
+    let written = half.write_all(b"GET / HTTP/1.1\r\nHost: half\r\n").await;
+    written.expect("it takes half a request");
+    // A whole request on another connection: the first one has been taken by then.
+    assert_eq!(
+        Visitor::new(service.url()).get("/").await.status,
+        StatusCode::OK
+    );
+    service.terminate();
+    let (status, log) = service.ended().await;
+    assert!(status.success(), "{status}\n{log}");
+    assert!(log.contains("gave up"), "{log}");
 }
 
 /// Tries again where a report was ready before the signal was there, on a machine that is busy with something else.
