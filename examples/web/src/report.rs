@@ -1,4 +1,5 @@
-//! A page that takes long: however many ask at once, one of them computes it and all get it.
+//! A page that takes long: however many ask at once, of all instances, one of them computes it and all get it. When it is
+//! older than a minute it is still served for ten, while somebody computes it anew.
 //!
 //! What is kept is the part that is the same for everybody; the name in the head of the page is not in it.
 
@@ -22,7 +23,13 @@ pub(crate) enum Region {
 }
 
 #[derive(Keyspace)]
-#[keyspace(prefix = "report", ttl = "1m", value = String)]
+#[keyspace(
+    prefix = "report",
+    ttl = "1m",
+    value = String,
+    lease = "10s",
+    stale = "10m"
+)]
 struct Report {
     region: Region,
 }
@@ -36,7 +43,7 @@ struct Computed {
 
 pub(crate) async fn list(signed_in: SignedIn) -> Markup {
     let content = html! {
-        p { "A report takes a while to compute. It is kept for a minute, for everybody." }
+        p { "A report takes a while to compute. It is computed once for everybody, and again after a minute." }
         ul {
             @for region in Region::ALL {
                 li { a href={ "/reports/" (region.name()) } { (region.title()) } }
@@ -78,7 +85,7 @@ where
                 }
             }
         }
-        p { "Computation number " strong #computation { (number) } ", kept for a minute." }
+        p { "Computation number " strong #computation { (number) } ". After a minute there will be another." }
     };
     Ok(report.into_string())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::join;
 use reinhardt_backends_tests::Server;
 use reqwest::StatusCode;
@@ -49,6 +50,25 @@ async fn instances_on_one_server_share_the_limit() {
     );
     let (here, there) = (Visitor::new(one.url()), Visitor::new(other.url()));
     guess_until_refused(&[&here, &there], "ann").await;
+}
+
+#[tokio::test]
+async fn instances_on_one_server_compute_a_report_once() {
+    let server = Server::start();
+    let url = server.url();
+    let (one, other) = join!(
+        Service::start(Some(&url), &SLOW),
+        Service::start(Some(&url), &SLOW)
+    );
+    let here = Visitor::new(one.url());
+    here.log_in("ann", "apple pie").await;
+    let there = here.moved_to(other.url());
+    let asked = (0..10).map(|turn| if turn % 2 == 0 { &here } else { &there });
+    let pages = join_all(asked.map(|visitor| visitor.get("/reports/north")));
+    for page in pages.await {
+        assert_eq!(page.number_of("computation"), 1);
+    }
+    assert_eq!(server.command("GET web:computed:North"), "$1\r\n1\r\n");
 }
 
 #[tokio::test]
