@@ -43,12 +43,12 @@ async fn main() -> BackendResult<()> {
         tokio::spawn(async move {
             let decided = LoginAttempts { client }.check(&backend).await;
             // Whether a call passes while the store is down is chosen, here and now.
-            WhenDown::Refuse.allows(decided)
+            WhenDown::Refuse.allows(&decided)
         })
     });
     let mut passed = 0;
     for task in tasks.collect::<Vec<_>>() {
-        passed += u32::from(task.await.expect("no task panics")?);
+        passed += u32::from(task.await.expect("no task panics"));
     }
     println!("100 at once, {passed} pass");
     Ok(())

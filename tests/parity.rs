@@ -167,8 +167,8 @@ async fn answer(backend: &impl Backend, call: &Call) -> BackendResult<Answer> {
             Answer::Nothing
         }
         Call::Throttle(key, quotas, cost, peek) => {
-            let attempt = Attempt::new(&QUOTAS[..quotas]).cost(cost);
-            let attempt = if peek { attempt.peek() } else { attempt };
+            let attempt = Attempt::new(&QUOTAS[..quotas]).with_cost(cost);
+            let attempt = if peek { attempt.peeking() } else { attempt };
             Answer::Decided(backend.throttle(key, attempt).await?)
         }
         Call::Forget(key) => Answer::Yes(backend.delete(key).await?),
@@ -204,6 +204,7 @@ fn agree(one: &Answer, other: &Answer, slack: Duration) -> bool {
             let waits = (one.retry_after, other.retry_after);
             let numbers = |of: &Decision| (of.allowed, of.quota, of.limit, of.remaining);
             numbers(one) == numbers(other)
+                && one.next_after.abs_diff(other.next_after) <= slack
                 && one.reset_after.abs_diff(other.reset_after) <= slack
                 && match waits {
                     (Some(one), Some(other)) => one.abs_diff(other) <= slack,

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use redis::{Connection, Script};
+use redis::{Connection, RedisResult, Script};
 use reinhardt_backends::throttle::{Algorithm, Attempt, Decision, Quota};
-use reinhardt_backends::{Backend, MemoryBackend};
+use reinhardt_backends::{Backend, ErrorKind, Life, MemoryBackend, Write};
 use reinhardt_backends_tests::Server;
 
 use super::quotas;
@@ -20,7 +20,7 @@ const TIME: &str = "local time = call('TIME')";
 const LIFE: &str = ", 'PX', string.format('%.0f', life))";
 /// Where the clock of the script begins, as a server's does: in microseconds since 1970. The fraction of the millisecond is that
 /// of a new memory backend's clock, because a sliding window goes by whole ones.
-const START: u64 = 1_790_000_000_123_790;
+const START: u64 = 1_790_000_000_123_624;
 
 /// The script, by the clock of the test.
 fn script() -> Script {
@@ -29,13 +29,17 @@ fn script() -> Script {
     Script::new(&SCRIPT.replace(TIME, by_argument).replace(LIFE, ")"))
 }
 
+fn ask(connection: &mut Connection, script: &Script, attempt: Attempt<'_>, now: u64) -> Answer {
+    try_ask(connection, script, attempt, now).unwrap()
+}
+
 /// Asks the script as the backend does.
-fn ask(
+fn try_ask(
     connection: &mut Connection,
     script: &Script,
     attempt: Attempt<'_>,
     now: u64,
-) -> (bool, u64, u64, u64, u64) {
+) -> RedisResult<Answer> {
     let mut call = script.key("throttle");
     call.arg(now / 1_000_000).arg(now % 1_000_000);
     call.arg(attempt.cost).arg(u8::from(attempt.peek));
@@ -48,8 +52,12 @@ fn ask(
         let head = format!("{head}{}", quota.period().as_millis());
         call.arg(head).arg(quota.capacity()).arg(time).arg(units);
     }
-    call.invoke(connection).unwrap()
+    call.invoke(connection)
 }
+
+/// Whether it was allowed, of which quota this tells, what remains, and the waits until it fits, until nothing is used up, and
+/// until more remains.
+type Answer = (bool, u64, u64, u64, u64, u64);
 
 /// The time between two tokens in microseconds, as a fraction in lowest terms.
 fn interval(quota: &Quota) -> (u64, u64) {
@@ -62,7 +70,7 @@ fn interval(quota: &Quota) -> (u64, u64) {
     (period / common, limit / common)
 }
 
-fn told(decision: &Decision) -> (bool, u64, u64, u64, u64) {
+fn told(decision: &Decision) -> Answer {
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap();
     (
         decision.allowed,
@@ -70,6 +78,7 @@ fn told(decision: &Decision) -> (bool, u64, u64, u64, u64) {
         decision.remaining,
         micros(decision.retry_after.unwrap_or_default()),
         micros(decision.reset_after),
+        micros(decision.next_after),
     )
 }
 
@@ -108,8 +117,8 @@ fn memory_and_the_script_decide_alike() {
                 tokio::time::advance(Duration::from_micros(pause)).await;
                 now += pause;
                 let most = quotas.iter().map(Quota::capacity).min().unwrap();
-                let attempt = Attempt::new(&quotas).cost(cost.min(most));
-                let attempt = if peek { attempt.peek() } else { attempt };
+                let attempt = Attempt::new(&quotas).with_cost(cost.min(most));
+                let attempt = if peek { attempt.peeking() } else { attempt };
                 let decision = memory.throttle("throttle", attempt).await.unwrap();
                 let answered = ask(&mut connection, &script, attempt, now);
                 prop_assert_eq!(told(&decision), answered);
@@ -136,13 +145,149 @@ fn a_clock_that_was_set_back_makes_nobody_wait_for_longer() {
     for new in [Quota::gcra, Quota::fixed_window, Quota::sliding_window] {
         redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
         let quota = [new(3, minute)];
-        let all = Attempt::new(&quota).cost(3);
+        let all = Attempt::new(&quota).with_cost(3);
         assert!(ask(&mut connection, &script, all, START).0);
         let one = Attempt::new(&quota);
-        let (.., wait, reset) = ask(&mut connection, &script, one, START);
+        let (_, _, _, wait, reset, _) = ask(&mut connection, &script, one, START);
         let hour = 3_600_000_000;
-        let (allowed, .., later, later_reset) = ask(&mut connection, &script, one, START - hour);
+        let mut now = START - hour;
+        let (allowed, _, _, later, later_reset, _) = ask(&mut connection, &script, one, now);
         assert!(!allowed);
         assert_eq!((later, later_reset), (wait, reset));
+        // And the wait is kept: the refusal has noted the time that the clock shows now.
+        now += later - 1;
+        assert!(!ask(&mut connection, &script, one.peeking(), now).0);
+        assert!(ask(&mut connection, &script, one, now + 1).0, "{quota:?}");
     }
+}
+
+/// What somebody else could have put there: it is no throttle's, to both alike, or both read the same.
+#[test]
+fn memory_and_the_script_read_the_same_bytes() {
+    let server = Server::start();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let script = script();
+    let quota = [
+        Quota::gcra(5, Duration::from_secs(60)),
+        Quota::sliding_window(4, Duration::from_secs(1)),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let mut kinds = [0, 0];
+    let mut compare = |bytes: &[u8]| {
+        let decided = runtime.block_on(async {
+            let memory = MemoryBackend::new();
+            let write = memory.write("throttle", bytes, Write::new(Life::Never));
+            assert!(write.await.unwrap());
+            memory.throttle("throttle", Attempt::new(&quota)).await
+        });
+        redis::cmd("SET")
+            .arg("throttle")
+            .arg(bytes)
+            .exec(&mut connection)
+            .unwrap();
+        // Memory's clock is at its beginning: 2^50 microseconds.
+        let now = 1 << 50;
+        let answered = try_ask(&mut connection, &script, Attempt::new(&quota), now);
+        let text = String::from_utf8_lossy(bytes);
+        kinds[usize::from(decided.is_ok())] += 1;
+        match (decided, answered) {
+            (Ok(decision), Ok(answer)) => assert_eq!(told(&decision), answer, "{text}"),
+            (Err(error), Err(_)) => assert_eq!(error.kind(), ErrorKind::WrongType, "{text}"),
+            (decided, answered) => panic!("{text}: {decided:?} and {answered:?}"),
+        }
+    };
+    let now = 1_u64 << 50;
+    let (millis, soon) = (now / 1000, now + 30_000_000);
+    for text in [
+        "1",
+        "1x",
+        "",
+        " ",
+        "1 ",
+        "+1",
+        "99999999999999999999",
+        "9007199254740991",
+        "9007199254740992",
+        "1 g60000",
+        "1 g60000:1",
+        "1 g60000:1:2:3",
+        "1 g060000:1:2",
+        "1 g0:1:2",
+        "1 x60000:1:2",
+        "1 g60000:+1:2",
+        "1 g60000:1:2 ",
+        "1  g60000:1:2",
+        "1 g60000:99999999999999999999:0",
+        "1 g60000:9007199254740991:0",
+        "1 s1000:1:2",
+        "1 s1000:1:2:3:4",
+        "1 f1000:1:2\u{e9}",
+    ] {
+        compare(&[b"\xFD", text.as_bytes()].concat());
+    }
+    let parts = [
+        format!("g60000:{soon}:0"),
+        format!("g60000:{soon}:99999"),
+        format!("s1000:{millis}:3:2"),
+        format!("s1000:{}:9999:2", millis + 5000),
+        format!("s1000:{}:2:1", millis - 700),
+        format!("f3600000:{soon}:7"),
+        format!("g3600000:{soon}:7"),
+        "f1000:5:5".to_string(),
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    for count in (0..20).cycle().take(2000) {
+        let mut text = "5".to_string();
+        for _ in 0..count {
+            text.push(' ');
+            text.push_str(&parts[random.usize(..parts.len())]);
+        }
+        let mut bytes = [b"\xFD", text.as_bytes()].concat();
+        if random.bool() {
+            let at = random.usize(1..bytes.len());
+            bytes[at] = random.choice(*b" :0159gfsx\xFF").unwrap();
+        }
+        compare(&bytes);
+    }
+    assert!(kinds.iter().all(|count| *count > 300), "{kinds:?}");
+}
+
+/// During a deploy two programs with different limits work on one key.
+#[test]
+fn each_program_keeps_to_its_own_limit_during_a_deploy() {
+    let minute = Duration::from_secs(60);
+    let old = [Quota::gcra(5, minute)];
+    let new = [
+        Quota::gcra(2, Duration::from_secs(1)),
+        Quota::gcra(5, 60 * minute),
+    ];
+    let server = Server::start();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let script = script();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let memory = runtime.block_on(async { MemoryBackend::new() });
+    let mut passed = [0, 0];
+    for round in 0..200 {
+        let quota = [&old[..], &new[..]][round % 2];
+        let attempt = Attempt::new(quota);
+        let decision = runtime
+            .block_on(memory.throttle("throttle", attempt))
+            .unwrap();
+        assert_eq!(
+            told(&decision),
+            ask(&mut connection, &script, attempt, START)
+        );
+        passed[round % 2] += u32::from(decision.allowed);
+    }
+    assert_eq!(passed, [5, 2]);
 }

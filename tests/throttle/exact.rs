@@ -66,13 +66,16 @@ fn a_wait_is_the_shortest_that_helps() {
         let quota = [quota];
         for (pause, cost) in calls {
             advance(Duration::from_micros(pause)).await;
-            let attempt = Attempt::new(&quota).cost(cost.min(quota[0].capacity()));
+            let attempt = Attempt::new(&quota).with_cost(cost.min(quota[0].capacity()));
             let decision = backend.throttle("throttle", attempt).await.unwrap();
             let Some(wait) = decision.retry_after else {
                 continue;
             };
             advance(wait - MICRO).await;
-            let early = backend.throttle("throttle", attempt.peek()).await.unwrap();
+            let early = backend
+                .throttle("throttle", attempt.peeking())
+                .await
+                .unwrap();
             prop_assert!(!early.allowed);
             prop_assert_eq!(early.retry_after, Some(MICRO));
             advance(MICRO).await;
@@ -98,7 +101,7 @@ fn gcra_is_that_of_the_recommendation() {
                 advance(Duration::from_micros(pause)).await;
                 now += u128::from(pause) * limit;
                 let cost = cost.min(burst);
-                let attempt = Attempt::new(&quota).cost(cost);
+                let attempt = Attempt::new(&quota).with_cost(cost);
                 let decision = backend.throttle("throttle", attempt).await.unwrap();
                 let next = arrival.max(now) + u128::from(cost) * period;
                 let tolerated = now + u128::from(burst) * period;
@@ -128,12 +131,13 @@ fn a_backend_without_a_step_of_its_own_decides_alike() {
             // Whole milliseconds: a sliding window goes by those of its own clock.
             advance(Duration::from_millis(pause / 1000)).await;
             let most = quotas.iter().map(Quota::capacity).min().unwrap();
-            let attempt = Attempt::new(&quotas).cost(cost.min(most));
+            let attempt = Attempt::new(&quotas).with_cost(cost.min(most));
             let mut one = memory.throttle("throttle", attempt).await.unwrap();
             let mut other = own.throttle("throttle", attempt).await.unwrap();
             for decision in [&mut one, &mut other] {
                 if quotas[decision.quota].algorithm() == Algorithm::SlidingWindow {
                     decision.retry_after = decision.retry_after.map(to_millis);
+                    decision.next_after = to_millis(decision.next_after);
                     decision.reset_after = to_millis(decision.reset_after);
                 }
             }
@@ -163,7 +167,7 @@ async fn a_fixed_window_closes_at_its_edge() {
 async fn a_sliding_window_weighs_the_period_before() {
     let backend = MemoryBackend::new();
     let quota = [Quota::sliding_window(10, MINUTE)];
-    let ten = Attempt::new(&quota).cost(10);
+    let ten = Attempt::new(&quota).with_cost(10);
     assert!(backend.throttle("throttle", ten).await.unwrap().allowed);
     // The first bucket has to become the one before, and then to lose a tenth of its weight.
     let wait = ask(&backend, &quota).await.retry_after.unwrap();
@@ -219,7 +223,7 @@ async fn another_limit_goes_on_with_what_was_used_up() {
         backend.clear().await.unwrap();
         let four = [new(4, MINUTE)];
         let decision = backend
-            .throttle("throttle", Attempt::new(&four).cost(4))
+            .throttle("throttle", Attempt::new(&four).with_cost(4))
             .await;
         assert!(decision.unwrap().allowed);
         // Lower: nobody waits for longer than after using all of it up. Another period: a fresh start.
@@ -285,15 +289,76 @@ async fn what_becomes_of_calls_while_the_server_is_down_is_chosen() {
     let backend = RedisBackend::new(&server.url()).await.unwrap();
     let throttle = Throttle::new("login", [Quota::gcra(1, MINUTE)]).unwrap();
     assert!(throttle.check(&backend, "ann").await.unwrap().allowed);
-    let refused = WhenDown::Allow.allows(throttle.check(&backend, "ann").await);
-    assert!(!refused.unwrap(), "a decision is a decision");
+    let refused = throttle.check(&backend, "ann").await;
+    assert!(
+        !WhenDown::Allow.allows(&refused),
+        "a decision is a decision"
+    );
     server.kill();
-    let down = || throttle.check(&backend, "ann");
-    assert!(down().await.unwrap_err().is_transient());
-    assert!(WhenDown::Allow.allows(down().await).unwrap());
-    assert!(!WhenDown::Refuse.allows(down().await).unwrap());
+    let down = throttle.check(&backend, "ann").await;
+    assert!(WhenDown::Allow.allows(&down) && !WhenDown::Refuse.allows(&down));
+    assert!(down.unwrap_err().is_transient());
     server.restart();
     backend.set("login:bob", "no throttle", None).await.unwrap();
-    let mistake = WhenDown::Allow.allows(throttle.check(&backend, "bob").await);
+    let mistake = throttle.check(&backend, "bob").await;
+    assert!(!WhenDown::Allow.allows(&mistake));
     assert_eq!(mistake.unwrap_err().kind(), ErrorKind::WrongType);
+}
+
+#[tokio::test]
+async fn a_full_store_is_down_too() {
+    let memory = MemoryBackend::builder().max_entries(1).build();
+    let server = Server::start();
+    let redis = RedisBackend::new(&server.url()).await.unwrap();
+    let throttle = Throttle::new("login", [Quota::gcra(1, MINUTE)]).unwrap();
+    assert!(throttle.check(&memory, "ann").await.unwrap().allowed);
+    server.command("CONFIG SET maxmemory 1");
+    for decided in [
+        throttle.check(&memory, "bob").await,
+        throttle.check(&redis, "bob").await,
+    ] {
+        assert!(WhenDown::Allow.allows(&decided) && !WhenDown::Refuse.allows(&decided));
+        assert_eq!(decided.unwrap_err().kind(), ErrorKind::Full);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cost_of_zero_always_fits() {
+    let backend = MemoryBackend::new();
+    for new in [Quota::gcra, Quota::fixed_window, Quota::sliding_window] {
+        backend.clear().await.unwrap();
+        let (four, two) = ([new(4, MINUTE)], [new(2, MINUTE)]);
+        for _ in 0..2 {
+            let all = Attempt::new(&four).with_cost(4);
+            assert!(backend.throttle("throttle", all).await.unwrap().allowed);
+            let free = Attempt::new(&two).with_cost(0);
+            assert!(backend.throttle("throttle", free).await.unwrap().allowed);
+            advance(2 * MINUTE).await;
+        }
+    }
+}
+
+#[test]
+fn more_remains_when_it_says() {
+    in_paused_time(300, (quotas(), calls()), |(quota, calls)| async move {
+        let backend = MemoryBackend::new();
+        let quota = [quota];
+        let peek = Attempt::new(&quota).peeking();
+        for (pause, cost) in calls {
+            advance(Duration::from_micros(pause)).await;
+            let attempt = Attempt::new(&quota).with_cost(cost.min(quota[0].capacity()));
+            let decision = backend.throttle("throttle", attempt).await.unwrap();
+            if decision.next_after.is_zero() {
+                prop_assert_eq!(decision.remaining, decision.limit);
+                continue;
+            }
+            advance(decision.next_after - MICRO).await;
+            let early = backend.throttle("throttle", peek).await.unwrap();
+            prop_assert_eq!(early.remaining, decision.remaining);
+            advance(MICRO).await;
+            let later = backend.throttle("throttle", peek).await.unwrap();
+            prop_assert!(later.remaining > decision.remaining);
+        }
+        Ok(())
+    });
 }

@@ -72,8 +72,10 @@ fn page<K>(layer: ThrottleLayer<Arc<dyn Backend>, K>) -> Router
 where
     K: RequestKey + Send + Sync + 'static,
 {
-    let page = async |decision: Option<Extension<Decision>>| match decision {
+    type Told<T> = Option<Extension<T>>;
+    let page = async |decision: Told<Decision>, error: Told<Arc<BackendError>>| match decision {
         Some(Extension(decision)) => format!("{} left", decision.remaining),
+        None if error.is_some() => "the limit is off".to_string(),
         None => "unlimited".to_string(),
     };
     Router::new().route("/", get(page)).layer(layer)
@@ -106,7 +108,14 @@ async fn a_service_answers_429_over_http_on_both_backends() {
         assert_eq!((answer.status, answer.body.as_str()), (429, ""));
         let wait: u64 = answer.headers["retry-after"].parse().unwrap();
         assert!((1..=10).contains(&wait), "{wait}");
-        assert!(answer.headers["ratelimit"].starts_with("\"page\";r=0;t="));
+        // No sooner than what `RateLimit` says, as the draft asks.
+        let limit = &answer.headers["ratelimit"];
+        let more: u64 = limit
+            .strip_prefix("\"page\";r=0;t=")
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(more <= wait, "{limit}");
     }
 }
 
@@ -152,9 +161,10 @@ async fn a_header_or_a_closure_says_who_is_throttled() {
         ("x-api-key: ann\r\n", 200),
         ("x-api-key: ann\r\n", 429),
         ("x-api-key: bob\r\n", 200),
-        // All who have no key share one.
+        // All who have no key share one, and so do those who have two.
         ("", 200),
         ("", 429),
+        ("x-api-key: cleo\r\nx-api-key: ann\r\n", 429),
     ] {
         assert_eq!(ask(address, headers).await.status, status, "{headers}");
     }
@@ -214,8 +224,16 @@ async fn what_happens_while_the_store_is_down_is_chosen() {
     let closed = serve(page(layer(WhenDown::Refuse))).await;
     server.kill();
     for _ in 0..3 {
-        assert_eq!(ask(open, "").await.body, "unlimited");
-        assert_eq!(ask(closed, "").await.status, 503);
+        let answer = ask(open, "").await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (200, "the limit is off")
+        );
+        let answer = ask(closed, "").await;
+        assert_eq!(
+            (answer.status, answer.headers["retry-after"].as_str()),
+            (503, "1")
+        );
     }
     server.restart();
     assert_eq!(ask(closed, "").await.status, 200);
@@ -227,7 +245,7 @@ async fn a_mistake_is_no_outage() {
     let memory = MemoryBackend::new();
     memory.set("page:ann", "no throttle", None).await.unwrap();
     let backend: Arc<dyn Backend> = Arc::new(memory);
-    let by = HeaderKey::new(HeaderName::from_static("x-api-key"));
+    let by = |head: &Head<'_>| Some(head.headers["x-api-key"].to_str().unwrap().to_string());
     let layer = ThrottleLayer::new(backend, throttle(1), by, WhenDown::Allow);
     let service = layer.layer(Counting::default());
     let request = |key: &str| {
@@ -328,7 +346,8 @@ fn an_address_is_found_behind_trusted_proxies() {
         let request = Request::builder()
             .header(header.0, header.1)
             .extension(peer);
-        by.key(&Head::of(&request.body(()).unwrap())).unwrap()
+        let key = by.key(&Head::of(&request.body(()).unwrap()));
+        key.unwrap().unwrap()
     };
     let proxies = ["10.0.0.0/8", "2001:db8::/32"];
     let by = ClientAddress::peer()
@@ -342,6 +361,9 @@ fn an_address_is_found_behind_trusted_proxies() {
         (proxy, "10.2.2.2, 10.1.1.1", "10.2.2.2"),
         (proxy, "203.0.113.9, unknown, 10.1.1.1", "10.1.1.1"),
         (proxy, "", "10.0.0.1"),
+        (proxy, "203.0.113.9,", "203.0.113.9"),
+        (proxy, "\u{e9}, 203.0.113.9", "203.0.113.9"),
+        (proxy, "203.0.113.9, \u{e9}", "10.0.0.1"),
         (proxy, "::ffff:203.0.113.9", "203.0.113.9"),
         (proxy, "[2a00:1:2:3:4:5:6:7]:80", "2a00:1:2:3::/64"),
         ("[2001:db8::1]:1", "203.0.113.9", "203.0.113.9"),
@@ -371,6 +393,16 @@ fn an_address_is_found_behind_trusted_proxies() {
         ),
         ("for=203.0.113.9, for=_hidden, for=10.1.1.1", "10.1.1.1"),
         ("by=10.0.0.2", "10.0.0.1"),
+        // What a client puts into `Host` stands in quotes.
+        (
+            "for=203.0.113.9;host=\"x,for=6.6.6.6\";proto=https",
+            "203.0.113.9",
+        ),
+        ("host=\"x;for=6.6.6.6\";for=203.0.113.9", "203.0.113.9"),
+        ("for=203.0.113.9;host=\"x, y\"", "203.0.113.9"),
+        ("for=203.0.113.9;host=\"\\\", for=6.6.6.6\"", "203.0.113.9"),
+        ("for=\"203.0.113.9", "10.0.0.1"),
+        ("for=203.0.113.9;for=6.6.6.6", "10.0.0.1"),
         ("nonsense", "10.0.0.1"),
     ] {
         assert_eq!(
@@ -379,12 +411,48 @@ fn an_address_is_found_behind_trusted_proxies() {
             "{forwarded}"
         );
     }
-    let whole = ClientAddress::peer().ipv6_prefix(128);
+    let mapped = ClientAddress::peer().trusting(["::ffff:10.0.0.0/104"], Forwarding::XForwardedFor);
+    let mapped = mapped.unwrap();
+    assert_eq!(
+        key(&mapped, proxy, ("x-forwarded-for", "203.0.113.9")),
+        "203.0.113.9"
+    );
+    let whole = ClientAddress::peer().with_ipv6_prefix(128);
     assert_eq!(key(&whole, "[2a00::1]:1", ("a", "b")), "2a00::1");
-    let all = ClientAddress::peer().ipv6_prefix(0);
+    let all = ClientAddress::peer().with_ipv6_prefix(0);
     assert_eq!(key(&all, "[2a00::1]:1", ("a", "b")), "::/0");
     let unknown = Request::builder().body(()).unwrap();
-    assert_eq!(by.key(&Head::of(&unknown)).as_deref(), Some(""));
-    let wrong = ClientAddress::peer().trusting(["10.0.0.0/33"], Forwarding::Forwarded);
-    assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidConfig);
+    let error = by.key(&Head::of(&unknown)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    for wrong in ["10.0.0.0/33", "0.0.0.0/0", "::/0", "localhost", ""] {
+        let wrong = ClientAddress::peer().trusting([wrong], Forwarding::Forwarded);
+        assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidConfig);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_the_peer_is_a_mistake() {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    // An axum server tells a `ConnectInfo`, and no `SocketAddr`.
+    let by = ClientAddress::peer();
+    let layer = ThrottleLayer::new(backend.clone(), throttle(1), by, WhenDown::Allow);
+    let address = serve(page(layer)).await;
+    assert_eq!(ask(address, "").await.status, 500);
+    assert_eq!(backend.clear_prefix("").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_refusal_of_an_inner_layer_stays() {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let all = |_: &Head<'_>| Some("all".to_string());
+    let outer = Throttle::new("outer", [Quota::fixed_window(100, MINUTE)]).unwrap();
+    let outer = ThrottleLayer::new(backend.clone(), outer, all, WhenDown::Refuse);
+    let inner = ThrottleLayer::new(backend, throttle(1), all, WhenDown::Refuse);
+    let service = outer.layer(inner.layer(Counting::default()));
+    for allowed in [true, false] {
+        let answer = service.clone().oneshot(Request::new(())).await.unwrap();
+        let decision = answer.extensions().get::<Decision>().unwrap();
+        assert_eq!(decision.allowed, allowed);
+        assert_eq!(answer.headers().get_all("ratelimit").iter().count(), 2);
+    }
 }

@@ -21,7 +21,7 @@ struct LoginAttempts {
 }
 
 #[derive(Keyspace)]
-#[keyspace(prefix = "api", limit = ["3/s", "5/h"], window = "fixed")]
+#[keyspace(prefix = "api", limit = ["3/h", "5/day"], window = "fixed")]
 struct Calls<'a> {
     tenant: &'a str,
     user: u64,
@@ -58,11 +58,11 @@ fn the_text_of_a_limit_is_read_when_it_is_compiled() {
         LoginAttempts::QUOTAS,
         [Quota::gcra(5, minute).with_burst(10)]
     );
-    let [second, hour] = Calls::QUOTAS else {
+    let [hour, day] = Calls::QUOTAS else {
         panic!("two limits");
     };
-    assert_eq!(*second, Quota::fixed_window(3, Duration::from_secs(1)));
-    assert_eq!(*hour, Quota::fixed_window(5, 60 * minute));
+    assert_eq!(*hour, Quota::fixed_window(3, 60 * minute));
+    assert_eq!(*day, Quota::fixed_window(5, 1440 * minute));
     assert_eq!(
         Searches::QUOTAS,
         [Quota::sliding_window(100, Duration::from_secs(10))]
@@ -79,7 +79,7 @@ fn a_throttle_is_listed_with_its_limits() {
         (Kind::Throttle, "5/min, burst 10")
     );
     assert_eq!(login.life, Life::In(Duration::from_secs(120)));
-    assert_eq!(Calls::INFO.value, "3/s and 5/h, fixed window");
+    assert_eq!(Calls::INFO.value, "3/h and 5/day, fixed window");
     assert_eq!(&*LoginAttempts { client: CLIENT }.key(), "login:127.0.0.1");
     assert_eq!(&*Searches.key(), "search@2:");
     let key = Calls {

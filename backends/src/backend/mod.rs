@@ -10,6 +10,7 @@ mod limits;
 pub(crate) mod memory;
 #[cfg(feature = "redis-backend")]
 pub(crate) mod redis;
+pub(crate) mod retry;
 mod stored;
 pub(crate) mod throttle;
 pub(crate) mod typed;
@@ -291,7 +292,8 @@ pub trait Backend: Send + Sync {
     /// it matters what was used up; [`delete`](Self::delete) forgets it.
     ///
     /// The default looks and then writes if nothing has changed, as often as it takes: two calls an attempt, or more where
-    /// many meet on one key. What passes between look and write isn't counted as time, so it may refuse a little longer.
+    /// many meet on one key. What passes between the look and the write isn't counted as time, so a quota lets fewer through than it
+    /// says: each call that is allowed takes a round trip from the time in which tokens come back.
     ///
     /// # Errors
     ///

@@ -56,6 +56,7 @@ use crate::backend::throttle::Quota;
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
+pub(crate) use crate::backend::retry::{MAX_TRIES, back_off};
 pub use counter::{count, hit, increment, increment_by};
 pub use flight::get_or_set_with;
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
@@ -75,7 +76,6 @@ pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
 pub use shared::get_shared;
 pub use throttle::{check, check_n, checked_quota, longest_life, peek};
-pub(crate) use update::{MAX_TRIES, back_off};
 pub use update::{try_update, try_update_or_insert_with, update, update_or_insert_with};
 pub use value::{
     ValueArg, delete, exists, get, save, save_for, save_if_absent, save_if_present, set, set_for,

@@ -36,7 +36,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let attempt = Attempt::new(K::QUOTAS).cost(cost);
+        let attempt = Attempt::new(K::QUOTAS).with_cost(cost);
         backend.throttle(&key, attempt).await
     }
 }
@@ -50,7 +50,11 @@ where
     K: Throttled,
     B: Backend + ?Sized,
 {
-    async move { backend.throttle(&key, Attempt::new(K::QUOTAS).peek()).await }
+    async move {
+        backend
+            .throttle(&key, Attempt::new(K::QUOTAS).peeking())
+            .await
+    }
 }
 
 /// For the derive: makes sure that a quota can be counted.

@@ -2,20 +2,15 @@
 
 use std::future::Future;
 use std::slice;
-use std::time::Duration;
-
-use futures_timer::Delay;
 
 use super::Valued;
 use super::key::Key;
 use super::value::{ValueArg, decode, remove_older};
 use super::versions::Places;
 use super::voiding::void;
+use crate::backend::retry::{MAX_TRIES, back_off};
 use crate::backend::{Backend, Condition, Life, NewEntry, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-
-/// After so many lost races an update gives up.
-pub(crate) const MAX_TRIES: u32 = 128;
 
 /// Changes the value in one atomic step and returns it as stored; `None` if there is no live entry.
 ///
@@ -257,15 +252,4 @@ fn gave_up() -> BackendError {
         ErrorKind::Conflict,
         format!("gave up after {MAX_TRIES} tries: another writer was faster each time"),
     )
-}
-
-/// Waits for a random time below 0.25 ms doubled with every lost race, 16 ms at most ("full jitter").
-///
-/// Not on tokio's clock, which a test with paused time would see jump.
-pub(crate) async fn back_off(lost: u32) {
-    if lost == 0 {
-        return;
-    }
-    let most = Duration::from_micros(250) * (1 << lost.min(6));
-    Delay::new(most.mul_f64(fastrand::f64())).await;
 }

@@ -4,8 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
+use sha2::{Digest, Sha256};
 
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -38,30 +41,44 @@ impl<'a> Head<'a> {
 /// Says under which key a request is throttled; a closure `Fn(&Head<'_>) -> Option<String>` is one.
 pub trait RequestKey {
     /// Returns the key, or `None` for a request that isn't throttled.
-    fn key(&self, head: &Head<'_>) -> Option<String>;
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from telling, such as `InvalidConfig`; the request is answered with `500`.
+    fn key(&self, head: &Head<'_>) -> BackendResult<Option<String>>;
 }
 
 impl<F: Fn(&Head<'_>) -> Option<String>> RequestKey for F {
-    fn key(&self, head: &Head<'_>) -> Option<String> {
-        self(head)
+    fn key(&self, head: &Head<'_>) -> BackendResult<Option<String>> {
+        Ok(self(head))
     }
 }
 
 /// Goes by the value of a header, such as an API key that an earlier layer has checked.
 ///
-/// All requests without the header, or with one that isn't text, share one key: leaving it out gets nobody around the limit.
+/// The key in the store is a hash of the value (SHA-256), so that who reads the store's keys learns no credential. All requests
+/// without the header, or with several of them, share one key: leaving it out gets nobody around the limit.
 ///
 /// # Examples
 ///
 /// ```
 /// use reinhardt_backends::throttle::{Head, HeaderKey, RequestKey};
 ///
-/// let request = http::Request::builder().header("x-api-key", "abc").body(()).unwrap();
+/// # fn main() -> reinhardt_backends::BackendResult<()> {
 /// let by = HeaderKey::new(http::HeaderName::from_static("x-api-key"));
-/// assert_eq!(by.key(&Head::of(&request)).as_deref(), Some("abc"));
+/// let key = |value| {
+///     let request = http::Request::builder().header("x-api-key", value).body(()).unwrap();
+///     by.key(&Head::of(&request))
+/// };
+/// assert_eq!(key("abc")?, key("abc")?);
+/// assert_ne!(key("abc")?, key("abd")?);
+/// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
 pub struct HeaderKey(HeaderName);
+
+/// So many bytes of a hash tell headers apart.
+const HASH: usize = 18;
 
 impl HeaderKey {
     /// Goes by the header of this name.
@@ -71,23 +88,25 @@ impl HeaderKey {
 }
 
 impl RequestKey for HeaderKey {
-    fn key(&self, head: &Head<'_>) -> Option<String> {
-        let value = head.headers.get(&self.0);
-        let value = value.and_then(|value| value.to_str().ok());
-        Some(value.unwrap_or_default().to_string())
+    fn key(&self, head: &Head<'_>) -> BackendResult<Option<String>> {
+        let mut values = head.headers.get_all(&self.0).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Ok(Some(String::new()));
+        };
+        let hash = Sha256::digest(value.as_bytes());
+        Ok(Some(URL_SAFE_NO_PAD.encode(&hash[..HASH])))
     }
 }
 
 /// Goes by the client's address: the peer's, or what trusted proxies say of it.
 ///
-/// * A server tells the peer's address by an extension of the request: here by a `SocketAddr`, and with
-///   [`peer_from`](Self::peer_from) by any type, such as axum's `ConnectInfo<SocketAddr>`.
+/// * A server tells the peer's address by an extension of the request: [`peer_from`](Self::peer_from) says which, such as
+///   axum's `ConnectInfo<SocketAddr>`. A request without it is a mistake in how the server is set up: `InvalidConfig`.
 /// * A forwarding header is looked at only if the peer is in one of the networks that are [trusted](Self::trusting). It is read
 ///   from its end, past every address that is trusted too: the first other one is the client's. What stands before that is
-///   what the client says itself, and means nothing.
-/// * IPv6 clients go by the first 64 bits of their address ([others](Self::ipv6_prefix)), because each has as many addresses as it
-///   likes in there. An IPv4 address that is mapped into IPv6 is that IPv4 address.
-/// * Requests without a peer's address share one key.
+///   what the client says itself, and means nothing. What is no address ends the reading: who handed it on is the client then.
+/// * IPv6 clients go by the first 64 bits of their address ([others](Self::with_ipv6_prefix)), because each has as many
+///   addresses as it likes in there. An IPv4 address that is mapped into IPv6 is that IPv4 address.
 ///
 /// # Examples
 ///
@@ -97,21 +116,15 @@ impl RequestKey for HeaderKey {
 ///
 /// # fn main() -> reinhardt_backends::BackendResult<()> {
 /// let by = ClientAddress::peer().trusting(["10.0.0.0/8"], Forwarding::XForwardedFor)?;
+/// let key = |peer: [u8; 4], forwarded| {
+///     let request = http::Request::builder().header("x-forwarded-for", forwarded);
+///     let request = request.extension(SocketAddr::from((peer, 443))).body(()).unwrap();
+///     by.key(&Head::of(&request))
+/// };
 ///
-/// let proxy = SocketAddr::from(([10, 0, 0, 1], 443));
-/// let request = http::Request::builder().header("x-forwarded-for", "6.6.6.6, 203.0.113.9").extension(proxy);
-/// assert_eq!(by.key(&Head::of(&request.body(()).unwrap())).as_deref(), Some("203.0.113.9"));
-///
-/// let stranger = SocketAddr::from(([198, 51, 100, 7], 443));
-/// let request = http::Request::builder().header("x-forwarded-for", "203.0.113.9").extension(stranger);
-/// assert_eq!(by.key(&Head::of(&request.body(()).unwrap())).as_deref(), Some("198.51.100.7"));
+/// assert_eq!(key([10, 0, 0, 1], "6.6.6.6, 203.0.113.9")?.as_deref(), Some("203.0.113.9"));
+/// assert_eq!(key([198, 51, 100, 7], "203.0.113.9")?.as_deref(), Some("198.51.100.7"));
 /// # Ok(()) }
-/// ```
-///
-/// On axum, with `into_make_service_with_connect_info::<SocketAddr>()`:
-///
-/// ```ignore
-/// ClientAddress::peer_from(|ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip())
 /// ```
 #[derive(Clone)]
 pub struct ClientAddress {
@@ -124,7 +137,7 @@ pub struct ClientAddress {
 /// Finds the peer's address.
 type Peer = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
-/// Which header the trusted proxies write; they must remove or append to what a client sends in it.
+/// Which header the trusted proxies write; they must remove what a client sends in it, or append to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Forwarding {
@@ -154,51 +167,48 @@ impl ClientAddress {
         }
     }
 
-    /// Believes what peers in these networks (`10.0.0.0/8`, `::1`) say in a forwarding header.
+    /// Believes what peers in these networks (`10.0.0.0/8`, `::1`), and in no others, say in a forwarding header.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` if one is neither an address nor a network.
+    /// `InvalidConfig` if one is neither an address nor a network, or is all there are: then what the client says itself would
+    /// count.
     pub fn trusting<'n>(
         mut self,
         networks: impl IntoIterator<Item = &'n str>,
         forwarding: Forwarding,
     ) -> BackendResult<Self> {
         self.forwarding = forwarding;
-        for text in networks {
-            let address = || text.parse().ok().map(IpNet::from as fn(IpAddr) -> IpNet);
-            let network = text.parse().ok().or_else(address).ok_or_else(|| {
-                BackendError::new(
-                    ErrorKind::InvalidConfig,
-                    "a trusted proxy is an address or a network such as 10.0.0.0/8",
-                )
-            })?;
-            self.trusted.push(network);
-        }
+        self.trusted = networks
+            .into_iter()
+            .map(network)
+            .collect::<BackendResult<_>>()?;
         Ok(self)
     }
 
     /// Takes IPv6 addresses for one client's that have the first `bits` in common; more than 128 is 128.
     #[must_use]
-    pub fn ipv6_prefix(mut self, bits: u8) -> Self {
+    pub fn with_ipv6_prefix(mut self, bits: u8) -> Self {
         self.ipv6_prefix = bits.min(128);
         self
     }
 
-    /// Returns the client's address.
+    /// Returns the client's address; `None` if the server doesn't tell the peer's.
     pub fn address(&self, head: &Head<'_>) -> Option<IpAddr> {
         let mut client = (self.peer)(head.extensions)?.to_canonical();
-        if self.trusts(client) {
-            for address in self.forwarded(head.headers) {
-                let Some(address) = address else {
-                    // Hidden, or no address: who handed it on is the last one that is known.
-                    break;
-                };
-                client = address.to_canonical();
-                if !self.trusts(client) {
-                    break;
-                }
-            }
+        let mut elements = self.forwarded(head.headers);
+        while self.trusts(client) {
+            let Some(element) = elements.next() else {
+                break;
+            };
+            let address = match self.forwarding {
+                Forwarding::XForwardedFor => address(element),
+                Forwarding::Forwarded => forwarded_for(element),
+            };
+            let Some(address) = address else {
+                break;
+            };
+            client = address.to_canonical();
         }
         Some(client)
     }
@@ -209,26 +219,23 @@ impl ClientAddress {
             .any(|network| network.contains(&address))
     }
 
-    /// Returns the addresses of the header, from the last on; `None` for what isn't one.
-    fn forwarded(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    /// Returns the elements of the header, from the last on; empty ones are none (RFC 9110, 5.6.1).
+    fn forwarded<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h [u8]> {
         let name = match self.forwarding {
             Forwarding::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
             Forwarding::Forwarded => http::header::FORWARDED,
         };
-        let mut addresses = Vec::new();
-        for value in headers.get_all(name) {
-            let Ok(text) = value.to_str() else {
-                addresses.push(None);
-                continue;
-            };
-            let elements = text.split(',').map(|element| match self.forwarding {
-                Forwarding::XForwardedFor => address(element),
-                Forwarding::Forwarded => forwarded_for(element).and_then(address),
-            });
-            addresses.extend(elements);
-        }
-        addresses.reverse();
-        addresses
+        let quotes = self.forwarding == Forwarding::Forwarded;
+        let lines: Vec<&[u8]> = headers
+            .get_all(name)
+            .iter()
+            .map(|value| value.as_bytes())
+            .collect();
+        let elements = lines.into_iter().rev();
+        let elements = elements.flat_map(move |line| split(line, b',', quotes).into_iter().rev());
+        elements
+            .map(<[u8]>::trim_ascii)
+            .filter(|element| !element.is_empty())
     }
 
     fn network(&self, address: IpAddr) -> String {
@@ -243,18 +250,64 @@ impl ClientAddress {
     }
 }
 
-/// Returns what `for=` says in one element of `Forwarded`, without its quotes.
+/// Reads a network as the addresses are that are held against it: IPv4 that is mapped into IPv6 is IPv4.
+fn network(text: &str) -> BackendResult<IpNet> {
+    let address = || text.parse().ok().map(IpNet::from as fn(IpAddr) -> IpNet);
+    let network: Option<IpNet> = text.parse().ok().or_else(address);
+    let network = match network {
+        Some(IpNet::V6(mapped)) if mapped.prefix_len() >= 96 => {
+            let address = mapped.addr().to_ipv4_mapped();
+            let network = address.and_then(|v4| Ipv4Net::new(v4, mapped.prefix_len() - 96).ok());
+            Some(network.map_or(IpNet::V6(mapped), IpNet::V4))
+        }
+        other => other,
+    };
+    network.filter(|network| network.prefix_len() > 0).ok_or_else(|| {
+        BackendError::new(
+            ErrorKind::InvalidConfig,
+            "a trusted proxy is an address or a network such as 10.0.0.0/8, and not all there are",
+        )
+    })
+}
+
+/// Splits a line of a header; separators inside of quoted strings are part of these.
 ///
-/// A comma inside of quotes would split an element; neither an address nor an obfuscated name has one.
-fn forwarded_for(element: &str) -> Option<&str> {
-    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    Some(value.trim().trim_matches('"'))
+/// A client's own words stand in quotes in `Forwarded` (`host="a,for=6.6.6.6"`). A quote without an end takes all that follows.
+fn split(line: &[u8], separator: u8, quotes: bool) -> Vec<&[u8]> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let separates = |byte: &u8| {
+        if std::mem::take(&mut is_escaped) {
+            return false;
+        }
+        match byte {
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' if quotes => is_quoted = !is_quoted,
+            _ => return *byte == separator && !is_quoted,
+        }
+        false
+    };
+    line.split(separates).collect()
+}
+
+/// Returns the address that `for=` names in one element of `Forwarded`; `None` if it names none, or two.
+fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
+    let mut named = split(element, b';', true).into_iter().filter_map(|pair| {
+        let at = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+        name.eq_ignore_ascii_case(b"for").then_some(value)
+    });
+    let (Some(value), None) = (named.next(), named.next()) else {
+        return None;
+    };
+    let quoted = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""));
+    address(quoted.unwrap_or(value))
 }
 
 /// Reads `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:80`.
-fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text.trim_ascii()).ok()?;
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
@@ -263,13 +316,14 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 impl RequestKey for ClientAddress {
-    fn key(&self, head: &Head<'_>) -> Option<String> {
-        let address = self.address(head);
-        Some(
-            address
-                .map(|address| self.network(address))
-                .unwrap_or_default(),
-        )
+    fn key(&self, head: &Head<'_>) -> BackendResult<Option<String>> {
+        match self.address(head) {
+            Some(address) => Ok(Some(self.network(address))),
+            None => Err(BackendError::new(
+                ErrorKind::InvalidConfig,
+                "the server doesn't tell the peer's address as an extension of the request",
+            )),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::by::{Head, RequestKey};
-use super::{Algorithm, Decision, Throttle, WhenDown};
+use super::{Algorithm, Decision, Throttle, WhenDown, is_undecided};
 use crate::backend::Backend;
 use crate::error::{BackendError, ErrorKind};
 
@@ -22,15 +22,16 @@ use crate::error::{BackendError, ErrorKind};
 /// * A request goes by the key that a [`RequestKey`] makes of its head, and takes one of the throttle's quotas, in one round
 ///   trip, before the service sees it. `None` for a key lets it pass.
 /// * A refused request is answered with `429 Too Many Requests`, an empty body and `Retry-After` in seconds, rounded up.
-/// * Every request that was decided is answered with `RateLimit-Policy`, which names the quotas (`"api";q=10;w=120`: ten at
-///   once, all of which are back after 120 seconds), and `RateLimit` (`"api";r=4;t=72`: four are left, and all are back in 72
-///   seconds), as draft 10 of the IETF's "RateLimit header fields for HTTP" has them. A throttle of several quotas numbers
-///   them: `"api.0"`, `"api.1"`.
-/// * The [`Decision`] is an extension of the request that the service sees, and of the response: a layer around this one can make
-///   a page of a `429`.
-/// * While the store can't be asked, [`WhenDown`] decides: requests pass, or are answered with `503 Service Unavailable`. A key over
-///   the backend's limit is `431 Request Header Fields Too Large`, any other mistake `500 Internal Server Error`; both have the
-///   [`BackendError`] as an extension (an `Arc` of it), for a log.
+/// * Every request that was decided is answered with `RateLimit-Policy`, which names the quotas (`"api";q=10;w=120`: ten in 120
+///   seconds, of which all may come at once), and `RateLimit` (`"api";r=4;t=12`: four are left for the next 12 seconds), as draft
+///   11 of the IETF's "RateLimit header fields for HTTP" has them. A throttle of several quotas numbers them: `"api.0"`,
+///   `"api.1"`; one whose period isn't whole seconds has no `w`.
+/// * The [`Decision`] is an extension of the request that the service sees, and of the response, where a refusal stays if layers
+///   are nested: a layer around this one can make a page of a `429`.
+/// * While the store can't decide, [`WhenDown`] does: requests pass, after as long as the store takes to fail, or are answered with
+///   `503 Service Unavailable`. A key over the backend's limit is `431 Request Header Fields Too Large`, any other mistake
+///   `500 Internal Server Error`. Each time the [`BackendError`] is an extension of the response, and of a request that
+///   passes, as an `Arc`: for a log, without which nobody sees that a limit is off.
 ///
 /// The layer asks the store when a request is called and not when the service is asked whether it is ready; it never holds
 /// back a service that is ready, and calls none that isn't.
@@ -40,13 +41,16 @@ use crate::error::{BackendError, ErrorKind};
 /// ```
 /// use reinhardt_backends::throttle::{ClientAddress, Quota, Throttle, ThrottleLayer, WhenDown};
 /// use reinhardt_backends::{Backend, MemoryBackend};
-/// use std::{sync::Arc, time::Duration};
+/// use std::{net::SocketAddr, sync::Arc, time::Duration};
 ///
+/// # struct ConnectInfo<T>(T); // axum's, word for word
 /// # fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
 /// let throttle = Throttle::new("api", [Quota::gcra(100, Duration::from_secs(60))])?;
-/// let layer = ThrottleLayer::new(backend, throttle, ClientAddress::peer(), WhenDown::Allow);
-/// // Router::new().route(..).layer(layer)
+/// // On axum, with `into_make_service_with_connect_info::<SocketAddr>()`.
+/// let by = ClientAddress::peer_from(|ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip());
+/// let layer = ThrottleLayer::new(backend, throttle, by, WhenDown::Allow);
+/// // Router::new().route("/search", get(search)).layer(layer)
 /// # let _ = layer;
 /// # Ok(()) }
 /// ```
@@ -154,67 +158,97 @@ where
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
-            let decision = match shared.decide(&request).await {
-                Ok(decision) => decision,
+            let decided = match shared.decide(&request).await {
+                Ok(decided) => decided,
                 Err(refusal) => return Ok(refusal.into_response()),
             };
-            let Some(decision) = decision else {
-                return inner.call(request).await;
+            let mut response = match &decided {
+                Verdict::Refused(decision) => shared.refusal(decision),
+                Verdict::Passes(decision) => {
+                    request.extensions_mut().insert(*decision);
+                    inner.call(request).await?
+                }
+                Verdict::Undecided(error) => {
+                    request.extensions_mut().insert(error.clone());
+                    inner.call(request).await?
+                }
+                Verdict::Exempt => inner.call(request).await?,
             };
-            let mut response = if decision.allowed {
-                request.extensions_mut().insert(decision);
-                inner.call(request).await?
-            } else {
-                shared.refusal(&decision)
-            };
-            shared.tell(&decision, &mut response);
+            match decided {
+                Verdict::Refused(decision) | Verdict::Passes(decision) => {
+                    shared.tell(&decision, &mut response);
+                }
+                Verdict::Undecided(error) => {
+                    response.extensions_mut().insert(error);
+                }
+                Verdict::Exempt => {}
+            }
             Ok(response)
         })
     }
 }
 
+/// What becomes of a request.
+enum Verdict {
+    Passes(Decision),
+    Refused(Decision),
+    /// It passes because the store couldn't decide.
+    Undecided(Arc<BackendError>),
+    /// It passes because it isn't throttled.
+    Exempt,
+}
+
 /// A request that is refused undecided.
-struct Undecided {
+struct Failure {
     status: StatusCode,
     error: Arc<BackendError>,
 }
 
-impl Undecided {
+impl Failure {
     fn into_response<P: Default>(self) -> Response<P> {
         let mut response = Response::new(P::default());
         *response.status_mut() = self.status;
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, 1.into());
+        }
         response.extensions_mut().insert(self.error);
         response
     }
 }
 
 impl<B: Backend, K: RequestKey> Shared<B, K> {
-    /// Decides about a request; `None` if it passes undecided.
+    /// Decides about a request.
     fn decide<Q>(
         &self,
         request: &Request<Q>,
-    ) -> impl Future<Output = Result<Option<Decision>, Undecided>> + Send + use<'_, B, K, Q>
+    ) -> impl Future<Output = Result<Verdict, Failure>> + Send + use<'_, B, K, Q>
     where
         K: Sync,
     {
         // The future doesn't hold the request, whose body need not be `Sync`.
         let key = self.by.key(&Head::of(request));
         async move {
-            let Some(key) = key else {
-                return Ok(None);
+            let decided = match key {
+                Ok(None) => return Ok(Verdict::Exempt),
+                Ok(Some(key)) => self.throttle.check(&self.backend, key.as_str()).await,
+                Err(error) => Err(error),
             };
-            let error = match self.throttle.check(&self.backend, key.as_str()).await {
-                Ok(decision) => return Ok(Some(decision)),
+            let passes = self.when_down.allows(&decided);
+            let error = match decided {
+                Ok(decision) if passes => return Ok(Verdict::Passes(decision)),
+                Ok(decision) => return Ok(Verdict::Refused(decision)),
+                Err(error) if passes => return Ok(Verdict::Undecided(Arc::new(error))),
                 Err(error) => error,
             };
             let status = match error.kind() {
-                _ if error.is_transient() && self.when_down == WhenDown::Allow => return Ok(None),
-                _ if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
                 ErrorKind::InvalidKey => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                _ if is_undecided(&error) || error.is_transient() => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let error = Arc::new(error);
-            Err(Undecided { status, error })
+            Err(Failure { status, error })
         }
     }
 
@@ -229,12 +263,16 @@ impl<B: Backend, K: RequestKey> Shared<B, K> {
     /// Tells of a decision in the response; another layer may have told of its own.
     fn tell<P>(&self, decision: &Decision, response: &mut Response<P>) {
         let name = name(&self.throttle, decision.quota);
-        let reset = seconds(decision.reset_after);
-        let limit = format!("\"{name}\";r={};t={reset}", decision.remaining);
+        let more = seconds(decision.next_after);
+        let limit = format!("\"{name}\";r={};t={more}", decision.remaining);
         let headers = response.headers_mut();
         headers.append(RATE_LIMIT_POLICY, self.policy.clone());
         headers.append(RATE_LIMIT, header(&limit));
-        response.extensions_mut().insert(*decision);
+        let extensions = response.extensions_mut();
+        let told = extensions.get::<Decision>();
+        if told.is_none_or(|inner| inner.allowed) {
+            extensions.insert(*decision);
+        }
     }
 }
 
@@ -250,8 +288,12 @@ fn policy(throttle: &Throttle) -> HeaderValue {
             Algorithm::Gcra => quota.memory(),
             Algorithm::FixedWindow | Algorithm::SlidingWindow => quota.period(),
         };
-        let (capacity, window) = (quota.capacity(), seconds(window));
-        format!("\"{name}\";q={capacity};w={window}")
+        let capacity = quota.capacity();
+        // Rounded it would be another rate.
+        match window.subsec_nanos() {
+            0 => format!("\"{name}\";q={capacity};w={}", window.as_secs()),
+            _ => format!("\"{name}\";q={capacity}"),
+        }
     });
     header(&quotas.collect::<Vec<_>>().join(", "))
 }

@@ -34,7 +34,8 @@ pub use crate::backend::throttle::{Algorithm, Attempt, Decision, MAX_PERIOD, Quo
 /// that are known only when the program runs.
 ///
 /// Every call is one atomic step of the store, by the store's own clock: of any number of concurrent calls as many are allowed as
-/// there is room for. What was used up is forgotten when it doesn't matter any more.
+/// there is room for. What was used up is forgotten when it doesn't matter any more. Throttles of one prefix that have other
+/// quotas count by themselves, as each quota of another algorithm or period does.
 ///
 /// # Examples
 ///
@@ -119,7 +120,21 @@ impl Throttle {
         B: Backend + ?Sized,
         K: KeySegment + Sync + ?Sized,
     {
-        let attempt = Attempt::new(&self.quotas).cost(cost);
+        let attempt = Attempt::new(&self.quotas).with_cost(cost);
+        backend.throttle(&self.key(of), attempt).await
+    }
+
+    /// Says whether `cost` of each quota would be used up now, and uses up nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_n`](Self::check_n).
+    pub async fn peek_n<B, K>(&self, backend: &B, of: &K, cost: u32) -> BackendResult<Decision>
+    where
+        B: Backend + ?Sized,
+        K: KeySegment + Sync + ?Sized,
+    {
+        let attempt = Attempt::new(&self.quotas).with_cost(cost).peeking();
         backend.throttle(&self.key(of), attempt).await
     }
 
@@ -133,8 +148,7 @@ impl Throttle {
         B: Backend + ?Sized,
         K: KeySegment + Sync + ?Sized,
     {
-        let attempt = Attempt::new(&self.quotas).peek();
-        backend.throttle(&self.key(of), attempt).await
+        self.peek_n(backend, of, 1).await
     }
 
     /// Forgets what was used up for `of`, and says whether there was anything.
@@ -162,7 +176,7 @@ impl Throttle {
     }
 }
 
-/// What becomes of a call while the store can't be asked; it is for the caller to choose.
+/// What becomes of a call while the store can't decide; it is for the caller to choose.
 ///
 /// # Examples
 ///
@@ -170,9 +184,13 @@ impl Throttle {
 /// use reinhardt_backends::throttle::WhenDown;
 /// use reinhardt_backends::{BackendError, ErrorKind};
 ///
-/// let down = || Err(BackendError::new(ErrorKind::Unavailable, "connection refused"));
-/// assert!(WhenDown::Allow.allows(down()).unwrap());
-/// assert!(!WhenDown::Refuse.allows(down()).unwrap());
+/// let down = Err(BackendError::new(ErrorKind::Unavailable, "connection refused"));
+/// assert!(WhenDown::Allow.allows(&down));
+/// assert!(!WhenDown::Refuse.allows(&down));
+///
+/// // A mistake is no outage.
+/// let mistake = Err(BackendError::new(ErrorKind::WrongType, "not a throttle"));
+/// assert!(!WhenDown::Allow.allows(&mistake));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenDown {
@@ -183,17 +201,23 @@ pub enum WhenDown {
 }
 
 impl WhenDown {
-    /// Says whether a call passes: as was decided, or as this says where the store couldn't be asked.
+    /// Says whether a call passes: as was decided, or as this says where the store couldn't decide because it can't be reached
+    /// (`Unavailable`, `Timeout`) or is full (`Full`). Any other error is a mistake, and refuses.
     ///
-    /// # Errors
-    ///
-    /// What the decision failed with, unless it [is transient](BackendError::is_transient): a wrong key or a missing permission
-    /// is a mistake and not an outage.
-    pub fn allows(self, decided: BackendResult<Decision>) -> BackendResult<bool> {
+    /// What was decided stays with the caller, who answers a refusal with its `retry_after` and an error with what it is.
+    #[must_use]
+    pub fn allows(self, decided: &BackendResult<Decision>) -> bool {
         match decided {
-            Ok(decision) => Ok(decision.allowed),
-            Err(error) if error.is_transient() => Ok(self == Self::Allow),
-            Err(error) => Err(error),
+            Ok(decision) => decision.allowed,
+            Err(error) => is_undecided(error) && self == Self::Allow,
         }
     }
+}
+
+/// Says whether a store was in no state to decide.
+fn is_undecided(error: &BackendError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Full
+    )
 }

@@ -52,9 +52,9 @@ impl Moment {
         Duration::new(ticks / TICKS_PER_SECOND, nanos)
     }
 
-    /// Returns the whole microseconds since long before the start of any clock.
+    /// Returns the whole microseconds since 35 years before the start of the clock: numbers of the size of a server's time.
     pub(super) fn micros(self) -> u64 {
-        self.0 / TICKS_PER_MICRO
+        (self.0 / TICKS_PER_MICRO).saturating_sub(START / TICKS_PER_MICRO - (1 << 50))
     }
 
     pub(super) fn to_bits(self) -> u64 {

@@ -171,7 +171,7 @@ pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> BackendResult<Decision
         .into_iter()
         .map(number)
         .collect::<BackendResult<_>>()?;
-    let [allowed, quota, remaining, wait, reset] = numbers[..] else {
+    let [allowed, quota, remaining, wait, reset, more] = numbers[..] else {
         return unexpected(Reply::Nil);
     };
     let quota = quota as usize;
@@ -184,6 +184,7 @@ pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> BackendResult<Decision
         limit: limit.into(),
         remaining,
         retry_after: (allowed != 1).then(|| Duration::from_micros(wait)),
+        next_after: Duration::from_micros(more),
         reset_after: Duration::from_micros(reset),
     })
 }

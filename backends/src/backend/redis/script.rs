@@ -177,8 +177,8 @@ return 1",
 });
 
 /// Key; cost, 1 for a peek or 0, and for each quota its head, capacity, and interval as a fraction. Answers whether the attempt
-/// was allowed, the position of the quota to tell of, what remains of it, and the microseconds until the attempt fits and until
-/// nothing is used up.
+/// was allowed, the position of the quota to tell of, what remains of it, and the microseconds until the attempt fits, until
+/// nothing is used up, and until more remains.
 pub(super) static THROTTLE: LazyLock<Source> =
     LazyLock::new(|| Source::new(include_str!("throttle.lua")));
 

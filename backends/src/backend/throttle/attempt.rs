@@ -32,14 +32,14 @@ impl<'a> Attempt<'a> {
 
     /// Asks for another cost; zero always fits and uses nothing up.
     #[must_use]
-    pub fn cost(mut self, cost: u32) -> Self {
+    pub fn with_cost(mut self, cost: u32) -> Self {
         self.cost = cost;
         self
     }
 
     /// Asks without using anything up.
     #[must_use]
-    pub fn peek(mut self) -> Self {
+    pub fn peeking(mut self) -> Self {
         self.peek = true;
         self
     }
@@ -100,12 +100,14 @@ pub struct Decision {
     pub allowed: bool,
     /// The position of the quota whose numbers these are.
     pub quota: usize,
-    /// The quota's capacity: how many pass at once where nothing was used up.
+    /// How many pass at once where nothing was used up: the quota's [capacity](Quota::capacity), which for GCRA is the burst.
     pub limit: u64,
     /// How many more of cost one would pass now.
     pub remaining: u64,
     /// How long to wait until the same attempt can pass, if nobody else comes first; `None` if it was allowed.
     pub retry_after: Option<Duration>,
+    /// How long it takes until `remaining` grows; zero if nothing is used up.
+    pub next_after: Duration,
     /// How long it takes until nothing is used up any more.
     pub reset_after: Duration,
 }

@@ -2,23 +2,23 @@
 
 use super::attempt::{Attempt, Decision};
 use super::standing::{Outcome, decide, end};
+use crate::backend::retry::{MAX_TRIES, back_off};
 use crate::backend::{Backend, Condition, Expiry, Life, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-
-/// How often others may be faster before a call gives up.
-const TRIES: usize = 1000;
 
 /// Decides by what is stored and writes what is spent, if that hasn't changed meanwhile.
 ///
 /// The entry is its own clock: it holds when it ends, and the store says how long that is from now. What passes between
-/// the look and the write is not seen, so that the clock falls behind by as much: it errs on the side of refusing.
+/// a look and its write is not seen, so that the clock falls behind by as much at each call that is allowed: it errs on the
+/// side of refusing.
 pub(crate) async fn throttle<B: Backend + ?Sized>(
     backend: &B,
     key: &str,
     attempt: Attempt<'_>,
 ) -> BackendResult<Decision> {
     attempt.check()?;
-    for _ in 0..TRIES {
+    for lost in 0..MAX_TRIES {
+        back_off(lost).await;
         let stored = backend.read(key).await?;
         let now = match &stored {
             Some((stored, expiry)) => {

@@ -1,13 +1,23 @@
 //! What was used up of quotas, how it comes back, and the text that it is stored as.
 //!
-//! The one place where an attempt is decided; the script of the Redis backend (`throttle.lua`) repeats it word for word, in
+//! The one place where an attempt is decided; the script of the Redis backend (`throttle.lua`) repeats it step for step, in
 //! the same whole numbers, and a property test holds the two against each other.
 //!
-//! Time is in microseconds of any clock that goes forward. A clock that was set back never makes anyone wait for longer than a
-//! quota that was just used up does.
+//! Time is in microseconds of any clock that goes forward. After a clock was set back nobody waits for longer than right after
+//! using everything up: what was stored by the clock as it was is clamped to that, and written again even if the attempt is
+//! refused, or it would be clamped anew at each look.
+//!
+//! What is stored is a byte that CBOR reserves, the time at which the entry ends, and a part for each quota:
+//!
+//! ```text
+//! \xFD 1790000120000000 g60000:1790000012000000:0 s1000:1790000000123:3:2
+//! ```
+//!
+//! (without the first space). A part begins with the quota's algorithm and its period in milliseconds, and belongs to whoever
+//! has such a quota. Others are carried along while they matter: during a deploy that changes a period both programs
+//! keep to their own.
 
 use std::cmp::Reverse;
-use std::str::Split;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -18,8 +28,14 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Begins what a throttle stores, so that no value and no counter is taken for it: CBOR reserves this byte.
 const MARK: u8 = 0xFD;
-/// No clock comes this far, and what is reckoned from here fits.
-const END_OF_TIME: u64 = 1 << 61;
+/// A script counts in doubles, which are exact below.
+const EXACT: u64 = 1 << 53;
+/// The digits of such numbers.
+const MOST_DIGITS: usize = 16;
+/// How many parts are stored at most: those of a throttle and as many of others.
+const MOST_PARTS: usize = 2 * MOST_QUOTAS;
+/// The longest that anything matters, in microseconds: twice the longest period.
+const LONGEST: u64 = 631_152_000_000_000;
 
 /// What an attempt leads to.
 pub(crate) struct Outcome {
@@ -44,11 +60,13 @@ pub(crate) fn decide(
     stored: Option<&[u8]>,
     now: u64,
 ) -> BackendResult<Outcome> {
-    let mut parts = stored.map(parse).transpose()?.map(|stored| stored.parts);
-    let mut part = || parts.as_mut().and_then(Iterator::next).unwrap_or_default();
+    let mut parts = match stored {
+        Some(stored) => parse(stored)?.1,
+        None => ArrayVec::new(),
+    };
     let quotas = attempt.quotas.iter();
     let mut standings: ArrayVec<_, MOST_QUOTAS> = quotas
-        .map(|quota| Standing::read(quota, part(), now))
+        .map(|quota| Standing::read(quota, &mut parts, now))
         .collect();
     let cost = u64::from(attempt.cost);
     let waits = standings.iter().map(|standing| standing.wait(cost, now));
@@ -71,27 +89,37 @@ pub(crate) fn decide(
         .max_by_key(strictest)
         .unwrap_or(0);
     let standing = &standings[quota];
+    let (remaining, capacity) = (standing.remaining(), standing.capacity());
+    let more = match remaining < capacity {
+        true => standing.wait(remaining + 1, now),
+        false => 0,
+    };
     let decision = Decision {
         allowed,
         quota,
-        limit: u64::from(standing.quota.capacity()),
-        remaining: standing.remaining(),
+        limit: capacity,
+        remaining,
         retry_after: (!allowed).then(|| Duration::from_micros(waits[quota])),
+        next_after: Duration::from_micros(more),
         reset_after: Duration::from_micros(standing.reset(now)),
     };
-    let spent = spends.then(|| Spent::of(&standings, now));
+    let is_clamped = standings.iter().any(|standing| standing.is_clamped);
+    let writes = spends || (is_clamped && !attempt.peek);
+    let spent = writes.then(|| Spent::of(&standings, &parts, now));
     Ok(Outcome { decision, spent })
 }
 
 /// Returns the end that stored bytes name, on the clock that they were written by.
 pub(crate) fn end(stored: &[u8]) -> BackendResult<u64> {
-    parse(stored).map(|stored| stored.end)
+    parse(stored).map(|(end, _)| end)
 }
 
 /// What was used up of one quota.
 struct Standing<'a> {
     quota: &'a Quota,
     used: Used,
+    /// Whether what is stored tells of a later time than can be.
+    is_clamped: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -110,30 +138,37 @@ enum Used {
 }
 
 impl<'a> Standing<'a> {
-    /// Reads what was stored for a quota, if it was for one with this algorithm and period, and moves it on to `now`.
-    fn read(quota: &'a Quota, part: &str, now: u64) -> Self {
-        let mut fields = part.split(':');
-        let is_same = fields.next().is_some_and(|head| quota.is_headed(head));
-        let mut next = || match is_same {
-            true => fields
-                .next()
-                .and_then(|field| field.parse().ok())
-                .unwrap_or(0),
-            false => 0,
+    /// Takes the part of a quota, if there is one, and moves it on to `now`.
+    fn read(quota: &'a Quota, parts: &mut [Part<'_>], now: u64) -> Self {
+        let head = (quota.letter(), quota.millis());
+        let part = parts
+            .iter_mut()
+            .find(|part| part.head == head && !part.is_taken);
+        let numbers = part.map_or([0; 3], |part| {
+            part.is_taken = true;
+            part.numbers
+        });
+        let (used, is_clamped) = match quota.algorithm() {
+            Algorithm::Gcra => gcra(quota, numbers, now),
+            Algorithm::FixedWindow => window(quota, numbers, now),
+            Algorithm::SlidingWindow => buckets(quota, numbers, now / 1000),
         };
-        let [first, second, third] = [next(), next(), next()];
-        let used = match quota.algorithm() {
-            Algorithm::Gcra => gcra(quota, first, second, now),
-            Algorithm::FixedWindow => window(quota, first, second, now),
-            Algorithm::SlidingWindow => buckets(quota, first, second, third, now / 1000),
-        };
-        Self { quota, used }
+        Self {
+            quota,
+            used,
+            is_clamped,
+        }
+    }
+
+    fn capacity(&self) -> u64 {
+        self.quota.capacity().into()
     }
 
     /// Returns how long it takes until `cost`, which is not over the capacity, fits; nothing if it fits now.
     fn wait(&self, cost: u64, now: u64) -> u64 {
-        let capacity = u64::from(self.quota.capacity());
+        let capacity = self.capacity();
         match self.used {
+            _ if cost == 0 => 0,
             Used::Debt { debt, time, units } => {
                 let room = (capacity - cost) * time;
                 debt.saturating_sub(room).div_ceil(units)
@@ -172,10 +207,10 @@ impl<'a> Standing<'a> {
 
     /// Returns how many calls of cost one would fit now.
     fn remaining(&self) -> u64 {
-        let capacity = u64::from(self.quota.capacity());
+        let capacity = self.capacity();
         match self.used {
             Used::Debt { debt, time, .. } => (capacity * time).saturating_sub(debt) / time,
-            Used::Window { count, .. } => capacity.saturating_sub(count),
+            Used::Window { count, .. } => capacity - count,
             Used::Buckets {
                 current,
                 previous,
@@ -239,7 +274,7 @@ pub(super) fn write_number(number: u64, out: &mut Vec<u8>) {
 }
 
 /// The debt that lasts until the theoretical arrival time: `whole` microseconds and `part` units.
-fn gcra(quota: &Quota, whole: u64, part: u64, now: u64) -> Used {
+fn gcra(quota: &Quota, [whole, part, _]: [u64; 3], now: u64) -> (Used, bool) {
     let (time, units) = quota.interval();
     let most = u64::from(quota.capacity()) * time;
     let debt = match whole.checked_sub(now) {
@@ -248,55 +283,69 @@ fn gcra(quota: &Quota, whole: u64, part: u64, now: u64) -> Used {
             .saturating_add(part.min(units - 1)),
         None => 0,
     };
-    Used::Debt {
+    let used = Used::Debt {
         debt: debt.min(most),
         time,
         units,
-    }
+    };
+    (used, debt > most)
 }
 
-fn window(quota: &Quota, end: u64, count: u64, now: u64) -> Used {
+fn window(quota: &Quota, [end, count, _]: [u64; 3], now: u64) -> (Used, bool) {
     let latest = now + quota.millis() * 1000;
-    if end <= now {
-        return Used::Window {
-            count: 0,
-            end: latest,
-        };
-    }
-    Used::Window {
-        count: count.min(u32::MAX.into()),
+    let (count, end) = match end <= now {
+        true => (0, latest),
+        false => (count.min(quota.capacity().into()), end),
+    };
+    let used = Used::Window {
+        count,
         end: end.min(latest),
-    }
+    };
+    (used, end > latest)
 }
 
-fn buckets(quota: &Quota, start: u64, current: u64, previous: u64, now: u64) -> Used {
+fn buckets(quota: &Quota, [start, current, previous]: [u64; 3], now: u64) -> (Used, bool) {
     let period = quota.millis();
     let most = u64::from(quota.limit());
     let (current, previous) = (current.min(most), previous.min(most));
+    let is_ahead = start > now;
     let (start, current, previous) = match now.saturating_sub(start) / period {
-        // A bucket that begins later than now began when the clock was ahead.
         0 => (start.min(now), current, previous),
         1 => (start + period, 0, current),
         _ => (now, 0, 0),
     };
     let start = if current + previous == 0 { now } else { start };
-    Used::Buckets {
+    let used = Used::Buckets {
         current,
         previous,
         start,
         now,
-    }
+    };
+    (used, is_ahead)
 }
 
 impl Spent {
-    fn of(standings: &[Standing<'_>], now: u64) -> Self {
-        let longest = standings.iter().map(|standing| standing.reset(now)).max();
+    fn of(standings: &[Standing<'_>], parts: &[Part<'_>], now: u64) -> Self {
+        let others = parts
+            .iter()
+            .filter(|part| !part.is_taken && part.end() > now);
+        let others = others.take(MOST_PARTS - standings.len());
+        let ends = others.clone().map(|part| (part.end() - now).min(LONGEST));
+        let longest = standings
+            .iter()
+            .map(|standing| standing.reset(now))
+            .chain(ends)
+            .max();
         let life = longest.unwrap_or(0).div_ceil(1000).max(1);
         let mut bytes = Vec::with_capacity(64 * standings.len() + 64);
         bytes.push(MARK);
         write_number(now + life * 1000, &mut bytes);
         for standing in standings {
             standing.write(&mut bytes, now);
+        }
+        for part in others {
+            bytes.push(b' ');
+            bytes.extend_from_slice(part.text);
         }
         Self {
             bytes,
@@ -305,22 +354,83 @@ impl Spent {
     }
 }
 
-/// Stored bytes, taken apart.
-struct Parsed<'a> {
-    end: u64,
-    parts: Split<'a, char>,
+/// What is stored of one quota.
+struct Part<'a> {
+    text: &'a [u8],
+    /// The algorithm and the period in milliseconds.
+    head: (u8, u64),
+    numbers: [u64; 3],
+    /// Whether a quota of this throttle has it.
+    is_taken: bool,
 }
 
-fn parse(stored: &[u8]) -> BackendResult<Parsed<'_>> {
-    let text = stored.strip_prefix(&[MARK]);
-    let text = text.and_then(|text| str::from_utf8(text).ok());
-    let mut parts = text.unwrap_or_default().split(' ');
-    let end = parts.next().and_then(|end| end.parse().ok());
-    match end.filter(|end| *end < END_OF_TIME) {
-        Some(end) => Ok(Parsed { end, parts }),
-        None => Err(BackendError::new(
-            ErrorKind::WrongType,
-            "the stored value is not that of a throttle",
-        )),
+impl Part<'_> {
+    /// Returns when it doesn't matter any more.
+    fn end(&self) -> u64 {
+        let [first, ..] = self.numbers;
+        match self.head {
+            (b'g', _) => first + 1,
+            (b'f', _) => first,
+            (_, period) => (first + 2 * period) * 1000,
+        }
     }
+}
+
+type Parts<'a> = ArrayVec<Part<'a>, MOST_PARTS>;
+
+/// Reads the end and the parts.
+fn parse(stored: &[u8]) -> BackendResult<(u64, Parts<'_>)> {
+    let mut pieces = stored.split(|byte| *byte == b' ');
+    let end = pieces
+        .next()
+        .and_then(|first| number(first.strip_prefix(&[MARK])?));
+    let mut parts = ArrayVec::new();
+    for text in pieces {
+        let part = part(text).filter(|_| !parts.is_full());
+        parts.push(part.ok_or_else(foreign)?);
+    }
+    Ok((end.ok_or_else(foreign)?, parts))
+}
+
+fn part(text: &[u8]) -> Option<Part<'_>> {
+    let mut fields = text.split(|byte| *byte == b':');
+    let (letter, period) = fields.next()?.split_first()?;
+    // A number is written in one way, so that the script can compare the text.
+    let period = number(period).filter(|_| period[0] != b'0')?;
+    let mut numbers = [0; 3];
+    let count = match letter {
+        b'g' | b'f' => 2,
+        b's' => 3,
+        _ => return None,
+    };
+    for place in &mut numbers[..count] {
+        *place = number(fields.next()?)?;
+    }
+    fields.next().is_none().then_some(Part {
+        text,
+        head: (*letter, period),
+        numbers,
+        is_taken: false,
+    })
+}
+
+/// Reads a number that a script can count with.
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > MOST_DIGITS {
+        return None;
+    }
+    let digit = |number: u64, byte: &u8| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u64::from(byte - b'0'))
+    };
+    let number = text.iter().try_fold(0, digit)?;
+    (number < EXACT).then_some(number)
+}
+
+#[cold]
+fn foreign() -> BackendError {
+    BackendError::new(
+        ErrorKind::WrongType,
+        "the stored value is not that of a throttle",
+    )
 }

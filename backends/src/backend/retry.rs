@@ -1,0 +1,19 @@
+//! How a step is tried again that others were faster with.
+
+use std::time::Duration;
+
+use futures_timer::Delay;
+
+/// How often others may be faster before a call gives up.
+pub(crate) const MAX_TRIES: u32 = 128;
+
+/// Waits for a random time below 0.25 ms doubled with every lost race, 16 ms at most ("full jitter").
+///
+/// Not on tokio's clock, which a test with paused time would see jump.
+pub(crate) async fn back_off(lost: u32) {
+    if lost == 0 {
+        return;
+    }
+    let most = Duration::from_micros(250) * (1 << lost.min(6));
+    Delay::new(most.mul_f64(fastrand::f64())).await;
+}
