@@ -579,6 +579,19 @@ fn of_throttles(scope: &Scope<'_>, limits: &Limits) -> Vec<Accessor> {
             CHECK,
             format!("Says whether {throttle} ({quota}) has room for one, and uses nothing up."),
         ),
+        Accessor {
+            parameters: quote!(cost: ::core::primitive::u32),
+            passed: quote!(cost),
+            ..Accessor::new(
+                "peek_n",
+                "peek_n",
+                decision(),
+                CHECK_N,
+                format!(
+                    "Says whether {throttle} ({quota}) has room for `cost`, and uses nothing up."
+                ),
+            )
+        },
         Accessor::new(
             "reset",
             "delete",

@@ -129,7 +129,9 @@ async fn a_throttle_is_peeked_at_and_reset() {
     on_both(|backend| async move {
         let login = LoginAttempts { client: CLIENT };
         assert_eq!(login.peek(&backend).await.unwrap().remaining, 10);
+        assert!(login.peek_n(&backend, 10).await.unwrap().allowed);
         assert_eq!(login.check_n(&backend, 9).await.unwrap().remaining, 1);
+        assert!(!login.peek_n(&backend, 2).await.unwrap().allowed);
         assert_eq!(login.peek(&backend).await.unwrap().remaining, 1);
         let error = login.check_n(&backend, 11).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);

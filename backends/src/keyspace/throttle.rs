@@ -50,10 +50,26 @@ where
     K: Throttled,
     B: Backend + ?Sized,
 {
+    peek_n::<K, B>(backend, key, 1)
+}
+
+/// Says whether `cost` of each quota would be used up now, and uses up nothing.
+///
+/// # Errors
+///
+/// `TooLarge` for a cost over the capacity of a quota.
+pub fn peek_n<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+    cost: u32,
+) -> impl Future<Output = BackendResult<Decision>> + Send + use<'b, K, B>
+where
+    K: Throttled,
+    B: Backend + ?Sized,
+{
     async move {
-        backend
-            .throttle(&key, Attempt::new(K::QUOTAS).peeking())
-            .await
+        let attempt = Attempt::new(K::QUOTAS).with_cost(cost).peeking();
+        backend.throttle(&key, attempt).await
     }
 }
 
