@@ -194,7 +194,7 @@ const RAW: &str = "redis-rs, the same script";
 async fn raw_check(mut connection: MultiplexedConnection, script: &Script, client: usize) {
     let mut call = script.key(format!("raw:{client}"));
     call.arg(1).arg(0).arg("g1000").arg(1_000_000).arg(1).arg(1);
-    let answer: (i64, i64, i64, i64, i64) =
+    let answer: (i64, i64, i64, i64, i64, i64) =
         call.invoke_async(&mut connection).await.expect("an answer");
     assert_eq!(answer.0, 1);
 }
