@@ -129,7 +129,8 @@ fn a_random_source_that_repeats_itself_is_an_error() {
     let probe = Probe::default();
     probe.take_next(u32::MAX);
     let error = block_on(sessions(&probe).create("ann", ann())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::Other);
+    assert!(!error.is_transient());
     assert_eq!(probe.names(), ["write"; 8]);
 }
 

@@ -33,6 +33,8 @@ pub struct SessionId {
     end: u64,
 }
 
+/// So many fresh ids are tried; that even one is taken means that the random source is broken.
+pub(super) const FRESH_IDS: u32 = 8;
 /// The random bytes, 144 bits.
 const SECRET: usize = 18;
 /// The secret and the end, in bytes; a multiple of three, so that the owner's text begins where theirs ends.
@@ -148,6 +150,14 @@ pub(super) fn owner_prefix(keyspace: &KeyspaceInfo, owner: &str) -> String {
     });
     // With the separator, or `1` would be the beginning of `12`.
     format!("{key}:")
+}
+
+#[cold]
+pub(super) fn all_taken() -> BackendError {
+    BackendError::new(
+        ErrorKind::Other,
+        format!("{FRESH_IDS} fresh ids of sessions were taken: the random source is broken"),
+    )
 }
 
 #[cold]

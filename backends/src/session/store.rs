@@ -11,11 +11,11 @@ use serde::de::DeserializeOwned;
 use super::builder::SessionStoreBuilder;
 use super::clock::{Clock, millis};
 use super::error::SessionError;
-use super::id::{SessionId, owner_prefix, owner_text};
+use super::id::{FRESH_IDS, SessionId, all_taken, owner_prefix, owner_text};
 use super::loaded::{Session, decode, encode};
 use crate::backend::{Backend, Condition, Life, NewEntry, Write, direct};
 use crate::codec::{Cbor, Codec};
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::BackendResult;
 use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
 
 /// Keeps sessions with data of type `T` in any backend, each for a user or for nobody yet.
@@ -80,9 +80,6 @@ pub struct SessionStore<T, B = Arc<dyn Backend>, C = Cbor> {
     pub(super) types: PhantomData<fn() -> (T, C)>,
 }
 
-/// So many fresh ids are tried; that even one is taken means that the random source is broken.
-const FRESH_IDS: u32 = 8;
-
 impl<T, B> SessionStore<T, B> {
     /// Makes a store with the default settings of the [builder](Self::builder).
     ///
@@ -116,7 +113,7 @@ where
     /// # Errors
     ///
     /// `InvalidKey` for an owner whose text is empty or over 256 bytes, `Encode`, and what the backend fails with; `Other` if
-    /// the system gives no random bytes, `Conflict` if it gives only ids that are taken.
+    /// the system gives no random bytes, or only ids that are taken.
     pub async fn create<O>(&self, owner: &O, data: T) -> BackendResult<Session<T>>
     where
         O: KeySegment + ?Sized,
@@ -384,14 +381,6 @@ where
     async fn remove_ended(&self, key: &str) -> BackendResult<()> {
         self.backend.delete(key).await.map(drop)
     }
-}
-
-#[cold]
-fn all_taken() -> BackendError {
-    BackendError::new(
-        ErrorKind::Conflict,
-        format!("{FRESH_IDS} fresh ids of sessions were taken: the random source is broken"),
-    )
 }
 
 impl<T, B: Clone, C> Clone for SessionStore<T, B, C> {
