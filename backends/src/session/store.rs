@@ -133,8 +133,7 @@ where
 
     /// Returns the live session of the id that a client sent, and starts its idle life over, in one round trip.
     ///
-    /// Text that is no id is no session, and the backend isn't asked. A session past its absolute end is none either, and
-    /// what is left of it is removed.
+    /// Text that is no id is no session, an id past its absolute end is none either, and the backend isn't asked.
     ///
     /// # Errors
     ///
@@ -144,7 +143,7 @@ where
             return Ok(None);
         };
         let Some(life) = self.life(&id) else {
-            return self.remove_ended(&key).await.map(|()| None);
+            return Ok(None);
         };
         match direct::renew_stored(&self.backend, &key, life).await? {
             Some(stored) => decode::<C, T>(id, stored).map(Some),
@@ -165,7 +164,6 @@ where
     pub async fn save(&self, session: &mut Session<T>) -> Result<(), SessionError> {
         let key = session.id.key(&self.keyspace);
         let Some(life) = self.life(&session.id) else {
-            self.remove_ended(&key).await?;
             return Err(SessionError::Gone);
         };
         if self.swap(&key, session, life).await? {
@@ -199,7 +197,6 @@ where
         for lost in 0..MAX_TRIES {
             back_off(lost).await;
             let Some(life) = self.life(&id) else {
-                self.remove_ended(&key).await?;
                 return Ok(None);
             };
             let Some(stored) = direct::get_stored(&self.backend, &key).await? else {
@@ -221,7 +218,7 @@ where
         };
         match self.life(&id) {
             Some(life) => self.backend.expire(&key, Life::In(life)).await,
-            None => self.remove_ended(&key).await.map(|()| false),
+            None => Ok(false),
         }
     }
 
@@ -314,7 +311,6 @@ where
         let bytes = encode::<C, T>(version, &session.data)?;
         for _ in 0..FRESH_IDS {
             let Some(life) = self.life(&session.id) else {
-                self.remove_ended(&from).await?;
                 return Err(SessionError::Gone);
             };
             let id = SessionId::fresh(owner, session.id.end())?;
@@ -369,17 +365,15 @@ where
     }
 
     /// Returns how long a session may live now: its idle life, or what is left until its end; `None` if that is past.
+    ///
+    /// What is past its end is left to its TTL and not removed: the end may be a client's invention, or this clock be ahead of
+    /// those by which the session is alive.
     fn life(&self, id: &SessionId) -> Option<Duration> {
         let left = id
             .end()
             .checked_sub(self.clock.now())
             .filter(|&ms| ms > 0)?;
         Some(self.idle.min(Duration::from_millis(left)))
-    }
-
-    /// Removes what is left of a session past its end. Nothing fresh can be there: the end is a part of the key.
-    async fn remove_ended(&self, key: &str) -> BackendResult<()> {
-        self.backend.delete(key).await.map(drop)
     }
 }
 
