@@ -15,6 +15,7 @@ on_both_backends! {
     of_two_logins_with_one_session_one_wins
     a_login_over_a_save_by_somebody_else_is_a_conflict
     a_session_can_be_saved_after_its_id_was_cycled
+    a_session_of_one_owner_is_not_given_to_another
 }
 
 async fn after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner(
@@ -91,6 +92,22 @@ async fn a_session_can_be_saved_after_its_id_was_cycled(backend: Arc<dyn Backend
     sessions.save(&mut session).await.unwrap();
     let loaded = sessions.load(session.id()).await.unwrap().unwrap();
     assert_eq!((loaded.visits, loaded.version()), (2, 3));
+}
+
+async fn a_session_of_one_owner_is_not_given_to_another(backend: Arc<dyn Backend>) {
+    let sessions = sessions(backend.clone());
+    let mut session = sessions.create("ann", ann()).await.unwrap();
+    let id = session.id().clone();
+    let cycled = sessions.cycle(&mut session, "bob").await;
+    assert!(
+        matches!(cycled, Err(SessionError::OtherOwner)),
+        "{cycled:?}"
+    );
+    assert_eq!((session.id(), session.version()), (&id, 1));
+    assert!(sessions.load(&id).await.unwrap().is_some());
+    assert_eq!(keys(&backend).await.len(), 1);
+    sessions.cycle(&mut session, "ann").await.unwrap();
+    assert_eq!((session.owner(), session.version()), (Some("ann"), 2));
 }
 
 #[tokio::test]

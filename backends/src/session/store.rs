@@ -222,28 +222,34 @@ where
         }
     }
 
-    /// Gives a session a fresh id and an owner, with its data as they are in `session`, in one step: for every login.
+    /// Gives a session a fresh id and an owner, with its data as they are in `session`: for every login.
     ///
     /// Who can plant a cookie in somebody's browser knows the id of the session that this person logs in with ("session
     /// fixation"). So the old id must be worthless after the login, and the new one known to nobody. Send the new cookie.
     /// The absolute end stays where it was.
     ///
     /// On a backend that moves entries in one step, as memory and a single Redis server do, there is either the old session or
-    /// the new one at any time, and never both or neither.
+    /// the new one at any time, and never both or neither. On others both may be alive until the call has returned `Ok`.
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save) and [`create`](Self::create); the session then has its old id.
+    /// `OtherOwner` if the session belongs to somebody else already, with data of theirs: another user's login is
+    /// [`delete`](Self::delete) and [`create`](Self::create). Otherwise as [`save`](Self::save) and `create`. The session then
+    /// has its old id.
     ///
     /// # Cancel safety
     ///
-    /// A dropped future, or an error whose outcome is unknown, may have moved the session to an id that nobody knows: it ends
-    /// with its idle life.
+    /// A dropped future, or an error whose [outcome is unknown](SessionError::outcome_unknown), may have moved the session to an id
+    /// that nobody knows: it ends with its idle life. Where a move isn't one step the old id may be alive as well: delete it
+    /// before answering.
     pub async fn cycle<O>(&self, session: &mut Session<T>, owner: &O) -> Result<(), SessionError>
     where
         O: KeySegment + ?Sized,
     {
         let owner = owner_text(&self.keyspace, owner)?;
+        if session.owner().is_some_and(|other| other != owner) {
+            return Err(SessionError::OtherOwner);
+        }
         self.move_to(&owner, session).await
     }
 
