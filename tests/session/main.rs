@@ -6,6 +6,7 @@ mod life;
 mod owners;
 mod probe;
 mod saving;
+mod secrets;
 mod settings;
 mod tower;
 mod trips;

@@ -13,6 +13,7 @@ use http::{Request, Response, StatusCode};
 use reinhardt_backends::session::TowerSessions;
 use reinhardt_backends::{Backend, ErrorKind, Expiry as Left, MAX_TTL, MemoryBackend};
 use reinhardt_backends_tests::Server;
+use serde::Serialize;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::Barrier;
@@ -168,12 +169,23 @@ async fn begun(app: &Service) -> String {
     answer.cookie.expect("a session was begun")
 }
 
-async fn records(backend: &Arc<dyn Backend>) -> usize {
+async fn keys(backend: &Arc<dyn Backend>) -> Vec<String> {
     let keys = backend.scan("tower-sessions:").try_collect::<Vec<_>>();
     let mut keys = keys.await.unwrap();
     keys.sort();
     keys.dedup();
-    keys.len()
+    keys
+}
+
+async fn records(backend: &Arc<dyn Backend>) -> usize {
+    keys(backend).await.len()
+}
+
+/// Returns the key of the only record there is.
+async fn only_key(backend: &Arc<dyn Backend>) -> String {
+    let mut keys = keys(backend).await;
+    assert_eq!(keys.len(), 1);
+    keys.remove(0)
 }
 
 fn record(data: Value, expiry_date: OffsetDateTime) -> Record {
@@ -481,7 +493,7 @@ async fn the_expiry_date_is_kept_exactly_and_ends_the_entry(backend: Arc<dyn Bac
     assert_eq!(loaded.expiry_date, record.expiry_date);
     assert_eq!(loaded.expiry_date.nanosecond(), 123_456_789);
     assert_eq!(loaded.expiry_date.offset(), offset);
-    let key = format!("tower-sessions:{}", record.id);
+    let key = only_key(&backend).await;
     let left = async || match backend.ttl(&key).await.unwrap() {
         Some(Left::In(left)) => left,
         other => panic!("{other:?}"),
@@ -511,19 +523,29 @@ async fn a_record_that_has_expired_is_not_stored_and_is_removed(backend: Arc<dyn
     store.save(&now_old).await.unwrap();
     assert_eq!(records(&backend).await, 0);
     // A backend whose clock is behind still has it.
-    let key = format!("tower-sessions:{}", old.id);
-    backend.set(&key, &old, None).await.unwrap();
-    assert_eq!(store.load(&old.id).await.unwrap(), None);
+    #[derive(Serialize)]
+    struct Stored<'a> {
+        data: &'a HashMap<String, Value>,
+        expiry_date: OffsetDateTime,
+    }
+    let mut outdated = record(json!({}), in_an_hour());
+    store.create(&mut outdated).await.unwrap();
+    let key = only_key(&backend).await;
+    for (expiry_date, is_there) in [(outdated.expiry_date, true), (past, false)] {
+        let data = &outdated.data;
+        let stored = Stored { data, expiry_date };
+        backend.set(&key, &stored, None).await.unwrap();
+        assert_eq!(store.load(&outdated.id).await.unwrap().is_some(), is_there);
+    }
 }
 
 async fn what_is_no_record_is_a_decode_error(backend: Arc<dyn Backend>) {
     let store = TowerSessions::new(backend.clone());
-    let id = Id::default();
-    backend
-        .set(&format!("tower-sessions:{id}"), "secret", None)
-        .await
-        .unwrap();
-    let error = store.load(&id).await.unwrap_err();
+    let mut record = record(json!({}), in_an_hour());
+    store.create(&mut record).await.unwrap();
+    let key = only_key(&backend).await;
+    backend.set(&key, "secret", None).await.unwrap();
+    let error = store.load(&record.id).await.unwrap_err();
     assert!(matches!(error, Error::Decode(_)), "{error}");
     assert!(!format!("{error:?}").contains("secret"));
 }

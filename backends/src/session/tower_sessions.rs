@@ -4,13 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record};
 use tower_sessions_core::session_store::{Error, Result};
 
-use super::builder::keyspace;
 use super::clock;
 use super::id::{FRESH_IDS, all_taken};
+use super::keys::{Fingerprint, keyspace};
 use crate::backend::{Backend, Condition, Life, MAX_TTL, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -24,6 +25,7 @@ use crate::keyspace::{Key, KeyspaceInfo};
 ///   of another one saves nothing, and isn't told; its cookie names nothing.
 /// * `create` gives every record an id that nobody has seen, and stores it only where none is. So what a request inserts after
 ///   a `flush` is not found under the cookie that it came with, which may have been planted.
+/// * The backend holds a hash of the id and never the id: who reads it can't make a cookie of it.
 /// * What is stored reads back equal to the record, or it isn't stored and the error is `Encode`. The expiry date is kept to
 ///   the nanosecond, with its offset.
 /// * A record is gone at its expiry date without being swept (`ExpiredDeletion` isn't needed), and one that has expired is
@@ -93,7 +95,8 @@ impl<B> TowerSessions<B> {
 
     fn key(&self, id: &Id) -> Key {
         Key::build(&self.keyspace, |key| {
-            let _ = key.field(id.to_string().as_str());
+            let fingerprint = Fingerprint::of(&id.0.to_le_bytes());
+            let _ = key.write(|segment| fingerprint.write(segment));
         })
     }
 }
@@ -143,7 +146,7 @@ impl<B: Backend + 'static> SessionStore for TowerSessions<B> {
             .get_stored(&self.key(id))
             .await
             .map_err(into_store_error)?;
-        let record = stored.map(|stored| Cbor::decode::<Record>(stored.as_bytes()));
+        let record = stored.map(|stored| decode(*id, stored.as_bytes()));
         let record = record.transpose().map_err(into_store_error)?;
         // The backend's own clock may be behind.
         Ok(record.filter(|record| life(record).is_some()))
@@ -155,16 +158,36 @@ impl<B: Backend + 'static> SessionStore for TowerSessions<B> {
     }
 }
 
+/// What is stored of a record: all but the id, which would make a cookie.
+#[derive(Serialize, Deserialize)]
+struct Stored<D, E> {
+    data: D,
+    expiry_date: E,
+}
+
 /// Encodes a record that decodes to the same one.
 fn encode(record: &Record) -> Result<Vec<u8>> {
-    let bytes = Cbor::encode(record).map_err(into_store_error)?;
-    match Cbor::decode::<Record>(&bytes) {
+    let stored = Stored {
+        data: &record.data,
+        expiry_date: &record.expiry_date,
+    };
+    let bytes = Cbor::encode(&stored).map_err(into_store_error)?;
+    match decode(record.id, &bytes) {
         Ok(read) if read == *record => Ok(bytes),
         _ => Err(into_store_error(BackendError::new(
             ErrorKind::Encode,
             "the record would not read back as it is, it may be nested too deep",
         ))),
     }
+}
+
+fn decode(id: Id, bytes: &[u8]) -> BackendResult<Record> {
+    let Stored { data, expiry_date } = Cbor::decode(bytes)?;
+    Ok(Record {
+        id,
+        data,
+        expiry_date,
+    })
 }
 
 /// Returns what is left of a record's life, at most the longest TTL; `None` if it has expired.
