@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -30,6 +31,7 @@ use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
 ///   beyond that end.
 /// * A read, a touch, a save, an update without rivals and a deletion that find their session are one, one, one, two and one
 ///   round trips, and a change of the id is one.
+/// * The backend holds a hash of the secret in an id and never the secret: who reads it can't make a cookie of it.
 /// * Whatever a client sends as an id is a session of this store or nothing: never a panic, never a key of something else.
 ///
 /// # Not promised
@@ -79,6 +81,9 @@ pub struct SessionStore<T, B = Arc<dyn Backend>, C = Cbor> {
     pub(super) clock: Clock,
     pub(super) types: PhantomData<fn() -> (T, C)>,
 }
+
+/// So often "log out everywhere else" looks for sessions that came while it looked.
+const PASSES: u32 = 16;
 
 impl<T, B> SessionStore<T, B> {
     /// Makes a store with the default settings of the [builder](Self::builder).
@@ -274,7 +279,8 @@ where
     /// Deletes all sessions of `owner` and of nobody else ("log out everywhere"), and returns how many there were.
     ///
     /// It looks through the keys of the backend, which takes as long as there are many. A session that is created, or gets
-    /// another id, while it runs may stay: first change what logs in, then call this.
+    /// another id, while it runs may stay. So first change what a login needs and what requests are allowed by, then call this,
+    /// and again until it returns 0.
     ///
     /// # Errors
     ///
@@ -290,6 +296,43 @@ where
         let owner = owner_text(&self.keyspace, owner)?;
         let prefix = owner_prefix(&self.keyspace, &owner);
         self.backend.clear_prefix(&prefix).await
+    }
+
+    /// Deletes all sessions of the owner of `session` but this one ("log out everywhere else"), and returns how many there
+    /// were: after a change of the password, for instance.
+    ///
+    /// It looks through the keys as [`delete_all`](Self::delete_all) does, with the same limits. This session stays whatever
+    /// happens to it meanwhile, except that another id, which another request gave it, makes it one of the others.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` for a session before login: what visitors have in common is no owner.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have deleted a part.
+    pub async fn delete_others(&self, session: &Session<T>) -> BackendResult<u64> {
+        let owner = owner_text(&self.keyspace, session.id.owner_text())?;
+        let prefix = owner_prefix(&self.keyspace, &owner);
+        let this = session.id.key(&self.keyspace);
+        let mut deleted = 0;
+        for _ in 0..PASSES {
+            let found = self.delete_found(&prefix, &this).await;
+            let found = found.map_err(|error| error.after(deleted > 0))?;
+            deleted += found;
+            if found == 0 {
+                break;
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes what is under `prefix` now, but not the entry under `this`.
+    async fn delete_found(&self, prefix: &str, this: &str) -> BackendResult<u64> {
+        let keys: Vec<String> = self.backend.scan(prefix).try_collect().await?;
+        let others = keys.iter().map(String::as_str);
+        let others: Vec<&str> = others.filter(|&key| key != this).collect();
+        self.backend.delete_many(&others).await
     }
 
     async fn create_for(&self, owner: &str, data: T) -> BackendResult<Session<T>> {
