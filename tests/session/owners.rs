@@ -58,9 +58,9 @@ async fn logging_out_everywhere_takes_one_user_only(backend: Arc<dyn Backend>) {
 
 /// Keys that are almost those of the sessions of 1.
 const NEIGHBOURS: [&str; 5] = [
-    "sessions",
-    "sessions:1",
-    "sessions1:1:x",
+    "session-store",
+    "session-store:1",
+    "session-store1:1:x",
     "session:1:x",
     "1:1:1",
 ];
@@ -172,6 +172,6 @@ async fn logging_out_everywhere_else_leaves_a_session_that_others_save(backend: 
 async fn logging_out_everywhere_clears_below_the_owner_with_the_separator() {
     let probe = Probe::default();
     sessions(&probe).delete_all("1:*").await.unwrap();
-    let cleared = ("clear_prefix", "sessions:1%3A%2A:".to_string());
+    let cleared = ("clear_prefix", "session-store:1%3A%2A:".to_string());
     assert_eq!(probe.calls(), [cleared]);
 }

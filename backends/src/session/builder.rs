@@ -36,14 +36,14 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
     pub(super) fn new(backend: B) -> Self {
         Self {
             backend,
-            prefix: "sessions",
+            prefix: "session-store",
             idle: Duration::from_secs(30 * 60),
             absolute: Duration::from_secs(24 * 60 * 60),
             types: PhantomData,
         }
     }
 
-    /// Sets the first part of every key, `[a-z][a-z0-9_.-]*` and at most 64 bytes; `sessions` unless set.
+    /// Sets the first part of every key, `[a-z][a-z0-9_.-]*` and at most 64 bytes; `session-store` unless set.
     ///
     /// Two stores of different data on one backend need two prefixes, and typed keyspaces others again.
     #[must_use]

@@ -144,7 +144,7 @@ where
     ///
     /// `Decode` if what is stored isn't a `T`; it stays.
     pub async fn load(&self, id: &(impl AsRef<str> + ?Sized)) -> BackendResult<Option<Session<T>>> {
-        let Some((id, key)) = self.named(id.as_ref()) else {
+        let Some((id, key)) = self.parse(id.as_ref()) else {
             return Ok(None);
         };
         let Some(life) = self.life(&id) else {
@@ -196,7 +196,7 @@ where
         id: &(impl AsRef<str> + ?Sized),
         mut change: impl FnMut(&mut T),
     ) -> Result<Option<Session<T>>, SessionError> {
-        let Some((id, key)) = self.named(id.as_ref()) else {
+        let Some((id, key)) = self.parse(id.as_ref()) else {
             return Ok(None);
         };
         for lost in 0..MAX_TRIES {
@@ -218,7 +218,7 @@ where
 
     /// Starts the idle life of a session over without reading or writing its data, and says whether there is one.
     pub async fn touch(&self, id: &(impl AsRef<str> + ?Sized)) -> BackendResult<bool> {
-        let Some((id, key)) = self.named(id.as_ref()) else {
+        let Some((id, key)) = self.parse(id.as_ref()) else {
             return Ok(false);
         };
         match self.life(&id) {
@@ -270,7 +270,7 @@ where
 
     /// Deletes a session and says whether there was one.
     pub async fn delete(&self, id: &(impl AsRef<str> + ?Sized)) -> BackendResult<bool> {
-        match self.named(id.as_ref()) {
+        match self.parse(id.as_ref()) {
             Some((_, key)) => self.backend.delete(&key).await,
             None => Ok(false),
         }
@@ -406,7 +406,7 @@ where
     }
 
     /// Reads what a client sent as an id; `None` if no session can have it.
-    fn named(&self, text: &str) -> Option<(SessionId, Key)> {
+    fn parse(&self, text: &str) -> Option<(SessionId, Key)> {
         let id = SessionId::parse(text)?;
         let key = id.key(&self.keyspace);
         self.backend.limits().check_key(&key).ok()?;
