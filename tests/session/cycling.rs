@@ -1,13 +1,15 @@
 //! Fresh ids at login.
 
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
 use reinhardt_backends::Backend;
 use reinhardt_backends::session::SessionError;
+use serde::Deserialize;
 
-use crate::probe::Probe;
-use crate::{ann, keys, on_both_backends, sessions};
+use crate::probe::{Probe, Slow};
+use crate::{Login, ann, keys, on_both_backends, sessions};
 
 on_both_backends! {
     after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner
@@ -15,6 +17,7 @@ on_both_backends! {
     of_two_logins_with_one_session_one_wins
     a_login_over_a_save_by_somebody_else_is_a_conflict
     a_session_can_be_saved_after_its_id_was_cycled
+    a_session_of_one_owner_is_not_given_to_another
 }
 
 async fn after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner(
@@ -37,18 +40,65 @@ async fn after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner(
     assert_eq!(keys(&backend).await.len(), 1);
 }
 
+/// Cut off after each poll that a login takes, on a backend that waits before and after each call.
 async fn a_login_that_is_cut_off_leaves_one_whole_session(backend: Arc<dyn Backend>) {
-    let sessions = sessions(backend.clone());
-    for micros in (0..2000).step_by(40) {
-        let mut session = sessions.create_anonymous(ann()).await.unwrap();
-        let login = sessions.cycle(&mut session, "ann");
-        let _ = tokio::time::timeout(Duration::from_micros(micros), login).await;
+    let slow = sessions(Slow(backend.clone()));
+    let data = Login {
+        visits: 3,
+        ..Login::default()
+    };
+    let mut survivors = Vec::new();
+    for polls in 1.. {
+        let mut session = slow.create_anonymous(data.clone()).await.unwrap();
+        let before = session.id().clone();
+        let is_done = poll_times(polls, slow.cycle(&mut session, "ann")).await;
         // What was sent before is done before.
         backend.ping().await.unwrap();
         let keys = keys(&backend).await;
         assert_eq!(keys.len(), 1, "{keys:?}");
-        backend.clear().await.unwrap();
+        let is_old = match slow.load(&before).await.unwrap() {
+            Some(old) => {
+                assert_eq!((old.owner(), old.version(), &*old), (None, 1, &data));
+                true
+            }
+            // Nobody knows its id.
+            None => {
+                assert!(keys[0].contains(":ann:"), "{keys:?}");
+                let moved: Stored = backend.get(&keys[0]).await.unwrap().unwrap();
+                assert_eq!((moved.version, &moved.data), (2, &data));
+                false
+            }
+        };
+        backend.clear_prefix("").await.unwrap();
+        if is_done {
+            assert!(!is_old);
+            break;
+        }
+        survivors.push(is_old);
     }
+    assert!(survivors.contains(&true), "cut before the move");
+    assert!(survivors.contains(&false), "cut after the move");
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    version: u64,
+    data: Login,
+}
+
+/// Polls a future so many times, whenever it is woken, drops it and says whether it was done.
+async fn poll_times(times: u32, future: impl Future) -> bool {
+    let mut future = Box::pin(future);
+    let mut left = times;
+    poll_fn(|context| {
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending if left == 0 => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 async fn of_two_logins_with_one_session_one_wins(backend: Arc<dyn Backend>) {
@@ -91,6 +141,22 @@ async fn a_session_can_be_saved_after_its_id_was_cycled(backend: Arc<dyn Backend
     sessions.save(&mut session).await.unwrap();
     let loaded = sessions.load(session.id()).await.unwrap().unwrap();
     assert_eq!((loaded.visits, loaded.version()), (2, 3));
+}
+
+async fn a_session_of_one_owner_is_not_given_to_another(backend: Arc<dyn Backend>) {
+    let sessions = sessions(backend.clone());
+    let mut session = sessions.create("ann", ann()).await.unwrap();
+    let id = session.id().clone();
+    let cycled = sessions.cycle(&mut session, "bob").await;
+    assert!(
+        matches!(cycled, Err(SessionError::OtherOwner)),
+        "{cycled:?}"
+    );
+    assert_eq!((session.id(), session.version()), (&id, 1));
+    assert!(sessions.load(&id).await.unwrap().is_some());
+    assert_eq!(keys(&backend).await.len(), 1);
+    sessions.cycle(&mut session, "ann").await.unwrap();
+    assert_eq!((session.owner(), session.version()), (Some("ann"), 2));
 }
 
 #[tokio::test]

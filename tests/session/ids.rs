@@ -33,7 +33,7 @@ proptest! {
     #[test]
     fn whatever_text_a_client_sends_is_no_session(text in ".{0,500}") {
         for key in asked_for(&text) {
-            prop_assert!(key.starts_with("sessions:"));
+            prop_assert!(key.starts_with("session-store:"));
         }
     }
 
@@ -48,7 +48,7 @@ proptest! {
             prop_assert_eq!(id.owner().unwrap_or_default(), owner);
         }
         for key in asked_for(&text) {
-            prop_assert!(key.starts_with("sessions:"), "{}", key);
+            prop_assert!(key.starts_with("session-store:"), "{}", key);
             prop_assert_eq!(key.matches(':').count(), 2, "{}", key);
             prop_assert!(!key.contains(['*', '?', '[', ' ', '{']), "{}", key);
         }
@@ -72,7 +72,7 @@ fn text_that_is_no_id_is_not_even_asked_for() {
         "",
         "abc",
         "../../etc/passwd",
-        "sessions:ann:*",
+        "session-store:ann:*",
         &"A".repeat(100_000),
     ] {
         assert_eq!(asked_for(text), [""; 0], "{text:.20}");
@@ -129,7 +129,8 @@ fn a_random_source_that_repeats_itself_is_an_error() {
     let probe = Probe::default();
     probe.take_next(u32::MAX);
     let error = block_on(sessions(&probe).create("ann", ann())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::Other);
+    assert!(!error.is_transient());
     assert_eq!(probe.names(), ["write"; 8]);
 }
 

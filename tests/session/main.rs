@@ -6,6 +6,7 @@ mod life;
 mod owners;
 mod probe;
 mod saving;
+mod secrets;
 mod settings;
 mod tower;
 mod trips;
@@ -64,7 +65,7 @@ async fn connect(server: &reinhardt_backends_tests::Server) -> reinhardt_backend
 /// Returns the keys of all sessions.
 async fn keys(backend: &Arc<dyn Backend>) -> Vec<String> {
     use futures::TryStreamExt;
-    let mut keys: Vec<String> = backend.scan("sessions:").try_collect().await.unwrap();
+    let mut keys: Vec<String> = backend.scan("session-store:").try_collect().await.unwrap();
     keys.sort();
     keys.dedup();
     keys

@@ -12,6 +12,10 @@ on_both_backends! {
     logging_out_everywhere_takes_one_user_only
     nothing_outside_of_the_store_is_logged_out
     an_owner_that_cannot_be_one_is_refused
+    logging_out_everywhere_else_leaves_this_session_and_other_owners
+    logging_out_everywhere_else_with_a_session_that_is_gone_brings_nothing_back
+    visitors_are_not_logged_out_as_if_they_were_one
+    logging_out_everywhere_else_leaves_a_session_that_others_save
 }
 
 const OWNERS: [&str; 14] = [
@@ -52,14 +56,17 @@ async fn logging_out_everywhere_takes_one_user_only(backend: Arc<dyn Backend>) {
     assert!(sessions.load(visitor.id()).await.unwrap().is_some());
 }
 
+/// Keys that are almost those of the sessions of 1.
+const NEIGHBOURS: [&str; 5] = [
+    "session-store",
+    "session-store:1",
+    "session-store1:1:x",
+    "session:1:x",
+    "1:1:1",
+];
+
 async fn nothing_outside_of_the_store_is_logged_out(backend: Arc<dyn Backend>) {
-    for key in [
-        "sessions",
-        "sessions:1",
-        "sessions1:1:x",
-        "session:1:x",
-        "1:1:1",
-    ] {
+    for key in NEIGHBOURS {
         backend.set(key, 7, None).await.unwrap();
     }
     let sessions = sessions(backend.clone());
@@ -68,13 +75,7 @@ async fn nothing_outside_of_the_store_is_logged_out(backend: Arc<dyn Backend>) {
     sessions.create(&address, ann()).await.unwrap();
     assert_eq!(sessions.delete_all(&1u8).await.unwrap(), 1);
     assert_eq!(sessions.delete_all(&address).await.unwrap(), 1);
-    for key in [
-        "sessions",
-        "sessions:1",
-        "sessions1:1:x",
-        "session:1:x",
-        "1:1:1",
-    ] {
+    for key in NEIGHBOURS {
         assert!(backend.exists(key).await.unwrap(), "{key}");
     }
 }
@@ -98,10 +99,79 @@ async fn an_owner_that_cannot_be_one_is_refused(backend: Arc<dyn Backend>) {
     assert_eq!(sessions.delete_all(&longest).await.unwrap(), 1);
 }
 
+async fn logging_out_everywhere_else_leaves_this_session_and_other_owners(
+    backend: Arc<dyn Backend>,
+) {
+    let sessions = sessions(backend.clone());
+    let visitor = sessions.create_anonymous(ann()).await.unwrap();
+    let mut others = Vec::new();
+    for owner in OWNERS {
+        for _ in 0..3 {
+            others.push(sessions.create(owner, ann()).await.unwrap());
+        }
+    }
+    for owner in OWNERS {
+        let this = others
+            .iter()
+            .rposition(|session| session.owner() == Some(owner));
+        let this = others.remove(this.unwrap());
+        let count = sessions.delete_others(&this).await.unwrap();
+        assert_eq!(count, 2, "{owner:?}");
+        assert_eq!(sessions.delete_others(&this).await.unwrap(), 0, "{owner:?}");
+        for session in &others {
+            let is_there = sessions.load(session.id()).await.unwrap().is_some();
+            assert_eq!(is_there, session.owner() != Some(owner), "{owner:?}");
+        }
+        assert!(sessions.load(this.id()).await.unwrap().is_some());
+        others.retain(|session| session.owner() != Some(owner));
+    }
+    assert_eq!(keys(&backend).await.len(), OWNERS.len() + 1);
+    assert!(sessions.load(visitor.id()).await.unwrap().is_some());
+}
+
+async fn logging_out_everywhere_else_with_a_session_that_is_gone_brings_nothing_back(
+    backend: Arc<dyn Backend>,
+) {
+    let sessions = sessions(backend.clone());
+    let this = sessions.create("ann", ann()).await.unwrap();
+    sessions.create("ann", ann()).await.unwrap();
+    sessions.delete(this.id()).await.unwrap();
+    assert_eq!(sessions.delete_others(&this).await.unwrap(), 1);
+    assert_eq!(keys(&backend).await, [""; 0]);
+}
+
+async fn visitors_are_not_logged_out_as_if_they_were_one(backend: Arc<dyn Backend>) {
+    let sessions = sessions(backend.clone());
+    let visitor = sessions.create_anonymous(ann()).await.unwrap();
+    sessions.create_anonymous(ann()).await.unwrap();
+    let error = sessions.delete_others(&visitor).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidKey);
+    assert_eq!(keys(&backend).await.len(), 2);
+}
+
+async fn logging_out_everywhere_else_leaves_a_session_that_others_save(backend: Arc<dyn Backend>) {
+    let sessions = sessions(backend.clone());
+    let this = sessions.create("ann", ann()).await.unwrap();
+    for _ in 0..50 {
+        sessions.create("ann", ann()).await.unwrap();
+    }
+    let saves = async {
+        for _ in 0..50 {
+            let saved = sessions.update(this.id(), |login| login.visits += 1).await;
+            assert!(saved.unwrap().is_some());
+        }
+    };
+    let (deleted, ()) = tokio::join!(sessions.delete_others(&this), saves);
+    assert_eq!(deleted.unwrap(), 50);
+    let loaded = sessions.load(this.id()).await.unwrap().unwrap();
+    assert_eq!(loaded.visits, 50);
+    assert_eq!(keys(&backend).await.len(), 1);
+}
+
 #[tokio::test]
 async fn logging_out_everywhere_clears_below_the_owner_with_the_separator() {
     let probe = Probe::default();
     sessions(&probe).delete_all("1:*").await.unwrap();
-    let cleared = ("clear_prefix", "sessions:1%3A%2A:".to_string());
+    let cleared = ("clear_prefix", "session-store:1%3A%2A:".to_string());
     assert_eq!(probe.calls(), [cleared]);
 }

@@ -1,7 +1,7 @@
-//! A backend in memory that notes what it is asked, and can say that a key is taken.
+//! A backend in memory that notes what it is asked, and can say that a key is taken; and one that takes its time.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +9,7 @@ use reinhardt_backends::{
     Backend, BackendResult, Condition, Counted, Expiry, KeyStream, Life, MemoryBackend, NewEntry,
     Stored, Write,
 };
+use tokio::task::yield_now;
 
 #[derive(Debug, Default)]
 pub(crate) struct Probe {
@@ -111,5 +112,57 @@ impl Backend for Probe {
     async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
         self.note("clear_prefix", prefix);
         self.inner.clear_prefix(prefix).await
+    }
+}
+
+/// Waits before and after each call of a backend.
+pub(crate) struct Slow(pub(crate) Arc<dyn Backend>);
+
+async fn slowly<T>(call: impl Future<Output = T>) -> T {
+    yield_now().await;
+    let answer = call.await;
+    yield_now().await;
+    answer
+}
+
+#[async_trait]
+impl Backend for Slow {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        slowly(self.0.read(key)).await
+    }
+
+    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        slowly(self.0.write(key, value, options)).await
+    }
+
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        slowly(self.0.remove(key, expected)).await
+    }
+
+    async fn increment_by(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> BackendResult<Counted> {
+        slowly(self.0.increment_by(key, delta, ttl)).await
+    }
+
+    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+        slowly(self.0.expire(key, life)).await
+    }
+
+    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.0.scan(prefix)
+    }
+
+    async fn move_entry(
+        &self,
+        from: &str,
+        expected: &[u8],
+        to: NewEntry<'_>,
+        over: Option<&[u8]>,
+    ) -> BackendResult<bool> {
+        slowly(self.0.move_entry(from, expected, to, over)).await
     }
 }

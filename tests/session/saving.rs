@@ -229,6 +229,7 @@ fn every_future_is_send() {
     let mut session = futures::executor::block_on(sessions.create("ann", ann())).unwrap();
     check(sessions.save(&mut session));
     check(sessions.cycle(&mut session, "ann"));
+    check(sessions.delete_others(&session));
     check(sessions.cycle_id(&mut session));
 }
 

@@ -1,9 +1,11 @@
 //! Any backend as the store of tower-sessions, under its own layer.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::future::join_all;
 use http::header::{COOKIE, SET_COOKIE};
@@ -11,6 +13,7 @@ use http::{Request, Response, StatusCode};
 use reinhardt_backends::session::TowerSessions;
 use reinhardt_backends::{Backend, ErrorKind, Expiry as Left, MAX_TTL, MemoryBackend};
 use reinhardt_backends_tests::Server;
+use serde::Serialize;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::Barrier;
@@ -31,14 +34,17 @@ on_both_backends! {
     a_malformed_cookie_is_removed
     a_cycled_id_keeps_the_data_and_the_old_one_is_dead
     a_flushed_session_is_gone_and_its_cookie_is_removed
-    what_is_inserted_after_a_flush_is_a_session_without_the_old_data
-    a_request_that_outlives_the_logout_does_not_bring_the_session_back
+    what_is_inserted_after_a_flush_is_a_session_under_an_id_that_nobody_knew
+    a_planted_id_is_not_logged_in
+    a_save_that_outlives_the_logout_does_not_bring_the_session_back
+    an_id_that_is_cycled_after_the_logout_does_bring_the_session_back
+    what_follows_a_clear_is_lost_unless_something_looked_for_the_record
     parallel_requests_all_succeed_and_leave_one_record
     a_session_ends_at_its_date
     a_session_that_has_ended_starts_anew_under_another_id
-    a_created_record_never_takes_the_id_of_another
+    a_created_record_gets_an_id_of_its_own
     a_save_stores_only_over_a_record_that_is_there
-    a_cache_is_filled_by_saves
+    behind_a_cache_it_has_the_records_that_the_cache_has
     every_json_value_survives
     the_expiry_date_is_kept_exactly_and_ends_the_entry
     a_record_that_has_expired_is_not_stored_and_is_removed
@@ -74,14 +80,34 @@ async fn handle(path: &str, session: &Session, gate: &Gate) -> String {
         }
         "/cycle" => session.cycle_id().await.unwrap(),
         "/flush" => session.flush().await.unwrap(),
-        "/flush-and-insert" => {
+        "/user" => return format!("{:?}", session.get::<u32>("user").await.unwrap()),
+        "/flush-and-login" => {
             session.flush().await.unwrap();
-            session.insert("flash", "bye").await.unwrap();
+            session.insert("user", 7).await.unwrap();
+        }
+        "/clear-and-login" => clear_and_login(session).await,
+        "/load-clear-and-login" => {
+            session.load().await.unwrap();
+            clear_and_login(session).await;
+        }
+        "/get-clear-and-login" => {
+            session.get::<u32>("n").await.unwrap();
+            clear_and_login(session).await;
+        }
+        "/cycle-clear-and-login" => {
+            session.cycle_id().await.unwrap();
+            clear_and_login(session).await;
         }
         "/slow" => {
             session.insert("late", 1).await.unwrap();
             gate.wait().await;
             gate.wait().await;
+        }
+        "/slow-cycle" => {
+            session.get::<u32>("n").await.unwrap();
+            gate.wait().await;
+            gate.wait().await;
+            session.cycle_id().await.unwrap();
         }
         "/for-a-second" => {
             let date = OffsetDateTime::now_utc() + Duration::from_secs(1);
@@ -91,6 +117,11 @@ async fn handle(path: &str, session: &Session, gate: &Gate) -> String {
         other => session.insert(other, 1).await.unwrap(),
     }
     String::new()
+}
+
+async fn clear_and_login(session: &Session) {
+    session.clear().await;
+    session.insert("user", 7).await.unwrap();
 }
 
 fn hour() -> Option<Expiry> {
@@ -138,12 +169,23 @@ async fn begun(app: &Service) -> String {
     answer.cookie.expect("a session was begun")
 }
 
-async fn records(backend: &Arc<dyn Backend>) -> usize {
+async fn keys(backend: &Arc<dyn Backend>) -> Vec<String> {
     let keys = backend.scan("tower-sessions:").try_collect::<Vec<_>>();
     let mut keys = keys.await.unwrap();
     keys.sort();
     keys.dedup();
-    keys.len()
+    keys
+}
+
+async fn records(backend: &Arc<dyn Backend>) -> usize {
+    keys(backend).await.len()
+}
+
+/// Returns the key of the only record there is.
+async fn only_key(backend: &Arc<dyn Backend>) -> String {
+    let mut keys = keys(backend).await;
+    assert_eq!(keys.len(), 1);
+    keys.remove(0)
 }
 
 fn record(data: Value, expiry_date: OffsetDateTime) -> Record {
@@ -223,19 +265,29 @@ async fn a_flushed_session_is_gone_and_its_cookie_is_removed(backend: Arc<dyn Ba
     assert_eq!(ask(&app, "/get", Some(&cookie)).await.body, "None");
 }
 
-async fn what_is_inserted_after_a_flush_is_a_session_without_the_old_data(
+async fn what_is_inserted_after_a_flush_is_a_session_under_an_id_that_nobody_knew(
     backend: Arc<dyn Backend>,
 ) {
     let (app, _) = app(&backend);
     let cookie = begun(&app).await;
-    let answer = ask(&app, "/flush-and-insert", Some(&cookie)).await;
-    // The crate creates it under the id that was flushed.
-    assert_eq!(answer.cookie.as_ref(), Some(&cookie));
+    let answer = ask(&app, "/flush-and-login", Some(&cookie)).await;
+    let fresh = answer.cookie.unwrap();
+    assert_ne!(fresh, cookie);
     assert_eq!(records(&backend).await, 1);
-    assert_eq!(ask(&app, "/get", Some(&cookie)).await.body, "None");
+    assert_eq!(ask(&app, "/user", Some(&fresh)).await.body, "Some(7)");
+    assert_eq!(ask(&app, "/get", Some(&fresh)).await.body, "None");
+    assert_eq!(ask(&app, "/user", Some(&cookie)).await.body, "None");
 }
 
-async fn a_request_that_outlives_the_logout_does_not_bring_the_session_back(
+async fn a_planted_id_is_not_logged_in(backend: Arc<dyn Backend>) {
+    let (app, _) = app(&backend);
+    let planted = Id::default().to_string();
+    let answer = ask(&app, "/flush-and-login", Some(&planted)).await;
+    assert_ne!(answer.cookie.unwrap(), planted);
+    assert_eq!(ask(&app, "/user", Some(&planted)).await.body, "None");
+}
+
+async fn a_save_that_outlives_the_logout_does_not_bring_the_session_back(
     backend: Arc<dyn Backend>,
 ) {
     let (app, gate) = app(&backend);
@@ -248,6 +300,49 @@ async fn a_request_that_outlives_the_logout_does_not_bring_the_session_back(
     let (late, ()) = tokio::join!(ask(&app, "/slow", Some(&cookie)), logout);
     assert_eq!(late.status, StatusCode::OK);
     assert_eq!(records(&backend).await, 0);
+    assert_eq!(ask(&app, "/get", Some(&cookie)).await.body, "None");
+}
+
+/// The crate's own: it creates a record then, as for any new session.
+async fn an_id_that_is_cycled_after_the_logout_does_bring_the_session_back(
+    backend: Arc<dyn Backend>,
+) {
+    let (app, gate) = app(&backend);
+    let cookie = begun(&app).await;
+    let logout = async {
+        gate.wait().await;
+        ask(&app, "/flush", Some(&cookie)).await;
+        gate.wait().await;
+    };
+    let (late, ()) = tokio::join!(ask(&app, "/slow-cycle", Some(&cookie)), logout);
+    let fresh = late.cookie.unwrap();
+    assert_eq!(ask(&app, "/get", Some(&fresh)).await.body, "Some(42)");
+    assert_eq!(ask(&app, "/get", Some(&cookie)).await.body, "None");
+}
+
+/// The crate's own: it saves over a record that it hasn't looked for.
+async fn what_follows_a_clear_is_lost_unless_something_looked_for_the_record(
+    backend: Arc<dyn Backend>,
+) {
+    let (app, _) = app(&backend);
+    let gone = Id::default().to_string();
+    for (path, expected) in [
+        ("/clear-and-login", "None"),
+        ("/load-clear-and-login", "None"),
+        ("/get-clear-and-login", "Some(7)"),
+        ("/cycle-clear-and-login", "Some(7)"),
+        ("/flush-and-login", "Some(7)"),
+    ] {
+        let answer = ask(&app, path, Some(&gone)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        let cookie = answer.cookie.unwrap();
+        let user = ask(&app, "/user", Some(&cookie)).await.body;
+        assert_eq!(user, expected, "{path}");
+    }
+    // With a live record it is stored.
+    let cookie = begun(&app).await;
+    ask(&app, "/clear-and-login", Some(&cookie)).await;
+    assert_eq!(ask(&app, "/user", Some(&cookie)).await.body, "Some(7)");
     assert_eq!(ask(&app, "/get", Some(&cookie)).await.body, "None");
 }
 
@@ -277,6 +372,7 @@ async fn a_session_ends_at_its_date(backend: Arc<dyn Backend>) {
     }
     while records(&backend).await > 0 {
         assert!(std::time::Instant::now() < deadline, "it stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -289,17 +385,19 @@ async fn a_session_that_has_ended_starts_anew_under_another_id(backend: Arc<dyn 
     assert_eq!(ask(&app, "/get", Some(&old)).await.body, "None");
 }
 
-async fn a_created_record_never_takes_the_id_of_another(backend: Arc<dyn Backend>) {
+async fn a_created_record_gets_an_id_of_its_own(backend: Arc<dyn Backend>) {
     let store = TowerSessions::new(backend);
     let mut first = record(json!({"n": 1}), in_an_hour());
-    let id = first.id;
+    let mut second = Record {
+        data: record(json!({"n": 2}), in_an_hour()).data,
+        ..first.clone()
+    };
+    let known = first.id;
     store.create(&mut first).await.unwrap();
-    assert_eq!(first.id, id);
-    let mut second = record(json!({"n": 2}), in_an_hour());
-    second.id = id;
     store.create(&mut second).await.unwrap();
-    assert_ne!(second.id, id);
-    assert_eq!(store.load(&id).await.unwrap(), Some(first));
+    assert!(first.id != known && second.id != known && first.id != second.id);
+    assert_eq!(store.load(&known).await.unwrap(), None);
+    assert_eq!(store.load(&first.id).await.unwrap(), Some(first));
     assert_eq!(store.load(&second.id).await.unwrap(), Some(second));
 }
 
@@ -318,18 +416,42 @@ async fn a_save_stores_only_over_a_record_that_is_there(backend: Arc<dyn Backend
     assert_eq!(store.load(&record.id).await.unwrap(), None);
 }
 
-async fn a_cache_is_filled_by_saves(backend: Arc<dyn Backend>) {
+/// A cache as those of the crate are: it stores whatever it is given.
+#[derive(Debug, Clone, Default)]
+struct Cache(Arc<Mutex<HashMap<Id, Record>>>);
+
+#[async_trait]
+impl SessionStore for Cache {
+    async fn create(&self, record: &mut Record) -> Result<(), Error> {
+        self.save(record).await
+    }
+
+    async fn save(&self, record: &Record) -> Result<(), Error> {
+        self.0.lock().unwrap().insert(record.id, record.clone());
+        Ok(())
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>, Error> {
+        Ok(self.0.lock().unwrap().get(id).cloned())
+    }
+
+    async fn delete(&self, id: &Id) -> Result<(), Error> {
+        self.0.lock().unwrap().remove(id);
+        Ok(())
+    }
+}
+
+async fn behind_a_cache_it_has_the_records_that_the_cache_has(backend: Arc<dyn Backend>) {
     let behind = TowerSessions::new(backend);
-    let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-    let cache = TowerSessions::new(memory.clone()).cache();
-    let store = CachingSessionStore::new(cache, behind.clone());
+    let cache = Cache::default();
+    let store = CachingSessionStore::new(cache.clone(), behind.clone());
     let mut record = record(json!({"n": 1}), in_an_hour());
     store.create(&mut record).await.unwrap();
-    assert_eq!(records(&memory).await, 1);
-    memory.clear().await.unwrap();
-    let loaded = store.load(&record.id).await.unwrap();
-    assert_eq!(loaded, Some(record.clone()));
-    assert_eq!(records(&memory).await, 1, "the read has filled the cache");
+    let expected = Some(record.clone());
+    assert_eq!(behind.load(&record.id).await.unwrap(), expected);
+    assert_eq!(cache.load(&record.id).await.unwrap(), expected);
+    cache.delete(&record.id).await.unwrap();
+    assert_eq!(store.load(&record.id).await.unwrap(), expected);
     store.delete(&record.id).await.unwrap();
     assert_eq!(store.load(&record.id).await.unwrap(), None);
     assert_eq!(behind.load(&record.id).await.unwrap(), None);
@@ -371,7 +493,7 @@ async fn the_expiry_date_is_kept_exactly_and_ends_the_entry(backend: Arc<dyn Bac
     assert_eq!(loaded.expiry_date, record.expiry_date);
     assert_eq!(loaded.expiry_date.nanosecond(), 123_456_789);
     assert_eq!(loaded.expiry_date.offset(), offset);
-    let key = format!("tower-sessions:{}", record.id);
+    let key = only_key(&backend).await;
     let left = async || match backend.ttl(&key).await.unwrap() {
         Some(Left::In(left)) => left,
         other => panic!("{other:?}"),
@@ -401,19 +523,29 @@ async fn a_record_that_has_expired_is_not_stored_and_is_removed(backend: Arc<dyn
     store.save(&now_old).await.unwrap();
     assert_eq!(records(&backend).await, 0);
     // A backend whose clock is behind still has it.
-    let key = format!("tower-sessions:{}", old.id);
-    backend.set(&key, &old, None).await.unwrap();
-    assert_eq!(store.load(&old.id).await.unwrap(), None);
+    #[derive(Serialize)]
+    struct Stored<'a> {
+        data: &'a HashMap<String, Value>,
+        expiry_date: OffsetDateTime,
+    }
+    let mut outdated = record(json!({}), in_an_hour());
+    store.create(&mut outdated).await.unwrap();
+    let key = only_key(&backend).await;
+    for (expiry_date, is_there) in [(outdated.expiry_date, true), (past, false)] {
+        let data = &outdated.data;
+        let stored = Stored { data, expiry_date };
+        backend.set(&key, &stored, None).await.unwrap();
+        assert_eq!(store.load(&outdated.id).await.unwrap().is_some(), is_there);
+    }
 }
 
 async fn what_is_no_record_is_a_decode_error(backend: Arc<dyn Backend>) {
     let store = TowerSessions::new(backend.clone());
-    let id = Id::default();
-    backend
-        .set(&format!("tower-sessions:{id}"), "secret", None)
-        .await
-        .unwrap();
-    let error = store.load(&id).await.unwrap_err();
+    let mut record = record(json!({}), in_an_hour());
+    store.create(&mut record).await.unwrap();
+    let key = only_key(&backend).await;
+    backend.set(&key, "secret", None).await.unwrap();
+    let error = store.load(&record.id).await.unwrap_err();
     assert!(matches!(error, Error::Decode(_)), "{error}");
     assert!(!format!("{error:?}").contains("secret"));
 }

@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::keys::keyspace;
 use super::store::SessionStore;
-use crate::backend::{Life, check_ttl};
+use crate::backend::check_ttl;
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::keyspace::{KeyspaceInfo, Kind, is_prefix};
 
 /// Sets up a [`SessionStore`].
 ///
@@ -32,21 +32,18 @@ pub struct SessionStoreBuilder<T, B, C> {
     types: PhantomData<fn() -> (T, C)>,
 }
 
-/// The longest prefix, in bytes: with the longest owner it fits a key of 1 KiB.
-const MAX_PREFIX: usize = 64;
-
 impl<T, B, C> SessionStoreBuilder<T, B, C> {
     pub(super) fn new(backend: B) -> Self {
         Self {
             backend,
-            prefix: "sessions",
+            prefix: "session-store",
             idle: Duration::from_secs(30 * 60),
             absolute: Duration::from_secs(24 * 60 * 60),
             types: PhantomData,
         }
     }
 
-    /// Sets the first part of every key, `[a-z][a-z0-9_.-]*` and at most 64 bytes; `sessions` unless set.
+    /// Sets the first part of every key, `[a-z][a-z0-9_.-]*` and at most 64 bytes; `session-store` unless set.
     ///
     /// Two stores of different data on one backend need two prefixes, and typed keyspaces others again.
     #[must_use]
@@ -107,32 +104,6 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
             types: PhantomData,
         })
     }
-}
-
-/// Declares the keys of a store.
-///
-/// # Errors
-///
-/// `InvalidConfig` for a prefix that can't be one.
-pub(super) fn keyspace(
-    prefix: &'static str,
-    key_fields: &'static [&'static str],
-) -> BackendResult<KeyspaceInfo> {
-    if prefix.len() > MAX_PREFIX || !is_prefix(prefix) {
-        return Err(BackendError::new(
-            ErrorKind::InvalidConfig,
-            format!(
-                "the prefix of sessions isn't `[a-z][a-z0-9_.-]*` of at most {MAX_PREFIX} bytes"
-            ),
-        ));
-    }
-    Ok(KeyspaceInfo::new(
-        "Session",
-        prefix,
-        Kind::Value,
-        key_fields,
-        Life::Never,
-    ))
 }
 
 impl<T, B, C> fmt::Debug for SessionStoreBuilder<T, B, C> {

@@ -14,31 +14,34 @@ pub(super) struct Clock {
     really_made: Instant,
 }
 
-/// Less than this is no sleep but the time between two looks at two clocks, in milliseconds.
-const NOTHING: u64 = 1000;
+/// Less than this, in milliseconds, is no sleep but the clock being adjusted, or the time between two looks at two clocks.
+const ADJUSTMENT: u64 = 1000;
 
 impl Clock {
     pub(super) fn new() -> Self {
+        // Before the system's time: what passes in between must not look like a sleep.
+        let really_made = Instant::now();
         Self {
             made_at: system(),
             made: tokio::time::Instant::now(),
-            really_made: Instant::now(),
+            really_made,
         }
     }
 
     /// Returns the time, in milliseconds since 1970.
     pub(super) fn now(&self) -> u64 {
-        let counted = self.made_at.saturating_add(millis(self.made.elapsed()));
-        counted.saturating_add(self.skipped())
+        // In this order, for the same reason.
+        let system = system();
+        self.at(system, self.really_made.elapsed())
     }
 
-    /// Returns how much further the system's clock has gone than a monotonic one.
-    fn skipped(&self) -> u64 {
-        let really = millis(self.really_made.elapsed());
-        let expected = self.made_at.saturating_add(really);
-        match system().saturating_sub(expected) {
-            ..NOTHING => 0,
-            skipped => skipped,
+    /// Returns the time when the system says `system` and a monotonic clock has gone on by `really`.
+    fn at(&self, system: u64, really: Duration) -> u64 {
+        let counted = self.made_at.saturating_add(millis(self.made.elapsed()));
+        let expected = self.made_at.saturating_add(millis(really));
+        match system.saturating_sub(expected) {
+            ..ADJUSTMENT => counted,
+            skipped => counted.saturating_add(skipped),
         }
     }
 }
@@ -58,35 +61,44 @@ pub(super) fn system() -> u64 {
 mod tests {
     use super::*;
 
-    const HOUR: u64 = 3_600_000;
+    const HOUR: Duration = Duration::from_secs(3600);
 
     #[tokio::test(start_paused = true)]
     async fn it_follows_the_paused_clock_and_nothing_else() {
         let clock = Clock::new();
-        let before = clock.now();
-        std::thread::sleep(Duration::from_millis(5));
-        assert_eq!(clock.now(), before);
-        tokio::time::advance(Duration::from_millis(HOUR)).await;
-        assert_eq!(clock.now(), before + HOUR);
+        let made_at = clock.made_at;
+        // An hour passes on the machine, and none in the test.
+        assert_eq!(clock.at(made_at + millis(HOUR), HOUR), made_at);
+        // An hour passes in the test, and none on the machine.
+        tokio::time::advance(HOUR).await;
+        assert_eq!(clock.at(made_at, Duration::ZERO), made_at + millis(HOUR));
     }
 
-    #[test]
-    fn a_system_clock_set_back_does_not_move_it() {
-        let made_at = system() + HOUR;
-        let clock = Clock {
-            made_at,
-            ..Clock::new()
-        };
-        assert!(clock.now() >= made_at);
+    #[tokio::test(start_paused = true)]
+    async fn a_system_clock_set_back_does_not_move_it() {
+        let clock = Clock::new();
+        let made_at = clock.made_at;
+        assert_eq!(clock.at(made_at - millis(HOUR), Duration::ZERO), made_at);
+        assert_eq!(clock.at(0, HOUR), made_at);
     }
 
-    #[test]
-    fn what_the_machine_slept_counts() {
-        let made_at = system() - HOUR;
-        let clock = Clock {
-            made_at,
-            ..Clock::new()
-        };
-        assert!(clock.now() >= made_at + HOUR);
+    #[tokio::test(start_paused = true)]
+    async fn what_the_machine_slept_counts() {
+        let clock = Clock::new();
+        let made_at = clock.made_at;
+        for slept in [1000, 60_000, millis(HOUR)] {
+            let system = made_at + millis(HOUR) + slept;
+            assert_eq!(clock.at(system, HOUR), made_at + slept);
+        }
+        let system = made_at + millis(HOUR) + 999;
+        assert_eq!(clock.at(system, HOUR), made_at, "adjusted");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_is_the_systems() {
+        let before = system();
+        let clock = Clock::new();
+        let now = clock.now();
+        assert!((before..=system()).contains(&now), "{now}");
     }
 }

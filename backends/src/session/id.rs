@@ -1,4 +1,4 @@
-//! The id of a session: the text that its cookie holds, and the key that it is kept under.
+//! The id of a session: the text that its cookie holds, and the key that is made of it.
 
 use std::error::Error;
 use std::fmt;
@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 
+use super::keys::Fingerprint;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::{Key, KeySegment, KeyspaceInfo};
 
@@ -16,6 +17,8 @@ use crate::keyspace::{Key, KeySegment, KeyspaceInfo};
 /// The text is base64 in the alphabet that is safe in URLs and cookies (`A-Z a-z 0-9 - _`), 32 characters and four for every
 /// three bytes of the owner. It is no cipher: **who has the cookie can read the owner and the end**, so let an owner be an
 /// opaque user id and not an e-mail address. Changing them makes another id, under which there is no session.
+///
+/// The backend holds a hash of secret and end, from which no id can be made.
 ///
 /// `Display` and [`as_str`](Self::as_str) give the text, which is a credential; `Debug` shows nothing of it.
 ///
@@ -31,8 +34,11 @@ pub struct SessionId {
     text: Box<str>,
     owner: Box<str>,
     end: u64,
+    fingerprint: Fingerprint,
 }
 
+/// So many fresh ids are tried; that even one is taken means that the random source is broken.
+pub(super) const FRESH_IDS: u32 = 8;
 /// The random bytes, 144 bits.
 const SECRET: usize = 18;
 /// The secret and the end, in bytes; a multiple of three, so that the owner's text begins where theirs ends.
@@ -58,11 +64,13 @@ impl SessionId {
         getrandom::fill(&mut bytes).map_err(no_randomness)?;
         let end = end.min(MAX_END);
         bytes.extend(&end.to_be_bytes()[2..]);
+        let fingerprint = Fingerprint::of(&bytes);
         bytes.extend(owner.as_bytes());
         Ok(Self {
             text: URL_SAFE_NO_PAD.encode(bytes).into(),
             owner: owner.into(),
             end,
+            fingerprint,
         })
     }
 
@@ -82,6 +90,7 @@ impl SessionId {
             text: text.into(),
             owner: str::from_utf8(owner).ok()?.into(),
             end: end.fold(0, |end, byte| end << 8 | u64::from(*byte)),
+            fingerprint: Fingerprint::of(head),
         })
     }
 
@@ -105,10 +114,11 @@ impl SessionId {
         self.end
     }
 
-    /// Returns `prefix:owner:id`.
+    /// Returns `prefix:owner:fingerprint`.
     pub(super) fn key(&self, keyspace: &KeyspaceInfo) -> Key {
         Key::build(keyspace, |key| {
-            let _ = key.field(&*self.owner).field(&self.text[..HEAD_TEXT]);
+            let key = key.field(&*self.owner);
+            let _ = key.write(|segment| self.fingerprint.write(segment));
         })
     }
 }
@@ -148,6 +158,14 @@ pub(super) fn owner_prefix(keyspace: &KeyspaceInfo, owner: &str) -> String {
     });
     // With the separator, or `1` would be the beginning of `12`.
     format!("{key}:")
+}
+
+#[cold]
+pub(super) fn all_taken() -> BackendError {
+    BackendError::new(
+        ErrorKind::Other,
+        format!("{FRESH_IDS} fresh ids of sessions were taken: the random source is broken"),
+    )
 }
 
 #[cold]
@@ -263,7 +281,21 @@ mod tests {
         let key = id.key(&SESSIONS);
         assert!(key.starts_with("sessions:1%3A%2A:"), "{key}");
         assert_eq!(key.split(':').count(), 3);
+        assert!(!key.contains(&id.as_str()[..8]), "{key}");
         assert_eq!(owner_prefix(&SESSIONS, "1"), "sessions:1:");
+    }
+
+    #[test]
+    fn ids_of_another_secret_or_end_have_other_keys() {
+        let id = SessionId::fresh("ann", 7).unwrap();
+        let key = id.key(&SESSIONS);
+        assert_eq!(SessionId::parse(id.as_str()).unwrap().key(&SESSIONS), key);
+        for at in 0..HEAD {
+            let mut bytes = URL_SAFE_NO_PAD.decode(id.as_str()).unwrap();
+            bytes[at] ^= 1;
+            let other = SessionId::parse(&URL_SAFE_NO_PAD.encode(bytes)).unwrap();
+            assert_ne!(other.key(&SESSIONS), key, "byte {at}");
+        }
     }
 
     #[test]

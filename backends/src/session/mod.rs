@@ -4,6 +4,7 @@ mod builder;
 mod clock;
 mod error;
 mod id;
+mod keys;
 mod loaded;
 mod store;
 #[cfg(feature = "tower-sessions")]

@@ -5,17 +5,18 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::builder::SessionStoreBuilder;
 use super::clock::{Clock, millis};
 use super::error::SessionError;
-use super::id::{SessionId, owner_prefix, owner_text};
+use super::id::{FRESH_IDS, SessionId, all_taken, owner_prefix, owner_text};
 use super::loaded::{Session, decode, encode};
 use crate::backend::{Backend, Condition, Life, NewEntry, Write, direct};
 use crate::codec::{Cbor, Codec};
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::BackendResult;
 use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
 
 /// Keeps sessions with data of type `T` in any backend, each for a user or for nobody yet.
@@ -30,6 +31,7 @@ use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
 ///   beyond that end.
 /// * A read, a touch, a save, an update without rivals and a deletion that find their session are one, one, one, two and one
 ///   round trips, and a change of the id is one.
+/// * The backend holds a hash of the secret in an id and never the secret: who reads it can't make a cookie of it.
 /// * Whatever a client sends as an id is a session of this store or nothing: never a panic, never a key of something else.
 ///
 /// # Not promised
@@ -80,8 +82,8 @@ pub struct SessionStore<T, B = Arc<dyn Backend>, C = Cbor> {
     pub(super) types: PhantomData<fn() -> (T, C)>,
 }
 
-/// So many fresh ids are tried; that even one is taken means that the random source is broken.
-const FRESH_IDS: u32 = 8;
+/// So often "log out everywhere else" looks for sessions that came while it looked.
+const PASSES: u32 = 16;
 
 impl<T, B> SessionStore<T, B> {
     /// Makes a store with the default settings of the [builder](Self::builder).
@@ -116,7 +118,7 @@ where
     /// # Errors
     ///
     /// `InvalidKey` for an owner whose text is empty or over 256 bytes, `Encode`, and what the backend fails with; `Other` if
-    /// the system gives no random bytes, `Conflict` if it gives only ids that are taken.
+    /// the system gives no random bytes, or only ids that are taken.
     pub async fn create<O>(&self, owner: &O, data: T) -> BackendResult<Session<T>>
     where
         O: KeySegment + ?Sized,
@@ -136,18 +138,17 @@ where
 
     /// Returns the live session of the id that a client sent, and starts its idle life over, in one round trip.
     ///
-    /// Text that is no id is no session, and the backend isn't asked. A session past its absolute end is none either, and
-    /// what is left of it is removed.
+    /// Text that is no id is no session, an id past its absolute end is none either, and the backend isn't asked.
     ///
     /// # Errors
     ///
     /// `Decode` if what is stored isn't a `T`; it stays.
     pub async fn load(&self, id: &(impl AsRef<str> + ?Sized)) -> BackendResult<Option<Session<T>>> {
-        let Some((id, key)) = self.named(id.as_ref()) else {
+        let Some((id, key)) = self.parse(id.as_ref()) else {
             return Ok(None);
         };
         let Some(life) = self.life(&id) else {
-            return self.remove_ended(&key).await.map(|()| None);
+            return Ok(None);
         };
         match direct::renew_stored(&self.backend, &key, life).await? {
             Some(stored) => decode::<C, T>(id, stored).map(Some),
@@ -168,7 +169,6 @@ where
     pub async fn save(&self, session: &mut Session<T>) -> Result<(), SessionError> {
         let key = session.id.key(&self.keyspace);
         let Some(life) = self.life(&session.id) else {
-            self.remove_ended(&key).await?;
             return Err(SessionError::Gone);
         };
         if self.swap(&key, session, life).await? {
@@ -196,13 +196,12 @@ where
         id: &(impl AsRef<str> + ?Sized),
         mut change: impl FnMut(&mut T),
     ) -> Result<Option<Session<T>>, SessionError> {
-        let Some((id, key)) = self.named(id.as_ref()) else {
+        let Some((id, key)) = self.parse(id.as_ref()) else {
             return Ok(None);
         };
         for lost in 0..MAX_TRIES {
             back_off(lost).await;
             let Some(life) = self.life(&id) else {
-                self.remove_ended(&key).await?;
                 return Ok(None);
             };
             let Some(stored) = direct::get_stored(&self.backend, &key).await? else {
@@ -219,37 +218,43 @@ where
 
     /// Starts the idle life of a session over without reading or writing its data, and says whether there is one.
     pub async fn touch(&self, id: &(impl AsRef<str> + ?Sized)) -> BackendResult<bool> {
-        let Some((id, key)) = self.named(id.as_ref()) else {
+        let Some((id, key)) = self.parse(id.as_ref()) else {
             return Ok(false);
         };
         match self.life(&id) {
             Some(life) => self.backend.expire(&key, Life::In(life)).await,
-            None => self.remove_ended(&key).await.map(|()| false),
+            None => Ok(false),
         }
     }
 
-    /// Gives a session a fresh id and an owner, with its data as they are in `session`, in one step: for every login.
+    /// Gives a session a fresh id and an owner, with its data as they are in `session`: for every login.
     ///
     /// Who can plant a cookie in somebody's browser knows the id of the session that this person logs in with ("session
     /// fixation"). So the old id must be worthless after the login, and the new one known to nobody. Send the new cookie.
     /// The absolute end stays where it was.
     ///
     /// On a backend that moves entries in one step, as memory and a single Redis server do, there is either the old session or
-    /// the new one at any time, and never both or neither.
+    /// the new one at any time, and never both or neither. On others both may be alive until the call has returned `Ok`.
     ///
     /// # Errors
     ///
-    /// As [`save`](Self::save) and [`create`](Self::create); the session then has its old id.
+    /// `OtherOwner` if the session belongs to somebody else already, with data of theirs: another user's login is
+    /// [`delete`](Self::delete) and [`create`](Self::create). Otherwise as [`save`](Self::save) and `create`. The session then
+    /// has its old id.
     ///
     /// # Cancel safety
     ///
-    /// A dropped future, or an error whose outcome is unknown, may have moved the session to an id that nobody knows: it ends
-    /// with its idle life.
+    /// A dropped future, or an error whose [outcome is unknown](SessionError::outcome_unknown), may have moved the session to an id
+    /// that nobody knows: it ends with its idle life. Where a move isn't one step the old id may be alive as well: delete it
+    /// before answering.
     pub async fn cycle<O>(&self, session: &mut Session<T>, owner: &O) -> Result<(), SessionError>
     where
         O: KeySegment + ?Sized,
     {
         let owner = owner_text(&self.keyspace, owner)?;
+        if session.owner().is_some_and(|other| other != owner) {
+            return Err(SessionError::OtherOwner);
+        }
         self.move_to(&owner, session).await
     }
 
@@ -265,7 +270,7 @@ where
 
     /// Deletes a session and says whether there was one.
     pub async fn delete(&self, id: &(impl AsRef<str> + ?Sized)) -> BackendResult<bool> {
-        match self.named(id.as_ref()) {
+        match self.parse(id.as_ref()) {
             Some((_, key)) => self.backend.delete(&key).await,
             None => Ok(false),
         }
@@ -274,7 +279,8 @@ where
     /// Deletes all sessions of `owner` and of nobody else ("log out everywhere"), and returns how many there were.
     ///
     /// It looks through the keys of the backend, which takes as long as there are many. A session that is created, or gets
-    /// another id, while it runs may stay: first change what logs in, then call this.
+    /// another id, while it runs may stay. So first change what a login needs and what requests are allowed by, then call this,
+    /// and again until it returns 0.
     ///
     /// # Errors
     ///
@@ -290,6 +296,43 @@ where
         let owner = owner_text(&self.keyspace, owner)?;
         let prefix = owner_prefix(&self.keyspace, &owner);
         self.backend.clear_prefix(&prefix).await
+    }
+
+    /// Deletes all sessions of the owner of `session` but this one ("log out everywhere else"), and returns how many there
+    /// were: after a change of the password, for instance.
+    ///
+    /// It looks through the keys as [`delete_all`](Self::delete_all) does, with the same limits. This session stays whatever
+    /// happens to it meanwhile, except that another id, which another request gave it, makes it one of the others.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` for a session before login: what visitors have in common is no owner.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have deleted a part.
+    pub async fn delete_others(&self, session: &Session<T>) -> BackendResult<u64> {
+        let owner = owner_text(&self.keyspace, session.id.owner_text())?;
+        let prefix = owner_prefix(&self.keyspace, &owner);
+        let this = session.id.key(&self.keyspace);
+        let mut deleted = 0;
+        for _ in 0..PASSES {
+            let found = self.delete_found(&prefix, &this).await;
+            let found = found.map_err(|error| error.after(deleted > 0))?;
+            deleted += found;
+            if found == 0 {
+                break;
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Deletes what is under `prefix` now, but not the entry under `this`.
+    async fn delete_found(&self, prefix: &str, this: &str) -> BackendResult<u64> {
+        let keys: Vec<String> = self.backend.scan(prefix).try_collect().await?;
+        let others = keys.iter().map(String::as_str);
+        let others: Vec<&str> = others.filter(|&key| key != this).collect();
+        self.backend.delete_many(&others).await
     }
 
     async fn create_for(&self, owner: &str, data: T) -> BackendResult<Session<T>> {
@@ -317,7 +360,6 @@ where
         let bytes = encode::<C, T>(version, &session.data)?;
         for _ in 0..FRESH_IDS {
             let Some(life) = self.life(&session.id) else {
-                self.remove_ended(&from).await?;
                 return Err(SessionError::Gone);
             };
             let id = SessionId::fresh(owner, session.id.end())?;
@@ -364,7 +406,7 @@ where
     }
 
     /// Reads what a client sent as an id; `None` if no session can have it.
-    fn named(&self, text: &str) -> Option<(SessionId, Key)> {
+    fn parse(&self, text: &str) -> Option<(SessionId, Key)> {
         let id = SessionId::parse(text)?;
         let key = id.key(&self.keyspace);
         self.backend.limits().check_key(&key).ok()?;
@@ -372,6 +414,9 @@ where
     }
 
     /// Returns how long a session may live now: its idle life, or what is left until its end; `None` if that is past.
+    ///
+    /// What is past its end is left to its TTL and not removed: the end may be a client's invention, or this clock be ahead of
+    /// those by which the session is alive.
     fn life(&self, id: &SessionId) -> Option<Duration> {
         let left = id
             .end()
@@ -379,19 +424,6 @@ where
             .filter(|&ms| ms > 0)?;
         Some(self.idle.min(Duration::from_millis(left)))
     }
-
-    /// Removes what is left of a session past its end. Nothing fresh can be there: the end is a part of the key.
-    async fn remove_ended(&self, key: &str) -> BackendResult<()> {
-        self.backend.delete(key).await.map(drop)
-    }
-}
-
-#[cold]
-fn all_taken() -> BackendError {
-    BackendError::new(
-        ErrorKind::Conflict,
-        format!("{FRESH_IDS} fresh ids of sessions were taken: the random source is broken"),
-    )
 }
 
 impl<T, B: Clone, C> Clone for SessionStore<T, B, C> {

@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record};
 use tower_sessions_core::session_store::{Error, Result};
 
-use super::builder::keyspace;
 use super::clock;
+use super::id::{FRESH_IDS, all_taken};
+use super::keys::{Fingerprint, keyspace};
 use crate::backend::{Backend, Condition, Life, MAX_TTL, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -19,10 +21,11 @@ use crate::keyspace::{Key, KeyspaceInfo};
 ///
 /// # Guarantees
 ///
-/// * A session that was flushed stays flushed: `save` stores a record only where one is. A request that outlives the logout
-///   of another one saves nothing, and isn't told; its cookie names nothing. The crate creates records by `create` and
-///   never needs `save` for that, except in the cache of a `CachingSessionStore`: see [`cache`](Self::cache).
-/// * `create` stores a record only where none is, and gives it another id if there is one.
+/// * A late save brings no flushed session back: `save` stores a record only where one is. A request that outlives the logout
+///   of another one saves nothing, and isn't told; its cookie names nothing.
+/// * `create` gives every record an id that nobody has seen, and stores it only where none is. So what a request inserts after
+///   a `flush` is not found under the cookie that it came with, which may have been planted.
+/// * The backend holds a hash of the id and never the id: who reads it can't make a cookie of it.
 /// * What is stored reads back equal to the record, or it isn't stored and the error is `Encode`. The expiry date is kept to
 ///   the nanosecond, with its offset.
 /// * A record is gone at its expiry date without being swept (`ExpiredDeletion` isn't needed), and one that has expired is
@@ -31,8 +34,16 @@ use crate::keyspace::{Key, KeyspaceInfo};
 ///
 /// # Not promised
 ///
-/// That parallel requests with one session lose no update: the crate saves whole records, and the last one wins. The
-/// [`SessionStore`](super::SessionStore) of this library doesn't have that.
+/// The [`SessionStore`](super::SessionStore) of this library has none of these.
+///
+/// * That parallel requests with one session lose no update: the crate saves whole records, and the last one wins.
+/// * That a logout is final: a request that has loaded the session before it and calls `cycle_id` after it stores the data
+///   under a fresh id. The crate calls `create` then, as for any new session.
+/// * That what follows a `clear` is stored: with a cookie whose record is gone, the crate neither looks for the record nor
+///   creates one, but saves over nothing, and the login is lost without an error. Begin a login with `flush` or `cycle_id`, or
+///   read a value before `clear`; `Session::load` isn't enough.
+/// * That it can be the cache of a `CachingSessionStore`. It can be the store behind one; but a cache that stores whatever is
+///   saved, as caches do, serves a flushed session again after a late save.
 ///
 /// # Examples
 ///
@@ -57,11 +68,7 @@ use crate::keyspace::{Key, KeyspaceInfo};
 pub struct TowerSessions<B> {
     backend: B,
     keyspace: KeyspaceInfo,
-    is_cache: bool,
 }
-
-/// So many ids are tried; that even one is taken means that the random source is broken, or that a client chose it.
-const IDS: u32 = 8;
 
 impl<B> TowerSessions<B> {
     /// Makes a store under the prefix `tower-sessions`.
@@ -83,21 +90,13 @@ impl<B> TowerSessions<B> {
         Ok(Self {
             backend,
             keyspace: keyspace(prefix, &["id"])?,
-            is_cache: false,
         })
-    }
-
-    /// Makes it fit for the cache of a `CachingSessionStore`, which is filled by `save`: that stores a record now whether or
-    /// not there is one. As the only store it would bring flushed sessions back.
-    #[must_use]
-    pub fn cache(mut self) -> Self {
-        self.is_cache = true;
-        self
     }
 
     fn key(&self, id: &Id) -> Key {
         Key::build(&self.keyspace, |key| {
-            let _ = key.field(id.to_string().as_str());
+            let fingerprint = Fingerprint::of(&id.0.to_le_bytes());
+            let _ = key.write(|segment| fingerprint.write(segment));
         })
     }
 }
@@ -105,10 +104,12 @@ impl<B> TowerSessions<B> {
 #[async_trait]
 impl<B: Backend + 'static> SessionStore for TowerSessions<B> {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        let Some(life) = life(record) else {
-            return Ok(());
-        };
-        for _ in 0..IDS {
+        for _ in 0..FRESH_IDS {
+            // Never the id that the crate suggests: after a `clear` it is the one that the cookie holds, whoever planted it.
+            record.id = Id::default();
+            let Some(life) = life(record) else {
+                return Ok(());
+            };
             let bytes = encode(record)?;
             let absent = Write::new(Life::In(life)).when(Condition::Absent);
             let key = self.key(&record.id);
@@ -116,56 +117,77 @@ impl<B: Backend + 'static> SessionStore for TowerSessions<B> {
                 .backend
                 .write(&key, &bytes, absent)
                 .await
-                .map_err(told)?
+                .map_err(into_store_error)?
             {
                 return Ok(());
             }
-            record.id = Id::default();
         }
-        Err(told(BackendError::new(
-            ErrorKind::Conflict,
-            format!("{IDS} ids of sessions were taken"),
-        )))
+        Err(into_store_error(all_taken()))
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
         let key = self.key(&record.id);
         let Some(life) = life(record) else {
-            return self.backend.delete(&key).await.map(drop).map_err(told);
+            return self
+                .backend
+                .delete(&key)
+                .await
+                .map(drop)
+                .map_err(into_store_error);
         };
-        let condition = match self.is_cache {
-            true => Condition::Always,
-            false => Condition::Present,
-        };
-        let options = Write::new(Life::In(life)).when(condition);
-        let written = self.backend.write(&key, &encode(record)?, options).await;
-        written.map(drop).map_err(told)
+        let present = Write::new(Life::In(life)).when(Condition::Present);
+        let written = self.backend.write(&key, &encode(record)?, present).await;
+        written.map(drop).map_err(into_store_error)
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let stored = self.backend.get_stored(&self.key(id)).await.map_err(told)?;
-        let record = stored.map(|stored| Cbor::decode::<Record>(stored.as_bytes()));
-        let record = record.transpose().map_err(told)?;
+        let stored = self
+            .backend
+            .get_stored(&self.key(id))
+            .await
+            .map_err(into_store_error)?;
+        let record = stored.map(|stored| decode(*id, stored.as_bytes()));
+        let record = record.transpose().map_err(into_store_error)?;
         // The backend's own clock may be behind.
         Ok(record.filter(|record| life(record).is_some()))
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
         let deleted = self.backend.delete(&self.key(id)).await;
-        deleted.map(drop).map_err(told)
+        deleted.map(drop).map_err(into_store_error)
     }
+}
+
+/// What is stored of a record: all but the id, which would make a cookie.
+#[derive(Serialize, Deserialize)]
+struct Stored<D, E> {
+    data: D,
+    expiry_date: E,
 }
 
 /// Encodes a record that decodes to the same one.
 fn encode(record: &Record) -> Result<Vec<u8>> {
-    let bytes = Cbor::encode(record).map_err(told)?;
-    match Cbor::decode::<Record>(&bytes) {
+    let stored = Stored {
+        data: &record.data,
+        expiry_date: &record.expiry_date,
+    };
+    let bytes = Cbor::encode(&stored).map_err(into_store_error)?;
+    match decode(record.id, &bytes) {
         Ok(read) if read == *record => Ok(bytes),
-        _ => Err(told(BackendError::new(
+        _ => Err(into_store_error(BackendError::new(
             ErrorKind::Encode,
             "the record would not read back as it is, it may be nested too deep",
         ))),
     }
+}
+
+fn decode(id: Id, bytes: &[u8]) -> BackendResult<Record> {
+    let Stored { data, expiry_date } = Cbor::decode(bytes)?;
+    Ok(Record {
+        id,
+        data,
+        expiry_date,
+    })
 }
 
 /// Returns what is left of a record's life, at most the longest TTL; `None` if it has expired.
@@ -180,7 +202,7 @@ fn life(record: &Record) -> Option<Duration> {
 }
 
 /// Says it in the crate's own words; no text of a [`BackendError`] holds a value, a key or a credential.
-fn told(error: BackendError) -> Error {
+fn into_store_error(error: BackendError) -> Error {
     let text = error.to_string();
     match error.kind() {
         ErrorKind::Encode => Error::Encode(text),
@@ -193,7 +215,6 @@ impl<B> fmt::Debug for TowerSessions<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TowerSessions")
             .field("prefix", &self.keyspace.prefix)
-            .field("is_cache", &self.is_cache)
             .finish_non_exhaustive()
     }
 }
