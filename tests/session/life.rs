@@ -9,7 +9,7 @@ use reinhardt_backends_tests::Server;
 use tokio::time::advance;
 
 use crate::probe::Probe;
-use crate::{Login, ann, connect, keys};
+use crate::{Login, ann, keys};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -183,7 +183,7 @@ async fn another_process_keeps_the_end_that_a_session_was_created_with() {
 #[tokio::test]
 async fn on_a_server_sessions_end_too_however_often_they_are_read() {
     let server = Server::start();
-    let backend: Arc<dyn Backend> = Arc::new(connect(&server).await);
+    let backend: Arc<dyn Backend> = Arc::new(server.connect().await);
     let begun = Instant::now();
     let life = Duration::from_millis(1500);
     let builder = SessionStore::<Login, _>::builder(backend.clone()).idle(life);

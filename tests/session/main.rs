@@ -15,28 +15,8 @@ use std::sync::Arc;
 
 use reinhardt_backends::Backend;
 use reinhardt_backends::session::SessionStore;
+use reinhardt_backends_tests::on_both_backends;
 use serde::{Deserialize, Serialize};
-
-/// Makes two tests of each function: on a memory backend, and on a private server.
-macro_rules! on_both_backends {
-    ($($test:ident)*) => {
-        mod memory {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $test() {
-                super::$test(::std::sync::Arc::new(::reinhardt_backends::MemoryBackend::new())).await;
-            })*
-        }
-
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $test() {
-                let server = ::reinhardt_backends_tests::Server::start();
-                super::$test(::std::sync::Arc::new($crate::connect(&server).await)).await;
-            })*
-        }
-    };
-}
-use on_both_backends;
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Login {
@@ -53,13 +33,6 @@ fn ann() -> Login {
 
 fn sessions<B: Backend>(backend: B) -> SessionStore<Login, B> {
     SessionStore::new(backend)
-}
-
-/// Patient, because many tests may be starting servers at the same time.
-async fn connect(server: &reinhardt_backends_tests::Server) -> reinhardt_backends::RedisBackend {
-    let builder = reinhardt_backends::RedisBackend::builder().url(&server.url());
-    let builder = builder.call_timeout(std::time::Duration::from_secs(30));
-    builder.build().await.expect("the server answers")
 }
 
 /// Returns the keys of all sessions.

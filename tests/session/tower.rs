@@ -24,7 +24,7 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::Error;
 use tower_sessions::{CachingSessionStore, Expiry, Session, SessionManagerLayer, SessionStore};
 
-use crate::{connect, on_both_backends};
+use crate::on_both_backends;
 
 on_both_backends! {
     a_request_that_stores_nothing_gets_no_cookie_and_no_record
@@ -571,7 +571,7 @@ async fn a_session_ends_after_inactivity_and_use_prolongs_it() {
 #[tokio::test]
 async fn a_store_that_is_down_is_an_error_and_no_empty_session() {
     let mut server = Server::start();
-    let backend: Arc<dyn Backend> = Arc::new(connect(&server).await);
+    let backend: Arc<dyn Backend> = Arc::new(server.connect().await);
     let store = TowerSessions::new(backend);
     let mut record = record(json!({}), in_an_hour());
     store.create(&mut record).await.unwrap();

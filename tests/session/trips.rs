@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use reinhardt_backends_tests::Server;
 
-use crate::{ann, connect, sessions};
+use crate::{ann, sessions};
 
 /// Returns the names of the commands that `calls` causes on the server, without those inside of scripts.
 async fn sent<T>(server: &Server, calls: impl Future<Output = T>) -> (T, Vec<String>) {
@@ -28,7 +28,7 @@ async fn sent<T>(server: &Server, calls: impl Future<Output = T>) -> (T, Vec<Str
 #[tokio::test]
 async fn a_read_is_one_round_trip() {
     let server = Server::start();
-    let sessions = sessions(connect(&server).await);
+    let sessions = sessions(server.connect().await);
     let session = sessions.create("ann", ann()).await.unwrap();
     // Once, so that the server knows the script.
     sessions.load(session.id()).await.unwrap();
@@ -43,7 +43,7 @@ async fn a_read_is_one_round_trip() {
 #[tokio::test]
 async fn writes_are_one_round_trip_too() {
     let server = Server::start();
-    let sessions = sessions(connect(&server).await);
+    let sessions = sessions(server.connect().await);
     let calls = async || {
         let mut session = sessions.create_anonymous(ann()).await.unwrap();
         sessions.save(&mut session).await.unwrap();

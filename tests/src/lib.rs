@@ -15,3 +15,24 @@ pub use server::Server;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// Makes two tests of each function: on a memory backend, and on a private server.
+#[macro_export]
+macro_rules! on_both_backends {
+    ($($test:ident)*) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                super::$test(::std::sync::Arc::new(::reinhardt_backends::MemoryBackend::new())).await;
+            })*
+        }
+
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                let server = $crate::Server::start();
+                super::$test(::std::sync::Arc::new(server.connect().await)).await;
+            })*
+        }
+    };
+}

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reinhardt_backends::RedisBackend;
 use tempfile::TempDir;
 
 /// How long a server may take to answer.
@@ -66,6 +67,17 @@ impl Server {
         };
         server.restart();
         server
+    }
+
+    /// Connects a backend that is patient, because many tests may be starting servers at the same time.
+    ///
+    /// # Panics
+    ///
+    /// If the server doesn't answer within 30 seconds.
+    pub async fn connect(&self) -> RedisBackend {
+        let builder = RedisBackend::builder().url(&self.url());
+        let builder = builder.call_timeout(Duration::from_secs(30));
+        builder.build().await.expect("the server answers")
     }
 
     /// Returns the URL for `RedisBackend`.

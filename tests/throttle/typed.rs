@@ -8,10 +8,8 @@ use futures::TryStreamExt;
 use futures::future::join_all;
 use reinhardt_backends::keyspace::{Kind, Throttled};
 use reinhardt_backends::throttle::Quota;
-use reinhardt_backends::{
-    Backend, ErrorKind, Keyspace, Life, MemoryBackend, RedisBackend, keyspaces,
-};
-use reinhardt_backends_tests::Server;
+use reinhardt_backends::{Backend, ErrorKind, Keyspace, Life, RedisBackend, keyspaces};
+use reinhardt_backends_tests::{Server, on_both_backends};
 
 /// Tries to log in.
 #[derive(Debug, PartialEq, Keyspace)]
@@ -45,10 +43,9 @@ struct Of<T> {
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-async fn on_both<F: Future<Output = ()>>(facts: impl Fn(Arc<dyn Backend>) -> F) {
-    facts(Arc::new(MemoryBackend::new())).await;
-    let server = Server::start();
-    facts(Arc::new(RedisBackend::new(&server.url()).await.unwrap())).await;
+on_both_backends! {
+    a_hundred_concurrent_calls_get_no_more_than_the_limit
+    a_throttle_is_peeked_at_and_reset
 }
 
 #[test]
@@ -90,70 +87,62 @@ fn a_throttle_is_listed_with_its_limits() {
     assert_eq!(Calls::parse_key(&key), Some(("a:b".to_string(), 7)));
 }
 
-#[tokio::test]
-async fn a_hundred_concurrent_calls_get_no_more_than_the_limit() {
-    on_both(|backend| async move {
-        let calls = (0..100).map(|_| {
-            let backend = backend.clone();
-            tokio::spawn(async move {
-                let calls = Calls {
-                    tenant: "t",
-                    user: 7,
-                };
-                let checked = calls.check(&backend);
-                checked.await.unwrap().allowed
-            })
-        });
-        let allowed = join_all(calls).await;
-        let allowed = allowed
-            .into_iter()
-            .filter(|allowed| *allowed.as_ref().unwrap());
-        assert_eq!(allowed.count(), 3);
-        let calls = Calls {
-            tenant: "t",
-            user: 8,
-        };
-        let decision = calls.check_n(&backend, 3).await.unwrap();
-        assert!(decision.allowed);
-        let decision = calls.check(&backend).await.unwrap();
-        assert_eq!(
-            (decision.allowed, decision.quota, decision.limit),
-            (false, 0, 3)
-        );
-    })
-    .await;
+async fn a_hundred_concurrent_calls_get_no_more_than_the_limit(backend: Arc<dyn Backend>) {
+    let calls = (0..100).map(|_| {
+        let backend = backend.clone();
+        tokio::spawn(async move {
+            let calls = Calls {
+                tenant: "t",
+                user: 7,
+            };
+            let checked = calls.check(&backend);
+            checked.await.unwrap().allowed
+        })
+    });
+    let allowed = join_all(calls).await;
+    let allowed = allowed
+        .into_iter()
+        .filter(|allowed| *allowed.as_ref().unwrap());
+    assert_eq!(allowed.count(), 3);
+    let calls = Calls {
+        tenant: "t",
+        user: 8,
+    };
+    let decision = calls.check_n(&backend, 3).await.unwrap();
+    assert!(decision.allowed);
+    let decision = calls.check(&backend).await.unwrap();
+    assert_eq!(
+        (decision.allowed, decision.quota, decision.limit),
+        (false, 0, 3)
+    );
 }
 
-#[tokio::test]
-async fn a_throttle_is_peeked_at_and_reset() {
-    on_both(|backend| async move {
-        let login = LoginAttempts { client: CLIENT };
-        assert_eq!(login.peek(&backend).await.unwrap().remaining, 10);
-        assert!(login.peek_n(&backend, 10).await.unwrap().allowed);
-        assert_eq!(login.check_n(&backend, 9).await.unwrap().remaining, 1);
-        assert!(!login.peek_n(&backend, 2).await.unwrap().allowed);
-        assert_eq!(login.peek(&backend).await.unwrap().remaining, 1);
-        let error = login.check_n(&backend, 11).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TooLarge);
-        let keys: Vec<LoginAttempts> = LoginAttempts::scan_keys(&backend)
-            .try_collect()
-            .await
-            .unwrap();
-        assert_eq!(keys, [LoginAttempts { client: CLIENT }]);
-        assert!(login.reset(&backend).await.unwrap());
-        assert!(!login.reset(&backend).await.unwrap());
-        let all = [1, 2].map(|user| Calls { tenant: "t", user });
-        for calls in &all {
-            assert!(calls.check(&backend).await.unwrap().allowed);
-        }
-        assert_eq!(Calls::reset_many(&backend, &all).await.unwrap(), 2);
-        assert!(all[0].check(&backend).await.unwrap().allowed);
-        assert_eq!(Calls::clear_under(&backend, "t").await.unwrap(), 1);
-        assert!(Searches.check(&backend).await.unwrap().allowed);
-        assert_eq!(Searches::clear(&backend).await.unwrap(), 1);
-        assert!(Of { what: 1_u8 }.check(&backend).await.unwrap().allowed);
-    })
-    .await;
+async fn a_throttle_is_peeked_at_and_reset(backend: Arc<dyn Backend>) {
+    let login = LoginAttempts { client: CLIENT };
+    assert_eq!(login.peek(&backend).await.unwrap().remaining, 10);
+    assert!(login.peek_n(&backend, 10).await.unwrap().allowed);
+    assert_eq!(login.check_n(&backend, 9).await.unwrap().remaining, 1);
+    assert!(!login.peek_n(&backend, 2).await.unwrap().allowed);
+    assert_eq!(login.peek(&backend).await.unwrap().remaining, 1);
+    let error = login.check_n(&backend, 11).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let keys: Vec<LoginAttempts> = LoginAttempts::scan_keys(&backend)
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(keys, [LoginAttempts { client: CLIENT }]);
+    assert!(login.reset(&backend).await.unwrap());
+    assert!(!login.reset(&backend).await.unwrap());
+    let all = [1, 2].map(|user| Calls { tenant: "t", user });
+    for calls in &all {
+        assert!(calls.check(&backend).await.unwrap().allowed);
+    }
+    assert_eq!(Calls::reset_many(&backend, &all).await.unwrap(), 2);
+    assert!(all[0].check(&backend).await.unwrap().allowed);
+    assert_eq!(Calls::clear_under(&backend, "t").await.unwrap(), 1);
+    assert!(Searches.check(&backend).await.unwrap().allowed);
+    assert_eq!(Searches::clear(&backend).await.unwrap(), 1);
+    assert!(Of { what: 1_u8 }.check(&backend).await.unwrap().allowed);
 }
 
 #[tokio::test]
