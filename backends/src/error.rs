@@ -111,6 +111,17 @@ impl BackendError {
         }
     }
 
+    /// Returns an error for another caller who waited for the same call: all but the cause, which can't be copied.
+    pub(crate) fn again(&self) -> Self {
+        Self(Box::new(Inner {
+            kind: self.0.kind,
+            message: self.0.message.clone(),
+            outcome_unknown: self.0.outcome_unknown,
+            failed: self.0.failed.clone(),
+            source: None,
+        }))
+    }
+
     /// Returns what went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -1,12 +1,11 @@
 //! Fresh, stale and gone to the millisecond, on a paused clock.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use reinhardt_backends::{Backend, BackendError, Expiry, MemoryBackend};
+use reinhardt_backends::{BackendError, Expiry, MemoryBackend};
 use tokio::time::{advance, sleep};
 
-use crate::{NEWS, PAGE, Source, until};
+use crate::{NEWS, PAGE, Source, lasting, until};
 
 const MOMENT: Duration = Duration::from_millis(1);
 const FRESH: Duration = Duration::from_secs(60);
@@ -14,7 +13,7 @@ const STALE: Duration = Duration::from_secs(600);
 
 #[tokio::test(start_paused = true)]
 async fn a_value_is_fresh_until_its_ttl_is_over() {
-    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let backend = lasting(MemoryBackend::new());
     let source = Source::open();
     NEWS.set(&backend, "first").await.unwrap();
     advance(FRESH - MOMENT).await;
@@ -32,7 +31,7 @@ async fn a_value_is_fresh_until_its_ttl_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn an_old_value_is_served_until_its_stale_time_is_over_too() {
-    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let backend = lasting(MemoryBackend::new());
     NEWS.set(&backend, "first").await.unwrap();
     assert_eq!(
         NEWS.ttl(&backend).await.unwrap(),
@@ -51,10 +50,10 @@ async fn an_old_value_is_served_until_its_stale_time_is_over_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_computation_of_any_length_on_the_paused_clock_is_stored() {
-    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+async fn a_computation_of_hours_on_the_paused_clock_is_stored() {
+    let backend = lasting(MemoryBackend::new());
     let compute = || async {
-        sleep(Duration::from_secs(3600)).await;
+        sleep(Duration::from_secs(23 * 3600)).await;
         Ok::<_, BackendError>("late".to_string())
     };
     let page = PAGE.get_or_set_with(&backend, compute).await;

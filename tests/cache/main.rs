@@ -1,9 +1,13 @@
 //! Values that are computed once across processes, and old ones that are served while they are refreshed.
 
+mod bounds;
 mod edges;
+mod gates;
 mod keys;
 mod missing;
+mod odd;
 mod processes;
+mod sharing;
 mod stale;
 mod trips;
 
@@ -53,8 +57,8 @@ impl Two {
     fn in_memory() -> Self {
         let memory = MemoryBackend::new();
         Self {
-            one: Arc::new(memory.clone()),
-            other: Arc::new(Remote::new(memory)),
+            one: lasting(memory.clone()),
+            other: lasting(Remote::new(memory)),
             _server: None,
         }
     }
@@ -62,11 +66,19 @@ impl Two {
     async fn on_a_server() -> Self {
         let server = Server::start();
         Self {
-            one: Arc::new(connect(&server).await),
-            other: Arc::new(connect(&server).await),
+            one: lasting(connect(&server).await),
+            other: lasting(connect(&server).await),
             _server: Some(server),
         }
     }
+}
+
+/// A backend that is never freed: a store is known by its address, and the next test's would be taken for this one while that
+/// pauses between refreshes.
+fn lasting(backend: impl Backend + 'static) -> Arc<dyn Backend> {
+    let backend: Arc<dyn Backend> = Arc::new(backend);
+    std::mem::forget(backend.clone());
+    backend
 }
 
 /// Makes two tests of each function: on a memory store, and on a private server.

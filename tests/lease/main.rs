@@ -6,12 +6,14 @@ mod threads;
 mod time;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reinhardt_backends::lease::{Lease, LeaseGuard};
 use reinhardt_backends::{
-    Backend, BackendResult, Counted, Expiry, KeyStream, Life, RedisBackend, Stored, Write,
+    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Life,
+    RedisBackend, Stored, Write,
 };
 use reinhardt_backends_tests::Server;
 use tokio::sync::Semaphore;
@@ -40,12 +42,18 @@ struct Stalling<B> {
     inner: B,
     /// How many answers are given.
     answers: Arc<Semaphore>,
+    /// How many writes fail before others are made.
+    failures: Arc<AtomicUsize>,
 }
 
 impl<B> Stalling<B> {
     fn after(inner: B, answers: usize) -> Self {
         let answers = Arc::new(Semaphore::new(answers));
-        Self { inner, answers }
+        Self {
+            inner,
+            answers,
+            failures: Arc::default(),
+        }
     }
 
     async fn answer<T>(&self, answer: T) -> T {
@@ -61,6 +69,10 @@ impl<B: Backend> Backend for Stalling<B> {
     }
 
     async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        let fails = |left: usize| left.checked_sub(1);
+        if (self.failures.fetch_update(SeqCst, SeqCst, fails)).is_ok() {
+            return Err(BackendError::new(ErrorKind::Unavailable, "not now"));
+        }
         self.answer(self.inner.write(key, value, options).await)
             .await
     }

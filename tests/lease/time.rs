@@ -1,12 +1,14 @@
 //! What the guard knows of time, on a paused clock.
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use reinhardt_backends::MemoryBackend;
+use futures::FutureExt;
 use reinhardt_backends::lease::Renewal;
+use reinhardt_backends::{ErrorKind, MemoryBackend};
 use tokio::time::{Instant, advance};
 
-use crate::{PATIENCE, acquire, lease};
+use crate::{PATIENCE, Stalling, acquire, lease};
 
 const TTL: Duration = Duration::from_secs(30);
 const MOMENT: Duration = Duration::from_millis(1);
@@ -71,4 +73,39 @@ async fn who_waits_does_so_for_the_patience_and_no_longer() {
     // Up to the lease's very end.
     let left = TTL - started.elapsed();
     assert!(lease.acquire_within(left).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_is_counted_from_before_the_call_that_begins_it() {
+    let backend = Stalling::after(MemoryBackend::new(), 4);
+    let lease = lease(&backend, TTL);
+    let stall = TTL / 3;
+    // The token and the number, which takes three calls the first time, are answered; the last call isn't yet.
+    let mut acquiring = Box::pin(lease.acquire());
+    assert!((&mut acquiring).now_or_never().is_none());
+    advance(stall).await;
+    backend.answers.add_permits(1);
+    let mut guard = acquiring.await.unwrap().unwrap();
+    assert_eq!(guard.remaining(), TTL - stall);
+    {
+        let mut renewing = Box::pin(guard.renew());
+        assert!((&mut renewing).now_or_never().is_none());
+        advance(stall).await;
+        backend.answers.add_permits(1);
+        assert_eq!(renewing.await.unwrap(), Renewal::Held);
+    }
+    assert_eq!(guard.remaining(), TTL - stall);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_bears_failures_that_may_pass() {
+    let backend = Stalling::after(MemoryBackend::new(), 1000);
+    backend.failures.store(3, SeqCst);
+    let lease = lease(&backend, TTL);
+    let guard = lease.acquire_within(PATIENCE).await.unwrap();
+    assert!(guard.unwrap().release().await.unwrap());
+
+    backend.failures.store(usize::MAX, SeqCst);
+    let error = lease.acquire_within(TTL).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
 }

@@ -70,6 +70,13 @@ pub trait InProcess: Send + Sync {
     /// Keeps what `stored` decodes to beside the entry, for as long as the entry holds these bytes; does nothing where there
     /// is no room or the entry has changed.
     fn keep(&self, key: &str, stored: &Stored, value: Kept);
+
+    /// Says whether all that this holds ends with this process, so that nobody can die and leave something behind in it.
+    ///
+    /// `false` by default, which is right for a memory that processes share, and for what writes to a file.
+    fn ends_with_the_process(&self) -> bool {
+        false
+    }
 }
 
 /// What is read to be shared.

@@ -247,6 +247,11 @@ pub trait Backend: Send + Sync {
     /// takes the new one back if the old one was removed or changed meanwhile; what that replaced is put back with what
     /// was left of its life. Until then others may see both, and a call that ends half-way (an error with an unknown
     /// outcome, a dropped future) may leave both.
+    ///
+    /// The default can't tell its own entry from one with the same bytes that somebody else writes meanwhile, and takes that
+    /// back too, although it was acknowledged. If the process dies half-way the new entry stays, also where `from` was
+    /// removed so that it shouldn't come. So where a value must not return, have no `lease` and no `stale` on a backend
+    /// with the default.
     async fn move_entry(
         &self,
         from: &str,

@@ -11,7 +11,7 @@ use futures_util::future::{Either, select};
 use crate::backend::{Backend, NewEntry, Stored};
 use crate::error::BackendResult;
 use crate::keyspace::flight::Seat;
-use crate::keyspace::value::{decode, find, remove_older};
+use crate::keyspace::value::{find, remove_older};
 use crate::keyspace::versions::Places;
 use crate::keyspace::{Key, Keyspace, Valued};
 use crate::lease::claim::Claim;
@@ -24,9 +24,20 @@ pub(super) enum Arrival<B: Backend + Clone + 'static, V> {
     Leader(Leader<B>),
 }
 
+/// What a caller comes to who has found an old value.
+pub(super) enum Stale<B: Backend + Clone + 'static> {
+    /// It is this caller's to compute anew.
+    Leader(Leader<B>),
+    /// It is being computed by somebody else.
+    Led,
+    /// Somebody has written or removed it meanwhile.
+    Fresh,
+}
+
 /// A caller that may compute the value of a key and store it; gives up the lease when dropped.
 pub(super) struct Leader<B: Backend + Clone + 'static> {
     claim: Claim<B>,
+    /// As declared, whatever the claim lasts.
     lease: Duration,
     /// The bytes that the value takes the place of; `None` if nothing is there.
     over: Option<Stored>,
@@ -38,14 +49,16 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Not every system counts further than some centuries.
 const LONGEST_TIMER: Duration = Duration::from_secs(24 * 3600);
-/// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave it behind, so it needn't be
-/// renewed, and a test with a paused clock can't end it by waiting for what is computed.
+/// A lease is renewed so often, at each third of its time, and then let go: what takes longer has probably hung.
+const RENEWALS: usize = 30;
+/// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave it behind, and a test with
+/// a paused clock can't end it by waiting for what is computed.
 const IN_PROCESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Waits until somebody has stored a value, or the lease is this caller's.
 ///
 /// Who holds the lease is waited for no longer than that lasts: it goes with its holder, at once or at its end. What others
-/// have stored is passed on to those who wait at the same seat.
+/// have stored is passed on to those who wait in the same flight, and so is a failure that may pass.
 pub(super) async fn arrive<K, B>(
     backend: &B,
     key: &Key,
@@ -58,21 +71,25 @@ where
     let lease_key = key.of_lease(&K::INFO);
     let mut most = SHORTEST_PAUSE;
     loop {
-        if let Some(leader) = Leader::take::<K>(backend, &lease_key).await? {
+        let step = seat.begin_step();
+        let leader = Leader::take::<K>(backend, &lease_key).await;
+        if let Some(leader) = seat.note(step, leader)? {
             // Who had the lease before may have stored a value on leaving.
             let step = seat.begin_step();
-            let found = find::<K, B>(backend, key).await?;
-            return Ok(match accept::<K>(&found, step, seat)? {
-                Some(value) => Arrival::There(value),
-                None => Arrival::Leader(leader.over(found)),
-            });
+            let found = seat.note(step, find::<K, B>(backend, key).await)?;
+            let Some(value) = seat.accept::<K>(step, found.as_ref())? else {
+                return Ok(Arrival::Leader(leader.over(found)));
+            };
+            leader.resign().await;
+            return Ok(Arrival::There(value));
         }
         loop {
             Delay::new(most.mul_f64((1.0 + fastrand::f64()) / 2.0)).await;
             most = (most * 2).min(LONGEST_PAUSE);
             let step = seat.begin_step();
-            let (found, is_held) = look_at_both::<K, B>(backend, key, &lease_key).await?;
-            if let Some(value) = accept::<K>(&found, step, seat)? {
+            let both = look_at_both::<K, B>(backend, key, &lease_key).await;
+            let (found, is_held) = seat.note(step, both)?;
+            if let Some(value) = seat.accept::<K>(step, found.as_ref())? {
                 return Ok(Arrival::There(value));
             }
             if !is_held {
@@ -80,22 +97,6 @@ where
             }
         }
     }
-}
-
-/// Decodes what was found, and passes it on.
-fn accept<K: Valued>(
-    found: &Option<(usize, Stored)>,
-    step: u64,
-    seat: &Seat,
-) -> BackendResult<Option<K::Value>> {
-    let Some((back, stored)) = found else {
-        return Ok(None);
-    };
-    let value = decode::<K>(*back, stored)?;
-    if value.is_some() && *back == 0 {
-        seat.land(step, stored.clone());
-    }
-    Ok(value)
 }
 
 /// Finds the value, in all versions, and says whether somebody holds the lease, in one round trip.
@@ -123,11 +124,16 @@ where
 
 impl<B: Backend + Clone + 'static> Leader<B> {
     async fn take<K: Keyspace>(backend: &B, lease_key: &Key) -> BackendResult<Option<Self>> {
-        let mut lease = K::INFO.lease.expect("checked when it was compiled");
-        if backend.in_process().is_some() {
-            lease = lease.max(IN_PROCESS);
+        let lease = K::INFO.lease.expect("checked when it was compiled");
+        let memory = (backend.in_process()).filter(|memory| memory.ends_with_the_process());
+        let ttl = memory.map_or(lease, |_| lease.max(IN_PROCESS));
+        let claim = Claim::take(backend, &Arc::from(lease_key.as_str()), ttl).await?;
+        if claim.is_some()
+            && let Some(memory) = memory
+        {
+            // What nobody has read is the first that a full memory evicts.
+            memory.get_stored(lease_key)?;
         }
-        let claim = Claim::take(backend, &Arc::from(lease_key.as_str()), lease).await?;
         Ok(claim.map(|claim| Self {
             claim,
             lease,
@@ -141,32 +147,34 @@ impl<B: Backend + Clone + 'static> Leader<B> {
         self
     }
 
-    /// Becomes the leader that computes an old value anew; `None` if there is another, or nothing old.
+    /// Becomes the leader that computes an old value anew.
     ///
     /// The bytes are read again under the lease. A look from before would be one at what another leader has replaced since.
-    pub(super) async fn of_stale<K: Valued>(backend: &B, key: &Key) -> BackendResult<Option<Self>> {
+    pub(super) async fn of_stale<K: Valued>(backend: &B, key: &Key) -> BackendResult<Stale<B>> {
         let lease_key = key.of_lease(&K::INFO);
         let Some(mut leader) = Self::take::<K>(backend, &lease_key).await? else {
-            return Ok(None);
+            return Ok(Stale::Led);
         };
         match backend.read(key).await? {
             Some((stored, expiry)) if K::INFO.is_stale(expiry) => leader.over = Some(stored),
             _ => {
                 leader.resign().await;
-                return Ok(None);
+                return Ok(Stale::Fresh);
             }
         }
-        Ok(Some(leader))
+        Ok(Stale::Leader(leader))
     }
 
-    /// Waits for `work` and renews the lease meanwhile, at a third of its time.
+    /// Waits for `work` and renews the lease meanwhile, at a third of its time, until ten times its time are over.
+    ///
+    /// Then it is let go, and the work stays its caller's: who waits for the lease doesn't wait for ever.
     ///
     /// The time is real, as it is for the store: a test's paused clock, which jumps where nothing else is to be done, would
     /// renew it without pause. If the lease is lost, or the store doesn't answer, the work is done all the same: what it
     /// makes is its caller's, at least.
     pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
-        loop {
+        for _ in 0..RENEWALS {
             let third = Delay::new((self.lease / 3).min(LONGEST_TIMER));
             match select(work.as_mut(), third).await {
                 Either::Left((output, _)) => return output,
@@ -174,11 +182,15 @@ impl<B: Backend + Clone + 'static> Leader<B> {
             }
             match select(work.as_mut(), pin!(self.claim.renew())).await {
                 Either::Left((output, _)) => return output,
-                Either::Right((Ok(false), _)) => break,
+                Either::Right((Ok(false), _)) => return work.await,
                 Either::Right((Ok(true) | Err(_), _)) => {}
             }
         }
-        work.await
+        let released = pin!(self.claim.release());
+        match select(work.as_mut(), released).await {
+            Either::Left((output, _)) => output,
+            Either::Right(_) => work.await,
+        }
     }
 
     /// Stores a value if the lease is still held and the key is as it was, and says whether it did. Gives the lease up.
@@ -205,7 +217,7 @@ impl<B: Backend + Clone + 'static> Leader<B> {
     }
 
     /// Gives the lease up, so that who waits needn't wait for its end. If that fails it ends by itself.
-    pub(super) async fn resign(self) {
+    pub(super) async fn resign(mut self) {
         let _ = self.claim.release().await;
     }
 }

@@ -1,12 +1,14 @@
 #![doc = include_str!("../../docs/caching.md")]
 
 mod leader;
+mod pauses;
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 
-use self::leader::{Arrival, Leader, arrive};
+use self::leader::{Arrival, Leader, Stale, arrive};
+use self::pauses::Attempt;
 use crate::backend::{Backend, Stored};
 use crate::error::BackendError;
 use crate::keyspace::flight::{Lead, Seat, look};
@@ -51,7 +53,7 @@ where
 /// # Errors
 ///
 /// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with. Failures of a refresh
-/// in the background are nobody's: the next caller refreshes.
+/// in the background reach nobody: a later caller refreshes.
 ///
 /// # Cancel safety
 ///
@@ -87,10 +89,24 @@ where
     if !K::INFO.is_stale(expiry) {
         return Ok(value);
     }
-    let Some(lead) = Seat::take(backend.instance(), &key).try_lead() else {
+    let Some(attempt) = Attempt::begin::<K>(backend.instance(), &key) else {
         return Ok(value);
     };
-    let refresh = refresh::<K, B, F, Fut, E>(backend.clone(), key, lead, compute);
+    // The refresh may outlive the borrow that the instance of `backend` stands for, but not that of a clone of its own, which
+    // doesn't move. If the two differ, the lease alone keeps others from the same.
+    let own = Box::new(backend.clone());
+    let Some(lead) = Seat::take(own.instance(), &key).try_lead() else {
+        attempt.succeed();
+        return Ok(value);
+    };
+    let refresh = async move {
+        let refresh = refresh::<K, B, F, Fut, E>(&own, &key, lead, compute);
+        let outcome = refresh.await;
+        if outcome.is_some() {
+            attempt.succeed();
+        }
+        outcome.flatten()
+    };
     let Ok(runtime) = Handle::try_current() else {
         // Nobody else would run it.
         return match refresh.await {
@@ -113,13 +129,11 @@ where
 {
     let seat = Seat::take(backend.instance(), key);
     let _turn = seat.turn().await;
-    if let Some(landed) = seat.landed()
-        && let Some(value) = decode::<K>(0, landed)?
-    {
+    if let Some(value) = seat.result::<K>()? {
         return Ok(value);
     }
     if seat.has_landed()
-        && let Some(value) = look::<K, B>(backend, key).await?
+        && let Some(value) = seat.look::<K, B>(backend, key).await?
     {
         return Ok(value);
     }
@@ -127,6 +141,7 @@ where
         Arrival::There(value) => return Ok(value),
         Arrival::Leader(leader) => leader,
     };
+    let computing = seat.begin_step();
     let value = match leader.run(compute()).await {
         Ok(value) => value,
         Err(error) => {
@@ -134,28 +149,43 @@ where
             return Err(error);
         }
     };
-    let encoded = ValueArg::<K::Value>::encode::<K::Codec>(&value)?;
-    let step = seat.begin_step();
-    if leader.land::<K>(backend, key, &encoded).await? {
-        seat.land(step, Stored::from(encoded));
+    let encoded = Stored::from(ValueArg::<K::Value>::encode::<K::Codec>(&value)?);
+    // Stored or not, it is good enough for whoever asked before it was computed.
+    seat.land(computing, 0, &encoded);
+    let storing = seat.begin_step();
+    let landed = leader.land::<K>(backend, key, encoded.as_bytes()).await;
+    if seat.note(storing, landed)? {
+        seat.land(storing, 0, &encoded);
         return Ok(value);
     }
-    // Somebody wrote or removed it since this one began to compute, or the lease was lost: what is there counts, and what
-    // was computed is nobody else's.
-    Ok(look::<K, B>(backend, key).await?.unwrap_or(value))
+    // Somebody wrote or removed it since this one began to compute, or the lease was lost: what is there counts.
+    let present = seat.look::<K, B>(backend, key).await?;
+    Ok(present.unwrap_or(value))
 }
 
-/// Computes an old value anew if nobody else does, and stores it if nobody has written or removed it; returns what it stored.
+/// Computes an old value anew if nobody else does, and stores it if nobody has written or removed it; returns what it stored,
+/// `None` if it failed or somebody else is at it.
 ///
 /// The lead keeps the callers in this process from doing the same.
-async fn refresh<K, B, F, Fut, E>(backend: B, key: Key, _lead: Lead, compute: F) -> Option<Stored>
+async fn refresh<K, B, F, Fut, E>(
+    backend: &B,
+    key: &Key,
+    lead: Lead,
+    compute: F,
+) -> Option<Option<Stored>>
 where
     K: Valued,
     B: Backend + Clone + 'static,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
 {
-    let mut leader = Leader::of_stale::<K>(&backend, &key).await.ok()??;
+    let mut leader = match Leader::of_stale::<K>(backend, key).await.ok()? {
+        Stale::Leader(leader) => leader,
+        Stale::Fresh => return Some(None),
+        Stale::Led => return None,
+    };
+    let seat = lead.seat();
+    let computing = seat.begin_step();
     let computed = async {
         let value = compute().await.ok()?;
         ValueArg::<K::Value>::encode::<K::Codec>(&value).ok()
@@ -164,6 +194,14 @@ where
         leader.resign().await;
         return None;
     };
-    let landed = leader.land::<K>(&backend, &key, &encoded).await;
-    landed.ok()?.then(|| encoded.into())
+    let encoded = Stored::from(encoded);
+    // For those who found nothing meanwhile.
+    seat.land(computing, 0, &encoded);
+    let storing = seat.begin_step();
+    let landed = leader.land::<K>(backend, key, encoded.as_bytes()).await;
+    let landed = landed.ok()?;
+    if landed {
+        seat.land(storing, 0, &encoded);
+    }
+    Some(landed.then_some(encoded))
 }

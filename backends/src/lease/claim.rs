@@ -61,7 +61,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     }
 
     /// Removes the token, and says whether it was still there.
-    pub(crate) async fn release(mut self) -> BackendResult<bool> {
+    pub(crate) async fn release(&mut self) -> BackendResult<bool> {
         if !self.is_open {
             return Ok(false);
         }
@@ -98,20 +98,20 @@ impl<B: Backend + Clone + 'static> Drop for Claim<B> {
         if !self.is_open {
             return;
         }
-        if self.backend.in_process().is_some() {
-            // Such a backend answers at once, so it needs nobody to wait for it.
-            let _ = (self.backend.remove(&self.key, Some(&self.token))).now_or_never();
-            return;
-        }
-        // Without a runtime nobody can wait for the answer: the token ends by itself.
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
         let (backend, key, token) = (self.backend.clone(), self.key.clone(), self.token.clone());
-        runtime.spawn(async move {
+        let is_in_process = backend.in_process().is_some();
+        let mut removal = Box::pin(async move {
             // It ends by itself if this fails.
             let _ = backend.remove(&key, Some(&token)).await;
         });
+        // Such a backend mostly answers at once, and needs no runtime then. Others may need one to be asked at all.
+        if is_in_process && (&mut removal).now_or_never().is_some() {
+            return;
+        }
+        // Without a runtime nobody can wait for the answer: the token ends by itself.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(removal);
+        }
     }
 }
 

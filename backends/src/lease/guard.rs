@@ -47,6 +47,9 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
     ///
     /// Send it with each write to what the lease protects, and have that refuse a number below the greatest that it has
     /// seen. It is the same for as long as the guard lives, renewals included, and fits an `i64`.
+    ///
+    /// After a `clear`, an eviction or a loss of the counter it still is greater if clocks are about right and fewer than a
+    /// million leases a second were granted: see [what is not guaranteed](super#not-guaranteed).
     pub fn fencing_number(&self) -> u64 {
         self.number
     }
@@ -97,7 +100,7 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
     /// # Cancel safety
     ///
     /// A dropped future releases it in the background.
-    pub async fn release(self) -> BackendResult<bool> {
+    pub async fn release(mut self) -> BackendResult<bool> {
         self.claim.release().await
     }
 }

@@ -107,14 +107,16 @@ impl<B: Backend + Clone + 'static> Lease<B> {
         Ok(Some(LeaseGuard::new(claim, number, before, self.ttl)))
     }
 
-    /// Tries until it has the lease or `patience` is over; `None` then. The last try is made at the end.
+    /// Tries until it has the lease or `patience` is over; `None` then. The last try is made at the end, so the call lasts longer than
+    /// the patience by what that try takes: up to the time limits of its three calls.
     ///
     /// Between two tries lies a random pause of 10 ms at most in the beginning and 500 ms in the end. There is no queue: who
     /// waits longest need not be next. Time is tokio's, so a test with a paused clock doesn't wait.
     ///
     /// # Errors
     ///
-    /// The first failure of the backend ends the waiting.
+    /// A failure that may pass ([`is_transient`](BackendError::is_transient)) is tried again until the patience is over; that
+    /// of the last try is returned then. Any other one ends the waiting.
     ///
     /// # Panics
     ///
@@ -128,15 +130,17 @@ impl<B: Backend + Clone + 'static> Lease<B> {
         let deadline = Instant::now().checked_add(patience);
         let mut most = SHORTEST_PAUSE;
         loop {
-            if let Some(guard) = self.acquire().await? {
-                return Ok(Some(guard));
-            }
+            let tried = match self.acquire().await {
+                Ok(Some(guard)) => return Ok(Some(guard)),
+                Err(error) if !error.is_transient() => return Err(error),
+                tried => tried,
+            };
             let left = match deadline {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
                 None => LONGEST_PAUSE,
             };
             if left.is_zero() {
-                return Ok(None);
+                return tried;
             }
             pause(most.mul_f64(fastrand::f64()).min(left)).await;
             most = (most * 2).min(LONGEST_PAUSE);

@@ -140,6 +140,10 @@ impl InProcess for Arc<Store> {
             Store::keep(self, key, entry, value);
         }
     }
+
+    fn ends_with_the_process(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]

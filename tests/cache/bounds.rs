@@ -1,0 +1,166 @@
+//! What keeps one bad computation, or a full memory, from harming others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use reinhardt_backends::{
+    Backend, BackendError, BackendResult, Counted, Eviction, Expiry, KeyStream, Keyspace, Life,
+    MemoryBackend, Stored, Write,
+};
+
+use crate::odd::Odd;
+use crate::{NEWS, PAGE, Source, Two, age, failure, on_both_stores, until};
+
+on_both_stores! {
+    a_computation_that_hangs_keeps_others_out_for_ten_leases_at_most
+}
+
+/// Under a lease so short that ten of them are soon over.
+#[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
+#[keyspace(prefix = "hung", ttl = "5m", value = String, lease = "1s")]
+struct Hung {
+    page: u32,
+}
+
+async fn a_computation_that_hangs_keeps_others_out_for_ten_leases_at_most(two: Two) {
+    let hung = Hung { page: 2 };
+    let (source, backend) = (Source::closed(), two.one.clone());
+    let stuck = source.clone();
+    let leader = tokio::spawn(async move {
+        let compute = || async { stuck.compute().await };
+        hung.get_or_set_with(&backend, compute).await
+    });
+    until("it computes", async || source.begun() == 1).await;
+    let compute = || async { Ok::<_, BackendError>("another's".to_string()) };
+    let other = hung.get_or_set_with(&two.other, compute).await;
+    assert_eq!(other.unwrap(), "another's");
+    source.open_for(1);
+    // What there is counts.
+    assert_eq!(leader.await.unwrap().unwrap(), "another's");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_stays_in_a_full_memory_that_evicts() {
+    let builder = MemoryBackend::builder().max_entries(1000);
+    let memory = builder.eviction(Eviction::S3Fifo).build();
+    let backend: Arc<dyn Backend> = Arc::new(memory.clone());
+    let mut written = 0;
+    let mut write = async |count| {
+        for _ in 0..count {
+            written += 1;
+            let key = format!("other:{written}");
+            memory.set(&key, written, None).await.unwrap();
+        }
+    };
+    write(2000).await;
+    let source = Source::closed();
+    let page = source.page(&backend);
+    until("it computes", async || source.begun() == 1).await;
+    write(20_000).await;
+    assert!(memory.exists("page@lease:1:2").await.unwrap());
+    source.open_for(1);
+    page.await.unwrap();
+    assert_eq!(PAGE.get(&backend).await.unwrap().unwrap(), "computed 0");
+}
+
+/// Reads old news for a second, and says how often.
+async fn hits(backend: &Arc<dyn Backend>, compute: impl Fn() -> BackendResult<String>) -> usize {
+    let (began, mut hits) = (Instant::now(), 0);
+    while began.elapsed() < Duration::from_secs(1) {
+        let computed = compute();
+        let news = NEWS.get_or_set_with(backend, move || async { computed });
+        assert_eq!(news.await.unwrap(), "old");
+        hits += 1;
+        tokio::task::yield_now().await;
+    }
+    hits
+}
+
+#[tokio::test]
+async fn hits_on_an_old_value_that_does_not_refresh_try_now_and_then() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = attempts.clone();
+    let odd = Odd::new(move |name, key: &str| {
+        if name == "write" && key.starts_with("news@lease") {
+            counted.fetch_add(1, SeqCst);
+        }
+        async { Ok(()) }
+    });
+    let backend: Arc<dyn Backend> = Arc::new(odd.clone());
+    NEWS.set(&odd.inner, "old").await.unwrap();
+    age(&odd.inner, NEWS).await;
+    // At half of 100 ms, 200 ms, 400 ms and so on at the earliest.
+    let most = 6;
+    assert!(hits(&backend, || Err(failure())).await > 10 * most);
+    let failed = attempts.load(SeqCst);
+    assert!((1..=most).contains(&failed), "{failed} of the source");
+
+    let odd = odd.emptied();
+    let backend: Arc<dyn Backend> = Arc::new(odd.clone());
+    NEWS.set(&odd.inner, "old").await.unwrap();
+    age(&odd.inner, NEWS).await;
+    let other = odd.inner.set("news@lease:1:2", "another process", None);
+    other.await.unwrap();
+    attempts.store(0, SeqCst);
+    assert!(hits(&backend, || Ok("unheard".to_string())).await > 10 * most);
+    let lost = attempts.load(SeqCst);
+    assert!((1..=most).contains(&lost), "{lost} for the lease");
+}
+
+/// A wrapper whose address is all that tells one store from another.
+#[derive(Clone)]
+struct Tenant(MemoryBackend);
+
+#[async_trait]
+impl Backend for Tenant {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        self.0.read(key).await
+    }
+
+    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.0.write(key, value, options).await
+    }
+
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        self.0.remove(key, expected).await
+    }
+
+    async fn increment_by(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> BackendResult<Counted> {
+        self.0.increment_by(key, delta, ttl).await
+    }
+
+    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.0.expire(key, life).await
+    }
+
+    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.0.scan(prefix)
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_keeps_nobody_waiting_at_a_store_that_came_to_its_address() {
+    let mut slot = Box::new(Tenant(MemoryBackend::new()));
+    NEWS.set(&*slot, "old").await.unwrap();
+    age(&*slot, NEWS).await;
+    let has_begun = Arc::new(AtomicBool::new(false));
+    let begun = has_begun.clone();
+    let hanging = NEWS.get_or_set_with(&*slot, move || async move {
+        begun.store(true, SeqCst);
+        std::future::pending::<Result<String, BackendError>>().await
+    });
+    assert_eq!(hanging.await.unwrap(), "old");
+    until("it is refreshed", async || has_begun.load(SeqCst)).await;
+    *slot = Tenant(MemoryBackend::new());
+    let compute = || async { Ok::<_, BackendError>("its own".to_string()) };
+    let news = NEWS.get_or_set_with(&*slot, compute);
+    let news = tokio::time::timeout(crate::PATIENCE, news).await;
+    assert_eq!(news.expect("it waits for nobody").unwrap(), "its own");
+}

@@ -1,0 +1,237 @@
+//! A backend of which a test decides what its calls do, and what becomes of the callers.
+
+use std::any::TypeId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use reinhardt_backends::{
+    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, InProcess, Instance, Kept,
+    KeyStream, Life, MemoryBackend, NewEntry, Shared, Stored, Write,
+};
+
+use crate::{PAGE, Source, until};
+
+/// What is done before a call, of which it gets the name and the first key.
+type Before =
+    Arc<dyn Fn(&'static str, &str) -> BoxFuture<'static, BackendResult<()>> + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) struct Odd {
+    pub(crate) inner: MemoryBackend,
+    before: Before,
+    is_in_process: bool,
+    has_room: bool,
+}
+
+/// A store that is never freed, as [`lasting`](crate::lasting) ones are.
+fn store() -> MemoryBackend {
+    let store = MemoryBackend::new();
+    std::mem::forget(store.clone());
+    store
+}
+
+impl Odd {
+    pub(crate) fn new<F>(before: impl Fn(&'static str, &str) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = BackendResult<()>> + Send + 'static,
+    {
+        Self {
+            inner: store(),
+            before: Arc::new(move |name, key| Box::pin(before(name, key))),
+            is_in_process: false,
+            has_room: true,
+        }
+    }
+
+    /// One of the same behaviour, over another store.
+    pub(crate) fn emptied(self) -> Self {
+        Self {
+            inner: store(),
+            ..self
+        }
+    }
+
+    /// One that stores nothing.
+    pub(crate) fn without_room(self) -> Self {
+        Self {
+            has_room: false,
+            ..self
+        }
+    }
+
+    /// One that some of its calls could be answered at once by, as a memory that processes share.
+    fn in_process(self) -> Self {
+        Self {
+            is_in_process: true,
+            ..self
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Odd {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        (self.before)("read", key).await?;
+        self.inner.read(key).await
+    }
+
+    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        (self.before)("write", key).await?;
+        if !self.has_room {
+            return Err(BackendError::new(ErrorKind::Full, "no room"));
+        }
+        self.inner.write(key, value, options).await
+    }
+
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        (self.before)("remove", key).await?;
+        self.inner.remove(key, expected).await
+    }
+
+    async fn increment_by(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> BackendResult<Counted> {
+        (self.before)("increment_by", key).await?;
+        self.inner.increment_by(key, delta, ttl).await
+    }
+
+    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+        (self.before)("expire", key).await?;
+        self.inner.expire(key, life).await
+    }
+
+    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+        (self.before)("get_many_stored", keys[0]).await?;
+        self.inner.get_many_stored(keys).await
+    }
+
+    async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+        (self.before)("take_stored", key).await?;
+        self.inner.take_stored(key).await
+    }
+
+    async fn move_entry(
+        &self,
+        from: &str,
+        expected: &[u8],
+        to: NewEntry<'_>,
+        over: Option<&[u8]>,
+    ) -> BackendResult<bool> {
+        (self.before)("move_entry", from).await?;
+        self.inner.move_entry(from, expected, to, over).await
+    }
+
+    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        (self.before)("write_many", entries[0].key).await?;
+        self.inner.write_many(entries).await
+    }
+
+    async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        (self.before)("delete_many", keys[0]).await?;
+        self.inner.delete_many(keys).await
+    }
+
+    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        (self.before)("clear_prefix", prefix).await?;
+        self.inner.clear_prefix(prefix).await
+    }
+
+    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner.scan(prefix)
+    }
+
+    fn instance(&self) -> Instance {
+        self.inner.instance()
+    }
+
+    fn in_process(&self) -> Option<&dyn InProcess> {
+        self.is_in_process.then_some(self)
+    }
+}
+
+impl InProcess for Odd {
+    fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+        self.inner.in_process().unwrap().get_stored(key)
+    }
+
+    fn get_kept(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
+        self.inner.in_process().unwrap().get_kept(key, of)
+    }
+
+    fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.inner.in_process().unwrap().write(key, value, options)
+    }
+
+    fn increment_by(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        let inner = self.inner.in_process().unwrap();
+        inner.increment_by(key, delta, ttl)
+    }
+
+    fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        self.inner.in_process().unwrap().renew_stored(key, ttl)
+    }
+
+    fn keep(&self, key: &str, stored: &Stored, value: Kept) {
+        self.inner.in_process().unwrap().keep(key, stored, value);
+    }
+}
+
+const LEASE: &str = "page@lease:1:2";
+
+async fn left_of_the_lease(memory: &MemoryBackend) -> Duration {
+    match memory.ttl(LEASE).await.unwrap() {
+        Some(Expiry::In(left)) => left,
+        other => panic!("no lease with an end: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_may_outlive_the_process_is_leased_for_as_long_as_declared() {
+    let odd = Odd::new(|_, _| async { Ok(()) });
+    for backend in [odd.clone(), odd.in_process()] {
+        let source = Source::closed();
+        let shared: Arc<dyn Backend> = Arc::new(backend.clone());
+        let page = source.page(&shared);
+        until("it computes", async || source.begun() == 1).await;
+        let left = left_of_the_lease(&backend.inner).await;
+        let declared = Duration::from_secs(10);
+        assert!(left <= declared && left > declared / 2, "{left:?}");
+        source.open_for(1);
+        page.await.unwrap();
+        PAGE.delete(&shared).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_given_back_by_a_backend_in_this_process_that_takes_its_time() {
+    let removals = Arc::new(AtomicUsize::new(0));
+    let counted = removals.clone();
+    let backend = Odd::new(move |name, _| {
+        let counted = counted.clone();
+        async move {
+            if name == "remove" {
+                tokio::task::yield_now().await;
+                counted.fetch_add(1, SeqCst);
+            }
+            Ok(())
+        }
+    });
+    let backend = backend.in_process();
+    let shared: Arc<dyn Backend> = Arc::new(backend.clone());
+    let source = Source::closed();
+    let leader = source.page(&shared);
+    until("it computes", async || source.begun() == 1).await;
+    leader.abort();
+    assert!(leader.await.unwrap_err().is_cancelled());
+    until("it is removed", async || removals.load(SeqCst) == 1).await;
+    until("it is gone", async || {
+        !backend.inner.exists(LEASE).await.unwrap()
+    })
+    .await;
+}

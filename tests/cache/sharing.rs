@@ -1,0 +1,244 @@
+//! What those who wait for the same value get from the one of them that is at work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, RedisBackend};
+use reinhardt_backends_tests::Server;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::odd::Odd;
+use crate::{PAGE, Source, until};
+
+/// Computed once in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
+#[keyspace(prefix = "plain", ttl = "5m", value = String)]
+struct Plain {
+    page: u32,
+}
+
+const PLAIN: Plain = Plain { page: 2 };
+const MANY: usize = 50;
+
+type Got = Result<String, BackendError>;
+
+/// A backend that counts the reads of values, and stops before one call of one name until it may go on.
+fn stopping(call: &'static str, at: usize) -> (Odd, Arc<AtomicUsize>, Arc<Semaphore>) {
+    let (reads, calls) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let go = Arc::new(Semaphore::new(0));
+    let (counted, gate) = (reads.clone(), go.clone());
+    let odd = Odd::new(move |name, _| {
+        if name == "read" {
+            counted.fetch_add(1, SeqCst);
+        }
+        let stops = name == call && calls.fetch_add(1, SeqCst) == at;
+        let gate = gate.clone();
+        async move {
+            if stops {
+                gate.acquire().await.unwrap().forget();
+            }
+            Ok(())
+        }
+    });
+    (odd, reads, go)
+}
+
+/// Starts readers of a page whose computation doesn't get stored, as somebody deletes the page meanwhile. On one thread who has
+/// looked waits, too.
+fn readers(source: &Arc<Source>, odd: &Odd) -> Vec<JoinHandle<Got>> {
+    let readers = (0..MANY).map(|_| {
+        let (source, backend) = (source.clone(), odd.clone());
+        tokio::spawn(async move {
+            let compute = || async {
+                let page = source.compute().await;
+                PAGE.delete(&backend.inner).await?;
+                page
+            };
+            PAGE.get_or_set_with(&backend, compute).await
+        })
+    });
+    readers.collect()
+}
+
+async fn all(readers: Vec<JoinHandle<Got>>) -> Vec<Got> {
+    let all = join_all(readers).await;
+    all.into_iter().map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn what_could_not_be_stored_is_for_all_who_asked_before_it_was_computed() {
+    // The first one stops before it takes the lease.
+    let (odd, reads, go) = stopping("write", 0);
+    let source = Source::closed();
+    let early = readers(&source, &odd);
+    until("all have looked", async || reads.load(SeqCst) == MANY).await;
+    go.add_permits(1);
+    until("one computes", async || source.begun() == 1).await;
+    let before = reads.load(SeqCst);
+    let late = readers(&source, &odd);
+    until("all have looked", async || {
+        reads.load(SeqCst) == before + MANY
+    })
+    .await;
+    source.open_for(1000);
+    for page in all(early).await {
+        assert_eq!(page.unwrap(), "computed 0");
+    }
+    for page in all(late).await {
+        assert_eq!(page.unwrap(), "computed 1", "not from before they asked");
+    }
+    assert_eq!(source.begun(), 2);
+}
+
+#[tokio::test]
+async fn a_value_for_which_there_is_no_room_is_computed_once_in_a_process() {
+    // The first one stops before its second look.
+    let (odd, reads, go) = stopping("read", 1);
+    let odd = odd.without_room();
+    let source = Source::open();
+    let readers = (0..MANY).map(|_| {
+        let (source, backend) = (source.clone(), odd.clone());
+        tokio::spawn(async move {
+            let compute = || async { source.compute().await };
+            PLAIN.get_or_set_with(&backend, compute).await
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    until("all have looked", async || reads.load(SeqCst) == MANY + 1).await;
+    go.add_permits(1);
+    let (got, refused): (Vec<_>, Vec<_>) = all(readers).await.into_iter().partition(Result::is_ok);
+    assert_eq!(source.begun(), 1);
+    assert_eq!((got.len(), refused.len()), (MANY - 1, 1));
+    for error in refused {
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Full);
+    }
+}
+
+/// The younger version of a plain page.
+#[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
+#[keyspace(prefix = "plain", ttl = "5m", value = String, lease = "10s", version = 2, migrates = Plain)]
+struct Leased {
+    page: u32,
+}
+
+impl From<Plain> for Leased {
+    fn from(Plain { page }: Plain) -> Self {
+        Self { page }
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_an_older_version_is_found_for_all_who_wait() {
+    let (odd, reads, go) = stopping("write", 0);
+    let readers = (0..MANY).map(|_| {
+        let backend = odd.clone();
+        tokio::spawn(async move {
+            let nothing = || async { Err(crate::failure()) };
+            Leased { page: 2 }.get_or_set_with(&backend, nothing).await
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    // Newer, older, and newer again.
+    let looks = 3 * MANY;
+    until("all have looked", async || reads.load(SeqCst) == looks).await;
+    PLAIN.set(&odd.inner, "older").await.unwrap();
+    go.add_permits(1);
+    for page in all(readers).await {
+        assert_eq!(page.unwrap(), "older");
+    }
+    assert_eq!(reads.load(SeqCst), looks + 2, "one looked again");
+    let lease = odd.inner.exists("plain@2@lease:2").await;
+    assert!(!lease.unwrap(), "it was given back before they returned");
+}
+
+/// How many calls of a name are made by many who wait, if these calls fail.
+async fn failing(name: &'static str, kind: ErrorKind) -> usize {
+    let (counted, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (reads, go) = (counted.clone(), Arc::new(Semaphore::new(0)));
+    let (made, gate) = (calls.clone(), go.clone());
+    let odd = Odd::new(move |call, key: &str| {
+        let is_first = call == "read" && counted.fetch_add(1, SeqCst) < MANY;
+        let fails = !is_first && call == name && key.starts_with("page");
+        let number = fails.then(|| made.fetch_add(1, SeqCst));
+        let waits = call == "write";
+        let gate = gate.clone();
+        async move {
+            if waits {
+                drop(gate.acquire().await.unwrap());
+            }
+            match number {
+                Some(number) => Err(BackendError::new(kind, format!("call {number}"))),
+                None => Ok(()),
+            }
+        }
+    });
+    let source = Source::open();
+    let readers = (0..MANY).map(|_| {
+        let (source, backend) = (source.clone(), odd.clone());
+        tokio::spawn(async move {
+            let compute = || async { source.compute().await };
+            PAGE.get_or_set_with(&backend, compute).await
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    until("all have looked", async || reads.load(SeqCst) == MANY).await;
+    go.add_permits(1);
+    let errors = all(readers).await;
+    let mut failed = 0;
+    for error in errors.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains("call"), "{error}");
+        failed += 1;
+    }
+    assert!(failed > 0);
+    calls.load(SeqCst)
+}
+
+#[tokio::test]
+async fn a_failure_that_may_pass_is_that_of_all_who_waited() {
+    // Who asks while the first call hangs makes another one, for all others who did.
+    for (call, most) in [("write", 2), ("read", 1), ("move_entry", 1)] {
+        assert_eq!(failing(call, ErrorKind::Timeout).await, most, "{call}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_of_another_kind_is_its_callers_own() {
+    assert_eq!(failing("write", ErrorKind::Denied).await, MANY);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_server_costs_those_who_wait_no_time_limit_each() {
+    let limit = Duration::from_secs(2);
+    let server = Server::start();
+    let builder = RedisBackend::builder().url(&server.url());
+    let backend = builder.call_timeout(limit).build().await.unwrap();
+    // Of another process.
+    let lease = backend.set("page@lease:1:2", "its token", None).await;
+    lease.unwrap();
+    let source = Source::open();
+    let readers = (0..20).map(|_| {
+        let (source, backend) = (source.clone(), backend.clone());
+        tokio::spawn(async move {
+            let compute = || async { source.compute().await };
+            PAGE.get_or_set_with(&backend, compute).await
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    let misses = || {
+        let info = server.command("INFO stats");
+        let count = info.split("keyspace_misses:").nth(1).unwrap();
+        count.lines().next().unwrap().parse::<usize>().unwrap()
+    };
+    until("all have looked, and one again", async || misses() > 20).await;
+    server.pause();
+    let began = Instant::now();
+    for page in all(readers).await {
+        assert_eq!(page.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+    assert!(began.elapsed() < 10 * limit, "{:?}", began.elapsed());
+    server.resume();
+}
