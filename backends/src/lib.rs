@@ -77,6 +77,7 @@ pub mod codec;
 pub mod conformance;
 mod error;
 mod escape;
+mod fingerprint;
 pub mod keyspace;
 pub mod lease;
 pub mod session;

@@ -125,7 +125,7 @@ async fn every_backend_that_is_cloned_will_do() {
         assert_eq!(News::clear(backend).await.unwrap(), 1);
     }
     let server = reinhardt_backends_tests::Server::start();
-    let redis: RedisBackend = crate::connect(&server).await;
+    let redis: RedisBackend = server.connect().await;
     on(&MemoryBackend::new()).await;
     on(&redis).await;
     on(&Arc::new(redis.clone())).await;

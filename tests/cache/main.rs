@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Keyspace, Life,
-    MemoryBackend, NewEntry, RedisBackend, Stored, Write,
+    MemoryBackend, NewEntry, Stored, Write,
 };
 use reinhardt_backends_tests::Server;
 use tokio::sync::Semaphore;
@@ -66,8 +66,8 @@ impl Two {
     async fn on_a_server() -> Self {
         let server = Server::start();
         Self {
-            one: lasting(connect(&server).await),
-            other: lasting(connect(&server).await),
+            one: lasting(server.connect().await),
+            other: lasting(server.connect().await),
             _server: Some(server),
         }
     }
@@ -100,12 +100,6 @@ macro_rules! on_both_stores {
     };
 }
 use on_both_stores;
-
-async fn connect(server: &Server) -> RedisBackend {
-    let builder = RedisBackend::builder().url(&server.url());
-    // Patient, because many tests may be starting servers at the same time.
-    builder.call_timeout(PATIENCE).build().await.unwrap()
-}
 
 /// What is cached: each computation has another number, begins at once and ends when it is let.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use reinhardt_backends::{BackendError, Keyspace, RedisBackend};
 use reinhardt_backends_tests::{Second, Server};
 
-use crate::{Source, connect, until};
+use crate::{Source, until};
 
 /// As the second process has it.
 #[derive(Keyspace)]
@@ -39,7 +39,7 @@ fn readers(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_misses_here_wait_for_the_computation_there() {
     let server = Server::start();
-    let backend = connect(&server).await;
+    let backend = server.connect().await;
     let mut second = computing(&server);
     let source = Source::open();
     let readers = readers(&source, &backend);
@@ -53,7 +53,7 @@ async fn a_thousand_misses_here_wait_for_the_computation_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_leader_frees_who_waits_within_its_lease() {
     let server = Server::start();
-    let backend = connect(&server).await;
+    let backend = server.connect().await;
     let second = computing(&server);
     let source = Source::open();
     let readers = readers(&source, &backend);

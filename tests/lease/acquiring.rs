@@ -24,7 +24,7 @@ macro_rules! on_both_backends {
             $(#[tokio::test]
             async fn $test() {
                 let server = ::reinhardt_backends_tests::Server::start();
-                super::$test(::std::sync::Arc::new(crate::connect(&server).await)).await;
+                super::$test(::std::sync::Arc::new(server.connect().await)).await;
             })*
         }
     };

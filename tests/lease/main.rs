@@ -12,10 +12,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reinhardt_backends::lease::{Lease, LeaseGuard};
 use reinhardt_backends::{
-    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Life,
-    RedisBackend, Stored, Write,
+    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Life, Stored,
+    Write,
 };
-use reinhardt_backends_tests::Server;
 use tokio::sync::Semaphore;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -28,12 +27,6 @@ fn lease<B: Backend + Clone + 'static>(backend: &B, ttl: Duration) -> Lease<B> {
 
 async fn acquire<B: Backend + Clone + 'static>(lease: &Lease<B>) -> LeaseGuard<B> {
     lease.acquire().await.unwrap().expect("nobody has it")
-}
-
-async fn connect(server: &Server) -> RedisBackend {
-    let builder = RedisBackend::builder().url(&server.url());
-    // Patient, because many tests may be starting servers at the same time.
-    builder.call_timeout(PATIENCE).build().await.unwrap()
 }
 
 /// A backend whose callers never get the answer to the call of one position, although it is done.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reinhardt_backends::lease::Renewal;
 use reinhardt_backends_tests::{Second, Server};
 
-use crate::{HOUR, PATIENCE, connect, lease};
+use crate::{HOUR, PATIENCE, lease};
 
 /// A resource that checks numbers.
 #[derive(Default)]
@@ -32,7 +32,7 @@ fn holder(server: &Server, ttl: Duration) -> (Second, u64) {
 #[tokio::test]
 async fn an_owner_in_another_process_keeps_others_out() {
     let server = Server::start();
-    let lease = lease(&connect(&server).await, HOUR);
+    let lease = lease(&server.connect().await, HOUR);
     let (mut second, number) = holder(&server, HOUR);
     assert!(lease.acquire().await.unwrap().is_none());
     assert_eq!(second.ask("renew"), "Held");
@@ -44,7 +44,7 @@ async fn an_owner_in_another_process_keeps_others_out() {
 #[tokio::test]
 async fn a_killed_owner_frees_the_lease_after_its_time() {
     let server = Server::start();
-    let lease = lease(&connect(&server).await, HOUR);
+    let lease = lease(&server.connect().await, HOUR);
     let ttl = Duration::from_secs(2);
     // Granted after this, so it can't end before the time has passed from here.
     let before = Instant::now();
@@ -59,7 +59,7 @@ async fn a_killed_owner_frees_the_lease_after_its_time() {
 #[tokio::test]
 async fn a_paused_owner_has_lost_the_lease_and_its_number_is_refused() {
     let server = Server::start();
-    let lease = lease(&connect(&server).await, HOUR);
+    let lease = lease(&server.connect().await, HOUR);
     let (mut second, stale) = holder(&server, Duration::from_secs(1));
     second.pause();
     let mut held = lease.acquire_within(PATIENCE).await.unwrap().unwrap();

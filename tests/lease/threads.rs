@@ -7,7 +7,7 @@ use std::thread;
 use reinhardt_backends::{Backend, MemoryBackend};
 use reinhardt_backends_tests::Server;
 
-use crate::{HOUR, PATIENCE, connect, lease};
+use crate::{HOUR, PATIENCE, lease};
 
 const THREADS: usize = 8;
 const EACH: usize = 25;
@@ -70,7 +70,7 @@ fn two_are_never_inside_in_memory() {
 fn two_are_never_inside_on_a_server() {
     let (server, inside) = (Server::start(), Inside::default());
     on_threads(&inside, async |inside| {
-        work(connect(&server).await, inside).await;
+        work(server.connect().await, inside).await;
     });
     inside.check();
 }

@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 
-use super::keys::Fingerprint;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::fingerprint::Fingerprint;
 use crate::keyspace::{Key, KeySegment, KeyspaceInfo};
 
 /// The id of a session, as its cookie holds it: a secret of 144 random bits, the session's end and its owner.
@@ -118,7 +118,7 @@ impl SessionId {
     pub(super) fn key(&self, keyspace: &KeyspaceInfo) -> Key {
         Key::build(keyspace, |key| {
             let key = key.field(&*self.owner);
-            let _ = key.write(|segment| self.fingerprint.write(segment));
+            let _ = key.write(|segment| segment.display(self.fingerprint));
         })
     }
 }

@@ -11,10 +11,11 @@ use tower_sessions_core::session_store::{Error, Result};
 
 use super::clock;
 use super::id::{FRESH_IDS, all_taken};
-use super::keys::{Fingerprint, keyspace};
+use super::keys::keyspace;
 use crate::backend::{Backend, Condition, Life, MAX_TTL, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::fingerprint::Fingerprint;
 use crate::keyspace::{Key, KeyspaceInfo};
 
 /// Keeps the sessions of the crate [tower-sessions](https://docs.rs/tower-sessions/0.15) in any backend.
@@ -96,7 +97,7 @@ impl<B> TowerSessions<B> {
     fn key(&self, id: &Id) -> Key {
         Key::build(&self.keyspace, |key| {
             let fingerprint = Fingerprint::of(&id.0.to_le_bytes());
-            let _ = key.write(|segment| fingerprint.write(segment));
+            let _ = key.write(|segment| segment.display(fingerprint));
         })
     }
 }

@@ -4,13 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
 use ipnet::{IpNet, Ipv4Net};
-use sha2::{Digest, Sha256};
 
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::fingerprint::Fingerprint;
 
 /// The head of a request: all of it but the body.
 #[derive(Debug, Clone, Copy)]
@@ -77,9 +75,6 @@ impl<F: Fn(&Head<'_>) -> Option<String>> RequestKey for F {
 #[derive(Debug, Clone)]
 pub struct HeaderKey(HeaderName);
 
-/// So many bytes of a hash tell headers apart.
-const HASH: usize = 18;
-
 impl HeaderKey {
     /// Goes by the header of this name.
     pub fn new(name: HeaderName) -> Self {
@@ -93,8 +88,7 @@ impl RequestKey for HeaderKey {
         let (Some(value), None) = (values.next(), values.next()) else {
             return Ok(Some(String::new()));
         };
-        let hash = Sha256::digest(value.as_bytes());
-        Ok(Some(URL_SAFE_NO_PAD.encode(&hash[..HASH])))
+        Ok(Some(Fingerprint::of(value.as_bytes()).to_string()))
     }
 }
 

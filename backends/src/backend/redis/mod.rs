@@ -338,6 +338,15 @@ fn set(command: Command, value: &[u8], life: Life) -> Command {
     }
 }
 
+/// A life as scripts take it; it is checked.
+fn argument(life: Life) -> String {
+    match life {
+        Life::Keep => "KEEP".to_string(),
+        Life::Never => "NEVER".to_string(),
+        Life::In(ttl) => millis(ttl).to_string(),
+    }
+}
+
 /// `ttl` is checked: whole milliseconds, 10,000 years at most.
 fn millis(ttl: Duration) -> u64 {
     u64::try_from(ttl.as_millis()).expect("10,000 years of milliseconds fit u64")
@@ -356,13 +365,8 @@ impl Backend for RedisBackend {
         self.shared.limits.check_value(value)?;
         let connection = &self.shared.connection;
         if let Condition::Equals(expected) = options.condition {
-            let life = match life {
-                Life::Keep => "KEEP".to_string(),
-                Life::Never => "NEVER".to_string(),
-                Life::In(ttl) => millis(ttl).to_string(),
-            };
             let invocation = self.shared.script(&script::COMPARE_AND_SET, key)?;
-            let invocation = invocation.arg(expected).arg(value).arg(life);
+            let invocation = invocation.arg(expected).arg(value).arg(argument(life));
             let reply = connection.script(invocation, Repeat::Never).await?;
             return Ok(reply::integer(reply)? == 1);
         }
@@ -493,18 +497,15 @@ impl Backend for RedisBackend {
         to: NewEntry<'_>,
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
-        let life = match to.life.checked()? {
-            Life::Keep => "KEEP".to_string(),
-            Life::Never => "NEVER".to_string(),
-            Life::In(ttl) => millis(ttl).to_string(),
-        };
+        let life = to.life.checked()?;
         self.shared.limits.check_value(to.value)?;
         let keys = [from, to.key];
         let invocation = self.shared.script_of_many(&script::MOVE, &keys)?;
         if from == to.key {
             return Ok(false);
         }
-        let mut invocation = invocation.arg(expected).arg(to.value).arg(life);
+        let invocation = invocation.arg(expected).arg(to.value);
+        let mut invocation = invocation.arg(argument(life));
         if let Some(over) = over {
             invocation = invocation.arg(over);
         }
