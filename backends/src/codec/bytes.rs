@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::de::{self, Visitor};
-use serde::forward_to_deserialize_any;
 use serde::ser::{self, Impossible, Serialize};
+
+use super::reader::{Failure, Reader};
 
 /// Returns the bytes if `value` is a sequence of plain `u8` that isn't empty.
 ///
@@ -40,10 +41,20 @@ impl ser::Error for NotBytes {
     }
 }
 
-impl de::Error for NotBytes {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
-    }
+macro_rules! refuse_names {
+    ($($method:ident($($type:ty),*))*) => {
+        $(fn $method<V: Visitor<'de>>(self, $(_: $type,)* _: V) -> Result<V::Value, Failure> {
+            Err(Failure::Unexpected)
+        })*
+    };
+}
+
+macro_rules! refuse_all_else {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Failure> {
+            Err(Failure::Unexpected)
+        })*
+    };
 }
 
 macro_rules! refuse {
@@ -198,25 +209,68 @@ impl ser::SerializeSeq for Elements {
     }
 }
 
-/// Presents bytes as what was written: a sequence of numbers, or as bytes to who asks for bytes.
-pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+/// Presents a byte vector that stands at the top: as bytes, as a sequence of numbers, and to a type
+/// that asks what comes either as the tag with its item or as the sequence.
+#[derive(Clone, Copy)]
+pub(super) struct Bytes<'a> {
+    content: &'a [u8],
+    /// The whole item, if tags are asked for.
+    tagged: Option<&'a [u8]>,
+}
+
+impl<'a> Bytes<'a> {
+    pub(super) fn sequence(content: &'a [u8]) -> Self {
+        let tagged = None;
+        Self { content, tagged }
+    }
+
+    /// Presents `item`, whose tag stands in front of `content`.
+    pub(super) fn tagged(item: &'a [u8], content: &'a [u8]) -> Self {
+        let tagged = Some(item);
+        Self { content, tagged }
+    }
+}
 
 impl<'de> de::Deserializer<'de> for Bytes<'_> {
-    type Error = NotBytes;
+    type Error = Failure;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotBytes> {
-        visitor.visit_seq(Numbers(self.0.iter()))
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.tagged {
+            Some(item) => Reader::new(item).deserialize_any(visitor),
+            None => self.deserialize_seq(visitor),
+        }
     }
 
-    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotBytes> {
-        visitor.visit_bytes(self.0)
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_unit()
     }
 
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotBytes> {
-        visitor.visit_byte_buf(self.0.to_vec())
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_seq(Numbers(self.content.iter()))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotBytes> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_bytes(self.content)
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_byte_buf(self.content.to_vec())
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         visitor.visit_some(self)
     }
 
@@ -224,33 +278,50 @@ impl<'de> de::Deserializer<'de> for Bytes<'_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NotBytes> {
+    ) -> Result<V::Value, Failure> {
         visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match self.tagged {
+            Some(item) => Reader::new(item).deserialize_enum(name, variants, visitor),
+            None => Err(Failure::Unexpected),
+        }
+    }
+
+    refuse_all_else! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+        deserialize_string deserialize_unit deserialize_map deserialize_identifier
+    }
+
+    refuse_names! {
+        deserialize_unit_struct(&'static str)
+        deserialize_struct(&'static str, &'static [&'static str])
     }
 
     fn is_human_readable(&self) -> bool {
         false
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct
-        seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
 struct Numbers<'a>(std::slice::Iter<'a, u8>);
 
 impl<'de> de::SeqAccess<'de> for Numbers<'_> {
-    type Error = NotBytes;
+    type Error = Failure;
 
     fn next_element_seed<T: de::DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, NotBytes> {
-        self.0
-            .next()
-            .map(|&byte| seed.deserialize(Number(byte)))
-            .transpose()
+    ) -> Result<Option<T::Value>, Failure> {
+        let byte = self.0.next();
+        byte.map(|&byte| seed.deserialize(Number(byte))).transpose()
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -258,16 +329,28 @@ impl<'de> de::SeqAccess<'de> for Numbers<'_> {
     }
 }
 
+/// A byte, as the integer that it would be in an array.
 struct Number(u8);
 
-impl<'de> de::Deserializer<'de> for Number {
-    type Error = NotBytes;
+macro_rules! read_an_integer {
+    ($($method:ident)*) => {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+            visitor.visit_u8(self.0)
+        })*
+    };
+}
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotBytes> {
-        visitor.visit_u8(self.0)
+impl<'de> de::Deserializer<'de> for Number {
+    type Error = Failure;
+
+    read_an_integer! {
+        deserialize_any deserialize_ignored_any
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotBytes> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         visitor.visit_some(self)
     }
 
@@ -275,16 +358,24 @@ impl<'de> de::Deserializer<'de> for Number {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NotBytes> {
+    ) -> Result<V::Value, Failure> {
         visitor.visit_newtype_struct(self)
+    }
+
+    refuse_all_else! {
+        deserialize_bool deserialize_f32 deserialize_f64 deserialize_char deserialize_str
+        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit deserialize_seq
+        deserialize_map deserialize_identifier
+    }
+    refuse_names! {
+        deserialize_unit_struct(&'static str)
+        deserialize_tuple(usize)
+        deserialize_tuple_struct(&'static str, usize)
+        deserialize_struct(&'static str, &'static [&'static str])
+        deserialize_enum(&'static str, &'static [&'static str])
     }
 
     fn is_human_readable(&self) -> bool {
         false
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }

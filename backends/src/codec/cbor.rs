@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::bytes::{self, Bytes};
 use super::encoded::buffer;
-use super::reader::{BYTES, NEGATIVE, POSITIVE, Reader, Wire};
-use super::{Codec, decimal, refused, undecodable};
+use super::guard::{Findings, Format, Guarded, Levels};
+use super::reader::{BYTES, DEEPEST, NEGATIVE, POSITIVE, Reader, Wire};
+use super::{Codec, decimal, read_back, refused, undecodable};
 use crate::error::BackendResult;
 
 /// The default codec: the stored format that the [module](super) describes.
@@ -20,17 +21,17 @@ impl Codec for Cbor {
     const FIELDS_BY_NAME: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        if let Some(bytes) = bytes::collect(value) {
-            return Ok(encode_bytes(&bytes));
-        }
-        let mut encoded = buffer();
-        ciborium::into_writer(value, &mut encoded).map_err(|_| refused::<T>())?;
-        if let Some(integer) = as_integer(&encoded) {
-            encoded.clear();
-            // Writing to a vector doesn't fail.
-            let _ = write!(encoded, "{integer}");
-        }
-        Ok(encoded)
+        encode(value, &Writing::default())
+    }
+
+    fn encode_as<V, T>(value: &T) -> BackendResult<Vec<u8>>
+    where
+        V: Serialize + DeserializeOwned,
+        T: Serialize + ?Sized,
+    {
+        let writing = Writing::default();
+        let encoded = encode(value, &writing)?;
+        read_back::<Self, V>(&writing.0, encoded)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {
@@ -48,6 +49,46 @@ const LONGEST_INTEGER: usize = 9;
 
 /// What is wrong with stored bytes, and where.
 type Refusal = (&'static str, usize);
+
+/// A value on its way into bytes.
+#[derive(Default)]
+struct Writing(Findings);
+
+impl Format for Writing {
+    const DEEPEST: usize = DEEPEST;
+    /// As the reader goes down. It takes the text of a unit variant for a level, as ciborium's does.
+    const LEVELS: Levels = Levels {
+        some: 0,
+        newtype: 0,
+        unit_variant: 1,
+        variant: 1,
+    };
+
+    type Mark = ();
+    type Place = ();
+
+    fn findings(&self) -> &Findings {
+        &self.0
+    }
+
+    #[inline]
+    fn fields(&self, _: &'static str, _: usize) {}
+}
+
+fn encode<T: Serialize + ?Sized>(value: &T, writing: &Writing) -> BackendResult<Vec<u8>> {
+    if let Some(bytes) = bytes::collect(value) {
+        return Ok(encode_bytes(&bytes));
+    }
+    let mut encoded = buffer();
+    ciborium::into_writer(&Guarded::new(value, writing), &mut encoded)
+        .map_err(|_| refused::<T>(&writing.0))?;
+    if let Some(integer) = as_integer(&encoded) {
+        encoded.clear();
+        // Writing to a vector doesn't fail.
+        let _ = write!(encoded, "{integer}");
+    }
+    Ok(encoded)
+}
 
 fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len() as u64;
@@ -99,13 +140,20 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
         let length = LONGEST_INTEGER - rest.len();
         return decode_item(&item[..length]);
     }
-    if let Some(content) = typed_array(bytes) {
-        // A type that asks for tags must get ciborium's own view of them.
-        if let Ok(value) = T::deserialize(Bytes(content)) {
-            return Ok(value);
-        }
+    match typed_array(bytes) {
+        Some(content) => decode_bytes(bytes, content),
+        None => decode_item(bytes),
     }
-    decode_item(bytes)
+}
+
+/// Reads a byte vector, or a tag with a byte string, which is stored as the same bytes.
+///
+/// A type that knows of tags gets the tag. serde's own buffers, which untagged enums are read from,
+/// refuse tags, and get the numbers.
+fn decode_bytes<T: DeserializeOwned>(item: &[u8], content: &[u8]) -> Result<T, Refusal> {
+    let tagged = T::deserialize(Bytes::tagged(item, content));
+    let value = tagged.or_else(|_| T::deserialize(Bytes::sequence(content)));
+    value.map_err(|failure| (failure.category(), item.len()))
 }
 
 /// Returns the content if `bytes` are exactly one byte string under tag 64.

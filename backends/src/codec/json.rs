@@ -1,17 +1,20 @@
 //! JSON text by serde_json.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error, Visitor};
 use serde_json::error::Category;
 
 use super::encoded::buffer;
-use super::{Codec, raw_api, refused, undecodable};
+use super::guard::{Findings, Format, Guarded, Levels};
+use super::reading::{Read, Reading};
+use super::{Codec, Encode, raw_api, read_back, refused, undecodable};
 use crate::error::BackendResult;
 
 /// JSON text; as a codec `codec = Json`, in the raw API a wrapper around the value.
 ///
-/// What JSON can't express can't be stored, or comes back as something else: map keys must be text or numbers, and
-/// infinite numbers and NaN become `null`.
+/// A value that JSON has no word for is refused when it is written (`Encode`): NaN and the
+/// infinities, map keys that are neither text nor numbers, 128 and more levels of arrays and
+/// objects. [The table](super#what-is-stored-can-be-read) has the rest.
 ///
 /// # Examples
 ///
@@ -32,29 +35,187 @@ pub struct Json<T = ()>(pub T);
 
 raw_api!(Json);
 
+impl<T: Serialize> Encode for Json<T> {
+    fn encode(&self) -> BackendResult<Vec<u8>> {
+        <Json as Codec>::encode(&self.0)
+    }
+}
+
 impl Codec for Json {
     const NAME: &'static str = "json";
     const HUMAN_READABLE: bool = true;
     const FIELDS_BY_NAME: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        let mut encoded = buffer();
-        serde_json::to_writer(&mut encoded, value).map_err(|_| refused::<T>())?;
-        Ok(encoded)
+        encode(value, &Writing::default())
+    }
+
+    fn encode_as<V, T>(value: &T) -> BackendResult<Vec<u8>>
+    where
+        V: Serialize + DeserializeOwned,
+        T: Serialize + ?Sized,
+    {
+        let writing = Writing::default();
+        let encoded = encode(value, &writing)?;
+        read_back::<Self, V>(&writing.0, encoded)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {
         if is_cbor_text(bytes) {
             return Err(undecodable::<T>("white space behind a word", bytes.len()));
         }
-        serde_json::from_slice(bytes).map_err(|error| {
-            let what = match error.classify() {
-                Category::Eof => "truncated JSON",
-                Category::Data => "an unexpected value",
-                Category::Syntax | Category::Io => "malformed JSON",
-            };
-            undecodable::<T>(what, offset(bytes, &error))
+        decode(bytes, Names::default()).or_else(|error| {
+            // Keys of maps are text, which serde's buffers then take for text: a map in a tagged
+            // enum, or a flattened one, doesn't find its numbers in there.
+            let again = (error.classify() == Category::Data)
+                .then(|| decode(bytes, Names::with_numbers()).ok())
+                .flatten();
+            again.ok_or_else(|| undecodable::<T>(describe(&error), offset(bytes, &error)))
         })
+    }
+}
+
+fn encode<T: Serialize + ?Sized>(value: &T, writing: &Writing) -> BackendResult<Vec<u8>> {
+    let mut encoded = buffer();
+    serde_json::to_writer(&mut encoded, &Guarded::new(value, writing))
+        .map_err(|_| refused::<T>(&writing.0))?;
+    Ok(encoded)
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8], names: Names) -> serde_json::Result<T> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = T::deserialize(Read::new(&mut reader, names))?;
+    reader.end()?;
+    Ok(value)
+}
+
+fn describe(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        Category::Eof => "truncated JSON",
+        Category::Data => "an unexpected value",
+        // Its category is that of a mistake in the text; only its words tell it apart.
+        _ if error.to_string().starts_with("recursion limit") => "JSON nested too deep",
+        Category::Syntax | Category::Io => "malformed JSON",
+    }
+}
+
+/// A value on its way into text.
+#[derive(Default)]
+struct Writing(Findings);
+
+impl Format for Writing {
+    /// As serde_json's reader.
+    const DEEPEST: usize = 127;
+    const LEVELS: Levels = Levels {
+        some: 0,
+        newtype: 0,
+        unit_variant: 0,
+        variant: 1,
+    };
+    const HAS_ALL_FLOATS: bool = false;
+    const HAS_TEXT_KEYS_ALONE: bool = true;
+    const WRITES_LENGTHS: bool = false;
+    const WRITES_LENGTHS_OF_STRUCTS: bool = false;
+
+    type Mark = ();
+    type Place = ();
+
+    fn findings(&self) -> &Findings {
+        &self.0
+    }
+
+    fn fields(&self, _: &'static str, _: usize) {}
+}
+
+/// How keys of maps are read whose type asks the format what comes.
+#[derive(Clone, Copy, Default)]
+struct Names {
+    /// Whether text that reads like a number, or a truth value, is one.
+    may_be_numbers: bool,
+    /// Whether the keys of this map are no names of fields.
+    are_free: bool,
+    is_key: bool,
+}
+
+impl Names {
+    fn with_numbers() -> Self {
+        Self {
+            may_be_numbers: true,
+            ..Self::default()
+        }
+    }
+}
+
+impl Reading for Names {
+    fn below<E: Error>(self) -> Result<Self, E> {
+        let is_key = false;
+        Ok(Self { is_key, ..self })
+    }
+
+    fn any(self) -> Self {
+        let are_free = true;
+        Self { are_free, ..self }
+    }
+
+    fn name(self) -> Self {
+        let are_free = false;
+        Self { are_free, ..self }
+    }
+
+    fn typed(self) -> Self {
+        Self {
+            are_free: false,
+            is_key: false,
+            ..self
+        }
+    }
+
+    fn map(self) -> Self {
+        Self {
+            are_free: true,
+            is_key: false,
+            ..self
+        }
+    }
+
+    fn key(self) -> Self {
+        let is_key = self.are_free;
+        Self { is_key, ..self }
+    }
+
+    fn takes_text(self, text: &str) -> bool {
+        self.may_be_numbers && self.is_key && Number::of(text).is_some()
+    }
+
+    fn text<'de, V: Visitor<'de>, E: Error>(self, text: &str, visitor: V) -> Result<V::Value, E> {
+        match Number::of(text).filter(|_| self.takes_text(text)) {
+            None => visitor.visit_str(text),
+            Some(Number::Positive(number)) => visitor.visit_u64(number),
+            Some(Number::Negative(number)) => visitor.visit_i64(number),
+            Some(Number::Real(number)) => visitor.visit_f64(number),
+            Some(Number::Truth(truth)) => visitor.visit_bool(truth),
+        }
+    }
+}
+
+/// A key that isn't text, as serde_json writes it.
+enum Number {
+    Positive(u64),
+    Negative(i64),
+    Real(f64),
+    Truth(bool),
+}
+
+impl Number {
+    fn of(text: &str) -> Option<Self> {
+        let first = text.bytes().next()?;
+        if !first.is_ascii_digit() && first != b'-' {
+            return text.parse().ok().map(Self::Truth);
+        }
+        let positive = text.parse().ok().map(Self::Positive);
+        positive
+            .or_else(|| text.parse().ok().map(Self::Negative))
+            .or_else(|| text.parse().ok().map(Self::Real))
     }
 }
 

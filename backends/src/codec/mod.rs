@@ -30,20 +30,22 @@
 mod bytes;
 mod cbor;
 mod decimal;
-#[cfg(feature = "postcard")]
-mod depth;
 mod encoded;
+mod guard;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "postcard")]
 mod postcard;
 mod reader;
+#[cfg(any(feature = "json", feature = "postcard"))]
+mod reading;
 
 use std::any::type_name;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::guard::Findings;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 pub use cbor::Cbor;
@@ -78,6 +80,23 @@ pub trait Codec: 'static {
     ///
     /// `Encode`, which names the type and holds nothing of the value.
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>>;
+
+    /// Encodes a value that will be read as a `V`, and refuses one that no `V` could be read back
+    /// from; keyspaces, sessions and caches write by it.
+    ///
+    /// For a codec whose own limits depend on the type that reads. By default it is
+    /// [`encode`](Self::encode).
+    ///
+    /// # Errors
+    ///
+    /// `Encode`, which names the type and holds nothing of the value.
+    fn encode_as<V, T>(value: &T) -> BackendResult<Vec<u8>>
+    where
+        V: Serialize + DeserializeOwned,
+        T: Serialize + ?Sized,
+    {
+        Self::encode(value)
+    }
 
     /// Decodes a value from the whole of `bytes`.
     ///
@@ -130,16 +149,10 @@ impl<T: DeserializeOwned> Decode for T {
     }
 }
 
-/// Lets the raw API read and write what a keyspace with the codec `$codec` holds.
+/// Lets the raw API read what a keyspace with the codec `$codec` holds.
 #[cfg(any(feature = "json", feature = "postcard"))]
 macro_rules! raw_api {
     ($codec:ident) => {
-        impl<T: ::serde::Serialize> $crate::codec::Encode for $codec<T> {
-            fn encode(&self) -> $crate::error::BackendResult<Vec<u8>> {
-                <$codec as $crate::codec::Codec>::encode(&self.0)
-            }
-        }
-
         impl<T: ::serde::de::DeserializeOwned> $crate::codec::Decode for $codec<T> {
             fn decode(bytes: &[u8]) -> $crate::error::BackendResult<Self> {
                 <$codec as $crate::codec::Codec>::decode(bytes).map(Self)
@@ -150,12 +163,36 @@ macro_rules! raw_api {
 #[cfg(any(feature = "json", feature = "postcard"))]
 use raw_api;
 
-/// The error of a value whose `Serialize` failed. What it says itself may quote the value.
-fn refused<T: ?Sized>() -> BackendError {
-    BackendError::new(
-        ErrorKind::Encode,
-        format!("`{}` refused to be serialized", type_name::<T>()),
-    )
+/// Returns the bytes of a value, if it has a form that not every type can be read back from, only
+/// where a `V` can.
+fn read_back<C: Codec, V: DeserializeOwned>(
+    findings: &Findings,
+    encoded: Vec<u8>,
+) -> BackendResult<Vec<u8>> {
+    if findings.is_suspect() && C::decode::<V>(&encoded).is_err() {
+        return Err(unreadable::<V>(
+            "its own `Deserialize` would refuse the bytes",
+        ));
+    }
+    Ok(encoded)
+}
+
+/// The error of a value whose `Serialize` failed, or was stopped. What it says itself may quote the
+/// value.
+fn refused<T: ?Sized>(findings: &Findings) -> BackendError {
+    match findings.refusal() {
+        Some(why) => unreadable::<T>(why),
+        None => BackendError::new(
+            ErrorKind::Encode,
+            format!("`{}` refused to be serialized", type_name::<T>()),
+        ),
+    }
+}
+
+/// The error of a value that would be written and never read.
+fn unreadable<T: ?Sized>(why: &str) -> BackendError {
+    let name = type_name::<T>();
+    BackendError::new(ErrorKind::Encode, format!("`{name}` isn't stored: {why}"))
 }
 
 /// The error of bytes that aren't a `T`.

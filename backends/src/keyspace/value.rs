@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::info::OnDecodeError;
 use super::key::Key;
@@ -24,7 +25,7 @@ use crate::error::{BackendResult, ErrorKind};
     label = "expected `{T}` or a reference to it"
 )]
 pub trait ValueArg<T> {
-    /// Encodes the value.
+    /// Encodes the value, to be read as a `T`.
     ///
     /// # Errors
     ///
@@ -32,27 +33,27 @@ pub trait ValueArg<T> {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>;
 }
 
-impl<T: Serialize> ValueArg<T> for T {
+impl<T: Serialize + DeserializeOwned> ValueArg<T> for T {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
-        C::encode(self)
+        C::encode_as::<T, T>(self)
     }
 }
 
-impl<T: Serialize> ValueArg<T> for &T {
+impl<T: Serialize + DeserializeOwned> ValueArg<T> for &T {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
-        C::encode(*self)
+        C::encode_as::<T, T>(*self)
     }
 }
 
 impl ValueArg<String> for &str {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
-        C::encode(*self)
+        C::encode_as::<String, str>(self)
     }
 }
 
-impl<T: Serialize> ValueArg<Vec<T>> for &[T] {
+impl<T: Serialize + DeserializeOwned> ValueArg<Vec<T>> for &[T] {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
-        C::encode(*self)
+        C::encode_as::<Vec<T>, [T]>(self)
     }
 }
 

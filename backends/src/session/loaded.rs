@@ -101,15 +101,19 @@ struct RecordRef<'a, T> {
     data: &'a T,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Record<T> {
     version: u64,
     data: T,
 }
 
 /// Encodes what is stored.
-pub(super) fn encode<C: Codec, T: Serialize>(version: u64, data: &T) -> BackendResult<Vec<u8>> {
-    C::encode(&RecordRef { version, data })
+pub(super) fn encode<C, T>(version: u64, data: &T) -> BackendResult<Vec<u8>>
+where
+    C: Codec,
+    T: Serialize + DeserializeOwned,
+{
+    C::encode_as::<Record<T>, _>(&RecordRef { version, data })
 }
 
 /// Decodes what is stored under an id.

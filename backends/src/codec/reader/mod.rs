@@ -14,12 +14,13 @@ use serde::de::{
 };
 
 use tag::Tagged;
-use wire::{ARRAY, FALSE, Failure, Head, MAP, NULL, TAG, TEXT, TRUE, UNDEFINED};
+use wire::{ARRAY, FALSE, Head, MAP, NULL, TAG, TEXT, TRUE, UNDEFINED};
 
-pub(super) use wire::{BYTES, NEGATIVE, POSITIVE, Wire};
+pub(super) use tag::ENUM as TAG_ENUM;
+pub(super) use wire::{BYTES, Failure, NEGATIVE, POSITIVE, Wire};
 
 /// How many levels of arrays, maps, enums and tags an item may have, as in ciborium.
-const DEEPEST: usize = 256;
+pub(super) const DEEPEST: usize = 256;
 const POSITIVE_BIGNUM: u64 = 2;
 const NEGATIVE_BIGNUM: u64 = 3;
 
@@ -27,6 +28,9 @@ const NEGATIVE_BIGNUM: u64 = 3;
 pub(super) struct Reader<'a> {
     pub(super) wire: Wire<'a>,
     levels: usize,
+    /// Whether the next item is the key of a map that needn't be a struct: there a number, which a
+    /// struct would take for the position of a field, is a key of a flattened map.
+    is_free_key: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -34,6 +38,7 @@ impl<'a> Reader<'a> {
         Self {
             wire: Wire(bytes),
             levels: DEEPEST,
+            is_free_key: false,
         }
     }
 
@@ -44,6 +49,7 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         self.levels = self.levels.checked_sub(1).ok_or(Failure::TooDeep)?;
+        self.is_free_key = false;
         let result = read(self);
         self.levels += 1;
         result
@@ -51,12 +57,30 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn array<'de, V: Visitor<'de>>(&mut self, head: Head, visitor: V) -> Result<V::Value, Failure> {
-        self.nested(|reader| visitor.visit_seq(Items::new(reader, head)))
+        self.nested(|reader| visitor.visit_seq(Items::new(reader, head, false)))
     }
 
     #[inline]
-    fn map<'de, V: Visitor<'de>>(&mut self, head: Head, visitor: V) -> Result<V::Value, Failure> {
-        self.nested(|reader| visitor.visit_map(Items::new(reader, head)))
+    fn map<'de, V: Visitor<'de>>(
+        &mut self,
+        head: Head,
+        has_free_keys: bool,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.nested(|reader| visitor.visit_map(Items::new(reader, head, has_free_keys)))
+    }
+
+    #[inline]
+    fn read_map<'de, V: Visitor<'de>>(
+        &mut self,
+        has_free_keys: bool,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let head = self.wire.untagged()?;
+        match head.major {
+            MAP => self.map(head, has_free_keys, visitor),
+            _ => Err(Failure::Unexpected),
+        }
     }
 
     /// An integer as its sign and the bits of its magnitude, which are inverted in a negative one.
@@ -142,7 +166,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
             TEXT if head.length().is_some() => visitor.visit_str(self.wire.text(head)?),
             TEXT => visitor.visit_string(self.wire.owned_text(head)?),
             ARRAY => self.array(head, visitor),
-            MAP => self.map(head, visitor),
+            MAP => self.map(head, false, visitor),
             TAG => self.tagged(head.argument, visitor),
             _ => match (head.simple(), head.float()) {
                 (_, Some(number)) => visitor.visit_f64(number),
@@ -276,11 +300,17 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
 
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let head = self.wire.untagged()?;
-        match head.major {
-            MAP => self.map(head, visitor),
-            _ => Err(Failure::Unexpected),
-        }
+        self.read_map(true, visitor)
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.read_map(false, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -319,10 +349,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
 
     #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let head = self.wire.untagged()?;
+        let mut item = self.wire;
+        let mut head = self.wire.head()?;
+        while head.major == TAG {
+            item = self.wire;
+            head = self.wire.head()?;
+        }
         match head.major {
             TEXT => visitor.visit_str(self.wire.text(head)?),
             BYTES => visitor.visit_bytes(self.wire.bytes(head)?),
+            _ if self.is_free_key => {
+                self.wire = item;
+                self.deserialize_any(visitor)
+            }
             _ => Err(Failure::Unexpected),
         }
     }
@@ -332,7 +371,6 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
         deserialize_unit_struct(&'static str): deserialize_unit;
         deserialize_tuple(usize): deserialize_seq;
         deserialize_tuple_struct(&'static str, usize): deserialize_seq;
-        deserialize_struct(&'static str, &'static [&'static str]): deserialize_map;
         deserialize_ignored_any(): deserialize_any;
     }
 
@@ -347,13 +385,17 @@ struct Items<'r, 'a> {
     reader: &'r mut Reader<'a>,
     /// `None`: until a break.
     left: Option<u64>,
+    has_free_keys: bool,
 }
 
 impl<'r, 'a> Items<'r, 'a> {
     #[inline]
-    fn new(reader: &'r mut Reader<'a>, head: Head) -> Self {
-        let left = head.length();
-        Self { reader, left }
+    fn new(reader: &'r mut Reader<'a>, head: Head, has_free_keys: bool) -> Self {
+        Self {
+            reader,
+            left: head.length(),
+            has_free_keys,
+        }
     }
 
     /// Whether there is one more. Asking for one in vain is an error here, or else a visitor that swallows the errors of
@@ -415,7 +457,10 @@ impl<'de> MapAccess<'de> for Items<'_, '_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        self.next_element_seed(seed)
+        self.reader.is_free_key = self.has_free_keys;
+        let key = self.next_element_seed(seed);
+        self.reader.is_free_key = false;
+        key
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 /// The name of the enum. Its variants are the untagged item, and a tag with its item.
-pub(super) const ENUM: &str = "@@TAG@@";
+pub(in crate::codec) const ENUM: &str = "@@TAG@@";
 const UNTAGGED: &str = "@@UNTAGGED@@";
 const TAGGED: &str = "@@TAGGED@@";
 

@@ -1,0 +1,649 @@
+//! A serializer around another one that refuses what the format's reader couldn't give back.
+//!
+//! Encoders go as deep as a value does, and readers stop; some forms of a value have no word in a
+//! format. So the limits of the reader are counted here, level by level, while a value is written.
+
+use std::cell::Cell;
+use std::fmt::Display;
+
+use serde::ser::{
+    Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+
+/// The limits of a format's reader.
+pub(super) trait Format {
+    /// How many levels the reader goes down.
+    const DEEPEST: usize;
+    /// What the reader takes for a level; arrays, maps, tuples and structs always are one.
+    const LEVELS: Levels;
+    /// Whether the format can write NaN and the infinities.
+    const HAS_ALL_FLOATS: bool = true;
+    /// Whether all keys of maps are written as text.
+    const HAS_TEXT_KEYS_ALONE: bool = false;
+    /// Whether the format writes how many fields a struct or a tuple has.
+    const WRITES_LENGTHS_OF_STRUCTS: bool = true;
+    /// Whether the format writes how many elements a sequence or a map has.
+    const WRITES_LENGTHS: bool = true;
+    /// Whether a reader finds the fields behind one that was left out.
+    const CAN_SKIP_FIELDS: bool = true;
+
+    /// Names a struct to [`field`](Self::field).
+    type Mark: Copy + Default;
+    /// The field or the variant that something stands in.
+    type Place: Copy + Default;
+
+    /// Returns what was found so far.
+    fn findings(&self) -> &Findings;
+
+    /// Notes a variant of an enum that is about to be written.
+    fn variant(&self, _enum: &'static str, _index: u32, _variant: &'static str) {}
+
+    /// Notes a struct, or the fields of a variant, that is about to be written.
+    fn fields(&self, name: &'static str, count: usize) -> Self::Mark;
+
+    /// Notes a field of a struct.
+    fn field(&self, _of: Self::Mark, _name: &'static str) {}
+
+    /// Names the place of what stands in a field or a variant.
+    fn place(&self, _name: &'static str) -> Self::Place {
+        Self::Place::default()
+    }
+
+    /// Notes content that isn't there in every value of the type.
+    fn open(&self, _at: Self::Place, _what: Opened) {}
+}
+
+/// Content that isn't there in every value of a type.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Opened {
+    Some,
+    Element,
+    Key,
+    Value,
+}
+
+/// How many levels of the reader a form of a value takes beside its content.
+pub(super) struct Levels {
+    pub(super) some: usize,
+    pub(super) newtype: usize,
+    pub(super) unit_variant: usize,
+    /// A variant with content: what stands around a tuple's or a struct's own level.
+    pub(super) variant: usize,
+}
+
+/// What was found while a value was written.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Why the value was refused, if it was refused here.
+    refusal: Cell<Option<&'static str>>,
+    is_suspect: Cell<bool>,
+    elements: Cell<usize>,
+}
+
+impl Findings {
+    /// Returns why the value was refused; `None` if its own `Serialize` failed.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        self.refusal.get()
+    }
+
+    /// Says whether the value has a form that some types can't be read back from: 128-bit integers,
+    /// flattened fields, keys that aren't text where the format has no others, repeated keys.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.is_suspect.get()
+    }
+
+    /// Returns how many elements all sequences and maps had.
+    #[cfg(feature = "postcard")]
+    pub(super) fn elements(&self) -> usize {
+        self.elements.get()
+    }
+
+    #[cold]
+    fn refuse<E: Error>(&self, why: &'static str) -> E {
+        self.refusal.set(Some(why));
+        E::custom(why)
+    }
+
+    fn suspect(&self) {
+        self.is_suspect.set(true);
+    }
+}
+
+const TOO_DEEP: &str = "the value is nested too deep to be read back";
+const NO_NUMBER: &str = "the format has no word for NaN and the infinities";
+const LEFT_OUT: &str = "a field that is left out could not be read back";
+const MISCOUNTED: &str = "a value has another length than its `Serialize` declared";
+
+/// A value, to be serialized under the limits of a format.
+pub(super) struct Guarded<'a, F: Format, T: ?Sized> {
+    value: &'a T,
+    context: Context<'a, F>,
+}
+
+impl<'a, F: Format, T: Serialize + ?Sized> Guarded<'a, F, T> {
+    pub(super) fn new(value: &'a T, format: &'a F) -> Self {
+        let context = Context {
+            format,
+            left: F::DEEPEST,
+            keys: None,
+            place: F::Place::default(),
+        };
+        Self { value, context }
+    }
+}
+
+impl<F: Format, T: Serialize + ?Sized> Serialize for Guarded<'_, F, T> {
+    #[inline]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let context = self.context;
+        self.value.serialize(Guard {
+            inner: serializer,
+            context,
+        })
+    }
+}
+
+/// Where in a value its writer is.
+struct Context<'a, F: Format> {
+    format: &'a F,
+    /// How many levels there may be below.
+    left: usize,
+    /// The keys of the map that a key is about to be written of.
+    keys: Option<&'a Keys>,
+    place: F::Place,
+}
+
+impl<F: Format> Clone for Context<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: Format> Copy for Context<'_, F> {}
+
+impl<'a, F: Format> Context<'a, F> {
+    /// Goes some levels down.
+    #[inline]
+    fn below<E: Error>(self, levels: usize) -> Result<Self, E> {
+        match self.left.checked_sub(levels) {
+            Some(left) => Ok(Self {
+                left,
+                keys: None,
+                ..self
+            }),
+            None => Err(self.format.findings().refuse(TOO_DEEP)),
+        }
+    }
+
+    /// Goes to the content of a field or a variant.
+    #[inline]
+    fn at(self, name: &'static str) -> Self {
+        let place = self.format.place(name);
+        Self { place, ..self }
+    }
+
+    /// Notes a key that isn't text.
+    #[inline]
+    fn other_key(self) {
+        if F::HAS_TEXT_KEYS_ALONE && self.keys.is_some() {
+            self.format.findings().suspect();
+        }
+    }
+
+    #[inline]
+    fn text_key(self, text: &str) {
+        if self.keys.is_some_and(|keys| keys.repeats(text)) {
+            self.format.findings().suspect();
+        }
+    }
+
+    #[inline]
+    fn wide_integer(self) {
+        self.other_key();
+        // serde's buffers, which untagged enums are read from, have no room for them.
+        self.format.findings().suspect();
+    }
+
+    #[inline]
+    fn float<E: Error>(self, is_finite: bool) -> Result<(), E> {
+        self.other_key();
+        match is_finite || F::HAS_ALL_FLOATS {
+            true => Ok(()),
+            false => Err(self.format.findings().refuse(NO_NUMBER)),
+        }
+    }
+
+    fn compound<C>(self, inner: C, declared: Option<usize>, mark: F::Mark) -> Compound<'a, F, C> {
+        Compound {
+            inner,
+            context: self,
+            counted: 0,
+            declared,
+            mark,
+        }
+    }
+}
+
+/// The first key of a map: a tagged enum puts its tag there, and a map in it may have that key too.
+#[derive(Default)]
+struct Keys(Cell<Option<Prefix>>);
+
+/// The length of a text and its first bytes.
+type Prefix = (usize, [u8; 16]);
+
+impl Keys {
+    /// Says whether a key of a map is its first one again, or looks like it.
+    fn repeats(&self, text: &str) -> bool {
+        let mut start = [0; 16];
+        let shown = text.len().min(start.len());
+        start[..shown].copy_from_slice(&text.as_bytes()[..shown]);
+        let prefix = (text.len(), start);
+        match self.0.get() {
+            Some(first) => first == prefix,
+            None => {
+                self.0.set(Some(prefix));
+                false
+            }
+        }
+    }
+}
+
+struct Guard<'a, F: Format, S> {
+    inner: S,
+    context: Context<'a, F>,
+}
+
+/// An array, a tuple or a struct that is being written.
+pub(super) struct Compound<'a, F: Format, C> {
+    inner: C,
+    context: Context<'a, F>,
+    counted: usize,
+    /// How many elements or fields there are to be, where the format writes that down.
+    declared: Option<usize>,
+    mark: F::Mark,
+}
+
+/// A map that is being written.
+pub(super) struct Map<'a, F: Format, C> {
+    entries: Compound<'a, F, C>,
+    keys: Keys,
+}
+
+macro_rules! pass {
+    ($($method:ident: $type:ty, $note:ident;)*) => {
+        $(#[inline]
+        fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
+            self.context.$note();
+            self.inner.$method(value)
+        })*
+    };
+}
+
+impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = Compound<'a, F, S::SerializeSeq>;
+    type SerializeTuple = Compound<'a, F, S::SerializeTuple>;
+    type SerializeTupleStruct = Compound<'a, F, S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Compound<'a, F, S::SerializeTupleVariant>;
+    type SerializeMap = Map<'a, F, S::SerializeMap>;
+    type SerializeStruct = Compound<'a, F, S::SerializeStruct>;
+    type SerializeStructVariant = Compound<'a, F, S::SerializeStructVariant>;
+
+    pass! {
+        serialize_bool: bool, other_key;
+        serialize_i8: i8, other_key;
+        serialize_i16: i16, other_key;
+        serialize_i32: i32, other_key;
+        serialize_i64: i64, other_key;
+        serialize_i128: i128, wide_integer;
+        serialize_u8: u8, other_key;
+        serialize_u16: u16, other_key;
+        serialize_u32: u32, other_key;
+        serialize_u64: u64, other_key;
+        serialize_u128: u128, wide_integer;
+        serialize_char: char, other_key;
+        serialize_bytes: &[u8], other_key;
+    }
+
+    #[inline]
+    fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
+        self.context.float(value.is_finite())?;
+        self.inner.serialize_f32(value)
+    }
+
+    #[inline]
+    fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
+        self.context.float(value.is_finite())?;
+        self.inner.serialize_f64(value)
+    }
+
+    #[inline]
+    fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
+        self.context.text_key(value);
+        self.inner.serialize_str(value)
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<S::Ok, S::Error> {
+        self.inner.serialize_none()
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        let keys = self.context.keys;
+        let context = self.context.below(F::LEVELS.some)?;
+        let context = Context { keys, ..context };
+        context.format.open(context.place, Opened::Some);
+        self.inner.serialize_some(&Guarded { value, context })
+    }
+
+    #[inline]
+    fn serialize_unit(self) -> Result<S::Ok, S::Error> {
+        self.inner.serialize_unit()
+    }
+
+    #[inline]
+    fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
+        self.inner.serialize_unit_struct(name)
+    }
+
+    #[inline]
+    fn serialize_unit_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+    ) -> Result<S::Ok, S::Error> {
+        self.context.below(F::LEVELS.unit_variant)?;
+        self.context.format.variant(name, index, variant);
+        self.inner.serialize_unit_variant(name, index, variant)
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        let keys = self.context.keys;
+        let context = self.context.below(F::LEVELS.newtype)?;
+        let context = Context { keys, ..context };
+        self.inner
+            .serialize_newtype_struct(name, &Guarded { value, context })
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        let context = self.context.below(F::LEVELS.variant)?.at(variant);
+        context.format.variant(name, index, variant);
+        let content = Guarded { value, context };
+        self.inner
+            .serialize_newtype_variant(name, index, variant, &content)
+    }
+
+    #[inline]
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
+        let context = self.context.below(1)?;
+        let inner = self.inner.serialize_seq(length)?;
+        let declared = length.filter(|_| F::WRITES_LENGTHS);
+        Ok(context.compound(inner, declared, F::Mark::default()))
+    }
+
+    #[inline]
+    fn serialize_tuple(self, length: usize) -> Result<Self::SerializeTuple, S::Error> {
+        let context = self.context.below(1)?;
+        let mark = context.format.fields("", length);
+        let inner = self.inner.serialize_tuple(length)?;
+        Ok(context.compound(inner, of_struct::<F>(length), mark))
+    }
+
+    #[inline]
+    fn serialize_tuple_struct(
+        self,
+        name: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeTupleStruct, S::Error> {
+        let context = self.context.below(1)?;
+        let mark = context.format.fields(name, length);
+        let inner = self.inner.serialize_tuple_struct(name, length)?;
+        Ok(context.compound(inner, of_struct::<F>(length), mark))
+    }
+
+    #[inline]
+    fn serialize_tuple_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeTupleVariant, S::Error> {
+        // A tag of ciborium's and its item are one level, and no array of two.
+        let is_tag = name == super::reader::TAG_ENUM;
+        let levels = F::LEVELS.variant + usize::from(!is_tag);
+        let context = self.context.below(levels)?.at(variant);
+        context.format.variant(name, index, variant);
+        let mark = context.format.fields(name, length);
+        let inner = self
+            .inner
+            .serialize_tuple_variant(name, index, variant, length)?;
+        Ok(context.compound(inner, of_struct::<F>(length), mark))
+    }
+
+    #[inline]
+    fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
+        let context = self.context.below(1)?;
+        if length.is_none() {
+            // Flattened fields: what they leave to others is read from serde's buffers, and a key
+            // of theirs may be that of a field.
+            context.format.findings().suspect();
+        }
+        let inner = self.inner.serialize_map(length)?;
+        let declared = length.filter(|_| F::WRITES_LENGTHS);
+        Ok(Map {
+            entries: context.compound(inner, declared, F::Mark::default()),
+            keys: Keys::default(),
+        })
+    }
+
+    #[inline]
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeStruct, S::Error> {
+        let context = self.context.below(1)?;
+        let mark = context.format.fields(name, length);
+        let inner = self.inner.serialize_struct(name, length)?;
+        Ok(context.compound(inner, of_struct::<F>(length), mark))
+    }
+
+    #[inline]
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeStructVariant, S::Error> {
+        let context = self.context.below(F::LEVELS.variant + 1)?.at(variant);
+        context.format.variant(name, index, variant);
+        let mark = context.format.fields(name, length);
+        let inner = self
+            .inner
+            .serialize_struct_variant(name, index, variant, length)?;
+        Ok(context.compound(inner, of_struct::<F>(length), mark))
+    }
+
+    #[inline]
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        self.inner.collect_str(value)
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+/// Returns the length of a struct where the format writes it.
+#[inline]
+fn of_struct<F: Format>(length: usize) -> Option<usize> {
+    F::WRITES_LENGTHS_OF_STRUCTS.then_some(length)
+}
+
+impl<'a, F: Format, C> Compound<'a, F, C> {
+    #[inline]
+    fn content<'v, T: ?Sized>(&mut self, value: &'v T) -> Guarded<'v, F, T>
+    where
+        'a: 'v,
+    {
+        self.counted += 1;
+        let context = self.context;
+        Guarded { value, context }
+    }
+
+    /// Counts an element of a sequence or an entry of a map.
+    #[inline]
+    fn element(&self, what: Opened) {
+        self.context.format.open(self.context.place, what);
+        let elements = &self.context.format.findings().elements;
+        elements.set(elements.get().saturating_add(1));
+    }
+
+    #[inline]
+    fn check<E: Error>(&self) -> Result<(), E> {
+        match self.declared {
+            Some(declared) if declared != self.counted => {
+                Err(self.context.format.findings().refuse(MISCOUNTED))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn skip<E: Error>(&self) -> Result<(), E> {
+        match F::CAN_SKIP_FIELDS {
+            true => Ok(()),
+            false => Err(self.context.format.findings().refuse(LEFT_OUT)),
+        }
+    }
+}
+
+impl<F: Format, C: SerializeSeq> SerializeSeq for Compound<'_, F, C> {
+    type Ok = C::Ok;
+    type Error = C::Error;
+
+    #[inline]
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+        self.element(Opened::Element);
+        let content = self.content(value);
+        self.inner.serialize_element(&content)
+    }
+
+    #[inline]
+    fn end(self) -> Result<C::Ok, C::Error> {
+        self.check()?;
+        self.inner.end()
+    }
+}
+
+impl<F: Format, C: SerializeMap> SerializeMap for Map<'_, F, C> {
+    type Ok = C::Ok;
+    type Error = C::Error;
+
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+        self.entries.element(Opened::Key);
+        self.entries.counted += 1;
+        let context = Context {
+            keys: Some(&self.keys),
+            ..self.entries.context
+        };
+        let key = Guarded { value, context };
+        self.entries.inner.serialize_key(&key)
+    }
+
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+        let context = self.entries.context;
+        context.format.open(context.place, Opened::Value);
+        let content = Guarded { value, context };
+        self.entries.inner.serialize_value(&content)
+    }
+
+    #[inline]
+    fn end(self) -> Result<C::Ok, C::Error> {
+        self.entries.check()?;
+        self.entries.inner.end()
+    }
+}
+
+macro_rules! tuples {
+    ($($trait:ident: $method:ident;)*) => {
+        $(impl<F: Format, C: $trait> $trait for Compound<'_, F, C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
+
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
+                let content = self.content(value);
+                self.inner.$method(&content)
+            }
+
+            #[inline]
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.check()?;
+                self.inner.end()
+            }
+        })*
+    };
+}
+
+tuples! {
+    SerializeTuple: serialize_element;
+    SerializeTupleStruct: serialize_field;
+    SerializeTupleVariant: serialize_field;
+}
+
+macro_rules! structs {
+    ($($trait:ident)*) => {
+        $(impl<F: Format, C: $trait> $trait for Compound<'_, F, C> {
+            type Ok = C::Ok;
+            type Error = C::Error;
+
+            #[inline]
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), C::Error> {
+                self.context.format.field(self.mark, name);
+                let mut content = self.content(value);
+                content.context = content.context.at(name);
+                self.inner.serialize_field(name, &content)
+            }
+
+            #[inline]
+            fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> {
+                self.skip()?;
+                self.inner.skip_field(name)
+            }
+
+            #[inline]
+            fn end(self) -> Result<C::Ok, C::Error> {
+                self.check()?;
+                self.inner.end()
+            }
+        })*
+    };
+}
+
+structs! { SerializeStruct SerializeStructVariant }
