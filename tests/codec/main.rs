@@ -3,5 +3,6 @@
 mod agreement;
 mod golden;
 mod hostile;
+mod readable;
 mod round_trip;
 mod trace;

@@ -3,7 +3,8 @@
 //! Encoders go as deep as a value does, and readers stop; some forms of a value have no word in a
 //! format. So the limits of the reader are counted here, level by level, while a value is written.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt::Display;
 
 use serde::ser::{
@@ -88,7 +89,7 @@ impl Findings {
     }
 
     /// Says whether the value has a form that some types can't be read back from: 128-bit integers,
-    /// flattened fields, keys that aren't text where the format has no others, repeated keys.
+    /// keys that aren't text where the format has no others, a first key that comes again.
     pub(super) fn is_suspect(&self) -> bool {
         self.is_suspect.get()
     }
@@ -113,6 +114,7 @@ impl Findings {
 const TOO_DEEP: &str = "the value is nested too deep to be read back";
 const NO_NUMBER: &str = "the format has no word for NaN and the infinities";
 const LEFT_OUT: &str = "a field that is left out could not be read back";
+const TWICE: &str = "a flattened field has the name of another one";
 const MISCOUNTED: &str = "a value has another length than its `Serialize` declared";
 
 /// A value, to be serialized under the limits of a format.
@@ -192,9 +194,17 @@ impl<'a, F: Format> Context<'a, F> {
     }
 
     #[inline]
-    fn text_key(self, text: &str) {
-        if self.keys.is_some_and(|keys| keys.repeats(text)) {
-            self.format.findings().suspect();
+    fn text_key<E: Error>(self, text: &str) -> Result<(), E> {
+        let Some(keys) = self.keys else {
+            return Ok(());
+        };
+        match keys.add(text) {
+            (true, _) => Err(self.format.findings().refuse(TWICE)),
+            (false, true) => {
+                self.format.findings().suspect();
+                Ok(())
+            }
+            (false, false) => Ok(()),
         }
     }
 
@@ -225,28 +235,44 @@ impl<'a, F: Format> Context<'a, F> {
     }
 }
 
-/// The first key of a map: a tagged enum puts its tag there, and a map in it may have that key too.
-#[derive(Default)]
-struct Keys(Cell<Option<Prefix>>);
+/// The keys that a map has had.
+enum Keys {
+    /// The first key: a tagged enum puts its tag there, and a map in it may have that key too.
+    First(Cell<Option<Prefix>>),
+    /// All of flattened fields, of which none is read that comes twice.
+    All(RefCell<HashSet<Box<str>>>),
+}
 
 /// The length of a text and its first bytes.
 type Prefix = (usize, [u8; 16]);
 
 impl Keys {
-    /// Says whether a key of a map is its first one again, or looks like it.
-    fn repeats(&self, text: &str) -> bool {
-        let mut start = [0; 16];
-        let shown = text.len().min(start.len());
-        start[..shown].copy_from_slice(&text.as_bytes()[..shown]);
-        let prefix = (text.len(), start);
-        match self.0.get() {
-            Some(first) => first == prefix,
-            None => {
-                self.0.set(Some(prefix));
-                false
-            }
+    fn of(length: Option<usize>) -> Self {
+        match length {
+            Some(_) => Self::First(Cell::default()),
+            None => Self::All(RefCell::default()),
         }
     }
+
+    /// Adds a key; says whether it surely was there before, and whether it looks like the first one.
+    fn add(&self, text: &str) -> (bool, bool) {
+        match self {
+            Self::First(first) => {
+                let prefix = Some(prefix(text));
+                let before = first.get();
+                first.set(before.or(prefix));
+                (false, before == prefix)
+            }
+            Self::All(keys) => (!keys.borrow_mut().insert(text.into()), false),
+        }
+    }
+}
+
+fn prefix(text: &str) -> Prefix {
+    let mut start = [0; 16];
+    let shown = text.len().min(start.len());
+    start[..shown].copy_from_slice(&text.as_bytes()[..shown]);
+    (text.len(), start)
 }
 
 struct Guard<'a, F: Format, S> {
@@ -303,7 +329,6 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         serialize_u32: u32, other_key;
         serialize_u64: u64, other_key;
         serialize_u128: u128, wide_integer;
-        serialize_char: char, other_key;
         serialize_bytes: &[u8], other_key;
     }
 
@@ -321,8 +346,14 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
-        self.context.text_key(value);
+        self.context.text_key(value)?;
         self.inner.serialize_str(value)
+    }
+
+    #[inline]
+    fn serialize_char(self, value: char) -> Result<S::Ok, S::Error> {
+        self.context.text_key(value.encode_utf8(&mut [0; 4]))?;
+        self.inner.serialize_char(value)
     }
 
     #[inline]
@@ -356,6 +387,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         index: u32,
         variant: &'static str,
     ) -> Result<S::Ok, S::Error> {
+        self.context.text_key(variant)?;
         self.context.below(F::LEVELS.unit_variant)?;
         self.context.format.variant(name, index, variant);
         self.inner.serialize_unit_variant(name, index, variant)
@@ -440,16 +472,11 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
     #[inline]
     fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
         let context = self.context.below(1)?;
-        if length.is_none() {
-            // Flattened fields: what they leave to others is read from serde's buffers, and a key
-            // of theirs may be that of a field.
-            context.format.findings().suspect();
-        }
         let inner = self.inner.serialize_map(length)?;
         let declared = length.filter(|_| F::WRITES_LENGTHS);
         Ok(Map {
             entries: context.compound(inner, declared, F::Mark::default()),
-            keys: Keys::default(),
+            keys: Keys::of(length),
         })
     }
 
@@ -484,6 +511,9 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        if self.context.keys.is_some() {
+            return self.serialize_str(&value.to_string());
+        }
         self.inner.collect_str(value)
     }
 
