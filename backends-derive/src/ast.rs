@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
 use crate::attr::{FieldWords, Limit, Mistakes, OnDecodeError, StructWords, Ttl, Window, Word};
+use crate::serde_words::check_positions;
 
 /// What to generate for one struct.
 pub(crate) struct Keyspace<'a> {
@@ -56,6 +57,23 @@ pub(crate) struct Stored {
     pub(crate) shared: Option<Ident>,
 }
 
+impl Stored {
+    /// Returns the name of the codec, if that is the bare name of a built-in one.
+    pub(crate) fn built_in_codec(&self) -> Option<&Ident> {
+        let mut codec = self.codec.as_ref()?;
+        // A macro that passes a fragment on puts it into a group that nobody sees.
+        while let Type::Group(group) = codec {
+            codec = &group.elem;
+        }
+        let Type::Path(path) = codec else {
+            return None;
+        };
+        let name = path.path.get_ident()?;
+        let built_in = ["Cbor", "Json", "Postcard"];
+        built_in.iter().any(|codec| name == codec).then_some(name)
+    }
+}
+
 /// A field that is a segment of the key.
 pub(crate) struct KeyField<'a> {
     pub(crate) name: &'a Ident,
@@ -96,7 +114,15 @@ impl<'a> Keyspace<'a> {
             }),
             (None, Some(_), _) => Kind::Counter,
             (None, None, Some(value)) => Kind::value(value, stored, item, mistakes),
-            (None, None, None) => Kind::Entry(stored),
+            (None, None, None) => {
+                if stored
+                    .built_in_codec()
+                    .is_some_and(|codec| codec == "Postcard")
+                {
+                    check_positions(item, mistakes);
+                }
+                Kind::Entry(stored)
+            }
         };
         let mut keyspace = Self {
             item,

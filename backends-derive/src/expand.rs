@@ -236,19 +236,10 @@ fn location(scope: &Scope<'_>) -> TokenStream {
 /// The built-in codecs go by their bare names, whatever else has these names where the struct stands.
 fn codec(scope: &Scope<'_>, stored: &Stored) -> TokenStream {
     let library = &scope.library;
-    let Some(mut codec) = stored.codec.as_ref() else {
-        return quote!(#library::codec::Cbor);
-    };
-    // A macro that passes a fragment on puts it into a group that nobody sees.
-    while let Type::Group(group) = codec {
-        codec = &group.elem;
-    }
-    let built_in = ["Cbor", "Json", "Postcard"];
-    match codec {
-        Type::Path(path) if built_in.iter().any(|name| path.path.is_ident(name)) => {
-            quote!(#library::codec::#codec)
-        }
-        _ => quote!(#codec),
+    match (stored.built_in_codec(), &stored.codec) {
+        (Some(name), _) => quote!(#library::codec::#name),
+        (None, Some(codec)) => quote!(#codec),
+        (None, None) => quote!(#library::codec::Cbor),
     }
 }
 

@@ -6,6 +6,7 @@ mod attr;
 mod expand;
 mod scope;
 mod segment;
+mod serde_words;
 
 use proc_macro::TokenStream;
 

@@ -2,6 +2,7 @@
 
 mod codecs;
 mod many;
+mod readable;
 mod shared;
 mod updates;
 mod versions;

@@ -10,18 +10,57 @@
 //!
 //! As in every serde format of this kind an option directly inside of an option, and `Some(())`, collapse to `None`.
 //!
+//! A byte vector is read as bytes and as a sequence of numbers, and as nothing else. A type that
+//! knows of tags, such as `ciborium::Value`, reads the tag and the byte string behind it.
+//!
 //! # Other codecs
 //!
 //! | codec | feature | format | good for |
 //! |---|---|---|---|
-//! | [`Cbor`] | | as above | the default: compact, self-describing, everything that serde can express |
-//! | `Json` | `json` | JSON text (RFC 8259) without white space around it | values that other programs or people read; NaN becomes `null`, map keys must be text |
+//! | [`Cbor`] | | as above | the default: compact, self-describing, all that serde can express |
+//! | `Json` | `json` | JSON text (RFC 8259) without white space around it | values that other programs or people read |
 //! | `Postcard` | `postcard` | the byte 0xFC, then the postcard wire format 1 | small and fast; finds fields by their position, so *every* change of a type needs a new version |
 //!
 //! A keyspace names its codec with `codec = Json`; the raw API reads and writes the same bytes through the wrapper of
 //! that name, `backend.get::<codec::Json<Session>>(key)`. What one codec wrote is `Decode` to another, and never a wrong
 //! value: CBOR reserves the byte that Postcard begins with, JSON text is no CBOR item, and whole numbers, which CBOR and
 //! JSON store as the same decimal text, mean the same in both. Counters are decimal text under every codec.
+//!
+//! # What is stored can be read
+//!
+//! A value that its own reader would refuse is refused when it is written: the error is `Encode`, and
+//! nothing is stored. What can go wrong with a value, and with a type:
+//!
+//! | value, attribute or type | Cbor | Json | Postcard |
+//! |---|---|---|---|
+//! | nested deeper than the reader goes (levels: see below) | 256 levels, then `Encode` | 127 levels, then `Encode` | 128 levels, then `Encode` |
+//! | NaN and the infinities | come back | `Encode` | come back |
+//! | map keys that are numbers or truth values | come back | come back | come back |
+//! | the same in a tagged enum or a flattened map | come back | come back, unless text keys that read like numbers stand in the same value: `Encode`¹ | see `tag` and `flatten` |
+//! | other map keys (structs, sequences) | come back | `Encode` | come back |
+//! | `flatten` | comes back; `Encode` if two fields have one name | as Cbor | `Encode` |
+//! | `untagged`, `tag = ".."` | come back; `Encode`¹ for a map that has the tag's name for a key | as Cbor | `Encode`¹ |
+//! | `i128` and `u128` | come back | come back | come back |
+//! | `i128` and `u128` in `untagged`, in `tag = ".."` or behind `flatten`: serde's buffers have no room for them | `Encode`¹ | `Encode`¹ | see `untagged` |
+//! | a variant behind one with `skip` | comes back | comes back | `Encode`¹: it would come back as another |
+//! | `skip_serializing_if` | comes back with `default` | as Cbor | `Encode` whenever the field is left out |
+//! | `skip_serializing` or `skip_deserializing` without the other | comes back with `default` | as Cbor | `Encode`¹ |
+//! | `alias`, `rename`, `other`, `skip` on both sides | come back | come back | come back |
+//! | more than 65,536 elements that take no bytes, such as `()` | come back | come back | `Encode` |
+//! | a `Serialize` that declares another length than it writes | `Encode` | comes back | `Encode` |
+//!
+//! ¹ Known from the type that reads. Keyspaces, sessions and caches know it, and so does the raw API
+//! for `Postcard<T>`, which asks for `Serialize` and `DeserializeOwned`. The raw API for other values
+//! knows the type that writes alone: such a value is stored, and is `Decode` when it is read.
+//!
+//! A level is an array, a map, a tuple, a struct, or an enum's variant with content, whose own tuple
+//! or struct is one more. To Cbor a variant without content is one as well and so is a tag, to
+//! Postcard every variant, `Some` and newtype.
+//!
+//! The derive refuses attributes on fields that the keyspace's codec can't give back, and the
+//! [schema lock](crate::assert_schema_lock) types under Postcard that ask the format what comes.
+//!
+//! # Codecs of your own
 //!
 //! A codec of your own implements [`Codec`]. If its bytes could be mistaken for another format's, let them begin with
 //! a byte that CBOR reserves: 0x1C to 0x1E, 0x3C to 0x3E, 0x5C to 0x5E, 0x7C to 0x7E, 0x9C to 0x9E, 0xBC to 0xBE or 0xDC to

@@ -1,4 +1,4 @@
-//! Clauses 21 to 25: values.
+//! Clauses 21 to 25, and 42: values.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 
 use super::threads::on_threads;
 use super::{HOUR, Harness};
-use crate::backend::{Backend, Life, Write};
+use crate::backend::{Backend, Expiry, Life, Write};
 use crate::error::ErrorKind;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -344,6 +344,96 @@ impl Drop for CallsBack {
     fn drop(&mut self) {
         call_back();
     }
+}
+
+/// Nested as deep as a test likes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Nested {
+    below: Option<Box<Nested>>,
+}
+
+impl Nested {
+    fn of(levels: usize) -> Self {
+        let innermost = Self { below: None };
+        (1..levels).fold(innermost, |below, _| Self {
+            below: Some(Box::new(below)),
+        })
+    }
+}
+
+/// Fields that a client names, beside one of the service's own.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Form {
+    user: String,
+    #[serde(flatten)]
+    rest: BTreeMap<String, u8>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Scores {
+    game: u64,
+    #[serde(flatten)]
+    by_player: BTreeMap<u16, u8>,
+}
+
+/// Clause 42: a value that is stored is read back, or it is refused with `Encode` and what was there stays.
+pub async fn what_is_stored_can_be_read<H: Harness>(harness: &H) {
+    let backend = harness.backend().await;
+    let levels = [
+        1, 2, 100, 126, 127, 128, 254, 255, 256, 257, 258, 1000, 10_000,
+    ];
+    let stored = levels.map(async |levels| is_stored(&backend, Nested::of(levels)).await);
+    for (levels, stored) in levels.iter().zip(stored) {
+        assert_eq!(stored.await, *levels <= 256, "{levels} levels");
+    }
+    let form = |key: &str| Form {
+        user: "ann".to_string(),
+        rest: BTreeMap::from([(key.to_string(), 1)]),
+    };
+    assert!(is_stored(&backend, form("age")).await);
+    assert!(!is_stored(&backend, form("user")).await);
+    let by_player = BTreeMap::from([(0, 1), (1000, 2)]);
+    assert!(is_stored(&backend, Scores { game: 7, by_player }).await);
+}
+
+/// Says whether a value was stored, by every way to write one.
+async fn is_stored<B: Backend, V>(backend: &B, value: V) -> bool
+where
+    V: Serialize + DeserializeOwned + PartialEq + Debug + Send + Sync,
+{
+    let ttl = Some(HOUR);
+    backend.set("key", "before", ttl).await.unwrap();
+    let before = backend.get_stored("key").await.unwrap().unwrap();
+    let error = match backend.set("key", &value, None).await {
+        Ok(()) => {
+            let read = backend.get::<V>("key").await;
+            assert_eq!(read.unwrap().as_ref(), Some(&value));
+            return true;
+        }
+        Err(error) => error,
+    };
+    let many = backend.set_many(&[("key", &value)], None).await;
+    let swapped = backend.compare_and_set("key", &before, &value, Life::Never);
+    for error in [
+        error,
+        many.unwrap_err(),
+        swapped.await.unwrap_err(),
+        backend
+            .set_if_present("key", &value, None)
+            .await
+            .unwrap_err(),
+        backend
+            .set_if_absent("other", &value, None)
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Encode);
+    }
+    assert_eq!(backend.get_stored("key").await.unwrap(), Some(before));
+    let left = backend.ttl("key").await.unwrap();
+    assert!(matches!(left, Some(Expiry::In(left)) if left <= HOUR));
+    assert!(!backend.exists("other").await.unwrap());
+    false
 }
 
 /// Clause 25: user code never runs under a lock.

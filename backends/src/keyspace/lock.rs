@@ -90,6 +90,19 @@ impl Locked {
         ]
     }
 
+    /// Names a place that the codec writes and can't read back.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        if self.codec != POSTCARD {
+            return None;
+        }
+        let line = self.shape.iter().find(|line| line.asks_the_format())?;
+        Some(format!(
+            "{}: `{}` asks the format what comes, which Postcard can't tell: choose another `codec`, \
+             or an enum without `untagged` and `tag`, or a struct without `flatten`",
+            self.name, line.path
+        ))
+    }
+
     fn is_named(&self, name: &str) -> bool {
         one_line(&self.name) == one_line(name)
     }
@@ -442,6 +455,8 @@ const PROPERTIES: [&str; 4] = [KIND, KEY, CODEC, TTL];
 const DEFAULT: &str = ", default";
 /// What parts a place from one inside of it.
 const STEPS: [char; 3] = ['.', '[', '?'];
+/// The name of the codec whose readers can't ask what comes.
+const POSTCARD: &str = "postcard";
 const CONFLICTS: [&str; 4] = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
 
 #[cfg(test)]
@@ -620,6 +635,21 @@ value.nick: option, default
                 "codec was `cbor` and is `json`",
             ]
         );
+    }
+
+    #[test]
+    fn what_asks_the_format_what_comes_is_refused_under_postcard() {
+        for kind in ["opaque (asks for any type)", "opaque (a flattened struct)"] {
+            let lines = ["value: struct", &format!("value.free: {kind}")];
+            let why = by_position(&lines).unreadable().unwrap();
+            assert!(
+                why.starts_with("session@2: `value.free` asks the format"),
+                "{why}"
+            );
+            assert_eq!(session(&lines).unreadable(), None);
+        }
+        let others = ["value: struct", "value.deep: opaque (nested too deep)"];
+        assert_eq!(by_position(&others).unreadable(), None);
     }
 
     #[test]

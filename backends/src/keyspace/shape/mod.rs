@@ -34,6 +34,12 @@ impl Line {
         kind.starts_with(OPAQUE)
     }
 
+    /// Whether the type asks the format what stands in this place.
+    pub(crate) fn asks_the_format(&self) -> bool {
+        let kind = self.kind.strip_prefix(NEWTYPE).unwrap_or(&self.kind);
+        kind == ANY || kind == FLATTENED
+    }
+
     /// The field whose other name this is, as paths write it.
     pub(crate) fn alias_of(&self) -> Option<&str> {
         self.kind.strip_prefix(ALIAS)
@@ -73,6 +79,8 @@ fn escape(name: &str) -> String {
 const ROOT: &str = "value";
 const NEWTYPE: &str = "newtype ";
 const OPAQUE: &str = "opaque (";
+const ANY: &str = "opaque (asks for any type)";
+const FLATTENED: &str = "opaque (a flattened struct)";
 /// What the kind of an alias starts with; the name of the field follows.
 pub(super) const ALIAS: &str = "alias ";
 const SEPARATORS: &str = ".[]:?,\\";

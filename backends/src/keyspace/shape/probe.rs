@@ -7,7 +7,7 @@ use serde::de::{
 
 use super::pass::{DEPTH, Field, Named, Stop, Trace};
 use super::stub::{Fields, key_of, make_up, offer, value_of};
-use super::{NEWTYPE, ROOT, escape};
+use super::{ANY, FLATTENED, NEWTYPE, ROOT, escape};
 
 /// Writes down what is asked for at one place and goes one way on from there.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         deserialize_bytes "bytes",
         deserialize_byte_buf "bytes",
         deserialize_unit "unit",
-        deserialize_any "opaque (asks for any type)",
+        deserialize_any ANY,
         deserialize_ignored_any "opaque (read and ignored)",
     }
 
@@ -509,4 +509,3 @@ impl<'de> VariantAccess<'de> for Probe<'_> {
 }
 
 const TOO_DEEP: &str = "opaque (nested too deep)";
-const FLATTENED: &str = "opaque (a flattened struct)";
