@@ -250,20 +250,6 @@ fn fill_from_many_threads(most: usize, eviction: Eviction) {
     assert_eq!(backend.len(), most);
 }
 
-#[test]
-fn a_move_within_a_full_store_is_full_and_changes_nothing() {
-    let backend = MemoryBackend::builder().max_entries(1).build();
-    now(backend.write("old", b"bytes", Write::new(Life::Never))).unwrap();
-    let to = NewEntry {
-        key: "new",
-        value: b"bytes",
-        life: Life::Never,
-    };
-    let error = now(backend.move_entry("old", b"bytes", to, None)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Full);
-    assert!(now(backend.exists("old")).unwrap() && !now(backend.exists("new")).unwrap());
-}
-
 /// A full store whose oldest entry, which would be the first to go, is `a`, with a minute to live.
 fn full_and_evicting() -> MemoryBackend {
     let backend = MemoryBackend::builder()

@@ -3,6 +3,7 @@
 mod bounds;
 mod eviction;
 mod kept;
+mod moves;
 mod told;
 
 use std::future::Future;

@@ -22,7 +22,7 @@ use super::clock::{Clock, Moment};
 use super::entry::Entry;
 use super::reads::Reads;
 use super::removal::{Listener, Removed, dispose};
-use super::shard::{Place, Shard, expiry};
+use super::shard::{Move, Place, Shard, expiry};
 use super::stats::MemoryStats;
 use super::worker::Worker;
 use crate::backend::in_process::{Kept, Shared};
@@ -229,24 +229,17 @@ impl Store {
         self.sweep_later(options.life);
         let rehash = |key: &[u8]| self.hash(key);
         let now = self.clock.now();
+        let step = Move {
+            from: old,
+            expected,
+            to: new,
+            options,
+        };
         let entry = Entry::new(to.key, to.value);
         self.with_room(&[new, old], entry, |entry, removed| {
-            with_both(
-                &old_shard.shard,
-                &new_shard.shard,
-                |old_shard, new_shard| {
-                    let holder = old_shard.as_deref().unwrap_or(new_shard);
-                    if !holder.holds(old, expected, now) {
-                        return Ok(false);
-                    }
-                    let written = new_shard.write(new, entry, options, now, rehash, removed)?;
-                    if written {
-                        let holder = old_shard.unwrap_or(new_shard);
-                        holder.remove(old, None, now, removed);
-                    }
-                    Ok(written)
-                },
-            )
+            with_both(&old_shard.shard, &new_shard.shard, |other, shard| {
+                shard.move_in(other, step, entry, now, rehash, removed)
+            })
         })
     }
 
@@ -495,6 +488,10 @@ impl Store {
             return Err(bounds.full());
         }
         for _ in 0..TRIES {
+            if bounds.has_room(needed) {
+                // Somebody has given some back meanwhile.
+                return Ok(());
+            }
             let has_made = match bounds.eviction {
                 Eviction::Off => self.sweep_until(|| bounds.has_room(needed)),
                 Eviction::S3Fifo => self.evict(places, bounds),
