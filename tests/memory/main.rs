@@ -4,6 +4,7 @@ mod bounds;
 mod eviction;
 mod kept;
 mod moves;
+mod room;
 mod told;
 
 use std::future::Future;

@@ -1,6 +1,7 @@
 //! The contract between users and stores: the [`Backend`] trait and the types in its signatures.
 
 pub(crate) mod direct;
+pub(crate) mod distinct;
 mod forward;
 mod in_process;
 mod instance;

@@ -25,6 +25,7 @@ use super::removal::{Listener, Removed, dispose};
 use super::shard::{Move, Place, Shard, expiry};
 use super::stats::MemoryStats;
 use super::worker::Worker;
+use crate::backend::distinct::Distinct;
 use crate::backend::in_process::{Kept, Shared};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
@@ -245,6 +246,14 @@ impl Store {
 
     pub(super) fn write_many(self: &Arc<Self>, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.limits.check_entries(entries)?;
+        if self.room.0.is_none() {
+            return self.write_each(entries);
+        }
+        let distinct = Distinct::new(entries);
+        distinct.name(self.write_each(&distinct.entries))
+    }
+
+    fn write_each(self: &Arc<Self>, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         let mut failures = Failures::default();
         for (index, entry) in entries.iter().enumerate() {
             if let Err(error) = self.write(entry.key, entry.value, Write::new(entry.life)) {
