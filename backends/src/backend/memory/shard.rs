@@ -117,9 +117,12 @@ impl Shard {
         rehash: impl Fn(&[u8]) -> u64,
         removed: &mut Removed,
     ) -> Result<bool, (NoRoom, Entry)> {
-        if !self.allows(place, &entry, options, now) {
+        let live = self.live(place, now);
+        if !holds(options.condition, live) {
             return Ok(false);
         }
+        let present = live.map_or(Moment::NEVER, Entry::deadline);
+        entry.set_deadline(deadline(options.life, present, now));
         self.put(place, entry, now, rehash, removed)?;
         Ok(true)
     }
@@ -141,9 +144,12 @@ impl Shard {
         let Some(old) = old.filter(|old| old.holds(step.expected)).cloned() else {
             return Ok(false);
         };
-        if !self.allows(step.to, &entry, step.options, now) {
+        let replaced = self.live(step.to, now);
+        if !holds(step.options.condition, replaced) {
             return Ok(false);
         }
+        let present = replaced.map_or(Moment::NEVER, Entry::deadline);
+        entry.set_deadline(deadline(step.options.life, present, now));
         self.put_for(step.to, entry, Some(&old), now, rehash, removed)?;
         other.unwrap_or(self).give_way(step.from, old, now, removed);
         Ok(true)
@@ -391,23 +397,6 @@ impl Shard {
         self.find(place).filter(|entry| entry.is_live(|| now))
     }
 
-    /// Says whether the condition of a write holds, and gives the entry its end then.
-    #[inline]
-    fn allows(&self, place: Place<'_>, entry: &Entry, options: Write<'_>, now: Moment) -> bool {
-        let live = self.live(place, now);
-        let holds = match options.condition {
-            Condition::Always => true,
-            Condition::Absent => live.is_none(),
-            Condition::Present => live.is_some(),
-            Condition::Equals(bytes) => live.is_some_and(|entry| entry.holds(bytes)),
-        };
-        if holds {
-            let present = live.map_or(Moment::NEVER, Entry::deadline);
-            entry.set_deadline(deadline(options.life, present, now));
-        }
-        holds
-    }
-
     /// Puts an entry in the place of the one that is there, live or not.
     fn put(
         &mut self,
@@ -536,6 +525,17 @@ impl Pass {
             kept: Moment::NEVER,
             set: Moment::NEVER,
         }
+    }
+}
+
+/// Says whether a condition holds of what lives under the key.
+#[inline]
+fn holds(condition: Condition<'_>, live: Option<&Entry>) -> bool {
+    match condition {
+        Condition::Always => true,
+        Condition::Absent => live.is_none(),
+        Condition::Present => live.is_some(),
+        Condition::Equals(bytes) => live.is_some_and(|entry| entry.holds(bytes)),
     }
 }
 

@@ -783,6 +783,21 @@ mod tests {
     }
 
     #[test]
+    fn room_that_was_given_back_meanwhile_is_not_made_once_more() {
+        let bounds = Bounds::new(2, usize::MAX, Eviction::S3Fifo);
+        let store = Arc::new(Store::new(Limits::default(), Some(bounds), None));
+        fill(&store, "key", 1, Life::Never);
+        let needed = NoRoom {
+            entries: 1,
+            bytes: 100,
+            weight: 100,
+        };
+        let (_, place) = store.find("other").unwrap();
+        store.make_room(&[place], needed).unwrap();
+        assert_eq!(store.stats().evicted, 0);
+    }
+
+    #[test]
     fn other_shards_are_open_while_one_is_locked() {
         let store = Arc::new(Store::default());
         fill(&store, "key", 1_000, Life::Never);
