@@ -2,6 +2,7 @@
 
 mod bounds;
 mod edges;
+mod full;
 mod gates;
 mod keys;
 mod missing;

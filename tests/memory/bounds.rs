@@ -198,6 +198,27 @@ fn entries_that_did_not_fit_are_named() {
 }
 
 #[test]
+fn of_equal_keys_in_one_call_the_last_one_alone_needs_room() {
+    for eviction in [Eviction::Off, Eviction::S3Fifo] {
+        let builder = MemoryBackend::builder().max_bytes(400);
+        let backend = builder.eviction(eviction).build();
+        set(&backend, "a", "value").unwrap();
+        set(&backend, "b", "value").unwrap();
+        let large = "x".repeat(250);
+        let entries = [("a", large.as_str()), ("a", "other")];
+        now(backend.set_many(&entries, None)).unwrap();
+        assert_eq!(get(&backend, "a").as_deref(), Some("other"));
+        assert_eq!((backend.len(), backend.stats().evicted), (2, 0));
+    }
+    let backend = MemoryBackend::builder().max_bytes(400).build();
+    let large = "x".repeat(400);
+    let entries = [("a", "value"), ("b", "value"), ("a", large.as_str())];
+    let error = now(backend.set_many(&entries, None)).unwrap_err();
+    assert_eq!(error.failed_indices(), [0, 2]);
+    assert_eq!(backend.len(), 1);
+}
+
+#[test]
 fn many_threads_never_put_in_more_than_fits() {
     for eviction in [Eviction::Off, Eviction::S3Fifo] {
         // One shard, whose sum is a snapshot, and several, whose sum is one only when nobody writes.
@@ -248,20 +269,6 @@ fn fill_from_many_threads(most: usize, eviction: Eviction) {
         set(&backend, &index.to_string(), "v").unwrap();
     }
     assert_eq!(backend.len(), most);
-}
-
-#[test]
-fn a_move_within_a_full_store_is_full_and_changes_nothing() {
-    let backend = MemoryBackend::builder().max_entries(1).build();
-    now(backend.write("old", b"bytes", Write::new(Life::Never))).unwrap();
-    let to = NewEntry {
-        key: "new",
-        value: b"bytes",
-        life: Life::Never,
-    };
-    let error = now(backend.move_entry("old", b"bytes", to, None)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Full);
-    assert!(now(backend.exists("old")).unwrap() && !now(backend.exists("new")).unwrap());
 }
 
 /// A full store whose oldest entry, which would be the first to go, is `a`, with a minute to live.

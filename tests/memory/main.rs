@@ -3,6 +3,8 @@
 mod bounds;
 mod eviction;
 mod kept;
+mod moves;
+mod room;
 mod told;
 
 use std::future::Future;

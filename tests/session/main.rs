@@ -1,6 +1,7 @@
 //! Sessions, on memory with paused time and on a real server.
 
 mod cycling;
+mod full;
 mod ids;
 mod life;
 mod owners;

@@ -1,6 +1,7 @@
 //! What only a derived keyspace gives, on memory and on a real server.
 
 mod codecs;
+mod full;
 mod many;
 mod readable;
 mod shared;

@@ -1,6 +1,7 @@
 //! The contract between users and stores: the [`Backend`] trait and the types in its signatures.
 
 pub(crate) mod direct;
+pub(crate) mod distinct;
 mod forward;
 mod in_process;
 mod instance;
@@ -243,7 +244,8 @@ pub trait Backend: Send + Sync {
     ///
     /// An entry is never moved to its own key: that is `false`.
     ///
-    /// Memory and a single Redis server do it in one step. The default writes the new entry, removes the old one, and
+    /// Memory and a single Redis server do it in one step. A memory with bounds needs room for what the new entry weighs more than
+    /// all that goes, and `Full` has changed nothing. The default writes the new entry, removes the old one, and
     /// takes the new one back if the old one was removed or changed meanwhile; what that replaced is put back with what
     /// was left of its life. Until then others may see both, and a call that ends half-way (an error with an unknown
     /// outcome, a dropped future) may leave both.

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::future::Future;
 
 use super::key::Key;
+use super::replacing;
 use super::value::{ValueArg, decode};
 use super::versions::Places;
 use super::voiding::void;
@@ -174,20 +175,17 @@ where
                 life: K::INFO.new_life(),
             })
             .collect();
-        if const { K::INFO.has_leases() } {
+        let (leases, migrates) = const { (K::INFO.has_leases(), K::INFO.migrates.is_some()) };
+        if leases || migrates {
             backend.limits().check_entries(&entries)?;
+        }
+        if leases {
             void::<K, B>(backend, &keys).await?;
         }
-        backend.write_many(&entries).await?;
-        let places = places::<K>(&keys);
-        let older: Vec<&str> = places
-            .iter()
-            .flat_map(|places| places.older_than(0))
-            .collect();
-        if older.is_empty() {
-            return Ok(());
+        if migrates {
+            let places = places::<K>(&keys);
+            return replacing::write_many(backend, &places, &entries).await;
         }
-        let removed = backend.delete_many(&older).await;
-        removed.map(drop).map_err(|error| error.after(true))
+        backend.write_many(&entries).await
     }
 }

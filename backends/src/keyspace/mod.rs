@@ -39,6 +39,7 @@ mod lock;
 mod many;
 #[cfg(feature = "derive")]
 mod registry;
+mod replacing;
 mod scan;
 #[cfg(feature = "derive")]
 mod schema;

@@ -5,6 +5,7 @@ use std::slice;
 
 use super::Valued;
 use super::key::Key;
+use super::replacing::{Older, find_older, looks_first, move_up};
 use super::value::{ValueArg, decode, remove_older};
 use super::versions::Places;
 use super::voiding::void;
@@ -164,12 +165,15 @@ pub(super) async fn write_if_present<B: Backend + ?Sized>(
 ) -> BackendResult<bool> {
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
-        let options = Write::new(life).when(Condition::Present);
-        if direct::write(backend, places.newest(), value, options).await? {
-            let removed = remove_older(backend, places, 0).await;
-            return removed.map(|_| true).map_err(|error| error.after(true));
+        let migrates = places.older().next().is_some();
+        if !migrates || !looks_first(backend) {
+            let options = Write::new(life).when(Condition::Present);
+            if direct::write(backend, places.newest(), value, options).await? {
+                let removed = remove_older(backend, places, 0).await;
+                return removed.map(|_| true).map_err(|error| error.after(true));
+            }
         }
-        if places.older_than(0).is_empty() {
+        if !migrates {
             return Ok(false);
         }
         let Some(found) = find(backend, places).await? else {
@@ -225,19 +229,33 @@ async fn swap<B: Backend + ?Sized>(
     life: Life,
 ) -> BackendResult<bool> {
     let key = places.newest();
+    let to = NewEntry { key, value, life };
     let swapped = match found {
         None => {
             let absent = Write::new(life).when(Condition::Absent);
             direct::write(backend, key, value, absent).await?
         }
         Some(found) if found.back == 0 => {
-            let same = Write::new(life).when(Condition::Equals(found.stored.as_bytes()));
-            direct::write(backend, key, value, same).await?
+            let bytes = found.stored.as_bytes();
+            let older = match looks_first(backend) {
+                true => find_older(backend, places).await?,
+                false => None,
+            };
+            match older {
+                Some(older) => move_up(backend, places, &older, to, Some(bytes)).await?,
+                None => {
+                    let same = Write::new(life).when(Condition::Equals(bytes));
+                    direct::write(backend, key, value, same).await?
+                }
+            }
         }
         Some(found) => {
-            let to = NewEntry { key, value, life };
-            let expected = found.stored.as_bytes();
-            backend.move_entry(&found.key, expected, to, None).await?
+            let older = Older {
+                key: &found.key,
+                back: found.back,
+                stored: found.stored.clone(),
+            };
+            move_up(backend, places, &older, to, None).await?
         }
     };
     if !swapped {
@@ -247,7 +265,7 @@ async fn swap<B: Backend + ?Sized>(
     removed.map(|_| true).map_err(|error| error.after(true))
 }
 
-fn gave_up() -> BackendError {
+pub(super) fn gave_up() -> BackendError {
     BackendError::new(
         ErrorKind::Conflict,
         format!("gave up after {MAX_TRIES} tries: another writer was faster each time"),

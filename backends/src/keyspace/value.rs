@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::info::OnDecodeError;
 use super::key::Key;
+use super::replacing;
 use super::update::write_if_present;
 use super::versions::Places;
 use super::voiding::{void, void_for_write};
@@ -391,16 +392,6 @@ pub(crate) async fn remove_older<B: Backend + ?Sized>(
     Ok(backend.delete_many(&older).await? > 0)
 }
 
-/// Removes every older version, and says whether something was there: in a box, which keyspaces that don't migrate are
-/// spared.
-fn remove_all_older<'a, K, B>(backend: &'a B, key: &'a Key) -> BoxFuture<'a, BackendResult<bool>>
-where
-    K: Keyspace,
-    B: Backend + ?Sized,
-{
-    Box::pin(async move { remove_older(backend, &Places::of::<K>(key), 0).await })
-}
-
 fn write<'b, K, B>(
     backend: &'b B,
     key: Key,
@@ -417,16 +408,16 @@ where
         {
             void_for_write::<K, B>(backend, &key, encoded, life).await?;
         }
+        // Known when it is compiled, so that most keyspaces do without the rest.
+        if const { K::INFO.migrates.is_some() } {
+            let places = Places::of::<K>(&key);
+            return replacing::write(backend, &places, &encoded?, life).await;
+        }
         let written = match encoded {
             Ok(mut encoded) => write_direct!(backend, &key, encoded, Write::new(life)),
             Err(error) => Err(error),
         };
-        // Known when it is compiled, so that most keyspaces do without the rest.
-        if K::INFO.migrates.is_none() || written.is_err() {
-            return written.map(drop);
-        }
-        let removed = remove_all_older::<K, B>(backend, &key).await;
-        removed.map(drop).map_err(|error| error.after(true))
+        written.map(drop)
     }
 }
 

@@ -42,13 +42,18 @@ impl<'k> Places<'k> {
     pub(super) fn search(&self) -> impl Iterator<Item = (usize, &Key)> {
         let up = self.oldest_first().skip(1);
         std::iter::once((0, self.newest))
-            .chain(self.older.iter().map(|(back, key)| (*back, key)))
+            .chain(self.older())
             .chain(up)
     }
 
     pub(crate) fn oldest_first(&self) -> impl Iterator<Item = (usize, &Key)> {
         let older = self.older.iter().rev().map(|(back, key)| (*back, key));
         older.chain(std::iter::once((0, self.newest)))
+    }
+
+    /// Returns the keys of the older versions, newest first, and how many versions back each is.
+    pub(super) fn older(&self) -> impl Iterator<Item = (usize, &Key)> {
+        self.older.iter().map(|(back, key)| (*back, key))
     }
 
     /// Returns the keys of the versions that are more than `back` versions old, oldest first.

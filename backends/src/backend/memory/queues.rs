@@ -45,24 +45,41 @@ const USED: u32 = 1;
 /// other.
 const MOST_SPARED: usize = 10;
 /// Tickets are numbers below this.
-const TICKETS: u32 = 1 << 30;
+const TICKETS: u32 = MAIN;
+/// Set in the ticket of an entry that is in the main queue.
+const MAIN: u32 = 1 << 29;
 /// Fewer spots than this aren't worth tidying.
 const FEW: usize = 64;
 
 impl Queues {
-    /// Gives an entry that is new a spot.
-    pub(super) fn admit(&mut self, hash: u64, entry: &Entry, entries: &HashTable<Entry>) {
+    /// Gives an entry that is new under its key a spot: at the end of the queue that the one it comes from was in, if
+    /// it was moved.
+    ///
+    /// What has proved to be used stays so under another key, and keeps its uses in the main queue. In the small queue
+    /// it begins anew: nobody has read a value yet that takes the place of the token that it was computed under, and
+    /// if the token's uses counted for it, a scan could flush the main queue. At the end, because a spot in the middle can't be
+    /// found in short time; it lasts about as much longer as for one more use.
+    pub(super) fn admit(
+        &mut self,
+        hash: u64,
+        entry: &Entry,
+        moved_from: Option<&Entry>,
+        entries: &HashTable<Entry>,
+    ) {
         self.tidy(entries);
         self.last_ticket = (self.last_ticket + 1) % TICKETS;
         let spot = Spot {
             hash,
             ticket: self.last_ticket,
         };
-        entry.set_mark(spot.ticket, 0);
-        if self.ghosts.forget(hash) {
-            self.main.push_back(spot);
-        } else {
-            self.small.push_back(spot);
+        let has_come_back = self.ghosts.forget(hash);
+        match moved_from.filter(|old| old.ticket() & MAIN != 0) {
+            Some(old) => self.push_main(spot, entry, old.uses()),
+            None if has_come_back => self.push_main(spot, entry, 0),
+            None => {
+                entry.set_mark(spot.ticket, 0);
+                self.small.push_back(spot);
+            }
         }
     }
 
@@ -90,7 +107,7 @@ impl Queues {
                 };
                 if is_spared(entry) {
                     spared += 1;
-                    self.main.push_back(spot);
+                    self.push_main(spot, entry, entry.uses());
                     continue;
                 }
                 if !entry.is_live(|| now) {
@@ -100,8 +117,7 @@ impl Queues {
                     self.ghosts.remember(spot.hash, entries.len());
                     return Some((spot.hash, entry.clone()));
                 }
-                entry.set_mark(spot.ticket, 0);
-                self.main.push_back(spot);
+                self.push_main(spot, entry, 0);
                 continue;
             }
             let spot = self.main.pop_front()?;
@@ -122,6 +138,13 @@ impl Queues {
             }
         }
         None
+    }
+
+    /// Puts an entry at the end of the main queue.
+    fn push_main(&mut self, spot: Spot, entry: &Entry, uses: u32) {
+        let ticket = spot.ticket | MAIN;
+        entry.set_mark(ticket, uses);
+        self.main.push_back(Spot { ticket, ..spot });
     }
 
     /// Drops the spots of entries that have gone when they are more than half of all.
@@ -206,7 +229,7 @@ mod tests {
                 self.remove(self::key(&entry));
             }
             let entry = Entry::new(&key.to_string(), b"value");
-            self.queues.admit(hash(key), &entry, &self.entries);
+            self.queues.admit(hash(key), &entry, None, &self.entries);
             self.entries
                 .insert_unique(hash(key), entry, |e| hash(self::key(e)));
             false

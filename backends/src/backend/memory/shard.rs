@@ -62,6 +62,17 @@ impl Place<'_> {
     }
 }
 
+/// A step that takes one entry out and puts another one in.
+#[derive(Clone, Copy)]
+pub(super) struct Move<'a> {
+    pub(super) from: Place<'a>,
+    /// What the old entry has to hold.
+    pub(super) expected: &'a [u8],
+    pub(super) to: Place<'a>,
+    /// How the new entry is written.
+    pub(super) options: Write<'a>,
+}
+
 /// How many buckets a write looks at while something is due: as many as leave sooner than writes bring new ones.
 const BUCKETS_A_WRITE: usize = 8;
 /// A shard this small isn't worth shrinking.
@@ -107,18 +118,40 @@ impl Shard {
         removed: &mut Removed,
     ) -> Result<bool, (NoRoom, Entry)> {
         let live = self.live(place, now);
-        let holds = match options.condition {
-            Condition::Always => true,
-            Condition::Absent => live.is_none(),
-            Condition::Present => live.is_some(),
-            Condition::Equals(bytes) => live.is_some_and(|entry| entry.holds(bytes)),
-        };
-        if !holds {
+        if !holds(options.condition, live) {
             return Ok(false);
         }
         let present = live.map_or(Moment::NEVER, Entry::deadline);
         entry.set_deadline(deadline(options.life, present, now));
         self.put(place, entry, now, rehash, removed)?;
+        Ok(true)
+    }
+
+    /// Takes an entry out of `other`, or else of this shard, and puts one in here, if the old one holds what is expected
+    /// and the condition holds for the new one. Needs room for what the new one weighs more than all that goes; gives it
+    /// back if there is none.
+    pub(super) fn move_in(
+        &mut self,
+        other: Option<&mut Self>,
+        step: Move<'_>,
+        entry: Entry,
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<bool, (NoRoom, Entry)> {
+        let holder = other.as_deref().unwrap_or(self);
+        let old = holder.live(step.from, now);
+        let Some(old) = old.filter(|old| old.holds(step.expected)).cloned() else {
+            return Ok(false);
+        };
+        let replaced = self.live(step.to, now);
+        if !holds(step.options.condition, replaced) {
+            return Ok(false);
+        }
+        let present = replaced.map_or(Moment::NEVER, Entry::deadline);
+        entry.set_deadline(deadline(step.options.life, present, now));
+        self.put_for(step.to, entry, Some(&old), now, rehash, removed)?;
+        other.unwrap_or(self).give_way(step.from, old, now, removed);
         Ok(true)
     }
 
@@ -229,12 +262,6 @@ impl Shard {
         let entry = found.ok()?.remove().0;
         self.left(entry.clone(), Cause::Removed, now, removed);
         Some(entry)
-    }
-
-    /// Says whether a live entry holds exactly these bytes.
-    pub(super) fn holds(&self, place: Place<'_>, expected: &[u8], now: Moment) -> bool {
-        let entry = self.live(place, now);
-        entry.is_some_and(|entry| entry.holds(expected))
     }
 
     /// Keeps a decoded value beside `entry` if that is the one in the table and has none yet; gives it back if it doesn't.
@@ -379,6 +406,27 @@ impl Shard {
         rehash: impl Fn(&[u8]) -> u64,
         removed: &mut Removed,
     ) -> Result<(), (NoRoom, Entry)> {
+        self.put_for(place, entry, None, now, rehash, removed)
+    }
+
+    /// Puts an entry in the place of the one that is there, live or not, and in the room of `leaving` too, which the caller
+    /// takes out under the same locks.
+    ///
+    /// Inlined, so that plain writes, for which nothing leaves, don't ask.
+    #[inline(always)]
+    fn put_for(
+        &mut self,
+        place: Place<'_>,
+        entry: Entry,
+        leaving: Option<&Entry>,
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<(), (NoRoom, Entry)> {
+        let (spare_entries, spare_bytes) = match leaving {
+            Some(leaving) => (1, leaving.weight()),
+            None => (0, 0),
+        };
         let is_of_place = |entry: &Entry| place.is_of(entry);
         let rehash = |entry: &Entry| rehash(entry.key());
         let (weight, end) = (entry.weight(), entry.deadline());
@@ -391,11 +439,13 @@ impl Shard {
             hash_table::Entry::Occupied(mut found) => {
                 let old = found.get();
                 let old_weight = old.weight();
-                let more = weight.saturating_sub(old_weight);
+                let given_back = old_weight + spare_bytes;
+                let more = weight.saturating_sub(given_back);
                 if let Err(no_room) = self.room.reserve(0, more) {
                     return Err((no_room.of(weight), entry));
                 }
-                self.room.release(0, old_weight.saturating_sub(weight));
+                self.room
+                    .release(spare_entries, given_back.saturating_sub(weight));
                 if self.queues.is_some() {
                     Queues::replace(old, &entry);
                 }
@@ -404,14 +454,18 @@ impl Shard {
                 self.tell(old, Cause::Replaced, now, removed);
             }
             hash_table::Entry::Vacant(vacant) => {
-                if let Err(no_room) = self.room.reserve(1, weight) {
-                    return Err((no_room, entry));
+                let more = weight.saturating_sub(spare_bytes);
+                if let Err(no_room) = self.room.reserve(1 - spare_entries, more) {
+                    return Err((no_room.of(weight), entry));
+                }
+                if leaving.is_some() {
+                    self.room.release(0, spare_bytes.saturating_sub(weight));
                 }
                 self.bytes += weight;
                 let entry = vacant.insert(entry);
                 if let Some(queues) = &mut self.queues {
                     let entry = entry.get().clone();
-                    queues.admit(place.hash, &entry, &self.entries);
+                    queues.admit(place.hash, &entry, leaving, &self.entries);
                 }
             }
         }
@@ -438,6 +492,15 @@ impl Shard {
         self.tell(entry, cause, now, removed);
     }
 
+    /// Takes out an entry whose room is another's by now, and tells of it.
+    fn give_way(&mut self, place: Place<'_>, entry: Entry, now: Moment, removed: &mut Removed) {
+        if let Ok(found) = (self.entries).find_entry(place.hash, |other| other.is(&entry)) {
+            found.remove();
+        }
+        self.bytes -= entry.weight();
+        self.tell(entry, Cause::Removed, now, removed);
+    }
+
     /// Counts and hands out an entry that has left. One that had ended has expired, whatever took it away.
     fn tell(&mut self, entry: Entry, cause: Cause, now: Moment, removed: &mut Removed) {
         let cause = if entry.is_live(|| now) {
@@ -462,6 +525,17 @@ impl Pass {
             kept: Moment::NEVER,
             set: Moment::NEVER,
         }
+    }
+}
+
+/// Says whether a condition holds of what lives under the key.
+#[inline]
+fn holds(condition: Condition<'_>, live: Option<&Entry>) -> bool {
+    match condition {
+        Condition::Always => true,
+        Condition::Absent => live.is_none(),
+        Condition::Present => live.is_some(),
+        Condition::Equals(bytes) => live.is_some_and(|entry| entry.holds(bytes)),
     }
 }
 

@@ -22,9 +22,10 @@ use super::clock::{Clock, Moment};
 use super::entry::Entry;
 use super::reads::Reads;
 use super::removal::{Listener, Removed, dispose};
-use super::shard::{Place, Shard, expiry};
+use super::shard::{Move, Place, Shard, expiry};
 use super::stats::MemoryStats;
 use super::worker::Worker;
+use crate::backend::distinct::Distinct;
 use crate::backend::in_process::{Kept, Shared};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::limits::Limits;
@@ -229,29 +230,30 @@ impl Store {
         self.sweep_later(options.life);
         let rehash = |key: &[u8]| self.hash(key);
         let now = self.clock.now();
+        let step = Move {
+            from: old,
+            expected,
+            to: new,
+            options,
+        };
         let entry = Entry::new(to.key, to.value);
         self.with_room(&[new, old], entry, |entry, removed| {
-            with_both(
-                &old_shard.shard,
-                &new_shard.shard,
-                |old_shard, new_shard| {
-                    let holder = old_shard.as_deref().unwrap_or(new_shard);
-                    if !holder.holds(old, expected, now) {
-                        return Ok(false);
-                    }
-                    let written = new_shard.write(new, entry, options, now, rehash, removed)?;
-                    if written {
-                        let holder = old_shard.unwrap_or(new_shard);
-                        holder.remove(old, None, now, removed);
-                    }
-                    Ok(written)
-                },
-            )
+            with_both(&old_shard.shard, &new_shard.shard, |other, shard| {
+                shard.move_in(other, step, entry, now, rehash, removed)
+            })
         })
     }
 
     pub(super) fn write_many(self: &Arc<Self>, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.limits.check_entries(entries)?;
+        if self.room.0.is_none() {
+            return self.write_each(entries);
+        }
+        let distinct = Distinct::new(entries);
+        distinct.name(self.write_each(&distinct.entries))
+    }
+
+    fn write_each(self: &Arc<Self>, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         let mut failures = Failures::default();
         for (index, entry) in entries.iter().enumerate() {
             if let Err(error) = self.write(entry.key, entry.value, Write::new(entry.life)) {
@@ -495,6 +497,10 @@ impl Store {
             return Err(bounds.full());
         }
         for _ in 0..TRIES {
+            if bounds.has_room(needed) {
+                // Somebody has given some back meanwhile.
+                return Ok(());
+            }
             let has_made = match bounds.eviction {
                 Eviction::Off => self.sweep_until(|| bounds.has_room(needed)),
                 Eviction::S3Fifo => self.evict(places, bounds),
@@ -774,6 +780,21 @@ mod tests {
         let weak = Arc::downgrade(&store);
         drop(store);
         assert_eq!(weak.strong_count(), 0);
+    }
+
+    #[test]
+    fn room_that_was_given_back_meanwhile_is_not_made_once_more() {
+        let bounds = Bounds::new(2, usize::MAX, Eviction::S3Fifo);
+        let store = Arc::new(Store::new(Limits::default(), Some(bounds), None));
+        fill(&store, "key", 1, Life::Never);
+        let needed = NoRoom {
+            entries: 1,
+            bytes: 100,
+            weight: 100,
+        };
+        let (_, place) = store.find("other").unwrap();
+        store.make_room(&[place], needed).unwrap();
+        assert_eq!(store.stats().evicted, 0);
     }
 
     #[test]
