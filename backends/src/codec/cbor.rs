@@ -119,6 +119,9 @@ fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
 /// Decided on the bytes, because serde calls don't show it: ciborium's captured tags arrive as newtype variants and are
 /// written as bare integers all the same.
 fn as_integer(encoded: &[u8]) -> Option<i128> {
+    if encoded.len() > LONGEST_INTEGER {
+        return None;
+    }
     let mut wire = Wire(encoded);
     let head = wire.head().ok().filter(|_| wire.0.is_empty())?;
     match head.major {

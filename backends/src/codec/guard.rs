@@ -26,6 +26,8 @@ pub(super) trait Format {
     const WRITES_LENGTHS_OF_STRUCTS: bool = true;
     /// Whether the format writes how many elements a sequence or a map has.
     const WRITES_LENGTHS: bool = true;
+    /// Whether an element may take no bytes.
+    const HAS_EMPTY_ELEMENTS: bool = false;
     /// Whether a reader finds the fields behind one that was left out.
     const CAN_SKIP_FIELDS: bool = true;
 
@@ -121,6 +123,8 @@ const MISCOUNTED: &str = "a value has another length than its `Serialize` declar
 pub(super) struct Guarded<'a, F: Format, T: ?Sized> {
     value: &'a T,
     context: Context<'a, F>,
+    /// The keys of the map that the value is a key of.
+    keys: Option<&'a Keys>,
 }
 
 impl<'a, F: Format, T: Serialize + ?Sized> Guarded<'a, F, T> {
@@ -128,20 +132,29 @@ impl<'a, F: Format, T: Serialize + ?Sized> Guarded<'a, F, T> {
         let context = Context {
             format,
             left: F::DEEPEST,
-            keys: None,
             place: F::Place::default(),
         };
-        Self { value, context }
+        Self::within(value, context)
+    }
+
+    #[inline]
+    fn within(value: &'a T, context: Context<'a, F>) -> Self {
+        let keys = None;
+        Self {
+            value,
+            context,
+            keys,
+        }
     }
 }
 
 impl<F: Format, T: Serialize + ?Sized> Serialize for Guarded<'_, F, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let context = self.context;
         self.value.serialize(Guard {
             inner: serializer,
-            context,
+            context: self.context,
+            keys: self.keys,
         })
     }
 }
@@ -151,8 +164,6 @@ struct Context<'a, F: Format> {
     format: &'a F,
     /// How many levels there may be below.
     left: usize,
-    /// The keys of the map that a key is about to be written of.
-    keys: Option<&'a Keys>,
     place: F::Place,
 }
 
@@ -169,11 +180,7 @@ impl<'a, F: Format> Context<'a, F> {
     #[inline]
     fn below<E: Error>(self, levels: usize) -> Result<Self, E> {
         match self.left.checked_sub(levels) {
-            Some(left) => Ok(Self {
-                left,
-                keys: None,
-                ..self
-            }),
+            Some(left) => Ok(Self { left, ..self }),
             None => Err(self.format.findings().refuse(TOO_DEEP)),
         }
     }
@@ -183,45 +190,6 @@ impl<'a, F: Format> Context<'a, F> {
     fn at(self, name: &'static str) -> Self {
         let place = self.format.place(name);
         Self { place, ..self }
-    }
-
-    /// Notes a key that isn't text.
-    #[inline]
-    fn other_key(self) {
-        if F::HAS_TEXT_KEYS_ALONE && self.keys.is_some() {
-            self.format.findings().suspect();
-        }
-    }
-
-    #[inline]
-    fn text_key<E: Error>(self, text: &str) -> Result<(), E> {
-        let Some(keys) = self.keys else {
-            return Ok(());
-        };
-        match keys.add(text) {
-            (true, _) => Err(self.format.findings().refuse(TWICE)),
-            (false, true) => {
-                self.format.findings().suspect();
-                Ok(())
-            }
-            (false, false) => Ok(()),
-        }
-    }
-
-    #[inline]
-    fn wide_integer(self) {
-        self.other_key();
-        // serde's buffers, which untagged enums are read from, have no room for them.
-        self.format.findings().suspect();
-    }
-
-    #[inline]
-    fn float<E: Error>(self, is_finite: bool) -> Result<(), E> {
-        self.other_key();
-        match is_finite || F::HAS_ALL_FLOATS {
-            true => Ok(()),
-            false => Err(self.format.findings().refuse(NO_NUMBER)),
-        }
     }
 
     fn compound<C>(self, inner: C, declared: Option<usize>, mark: F::Mark) -> Compound<'a, F, C> {
@@ -278,6 +246,48 @@ fn prefix(text: &str) -> Prefix {
 struct Guard<'a, F: Format, S> {
     inner: S,
     context: Context<'a, F>,
+    keys: Option<&'a Keys>,
+}
+
+impl<F: Format, S> Guard<'_, F, S> {
+    /// Notes a key that isn't text.
+    #[inline]
+    fn other_key(&self) {
+        if F::HAS_TEXT_KEYS_ALONE && self.keys.is_some() {
+            self.context.format.findings().suspect();
+        }
+    }
+
+    #[inline]
+    fn text_key<E: Error>(&self, text: &str) -> Result<(), E> {
+        let Some(keys) = self.keys else {
+            return Ok(());
+        };
+        match keys.add(text) {
+            (true, _) => Err(self.context.format.findings().refuse(TWICE)),
+            (false, true) => {
+                self.context.format.findings().suspect();
+                Ok(())
+            }
+            (false, false) => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn wide_integer(&self) {
+        self.other_key();
+        // serde's buffers, which untagged enums are read from, have no room for them.
+        self.context.format.findings().suspect();
+    }
+
+    #[inline]
+    fn float<E: Error>(&self, is_finite: bool) -> Result<(), E> {
+        self.other_key();
+        match is_finite || F::HAS_ALL_FLOATS {
+            true => Ok(()),
+            false => Err(self.context.format.findings().refuse(NO_NUMBER)),
+        }
+    }
 }
 
 /// An array, a tuple or a struct that is being written.
@@ -300,7 +310,7 @@ macro_rules! pass {
     ($($method:ident: $type:ty, $note:ident;)*) => {
         $(#[inline]
         fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
-            self.context.$note();
+            self.$note();
             self.inner.$method(value)
         })*
     };
@@ -334,25 +344,25 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
-        self.context.float(value.is_finite())?;
+        self.float(value.is_finite())?;
         self.inner.serialize_f32(value)
     }
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<S::Ok, S::Error> {
-        self.context.float(value.is_finite())?;
+        self.float(value.is_finite())?;
         self.inner.serialize_f64(value)
     }
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
-        self.context.text_key(value)?;
+        self.text_key(value)?;
         self.inner.serialize_str(value)
     }
 
     #[inline]
     fn serialize_char(self, value: char) -> Result<S::Ok, S::Error> {
-        self.context.text_key(value.encode_utf8(&mut [0; 4]))?;
+        self.text_key(value.encode_utf8(&mut [0; 4]))?;
         self.inner.serialize_char(value)
     }
 
@@ -363,11 +373,13 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        let keys = self.context.keys;
         let context = self.context.below(F::LEVELS.some)?;
-        let context = Context { keys, ..context };
         context.format.open(context.place, Opened::Some);
-        self.inner.serialize_some(&Guarded { value, context })
+        self.inner.serialize_some(&Guarded {
+            value,
+            context,
+            keys: self.keys,
+        })
     }
 
     #[inline]
@@ -387,7 +399,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         index: u32,
         variant: &'static str,
     ) -> Result<S::Ok, S::Error> {
-        self.context.text_key(variant)?;
+        self.text_key(variant)?;
         self.context.below(F::LEVELS.unit_variant)?;
         self.context.format.variant(name, index, variant);
         self.inner.serialize_unit_variant(name, index, variant)
@@ -399,11 +411,12 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let keys = self.context.keys;
-        let context = self.context.below(F::LEVELS.newtype)?;
-        let context = Context { keys, ..context };
-        self.inner
-            .serialize_newtype_struct(name, &Guarded { value, context })
+        let content = Guarded {
+            value,
+            context: self.context.below(F::LEVELS.newtype)?,
+            keys: self.keys,
+        };
+        self.inner.serialize_newtype_struct(name, &content)
     }
 
     #[inline]
@@ -416,7 +429,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
     ) -> Result<S::Ok, S::Error> {
         let context = self.context.below(F::LEVELS.variant)?.at(variant);
         context.format.variant(name, index, variant);
-        let content = Guarded { value, context };
+        let content = Guarded::within(value, context);
         self.inner
             .serialize_newtype_variant(name, index, variant, &content)
     }
@@ -511,7 +524,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        if self.context.keys.is_some() {
+        if self.keys.is_some() {
             return self.serialize_str(&value.to_string());
         }
         self.inner.collect_str(value)
@@ -531,21 +544,22 @@ fn of_struct<F: Format>(length: usize) -> Option<usize> {
 
 impl<'a, F: Format, C> Compound<'a, F, C> {
     #[inline]
-    fn content<'v, T: ?Sized>(&mut self, value: &'v T) -> Guarded<'v, F, T>
+    fn content<'v, T: Serialize + ?Sized>(&mut self, value: &'v T) -> Guarded<'v, F, T>
     where
         'a: 'v,
     {
         self.counted += 1;
-        let context = self.context;
-        Guarded { value, context }
+        Guarded::within(value, self.context)
     }
 
     /// Counts an element of a sequence or an entry of a map.
     #[inline]
     fn element(&self, what: Opened) {
         self.context.format.open(self.context.place, what);
-        let elements = &self.context.format.findings().elements;
-        elements.set(elements.get().saturating_add(1));
+        if F::HAS_EMPTY_ELEMENTS {
+            let elements = &self.context.format.findings().elements;
+            elements.set(elements.get().saturating_add(1));
+        }
     }
 
     #[inline]
@@ -593,11 +607,11 @@ impl<F: Format, C: SerializeMap> SerializeMap for Map<'_, F, C> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
         self.entries.element(Opened::Key);
         self.entries.counted += 1;
-        let context = Context {
+        let key = Guarded {
+            value,
+            context: self.entries.context,
             keys: Some(&self.keys),
-            ..self.entries.context
         };
-        let key = Guarded { value, context };
         self.entries.inner.serialize_key(&key)
     }
 
@@ -605,7 +619,7 @@ impl<F: Format, C: SerializeMap> SerializeMap for Map<'_, F, C> {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), C::Error> {
         let context = self.entries.context;
         context.format.open(context.place, Opened::Value);
-        let content = Guarded { value, context };
+        let content = Guarded::within(value, context);
         self.entries.inner.serialize_value(&content)
     }
 

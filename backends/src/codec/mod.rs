@@ -78,6 +78,8 @@ mod postcard;
 mod reader;
 #[cfg(any(feature = "json", feature = "postcard"))]
 mod reading;
+#[cfg(feature = "postcard")]
+mod shape;
 
 use std::any::type_name;
 
@@ -209,12 +211,12 @@ fn read_back<C: Codec, V: DeserializeOwned>(
     encoded: Vec<u8>,
 ) -> BackendResult<Vec<u8>> {
     if findings.is_suspect() && C::decode::<V>(&encoded).is_err() {
-        return Err(unreadable::<V>(
-            "its own `Deserialize` would refuse the bytes",
-        ));
+        return Err(unreadable::<V>(REFUSED));
     }
     Ok(encoded)
 }
+
+const REFUSED: &str = "its own `Deserialize` would refuse the bytes";
 
 /// The error of a value whose `Serialize` failed, or was stopped. What it says itself may quote the
 /// value.

@@ -31,17 +31,25 @@ pub trait ValueArg<T> {
     /// # Errors
     ///
     /// `Encode`.
-    fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>;
+    fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
+    where
+        T: Serialize + DeserializeOwned;
 }
 
-impl<T: Serialize + DeserializeOwned> ValueArg<T> for T {
-    fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
+impl<T: Serialize> ValueArg<T> for T {
+    fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
+    where
+        T: DeserializeOwned,
+    {
         C::encode_as::<T, T>(self)
     }
 }
 
-impl<T: Serialize + DeserializeOwned> ValueArg<T> for &T {
-    fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
+impl<T: Serialize> ValueArg<T> for &T {
+    fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
+    where
+        T: DeserializeOwned,
+    {
         C::encode_as::<T, T>(*self)
     }
 }
@@ -52,7 +60,7 @@ impl ValueArg<String> for &str {
     }
 }
 
-impl<T: Serialize + DeserializeOwned> ValueArg<Vec<T>> for &[T] {
+impl<T: Serialize> ValueArg<Vec<T>> for &[T] {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
         C::encode_as::<Vec<T>, [T]>(self)
     }

@@ -1,6 +1,7 @@
-//! The variants and fields that a type writes, against those that it reads.
+//! The variants and fields that a type writes, against those that it reads: for a format that finds
+//! them by their position.
 //!
-//! Postcard writes a variant as its number and fields one behind the other. serde numbers the
+//! Such a format writes a variant as its number and fields one behind the other. serde numbers the
 //! variants that it writes and those that it reads each for themselves: behind a variant with
 //! `#[serde(skip)]` the two differ, and another variant comes back. So does another field, or none,
 //! where a field is skipped on one side alone.
@@ -13,18 +14,15 @@
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
-use serde::Serialize;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::Error;
 
-use super::super::guard::{Findings, Format, Levels, Opened};
-use super::super::reading::Reading;
-use super::super::unreadable;
-use super::{DEEPEST, LEVELS, Limits, Writing, budget, decode, encode};
-use crate::error::BackendResult;
+use super::guard::{Findings, Format, Levels, Opened};
+use super::reading::Reading;
 
 /// A form that a value of a type can have, and comes back in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,56 +116,14 @@ impl Known {
     }
 }
 
-/// Makes sure that bytes come back as the value that was written.
-///
-/// # Errors
-///
-/// `Encode`.
-#[cold]
-pub(super) fn verify<V, T>(value: &T, encoded: &[u8]) -> BackendResult<()>
-where
-    V: Serialize + DeserializeOwned,
-    T: Serialize + ?Sized,
-{
-    let recorder = Recorder::default();
-    encode(value, &recorder)?;
-    let found = RefCell::default();
-    let budget = budget(encoded);
-    let look = Look {
-        limits: Limits::new(&budget),
-        found: &found,
-        fields: None,
-    };
-    let read: V = decode(encoded, look)
-        .map_err(|_| unreadable::<T>("its own `Deserialize` would refuse the bytes"))?;
-    let (wrote, found) = (recorder.wrote.into_inner(), found.into_inner());
-    let are_alike = wrote.len() == found.len() && wrote.iter().zip(&found).all(Wrote::matches);
-    if !are_alike && counts(&encode(&read, &Writing::default())?) != counts(encoded) {
-        return Err(unreadable::<T>(
-            "another value would come back: a variant or a field of it is skipped",
-        ));
-    }
-    let of = Name::of(type_name::<V>());
-    let forms = wrote.iter().filter_map(|wrote| wrote.form(are_alike));
-    let forms = forms.chain(recorder.contents.into_inner());
-    for form in forms.chain([Form::Any]) {
-        KNOWN.insert(Shape { of, form }, ());
-    }
-    Ok(())
-}
-
-/// Returns how often each byte occurs: maps without an order are written in another order each time.
-fn counts(bytes: &[u8]) -> [usize; 256] {
-    let mut counts = [0; 256];
-    for byte in bytes {
-        counts[usize::from(*byte)] += 1;
-    }
-    counts
+/// Says whether what was written surely is what was read.
+pub(super) fn are_alike(wrote: &[Wrote], found: &[Found]) -> bool {
+    wrote.len() == found.len() && wrote.iter().zip(found).all(Wrote::matches)
 }
 
 /// What a type wrote.
 #[derive(Debug)]
-enum Wrote {
+pub(super) enum Wrote {
     Variant {
         name: &'static str,
         index: u32,
@@ -182,7 +138,8 @@ enum Wrote {
 }
 
 /// What it was read as.
-enum Found {
+#[derive(Debug)]
+pub(super) enum Found {
     /// An enum, and all names of its variants, aliases included.
     Variants(&'static [&'static str]),
     /// A struct or a tuple, all names of its fields, aliases included, and how many were read.
@@ -222,19 +179,58 @@ impl Wrote {
     }
 }
 
-/// Records what a value writes.
-#[derive(Debug, Default)]
-struct Recorder {
+/// Records what a value writes, in a format whose limits are those of `F`.
+#[derive(Debug)]
+pub(super) struct Recorder<F> {
     findings: Findings,
     wrote: RefCell<Vec<Wrote>>,
     contents: RefCell<HashSet<Form>>,
+    limits: PhantomData<F>,
 }
 
-impl Format for Recorder {
-    const DEEPEST: usize = DEEPEST;
-    const LEVELS: Levels = LEVELS;
-    const WRITES_LENGTHS_OF_STRUCTS: bool = false;
-    const CAN_SKIP_FIELDS: bool = false;
+impl<F> Recorder<F> {
+    pub(super) fn new() -> Self {
+        Self {
+            findings: Findings::default(),
+            wrote: RefCell::default(),
+            contents: RefCell::default(),
+            limits: PhantomData,
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Wrote>, Contents) {
+        (
+            self.wrote.into_inner(),
+            Contents(self.contents.into_inner()),
+        )
+    }
+}
+
+/// The fields and variants that something was written in which not every value has.
+#[derive(Debug)]
+pub(super) struct Contents(HashSet<Form>);
+
+/// Notes that a `V` comes back with all that was written.
+///
+/// `are_alike` says whether its names were compared. The fields of two structs may be others and
+/// their bytes the same by chance.
+pub(super) fn note<V>(wrote: &[Wrote], contents: Contents, are_alike: bool) {
+    let of = Name::of(type_name::<V>());
+    let forms = wrote.iter().filter_map(|wrote| wrote.form(are_alike));
+    for form in forms.chain(contents.0).chain([Form::Any]) {
+        KNOWN.insert(Shape { of, form }, ());
+    }
+}
+
+impl<F: Format> Format for Recorder<F> {
+    const DEEPEST: usize = F::DEEPEST;
+    const LEVELS: Levels = F::LEVELS;
+    const HAS_ALL_FLOATS: bool = F::HAS_ALL_FLOATS;
+    const HAS_TEXT_KEYS_ALONE: bool = F::HAS_TEXT_KEYS_ALONE;
+    const WRITES_LENGTHS_OF_STRUCTS: bool = F::WRITES_LENGTHS_OF_STRUCTS;
+    const WRITES_LENGTHS: bool = F::WRITES_LENGTHS;
+    const HAS_EMPTY_ELEMENTS: bool = F::HAS_EMPTY_ELEMENTS;
+    const CAN_SKIP_FIELDS: bool = F::CAN_SKIP_FIELDS;
 
     /// The position of the struct.
     type Mark = usize;
@@ -276,19 +272,30 @@ impl Format for Recorder {
     }
 }
 
-/// Records what bytes are read as.
+/// Records what bytes are read as, beside what another reading does.
 #[derive(Clone, Copy)]
-struct Look<'a> {
-    limits: Limits<'a>,
+pub(super) struct Look<'a, R> {
+    reading: R,
     found: &'a RefCell<Vec<Found>>,
     /// The position of the struct whose fields are read.
     fields: Option<usize>,
 }
 
-impl Reading for Look<'_> {
+impl<'a, R> Look<'a, R> {
+    pub(super) fn new(reading: R, found: &'a RefCell<Vec<Found>>) -> Self {
+        let fields = None;
+        Self {
+            reading,
+            found,
+            fields,
+        }
+    }
+}
+
+impl<R: Reading> Reading for Look<'_, R> {
     fn below<E: Error>(self) -> Result<Self, E> {
-        let limits = self.limits.below()?;
-        Ok(Self { limits, ..self })
+        let reading = self.reading.below()?;
+        Ok(Self { reading, ..self })
     }
 
     fn element<E: Error>(self) -> Result<(), E> {
@@ -297,17 +304,17 @@ impl Reading for Look<'_> {
         {
             *read += 1;
         }
-        self.limits.element()
+        self.reading.element()
     }
 
     fn counted(self) -> Self {
-        let limits = self.limits.counted();
-        Self { limits, ..self }
+        let reading = self.reading.counted();
+        Self { reading, ..self }
     }
 
     fn typed(self) -> Self {
         Self {
-            limits: self.limits.typed(),
+            reading: self.reading.typed(),
             fields: None,
             ..self
         }

@@ -1,17 +1,15 @@
 //! The postcard wire format behind a byte of our own.
 
-mod shape;
-
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error};
 
-use self::shape::{Known, Name, verify};
 use super::encoded::buffer;
 use super::guard::{Findings, Format, Guarded, Levels, Opened};
 use super::reading::{Read, Reading};
-use super::{Codec, Encode, raw_api, refused, undecodable, unreadable};
+use super::shape::{self, Known, Look, Name, Recorder};
+use super::{Codec, Encode, REFUSED, raw_api, refused, undecodable, unreadable};
 use crate::error::BackendResult;
 
 /// The postcard wire format; as a codec `codec = Postcard`, in the raw API a wrapper around the value.
@@ -112,6 +110,42 @@ fn decode<T: DeserializeOwned, R: Reading>(bytes: &[u8], reading: R) -> BackendR
     }
 }
 
+/// Makes sure that bytes come back as the value that was written.
+///
+/// # Errors
+///
+/// `Encode`.
+#[cold]
+fn verify<V, T>(value: &T, encoded: &[u8]) -> BackendResult<()>
+where
+    V: Serialize + DeserializeOwned,
+    T: Serialize + ?Sized,
+{
+    let recorder = Recorder::<Writing>::new();
+    encode(value, &recorder)?;
+    let (found, budget) = (RefCell::default(), budget(encoded));
+    let look = Look::new(Limits::new(&budget), &found);
+    let read: V = decode(encoded, look).map_err(|_| unreadable::<T>(REFUSED))?;
+    let (wrote, contents) = recorder.into_parts();
+    let are_alike = shape::are_alike(&wrote, &found.into_inner());
+    if !are_alike && counts(&encode(&read, &Writing::default())?) != counts(encoded) {
+        return Err(unreadable::<T>(
+            "another value would come back: a variant or a field of it is skipped",
+        ));
+    }
+    shape::note::<V>(&wrote, contents, are_alike);
+    Ok(())
+}
+
+/// Returns how often each byte occurs: maps without an order are written in another order each time.
+fn counts(bytes: &[u8]) -> [usize; 256] {
+    let mut counts = [0; 256];
+    for byte in bytes {
+        counts[usize::from(*byte)] += 1;
+    }
+    counts
+}
+
 /// Every element either has a byte of its own or none at all.
 fn most_elements(bytes: &[u8]) -> usize {
     bytes.len() + MOST_EMPTY
@@ -142,18 +176,17 @@ impl Writing {
     }
 }
 
-/// What [`Limits`] takes for a level, on the way in.
-const LEVELS: Levels = Levels {
-    some: 1,
-    newtype: 1,
-    unit_variant: 1,
-    variant: 1,
-};
-
 impl Format for Writing {
     const DEEPEST: usize = DEEPEST;
-    const LEVELS: Levels = LEVELS;
+    /// As [`Limits`] goes down.
+    const LEVELS: Levels = Levels {
+        some: 1,
+        newtype: 1,
+        unit_variant: 1,
+        variant: 1,
+    };
     const WRITES_LENGTHS_OF_STRUCTS: bool = false;
+    const HAS_EMPTY_ELEMENTS: bool = true;
     const CAN_SKIP_FIELDS: bool = false;
 
     type Mark = ();

@@ -1,0 +1,15 @@
+use std::collections::BTreeMap;
+
+use reinhardt_backends::Keyspace;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "session", ttl = "30m", codec = Postcard)]
+struct Session {
+    #[keyspace(key)]
+    id: u64,
+    #[serde(flatten)]
+    rest: BTreeMap<String, u8>,
+}
+
+fn main() {}
