@@ -61,7 +61,10 @@ impl ValueArg<String> for &str {
 }
 
 impl<T: Serialize> ValueArg<Vec<T>> for &[T] {
-    fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
+    fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
+    where
+        Vec<T>: DeserializeOwned,
+    {
         C::encode_as::<Vec<T>, [T]>(self)
     }
 }
