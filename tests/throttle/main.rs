@@ -1,11 +1,13 @@
 //! Throttles: exact limits, exact waits, and the same answers on memory and on Redis.
 
 mod agreement;
+mod beside;
 mod exact;
 mod layer;
 #[allow(unreachable_pub)]
 #[path = "../../examples/own_backend.rs"]
 mod own_backend;
+mod stored;
 mod typed;
 
 use std::time::Duration;

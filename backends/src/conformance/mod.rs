@@ -147,6 +147,7 @@ macro_rules! conformance_suite {
             throttling_something_else_is_an_error_and_changes_nothing
             a_throttle_lives_as_long_as_it_matters
             an_impossible_attempt_is_refused
+            an_attempt_leaves_what_others_go_by
             what_is_stored_can_be_read
         }
     };

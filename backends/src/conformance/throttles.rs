@@ -1,4 +1,4 @@
-//! Clauses 35 to 40: throttles.
+//! Clauses 35 to 41: throttles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -232,4 +232,55 @@ pub async fn an_impossible_attempt_is_refused<H: Harness>(harness: &H) {
     assert_eq!(error.kind(), ErrorKind::InvalidKey);
     assert!(!backend.exists("throttle").await.unwrap());
     assert!(ask(&backend, "throttle", attempt).await.allowed);
+}
+
+/// Clause 41: of quotas on one key none changes what another has counted.
+pub async fn an_attempt_leaves_what_others_go_by<H: Harness>(harness: &H) {
+    let backend = harness.backend().await;
+    for (index, old) in quotas(40, HOUR).into_iter().enumerate() {
+        let (lower, longer) = (quotas(4, HOUR)[index], quotas(4, 2 * HOUR)[index]);
+        let bursts = (index == 0).then(|| old.with_burst(4));
+        for (other, new) in [lower, longer].into_iter().chain(bursts).enumerate() {
+            let key = format!("throttle:{index}:{other}");
+            old_and_new_side_by_side(&backend, &key, old, new).await;
+        }
+        let key = format!("throttle:{index}");
+        let allowed = ask(&backend, &key, Attempt::new(&[old]).with_cost(25)).await;
+        assert!(allowed.allowed);
+        let higher = [quotas(400, HOUR)[index]];
+        let allowed = ask(&backend, &key, Attempt::new(&higher).with_cost(10)).await;
+        assert!(allowed.allowed);
+        // Windows count calls, GCRA counts time: ten calls of the new one take as long as one of the old one.
+        let left = if index == 0 { 14 } else { 5 };
+        assert_eq!(left_of(&backend, &key, old).await, left, "{old:?}");
+        let rest = ask(&backend, &key, Attempt::new(&[old]).with_cost(left as u32)).await;
+        assert!(rest.allowed && !ask(&backend, &key, Attempt::new(&[old])).await.allowed);
+    }
+}
+
+async fn left_of(backend: &impl Backend, key: &str, quota: Quota) -> u64 {
+    ask(backend, key, Attempt::new(&[quota]).peeking())
+        .await
+        .remaining
+}
+
+/// Uses up of `old`, and asks in vain for all of `new`, which has a lower limit or another period.
+async fn old_and_new_side_by_side(backend: &impl Backend, key: &str, old: Quota, new: Quota) {
+    let all = [new];
+    let all = Attempt::new(&all).with_cost(4);
+    if new.period() != old.period() {
+        assert!(ask(backend, key, all).await.allowed);
+    }
+    let first = ask(backend, key, Attempt::new(&[old]).with_cost(20)).await;
+    assert!(first.allowed && first.remaining == 20, "{first:?}");
+    for used in 21..26 {
+        assert!(ask(backend, key, Attempt::new(&[old])).await.allowed);
+        let left = left_of(backend, key, new).await;
+        assert!(!ask(backend, key, all).await.allowed, "{old:?} {new:?}");
+        assert!(!ask(backend, key, all.peeking()).await.allowed);
+        assert!(ask(backend, key, all.with_cost(0)).await.allowed);
+        assert_eq!(left_of(backend, key, new).await, left, "{old:?} {new:?}");
+        let left = left_of(backend, key, old).await;
+        assert_eq!(left, 40 - used, "{old:?} {new:?}");
+    }
 }

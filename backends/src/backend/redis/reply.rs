@@ -6,7 +6,7 @@ use super::resp::{Refusal, Reply};
 use crate::backend::Counted;
 use crate::backend::life::Expiry;
 use crate::backend::stored::Stored;
-use crate::backend::throttle::{Decision, Quota};
+use crate::backend::throttle::{Decision, Quota, too_many_quotas};
 use crate::codec::parse_integer;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -20,6 +20,7 @@ pub(super) fn refusal(error: &Refusal) -> BackendError {
         "NOAUTH" | "WRONGPASS" | "NOPERM" => ErrorKind::Denied,
         "WRONGTYPE" | super::script::NOT_AN_INTEGER => ErrorKind::WrongType,
         super::script::OVERFLOW => ErrorKind::Overflow,
+        super::script::TOO_MANY_QUOTAS => return too_many_quotas(),
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
         "ERR" if is_unknown_command(details) => ErrorKind::Unsupported,
@@ -248,6 +249,7 @@ mod tests {
             assert_eq!(kind(code, ""), ErrorKind::Denied, "{code}");
         }
         assert_eq!(kind("WRONGTYPE", ""), ErrorKind::WrongType);
+        assert_eq!(kind("TOOMANYQUOTAS", ""), ErrorKind::InvalidConfig);
         assert_eq!(kind("OOM", ""), ErrorKind::Full);
         let in_script = kind("@user_script:", "3: -OOM command not allowed");
         assert_eq!(in_script, ErrorKind::Full);

@@ -13,6 +13,8 @@ use super::resp::{self, Argument, Command};
 pub(super) const OVERFLOW: &str = "OVERFLOW";
 /// The code word of counting on something that is not an integer.
 pub(super) const NOT_AN_INTEGER: &str = "NOTANINTEGER";
+/// The code word of an attempt for which there is no room beside the quotas of others.
+pub(super) const TOO_MANY_QUOTAS: &str = "TOOMANYQUOTAS";
 
 /// A script and the hash by which a server knows it.
 pub(super) struct Source {

@@ -1,38 +1,48 @@
--- Decides as `standing.rs` does, in the same steps and the same whole numbers.
-local call, floor, max, min = redis.pcall, math.floor, math.max, math.min
+-- Decides as `standing.rs` does and stores what `record.rs` does, in the same steps and the same whole numbers.
+local call, floor, max, min, format = redis.pcall, math.floor, math.max, math.min, string.format
 local time = call('TIME')
 if time.err then return time end
-local now = time[1] * 1000000 + time[2]
+local now = min(time[1] * 1000000 + time[2], 4503599627370495)
 local stored = call('GET', KEYS[1])
 if type(stored) == 'table' then return stored end
 local foreign = {err = 'WRONGTYPE no throttle'}
 local function number(text)
-  local number = #text <= 16 and tonumber(text)
+  local number = text and #text <= 16 and tonumber(text)
   return number and number < 9007199254740992 and number
 end
 local function up(dividend, divisor) return floor((dividend + divisor - 1) / divisor) end
 
--- What is stored: to the letter, or it is something else.
-local parts = {}
+-- What is stored: to the letter and within its bounds, or it is something else.
+local at, parts = now, {}
 if stored then
-  local text = string.match(stored, '^\253%d+()')
-  if not text or not number(string.sub(stored, 2, text - 1)) then return foreign end
+  local written, life, text = string.match(stored, '^\253(%d+):(%d+)()')
+  at, life = number(written), number(life)
+  if not (at and life) or at > 4503599627370495 or life < 1 or life > 4503599627371 then return foreign end
   while text <= #stored do
-    local from, kind, period, first, second, rest =
-      string.match(stored, '^ ()([fgs])([1-9]%d*):(%d+):(%d+)()', text)
-    if not from then return foreign end
-    period, first, second = number(period), number(first), number(second)
-    local third = 0
-    if kind == 's' then
-      local digits, ends = string.match(stored, '^:(%d+)()', rest)
-      third, rest = digits and number(digits), ends
+    local kind, digits, first, second, rest = string.match(stored, '^ ([fgs])([1-9]%d*):(%d+):(%d+)()', text)
+    if not kind or #parts == 32 then return foreign end
+    local period, third, possible = number(digits), 0, nil
+    first, second = number(first), number(second)
+    if kind ~= 'f' then
+      local last, ends = string.match(stored, '^:(%d+)()', rest)
+      third, rest = number(last), ends
     end
-    if not (period and first and second and third) or #parts == 16 then return foreign end
-    local ends = first + 1
-    if kind == 'f' then ends = first elseif kind == 's' then ends = (first + 2 * period) * 1000 end
-    parts[#parts + 1] = {text = string.sub(stored, from, rest - 1), head = kind .. string.format('%.0f', period),
-      first = first, second = second, third = third, ends = ends}
+    if not (period and first and second and third) or period > 315576000000 then return foreign end
+    if kind == 'g' then possible = first <= at + 4503599627370496 and second < third and third <= 4294967295
+    elseif kind == 'f' then possible = first <= at + period * 1000
+    else possible = first <= floor(at / 1000) and max(second, third) <= floor(1125899906842624 / period) end
+    if not possible then return foreign end
+    parts[#parts + 1] = {head = kind .. digits, kind = kind, period = period, first = first, second = second, third = third}
     text = rest
+  end
+end
+
+-- The clock was set back: time has stood still since the write.
+local set_back = now < at
+if set_back then
+  local millis = floor(at / 1000) - floor(now / 1000)
+  for _, part in ipairs(parts) do
+    part.first = max(part.first - (part.kind == 's' and millis or at - now), 0)
   end
 end
 
@@ -40,7 +50,11 @@ end
 local function wait(quota, cost)
   local capacity = quota.capacity
   if cost == 0 then return 0 end
-  if quota.kind == 'g' then return up(max(quota.debt - (capacity - cost) * quota.interval, 0), quota.units) end
+  if quota.kind == 'g' then
+    local room = (capacity - cost) * quota.interval
+    local whole, rest = floor(room / quota.units), room % quota.units
+    return max(quota.ahead + (quota.part > rest and 1 or 0) - whole, 0)
+  end
   if quota.kind == 'f' then return quota.count + cost > capacity and quota.ends - now or 0 end
   local period, left, room = quota.period, quota.left, capacity - cost - quota.current
   if quota.previous * left <= room * period then return 0 end
@@ -50,10 +64,11 @@ local function wait(quota, cost)
   return millis * 1000 - now % 1000
 end
 
--- What was used up of each quota, moved on to now.
-local cost, quotas, allowed, clamped = tonumber(ARGV[1]), {}, true, false
+-- What was used up of each quota, moved on to now; never fitted to its own limits.
+local cost, quotas, allowed = tonumber(ARGV[1]), {}, true
 for i = 3, #ARGV, 4 do
-  local head, capacity = ARGV[i], tonumber(ARGV[i + 1])
+  local head = ARGV[i]
+  local quota = {head = head, kind = string.sub(head, 1, 1), capacity = tonumber(ARGV[i + 1])}
   local first, second, third = 0, 0, 0
   for _, part in ipairs(parts) do
     if part.head == head and not part.taken then
@@ -61,26 +76,21 @@ for i = 3, #ARGV, 4 do
       break
     end
   end
-  local quota = {head = head, kind = string.sub(head, 1, 1), capacity = capacity}
   local period = tonumber(string.sub(head, 2))
   if quota.kind == 'g' then
-    local interval, units, debt = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), 0
-    if first >= now then debt = (first - now) * units + min(second, units - 1) end
-    clamped = clamped or debt > capacity * interval
-    quota.interval, quota.units, quota.debt = interval, units, min(debt, capacity * interval)
+    local units, ahead, part = tonumber(ARGV[i + 3]), first - now, second
+    if ahead < 0 then ahead, part = 0, 0
+    elseif third ~= units then ahead, part = ahead + (part > 0 and 1 or 0), 0 end
+    quota.interval, quota.units, quota.ahead, quota.part = tonumber(ARGV[i + 2]), units, ahead, part
   elseif quota.kind == 'f' then
-    local latest = now + period * 1000
-    clamped = clamped or first > latest
-    if first <= now then quota.ends, quota.count = latest, 0
-    else quota.ends, quota.count = min(first, latest), min(second, capacity) end
+    if first <= now then quota.ends, quota.count = now + period * 1000, 0
+    else quota.ends, quota.count = first, second end
   else
     local millis = floor(now / 1000)
-    local start, current, previous = first, min(second, capacity), min(third, capacity)
-    local periods = floor(max(millis - start, 0) / period)
-    clamped = clamped or start > millis
-    if periods == 0 then start = min(start, millis)
-    elseif periods == 1 then start, current, previous = start + period, 0, current
-    else current, previous = 0, 0 end
+    local start, current, previous = first, second, third
+    local periods = floor((millis - start) / period)
+    if periods == 1 then start, current, previous = start + period, 0, current
+    elseif periods > 1 then current, previous = 0, 0 end
     if current + previous == 0 then start = millis end
     quota.period, quota.start, quota.current, quota.previous = period, start, current, previous
     quota.left = start + period - millis
@@ -90,52 +100,70 @@ for i = 3, #ARGV, 4 do
   quotas[#quotas + 1] = quota
 end
 
--- What is used up now, of which quota to tell, and what to store.
-local peek, spends = ARGV[2] == '1', 0
-if allowed and not peek then spends = cost end
-local writes = not peek and (spends > 0 or clamped)
-local written, longest, strictest, position = '', 0, nil, nil
+-- What is used up now, and of which quota to tell.
+local writes, spends = ARGV[2] ~= '1' and cost > 0, 0
+if allowed and writes then spends = cost end
+local written, count, longest, strictest, position = '', 0, 0, nil, nil
 for i, quota in ipairs(quotas) do
-  local kind, capacity = quota.kind, quota.capacity
+  local kind, capacity, text = quota.kind, quota.capacity, nil
   if kind == 'g' then
-    local interval, units = quota.interval, quota.units
-    local debt = quota.debt + spends * interval
-    quota.debt, quota.remaining = debt, floor(max(capacity * interval - debt, 0) / interval)
-    quota.reset = up(debt, units)
-    if writes then
-      written = string.format('%s %s:%.0f:%.0f', written, quota.head, now + floor(debt / units), debt % units)
-    end
+    local interval, units, most = quota.interval, quota.units, capacity * quota.interval
+    local total = quota.part + spends * interval
+    local ahead, part = quota.ahead + floor(total / units), total % units
+    quota.ahead, quota.part, quota.remaining = ahead, part, 0
+    if ahead <= floor(most / units) then quota.remaining = floor(max(most - (ahead * units + part), 0) / interval) end
+    quota.reset = ahead + (part > 0 and 1 or 0)
+    if spends > 0 then text = format(' %s:%.0f:%.0f:%.0f', quota.head, now + ahead, part, units) end
   elseif kind == 'f' then
-    local count = quota.count + spends
-    quota.count, quota.remaining, quota.reset = count, capacity - count, count > 0 and quota.ends - now or 0
-    if writes then written = string.format('%s %s:%.0f:%.0f', written, quota.head, quota.ends, count) end
+    local passed = quota.count + spends
+    quota.count, quota.remaining, quota.reset = passed, max(capacity - passed, 0), passed > 0 and quota.ends - now or 0
+    if spends > 0 then text = format(' %s:%.0f:%.0f', quota.head, quota.ends, passed) end
   else
     local period, start, current, previous = quota.period, quota.start, quota.current + spends, quota.previous
     local used = previous * quota.left + current * period
     quota.current, quota.remaining, quota.reset = current, floor(max(capacity * period - used, 0) / period), 0
     if current > 0 then quota.reset = (start + 2 * period) * 1000 - now
     elseif previous > 0 then quota.reset = (start + period) * 1000 - now end
-    if writes then
-      written = string.format('%s %s:%.0f:%.0f:%.0f', written, quota.head, start, current, previous)
-    end
+    if spends > 0 then text = format(' %s:%.0f:%.0f:%.0f', quota.head, start, current, previous) end
   end
-  longest = max(longest, quota.reset)
+  if text then written, count, longest = written .. text, count + 1, max(longest, quota.reset) end
   if not strictest or quota.wait > strictest.wait or quota.wait == strictest.wait
       and (quota.remaining < strictest.remaining
         or quota.remaining == strictest.remaining and quota.reset > strictest.reset) then
     strictest, position = quota, i - 1
   end
 end
-if writes then
-  local room = 16 - #quotas
+
+-- When a part doesn't matter any more.
+local function ends(part)
+  local kind, first, second, third = part.kind, part.first, part.second, part.third
+  if kind == 'g' then return first + (second > 0 and 1 or 0) end
+  if kind == 'f' then return second > 0 and first or 0 end
+  if second + third == 0 then return 0 end
+  return (first + (second > 0 and 2 or 1) * part.period) * 1000
+end
+
+-- What others go by stays while it matters, with what stands before it under the same head. An attempt that uses nothing up
+-- writes what was read, by the clock that was set back.
+if spends > 0 or writes and set_back then
+  local live = {}
+  for i = #parts, 1, -1 do
+    local part, left = parts[i], nil
+    if not part.taken or spends == 0 then
+      left = ends(part) - now
+      part.matters = left > 0 or live[part.head]
+    end
+    if part.matters then live[part.head], longest = true, max(longest, left) end
+  end
   for _, part in ipairs(parts) do
-    if not part.taken and part.ends > now and room > 0 then
-      written, room = written .. ' ' .. part.text, room - 1
-      longest = max(longest, min(part.ends - now, 631152000000000))
+    if part.matters then
+      written, count = format('%s %s:%.0f:%.0f', written, part.head, part.first, part.second), count + 1
+      if part.kind ~= 'f' then written = format('%s:%.0f', written, part.third) end
     end
   end
+  if count > 32 then return {err = 'TOOMANYQUOTAS on one key'} end
   local life = max(up(longest, 1000), 1)
-  written = string.format('\253%.0f%s', now + life * 1000, written)
+  written = format('\253%.0f:%.0f%s', now, life, written)
   local set = call('SET', KEYS[1], written, 'PX', string.format('%.0f', life))
   if set.err then return set end
 end

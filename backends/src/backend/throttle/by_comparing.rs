@@ -10,7 +10,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 ///
 /// The entry is its own clock: it holds when it ends, and the store says how long that is from now. What passes between
 /// a look and its write is not seen, so that the clock falls behind by as much at each call that is allowed: it errs on the
-/// side of refusing.
+/// side of refusing. Who gives the entry more time sets that clock back.
 pub(crate) async fn throttle<B: Backend + ?Sized>(
     backend: &B,
     key: &str,
@@ -29,7 +29,7 @@ pub(crate) async fn throttle<B: Backend + ?Sized>(
                 };
                 end(stored.as_bytes())?.saturating_sub(u64::try_from(left).unwrap_or(u64::MAX))
             }
-            None => 0,
+            None => START,
         };
         let stored = stored.as_ref().map(|(stored, _)| stored.as_bytes());
         let Outcome { decision, spent } = decide(&attempt, stored, now)?;
@@ -47,3 +47,6 @@ pub(crate) async fn throttle<B: Backend + ?Sized>(
         "other attempts were faster every time",
     ))
 }
+
+/// Where such a clock begins: far enough from zero to be set back.
+const START: u64 = 1 << 50;

@@ -3,9 +3,12 @@
 mod attempt;
 mod by_comparing;
 mod quota;
+mod record;
 pub(super) mod standing;
 
 pub use attempt::{Attempt, Decision};
 pub(crate) use attempt::{MOST_QUOTAS, check_quotas};
 pub(crate) use by_comparing::throttle;
 pub use quota::{Algorithm, MAX_PERIOD, Quota};
+#[cfg(feature = "redis-backend")]
+pub(super) use record::too_many_quotas;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::standing::write_number;
+#[cfg(feature = "redis-backend")]
+use super::record::write_head;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// How often something may happen: so many in a period, counted by one of three algorithms.
@@ -176,12 +177,17 @@ impl Quota {
     }
 
     /// Appends which quota something was used up of, as it is stored: its algorithm and its period.
+    #[cfg(feature = "redis-backend")]
     pub(crate) fn write_head(&self, out: &mut Vec<u8>) {
-        out.push(self.letter());
-        write_number(self.millis(), out);
+        write_head(self.head(), out);
     }
 
-    pub(super) const fn letter(&self) -> u8 {
+    /// Returns the algorithm's letter and the period in milliseconds.
+    pub(super) fn head(&self) -> (u8, u64) {
+        (self.letter(), self.millis())
+    }
+
+    const fn letter(&self) -> u8 {
         match self.algorithm {
             Algorithm::Gcra => b'g',
             Algorithm::FixedWindow => b'f',
@@ -200,7 +206,8 @@ impl Quota {
     }
 }
 
-const fn millis(period: Duration) -> u64 {
+/// Returns whole milliseconds.
+pub(super) const fn millis(period: Duration) -> u64 {
     let seconds = period.as_secs().saturating_mul(1000);
     seconds.saturating_add(period.subsec_millis() as u64)
 }

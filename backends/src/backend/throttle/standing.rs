@@ -1,21 +1,15 @@
-//! What was used up of quotas, how it comes back, and the text that it is stored as.
+//! What was used up of quotas, and how it comes back.
 //!
 //! The one place where an attempt is decided; the script of the Redis backend (`throttle.lua`) repeats it step for step, in
 //! the same whole numbers, and a property test holds the two against each other.
 //!
-//! Time is in microseconds of any clock that goes forward. After a clock was set back nobody waits for longer than right after
-//! using everything up: what was stored by the clock as it was is clamped to that, and written again even if the attempt is
-//! refused, or it would be clamped anew at each look.
+//! What is stored is the same whoever asks: it is never fitted to the limits of the one that reads it. A debt or a count over
+//! one's own most is another program's, with a higher limit, and is waited for as it is. Parts of quotas that this throttle
+//! hasn't are carried along while they matter: during a deploy that changes a period both programs keep to their own.
 //!
-//! What is stored is a byte that CBOR reserves, the time at which the entry ends, and a part for each quota:
-//!
-//! ```text
-//! \xFD 1790000120000000 g60000:1790000012000000:0 s1000:1790000000123:3:2
-//! ```
-//!
-//! (without the first space). A part begins with the quota's algorithm and its period in milliseconds, and belongs to whoever
-//! has such a quota. Others are carried along while they matter: during a deploy that changes a period both programs
-//! keep to their own.
+//! Time is in microseconds of any clock that goes forward. If it shows an earlier time than that of the last write, it was
+//! set back, and time is taken to have stood still since: nobody waits for longer than right after that write. The next attempt with
+//! a cost writes that down, even if it is refused, or it would be found anew at each look and time would go on standing still.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -24,18 +18,8 @@ use arrayvec::ArrayVec;
 
 use super::attempt::{Attempt, Decision, MOST_QUOTAS};
 use super::quota::{Algorithm, Quota};
-use crate::error::{BackendError, BackendResult, ErrorKind};
-
-/// Begins what a throttle stores, so that no value and no counter is taken for it: CBOR reserves this byte.
-const MARK: u8 = 0xFD;
-/// A script counts in doubles, which are exact below.
-const EXACT: u64 = 1 << 53;
-/// The digits of such numbers.
-const MOST_DIGITS: usize = 16;
-/// How many parts are stored at most: those of a throttle and as many of others.
-const MOST_PARTS: usize = 2 * MOST_QUOTAS;
-/// The longest that anything matters, in microseconds: twice the longest period.
-const LONGEST: u64 = 631_152_000_000_000;
+use super::record::{self, LATEST, Part, Parts, Stamp};
+use crate::error::BackendResult;
 
 /// What an attempt leads to.
 pub(crate) struct Outcome {
@@ -54,31 +38,56 @@ pub(crate) struct Spent {
 ///
 /// # Errors
 ///
-/// `WrongType` if something else is stored.
+/// `WrongType` if something else is stored, `InvalidConfig` if there is no room beside the parts of other quotas.
 pub(crate) fn decide(
     attempt: &Attempt<'_>,
     stored: Option<&[u8]>,
     now: u64,
 ) -> BackendResult<Outcome> {
-    let mut parts = match stored {
-        Some(stored) => parse(stored)?.1,
-        None => ArrayVec::new(),
+    let now = now.min(LATEST);
+    let mut parts = Parts::new();
+    let is_set_back = match stored {
+        Some(stored) => read(stored, &mut parts, now)?,
+        None => false,
     };
     let quotas = attempt.quotas.iter();
     let mut standings: ArrayVec<_, MOST_QUOTAS> = quotas
-        .map(|quota| Standing::read(quota, &mut parts, now))
+        .map(|quota| Standing::take(quota, &mut parts, now))
         .collect();
     let cost = u64::from(attempt.cost);
     let waits = standings.iter().map(|standing| standing.wait(cost, now));
     let waits: ArrayVec<u64, MOST_QUOTAS> = waits.collect();
     let allowed = waits.iter().all(|wait| *wait == 0);
-    let spends = allowed && !attempt.peek && cost > 0;
+    let writes = !attempt.peek && cost > 0;
+    let spends = allowed && writes;
     if spends {
         for standing in &mut standings {
             standing.spend(cost);
         }
     }
-    // The one to be waited for longest, or the one that will refuse first.
+    let decision = decision(&standings, &waits, now);
+    let spent = match (spends, is_set_back) {
+        (true, _) => Some(Spent::of(&standings, &parts, now)?),
+        (false, true) if writes => Some(Spent::nothing(&mut parts, now)?),
+        (false, _) => None,
+    };
+    Ok(Outcome { decision, spent })
+}
+
+/// Reads the parts as they are at `now`, and says whether the clock was set back since they were written.
+fn read(stored: &[u8], parts: &mut Parts, now: u64) -> BackendResult<bool> {
+    let at = record::parse(stored, parts)?.at;
+    let is_set_back = now < at;
+    if is_set_back {
+        for part in parts {
+            part.set_back(at, now);
+        }
+    }
+    Ok(is_set_back)
+}
+
+/// Tells of the one to be waited for longest, or the one that will refuse first.
+fn decision(standings: &[Standing<'_>], waits: &[u64], now: u64) -> Decision {
     let strictest = |index: &usize| {
         let standing = &standings[*index];
         let left = standing.remaining();
@@ -94,7 +103,8 @@ pub(crate) fn decide(
         true => standing.wait(remaining + 1, now),
         false => 0,
     };
-    let decision = Decision {
+    let allowed = waits.iter().all(|wait| *wait == 0);
+    Decision {
         allowed,
         quota,
         limit: capacity,
@@ -102,30 +112,30 @@ pub(crate) fn decide(
         retry_after: (!allowed).then(|| Duration::from_micros(waits[quota])),
         next_after: Duration::from_micros(more),
         reset_after: Duration::from_micros(standing.reset(now)),
-    };
-    let is_clamped = standings.iter().any(|standing| standing.is_clamped);
-    let writes = spends || (is_clamped && !attempt.peek);
-    let spent = writes.then(|| Spent::of(&standings, &parts, now));
-    Ok(Outcome { decision, spent })
+    }
 }
 
 /// Returns the end that stored bytes name, on the clock that they were written by.
 pub(crate) fn end(stored: &[u8]) -> BackendResult<u64> {
-    parse(stored).map(|(end, _)| end)
+    record::parse(stored, &mut Parts::new()).map(Stamp::end)
 }
 
 /// What was used up of one quota.
 struct Standing<'a> {
     quota: &'a Quota,
     used: Used,
-    /// Whether what is stored tells of a later time than can be.
-    is_clamped: bool,
 }
 
 #[derive(Clone, Copy)]
 enum Used {
-    /// In units of which `units` come back a microsecond, and a call takes `time` each.
-    Debt { debt: u64, time: u64, units: u64 },
+    /// It takes `ahead` microseconds and `part` units, of which `units` come back a microsecond, until nothing is used up; a
+    /// call takes `time` units.
+    Debt {
+        ahead: u64,
+        part: u64,
+        time: u64,
+        units: u64,
+    },
     /// Since the window began, which ends at `end`.
     Window { count: u64, end: u64 },
     /// In the bucket that began at `start` and the one before; in milliseconds.
@@ -139,8 +149,8 @@ enum Used {
 
 impl<'a> Standing<'a> {
     /// Takes the part of a quota, if there is one, and moves it on to `now`.
-    fn read(quota: &'a Quota, parts: &mut [Part<'_>], now: u64) -> Self {
-        let head = (quota.letter(), quota.millis());
+    fn take(quota: &'a Quota, parts: &mut Parts, now: u64) -> Self {
+        let head = quota.head();
         let part = parts
             .iter_mut()
             .find(|part| part.head == head && !part.is_taken);
@@ -148,16 +158,12 @@ impl<'a> Standing<'a> {
             part.is_taken = true;
             part.numbers
         });
-        let (used, is_clamped) = match quota.algorithm() {
+        let used = match quota.algorithm() {
             Algorithm::Gcra => gcra(quota, numbers, now),
             Algorithm::FixedWindow => window(quota, numbers, now),
             Algorithm::SlidingWindow => buckets(quota, numbers, now / 1000),
         };
-        Self {
-            quota,
-            used,
-            is_clamped,
-        }
+        Self { quota, used }
     }
 
     fn capacity(&self) -> u64 {
@@ -169,9 +175,15 @@ impl<'a> Standing<'a> {
         let capacity = self.capacity();
         match self.used {
             _ if cost == 0 => 0,
-            Used::Debt { debt, time, units } => {
+            Used::Debt {
+                ahead,
+                part,
+                time,
+                units,
+            } => {
                 let room = (capacity - cost) * time;
-                debt.saturating_sub(room).div_ceil(units)
+                let (whole, rest) = (room / units, room % units);
+                (ahead + u64::from(part > rest)).saturating_sub(whole)
             }
             Used::Window { count, end } if count + cost > capacity => end - now,
             Used::Window { .. } => 0,
@@ -197,9 +209,19 @@ impl<'a> Standing<'a> {
         }
     }
 
+    /// Uses up a cost that fits.
     fn spend(&mut self, cost: u64) {
         match &mut self.used {
-            Used::Debt { debt, time, .. } => *debt += cost * *time,
+            Used::Debt {
+                ahead,
+                part,
+                time,
+                units,
+            } => {
+                let total = *part + cost * *time;
+                *ahead += total / *units;
+                *part = total % *units;
+            }
             Used::Window { count, .. } => *count += cost,
             Used::Buckets { current, .. } => *current += cost,
         }
@@ -209,8 +231,20 @@ impl<'a> Standing<'a> {
     fn remaining(&self) -> u64 {
         let capacity = self.capacity();
         match self.used {
-            Used::Debt { debt, time, .. } => (capacity * time).saturating_sub(debt) / time,
-            Used::Window { count, .. } => capacity - count,
+            Used::Debt {
+                ahead,
+                part,
+                time,
+                units,
+            } => {
+                let most = capacity * time;
+                // The product of a debt that is another's could be too large.
+                if ahead > most / units {
+                    return 0;
+                }
+                most.saturating_sub(ahead * units + part) / time
+            }
+            Used::Window { count, .. } => capacity.saturating_sub(count),
             Used::Buckets {
                 current,
                 previous,
@@ -227,7 +261,7 @@ impl<'a> Standing<'a> {
     /// Returns how long it takes until nothing is used up.
     fn reset(&self, now: u64) -> u64 {
         match self.used {
-            Used::Debt { debt, units, .. } => debt.div_ceil(units),
+            Used::Debt { ahead, part, .. } => ahead + u64::from(part > 0),
             Used::Window { count: 0, .. } => 0,
             Used::Window { end, .. } => end - now,
             Used::Buckets {
@@ -247,190 +281,88 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// Appends the text of what is used up.
-    fn write(&self, out: &mut Vec<u8>, now: u64) {
-        out.push(b' ');
-        self.quota.write_head(out);
-        let (numbers, count) = match self.used {
-            Used::Debt { debt, units, .. } => ([now + debt / units, debt % units, 0], 2),
-            Used::Window { count, end } => ([end, count, 0], 2),
+    /// Returns what is stored of it.
+    fn part(&self, now: u64) -> Part {
+        let numbers = match self.used {
+            Used::Debt {
+                ahead, part, units, ..
+            } => [now + ahead, part, units],
+            Used::Window { count, end } => [end, count, 0],
             Used::Buckets {
                 current,
                 previous,
                 start,
                 ..
-            } => ([start, current, previous], 3),
+            } => [start, current, previous],
         };
-        for number in &numbers[..count] {
-            out.push(b':');
-            write_number(*number, out);
+        Part {
+            head: self.quota.head(),
+            numbers,
+            is_taken: true,
         }
     }
 }
 
-/// Appends a number in decimal text.
-pub(super) fn write_number(number: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// The debt that lasts until the theoretical arrival time: `whole` microseconds and `part` units.
-fn gcra(quota: &Quota, [whole, part, _]: [u64; 3], now: u64) -> (Used, bool) {
+/// The debt that lasts until the theoretical arrival time: `whole` microseconds and a part of one, in units of whoever wrote it.
+fn gcra(quota: &Quota, [whole, part, written]: [u64; 3], now: u64) -> Used {
     let (time, units) = quota.interval();
-    let most = u64::from(quota.capacity()) * time;
-    let debt = match whole.checked_sub(now) {
-        Some(ahead) => ahead
-            .saturating_mul(units)
-            .saturating_add(part.min(units - 1)),
-        None => 0,
+    let (ahead, part) = match whole.checked_sub(now) {
+        None => (0, 0),
+        // In other units it is rounded up, never lost.
+        Some(ahead) if written != units => (ahead + u64::from(part > 0), 0),
+        Some(ahead) => (ahead, part),
     };
-    let used = Used::Debt {
-        debt: debt.min(most),
+    Used::Debt {
+        ahead,
+        part,
         time,
         units,
-    };
-    (used, debt > most)
+    }
 }
 
-fn window(quota: &Quota, [end, count, _]: [u64; 3], now: u64) -> (Used, bool) {
-    let latest = now + quota.millis() * 1000;
-    let (count, end) = match end <= now {
-        true => (0, latest),
-        false => (count.min(quota.capacity().into()), end),
-    };
-    let used = Used::Window {
-        count,
-        end: end.min(latest),
-    };
-    (used, end > latest)
+fn window(quota: &Quota, [end, count, _]: [u64; 3], now: u64) -> Used {
+    match end <= now {
+        true => Used::Window {
+            count: 0,
+            end: now + quota.millis() * 1000,
+        },
+        false => Used::Window { count, end },
+    }
 }
 
-fn buckets(quota: &Quota, [start, current, previous]: [u64; 3], now: u64) -> (Used, bool) {
+fn buckets(quota: &Quota, [start, current, previous]: [u64; 3], now: u64) -> Used {
     let period = quota.millis();
-    let most = u64::from(quota.limit());
-    let (current, previous) = (current.min(most), previous.min(most));
-    let is_ahead = start > now;
-    let (start, current, previous) = match now.saturating_sub(start) / period {
-        0 => (start.min(now), current, previous),
+    let (start, current, previous) = match (now - start) / period {
+        0 => (start, current, previous),
         1 => (start + period, 0, current),
         _ => (now, 0, 0),
     };
     let start = if current + previous == 0 { now } else { start };
-    let used = Used::Buckets {
+    Used::Buckets {
         current,
         previous,
         start,
         now,
-    };
-    (used, is_ahead)
+    }
 }
 
 impl Spent {
-    fn of(standings: &[Standing<'_>], parts: &[Part<'_>], now: u64) -> Self {
-        let others = parts
-            .iter()
-            .filter(|part| !part.is_taken && part.end() > now);
-        let others = others.take(MOST_PARTS - standings.len());
-        let ends = others.clone().map(|part| (part.end() - now).min(LONGEST));
-        let longest = standings
-            .iter()
-            .map(|standing| standing.reset(now))
-            .chain(ends)
-            .max();
-        let life = longest.unwrap_or(0).div_ceil(1000).max(1);
-        let mut bytes = Vec::with_capacity(64 * standings.len() + 64);
-        bytes.push(MARK);
-        write_number(now + life * 1000, &mut bytes);
-        for standing in standings {
-            standing.write(&mut bytes, now);
-        }
-        for part in others {
-            bytes.push(b' ');
-            bytes.extend_from_slice(part.text);
-        }
-        Self {
+    fn of(standings: &[Standing<'_>], parts: &Parts, now: u64) -> BackendResult<Self> {
+        let resets = standings.iter().map(|standing| standing.reset(now));
+        let longest = resets.max().unwrap_or(0);
+        let own = standings.iter().map(|standing| standing.part(now));
+        let (bytes, life) = record::write(own, longest, parts, now)?;
+        Ok(Self {
             bytes,
             life: Duration::from_millis(life),
+        })
+    }
+
+    /// Notes the time of a clock that was set back, and leaves all parts as they were read.
+    fn nothing(parts: &mut Parts, now: u64) -> BackendResult<Self> {
+        for part in parts.iter_mut() {
+            part.is_taken = false;
         }
+        Self::of(&[], parts, now)
     }
-}
-
-/// What is stored of one quota.
-struct Part<'a> {
-    text: &'a [u8],
-    /// The algorithm and the period in milliseconds.
-    head: (u8, u64),
-    numbers: [u64; 3],
-    /// Whether a quota of this throttle has it.
-    is_taken: bool,
-}
-
-impl Part<'_> {
-    /// Returns when it doesn't matter any more.
-    fn end(&self) -> u64 {
-        let [first, ..] = self.numbers;
-        match self.head {
-            (b'g', _) => first + 1,
-            (b'f', _) => first,
-            (_, period) => (first + 2 * period) * 1000,
-        }
-    }
-}
-
-type Parts<'a> = ArrayVec<Part<'a>, MOST_PARTS>;
-
-/// Reads the end and the parts.
-fn parse(stored: &[u8]) -> BackendResult<(u64, Parts<'_>)> {
-    let mut pieces = stored.split(|byte| *byte == b' ');
-    let end = pieces
-        .next()
-        .and_then(|first| number(first.strip_prefix(&[MARK])?));
-    let mut parts = ArrayVec::new();
-    for text in pieces {
-        let part = part(text).filter(|_| !parts.is_full());
-        parts.push(part.ok_or_else(foreign)?);
-    }
-    Ok((end.ok_or_else(foreign)?, parts))
-}
-
-fn part(text: &[u8]) -> Option<Part<'_>> {
-    let mut fields = text.split(|byte| *byte == b':');
-    let (letter, period) = fields.next()?.split_first()?;
-    // A number is written in one way, so that the script can compare the text.
-    let period = number(period).filter(|_| period[0] != b'0')?;
-    let mut numbers = [0; 3];
-    let count = match letter {
-        b'g' | b'f' => 2,
-        b's' => 3,
-        _ => return None,
-    };
-    for place in &mut numbers[..count] {
-        *place = number(fields.next()?)?;
-    }
-    fields.next().is_none().then_some(Part {
-        text,
-        head: (*letter, period),
-        numbers,
-        is_taken: false,
-    })
-}
-
-/// Reads a number that a script can count with.
-fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > MOST_DIGITS {
-        return None;
-    }
-    let digit = |number: u64, byte: &u8| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + u64::from(byte - b'0'))
-    };
-    let number = text.iter().try_fold(0, digit)?;
-    (number < EXACT).then_some(number)
-}
-
-#[cold]
-fn foreign() -> BackendError {
-    BackendError::new(
-        ErrorKind::WrongType,
-        "the stored value is not that of a throttle",
-    )
 }

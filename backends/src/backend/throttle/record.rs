@@ -1,0 +1,284 @@
+//! The text that a throttle stores: when it was written, and a part for each quota.
+//!
+//! A byte that CBOR reserves, the time of the write in microseconds of the store's clock, the life that the entry was given
+//! in milliseconds, and the parts:
+//!
+//! ```text
+//! \xFD 1790000000000000:120000 g60000:1790000012000000:0:1 f1000:1790000000900000:2 s1000:1789999999123:3:2
+//! ```
+//!
+//! (without the first space). A part begins with the quota's algorithm and its period in milliseconds, and belongs to whoever
+//! has such a quota. What follows depends on nothing else of that quota, so that programs with different limits go by the
+//! same:
+//!
+//! * `g`, GCRA: the theoretical arrival time in whole microseconds, and the rest as a fraction: of how many units of which a
+//!   microsecond has so many. These are the units of the quota that wrote it; a quota with others rounds the rest up.
+//! * `f`, a fixed window: its end in microseconds, and how many passed in it.
+//! * `s`, a sliding window: the begin of the bucket in milliseconds, how many passed in it, and in the one before.
+//!
+//! All numbers are bounded when they are read, so that no sum and no product of them leaves what `u64` and the doubles of a
+//! script hold exactly. What is written by these rules is within the bounds.
+
+use arrayvec::ArrayVec;
+
+use super::attempt::MOST_QUOTAS;
+use super::quota::{MAX_PERIOD, millis};
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// Begins what a throttle stores, so that no value and no counter is taken for it: CBOR reserves this byte.
+const MARK: u8 = 0xFD;
+/// How many parts are stored at most: those of a throttle and three times as many of others.
+const MOST_PARTS: usize = 4 * MOST_QUOTAS;
+/// A script counts in doubles, which are exact below.
+const EXACT: u64 = 1 << 53;
+/// The digits of such numbers.
+const MOST_DIGITS: usize = 16;
+/// The latest time that is told: in the year 2112, or a hundred years after a memory backend was made.
+pub(super) const LATEST: u64 = (1 << 52) - 1;
+/// The longest debt of a quota that can be counted, in microseconds.
+const LONGEST_DEBT: u64 = 1 << 52;
+/// The longest life: until the longest debt, and a fraction of a microsecond, are paid.
+const LONGEST_LIFE: u64 = (LONGEST_DEBT + 1).div_ceil(1000);
+/// The largest product of a count and a period, of a sliding window that can be counted.
+const MOST_WEIGHT: u64 = 1 << 50;
+
+/// When a record was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    /// In microseconds of the store's clock.
+    pub(super) at: u64,
+    /// How long the entry was to live, in milliseconds.
+    pub(super) life: u64,
+}
+
+impl Stamp {
+    /// Returns when the entry ends, on the clock that it was written by.
+    pub(super) fn end(self) -> u64 {
+        self.at + self.life * 1000
+    }
+
+    fn take(text: &mut &[u8]) -> Option<Self> {
+        take_byte(text, MARK)?;
+        let at = take_number(text)?;
+        take_byte(text, b':')?;
+        let life = take_number(text)?;
+        let is_possible = at <= LATEST && (1..=LONGEST_LIFE).contains(&life);
+        is_possible.then_some(Self { at, life })
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        out.push(MARK);
+        write_number(self.at, out);
+        out.push(b':');
+        write_number(self.life, out);
+    }
+}
+
+/// What was used up of one quota.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    /// The letter of the algorithm, and the period in milliseconds.
+    pub(super) head: (u8, u64),
+    /// Of a fixed window two, and a zero.
+    pub(super) numbers: [u64; 3],
+    /// Whether a quota of this throttle has it.
+    pub(super) is_taken: bool,
+}
+
+/// The parts of a record: large, so it stays where it is and is filled in place.
+pub(super) type Parts = ArrayVec<Part, MOST_PARTS>;
+
+impl Part {
+    /// Returns when it doesn't matter any more, in microseconds.
+    fn end(&self) -> u64 {
+        match (self.head, self.numbers) {
+            ((b'g', _), [whole, part, _]) => whole + u64::from(part > 0),
+            ((b'f', _), [_, 0, _]) => 0,
+            ((b'f', _), [end, ..]) => end,
+            (_, [_, 0, 0]) => 0,
+            ((_, period), [start, 0, _]) => (start + period) * 1000,
+            ((_, period), [start, ..]) => (start + 2 * period) * 1000,
+        }
+    }
+
+    /// Moves it from the time `at` to an earlier one: as if no time had passed between them.
+    pub(super) fn set_back(&mut self, at: u64, now: u64) {
+        let time = &mut self.numbers[0];
+        let back = match self.head.0 {
+            b's' => at / 1000 - now / 1000,
+            _ => at - now,
+        };
+        *time = time.saturating_sub(back);
+    }
+
+    fn take(text: &mut &[u8], at: u64) -> Option<Self> {
+        take_byte(text, b' ')?;
+        let (letter, rest) = text.split_first()?;
+        // A period is written in one way, so that the script can compare the text.
+        if rest.first() == Some(&b'0') {
+            return None;
+        }
+        *text = rest;
+        let period = take_number(text)?;
+        let mut numbers = [0; 3];
+        for place in &mut numbers[..count(*letter)?] {
+            take_byte(text, b':')?;
+            *place = take_number(text)?;
+        }
+        let part = Self {
+            head: (*letter, period),
+            numbers,
+            is_taken: false,
+        };
+        part.is_possible(at).then_some(part)
+    }
+
+    /// Says whether a throttle could have written it at this time.
+    fn is_possible(&self, at: u64) -> bool {
+        let (letter, period) = self.head;
+        if period > const { millis(MAX_PERIOD) } {
+            return false;
+        }
+        match (letter, self.numbers) {
+            (b'g', [whole, part, units]) => {
+                whole <= at + LONGEST_DEBT && part < units && units <= u32::MAX.into()
+            }
+            (b'f', [end, ..]) => end <= at + period * 1000,
+            (_, [start, current, previous]) => {
+                start <= at / 1000 && current.max(previous) <= MOST_WEIGHT / period
+            }
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b' ');
+        write_head(self.head, out);
+        let count = count(self.head.0).unwrap_or_default();
+        for number in &self.numbers[..count] {
+            out.push(b':');
+            write_number(*number, out);
+        }
+    }
+}
+
+/// Returns how many numbers the part of an algorithm has.
+fn count(letter: u8) -> Option<usize> {
+    match letter {
+        b'f' => Some(2),
+        b'g' | b's' => Some(3),
+        _ => None,
+    }
+}
+
+/// Reads a record and appends its parts.
+///
+/// # Errors
+///
+/// `WrongType` for what no throttle has written.
+pub(super) fn parse(stored: &[u8], parts: &mut Parts) -> BackendResult<Stamp> {
+    take_all(stored, parts).ok_or_else(foreign)
+}
+
+fn take_all(mut text: &[u8], parts: &mut Parts) -> Option<Stamp> {
+    let stamp = Stamp::take(&mut text)?;
+    while !text.is_empty() {
+        parts.try_push(Part::take(&mut text, stamp.at)?).ok()?;
+    }
+    Some(stamp)
+}
+
+/// Writes a record of `own` parts, which matter for `longest` microseconds, and of all others that still matter, and returns
+/// it with its life in milliseconds.
+///
+/// # Errors
+///
+/// `InvalidConfig` if there are too many of them: none is left out.
+pub(super) fn write(
+    own: impl ExactSizeIterator<Item = Part>,
+    longest: u64,
+    parts: &Parts,
+    now: u64,
+) -> BackendResult<(Vec<u8>, u64)> {
+    let others = others(parts, now);
+    let count = own.len() + others.clone().count();
+    if count > MOST_PARTS {
+        return Err(too_many_quotas());
+    }
+    let ends = others.clone().map(|part| part.end().saturating_sub(now));
+    let longest = ends.fold(longest, u64::max);
+    let life = longest.div_ceil(1000).max(1);
+    let mut bytes = Vec::with_capacity(64 * count + 64);
+    Stamp { at: now, life }.write(&mut bytes);
+    for part in own {
+        part.write(&mut bytes);
+    }
+    for part in others {
+        part.write(&mut bytes);
+    }
+    Ok((bytes, life))
+}
+
+/// Returns the parts that quotas of this throttle don't have and that still matter.
+///
+/// Quotas with equal heads find theirs by position, so one that doesn't matter any more keeps its place before one that does.
+fn others(parts: &Parts, now: u64) -> impl Iterator<Item = &Part> + Clone {
+    let matters = move |index: usize, head| {
+        let after = parts[index..].iter();
+        after
+            .filter(|part| part.head == head)
+            .any(|part| part.end() > now)
+    };
+    let untaken = parts.iter().enumerate().filter(|(_, part)| !part.is_taken);
+    untaken
+        .filter(move |(index, part)| matters(*index, part.head))
+        .map(|(_, part)| part)
+}
+
+/// Appends the letter of an algorithm and a period in milliseconds.
+pub(super) fn write_head((letter, period): (u8, u64), out: &mut Vec<u8>) {
+    out.push(letter);
+    write_number(period, out);
+}
+
+/// Appends a number in decimal text.
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Takes a number that a script can count with from the front of a text.
+fn take_number(text: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    let mut digits = 0;
+    while let [digit @ b'0'..=b'9', rest @ ..] = *text {
+        number = number * 10 + u64::from(digit - b'0');
+        digits += 1;
+        if digits > MOST_DIGITS {
+            return None;
+        }
+        *text = rest;
+    }
+    (digits > 0 && number < EXACT).then_some(number)
+}
+
+fn take_byte(text: &mut &[u8], expected: u8) -> Option<()> {
+    let (first, rest) = text.split_first()?;
+    *text = rest;
+    (*first == expected).then_some(())
+}
+
+#[cold]
+fn foreign() -> BackendError {
+    BackendError::new(
+        ErrorKind::WrongType,
+        "the stored value is not that of a throttle",
+    )
+}
+
+/// Refuses what would make another program forget what it has counted.
+#[cold]
+pub(crate) fn too_many_quotas() -> BackendError {
+    BackendError::new(
+        ErrorKind::InvalidConfig,
+        "more than 32 different quotas are in use on one key",
+    )
+}
