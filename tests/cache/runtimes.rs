@@ -274,18 +274,15 @@ fn a_follower_that_stands_still_holds_up_nobody_when_its_turn_comes(
     two: &Two,
 ) {
     let (leading, waiting, second) = (Source::closed(), Source::open(), Source::open());
-    let leader = home.block_on(async {
-        let (source, backend) = (leading.clone(), two.one.clone());
-        let leader = tokio::spawn(async move {
-            let compute = || async {
-                source.compute().await?;
-                Err::<String, _>(failure())
-            };
-            PAGE.get_or_set_with(&backend, compute).await
-        });
-        until("it computes", async || leading.begun() == 1).await;
-        leader
+    let (source, backend) = (leading.clone(), two.one.clone());
+    let leader = home.spawn(async move {
+        let compute = || async {
+            source.compute().await?;
+            Err::<String, _>(failure())
+        };
+        PAGE.get_or_set_with(&backend, compute).await
     });
+    home.block_on(until("it computes", async || leading.begun() == 1));
     let follower = still.spawn(page(&waiting, &two.one));
     // It has looked, and waits.
     drive_for(still, Duration::from_millis(100));
