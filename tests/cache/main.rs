@@ -8,9 +8,11 @@ mod keys;
 mod missing;
 mod odd;
 mod processes;
+mod runtimes;
 mod sharing;
 mod stale;
 mod trips;
+mod unstored;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

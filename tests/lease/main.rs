@@ -2,6 +2,7 @@
 
 mod acquiring;
 mod processes;
+mod runtimes;
 mod threads;
 mod time;
 

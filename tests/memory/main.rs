@@ -1,6 +1,7 @@
 //! What only the memory backend does: bounds, eviction, what it tells of itself, and what it keeps decoded.
 
 mod bounds;
+mod clocks;
 mod eviction;
 mod kept;
 mod moves;

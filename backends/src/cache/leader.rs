@@ -9,12 +9,13 @@ use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
 use crate::backend::{Backend, NewEntry, Stored};
-use crate::error::BackendResult;
-use crate::keyspace::flight::Seat;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::keyspace::flight::Lead;
 use crate::keyspace::value::{find, remove_older};
 use crate::keyspace::versions::Places;
 use crate::keyspace::{Key, Keyspace, Valued};
 use crate::lease::claim::Claim;
+use crate::lease::pending;
 
 /// What a caller comes to who has found nothing.
 pub(super) enum Arrival<B: Backend + Clone + 'static, V> {
@@ -22,6 +23,8 @@ pub(super) enum Arrival<B: Backend + Clone + 'static, V> {
     There(V),
     /// It is this caller's to compute.
     Leader(Leader<B>),
+    /// Others lead, as this caller gave no sign of life.
+    PassedBy,
 }
 
 /// What a caller comes to who has found an old value.
@@ -36,7 +39,8 @@ pub(super) enum Stale<B: Backend + Clone + 'static> {
 
 /// A caller that may compute the value of a key and store it; gives up the lease when dropped.
 pub(super) struct Leader<B: Backend + Clone + 'static> {
-    claim: Claim<B>,
+    /// `None` where the store has no room for it, nor for what is computed then.
+    claim: Option<Claim<B>>,
     /// As declared, whatever the claim lasts.
     lease: Duration,
     /// The bytes that the value takes the place of; `None` if nothing is there.
@@ -51,18 +55,19 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_TIMER: Duration = Duration::from_secs(24 * 3600);
 /// A lease is renewed so often, at each third of its time, and then let go: what takes longer has probably hung.
 const RENEWALS: usize = 30;
-/// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave it behind, and a test with
-/// a paused clock can't end it by waiting for what is computed.
+/// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave it behind, who leads where
+/// nobody drives the runtime any more is passed by, and a test with a paused clock can't end it by waiting for what is computed.
 const IN_PROCESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Waits until somebody has stored a value, or the lease is this caller's.
 ///
 /// Who holds the lease is waited for no longer than that lasts: it goes with its holder, at once or at its end. What others
-/// have stored is passed on to those who wait in the same flight, and so is a failure that may pass.
+/// have stored is passed on to those who wait in the same flight, and so is a failure that may pass. Where there is no room for
+/// the lease, the flight alone keeps others from computing.
 pub(super) async fn arrive<K, B>(
     backend: &B,
     key: &Key,
-    seat: &Seat,
+    lead: &Lead,
 ) -> BackendResult<Arrival<B, K::Value>>
 where
     K: Valued,
@@ -71,13 +76,16 @@ where
     let lease_key = key.of_lease(&K::INFO);
     let mut most = SHORTEST_PAUSE;
     loop {
-        let step = seat.begin_step();
-        let leader = Leader::take::<K>(backend, &lease_key).await;
-        if let Some(leader) = seat.note(step, leader)? {
+        if lead.was_passed_by() {
+            return Ok(Arrival::PassedBy);
+        }
+        let step = lead.begin_step();
+        let leader = Leader::take::<K>(backend, &lease_key, lead).await;
+        if let Some(leader) = lead.note(step, leader.or_else(Leader::without_room))? {
             // Who had the lease before may have stored a value on leaving.
-            let step = seat.begin_step();
-            let found = seat.note(step, find::<K, B>(backend, key).await)?;
-            let Some(value) = seat.accept::<K>(step, found.as_ref())? else {
+            let step = lead.begin_step();
+            let found = lead.note(step, find::<K, B>(backend, key).await)?;
+            let Some(value) = lead.accept::<K>(step, found.as_ref())? else {
                 return Ok(Arrival::Leader(leader.over(found)));
             };
             leader.resign().await;
@@ -86,13 +94,13 @@ where
         loop {
             Delay::new(most.mul_f64((1.0 + fastrand::f64()) / 2.0)).await;
             most = (most * 2).min(LONGEST_PAUSE);
-            let step = seat.begin_step();
+            let step = lead.begin_step();
             let both = look_at_both::<K, B>(backend, key, &lease_key).await;
-            let (found, is_held) = seat.note(step, both)?;
-            if let Some(value) = seat.accept::<K>(step, found.as_ref())? {
+            let (found, is_held) = lead.note(step, both)?;
+            if let Some(value) = lead.accept::<K>(step, found.as_ref())? {
                 return Ok(Arrival::There(value));
             }
-            if !is_held {
+            if !is_held || pending::is_noted(&lease_key) || lead.was_passed_by() {
                 break;
             }
         }
@@ -123,20 +131,41 @@ where
 }
 
 impl<B: Backend + Clone + 'static> Leader<B> {
-    async fn take<K: Keyspace>(backend: &B, lease_key: &Key) -> BackendResult<Option<Self>> {
+    /// Takes the lease, unless somebody else has it, or leads as this caller was passed by.
+    async fn take<K: Keyspace>(
+        backend: &B,
+        lease_key: &Key,
+        lead: &Lead,
+    ) -> BackendResult<Option<Self>> {
         let lease = K::INFO.lease.expect("checked when it was compiled");
         let memory = (backend.in_process()).filter(|memory| memory.ends_with_the_process());
         let ttl = memory.map_or(lease, |_| lease.max(IN_PROCESS));
-        let claim = Claim::take(backend, &Arc::from(lease_key.as_str()), ttl).await?;
-        if claim.is_some()
-            && let Some(memory) = memory
-        {
+        let claim = Claim::new(backend, &Arc::from(lease_key.as_str()), ttl)?;
+        if !lead.may_put(claim.token()) {
+            return Ok(None);
+        }
+        let Some(claim) = claim.put().await? else {
+            return Ok(None);
+        };
+        if let Some(memory) = memory {
             // What nobody has read is the first that a full memory evicts.
             memory.get_stored(lease_key)?;
         }
-        Ok(claim.map(|claim| Self {
-            claim,
+        Ok(Some(Self {
+            claim: Some(claim),
             lease,
+            over: None,
+        }))
+    }
+
+    /// Leads without a lease where there was no room for one: what is computed is for those who wait here, and not stored.
+    fn without_room(error: BackendError) -> BackendResult<Option<Self>> {
+        if error.kind() != ErrorKind::Full {
+            return Err(error);
+        }
+        Ok(Some(Self {
+            claim: None,
+            lease: Duration::MAX,
             over: None,
         }))
     }
@@ -150,9 +179,13 @@ impl<B: Backend + Clone + 'static> Leader<B> {
     /// Becomes the leader that computes an old value anew.
     ///
     /// The bytes are read again under the lease. A look from before would be one at what another leader has replaced since.
-    pub(super) async fn of_stale<K: Valued>(backend: &B, key: &Key) -> BackendResult<Stale<B>> {
+    pub(super) async fn of_stale<K: Valued>(
+        backend: &B,
+        key: &Key,
+        lead: &Lead,
+    ) -> BackendResult<Stale<B>> {
         let lease_key = key.of_lease(&K::INFO);
-        let Some(mut leader) = Self::take::<K>(backend, &lease_key).await? else {
+        let Some(mut leader) = Self::take::<K>(backend, &lease_key, lead).await? else {
             return Ok(Stale::Led);
         };
         match backend.read(key).await? {
@@ -174,19 +207,22 @@ impl<B: Backend + Clone + 'static> Leader<B> {
     /// makes is its caller's, at least.
     pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
+        let Some(claim) = &mut self.claim else {
+            return work.await;
+        };
         for _ in 0..RENEWALS {
             let third = Delay::new((self.lease / 3).min(LONGEST_TIMER));
             match select(work.as_mut(), third).await {
                 Either::Left((output, _)) => return output,
                 Either::Right(((), _)) => {}
             }
-            match select(work.as_mut(), pin!(self.claim.renew())).await {
+            match select(work.as_mut(), pin!(claim.renew())).await {
                 Either::Left((output, _)) => return output,
                 Either::Right((Ok(false), _)) => return work.await,
                 Either::Right((Ok(true) | Err(_), _)) => {}
             }
         }
-        let released = pin!(self.claim.release());
+        let released = pin!(claim.release());
         match select(work.as_mut(), released).await {
             Either::Left((output, _)) => output,
             Either::Right(_) => work.await,
@@ -200,14 +236,17 @@ impl<B: Backend + Clone + 'static> Leader<B> {
         key: &Key,
         value: &[u8],
     ) -> BackendResult<bool> {
+        let Some(claim) = &mut self.claim else {
+            return Ok(false);
+        };
         let life = K::INFO.new_life();
         let to = NewEntry { key, value, life };
         let over = self.over.take();
         let over = over.as_ref().map(Stored::as_bytes);
-        let mut landed = self.claim.exchange(to, over).await?;
+        let mut landed = claim.exchange(to, over).await?;
         if !landed && over.is_some() {
             // The old value has ended by itself: who removes one takes the lease away first.
-            landed = self.claim.exchange(to, None).await?;
+            landed = claim.exchange(to, None).await?;
         }
         if landed {
             let removed = remove_older(backend, &Places::of::<K>(key), 0).await;
@@ -218,6 +257,8 @@ impl<B: Backend + Clone + 'static> Leader<B> {
 
     /// Gives the lease up, so that who waits needn't wait for its end. If that fails it ends by itself.
     pub(super) async fn resign(mut self) {
-        let _ = self.claim.release().await;
+        if let Some(claim) = &mut self.claim {
+            let _ = claim.release().await;
+        }
     }
 }

@@ -11,8 +11,8 @@ use self::leader::{Arrival, Leader, Stale, arrive};
 use self::pauses::Attempt;
 use crate::backend::{Backend, Stored};
 use crate::error::BackendError;
-use crate::keyspace::flight::{Lead, Seat, look};
-use crate::keyspace::value::{ValueArg, decode};
+use crate::keyspace::flight::{Joined, Lead, join, look, try_lead};
+use crate::keyspace::value::decode;
 use crate::keyspace::{Key, Valued};
 
 /// Returns the live value, or has it computed by one caller across all processes and stored for the keyspace's own time.
@@ -21,7 +21,8 @@ use crate::keyspace::{Key, Valued};
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with.
+/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with before that, when it is
+/// asked for the value or the lease. That a computed value can't be stored is nobody's error: its callers get it.
 ///
 /// # Cancel safety
 ///
@@ -52,8 +53,7 @@ where
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with. Failures of a refresh
-/// in the background reach nobody: a later caller refreshes.
+/// As [`get_or_set_with`]. Failures of a refresh in the background reach nobody: a later caller refreshes.
 ///
 /// # Cancel safety
 ///
@@ -95,7 +95,7 @@ where
     // The refresh may outlive the borrow that the instance of `backend` stands for, but not that of a clone of its own, which
     // doesn't move. If the two differ, the lease alone keeps others from the same.
     let own = Box::new(backend.clone());
-    let Some(lead) = Seat::take(own.instance(), &key).try_lead() else {
+    let Some(lead) = try_lead(own.instance(), &key) else {
         attempt.succeed();
         return Ok(value);
     };
@@ -127,21 +127,24 @@ where
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
 {
-    let seat = Seat::take(backend.instance(), key);
-    let _turn = seat.turn().await;
-    if let Some(value) = seat.result::<K>()? {
-        return Ok(value);
-    }
-    if seat.has_landed()
-        && let Some(value) = seat.look::<K, B>(backend, key).await?
-    {
-        return Ok(value);
-    }
-    let mut leader = match arrive::<K, B>(backend, key, &seat).await? {
-        Arrival::There(value) => return Ok(value),
-        Arrival::Leader(leader) => leader,
+    let (lead, mut leader) = loop {
+        let lead = match join::<K>(backend.instance(), key).await? {
+            Joined::There(value) => return Ok(value),
+            Joined::Alone => return compute().await,
+            Joined::Lead(lead) => lead,
+        };
+        if lead.has_landed()
+            && let Some(value) = lead.look_up::<K, B>(backend, key).await?
+        {
+            return Ok(value);
+        }
+        match arrive::<K, B>(backend, key, &lead).await? {
+            Arrival::There(value) => return Ok(value),
+            Arrival::Leader(leader) => break (lead, leader),
+            Arrival::PassedBy => {}
+        }
     };
-    let computing = seat.begin_step();
+    let computing = lead.begin_step();
     let value = match leader.run(compute()).await {
         Ok(value) => value,
         Err(error) => {
@@ -149,18 +152,24 @@ where
             return Err(error);
         }
     };
-    let encoded = Stored::from(ValueArg::<K::Value>::encode::<K::Codec>(&value)?);
-    // Stored or not, it is good enough for whoever asked before it was computed.
-    seat.land(computing, 0, &encoded);
-    let storing = seat.begin_step();
-    let landed = leader.land::<K>(backend, key, encoded.as_bytes()).await;
-    if seat.note(storing, landed)? {
-        seat.land(storing, 0, &encoded);
+    let Some(encoded) = lead.encode::<K>(computing, &value) else {
+        leader.resign().await;
         return Ok(value);
+    };
+    let storing = lead.begin_step();
+    match leader.land::<K>(backend, key, encoded.as_bytes()).await {
+        Ok(true) => {
+            lead.land(storing, 0, &encoded);
+            Ok(value)
+        }
+        // Somebody wrote or removed it since this one began to compute, or the lease was lost: what is there counts.
+        Ok(false) => {
+            let present = lead.look_up::<K, B>(backend, key).await;
+            Ok(present.ok().flatten().unwrap_or(value))
+        }
+        // Who can't store it has it all the same.
+        Err(_) => Ok(value),
     }
-    // Somebody wrote or removed it since this one began to compute, or the lease was lost: what is there counts.
-    let present = seat.look::<K, B>(backend, key).await?;
-    Ok(present.unwrap_or(value))
 }
 
 /// Computes an old value anew if nobody else does, and stores it if nobody has written or removed it; returns what it stored,
@@ -179,29 +188,26 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
 {
-    let mut leader = match Leader::of_stale::<K>(backend, key).await.ok()? {
+    let mut leader = match Leader::of_stale::<K>(backend, key, &lead).await.ok()? {
         Stale::Leader(leader) => leader,
         Stale::Fresh => return Some(None),
         Stale::Led => return None,
     };
-    let seat = lead.seat();
-    let computing = seat.begin_step();
+    let computing = lead.begin_step();
     let computed = async {
         let value = compute().await.ok()?;
-        ValueArg::<K::Value>::encode::<K::Codec>(&value).ok()
+        // For those who found nothing meanwhile, too.
+        lead.encode::<K>(computing, &value)
     };
     let Some(encoded) = leader.run(computed).await else {
         leader.resign().await;
         return None;
     };
-    let encoded = Stored::from(encoded);
-    // For those who found nothing meanwhile.
-    seat.land(computing, 0, &encoded);
-    let storing = seat.begin_step();
+    let storing = lead.begin_step();
     let landed = leader.land::<K>(backend, key, encoded.as_bytes()).await;
     let landed = landed.ok()?;
     if landed {
-        seat.land(storing, 0, &encoded);
+        lead.land(storing, 0, &encoded);
     }
     Some(landed.then_some(encoded))
 }

@@ -1,18 +1,25 @@
 //! Cache-aside with one computation at a time per key and store.
 
 use std::future::Future;
+use std::ops::Deref;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dashmap::DashMap;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
+use tokio::sync::{AcquireError, SemaphorePermit};
 
 use super::Valued;
 use super::key::Key;
+use super::turn::{End, FIRST_LOOK, Look, Turn};
 use super::value::{ValueArg, decode, find, remove_older};
 use super::versions::Places;
 use crate::backend::{Backend, Condition, Instance, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult};
+use crate::lease::pending::{self, Token};
 
 /// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
 ///
@@ -21,17 +28,25 @@ use crate::error::{BackendError, BackendResult};
 /// Of all callers in this process that miss the same key of the same store at the same time, one runs its `compute` and
 /// the others get its value ([`Backend::instance`] tells what one store is). A leader that fails, is dropped or
 /// panics wakes one of them, which becomes the leader. A value that somebody else stored while `compute` ran is not
-/// overwritten: it is returned in place of the computed one. If the value can't be stored, that is the leader's error, and who
-/// has waited since before it was computed gets the value all the same.
+/// overwritten: it is returned in place of the computed one.
+///
+/// If the value can't be stored, its callers get it all the same, and nobody the error: the leader, and who has waited since
+/// before it was computed. One that doesn't even encode can't be shared: the leader gets it, and those who wait compute for
+/// themselves, side by side, and store nothing.
 ///
 /// Waiting lasts as long as the computations before it: the limits of the backend don't cover `compute`. It must not ask
 /// for the same key itself, which would wait for its own end.
 ///
+/// Waiting for a leader needs its runtime to run. Where nobody drives that any more, or all its threads are blocked,
+/// others wait for a second and a half at most: they pass the leader by, and one of them computes anew. What the leader
+/// makes when it goes on is its own, and doesn't take the place of what they have stored. A leader that runs on no tokio
+/// runtime can't be asked for a sign of life, and is waited for.
+///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with. A transient error of the
-/// backend is also that of those who waited when the failing call was made, so that they don't wait for the same one after
-/// the other.
+/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with when it is asked for the
+/// value. A transient error of that is also that of those who waited when the failing call was made, so that they don't wait
+/// for the same one after the other.
 ///
 /// # Cancel safety
 ///
@@ -58,30 +73,37 @@ where
     if let Some(value) = look::<K, B>(backend, &key).await? {
         return Ok(value);
     }
-    let seat = Seat::take(backend.instance(), places.newest());
-    let _turn = seat.turn().await;
-    if let Some(value) = seat.result::<K>()? {
-        return Ok(value);
-    }
-    // A flight that ended between the first look and the seat has left its value in the store.
-    if let Some(value) = seat.look::<K, B>(backend, &key).await? {
-        return Ok(value);
-    }
-    let computing = seat.begin_step();
+    let lead = loop {
+        let lead = match join::<K>(backend.instance(), places.newest()).await? {
+            Joined::There(value) => return Ok(value),
+            Joined::Alone => return compute().await,
+            Joined::Lead(lead) => lead,
+        };
+        // A flight that ended between the first look and the seat has left its value in the store.
+        if let Some(value) = lead.look_up::<K, B>(backend, &key).await? {
+            return Ok(value);
+        }
+        if !lead.was_passed_by() {
+            break lead;
+        }
+    };
+    let computing = lead.begin_step();
     let value = compute().await?;
-    let encoded = Stored::from(ValueArg::<K::Value>::encode::<K::Codec>(&value)?);
-    seat.land(computing, 0, &encoded);
-    let storing = seat.begin_step();
-    let stored = store::<K, B>(backend, &places, &encoded).await;
-    match seat.note(storing, stored)? {
-        Some((stored, present)) => {
-            seat.land(storing, 0, &stored);
+    let Some(encoded) = lead.encode::<K>(computing, &value) else {
+        return Ok(value);
+    };
+    let storing = lead.begin_step();
+    match store::<K, B>(backend, &places, &encoded).await {
+        Ok(Some((stored, present))) => {
+            lead.land(storing, 0, &stored);
             Ok(present)
         }
-        None => {
-            seat.land(storing, 0, &encoded);
+        Ok(None) => {
+            lead.land(storing, 0, &encoded);
             Ok(value)
         }
+        // Who can't store it has it all the same.
+        Err(_) => Ok(value),
     }
 }
 
@@ -129,11 +151,11 @@ type Place = (Instance, Box<str>);
 
 #[derive(Debug)]
 struct Flight {
-    /// One permit: who holds it is the leader.
-    turn: Semaphore,
+    turn: Turn,
     /// How many steps leaders have begun that others may share: calls of the backend, and computations.
     steps: AtomicU64,
-    /// What the latest of them came to. Locked for as long as a copy takes.
+    /// What the latest of them came to. Locked for as long as a copy takes; what is taken out is dropped afterwards, as it
+    /// may own what is its user's: a value that a store keeps decoded, the cause of an error.
     results: Mutex<Results>,
 }
 
@@ -144,7 +166,7 @@ struct Results {
     landings: u64,
     value: Option<Landed>,
     /// A failure that the next call would probably meet with too.
-    failure: Option<(u64, BackendError)>,
+    failure: Option<(u64, Arc<BackendError>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -156,6 +178,9 @@ struct Landed {
 }
 
 /// A caller's part in a flight, given back when dropped; the last one takes the flight off the table.
+///
+/// A flight that is over is off the table before its seats are gone. Who has waited in it takes what there is, or a seat in
+/// the next flight; a leader that is passed by goes on in the old one, and what it makes goes there.
 #[derive(Debug)]
 pub(crate) struct Seat {
     place: Place,
@@ -167,12 +192,60 @@ pub(crate) struct Seat {
     landings: u64,
 }
 
+/// What a caller comes to who has found nothing.
+pub(crate) enum Joined<V> {
+    /// Somebody else had it while this caller waited.
+    There(V),
+    /// It is this caller's to compute, for all who wait.
+    Lead(Lead),
+    /// It can't be shared: each computes for itself.
+    Alone,
+}
+
+/// Waits until there is a value, or it is this caller's to compute.
+pub(crate) async fn join<K: Valued>(store: Instance, key: &str) -> BackendResult<Joined<K::Value>> {
+    loop {
+        let seat = Seat::take(store, key);
+        match seat.wait().await {
+            Ok(()) => {
+                let lead = Lead(seat);
+                return Ok(match lead.result::<K>()? {
+                    Some(value) => Joined::There(value),
+                    None => Joined::Lead(lead),
+                });
+            }
+            Err(end) => {
+                if let Some(value) = seat.result::<K>()? {
+                    return Ok(Joined::There(value));
+                }
+                if end == End::Unshared {
+                    return Ok(Joined::Alone);
+                }
+            }
+        }
+    }
+}
+
+/// Becomes the leader if there is none, or none that gives a sign of life; waits for nobody.
+pub(crate) fn try_lead(store: Instance, key: &str) -> Option<Lead> {
+    loop {
+        let seat = Seat::take(store, key);
+        if seat.flight.turn.try_take() {
+            return Some(Lead(seat));
+        }
+        let _ = seat.look(false);
+        if !seat.flight.turn.is_over() {
+            return None;
+        }
+    }
+}
+
 impl Seat {
-    pub(crate) fn take(store: Instance, key: &str) -> Self {
+    fn take(store: Instance, key: &str) -> Self {
         let place = (store, Box::from(key));
         let flight = FLIGHTS.entry(place.clone()).or_insert_with(|| {
             Arc::new(Flight {
-                turn: Semaphore::new(1),
+                turn: Turn::new(),
                 steps: AtomicU64::new(0),
                 results: Mutex::default(),
             })
@@ -187,29 +260,70 @@ impl Seat {
         }
     }
 
-    /// Waits to become the leader. The permit goes to the next in line however its holder ends.
-    pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
-        let turn = self.flight.turn.acquire().await;
-        turn.expect("nobody closes the semaphore")
+    /// Waits to become the leader, or for the end of the flight. The turn goes to the next in line however its holder ends.
+    async fn wait(&self) -> Result<(), End> {
+        // Who needn't wait sets no timer.
+        if self.flight.turn.try_take() {
+            return Ok(());
+        }
+        let permit = self.wait_and_look().await;
+        permit.expect("nobody closes the semaphore").forget();
+        self.flight.turn.take()
     }
 
-    /// Becomes the leader if there is none.
-    pub(crate) fn try_lead(self) -> Option<Lead> {
-        self.flight.turn.try_acquire().ok()?.forget();
-        Some(Lead(self))
+    /// Looks at the leader now and then while it waits for its turn.
+    ///
+    /// The time is real: a test's paused clock would jump to the next look.
+    async fn wait_and_look(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        let mut permit = pin!(self.flight.turn.permits.acquire());
+        let mut pause = Delay::new(FIRST_LOOK);
+        loop {
+            match select(permit.as_mut(), &mut pause).await {
+                Either::Left((permit, _)) => return permit,
+                Either::Right(_) => pause.reset(self.look(true)),
+            }
+        }
+    }
+
+    /// Looks whether the leader gives a sign of life, asks for one, or passes it by; returns when to look again.
+    fn look(&self, waits: bool) -> Duration {
+        match self.flight.turn.look(waits) {
+            Look::Again(pause) => pause,
+            Look::Ask(runtime, answered, pause) => {
+                // A runtime that has shut down drops the task: no sign.
+                runtime.spawn(async move { answered.store(true, SeqCst) });
+                pause
+            }
+            Look::PassBy(lease) => {
+                if let Some(lease) = lease {
+                    pending::note(lease);
+                }
+                self.leave_to_all();
+                FIRST_LOOK
+            }
+        }
+    }
+
+    /// Ends the flight, which was marked as over.
+    fn leave_to_all(&self) {
+        // First of all nobody comes into it any more.
+        FLIGHTS.remove_if(&self.place, |_, flight| Arc::ptr_eq(flight, &self.flight));
+        self.flight.turn.open();
     }
 
     /// Returns what the latest step came to that began after this seat was taken: a value, or else a failure.
     pub(crate) fn result<K: Valued>(&self) -> BackendResult<Option<K::Value>> {
-        let landed = {
+        let (landed, failure) = {
             let results = self.flight.results();
-            match (&results.value, &results.failure) {
-                (Some(landed), _) if self.joined < landed.step => landed.clone(),
-                (_, Some((step, error))) if self.joined < *step => return Err(error.again()),
-                _ => return Ok(None),
-            }
+            (results.value.clone(), results.failure.clone())
         };
-        decode::<K>(landed.back, &landed.stored)
+        if let Some(landed) = landed.filter(|landed| self.joined < landed.step) {
+            return decode::<K>(landed.back, &landed.stored);
+        }
+        match failure {
+            Some((step, error)) if self.joined < step => Err(error.again()),
+            _ => Ok(None),
+        }
     }
 
     /// Says whether a leader has had a value since this seat was taken, be it in a step that began before.
@@ -218,7 +332,11 @@ impl Seat {
     }
 
     /// Finds the value as a step that is shared.
-    pub(crate) async fn look<K, B>(&self, backend: &B, key: &Key) -> BackendResult<Option<K::Value>>
+    pub(crate) async fn look_up<K, B>(
+        &self,
+        backend: &B,
+        key: &Key,
+    ) -> BackendResult<Option<K::Value>>
     where
         K: Valued,
         B: Backend + ?Sized,
@@ -235,10 +353,39 @@ impl Seat {
 
     /// To be called by a leader whose step has made a value, stored it or found one, `back` versions ago.
     pub(crate) fn land(&self, step: u64, back: usize, stored: &Stored) {
-        let mut results = self.flight.results();
-        results.landings += 1;
         let stored = stored.clone();
-        results.value = Some(Landed { step, back, stored });
+        let last = {
+            let mut results = self.flight.results();
+            results.landings += 1;
+            results.value.replace(Landed { step, back, stored })
+        };
+        drop(last);
+    }
+
+    /// Encodes what a step has computed and passes it on, stored or not: it is good enough for whoever asked before.
+    ///
+    /// `None` if it doesn't encode. It can't be passed on then, and if those who wait were to go on one by one, the n-th would
+    /// wait for n computations. So the flight is over, and each of them computes for itself.
+    pub(crate) fn encode<K: Valued>(&self, step: u64, value: &K::Value) -> Option<Stored> {
+        match ValueArg::<K::Value>::encode::<K::Codec>(value) {
+            Ok(encoded) => {
+                let encoded = Stored::from(encoded);
+                self.land(step, 0, &encoded);
+                Some(encoded)
+            }
+            Err(_) => {
+                if self.flight.turn.end(End::Unshared) {
+                    self.leave_to_all();
+                }
+                None
+            }
+        }
+    }
+
+    /// To be called by a leader before it puts a token into the store, which is removed if the leader is passed by; says
+    /// whether it may.
+    pub(crate) fn may_put(&self, token: Token) -> bool {
+        self.flight.turn.may_put(token)
     }
 
     /// Decodes what a step has found, and passes it on.
@@ -262,7 +409,9 @@ impl Seat {
         if let Err(error) = &outcome
             && error.is_transient()
         {
-            self.flight.results().failure = Some((step, error.again()));
+            let failure = (step, Arc::new(error.again()));
+            let last = self.flight.results().failure.replace(failure);
+            drop(last);
         }
         outcome
     }
@@ -286,18 +435,137 @@ impl Drop for Seat {
     }
 }
 
-/// The seat of a leader that may go to another task; gives the turn back when dropped.
+/// The seat of a leader, which may go to another task; gives the turn back when dropped.
 #[derive(Debug)]
 pub(crate) struct Lead(Seat);
 
 impl Lead {
-    pub(crate) fn seat(&self) -> &Seat {
+    /// Says whether others lead in another flight, as this leader gave no sign of life.
+    pub(crate) fn was_passed_by(&self) -> bool {
+        self.flight.turn.is_over()
+    }
+}
+
+impl Deref for Lead {
+    type Target = Seat;
+
+    fn deref(&self) -> &Seat {
         &self.0
     }
 }
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        self.0.flight.turn.add_permits(1);
+        self.flight.turn.give_back();
+    }
+}
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use std::any::TypeId;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+    use std::{fmt, thread};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::MemoryBackend;
+    use crate::backend::Kept;
+    use crate::error::ErrorKind;
+
+    const KEY: &str = "key";
+
+    /// Takes a seat in the flight that it was in, when it is dropped.
+    struct Meddler {
+        store: Instance,
+        dropped: Arc<AtomicUsize>,
+    }
+
+    impl Drop for Meddler {
+        fn drop(&mut self) {
+            drop(Seat::take(self.store, KEY));
+            self.dropped.fetch_add(1, SeqCst);
+        }
+    }
+
+    impl fmt::Debug for Meddler {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Meddler")
+        }
+    }
+
+    impl fmt::Display for Meddler {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("meddling")
+        }
+    }
+
+    impl std::error::Error for Meddler {}
+
+    /// Runs what would never end if it waited for a lock of its own.
+    fn soon(work: impl FnOnce(&MemoryBackend, &dyn Fn() -> Meddler) -> usize + Send + 'static) {
+        let (send, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let backend = MemoryBackend::new();
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let store = backend.instance();
+            let meddler = || Meddler {
+                store,
+                dropped: dropped.clone(),
+            };
+            let expected = work(&backend, &meddler);
+            send.send((dropped.load(SeqCst), expected)).unwrap();
+        });
+        let (dropped, expected) = ended.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert_eq!(dropped, expected);
+    }
+
+    /// What a store has kept decoded beside the bytes, and keeps no more.
+    fn kept(backend: &MemoryBackend, value: Meddler) -> Stored {
+        let stored = |backend: &MemoryBackend| {
+            let stored = backend.get_stored(KEY).now_or_never().unwrap();
+            stored.unwrap().unwrap()
+        };
+        backend.set(KEY, 1, None).now_or_never().unwrap().unwrap();
+        let kept = Kept::new(Arc::new(value), TypeId::of::<Meddler>(), 1);
+        backend
+            .in_process()
+            .unwrap()
+            .keep(KEY, &stored(backend), kept);
+        let stored = stored(backend);
+        backend.delete(KEY).now_or_never().unwrap().unwrap();
+        stored
+    }
+
+    #[test]
+    fn a_value_is_dropped_under_no_lock_of_the_flight() {
+        soon(|backend, meddler| {
+            let seat = Seat::take(backend.instance(), KEY);
+            for _ in 0..2 {
+                seat.land(1, 0, &kept(backend, meddler()));
+            }
+            // The last one goes with the flight.
+            drop(seat);
+            2
+        });
+        soon(|backend, meddler| {
+            let seat = Seat::take(backend.instance(), KEY);
+            seat.land(1, 0, &kept(backend, meddler()));
+            drop(seat);
+            1
+        });
+    }
+
+    #[test]
+    fn an_error_is_dropped_and_copied_under_no_lock_of_the_flight() {
+        soon(|backend, meddler| {
+            let seat = Seat::take(backend.instance(), KEY);
+            for step in 1..=2 {
+                let error = BackendError::new(ErrorKind::Timeout, "late").with_source(meddler());
+                assert!(seat.note::<()>(step, Err(error)).is_err());
+            }
+            2
+        });
     }
 }

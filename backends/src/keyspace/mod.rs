@@ -48,6 +48,7 @@ mod segment;
 mod shape;
 mod shared;
 mod throttle;
+mod turn;
 mod update;
 pub(crate) mod value;
 pub(crate) mod versions;

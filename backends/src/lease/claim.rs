@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
+use super::pending::{self, Token};
 use crate::backend::{Backend, Condition, Life, NewEntry, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -34,24 +35,64 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         key: &Arc<str>,
         ttl: Duration,
     ) -> BackendResult<Option<Self>> {
-        let mut claim = Self {
+        Self::new(backend, key, ttl)?.put().await
+    }
+
+    /// Makes a claim with a new token, for [`put`](Self::put); nothing is sent.
+    pub(crate) fn new(backend: &B, key: &Arc<str>, ttl: Duration) -> BackendResult<Self> {
+        Ok(Self {
             backend: backend.clone(),
             key: key.clone(),
             token: token()?,
             ttl,
-            is_open: true,
-        };
-        match claim.write(Condition::Absent).await {
-            Ok(true) => Ok(Some(claim)),
-            Ok(false) => {
-                claim.is_open = false;
-                Ok(None)
-            }
-            Err(error) => {
-                claim.is_open = error.outcome_unknown();
-                Err(error)
-            }
+            is_open: false,
+        })
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        Token {
+            key: self.key.clone(),
+            bytes: self.token.clone(),
+            ttl: self.ttl,
         }
+    }
+
+    /// Puts the token under the key if nothing is there, or what nobody holds any more; `None` if something is.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`take`](Self::take).
+    pub(crate) async fn put(mut self) -> BackendResult<Option<Self>> {
+        let is_put =
+            self.try_put().await? || (self.remove_noted().await? && self.try_put().await?);
+        Ok(is_put.then_some(self))
+    }
+
+    async fn try_put(&mut self) -> BackendResult<bool> {
+        self.is_open = true;
+        let put = self.write(Condition::Absent).await;
+        self.is_open = match &put {
+            Ok(put) => *put,
+            Err(error) => error.outcome_unknown(),
+        };
+        put
+    }
+
+    /// Removes what is under the key if its release is pending, and says whether nothing is there then.
+    async fn remove_noted(&self) -> BackendResult<bool> {
+        if !pending::is_noted(&self.key) {
+            return Ok(false);
+        }
+        let Some(held) = self.backend.get_stored(&self.key).await? else {
+            return Ok(true);
+        };
+        let held = held.as_bytes();
+        if !pending::is_token_noted(&self.key, held) {
+            return Ok(false);
+        }
+        self.backend.remove(&self.key, Some(held)).await?;
+        pending::forget(&self.key, held);
+        Ok(true)
     }
 
     /// Lets the time begin anew if the token is still there, and says whether it is.
@@ -68,6 +109,9 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         let released = self.backend.remove(&self.key, Some(&self.token)).await;
         // Of an answer that was lost nothing is known: it is removed once more when this is dropped, which can't hurt.
         self.is_open = released.is_err();
+        if !self.is_open {
+            pending::forget(&self.key, &self.token);
+        }
         released
     }
 
@@ -84,6 +128,9 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         let exchanged = (self.backend).move_entry(&self.key, &self.token, to, over);
         let exchanged = exchanged.await?;
         self.is_open = !exchanged;
+        if exchanged {
+            pending::forget(&self.key, &self.token);
+        }
         Ok(exchanged)
     }
 
@@ -101,8 +148,10 @@ impl<B: Backend + Clone + 'static> Drop for Claim<B> {
         let (backend, key, token) = (self.backend.clone(), self.key.clone(), self.token.clone());
         let is_in_process = backend.in_process().is_some();
         let mut removal = Box::pin(async move {
-            // It ends by itself if this fails.
-            let _ = backend.remove(&key, Some(&token)).await;
+            // If this fails it ends by itself, or is removed by who finds it.
+            if backend.remove(&key, Some(&token)).await.is_ok() {
+                pending::forget(&key, &token);
+            }
         });
         // Such a backend mostly answers at once, and needs no runtime then. Others may need one to be asked at all.
         if is_in_process && (&mut removal).now_or_never().is_some() {
@@ -110,6 +159,8 @@ impl<B: Backend + Clone + 'static> Drop for Claim<B> {
         }
         // Without a runtime nobody can wait for the answer: the token ends by itself.
         if let Ok(runtime) = Handle::try_current() {
+            // Nobody may drive that runtime any more, or it ends and the task with it.
+            pending::note(self.token());
             runtime.spawn(removal);
         }
     }
@@ -123,4 +174,74 @@ fn token() -> BackendResult<Arc<[u8]>> {
     })?;
     let text = format!("{:032x}", u128::from_ne_bytes(bits));
     Cbor::encode(&text).map(Arc::from)
+}
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::MemoryBackend;
+    use crate::backend::{Counted, Expiry, KeyStream, Stored};
+
+    /// A memory that isn't asked at once.
+    #[derive(Clone)]
+    struct Elsewhere(MemoryBackend);
+
+    #[async_trait]
+    impl Backend for Elsewhere {
+        async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+            self.0.read(key).await
+        }
+
+        async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+            self.0.write(key, value, options).await
+        }
+
+        async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+            self.0.remove(key, expected).await
+        }
+
+        async fn increment_by(
+            &self,
+            key: &str,
+            delta: i64,
+            ttl: Option<Duration>,
+        ) -> BackendResult<Counted> {
+            self.0.increment_by(key, delta, ttl).await
+        }
+
+        async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+            self.0.expire(key, life).await
+        }
+
+        fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+            self.0.scan(prefix)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_release_is_noted_until_it_is_done() {
+        let backend = Elsewhere(MemoryBackend::new());
+        let (key, hour) = (Arc::from("noted"), Duration::from_secs(3600));
+        let claim = Claim::take(&backend, &key, hour).await.unwrap().unwrap();
+        assert!(!pending::is_noted(&key));
+        drop(claim);
+        assert!(pending::is_noted(&key));
+        while pending::is_noted(&key) {
+            tokio::task::yield_now().await;
+        }
+        assert!(backend.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_release_that_somebody_else_did_is_noted_no_more() {
+        let backend = Elsewhere(MemoryBackend::new());
+        let (key, hour) = (Arc::from("done"), Duration::from_secs(3600));
+        drop(Claim::take(&backend, &key, hour).await.unwrap().unwrap());
+        // On this thread the release hasn't begun.
+        let mut next = Claim::take(&backend, &key, hour).await.unwrap().unwrap();
+        assert!(!pending::is_noted(&key));
+        assert!(next.release().await.unwrap());
+    }
 }

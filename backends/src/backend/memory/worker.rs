@@ -45,8 +45,13 @@ impl Worker {
             let _running = running;
             work.await;
         });
-        // The lock guards one assignment; a panic can't leave it half done.
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+        let task = Some(task.abort_handle());
+        let last = {
+            // The lock guards one assignment; a panic can't leave it half done.
+            let mut running = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *running, task)
+        };
+        drop(last);
     }
 }
 
