@@ -143,27 +143,35 @@ async fn an_old_value_stays_when_the_new_one_does_not_encode() {
 
 #[tokio::test]
 async fn a_full_store_keeps_nothing_and_fails_nobody() {
-    for room in [1, 2] {
-        let builder = MemoryBackend::builder().max_entries(room);
-        let memory = builder.eviction(Eviction::Off).build();
-        let backend = lasting(memory.clone());
-        memory.set("another", 1, None).await.unwrap();
-        let source = Source::closed();
-        let pages: Vec<_> = (0..MANY).map(|_| source.page(&backend)).collect();
-        until("one computes", async || source.begun() == 1).await;
-        if room == 2 {
-            // The lease has the last place.
-            memory.set("another", 2, None).await.unwrap();
-        }
-        source.open_for(MANY);
-        // The others asked after the first computation began, and before the second one did.
-        let pages = join_all(pages).await.into_iter().map(Result::unwrap);
-        let (first, others): (Vec<_>, Vec<_>) = pages.partition(|page| page == "computed 0");
-        assert_eq!(first.len(), 1);
-        assert!(others.iter().all(|page| page == "computed 1"));
-        let news = NEWS.get_or_set_with(&backend, || async { Ok::<_, BackendError>("new".into()) });
-        assert_eq!(news.await.unwrap(), "new");
-    }
+    // Room for a lease, and not for what is computed.
+    let builder = MemoryBackend::builder().max_bytes(400);
+    let memory = builder.eviction(Eviction::Off).build();
+    let backend = lasting(memory.clone());
+    let (begun, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let ask = || {
+        let (backend, begun, open) = (backend.clone(), begun.clone(), open.clone());
+        tokio::spawn(async move {
+            let compute = || async {
+                let number = begun.fetch_add(1, SeqCst);
+                let _open = open.acquire().await;
+                Ok::<_, BackendError>(number.to_string().repeat(1000))
+            };
+            PAGE.get_or_set_with(&backend, compute).await
+        })
+    };
+    let pages: Vec<_> = (0..MANY).map(|_| ask()).collect();
+    until("one computes", async || begun.load(SeqCst) == 1).await;
+    open.add_permits(MANY);
+    // The others asked after the first computation began, and before the second one did.
+    let pages = join_all(pages).await.into_iter();
+    let pages = pages.map(|page| page.unwrap().unwrap());
+    let (first, others): (Vec<_>, Vec<_>) = pages.partition(|page| page.starts_with('0'));
+    assert_eq!(first.len(), 1);
+    assert!(others.iter().all(|page| page.starts_with('1')));
+    assert!(
+        memory.is_empty(),
+        "nothing is stored, and the lease is given back"
+    );
 }
 
 /// A backend whose writes of values fail, and whose writes of leases don't.

@@ -9,7 +9,7 @@ use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
 use crate::backend::{Backend, NewEntry, Stored};
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::BackendResult;
 use crate::keyspace::flight::Lead;
 use crate::keyspace::value::{find, remove_older};
 use crate::keyspace::versions::Places;
@@ -39,8 +39,7 @@ pub(super) enum Stale<B: Backend + Clone + 'static> {
 
 /// A caller that may compute the value of a key and store it; gives up the lease when dropped.
 pub(super) struct Leader<B: Backend + Clone + 'static> {
-    /// `None` where the store has no room for it, nor for what is computed then.
-    claim: Option<Claim<B>>,
+    claim: Claim<B>,
     /// As declared, whatever the claim lasts.
     lease: Duration,
     /// The bytes that the value takes the place of; `None` if nothing is there.
@@ -62,8 +61,7 @@ const IN_PROCESS: Duration = Duration::from_secs(24 * 3600);
 /// Waits until somebody has stored a value, or the lease is this caller's.
 ///
 /// Who holds the lease is waited for no longer than that lasts: it goes with its holder, at once or at its end. What others
-/// have stored is passed on to those who wait in the same flight, and so is a failure that may pass. Where there is no room for
-/// the lease, the flight alone keeps others from computing.
+/// have stored is passed on to those who wait in the same flight, and so is a failure that may pass.
 pub(super) async fn arrive<K, B>(
     backend: &B,
     key: &Key,
@@ -81,7 +79,7 @@ where
         }
         let step = lead.begin_step();
         let leader = Leader::take::<K>(backend, &lease_key, lead).await;
-        if let Some(leader) = lead.note(step, leader.or_else(Leader::without_room))? {
+        if let Some(leader) = lead.note(step, leader)? {
             // Who had the lease before may have stored a value on leaving.
             let step = lead.begin_step();
             let found = lead.note(step, find::<K, B>(backend, key).await)?;
@@ -152,20 +150,8 @@ impl<B: Backend + Clone + 'static> Leader<B> {
             memory.get_stored(lease_key)?;
         }
         Ok(Some(Self {
-            claim: Some(claim),
+            claim,
             lease,
-            over: None,
-        }))
-    }
-
-    /// Leads without a lease where there was no room for one: what is computed is for those who wait here, and not stored.
-    fn without_room(error: BackendError) -> BackendResult<Option<Self>> {
-        if error.kind() != ErrorKind::Full {
-            return Err(error);
-        }
-        Ok(Some(Self {
-            claim: None,
-            lease: Duration::MAX,
             over: None,
         }))
     }
@@ -207,22 +193,19 @@ impl<B: Backend + Clone + 'static> Leader<B> {
     /// makes is its caller's, at least.
     pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
-        let Some(claim) = &mut self.claim else {
-            return work.await;
-        };
         for _ in 0..RENEWALS {
             let third = Delay::new((self.lease / 3).min(LONGEST_TIMER));
             match select(work.as_mut(), third).await {
                 Either::Left((output, _)) => return output,
                 Either::Right(((), _)) => {}
             }
-            match select(work.as_mut(), pin!(claim.renew())).await {
+            match select(work.as_mut(), pin!(self.claim.renew())).await {
                 Either::Left((output, _)) => return output,
                 Either::Right((Ok(false), _)) => return work.await,
                 Either::Right((Ok(true) | Err(_), _)) => {}
             }
         }
-        let released = pin!(claim.release());
+        let released = pin!(self.claim.release());
         match select(work.as_mut(), released).await {
             Either::Left((output, _)) => output,
             Either::Right(_) => work.await,
@@ -236,17 +219,14 @@ impl<B: Backend + Clone + 'static> Leader<B> {
         key: &Key,
         value: &[u8],
     ) -> BackendResult<bool> {
-        let Some(claim) = &mut self.claim else {
-            return Ok(false);
-        };
         let life = K::INFO.new_life();
         let to = NewEntry { key, value, life };
         let over = self.over.take();
         let over = over.as_ref().map(Stored::as_bytes);
-        let mut landed = claim.exchange(to, over).await?;
+        let mut landed = self.claim.exchange(to, over).await?;
         if !landed && over.is_some() {
             // The old value has ended by itself: who removes one takes the lease away first.
-            landed = claim.exchange(to, None).await?;
+            landed = self.claim.exchange(to, None).await?;
         }
         if landed {
             let removed = remove_older(backend, &Places::of::<K>(key), 0).await;
@@ -257,8 +237,6 @@ impl<B: Backend + Clone + 'static> Leader<B> {
 
     /// Gives the lease up, so that who waits needn't wait for its end. If that fails it ends by itself.
     pub(super) async fn resign(mut self) {
-        if let Some(claim) = &mut self.claim {
-            let _ = claim.release().await;
-        }
+        let _ = self.claim.release().await;
     }
 }
