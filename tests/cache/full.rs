@@ -1,4 +1,5 @@
-//! Leases in a full memory store: the token's place becomes the value's, and without one nothing is computed.
+//! Leases in a full memory store: the token's place becomes the value's, and without one nothing is
+//! computed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

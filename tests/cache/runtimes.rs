@@ -28,8 +28,8 @@ const SOON: Duration = Duration::from_secs(5);
 /// How long a runtime stands still, or a computation takes, that nobody may give up.
 const LONG: Duration = Duration::from_secs(3);
 
-/// Makes two tests of each function: on a memory store, and on a private server, each on a runtime that is driven and with
-/// one that is driven for as long as the test says.
+/// Makes two tests of each function: on a memory store, and on a private server, each on a runtime
+/// that is driven and with one that is driven for as long as the test says.
 macro_rules! beside_a_runtime_that_stands_still {
     ($($test:ident)*) => {
         mod memory {
@@ -127,7 +127,8 @@ async fn another() -> Result<String, BackendError> {
     Ok("another's".to_string())
 }
 
-/// Leaves a refresh behind that a hit has begun on `still`, and the key empty, as at the end of the old value.
+/// Leaves a refresh behind that a hit has begun on `still`, and the key empty, as at the end of the
+/// old value.
 fn leave_a_refresh(home: &Runtime, still: &Runtime, two: &Two, source: &Arc<Source>, begins: bool) {
     home.block_on(async {
         NEWS.set(&two.one, "old").await.unwrap();

@@ -152,7 +152,8 @@ async fn a_value_of_an_older_version_is_found_for_all_who_wait() {
     assert!(!lease.unwrap(), "it was given back before they returned");
 }
 
-/// How many calls of a name are made by many who wait, if these calls fail, and how many of those who wait fail.
+/// How many calls of a name are made by many who wait, if these calls fail, and how many of those
+/// who wait fail.
 async fn failing(name: &'static str, kind: ErrorKind) -> (usize, usize) {
     let (counted, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (reads, go) = (counted.clone(), Arc::new(Semaphore::new(0)));

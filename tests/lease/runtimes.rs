@@ -13,7 +13,8 @@ use crate::{HOUR, PATIENCE, Stalling, acquire, lease};
 
 const KEY: &str = "lease@name:job";
 
-/// Makes three tests of each function: on a memory store, on one that is asked as if it was elsewhere, and on a server.
+/// Makes three tests of each function: on a memory store, on one that is asked as if it was
+/// elsewhere, and on a server.
 macro_rules! beside_a_runtime_that_stands_still {
     ($($test:ident)*) => {
         mod memory {
@@ -54,7 +55,8 @@ beside_a_runtime_that_stands_still! {
     the_lease_of_another_owner_stays
 }
 
-/// A memory that its callers take for another process's, and whose clones have addresses of their own.
+/// A memory that its callers take for another process's, and whose clones have addresses of their
+/// own.
 #[derive(Clone)]
 struct Elsewhere(MemoryBackend);
 

@@ -36,7 +36,8 @@ fn name(index: usize) -> String {
     format!("name:{index:06}")
 }
 
-/// A store that is full by entries or, of values of 4 KiB, by bytes; of several shards if that many entries are.
+/// A store that is full by entries or, of values of 4 KiB, by bytes; of several shards if that many
+/// entries are.
 fn full(most: usize, by_bytes: bool, eviction: Eviction) -> MemoryBackend {
     let length = if by_bytes { 4_096 } else { 4 };
     let builder = MemoryBackend::builder().eviction(eviction);
@@ -230,7 +231,8 @@ fn threads_that_move_their_own_entries_in_a_full_store_never_meet() {
     }
 }
 
-/// Moves each entry of the range, from its beginning in steps, to other keys of the same length and back.
+/// Moves each entry of the range, from its beginning in steps, to other keys of the same length and
+/// back.
 fn move_own(backend: &MemoryBackend, range: std::ops::Range<usize>, step: usize) {
     for round in 0..4_096 / range.end {
         for index in range.clone().step_by(step) {

@@ -1,4 +1,5 @@
-//! Nothing that doesn't grow is refused by a full store, or evicts another entry; and the store counts exactly.
+//! Nothing that doesn't grow is refused by a full store, or evicts another entry; and the store
+//! counts exactly.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -165,7 +166,8 @@ impl Full {
         let (key, other) = (index.get(&keys).to_string(), other.get(&keys).to_string());
         let old = self.entries[&key].clone();
         let same = weight(&old) - OVERHEAD - KEY;
-        // What is long enough to be unlike all others; counters and throttles that are as short are left alone.
+        // What is long enough to be unlike all others; counters and throttles that are as short are
+        // left alone.
         let replaceable = same >= 8;
         let value = self.fresh_value(same);
         let backend = self.backend.clone();

@@ -7,7 +7,8 @@ use crate::{Login, ann, sessions};
 
 type Sessions = SessionStore<Login, MemoryBackend>;
 
-/// A store that three sessions have filled, by entries and by bytes: owners as long as their ids will need.
+/// A store that three sessions have filled, by entries and by bytes: owners as long as their ids
+/// will need.
 async fn filled(eviction: Eviction) -> [(MemoryBackend, Sessions); 2] {
     let open = MemoryBackend::new();
     fill(&sessions(open.clone())).await;

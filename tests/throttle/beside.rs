@@ -20,10 +20,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// What memory's clock shows at its beginning, in microseconds.
 const START: u64 = 1 << 50;
-/// How long a store is asked at most, of the second after which memory looks for what has ended by the clock that it is asked by.
+/// How long a store is asked at most, of the second after which memory looks for what has ended by
+/// the clock that it is asked by.
 const SOON: Duration = Duration::from_millis(500);
 
-/// A clock in paused time: whoever asks a store by one that is behind asks by a clock that was set back.
+/// A clock in paused time: whoever asks a store by one that is behind asks by a clock that was set
+/// back.
 struct Clock {
     runtime: Runtime,
 }
@@ -38,7 +40,8 @@ impl Clock {
         Self { runtime }
     }
 
-    /// Makes one that shows `ahead` microseconds, and nothing of one, more than another did at `begin`.
+    /// Makes one that shows `ahead` microseconds, and nothing of one, more than another did at
+    /// `begin`.
     fn ahead_of(begin: Instant, ahead: u64) -> Self {
         let clock = Self::new();
         clock.runtime.block_on(async {
@@ -241,7 +244,8 @@ impl Seen {
     }
 }
 
-/// The default in terms of the required methods, where no time passes between its look and its write.
+/// The default in terms of the required methods, where no time passes between its look and its
+/// write.
 #[test]
 fn a_backend_without_a_step_of_its_own_leaves_the_same_behind() {
     let changed = Cell::new(0);
@@ -337,7 +341,8 @@ async fn what_does_not_matter_any_more_keeps_its_place_before_what_does() {
     let backend = MemoryBackend::new();
     let two = [Quota::gcra(600, MINUTE), Quota::gcra(6, MINUTE)];
     assert!(ask_for(&backend, &two, 1).await.allowed);
-    // The tenth of a second that the first has to wait for is over, the ten seconds of the second are not.
+    // The tenth of a second that the first has to wait for is over, the ten seconds of the second
+    // are not.
     advance(SECOND).await;
     let before = peek(&backend, &two).await;
     assert_eq!((before.quota, before.remaining), (1, 5));

@@ -1,4 +1,5 @@
-//! What a throttle stores is read, counted with and written by memory and by the script alike, whoever has put it there.
+//! What a throttle stores is read, counted with and written by memory and by the script alike,
+//! whoever has put it there.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ const START: u64 = 1 << 50;
 struct Both {
     connection: Connection,
     script: Script,
-    /// How often both decided, found something else than a throttle, and had no room for another quota.
+    /// How often both decided, found something else than a throttle, and had no room for another
+    /// quota.
     kinds: [u32; 3],
     /// How old the store is.
     age: Duration,
@@ -38,7 +40,8 @@ impl Both {
         }
     }
 
-    /// Makes an attempt where these bytes are stored, and compares the answers and what is stored then.
+    /// Makes an attempt where these bytes are stored, and compares the answers and what is stored
+    /// then.
     fn ask(&mut self, bytes: &[u8], attempt: Attempt<'_>) {
         let runtime = Builder::new_current_thread()
             .enable_time()
@@ -88,7 +91,8 @@ impl Both {
     }
 }
 
-/// What somebody else could have put there: it is no throttle's, to both alike, or both read the same.
+/// What somebody else could have put there: it is no throttle's, to both alike, or both read the
+/// same.
 #[test]
 fn memory_and_the_script_read_the_same_bytes() {
     let mut both = Both::new();

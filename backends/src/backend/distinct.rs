@@ -7,7 +7,8 @@ use crate::error::BackendResult;
 
 /// The entries of a call, those of equal keys joined to what is left of them in the end.
 ///
-/// What the same call overwrites needs no room: a full store would refuse it, or give up another entry for it.
+/// What the same call overwrites needs no room: a full store would refuse it, or give up another
+/// entry for it.
 pub(crate) struct Distinct<'e> {
     /// In the order in which their keys come first.
     pub(crate) entries: Vec<NewEntry<'e>>,

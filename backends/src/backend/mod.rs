@@ -244,10 +244,11 @@ pub trait Backend: Send + Sync {
     ///
     /// An entry is never moved to its own key: that is `false`.
     ///
-    /// Memory and a single Redis server do it in one step. A memory with bounds needs room for what the new entry weighs more than
-    /// all that goes, and `Full` has changed nothing. The default writes the new entry, removes the old one, and
-    /// takes the new one back if the old one was removed or changed meanwhile; what that replaced is put back with what
-    /// was left of its life. Until then others may see both, and a call that ends half-way (an error with an unknown
+    /// Memory and a single Redis server do it in one step. A memory with bounds needs room for what
+    /// the new entry weighs more than all that goes, and `Full` has changed nothing. The default
+    /// writes the new entry, removes the old one, and takes the new one back if the old one was
+    /// removed or changed meanwhile; what that replaced is put back with what was left of its life.
+    /// Until then others may see both, and a call that ends half-way (an error with an unknown
     /// outcome, a dropped future) may leave both.
     ///
     /// The default can't tell its own entry from one with the same bytes that somebody else writes meanwhile, and takes that
@@ -295,9 +296,9 @@ pub trait Backend: Send + Sync {
 
     /// Uses up the attempt's cost of each of its quotas if all of them have room for it, and says whether they had.
     ///
-    /// One atomic step, by the store's own clock. A refused attempt, a peek and a cost of zero use nothing up, and what other
-    /// quotas have counted under `key` stays as it is. The entry lives for as long as it matters what was used up;
-    /// [`delete`](Self::delete) forgets it.
+    /// One atomic step, by the store's own clock. A refused attempt, a peek and a cost of zero use
+    /// nothing up, and what other quotas have counted under `key` stays as it is. The entry lives
+    /// for as long as it matters what was used up; [`delete`](Self::delete) forgets it.
     ///
     /// The default looks and then writes if nothing has changed, as often as it takes: two calls an attempt, or more where
     /// many meet on one key. What passes between the look and the write isn't counted as time, so a quota lets fewer through than it
@@ -306,8 +307,8 @@ pub trait Backend: Send + Sync {
     /// # Errors
     ///
     /// `InvalidConfig` and `TooLarge` as [`Attempt::check`], before anything is sent; `WrongType` if something else is stored
-    /// under `key`, and it stays; `InvalidConfig` too if more than 32 different quotas were in use under `key` at once, and
-    /// nothing is used up; of the default also `Conflict`.
+    /// under `key`, and it stays; `InvalidConfig` too if more than 32 different quotas were in use
+    /// under `key` at once, and nothing is used up; of the default also `Conflict`.
     ///
     /// # Cancel safety
     ///

@@ -54,8 +54,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_TIMER: Duration = Duration::from_secs(24 * 3600);
 /// A lease is renewed so often, at each third of its time, and then let go: what takes longer has probably hung.
 const RENEWALS: usize = 30;
-/// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave it behind, who leads where
-/// nobody drives the runtime any more is passed by, and a test with a paused clock can't end it by waiting for what is computed.
+/// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave
+/// it behind, who leads where nobody drives the runtime any more is passed by, and a test with a
+/// paused clock can't end it by waiting for what is computed.
 const IN_PROCESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Waits until somebody has stored a value, or the lease is this caller's.

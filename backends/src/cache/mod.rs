@@ -21,8 +21,9 @@ use crate::keyspace::{Key, Valued};
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with before that, when it is
-/// asked for the value or the lease. That a computed value can't be stored is nobody's error: its callers get it.
+/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with
+/// before that, when it is asked for the value or the lease. That a computed value can't be stored
+/// is nobody's error: its callers get it.
 ///
 /// # Cancel safety
 ///
@@ -53,7 +54,8 @@ where
 ///
 /// # Errors
 ///
-/// As [`get_or_set_with`]. Failures of a refresh in the background reach nobody: a later caller refreshes.
+/// As [`get_or_set_with`]. Failures of a refresh in the background reach nobody: a later caller
+/// refreshes.
 ///
 /// # Cancel safety
 ///
@@ -162,7 +164,8 @@ where
             lead.land(storing, 0, &encoded);
             Ok(value)
         }
-        // Somebody wrote or removed it since this one began to compute, or the lease was lost: what is there counts.
+        // Somebody wrote or removed it since this one began to compute, or the lease was lost: what
+        // is there counts.
         Ok(false) => {
             let present = lead.look_up::<K, B>(backend, key).await;
             Ok(present.ok().flatten().unwrap_or(value))

@@ -56,7 +56,8 @@ struct Writing(Findings);
 
 impl Format for Writing {
     const DEEPEST: usize = DEEPEST;
-    /// As the reader goes down. It takes the text of a unit variant for a level, as ciborium's does.
+    /// As the reader goes down. It takes the text of a unit variant for a level, as ciborium's
+    /// does.
     const LEVELS: Levels = Levels {
         some: 0,
         newtype: 0,

@@ -16,19 +16,19 @@ use serde::ser::{
 pub(super) trait Format {
     /// How many levels the reader goes down.
     const DEEPEST: usize;
-    /// What the reader takes for a level; arrays, maps, tuples and structs always are one.
+    /// The levels that a form of a value takes; arrays, maps, tuples and structs always are one.
     const LEVELS: Levels;
-    /// Whether the format can write NaN and the infinities.
+    /// The format can write NaN and the infinities.
     const HAS_ALL_FLOATS: bool = true;
-    /// Whether all keys of maps are written as text.
+    /// All keys of maps are written as text.
     const HAS_TEXT_KEYS_ALONE: bool = false;
-    /// Whether the format writes how many fields a struct or a tuple has.
+    /// The format writes how many fields a struct or a tuple has.
     const WRITES_LENGTHS_OF_STRUCTS: bool = true;
-    /// Whether the format writes how many elements a sequence or a map has.
+    /// The format writes how many elements a sequence or a map has.
     const WRITES_LENGTHS: bool = true;
-    /// Whether an element may take no bytes.
+    /// An element may take no bytes.
     const HAS_EMPTY_ELEMENTS: bool = false;
-    /// Whether a reader finds the fields behind one that was left out.
+    /// A reader finds the fields behind one that was left out.
     const CAN_SKIP_FIELDS: bool = true;
 
     /// Names a struct to [`field`](Self::field).
@@ -75,7 +75,7 @@ pub(super) struct Levels {
     pub(super) variant: usize,
 }
 
-/// What was found while a value was written.
+/// The findings of one encoding.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     /// Why the value was refused, if it was refused here.
@@ -159,7 +159,7 @@ impl<F: Format, T: Serialize + ?Sized> Serialize for Guarded<'_, F, T> {
     }
 }
 
-/// Where in a value its writer is.
+/// The writer's place in a value.
 struct Context<'a, F: Format> {
     format: &'a F,
     /// How many levels there may be below.
@@ -222,7 +222,8 @@ impl Keys {
         }
     }
 
-    /// Adds a key; says whether it surely was there before, and whether it looks like the first one.
+    /// Adds a key; says whether it surely was there before, and whether it looks like the first
+    /// one.
     fn add(&self, text: &str) -> (bool, bool) {
         match self {
             Self::First(first) => {

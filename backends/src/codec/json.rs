@@ -130,9 +130,9 @@ impl Format for Writing {
 /// How keys of maps are read whose type asks the format what comes.
 #[derive(Clone, Copy, Default)]
 struct Names {
-    /// Whether text that reads like a number, or a truth value, is one.
+    /// Text that reads like a number, or a truth value, is one.
     may_be_numbers: bool,
-    /// Whether the keys of this map are no names of fields.
+    /// The keys of this map needn't be the names of fields.
     are_free: bool,
     is_key: bool,
 }

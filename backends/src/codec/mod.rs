@@ -28,8 +28,8 @@
 //!
 //! # What is stored can be read
 //!
-//! A value that its own reader would refuse is refused when it is written: the error is `Encode`, and
-//! nothing is stored. What can go wrong with a value, and with a type:
+//! A value that its own reader would refuse is refused when it is written: the error is `Encode`,
+//! and nothing is stored. What can go wrong with a value, and with a type:
 //!
 //! | value, attribute or type | Cbor | Json | Postcard |
 //! |---|---|---|---|
@@ -49,13 +49,14 @@
 //! | more than 65,536 elements that take no bytes, such as `()` | come back | come back | `Encode` |
 //! | a `Serialize` that declares another length than it writes | `Encode` | comes back | `Encode` |
 //!
-//! ¹ Known from the type that reads. Keyspaces, sessions and caches know it, and so does the raw API
-//! for `Postcard<T>`, which asks for `Serialize` and `DeserializeOwned`. The raw API for other values
-//! knows the type that writes alone: such a value is stored, and is `Decode` when it is read.
+//! ¹ Known from the type that reads. Keyspaces, sessions and caches know it, and so does the raw
+//! API for `Postcard<T>`, which asks for `Serialize` and `DeserializeOwned`. The raw API for other
+//! values knows the type that writes alone: such a value is stored, and is `Decode` when it is
+//! read.
 //!
-//! A level is an array, a map, a tuple, a struct, or an enum's variant with content, whose own tuple
-//! or struct is one more. To Cbor a variant without content is one as well and so is a tag, to
-//! Postcard every variant, `Some` and newtype.
+//! A level is an array, a map, a tuple, a struct, or an enum's variant with content, whose own
+//! tuple or struct is one more. To Cbor a variant without content is one as well and so is a tag,
+//! to Postcard every variant, `Some` and newtype.
 //!
 //! The derive refuses attributes on fields that the keyspace's codec can't give back, and the
 //! [schema lock](crate::assert_schema_lock) types under Postcard that ask the format what comes.

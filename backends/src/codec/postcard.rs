@@ -19,8 +19,9 @@ use crate::error::BackendResult;
 /// written (`Encode`): [the table](super#what-is-stored-can-be-read) lists the attributes of serde
 /// that lead there.
 ///
-/// The raw API writes values of types that can be read as well (`Serialize` and `DeserializeOwned`):
-/// the variants and fields that a type writes are compared with those that it reads.
+/// The raw API writes values of types that can be read as well (`Serialize` and
+/// `DeserializeOwned`): the variants and fields that a type writes are compared with those that it
+/// reads.
 ///
 /// # Examples
 ///
@@ -137,7 +138,8 @@ where
     Ok(())
 }
 
-/// Returns how often each byte occurs: maps without an order are written in another order each time.
+/// Returns how often each byte occurs: maps without an order are written in another order each
+/// time.
 fn counts(bytes: &[u8]) -> [usize; 256] {
     let mut counts = [0; 256];
     for byte in bytes {

@@ -1,4 +1,4 @@
-//! A deserializer around another one that does what its format's doesn't: limits, and looks.
+//! A deserializer around another one, which adds limits, and looks at what is read.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-/// What is done at each step of a read; each part of a value has its own copy.
+/// The steps of a read at which something is done; each part of a value has its own copy.
 pub(super) trait Reading: Copy {
     /// Goes one level down.
     ///
@@ -75,7 +75,7 @@ pub(super) trait Reading: Copy {
     ///
     /// # Errors
     ///
-    /// What the visitor fails with.
+    /// The visitor's own.
     fn text<'de, V: Visitor<'de>, E: Error>(self, text: &str, visitor: V) -> Result<V::Value, E> {
         visitor.visit_str(text)
     }

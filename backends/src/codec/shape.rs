@@ -39,7 +39,7 @@ enum Form {
     Variant(Name, u32, Name),
     /// A struct with so many fields.
     Fields(Name, usize),
-    /// What not every value has in this field or variant.
+    /// Content of this field or variant that not every value has.
     Content(Name, u8),
 }
 
@@ -62,7 +62,7 @@ impl Name {
 
 static KNOWN: LazyLock<DashMap<Shape, (), RandomState>> = LazyLock::new(DashMap::default);
 
-/// What is known of a type while one of its values is written.
+/// The known forms of a type, while one of its values is written.
 #[derive(Debug)]
 pub(super) struct Known {
     of: Name,
@@ -121,7 +121,7 @@ pub(super) fn are_alike(wrote: &[Wrote], found: &[Found]) -> bool {
     wrote.len() == found.len() && wrote.iter().zip(found).all(Wrote::matches)
 }
 
-/// What a type wrote.
+/// A form that a type wrote.
 #[derive(Debug)]
 pub(super) enum Wrote {
     Variant {
@@ -137,7 +137,7 @@ pub(super) enum Wrote {
     },
 }
 
-/// What it was read as.
+/// The form that it was read as.
 #[derive(Debug)]
 pub(super) enum Found {
     /// An enum, and all names of its variants, aliases included.

@@ -250,7 +250,8 @@ pub async fn an_attempt_leaves_what_others_go_by<H: Harness>(harness: &H) {
         let higher = [quotas(400, HOUR)[index]];
         let allowed = ask(&backend, &key, Attempt::new(&higher).with_cost(10)).await;
         assert!(allowed.allowed);
-        // Windows count calls, GCRA counts time: ten calls of the new one take as long as one of the old one.
+        // Windows count calls, GCRA counts time: ten calls of the new one take as long as one of
+        // the old one.
         let left = if index == 0 { 14 } else { 5 };
         assert_eq!(left_of(&backend, &key, old).await, left, "{old:?}");
         let rest = ask(&backend, &key, Attempt::new(&[old]).with_cost(left as u32)).await;

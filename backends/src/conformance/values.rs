@@ -376,7 +376,8 @@ struct Scores {
     by_player: BTreeMap<u16, u8>,
 }
 
-/// Clause 42: a value that is stored is read back, or it is refused with `Encode` and what was there stays.
+/// Clause 42: a value that is stored is read back, or it is refused with `Encode` and what was
+/// there stays.
 pub async fn what_is_stored_can_be_read<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let levels = [

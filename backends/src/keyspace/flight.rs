@@ -30,23 +30,24 @@ use crate::lease::pending::{self, Token};
 /// panics wakes one of them, which becomes the leader. A value that somebody else stored while `compute` ran is not
 /// overwritten: it is returned in place of the computed one.
 ///
-/// If the value can't be stored, its callers get it all the same, and nobody the error: the leader, and who has waited since
-/// before it was computed. One that doesn't even encode can't be shared: the leader gets it, and those who wait compute for
-/// themselves, side by side, and store nothing.
+/// If the value can't be stored, its callers get it all the same, and nobody the error: the leader,
+/// and who has waited since before it was computed. One that doesn't even encode can't be shared:
+/// the leader gets it, and those who wait compute for themselves, side by side, and store nothing.
 ///
 /// Waiting lasts as long as the computations before it: the limits of the backend don't cover `compute`. It must not ask
 /// for the same key itself, which would wait for its own end.
 ///
-/// Waiting for a leader needs its runtime to run. Where nobody drives that any more, or all its threads are blocked,
-/// others wait for a second and a half at most: they pass the leader by, and one of them computes anew. What the leader
-/// makes when it goes on is its own, and doesn't take the place of what they have stored. A leader that runs on no tokio
-/// runtime can't be asked for a sign of life, and is waited for.
+/// Waiting for a leader needs its runtime to run. Where nobody drives that any more, or all its
+/// threads are blocked, others wait for a second and a half at most: they pass the leader by, and
+/// one of them computes anew. What the leader makes when it goes on is its own, and doesn't take
+/// the place of what they have stored. A leader that runs on no tokio runtime can't be asked for a
+/// sign of life, and is waited for.
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with when it is asked for the
-/// value. A transient error of that is also that of those who waited when the failing call was made, so that they don't wait
-/// for the same one after the other.
+/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with
+/// when it is asked for the value. A transient error of that is also that of those who waited when
+/// the failing call was made, so that they don't wait for the same one after the other.
 ///
 /// # Cancel safety
 ///
@@ -154,8 +155,9 @@ struct Flight {
     turn: Turn,
     /// How many steps leaders have begun that others may share: calls of the backend, and computations.
     steps: AtomicU64,
-    /// What the latest of them came to. Locked for as long as a copy takes; what is taken out is dropped afterwards, as it
-    /// may own what is its user's: a value that a store keeps decoded, the cause of an error.
+    /// What the latest of them came to. Locked for as long as a copy takes; what is taken out is
+    /// dropped afterwards, as it may own what is its user's: a value that a store keeps decoded,
+    /// the cause of an error.
     results: Mutex<Results>,
 }
 
@@ -179,8 +181,9 @@ struct Landed {
 
 /// A caller's part in a flight, given back when dropped; the last one takes the flight off the table.
 ///
-/// A flight that is over is off the table before its seats are gone. Who has waited in it takes what there is, or a seat in
-/// the next flight; a leader that is passed by goes on in the old one, and what it makes goes there.
+/// A flight that is over is off the table before its seats are gone. Who has waited in it takes
+/// what there is, or a seat in the next flight; a leader that is passed by goes on in the old one,
+/// and what it makes goes there.
 #[derive(Debug)]
 pub(crate) struct Seat {
     place: Place,
@@ -260,7 +263,8 @@ impl Seat {
         }
     }
 
-    /// Waits to become the leader, or for the end of the flight. The turn goes to the next in line however its holder ends.
+    /// Waits to become the leader, or for the end of the flight. The turn goes to the next in line
+    /// however its holder ends.
     async fn wait(&self) -> Result<(), End> {
         // Who needn't wait sets no timer.
         if self.flight.turn.try_take() {
@@ -285,7 +289,8 @@ impl Seat {
         }
     }
 
-    /// Looks whether the leader gives a sign of life, asks for one, or passes it by; returns when to look again.
+    /// Looks whether the leader gives a sign of life, asks for one, or passes it by; returns when
+    /// to look again.
     fn look(&self, waits: bool) -> Duration {
         match self.flight.turn.look(waits) {
             Look::Again(pause) => pause,
@@ -362,10 +367,12 @@ impl Seat {
         drop(last);
     }
 
-    /// Encodes what a step has computed and passes it on, stored or not: it is good enough for whoever asked before.
+    /// Encodes what a step has computed and passes it on, stored or not: it is good enough for
+    /// whoever asked before.
     ///
-    /// `None` if it doesn't encode. It can't be passed on then, and if those who wait were to go on one by one, the n-th would
-    /// wait for n computations. So the flight is over, and each of them computes for itself.
+    /// `None` if it doesn't encode. It can't be passed on then, and if those who wait were to go on
+    /// one by one, the n-th would wait for n computations. So the flight is over, and each of them
+    /// computes for itself.
     pub(crate) fn encode<K: Valued>(&self, step: u64, value: &K::Value) -> Option<Stored> {
         match ValueArg::<K::Value>::encode::<K::Codec>(value) {
             Ok(encoded) => {
@@ -382,8 +389,8 @@ impl Seat {
         }
     }
 
-    /// To be called by a leader before it puts a token into the store, which is removed if the leader is passed by; says
-    /// whether it may.
+    /// To be called by a leader before it puts a token into the store, which is removed if the
+    /// leader is passed by; says whether it may.
     pub(crate) fn may_put(&self, token: Token) -> bool {
         self.flight.turn.may_put(token)
     }

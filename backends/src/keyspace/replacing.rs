@@ -1,8 +1,9 @@
 //! Writing the newest version of an entry in the room of the older ones.
 //!
-//! A write of the newest key that is followed by a removal of the older ones needs room for both in between, which a full
-//! store hasn't, or takes from another entry. A move needs room for the difference alone. It is one step where the backend
-//! takes one; elsewhere it writes the newer key first as well, so the order of [`Places`] is kept.
+//! A write of the newest key that is followed by a removal of the older ones needs room for both in
+//! between, which a full store hasn't, or takes from another entry. A move needs room for the
+//! difference alone. It is one step where the backend takes one; elsewhere it writes the newer key
+//! first as well, so the order of [`Places`] is kept.
 
 use futures_util::future::BoxFuture;
 
@@ -30,8 +31,8 @@ pub(super) fn looks_first<B: Backend + ?Sized>(backend: &B) -> bool {
     backend.in_process().is_some()
 }
 
-/// Writes an entry, whatever was there, and removes its older versions. In a box, which keyspaces that don't migrate are
-/// spared.
+/// Writes an entry, whatever was there, and removes its older versions. In a box, which keyspaces
+/// that don't migrate are spared.
 pub(super) fn write<'a, B: Backend + ?Sized>(
     backend: &'a B,
     places: &'a Places<'a>,
@@ -74,7 +75,8 @@ pub(super) async fn find_older<'p, B: Backend + ?Sized>(
     Ok(None)
 }
 
-/// Moves an older version to the newest key, where nothing is or exactly `over`, and says whether it did.
+/// Moves an older version to the newest key, where nothing is or exactly `over`, and says whether
+/// it did.
 pub(super) async fn move_up<B: Backend + ?Sized>(
     backend: &B,
     places: &Places<'_>,

@@ -1,8 +1,9 @@
 //! Whose turn it is in a flight, and whether the runtime that this leader is on still runs.
 //!
-//! A leader can't be asked itself: its future is polled by its own runtime alone, and stays as it is
-//! where nobody drives that any more. So followers ask the runtime, by a task that says nothing but
-//! that it was run. One that doesn't run it within a second is taken for one that nobody drives.
+//! A leader can't be asked itself: its future is polled by its own runtime alone, and stays as it
+//! is where nobody drives that any more. So followers ask the runtime, by a task that says nothing
+//! but that it was run. One that doesn't run it within a second is taken for one that nobody
+//! drives.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,7 +91,8 @@ impl Turn {
         }
     }
 
-    /// Makes its caller the leader if there is none and the flight isn't over, and says whether it did.
+    /// Makes its caller the leader if there is none and the flight isn't over, and says whether it
+    /// did.
     pub(super) fn try_take(&self) -> bool {
         let Ok(permit) = self.permits.try_acquire() else {
             return false;
@@ -99,7 +101,8 @@ impl Turn {
         self.take().is_ok()
     }
 
-    /// Makes its caller the leader, who has got a permit and forgotten it, unless the flight is over.
+    /// Makes its caller the leader, who has got a permit and forgotten it, unless the flight is
+    /// over.
     pub(super) fn take(&self) -> Result<(), End> {
         let runtime = Handle::try_current().ok();
         let mut holder = self.holder();
@@ -165,8 +168,8 @@ impl Turn {
         self.permits.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 
-    /// Looks whether the leader has given a sign of life, for a follower that waits for as long as it was told, or for a
-    /// caller that doesn't wait.
+    /// Looks whether the leader has given a sign of life, for a follower that waits for as long as
+    /// it was told, or for a caller that doesn't wait.
     pub(super) fn look(&self, waits: bool) -> Look {
         let own = Handle::try_current().ok();
         self.look_at(Instant::now(), waits, own.as_ref())
@@ -209,8 +212,8 @@ impl Holder {
 }
 
 impl Leader {
-    /// An answer that is missing at a late look is waited for a moment longer if what held the look up may have held up the
-    /// answer too.
+    /// An answer that is missing at a late look is waited for a moment longer if what held the look
+    /// up may have held up the answer too.
     fn look(&mut self, now: Instant, waits: bool, bears_delay: bool) -> Look {
         let Some(runtime) = &self.runtime else {
             return Look::Again(ASK_EVERY);
@@ -229,7 +232,8 @@ impl Leader {
                 return Look::PassBy(self.lease.take());
             }
         }
-        // Who doesn't wait may be away for long: it asks at once, so that there is an answer when it comes again.
+        // Who doesn't wait may be away for long: it asks at once, so that there is an answer when
+        // it comes again.
         let may_wait = waits || self.was_asked;
         if let Some(left) = left(self.ask_at, now).filter(|_| may_wait) {
             return Look::Again(left);

@@ -57,7 +57,8 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         }
     }
 
-    /// Puts the token under the key if nothing is there, or what nobody holds any more; `None` if something is.
+    /// Puts the token under the key if nothing is there, or what nobody holds any more; `None` if
+    /// something is.
     ///
     /// # Cancel safety
     ///
@@ -78,7 +79,8 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         put
     }
 
-    /// Removes what is under the key if its release is pending, and says whether nothing is there then.
+    /// Removes what is under the key if its release is pending, and says whether nothing is there
+    /// then.
     async fn remove_noted(&self) -> BackendResult<bool> {
         if !pending::is_noted(&self.key) {
             return Ok(false);

@@ -78,8 +78,8 @@ impl<B: Backend + Clone + 'static> Lease<B> {
 
     /// Tries once; `None` if somebody else has it, or if it took longer than the lease lasts to get it.
     ///
-    /// Three round trips, or one if it is refused; three more, or one more, after a release in the background of this process
-    /// that isn't done.
+    /// Three round trips, or one if it is refused; three more, or one more, after a release in the
+    /// background of this process that isn't done.
     ///
     /// # Errors
     ///

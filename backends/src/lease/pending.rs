@@ -1,7 +1,8 @@
 //! Tokens that nobody holds any more and that may still be in their store.
 //!
-//! What removes one in the background runs on somebody's runtime, and stands still where nobody drives that. So the token is
-//! noted until it is gone: who finds it under the key that it wants removes it in passing.
+//! What removes one in the background runs on somebody's runtime, and stands still where nobody
+//! drives that. So the token is noted until it is gone: who finds it under the key that it wants
+//! removes it in passing.
 //!
 //! A note is by key and token alone, and needs no name of the store: a token is in one store only.
 
@@ -86,7 +87,8 @@ impl Note {
     }
 }
 
-/// Leaves the token out, with which others could release what it stands for, and the key, which is the user's.
+/// Leaves the token out, with which others could release what it stands for, and the key, which is
+/// the user's.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")

@@ -34,9 +34,9 @@ pub use crate::backend::throttle::{Algorithm, Attempt, Decision, MAX_PERIOD, Quo
 /// that are known only when the program runs.
 ///
 /// Every call is one atomic step of the store, by the store's own clock: of any number of concurrent calls as many are allowed as
-/// there is room for. What was used up is forgotten when it doesn't matter any more. Throttles of one prefix share what was used up
-/// of quotas of the same algorithm and period, whatever their limits are; quotas of another algorithm or period count by
-/// themselves.
+/// there is room for. What was used up is forgotten when it doesn't matter any more. Throttles of
+/// one prefix share what was used up of quotas of the same algorithm and period, whatever their
+/// limits are; quotas of another algorithm or period count by themselves.
 ///
 /// # Examples
 ///

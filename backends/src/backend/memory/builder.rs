@@ -69,9 +69,10 @@ impl MemoryBackendBuilder {
     ///
     /// An entry counts for its key, its value and 72 bytes besides. A value that is kept decoded (in a keyspace that is
     /// `shared`) counts for its encoded length and the size of its type once more: what it holds on the heap is taken
-    /// to be as large as its encoding. A number takes some bytes more as it gets more digits, and so do a throttle's numbers
-    /// and the version of a session: the limit is better not as low as that counts. Where there is eviction its order takes some 50 bytes an entry besides, which aren't
-    /// counted.
+    /// to be as large as its encoding. A number takes some bytes more as it gets more digits, and
+    /// so do a throttle's numbers and the version of a session: the limit is better not as low as
+    /// that counts. Where there is eviction its order takes some 50 bytes an entry besides, which
+    /// aren't counted.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
         self

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Measures time from a point of its own; follows [`Instant`], and so the clock of the runtime that the call is made on, which
-/// differs from others' where it was paused.
+/// Measures time from a point of its own; follows [`Instant`], and so the clock of the runtime that
+/// the call is made on, which differs from others' where it was paused.
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,

@@ -39,11 +39,12 @@ use crate::error::BackendResult;
 /// * Clones share one store.
 /// * Every operation is atomic: it holds the lock of the shard that its key is in (`move_entry` of two), and never while
 ///   an `.await` or code of yours runs. Entries hold encoded bytes, so readers see what they would see of a Redis server.
-/// * An entry is absent from the instant of its deadline on, by the caller's [clock](#time). Expired entries give their memory back without being
-///   read: every write looks at a few of its shard's entries once one is due, and on a tokio runtime a task looks
-///   through all of them every second, or as often as half a percent of a core allows. The task is started by the first
-///   write that sets an end, started anew when its runtime has ended, and gone with the last clone. While its runtime exists and nobody drives
-///   it, writes alone look.
+/// * An entry is absent from the instant of its deadline on, by the caller's [clock](#time).
+///   Expired entries give their memory back without being read: every write looks at a few of its
+///   shard's entries once one is due, and on a tokio runtime a task looks through all of them every
+///   second, or as often as half a percent of a core allows. The task is started by the first write
+///   that sets an end, started anew when its runtime has ended, and gone with the last clone. While
+///   its runtime exists and nobody drives it, writes alone look.
 /// * `new` and every operation work without a runtime too, on any executor.
 /// * Without bounds it grows as the process does. With [`max_entries`](MemoryBackendBuilder::max_entries) or
 ///   [`max_bytes`](MemoryBackendBuilder::max_bytes) it never holds more, and either refuses what is new
@@ -54,15 +55,16 @@ use crate::error::BackendResult;
 /// Deadlines follow [`tokio::time::Instant`], so `#[tokio::test(start_paused = true)]` with `tokio::time::advance` expires
 /// entries without waiting.
 ///
-/// Each call, and each step of the sweep, goes by the clock of the runtime that it runs on; on a plain thread that is the
-/// real one. What has ended by that clock is absent for that call, and may be removed for everybody: by a write, by the sweep.
-/// What wasn't removed is still there for those by whose clock it hasn't ended. An end is set by the clock of who writes it.
+/// Each call, and each step of the sweep, goes by the clock of the runtime that it runs on; on a
+/// plain thread that is the real one. What has ended by that clock is absent for that call, and may
+/// be removed for everybody: by a write, by the sweep. What wasn't removed is still there for those
+/// by whose clock it hasn't ended. An end is set by the clock of who writes it.
 ///
-/// The clocks are one unless a test pauses them. So a test that advances a paused clock needs a store of its own, or shares
-/// it only with code on the same runtime.
+/// The clocks are one unless a test pauses them. So a test that advances a paused clock needs a
+/// store of its own, or shares it only with code on the same runtime.
 ///
-/// The pace of the sweep is in real time. Nothing in here sets a timer on tokio's clock, so a paused clock never jumps on
-/// account of a backend.
+/// The pace of the sweep is in real time. Nothing in here sets a timer on tokio's clock, so a
+/// paused clock never jumps on account of a backend.
 ///
 /// # Examples
 ///

@@ -52,13 +52,14 @@ const MAIN: u32 = 1 << 29;
 const FEW: usize = 64;
 
 impl Queues {
-    /// Gives an entry that is new under its key a spot: at the end of the queue that the one it comes from was in, if
-    /// it was moved.
+    /// Gives an entry that is new under its key a spot: at the end of the queue that the one it
+    /// comes from was in, if it was moved.
     ///
-    /// What has proved to be used stays so under another key, and keeps its uses in the main queue. In the small queue
-    /// it begins anew: nobody has read a value yet that takes the place of the token that it was computed under, and
-    /// if the token's uses counted for it, a scan could flush the main queue. At the end, because a spot in the middle can't be
-    /// found in short time; it lasts about as much longer as for one more use.
+    /// What has proved to be used stays so under another key, and keeps its uses in the main queue.
+    /// In the small queue it begins anew: nobody has read a value yet that takes the place of the
+    /// token that it was computed under, and if the token's uses counted for it, a scan could flush
+    /// the main queue. At the end, because a spot in the middle can't be found in short time; it
+    /// lasts about as much longer as for one more use.
     pub(super) fn admit(
         &mut self,
         hash: u64,

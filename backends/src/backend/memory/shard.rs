@@ -127,9 +127,9 @@ impl Shard {
         Ok(true)
     }
 
-    /// Takes an entry out of `other`, or else of this shard, and puts one in here, if the old one holds what is expected
-    /// and the condition holds for the new one. Needs room for what the new one weighs more than all that goes; gives it
-    /// back if there is none.
+    /// Takes an entry out of `other`, or else of this shard, and puts one in here, if the old one
+    /// holds what is expected and the condition holds for the new one. Needs room for what the new
+    /// one weighs more than all that goes; gives it back if there is none.
     pub(super) fn move_in(
         &mut self,
         other: Option<&mut Self>,
@@ -409,8 +409,8 @@ impl Shard {
         self.put_for(place, entry, None, now, rehash, removed)
     }
 
-    /// Puts an entry in the place of the one that is there, live or not, and in the room of `leaving` too, which the caller
-    /// takes out under the same locks.
+    /// Puts an entry in the place of the one that is there, live or not, and in the room of
+    /// `leaving` too, which the caller takes out under the same locks.
     ///
     /// Inlined, so that plain writes, for which nothing leaves, don't ask.
     #[inline(always)]

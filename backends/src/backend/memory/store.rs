@@ -636,9 +636,9 @@ fn with_both<T>(
 
 /// Sweeps all shards again and again.
 ///
-/// Paced by real time, because a timer on a clock that is paused would make it jump. What has ended goes by the clock of the
-/// runtime that this task runs on, and is removed for everybody, also for those by whose clock it hasn't: from outside, a
-/// paused clock can't be seen.
+/// Paced by real time, because a timer on a clock that is paused would make it jump. What has ended
+/// goes by the clock of the runtime that this task runs on, and is removed for everybody, also for
+/// those by whose clock it hasn't: from outside, a paused clock can't be seen.
 async fn sweep_for_ever(store: Weak<Store>) {
     let mut worked = Duration::ZERO;
     loop {

@@ -1,23 +1,26 @@
 //! The text that a throttle stores: when it was written, and a part for each quota.
 //!
-//! A byte that CBOR reserves, the time of the write in microseconds of the store's clock, the life that the entry was given
-//! in milliseconds, and the parts:
+//! A byte that CBOR reserves, the time of the write in microseconds of the store's clock, the life
+//! that the entry was given in milliseconds, and the parts:
 //!
 //! ```text
 //! \xFD 1790000000000000:120000 g60000:1790000012000000:0:1 f1000:1790000000900000:2 s1000:1789999999123:3:2
 //! ```
 //!
-//! (without the first space). A part begins with the quota's algorithm and its period in milliseconds, and belongs to whoever
-//! has such a quota. What follows depends on nothing else of that quota, so that programs with different limits go by the
-//! same:
+//! (without the first space). A part begins with the quota's algorithm and its period in
+//! milliseconds, and belongs to whoever has such a quota. What follows depends on nothing else of
+//! that quota, so that programs with different limits go by the same:
 //!
-//! * `g`, GCRA: the theoretical arrival time in whole microseconds, and the rest as a fraction: of how many units of which a
-//!   microsecond has so many. These are the units of the quota that wrote it; a quota with others rounds the rest up.
+//! * `g`, GCRA: the theoretical arrival time in whole microseconds, and the rest as a fraction: of
+//!   how many units of which a microsecond has so many. These are the units of the quota that wrote
+//!   it; a quota with others rounds the rest up.
 //! * `f`, a fixed window: its end in microseconds, and how many passed in it.
-//! * `s`, a sliding window: the begin of the bucket in milliseconds, how many passed in it, and in the one before.
+//! * `s`, a sliding window: the begin of the bucket in milliseconds, how many passed in it, and in
+//!   the one before.
 //!
-//! All numbers are bounded when they are read, so that no sum and no product of them leaves what `u64` and the doubles of a
-//! script hold exactly. What is written by these rules is within the bounds.
+//! All numbers are bounded when they are read, so that no sum and no product of them leaves what
+//! `u64` and the doubles of a script hold exactly. What is written by these rules is within the
+//! bounds.
 
 use arrayvec::ArrayVec;
 
@@ -25,7 +28,8 @@ use super::attempt::MOST_QUOTAS;
 use super::quota::{MAX_PERIOD, millis};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// Begins what a throttle stores, so that no value and no counter is taken for it: CBOR reserves this byte.
+/// Begins what a throttle stores, so that no value and no counter is taken for it: CBOR reserves
+/// this byte.
 const MARK: u8 = 0xFD;
 /// How many parts are stored at most: those of a throttle and three times as many of others.
 const MOST_PARTS: usize = 4 * MOST_QUOTAS;
@@ -33,7 +37,8 @@ const MOST_PARTS: usize = 4 * MOST_QUOTAS;
 const EXACT: u64 = 1 << 53;
 /// The digits of such numbers.
 const MOST_DIGITS: usize = 16;
-/// The latest time that is told: in the year 2112, or a hundred years after a memory backend was made.
+/// The latest time that is told: in the year 2112, or a hundred years after a memory backend was
+/// made.
 pub(super) const LATEST: u64 = (1 << 52) - 1;
 /// The longest debt of a quota that can be counted, in microseconds.
 const LONGEST_DEBT: u64 = 1 << 52;
@@ -187,8 +192,8 @@ fn take_all(mut text: &[u8], parts: &mut Parts) -> Option<Stamp> {
     Some(stamp)
 }
 
-/// Writes a record of `own` parts, which matter for `longest` microseconds, and of all others that still matter, and returns
-/// it with its life in milliseconds.
+/// Writes a record of `own` parts, which matter for `longest` microseconds, and of all others that
+/// still matter, and returns it with its life in milliseconds.
 ///
 /// # Errors
 ///
@@ -220,7 +225,8 @@ pub(super) fn write(
 
 /// Returns the parts that quotas of this throttle don't have and that still matter.
 ///
-/// Quotas with equal heads find theirs by position, so one that doesn't matter any more keeps its place before one that does.
+/// Quotas with equal heads find theirs by position, so one that doesn't matter any more keeps its
+/// place before one that does.
 fn others(parts: &Parts, now: u64) -> impl Iterator<Item = &Part> + Clone {
     let matters = move |index: usize, head| {
         let after = parts[index..].iter();

@@ -3,13 +3,15 @@
 //! The one place where an attempt is decided; the script of the Redis backend (`throttle.lua`) repeats it step for step, in
 //! the same whole numbers, and a property test holds the two against each other.
 //!
-//! What is stored is the same whoever asks: it is never fitted to the limits of the one that reads it. A debt or a count over
-//! one's own most is another program's, with a higher limit, and is waited for as it is. Parts of quotas that this throttle
-//! hasn't are carried along while they matter: during a deploy that changes a period both programs keep to their own.
+//! What is stored is the same whoever asks: it is never fitted to the limits of the one that reads
+//! it. A debt or a count over one's own most is another program's, with a higher limit, and is
+//! waited for as it is. Parts of quotas that this throttle hasn't are carried along while they
+//! matter: during a deploy that changes a period both programs keep to their own.
 //!
-//! Time is in microseconds of any clock that goes forward. If it shows an earlier time than that of the last write, it was
-//! set back, and time is taken to have stood still since: nobody waits for longer than right after that write. The next attempt with
-//! a cost writes that down, even if it is refused, or it would be found anew at each look and time would go on standing still.
+//! Time is in microseconds of any clock that goes forward. If it shows an earlier time than that of
+//! the last write, it was set back, and time is taken to have stood still since: nobody waits for
+//! longer than right after that write. The next attempt with a cost writes that down, even if it is
+//! refused, or it would be found anew at each look and time would go on standing still.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -38,7 +40,8 @@ pub(crate) struct Spent {
 ///
 /// # Errors
 ///
-/// `WrongType` if something else is stored, `InvalidConfig` if there is no room beside the parts of other quotas.
+/// `WrongType` if something else is stored, `InvalidConfig` if there is no room beside the parts of
+/// other quotas.
 pub(crate) fn decide(
     attempt: &Attempt<'_>,
     stored: Option<&[u8]>,
@@ -74,7 +77,8 @@ pub(crate) fn decide(
     Ok(Outcome { decision, spent })
 }
 
-/// Reads the parts as they are at `now`, and says whether the clock was set back since they were written.
+/// Reads the parts as they are at `now`, and says whether the clock was set back since they were
+/// written.
 fn read(stored: &[u8], parts: &mut Parts, now: u64) -> BackendResult<bool> {
     let at = record::parse(stored, parts)?.at;
     let is_set_back = now < at;
@@ -128,8 +132,8 @@ struct Standing<'a> {
 
 #[derive(Clone, Copy)]
 enum Used {
-    /// It takes `ahead` microseconds and `part` units, of which `units` come back a microsecond, until nothing is used up; a
-    /// call takes `time` units.
+    /// It takes `ahead` microseconds and `part` units, of which `units` come back a microsecond,
+    /// until nothing is used up; a call takes `time` units.
     Debt {
         ahead: u64,
         part: u64,
@@ -303,7 +307,8 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// The debt that lasts until the theoretical arrival time: `whole` microseconds and a part of one, in units of whoever wrote it.
+/// The debt that lasts until the theoretical arrival time: `whole` microseconds and a part of one,
+/// in units of whoever wrote it.
 fn gcra(quota: &Quota, [whole, part, written]: [u64; 3], now: u64) -> Used {
     let (time, units) = quota.interval();
     let (ahead, part) = match whole.checked_sub(now) {
