@@ -268,6 +268,7 @@ impl KeyspaceInfo {
     }
 
     /// Returns what a write gives where no other life is asked for, shortened at random where there is a jitter.
+    #[inline]
     pub(crate) fn new_life(&self) -> Life {
         match self.life {
             Life::In(ttl) => self.life_of(self.shortened(ttl)),
@@ -276,6 +277,7 @@ impl KeyspaceInfo {
     }
 
     /// Returns the life of what is fresh for `ttl`.
+    #[inline]
     pub(super) fn life_of(&self, ttl: Duration) -> Life {
         match self.stale {
             // An impossible time stays one, to be refused.
@@ -300,6 +302,7 @@ impl KeyspaceInfo {
         }
     }
 
+    #[inline]
     fn shortened(&self, ttl: Duration) -> Duration {
         if self.jitter == 0 {
             return ttl;
