@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
 use crate::attr::{FieldWords, Limit, Mistakes, OnDecodeError, StructWords, Ttl, Window, Word};
-use crate::serde_words::check_positions;
+use crate::serde_words::{check_names, check_positions};
 
 /// What to generate for one struct.
 pub(crate) struct Keyspace<'a> {
@@ -115,11 +115,10 @@ impl<'a> Keyspace<'a> {
             (None, Some(_), _) => Kind::Counter,
             (None, None, Some(value)) => Kind::value(value, stored, item, mistakes),
             (None, None, None) => {
-                if stored
-                    .built_in_codec()
-                    .is_some_and(|codec| codec == "Postcard")
-                {
-                    check_positions(item, mistakes);
+                match (stored.built_in_codec(), &stored.codec) {
+                    (Some(codec), _) if codec == "Postcard" => check_positions(item, mistakes),
+                    (Some(_), _) | (None, None) => check_names(item, mistakes),
+                    (None, Some(_)) => {}
                 }
                 Kind::Entry(stored)
             }

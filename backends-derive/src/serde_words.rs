@@ -1,7 +1,7 @@
 //! The attributes of serde on a struct, as far as what it stores depends on them.
 
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Data, DeriveInput, Error, Expr, Ident, Token};
+use syn::{Attribute, Data, DeriveInput, Error, Expr, Field, Ident, Token, Type};
 
 use crate::attr::Mistakes;
 
@@ -40,6 +40,39 @@ pub(crate) fn check_positions(item: &DeriveInput, mistakes: &mut Mistakes) {
         };
         mistakes.at(fault.0.span(), fault.1);
     }
+}
+
+/// Notes fields that are never written and without which nothing is read.
+pub(crate) fn check_names(item: &DeriveInput, mistakes: &mut Mistakes) {
+    let Data::Struct(data) = &item.data else {
+        return;
+    };
+    if find(&words(&item.attrs), "default").is_some() {
+        return;
+    }
+    for field in data.fields.iter().filter(|field| !is_option(field)) {
+        let words = words(&field.attrs);
+        let is_read = ["default", "skip_deserializing"];
+        if let Some(word) = find(&words, "skip_serializing")
+            && !is_read.iter().any(|word| find(&words, word).is_some())
+        {
+            mistakes.at(
+                word.span(),
+                "an entry couldn't be read back without this field: write `default` beside it, or `skip`",
+            );
+        }
+    }
+}
+
+/// Says whether serde reads nothing as `None` here.
+fn is_option(field: &Field) -> bool {
+    let Type::Path(path) = &field.ty else {
+        return false;
+    };
+    path.path
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == "Option")
 }
 
 fn find<'a>(words: &'a [Ident], name: &str) -> Option<&'a Ident> {

@@ -469,6 +469,24 @@ struct Settings {
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Tags {
+    id: u8,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+}
+
+/// The attribute is often written without the `default` that reading it takes.
+#[test]
+fn a_field_that_is_left_out_and_has_no_default_is_refused() {
+    let tags = |tags: &[&str]| Tags {
+        id: 1,
+        tags: tags.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(is_stored_by_all(tags(&["a"])), ALL);
+    assert_eq!(is_stored_by_all(tags(&[])), [false; 3]);
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct WriteOnly {
     #[serde(skip_deserializing)]
     seen: u8,

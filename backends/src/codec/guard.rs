@@ -91,7 +91,8 @@ impl Findings {
     }
 
     /// Says whether the value has a form that some types can't be read back from: 128-bit integers,
-    /// keys that aren't text where the format has no others, a first key that comes again.
+    /// fields that are left out, keys that aren't text where the format has no others, a first key
+    /// that comes again.
     pub(super) fn is_suspect(&self) -> bool {
         self.is_suspect.get()
     }
@@ -576,7 +577,11 @@ impl<'a, F: Format, C> Compound<'a, F, C> {
     #[inline]
     fn skip<E: Error>(&self) -> Result<(), E> {
         match F::CAN_SKIP_FIELDS {
-            true => Ok(()),
+            true => {
+                // It comes back if it has a default.
+                self.context.format.findings().suspect();
+                Ok(())
+            }
             false => Err(self.context.format.findings().refuse(LEFT_OUT)),
         }
     }

@@ -43,8 +43,10 @@
 //! | `i128` and `u128` | come back | come back | come back |
 //! | `i128` and `u128` in `untagged`, in `tag = ".."` or behind `flatten`: serde's buffers have no room for them | `Encode`¹ | `Encode`¹ | see `untagged` |
 //! | a variant behind one with `skip` | comes back | comes back | `Encode`¹: it would come back as another |
-//! | `skip_serializing_if` | comes back with `default` | as Cbor | `Encode` whenever the field is left out |
-//! | `skip_serializing` or `skip_deserializing` without the other | comes back with `default` | as Cbor | `Encode`¹ |
+//! | `skip_serializing_if` | comes back with `default`; without it `Encode`¹ whenever the field is left out, unless it is an `Option` | as Cbor | `Encode` whenever the field is left out |
+//! | `skip_serializing` without `skip_deserializing` | comes back with `default`; without it the derive refuses it on an entry, and elsewhere it is stored, and `Decode` | as Cbor | `Encode`¹ |
+//! | `skip_deserializing` without `skip_serializing` | a field comes back as its default; a variant is stored, and `Decode` | as Cbor | `Encode`¹ |
+//! | `rename` with another name to write than to read | stored, and `Decode` | as Cbor | comes back |
 //! | `alias`, `rename`, `other`, `skip` on both sides | come back | come back | come back |
 //! | more than 65,536 elements that take no bytes, such as `()` | come back | come back | `Encode` |
 //! | a `Serialize` that declares another length than it writes | `Encode` | comes back | `Encode` |
