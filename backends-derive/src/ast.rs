@@ -58,8 +58,20 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// Says whether the codec is Postcard, by whatever path.
+    fn is_postcard(&self) -> bool {
+        let last = self.codec_path().and_then(|path| path.segments.last());
+        last.is_some_and(|last| last.ident == "Postcard")
+    }
+
     /// Returns the name of the codec, if that is the bare name of a built-in one.
     pub(crate) fn built_in_codec(&self) -> Option<&Ident> {
+        let name = self.codec_path()?.get_ident()?;
+        let built_in = ["Cbor", "Json", "Postcard"];
+        built_in.iter().any(|codec| name == codec).then_some(name)
+    }
+
+    fn codec_path(&self) -> Option<&Path> {
         let mut codec = self.codec.as_ref()?;
         // A macro that passes a fragment on puts it into a group that nobody sees.
         while let Type::Group(group) = codec {
@@ -68,9 +80,7 @@ impl Stored {
         let Type::Path(path) = codec else {
             return None;
         };
-        let name = path.path.get_ident()?;
-        let built_in = ["Cbor", "Json", "Postcard"];
-        built_in.iter().any(|codec| name == codec).then_some(name)
+        Some(&path.path)
     }
 }
 
@@ -115,10 +125,10 @@ impl<'a> Keyspace<'a> {
             (None, Some(_), _) => Kind::Counter,
             (None, None, Some(value)) => Kind::value(value, stored, item, mistakes),
             (None, None, None) => {
-                match (stored.built_in_codec(), &stored.codec) {
-                    (Some(codec), _) if codec == "Postcard" => check_positions(item, mistakes),
-                    (Some(_), _) | (None, None) => check_names(item, mistakes),
-                    (None, Some(_)) => {}
+                if stored.is_postcard() {
+                    check_positions(item, mistakes);
+                } else if stored.codec.is_none() || stored.built_in_codec().is_some() {
+                    check_names(item, mistakes);
                 }
                 Kind::Entry(stored)
             }

@@ -23,7 +23,11 @@ where
     match C::encode_as::<T, T>(value) {
         Ok(bytes) => {
             let read = C::decode::<T>(&bytes);
-            assert_eq!(read.as_ref().ok(), Some(value), "{name}: {read:?}");
+            assert_eq!(
+                read.as_ref().ok(),
+                Some(value),
+                "{name}: {read:?}, {bytes:02x?}"
+            );
             true
         }
         Err(error) => {
@@ -266,6 +270,63 @@ fn numbers_as_keys_come_back_from_tagged_enums_and_flattened_maps() {
     assert!(is_stored::<Cbor, _>(&balances) && is_stored::<Json, _>(&balances));
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Outer {
+    id: u8,
+    #[serde(flatten)]
+    inner: Balances,
+}
+
+/// serde's buffers give some keys back and not others.
+#[test]
+fn keys_that_buffers_do_not_give_back_are_refused() {
+    let outer = |share| Outer {
+        id: 1,
+        inner: Balances {
+            owner: "ann".to_string(),
+            by_share: map(share, 1),
+        },
+    };
+    for codec in [is_stored::<Cbor, Outer>, is_stored::<Json, Outer>] {
+        assert!(codec(&outer(7)));
+        codec(&outer(-7));
+    }
+}
+
+#[test]
+fn tags_come_back_from_all_but_buffers() {
+    use ciborium::Value;
+    use ciborium::tag::Required;
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Link {
+        next: Option<Box<Required<Link, 6>>>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Any {
+        Value(Value),
+    }
+    let bytes = Value::Tag(64, Box::new(Value::Bytes(b"hi".to_vec())));
+    assert!(is_stored::<Cbor, _>(&bytes));
+    let numbers = Value::Array(vec![Value::from(1), Value::from(2)]);
+    assert!(is_stored::<Cbor, _>(&numbers) && is_stored::<Cbor, _>(&Some(numbers)));
+    assert!(is_stored::<Cbor, _>(&Any::Value(Value::from("text"))));
+    assert!(!is_stored::<Cbor, _>(&Any::Value(Value::Tag(
+        5,
+        Box::new(Value::from(1))
+    ))));
+    let end = || Link { next: None };
+    let wrap = |link| Link {
+        next: Some(Box::new(Required(link))),
+    };
+    goes_as_deep_as_its_reader::<Cbor, _>(end(), wrap, 127);
+    for levels in 0..200 {
+        let link = nested(levels, end(), wrap);
+        is_stored::<Json, _>(&link);
+        is_stored::<Postcard, _>(&link);
+    }
+}
+
 #[test]
 fn text_that_reads_like_a_number_stays_text() {
     for key in ["42", "-1", "true", "1.5", "", "007"] {
@@ -420,6 +481,99 @@ mod b {
     pub(super) enum Same {
         Two,
         One,
+    }
+}
+
+mod good {
+    #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+    pub(super) enum Plan {
+        Free,
+        Team,
+        Company,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Role {
+    #[serde(alias = "Guest")]
+    Visitor,
+    #[serde(skip)]
+    #[allow(dead_code)]
+    Bot,
+    Member,
+    Admin,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Login {
+    #[serde(alias = "login")]
+    name: String,
+    #[serde(skip_serializing, default)]
+    password: String,
+    #[serde(skip_deserializing)]
+    display: String,
+}
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Pair(#[serde(skip_serializing_if = "is_zero")] u8, u8);
+
+/// An alias puts the names back in step, another type of the same name is all right, a name is read
+/// in the place of another, bytes that are read shifted look the same.
+#[test]
+fn nothing_hides_another_value_from_postcard() {
+    assert!(is_stored::<Postcard, _>(&Role::Visitor));
+    assert!(!is_stored::<Postcard, _>(&Role::Member) && !is_stored::<Postcard, _>(&Role::Admin));
+    let both = |one, other| is_stored::<Postcard, (good::Plan, Plan)>(&(one, other));
+    assert!(both(good::Plan::Team, Plan::Free) && both(good::Plan::Company, Plan::Free));
+    assert!(!both(good::Plan::Free, Plan::Team) && !both(good::Plan::Free, Plan::Company));
+    let text = |text: &str| text.to_string();
+    let login = |display| Login {
+        name: text("ann"),
+        password: text(""),
+        display: text(display),
+    };
+    assert!(!is_stored::<Postcard, _>(&login("Ann")));
+    assert!(is_stored::<Postcard, _>(&(Pair(1, 5), vec![2u8, 8, 9])));
+    assert!(!is_stored::<Postcard, _>(&(Pair(0, 5), vec![2u8, 8, 9])));
+}
+
+#[test]
+fn one_place_that_comes_back_says_nothing_of_another() {
+    let lists = |lists: Vec<Vec<Untagged>>| is_stored::<Postcard, _>(&lists);
+    assert!(lists(vec![]) && lists(vec![vec![]]) && !lists(vec![vec![Untagged::Leaf(1)]]));
+    type Two = (Option<u8>, Option<Untagged>);
+    assert!(is_stored::<Postcard, Two>(&(Some(1), None)));
+    assert!(!is_stored::<Postcard, Two>(&(
+        None,
+        Some(Untagged::Leaf(1))
+    )));
+}
+
+fn lower<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|text| text.to_lowercase())
+}
+
+/// A value that comes back otherwise on purpose, beside an enum whose names are not in step.
+#[test]
+fn a_field_that_is_read_otherwise_on_purpose_is_stored() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct User {
+        kind: Named,
+        #[serde(deserialize_with = "lower")]
+        email: String,
+    }
+    for kind in [Named::Aliased, Named::Renamed, Named::Other] {
+        let user = User {
+            kind,
+            email: "Ann@X".to_string(),
+        };
+        let bytes = Postcard::encode_as::<User, User>(&user).unwrap();
+        let read = <Postcard as Codec>::decode::<User>(&bytes).unwrap();
+        assert_eq!((read.kind, read.email.as_str()), (user.kind, "ann@x"));
     }
 }
 

@@ -188,6 +188,14 @@ async fn a_session_is_read_back_or_refused(backend: Arc<dyn Backend>) {
     session::<Postcard, _>(&backend, Plan::Team, false).await;
     session::<Json, _>(&backend, vec![f64::NAN], false).await;
     session::<Json, _>(&backend, vec![1.5], true).await;
+    let builder = SessionStore::<Vec<f64>, _>::builder(backend.clone()).codec::<Json>();
+    let sessions = builder.build().unwrap();
+    let mut session = sessions.create(&7u64, vec![1.5]).await.unwrap();
+    session.push(f64::NAN);
+    let error = sessions.save(&mut session).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Encode);
+    let loaded = sessions.load(session.id()).await.unwrap().unwrap();
+    assert_eq!(*loaded, [1.5], "what was there stays");
 }
 
 async fn session<C: Codec, T>(backend: &Arc<dyn Backend>, data: T, is_stored: bool)
@@ -201,8 +209,9 @@ where
     match sessions.create(&7u64, data.clone()).await {
         Ok(session) => {
             assert!(is_stored, "{name}");
-            let loaded = sessions.load(session.id()).await.unwrap().unwrap();
+            let mut loaded = sessions.load(session.id()).await.unwrap().unwrap();
             assert_eq!(*loaded, data);
+            sessions.save(&mut loaded).await.unwrap();
         }
         Err(error) => {
             assert!(!is_stored, "{name}");

@@ -209,25 +209,17 @@ impl ser::SerializeSeq for Elements {
     }
 }
 
-/// Presents a byte vector that stands at the top: as bytes, as a sequence of numbers, and to a type
-/// that asks what comes either as the tag with its item or as the sequence.
+/// Presents a byte vector that stands at the top: as bytes, and as a sequence of numbers.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a> {
+    /// The tag and the byte string behind it.
+    item: &'a [u8],
     content: &'a [u8],
-    /// The whole item, if tags are asked for.
-    tagged: Option<&'a [u8]>,
 }
 
 impl<'a> Bytes<'a> {
-    pub(super) fn sequence(content: &'a [u8]) -> Self {
-        let tagged = None;
-        Self { content, tagged }
-    }
-
-    /// Presents `item`, whose tag stands in front of `content`.
-    pub(super) fn tagged(item: &'a [u8], content: &'a [u8]) -> Self {
-        let tagged = Some(item);
-        Self { content, tagged }
+    pub(super) fn new(item: &'a [u8], content: &'a [u8]) -> Self {
+        Self { item, content }
     }
 }
 
@@ -235,10 +227,7 @@ impl<'de> de::Deserializer<'de> for Bytes<'_> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        match self.tagged {
-            Some(item) => Reader::new(item).deserialize_any(visitor),
-            None => self.deserialize_seq(visitor),
-        }
+        self.deserialize_seq(visitor)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -288,10 +277,8 @@ impl<'de> de::Deserializer<'de> for Bytes<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        match self.tagged {
-            Some(item) => Reader::new(item).deserialize_enum(name, variants, visitor),
-            None => Err(Failure::Unexpected),
-        }
+        // ciborium's types ask for the tag by an enum. The reader refuses all other enums.
+        Reader::new(self.item).deserialize_enum(name, variants, visitor)
     }
 
     refuse_all_else! {

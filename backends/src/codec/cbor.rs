@@ -9,7 +9,7 @@ use super::bytes::{self, Bytes};
 use super::encoded::buffer;
 use super::guard::{Findings, Format, Guarded, Levels};
 use super::reader::{BYTES, DEEPEST, NEGATIVE, POSITIVE, Reader, Wire};
-use super::{Codec, decimal, read_back, refused, undecodable};
+use super::{Codec, decimal, read_back, read_by_anybody, refused, undecodable};
 use crate::error::BackendResult;
 
 /// The default codec: the stored format that the [module](super) describes.
@@ -21,7 +21,9 @@ impl Codec for Cbor {
     const FIELDS_BY_NAME: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        encode(value, &Writing::default())
+        let writing = Writing::default();
+        let encoded = encode(value, &writing)?;
+        read_by_anybody::<T>(&writing.0, encoded)
     }
 
     fn encode_as<V, T>(value: &T) -> BackendResult<Vec<u8>>
@@ -41,6 +43,8 @@ impl Codec for Cbor {
 
 /// Tag 64, "uint8 typed array" (RFC 8746): the two bytes of its header.
 const TYPED_ARRAY: [u8; 2] = [0xd8, 64];
+/// The same tag in a longer head.
+const OWN_TAG: [u8; 3] = [0xd9, 0, 64];
 /// The first byte of a byte string is this plus how its length is written.
 const BYTE_STRING: u8 = BYTES << 5;
 
@@ -65,6 +69,8 @@ impl Format for Writing {
         variant: 1,
     };
 
+    const HAS_TAGS: bool = true;
+
     type Mark = ();
     type Place = ();
 
@@ -73,7 +79,7 @@ impl Format for Writing {
     }
 
     #[inline]
-    fn fields(&self, _: &'static str, _: usize) {}
+    fn fields(&self, (): (), _: usize) {}
 }
 
 fn encode<T: Serialize + ?Sized>(value: &T, writing: &Writing) -> BackendResult<Vec<u8>> {
@@ -83,6 +89,11 @@ fn encode<T: Serialize + ?Sized>(value: &T, writing: &Writing) -> BackendResult<
     let mut encoded = buffer();
     ciborium::into_writer(&Guarded::new(value, writing), &mut encoded)
         .map_err(|_| refused::<T>(&writing.0))?;
+    if encoded.starts_with(&TYPED_ARRAY) {
+        // The value's own tag, which stays one: its head is a byte longer than that of a byte
+        // vector.
+        encoded.splice(..TYPED_ARRAY.len(), OWN_TAG);
+    }
     if let Some(integer) = as_integer(&encoded) {
         encoded.clear();
         // Writing to a vector doesn't fail.
@@ -145,19 +156,10 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
         return decode_item(&item[..length]);
     }
     match typed_array(bytes) {
-        Some(content) => decode_bytes(bytes, content),
+        Some(content) => T::deserialize(Bytes::new(bytes, content))
+            .map_err(|failure| (failure.category(), bytes.len())),
         None => decode_item(bytes),
     }
-}
-
-/// Reads a byte vector, or a tag with a byte string, which is stored as the same bytes.
-///
-/// A type that knows of tags gets the tag. serde's own buffers, which untagged enums are read from,
-/// refuse tags, and get the numbers.
-fn decode_bytes<T: DeserializeOwned>(item: &[u8], content: &[u8]) -> Result<T, Refusal> {
-    let tagged = T::deserialize(Bytes::tagged(item, content));
-    let value = tagged.or_else(|_| T::deserialize(Bytes::sequence(content)));
-    value.map_err(|failure| (failure.category(), item.len()))
 }
 
 /// Returns the content if `bytes` are exactly one byte string under tag 64.

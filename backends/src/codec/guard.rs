@@ -26,6 +26,8 @@ pub(super) trait Format {
     const WRITES_LENGTHS_OF_STRUCTS: bool = true;
     /// The format writes how many elements a sequence or a map has.
     const WRITES_LENGTHS: bool = true;
+    /// The format writes ciborium's tags as tags.
+    const HAS_TAGS: bool = false;
     /// An element may take no bytes.
     const HAS_EMPTY_ELEMENTS: bool = false;
     /// A reader finds the fields behind one that was left out.
@@ -33,23 +35,23 @@ pub(super) trait Format {
 
     /// Names a struct to [`field`](Self::field).
     type Mark: Copy + Default;
-    /// The field or the variant that something stands in.
+    /// The type of a value.
     type Place: Copy + Default;
 
     /// Returns what was found so far.
     fn findings(&self) -> &Findings;
 
     /// Notes a variant of an enum that is about to be written.
-    fn variant(&self, _enum: &'static str, _index: u32, _variant: &'static str) {}
+    fn variant(&self, _at: Self::Place, _of: &'static str, _index: u32, _variant: &'static str) {}
 
-    /// Notes a struct, or the fields of a variant, that is about to be written.
-    fn fields(&self, name: &'static str, count: usize) -> Self::Mark;
+    /// Notes a struct or a tuple, or the fields of a variant, that is about to be written.
+    fn fields(&self, at: Self::Place, count: usize) -> Self::Mark;
 
     /// Notes a field of a struct.
     fn field(&self, _of: Self::Mark, _name: &'static str) {}
 
-    /// Names the place of what stands in a field or a variant.
-    fn place(&self, _name: &'static str) -> Self::Place {
+    /// Names the type whose value is about to be written.
+    fn place<T: ?Sized>() -> Self::Place {
         Self::Place::default()
     }
 
@@ -81,6 +83,7 @@ pub(super) struct Findings {
     /// Why the value was refused, if it was refused here.
     refusal: Cell<Option<&'static str>>,
     is_suspect: Cell<bool>,
+    has_repeated: Cell<bool>,
     elements: Cell<usize>,
 }
 
@@ -111,6 +114,17 @@ impl Findings {
 
     fn suspect(&self) {
         self.is_suspect.set(true);
+    }
+
+    fn repeat(&self) {
+        self.has_repeated.set(true);
+        self.suspect();
+    }
+
+    /// Returns why a value is refused of which nobody knows as what it will be read: hardly a type
+    /// reads fields of which two have one name.
+    pub(super) fn repeated(&self) -> Option<&'static str> {
+        self.has_repeated.get().then_some(TWICE)
     }
 }
 
@@ -152,9 +166,13 @@ impl<'a, F: Format, T: Serialize + ?Sized> Guarded<'a, F, T> {
 impl<F: Format, T: Serialize + ?Sized> Serialize for Guarded<'_, F, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let place = F::place::<T>();
         self.value.serialize(Guard {
             inner: serializer,
-            context: self.context,
+            context: Context {
+                place,
+                ..self.context
+            },
             keys: self.keys,
         })
     }
@@ -186,11 +204,13 @@ impl<'a, F: Format> Context<'a, F> {
         }
     }
 
-    /// Goes to the content of a field or a variant.
     #[inline]
-    fn at(self, name: &'static str) -> Self {
-        let place = self.format.place(name);
-        Self { place, ..self }
+    fn variant(self, of: &'static str, index: u32, variant: &'static str) {
+        self.format.variant(self.place, of, index, variant);
+        if of == super::reader::TAG_ENUM {
+            // serde's buffers know no tags.
+            self.format.findings().suspect();
+        }
     }
 
     fn compound<C>(self, inner: C, declared: Option<usize>, mark: F::Mark) -> Compound<'a, F, C> {
@@ -255,23 +275,25 @@ impl<F: Format, S> Guard<'_, F, S> {
     /// Notes a key that isn't text.
     #[inline]
     fn other_key(&self) {
-        if F::HAS_TEXT_KEYS_ALONE && self.keys.is_some() {
+        let Some(keys) = self.keys else {
+            return;
+        };
+        // Of flattened fields serde's buffers hold some keys and not others.
+        if F::HAS_TEXT_KEYS_ALONE || matches!(keys, Keys::All(_)) {
             self.context.format.findings().suspect();
         }
     }
 
     #[inline]
-    fn text_key<E: Error>(&self, text: &str) -> Result<(), E> {
+    fn text_key(&self, text: &str) {
         let Some(keys) = self.keys else {
-            return Ok(());
+            return;
         };
+        let findings = self.context.format.findings();
         match keys.add(text) {
-            (true, _) => Err(self.context.format.findings().refuse(TWICE)),
-            (false, true) => {
-                self.context.format.findings().suspect();
-                Ok(())
-            }
-            (false, false) => Ok(()),
+            (true, _) => findings.repeat(),
+            (false, true) => findings.suspect(),
+            (false, false) => {}
         }
     }
 
@@ -358,18 +380,19 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn serialize_str(self, value: &str) -> Result<S::Ok, S::Error> {
-        self.text_key(value)?;
+        self.text_key(value);
         self.inner.serialize_str(value)
     }
 
     #[inline]
     fn serialize_char(self, value: char) -> Result<S::Ok, S::Error> {
-        self.text_key(value.encode_utf8(&mut [0; 4]))?;
+        self.text_key(value.encode_utf8(&mut [0; 4]));
         self.inner.serialize_char(value)
     }
 
     #[inline]
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
+        self.other_key();
         self.inner.serialize_none()
     }
 
@@ -386,6 +409,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn serialize_unit(self) -> Result<S::Ok, S::Error> {
+        self.other_key();
         self.inner.serialize_unit()
     }
 
@@ -401,9 +425,9 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         index: u32,
         variant: &'static str,
     ) -> Result<S::Ok, S::Error> {
-        self.text_key(variant)?;
+        self.text_key(variant);
         self.context.below(F::LEVELS.unit_variant)?;
-        self.context.format.variant(name, index, variant);
+        self.context.variant(name, index, variant);
         self.inner.serialize_unit_variant(name, index, variant)
     }
 
@@ -429,8 +453,8 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let context = self.context.below(F::LEVELS.variant)?.at(variant);
-        context.format.variant(name, index, variant);
+        let context = self.context.below(F::LEVELS.variant)?;
+        context.variant(name, index, variant);
         let content = Guarded::within(value, context);
         self.inner
             .serialize_newtype_variant(name, index, variant, &content)
@@ -438,6 +462,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn serialize_seq(self, length: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
+        self.other_key();
         let context = self.context.below(1)?;
         let inner = self.inner.serialize_seq(length)?;
         let declared = length.filter(|_| F::WRITES_LENGTHS);
@@ -446,8 +471,9 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn serialize_tuple(self, length: usize) -> Result<Self::SerializeTuple, S::Error> {
+        self.other_key();
         let context = self.context.below(1)?;
-        let mark = context.format.fields("", length);
+        let mark = context.format.fields(context.place, length);
         let inner = self.inner.serialize_tuple(length)?;
         Ok(context.compound(inner, of_struct::<F>(length), mark))
     }
@@ -459,7 +485,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         length: usize,
     ) -> Result<Self::SerializeTupleStruct, S::Error> {
         let context = self.context.below(1)?;
-        let mark = context.format.fields(name, length);
+        let mark = context.format.fields(context.place, length);
         let inner = self.inner.serialize_tuple_struct(name, length)?;
         Ok(context.compound(inner, of_struct::<F>(length), mark))
     }
@@ -473,11 +499,11 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         length: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
         // A tag of ciborium's and its item are one level, and no array of two.
-        let is_tag = name == super::reader::TAG_ENUM;
+        let is_tag = F::HAS_TAGS && name == super::reader::TAG_ENUM;
         let levels = F::LEVELS.variant + usize::from(!is_tag);
-        let context = self.context.below(levels)?.at(variant);
-        context.format.variant(name, index, variant);
-        let mark = context.format.fields(name, length);
+        let context = self.context.below(levels)?;
+        context.variant(name, index, variant);
+        let mark = context.format.fields(context.place, length);
         let inner = self
             .inner
             .serialize_tuple_variant(name, index, variant, length)?;
@@ -486,6 +512,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
 
     #[inline]
     fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
+        self.other_key();
         let context = self.context.below(1)?;
         let inner = self.inner.serialize_map(length)?;
         let declared = length.filter(|_| F::WRITES_LENGTHS);
@@ -502,7 +529,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         length: usize,
     ) -> Result<Self::SerializeStruct, S::Error> {
         let context = self.context.below(1)?;
-        let mark = context.format.fields(name, length);
+        let mark = context.format.fields(context.place, length);
         let inner = self.inner.serialize_struct(name, length)?;
         Ok(context.compound(inner, of_struct::<F>(length), mark))
     }
@@ -515,9 +542,9 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         variant: &'static str,
         length: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
-        let context = self.context.below(F::LEVELS.variant + 1)?.at(variant);
-        context.format.variant(name, index, variant);
-        let mark = context.format.fields(name, length);
+        let context = self.context.below(F::LEVELS.variant + 1)?;
+        context.variant(name, index, variant);
+        let mark = context.format.fields(context.place, length);
         let inner = self
             .inner
             .serialize_struct_variant(name, index, variant, length)?;
@@ -676,8 +703,7 @@ macro_rules! structs {
                 value: &T,
             ) -> Result<(), C::Error> {
                 self.context.format.field(self.mark, name);
-                let mut content = self.content(value);
-                content.context = content.context.at(name);
+                let content = self.content(value);
                 self.inner.serialize_field(name, &content)
             }
 

@@ -7,13 +7,13 @@ use serde_json::error::Category;
 use super::encoded::buffer;
 use super::guard::{Findings, Format, Guarded, Levels};
 use super::reading::{Read, Reading};
-use super::{Codec, Encode, raw_api, read_back, refused, undecodable};
+use super::{Codec, Encode, raw_api, read_back, read_by_anybody, refused, undecodable};
 use crate::error::BackendResult;
 
 /// JSON text; as a codec `codec = Json`, in the raw API a wrapper around the value.
 ///
 /// A value that JSON has no word for is refused when it is written (`Encode`): NaN and the
-/// infinities, map keys that are neither text nor numbers, 128 and more levels of arrays and
+/// infinities, map keys that are neither text nor numbers nor truth values, 128 and more levels of arrays and
 /// objects. [The table](super#what-is-stored-can-be-read) has the rest.
 ///
 /// # Examples
@@ -47,7 +47,9 @@ impl Codec for Json {
     const FIELDS_BY_NAME: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        encode(value, &Writing::default())
+        let writing = Writing::default();
+        let encoded = encode(value, &writing)?;
+        read_by_anybody::<T>(&writing.0, encoded)
     }
 
     fn encode_as<V, T>(value: &T) -> BackendResult<Vec<u8>>
@@ -124,7 +126,7 @@ impl Format for Writing {
         &self.0
     }
 
-    fn fields(&self, _: &'static str, _: usize) {}
+    fn fields(&self, (): (), _: usize) {}
 }
 
 /// How keys of maps are read whose type asks the format what comes.

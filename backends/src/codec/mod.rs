@@ -10,8 +10,10 @@
 //!
 //! As in every serde format of this kind an option directly inside of an option, and `Some(())`, collapse to `None`.
 //!
-//! A byte vector is read as bytes and as a sequence of numbers, and as nothing else. A type that
-//! knows of tags, such as `ciborium::Value`, reads the tag and the byte string behind it.
+//! A byte vector is read as bytes and as a sequence of integers, and as nothing else. (Behind
+//! `untagged` and `tag` serde itself takes every sequence for a struct too.) A tag 64 that a value
+//! writes itself, such as a `ciborium::Value`, is written in a longer head (0xD9 0x00 0x40), so that it
+//! comes back as the tag. A bignum's tag comes back as the integer.
 //!
 //! # Other codecs
 //!
@@ -36,15 +38,17 @@
 //! | nested deeper than the reader goes (levels: see below) | 256 levels, then `Encode` | 127 levels, then `Encode` | 128 levels, then `Encode` |
 //! | NaN and the infinities | come back | `Encode` | come back |
 //! | map keys that are numbers or truth values | come back | come back | come back |
-//! | the same in a tagged enum or a flattened map | come back | come back, unless text keys that read like numbers stand in the same value: `Encode`¹ | see `tag` and `flatten` |
+//! | numbers and truth values as keys in a tagged enum or a flattened map | come back, where serde's buffers hold them: `Encode`¹ for others, such as negative numbers two `flatten` deep | as Cbor, and not beside text keys that read like numbers: `Encode`¹ | see `tag` and `flatten` |
 //! | other map keys (structs, sequences) | come back | `Encode` | come back |
-//! | `flatten` | comes back; `Encode` if two fields have one name | as Cbor | `Encode` |
-//! | `untagged`, `tag = ".."` | come back; `Encode`¹ for a map that has the tag's name for a key | as Cbor | `Encode`¹ |
+//! | `flatten` | comes back; `Encode` if two fields have one name; of two flattened maps each gets the entries of both | as Cbor | `Encode` |
+//! | `untagged`, `tag = ".."` | come back; `Encode`¹ for a map that has the tag's name for a key. serde takes the first variant that fits | as Cbor; to serde numbers as keys fit text | `Encode`¹ |
+//! | tags of ciborium | come back; `Encode`¹ inside of `untagged`, `tag` and `flatten` | are maps | are enums |
+//! | a type whose `Deserialize` refuses the value (`try_from`, `deny_unknown_fields`) | stored, and `Decode` | stored, and `Decode` | `Encode`¹ when a form is first written |
 //! | `i128` and `u128` | come back | come back | come back |
 //! | `i128` and `u128` in `untagged`, in `tag = ".."` or behind `flatten`: serde's buffers have no room for them | `Encode`¹ | `Encode`¹ | see `untagged` |
 //! | a variant behind one with `skip` | comes back | comes back | `Encode`¹: it would come back as another |
 //! | `skip_serializing_if` | comes back with `default`; without it `Encode`¹ whenever the field is left out, unless it is an `Option` | as Cbor | `Encode` whenever the field is left out |
-//! | `skip_serializing` without `skip_deserializing` | comes back with `default`; without it the derive refuses it on an entry, and elsewhere it is stored, and `Decode` | as Cbor | `Encode`¹ |
+//! | `skip_serializing` without `skip_deserializing` | comes back with `default`; without it the derive refuses it on an entry's own field, and elsewhere it is stored, and `Decode` | as Cbor | `Encode`¹ |
 //! | `skip_deserializing` without `skip_serializing` | a field comes back as its default; a variant is stored, and `Decode` | as Cbor | `Encode`¹ |
 //! | `rename` with another name to write than to read | stored, and `Decode` | as Cbor | comes back |
 //! | `alias`, `rename`, `other`, `skip` on both sides | come back | come back | come back |
@@ -60,8 +64,12 @@
 //! tuple or struct is one more. To Cbor a variant without content is one as well and so is a tag,
 //! to Postcard every variant, `Some` and newtype.
 //!
-//! The derive refuses attributes on fields that the keyspace's codec can't give back, and the
-//! [schema lock](crate::assert_schema_lock) types under Postcard that ask the format what comes.
+//! To find out, some values are read back when they are written: those with a form marked ¹, and
+//! under Postcard the first of each form of a type.
+//!
+//! The derive refuses `flatten`, `tag` and fields that are skipped on one side alone on an entry with
+//! `codec = Postcard`, and `skip_serializing` without `default` on others. The
+//! [schema lock](crate::assert_schema_lock) refuses types under Postcard that ask the format what comes.
 //!
 //! # Codecs of your own
 //!
@@ -128,8 +136,9 @@ pub trait Codec: 'static {
     /// Encodes a value that will be read as a `V`, and refuses one that no `V` could be read back
     /// from; keyspaces, sessions and caches write by it.
     ///
-    /// For a codec whose own limits depend on the type that reads. By default it is
-    /// [`encode`](Self::encode).
+    /// For a codec whose limits depend on the type that reads; by default it is
+    /// [`encode`](Self::encode). The codecs of this library read some values back to find out, which
+    /// runs the `Deserialize` of `V`: always before anything is sent, never under a lock.
     ///
     /// # Errors
     ///
@@ -217,6 +226,14 @@ fn read_back<C: Codec, V: DeserializeOwned>(
         return Err(unreadable::<V>(REFUSED));
     }
     Ok(encoded)
+}
+
+/// Returns the bytes of a value of which nobody knows as what it will be read.
+fn read_by_anybody<T: ?Sized>(findings: &Findings, encoded: Vec<u8>) -> BackendResult<Vec<u8>> {
+    match findings.repeated() {
+        Some(why) => Err(unreadable::<T>(why)),
+        None => Ok(encoded),
+    }
 }
 
 const REFUSED: &str = "its own `Deserialize` would refuse the bytes";

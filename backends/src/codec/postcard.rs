@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, Error};
 use super::encoded::buffer;
 use super::guard::{Findings, Format, Guarded, Levels, Opened};
 use super::reading::{Read, Reading};
-use super::shape::{self, Known, Look, Name, Recorder};
+use super::shape::{Fields, Known, Look, Name, Record, Recorder};
 use super::{Codec, Encode, REFUSED, raw_api, refused, undecodable, unreadable};
 use crate::error::BackendResult;
 
@@ -122,20 +122,34 @@ where
     V: Serialize + DeserializeOwned,
     T: Serialize + ?Sized,
 {
-    let recorder = Recorder::<Writing>::new();
-    encode(value, &recorder)?;
     let (found, budget) = (RefCell::default(), budget(encoded));
     let look = Look::new(Limits::new(&budget), &found);
     let read: V = decode(encoded, look).map_err(|_| unreadable::<T>(REFUSED))?;
-    let (wrote, contents) = recorder.into_parts();
-    let are_alike = shape::are_alike(&wrote, &found.into_inner());
-    if !are_alike && counts(&encode(&read, &Writing::default())?) != counts(encoded) {
+    let (wrote, _) = record(value)?;
+    let (again, bytes) = record(&read)?;
+    let fields = wrote.reading(&found.into_inner());
+    let is_another = match fields {
+        Fields::Same => false,
+        Fields::OfAnotherNumber => true,
+        // Leaves alone tell then.
+        Fields::OfOtherNames => counts(&bytes) != counts(encoded),
+    };
+    if is_another || !wrote.is_that_of(&again) {
         return Err(unreadable::<T>(
             "another value would come back: a variant or a field of it is skipped",
         ));
     }
-    shape::note::<V>(&wrote, contents, are_alike);
+    if fields == Fields::Same {
+        wrote.note::<V>();
+    }
     Ok(())
+}
+
+/// Writes a value once more, and returns the record of it and its bytes.
+fn record<T: Serialize + ?Sized>(value: &T) -> BackendResult<(Record, Vec<u8>)> {
+    let recorder = Recorder::<Writing>::new();
+    let bytes = encode(value, &recorder)?;
+    Ok((recorder.into_record(), bytes))
 }
 
 /// Returns how often each byte occurs: maps without an order are written in another order each
@@ -198,22 +212,20 @@ impl Format for Writing {
         &self.findings
     }
 
-    fn variant(&self, name: &'static str, index: u32, variant: &'static str) {
+    fn variant(&self, at: Name, _: &'static str, index: u32, _: &'static str) {
         if let Some(known) = &self.known {
-            known.meet(name, index, variant);
+            known.meet_variant(at, index);
         }
     }
 
-    fn fields(&self, name: &'static str, count: usize) {
-        if let Some(known) = &self.known
-            && !name.is_empty()
-        {
-            known.meet_fields(name, count);
+    fn fields(&self, at: Name, count: usize) {
+        if let Some(known) = &self.known {
+            known.meet_fields(at, count);
         }
     }
 
-    fn place(&self, name: &'static str) -> Name {
-        Name::of(name)
+    fn place<T: ?Sized>() -> Name {
+        Name::of::<T>()
     }
 
     fn open(&self, at: Name, what: Opened) {

@@ -56,11 +56,6 @@ pub(super) trait Reading: Copy {
         self
     }
 
-    /// Returns what reads an enum.
-    fn variants(self, _names: &'static [&'static str]) -> Self {
-        self
-    }
-
     /// Returns what reads a struct or a tuple.
     fn fields(self, _names: &'static [&'static str]) -> Self {
         self
@@ -140,7 +135,7 @@ impl<'de, D: Deserializer<'de>, R: Reading> Deserializer<'de> for Read<D, R> {
         deserialize_tuple(length: usize): typed().fields(NO_NAMES);
         deserialize_tuple_struct(name: &'static str, length: usize): typed().fields(NO_NAMES);
         deserialize_struct(name: &'static str, fields: &'static [&'static str]): typed().fields(fields);
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]): typed().variants(variants);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]): typed();
     }
 
     fn is_human_readable(&self) -> bool {

@@ -6,10 +6,9 @@
 //! `#[serde(skip)]` the two differ, and another variant comes back. So does another field, or none,
 //! where a field is skipped on one side alone.
 //!
-//! The type's own `Deserialize` knows the names that it reads. When a type first writes a variant
-//! or a struct, the bytes are read back and the names on both sides compared. Where these differ,
-//! for aliases and for names that are meant to differ, the value that came back is written again:
-//! other bytes are another value.
+//! So when a type first writes a variant, a struct, or content that not every value has, the bytes
+//! are read back, and what comes back is written again. The records of both tell whether the same
+//! variants and fields came back; whether a struct was read to its end is told by the reading.
 
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
@@ -27,7 +26,7 @@ use super::reading::Reading;
 /// A form that a value of a type can have, and comes back in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Shape {
-    /// The type that is read.
+    /// The type that is read, and everything in it.
     of: Name,
     form: Form,
 }
@@ -36,15 +35,17 @@ struct Shape {
 enum Form {
     /// Any value at all.
     Any,
-    Variant(Name, u32, Name),
-    /// A struct with so many fields.
+    /// A variant of this type by its number.
+    Variant(Name, u32),
+    /// A struct or a tuple of this type with so many fields.
     Fields(Name, usize),
-    /// Content of this field or variant that not every value has.
+    /// Content of this type that not every value has.
     Content(Name, u8),
 }
 
-/// A name that lives as long as the program, by its address: two of the same text may differ, and
-/// are then looked at twice.
+/// The name of a type, by its address: two of the same text may differ, and are then looked at
+/// twice. Two types have one name if both are declared in one function's blocks, or come from two
+/// versions of one crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Name {
     address: usize,
@@ -52,7 +53,8 @@ pub(super) struct Name {
 }
 
 impl Name {
-    pub(super) fn of(text: &'static str) -> Self {
+    pub(super) fn of<T: ?Sized>() -> Self {
+        let text = type_name::<T>();
         Self {
             address: text.as_ptr().addr(),
             length: text.len(),
@@ -74,7 +76,7 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn of<V>() -> Self {
         let known = Self {
-            of: Name::of(type_name::<V>()),
+            of: Name::of::<V>(),
             has_met_unknown: Cell::new(false),
             last: Cell::new(Form::Any),
         };
@@ -87,18 +89,18 @@ impl Known {
     }
 
     /// Looks a variant up that is written.
-    pub(super) fn meet(&self, name: &'static str, index: u32, variant: &'static str) {
-        self.meet_form(Form::Variant(Name::of(name), index, Name::of(variant)));
+    pub(super) fn meet_variant(&self, of: Name, index: u32) {
+        self.meet_form(Form::Variant(of, index));
     }
 
-    /// Looks a struct up that is written.
-    pub(super) fn meet_fields(&self, name: &'static str, count: usize) {
-        self.meet_form(Form::Fields(Name::of(name), count));
+    /// Looks a struct or a tuple up that is written.
+    pub(super) fn meet_fields(&self, of: Name, count: usize) {
+        self.meet_form(Form::Fields(of, count));
     }
 
-    /// Looks up what is written in a field or a variant.
-    pub(super) fn meet_content(&self, at: Name, what: Opened) {
-        self.meet_form(Form::Content(at, what as u8));
+    /// Looks content up that is written.
+    pub(super) fn meet_content(&self, of: Name, what: Opened) {
+        self.meet_form(Form::Content(of, what as u8));
     }
 
     fn meet_form(&self, form: Form) {
@@ -116,67 +118,83 @@ impl Known {
     }
 }
 
-/// Says whether what was written surely is what was read.
-pub(super) fn are_alike(wrote: &[Wrote], found: &[Found]) -> bool {
-    wrote.len() == found.len() && wrote.iter().zip(found).all(Wrote::matches)
+/// The variants and structs that a value wrote.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Wrote {
+    /// The enum's name and the number of the variant.
+    Variant(&'static str, u32),
+    /// The names of the fields, none of a tuple, and how many there were to be.
+    Fields(Vec<&'static str>, usize),
 }
 
-/// A form that a type wrote.
+/// A struct or a tuple as it was read: the names that it may have, aliases included, and how many
+/// fields were read.
 #[derive(Debug)]
-pub(super) enum Wrote {
-    Variant {
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-    },
-    Fields {
-        name: &'static str,
-        count: usize,
-        /// None of a tuple.
-        names: Vec<&'static str>,
-    },
+pub(super) struct Found {
+    names: &'static [&'static str],
+    read: usize,
 }
 
-/// The form that it was read as.
+/// The record of a value that was written.
 #[derive(Debug)]
-pub(super) enum Found {
-    /// An enum, and all names of its variants, aliases included.
-    Variants(&'static [&'static str]),
-    /// A struct or a tuple, all names of its fields, aliases included, and how many were read.
-    Fields {
-        names: &'static [&'static str],
-        read: usize,
-    },
+pub(super) struct Record {
+    wrote: Vec<Wrote>,
+    forms: HashSet<Form>,
 }
 
-impl Wrote {
-    /// Says whether this surely is what was read in its place.
-    fn matches((wrote, found): (&Self, &Found)) -> bool {
-        match (wrote, found) {
-            (Self::Variant { index, variant, .. }, Found::Variants(names)) => {
-                names.get(*index as usize) == Some(variant)
-            }
-            (Self::Fields { count, names, .. }, Found::Fields { names: all, read }) => {
-                count == read && (names == all || all.len() != *count)
-            }
-            _ => false,
+impl Record {
+    /// Says whether a value that came back wrote the same: in any order, as maps may have none.
+    pub(super) fn is_that_of(&self, again: &Self) -> bool {
+        let sorted = |record: &Self| {
+            let mut wrote = record.wrote.clone();
+            wrote.sort_unstable();
+            wrote
+        };
+        sorted(self) == sorted(again)
+    }
+
+    /// Compares structs with how they were read.
+    pub(super) fn reading(&self, found: &[Found]) -> Fields {
+        let wrote = self.wrote.iter().filter_map(|wrote| match wrote {
+            Wrote::Fields(names, count) => Some((names, *count)),
+            Wrote::Variant(..) => None,
+        });
+        let wrote: Vec<_> = wrote.collect();
+        if wrote.len() != found.len() {
+            // A type that doesn't read what it writes one by one.
+            return Fields::OfOtherNames;
+        }
+        let pairs = || wrote.iter().zip(found);
+        if pairs().any(|((_, count), found)| *count != found.read) {
+            return Fields::OfAnotherNumber;
+        }
+        let has_all = |names: &[&str], found: &Found| {
+            let mut names = names.iter();
+            names.all(|name| found.names.contains(name))
+        };
+        match pairs().all(|((names, _), found)| has_all(names, found)) {
+            true => Fields::Same,
+            false => Fields::OfOtherNames,
         }
     }
 
-    /// Returns the form that need not be looked at again; none of a struct whose fields may have
-    /// the same bytes by chance.
-    fn form(&self, are_alike: bool) -> Option<Form> {
-        match self {
-            Self::Variant {
-                name,
-                index,
-                variant,
-            } => Some(Form::Variant(Name::of(name), *index, Name::of(variant))),
-            Self::Fields { name, count, .. } => {
-                are_alike.then(|| Form::Fields(Name::of(name), *count))
-            }
+    /// Notes that a `V` comes back in all these forms.
+    pub(super) fn note<V>(self) {
+        let of = Name::of::<V>();
+        for form in self.forms.into_iter().chain([Form::Any]) {
+            KNOWN.insert(Shape { of, form }, ());
         }
     }
+}
+
+/// How the fields of structs that were written stand to those that were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fields {
+    Same,
+    /// Another number was read: whatever came back was read at the wrong place.
+    OfAnotherNumber,
+    /// Names differ, which may be meant.
+    OfOtherNames,
 }
 
 /// Records what a value writes, in a format whose limits are those of `F`.
@@ -184,7 +202,7 @@ impl Wrote {
 pub(super) struct Recorder<F> {
     findings: Findings,
     wrote: RefCell<Vec<Wrote>>,
-    contents: RefCell<HashSet<Form>>,
+    forms: RefCell<HashSet<Form>>,
     limits: PhantomData<F>,
 }
 
@@ -193,32 +211,20 @@ impl<F> Recorder<F> {
         Self {
             findings: Findings::default(),
             wrote: RefCell::default(),
-            contents: RefCell::default(),
+            forms: RefCell::default(),
             limits: PhantomData,
         }
     }
 
-    pub(super) fn into_parts(self) -> (Vec<Wrote>, Contents) {
-        (
-            self.wrote.into_inner(),
-            Contents(self.contents.into_inner()),
-        )
+    pub(super) fn into_record(self) -> Record {
+        Record {
+            wrote: self.wrote.into_inner(),
+            forms: self.forms.into_inner(),
+        }
     }
-}
 
-/// The fields and variants that something was written in which not every value has.
-#[derive(Debug)]
-pub(super) struct Contents(HashSet<Form>);
-
-/// Notes that a `V` comes back with all that was written.
-///
-/// `are_alike` says whether its names were compared. The fields of two structs may be others and
-/// their bytes the same by chance.
-pub(super) fn note<V>(wrote: &[Wrote], contents: Contents, are_alike: bool) {
-    let of = Name::of(type_name::<V>());
-    let forms = wrote.iter().filter_map(|wrote| wrote.form(are_alike));
-    for form in forms.chain(contents.0).chain([Form::Any]) {
-        KNOWN.insert(Shape { of, form }, ());
+    fn meet(&self, form: Form) {
+        self.forms.borrow_mut().insert(form);
     }
 }
 
@@ -229,6 +235,7 @@ impl<F: Format> Format for Recorder<F> {
     const HAS_TEXT_KEYS_ALONE: bool = F::HAS_TEXT_KEYS_ALONE;
     const WRITES_LENGTHS_OF_STRUCTS: bool = F::WRITES_LENGTHS_OF_STRUCTS;
     const WRITES_LENGTHS: bool = F::WRITES_LENGTHS;
+    const HAS_TAGS: bool = F::HAS_TAGS;
     const HAS_EMPTY_ELEMENTS: bool = F::HAS_EMPTY_ELEMENTS;
     const CAN_SKIP_FIELDS: bool = F::CAN_SKIP_FIELDS;
 
@@ -240,35 +247,30 @@ impl<F: Format> Format for Recorder<F> {
         &self.findings
     }
 
-    fn variant(&self, name: &'static str, index: u32, variant: &'static str) {
-        self.wrote.borrow_mut().push(Wrote::Variant {
-            name,
-            index,
-            variant,
-        });
+    fn variant(&self, at: Name, of: &'static str, index: u32, _: &'static str) {
+        self.meet(Form::Variant(at, index));
+        self.wrote.borrow_mut().push(Wrote::Variant(of, index));
     }
 
-    fn fields(&self, name: &'static str, count: usize) -> usize {
-        let names = Vec::new();
+    fn fields(&self, at: Name, count: usize) -> usize {
+        self.meet(Form::Fields(at, count));
         let mut wrote = self.wrote.borrow_mut();
-        wrote.push(Wrote::Fields { name, count, names });
+        wrote.push(Wrote::Fields(Vec::new(), count));
         wrote.len() - 1
     }
 
     fn field(&self, of: usize, name: &'static str) {
-        if let Some(Wrote::Fields { names, .. }) = self.wrote.borrow_mut().get_mut(of) {
+        if let Some(Wrote::Fields(names, _)) = self.wrote.borrow_mut().get_mut(of) {
             names.push(name);
         }
     }
 
-    fn place(&self, name: &'static str) -> Name {
-        Name::of(name)
+    fn place<T: ?Sized>() -> Name {
+        Name::of::<T>()
     }
 
     fn open(&self, at: Name, what: Opened) {
-        self.contents
-            .borrow_mut()
-            .insert(Form::Content(at, what as u8));
+        self.meet(Form::Content(at, what as u8));
     }
 }
 
@@ -300,9 +302,9 @@ impl<R: Reading> Reading for Look<'_, R> {
 
     fn element<E: Error>(self) -> Result<(), E> {
         if let Some(fields) = self.fields
-            && let Some(Found::Fields { read, .. }) = self.found.borrow_mut().get_mut(fields)
+            && let Some(found) = self.found.borrow_mut().get_mut(fields)
         {
-            *read += 1;
+            found.read += 1;
         }
         self.reading.element()
     }
@@ -320,14 +322,9 @@ impl<R: Reading> Reading for Look<'_, R> {
         }
     }
 
-    fn variants(self, names: &'static [&'static str]) -> Self {
-        self.found.borrow_mut().push(Found::Variants(names));
-        self
-    }
-
     fn fields(self, names: &'static [&'static str]) -> Self {
         let mut found = self.found.borrow_mut();
-        found.push(Found::Fields { names, read: 0 });
+        found.push(Found { names, read: 0 });
         let fields = Some(found.len() - 1);
         Self { fields, ..self }
     }

@@ -14,6 +14,7 @@ use tokio::runtime::Builder;
 use super::threads::on_threads;
 use super::{HOUR, Harness};
 use crate::backend::{Backend, Expiry, Life, Write};
+use crate::codec::{Decode, Encode};
 use crate::error::ErrorKind;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -362,14 +363,14 @@ impl Nested {
 }
 
 /// Fields that a client names, beside one of the service's own.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Form {
     user: String,
     #[serde(flatten)]
     rest: BTreeMap<String, u8>,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Scores {
     game: u64,
     #[serde(flatten)]
@@ -395,17 +396,45 @@ pub async fn what_is_stored_can_be_read<H: Harness>(harness: &H) {
     assert!(!is_stored(&backend, form("user")).await);
     let by_player = BTreeMap::from([(0, 1), (1000, 2)]);
     assert!(is_stored(&backend, Scores { game: 7, by_player }).await);
+    #[cfg(feature = "json")]
+    {
+        use crate::codec::Json;
+        assert!(is_stored(&backend, Json(Nested::of(127))).await);
+        assert!(!is_stored(&backend, Json(Nested::of(128))).await);
+        assert!(is_stored(&backend, Json(1.5)).await);
+        assert!(!is_stored(&backend, Json(f64::NAN)).await);
+    }
+    #[cfg(feature = "postcard")]
+    {
+        use crate::codec::Postcard;
+        assert!(is_stored(&backend, Postcard(Nested::of(64))).await);
+        assert!(!is_stored(&backend, Postcard(Nested::of(65))).await);
+        assert!(is_stored(&backend, Postcard(Plan::Free)).await);
+        assert!(!is_stored(&backend, Postcard(Plan::Team)).await);
+    }
+}
+
+/// Written by the number of a variant, `Team` would come back as `Company`.
+#[cfg(feature = "postcard")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Plan {
+    Free,
+    #[serde(skip)]
+    #[expect(dead_code, reason = "nobody reads or writes it")]
+    Internal,
+    Team,
+    Company,
 }
 
 /// Says whether a value was stored, by every way to write one.
 async fn is_stored<B: Backend, V>(backend: &B, value: V) -> bool
 where
-    V: Serialize + DeserializeOwned + PartialEq + Debug + Send + Sync,
+    V: Encode + Decode + Clone + PartialEq + Debug + Send + Sync,
 {
     let ttl = Some(HOUR);
     backend.set("key", "before", ttl).await.unwrap();
     let before = backend.get_stored("key").await.unwrap().unwrap();
-    let error = match backend.set("key", &value, None).await {
+    let error = match backend.set("key", value.clone(), None).await {
         Ok(()) => {
             let read = backend.get::<V>("key").await;
             assert_eq!(read.unwrap().as_ref(), Some(&value));
@@ -413,18 +442,18 @@ where
         }
         Err(error) => error,
     };
-    let many = backend.set_many(&[("key", &value)], None).await;
-    let swapped = backend.compare_and_set("key", &before, &value, Life::Never);
+    let many = backend.set_many(&[("key", value.clone())], None).await;
+    let swapped = backend.compare_and_set("key", &before, value.clone(), Life::Never);
     for error in [
         error,
         many.unwrap_err(),
         swapped.await.unwrap_err(),
         backend
-            .set_if_present("key", &value, None)
+            .set_if_present("key", value.clone(), None)
             .await
             .unwrap_err(),
         backend
-            .set_if_absent("other", &value, None)
+            .set_if_absent("other", value.clone(), None)
             .await
             .unwrap_err(),
     ] {
