@@ -14,7 +14,7 @@ use super::versions::Places;
 use crate::backend::distinct::Distinct;
 use crate::backend::retry::{MAX_TRIES, back_off};
 use crate::backend::{Backend, Life, NewEntry, Stored, Write, direct};
-use crate::error::{BackendResult, ErrorKind, Failures};
+use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
 /// An entry under the key of an older version.
 pub(super) struct Older<'p> {
@@ -136,16 +136,15 @@ async fn write_distinct<B: Backend + ?Sized>(
     let places = |index: usize| &places[distinct.firsts[index]];
     let mut left: Vec<usize> = (0..entries.len()).collect();
     if !looks_first(backend) {
-        left = match backend.write_many(entries).await {
-            Ok(()) => Vec::new(),
-            Err(error) if error.kind() == ErrorKind::Full && !error.outcome_unknown() => {
-                error.failed_indices().to_vec()
-            }
-            Err(error) => return Err(error),
+        let refused = backend.write_many(entries).await.err();
+        let is_left = match &refused {
+            Some(error) => refused_entries(error, entries.len()),
+            None => Some(vec![false; entries.len()]),
         };
-        let mut is_left = vec![false; entries.len()];
-        left.retain(|index| *index < entries.len());
-        left.iter().for_each(|index| is_left[*index] = true);
+        let Some(is_left) = is_left else {
+            return refused.map_or(Ok(()), Err);
+        };
+        left.retain(|index| is_left[*index]);
         let written = (0..entries.len()).filter(|index| !is_left[*index]);
         let older = written.flat_map(|index| places(index).older_than(0));
         let older: Vec<&str> = older.collect();
@@ -162,4 +161,17 @@ async fn write_distinct<B: Backend + ?Sized>(
         }
     }
     failures.into_result()
+}
+
+/// Says of each entry whether it found no room; nothing if the error doesn't tell, so that any of
+/// them may not be there.
+fn refused_entries(error: &BackendError, count: usize) -> Option<Vec<bool>> {
+    if error.kind() != ErrorKind::Full || error.outcome_unknown() {
+        return None;
+    }
+    let mut is_refused = vec![false; count];
+    for index in error.failed_indices() {
+        *is_refused.get_mut(*index)? = true;
+    }
+    is_refused.contains(&true).then_some(is_refused)
 }
