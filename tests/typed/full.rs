@@ -1,5 +1,6 @@
 //! In a full memory store the newer version of an entry takes the room of the older ones.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -67,6 +68,8 @@ struct Remote {
     memory: MemoryBackend,
     /// Whether it makes its own errors of those of the memory, which name no entries.
     rebuilds: bool,
+    /// How often it has timed out, if it is to.
+    timed_out: Option<AtomicU32>,
 }
 
 impl Remote {
@@ -74,12 +77,27 @@ impl Remote {
         Self {
             memory: memory.clone(),
             rebuilds: false,
+            timed_out: None,
         }
     }
 
     fn rebuilding(mut self) -> Self {
         self.rebuilds = true;
         self
+    }
+
+    /// Has it time out at each write of one entry.
+    fn timing_out(mut self) -> Self {
+        self.timed_out = Some(AtomicU32::new(0));
+        self
+    }
+
+    fn answer(&self) -> BackendResult<()> {
+        let Some(timed_out) = &self.timed_out else {
+            return Ok(());
+        };
+        timed_out.fetch_add(1, Ordering::Relaxed);
+        Err(BackendError::new(ErrorKind::Timeout, "timed out").with_outcome_unknown())
     }
 }
 
@@ -90,6 +108,7 @@ impl Backend for Remote {
     }
 
     async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.answer()?;
         self.memory.write(key, value, options).await
     }
 
@@ -129,6 +148,7 @@ impl Backend for Remote {
         to: NewEntry<'_>,
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
+        self.answer()?;
         self.memory.move_entry(from, expected, to, over).await
     }
 }
@@ -295,6 +315,19 @@ async fn an_error_that_names_no_entry_leaves_all_older_ones_where_they_are() {
     for id in 0..5 {
         assert_eq!(First::get(&backend, id).await.unwrap(), Some(first(id)));
     }
+}
+
+#[tokio::test]
+async fn after_one_timeout_no_other_refused_entry_is_tried() {
+    let [backend, _] = filled(5, Eviction::Off).await;
+    let remote = Remote::new(&backend).timing_out();
+    let saved = Third::save_many(&remote, [third(0), third(1), third(2)]).await;
+    let error = saved.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.outcome_unknown());
+    assert_eq!(error.failed_indices(), [0, 1, 2]);
+    let timed_out = remote.timed_out.unwrap();
+    assert_eq!(timed_out.into_inner(), 1);
 }
 
 #[tokio::test]

@@ -154,11 +154,17 @@ async fn write_distinct<B: Backend + ?Sized>(
         }
     }
     let mut failures = Failures::default();
-    for index in left {
-        let NewEntry { value, life, .. } = entries[index];
-        if let Err(error) = write(backend, places(index), value, life).await {
-            failures.add([index], error);
+    for (done, index) in left.iter().enumerate() {
+        let NewEntry { value, life, .. } = entries[*index];
+        let Err(error) = write(backend, places(*index), value, life).await else {
+            continue;
+        };
+        if error.is_transient() {
+            // What follows would most likely fail the same way, after as long a wait.
+            failures.add(left[done..].iter().copied(), error);
+            break;
         }
+        failures.add([*index], error);
     }
     failures.into_result()
 }
