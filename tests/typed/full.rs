@@ -68,8 +68,11 @@ struct Remote {
     memory: MemoryBackend,
     /// Whether it makes its own errors of those of the memory, which name no entries.
     rebuilds: bool,
-    /// How often it has timed out, if it is to.
-    timed_out: Option<AtomicU32>,
+    /// Whether it times out at each write of one entry.
+    times_out: bool,
+    /// How often it was asked to write one entry, and to read many.
+    writes: AtomicU32,
+    looks: AtomicU32,
 }
 
 impl Remote {
@@ -77,7 +80,9 @@ impl Remote {
         Self {
             memory: memory.clone(),
             rebuilds: false,
-            timed_out: None,
+            times_out: false,
+            writes: AtomicU32::new(0),
+            looks: AtomicU32::new(0),
         }
     }
 
@@ -86,18 +91,23 @@ impl Remote {
         self
     }
 
-    /// Has it time out at each write of one entry.
     fn timing_out(mut self) -> Self {
-        self.timed_out = Some(AtomicU32::new(0));
+        self.times_out = true;
         self
     }
 
-    fn answer(&self) -> BackendResult<()> {
-        let Some(timed_out) = &self.timed_out else {
-            return Ok(());
-        };
-        timed_out.fetch_add(1, Ordering::Relaxed);
-        Err(BackendError::new(ErrorKind::Timeout, "timed out").with_outcome_unknown())
+    fn count_write(&self) -> BackendResult<()> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        match self.times_out {
+            true => Err(BackendError::new(ErrorKind::Timeout, "timed out").with_outcome_unknown()),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns how often it was asked to write one entry, and to read many.
+    fn counts(&self) -> (u32, u32) {
+        let of = |count: &AtomicU32| count.load(Ordering::Relaxed);
+        (of(&self.writes), of(&self.looks))
     }
 }
 
@@ -108,7 +118,7 @@ impl Backend for Remote {
     }
 
     async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.answer()?;
+        self.count_write()?;
         self.memory.write(key, value, options).await
     }
 
@@ -133,6 +143,11 @@ impl Backend for Remote {
         self.memory.scan(prefix)
     }
 
+    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.memory.get_many_stored(keys).await
+    }
+
     async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         let written = self.memory.write_many(entries).await;
         written.map_err(|error| match self.rebuilds {
@@ -148,7 +163,7 @@ impl Backend for Remote {
         to: NewEntry<'_>,
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
-        self.answer()?;
+        self.count_write()?;
         self.memory.move_entry(from, expected, to, over).await
     }
 }
@@ -326,8 +341,26 @@ async fn after_one_timeout_no_other_refused_entry_is_tried() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.outcome_unknown());
     assert_eq!(error.failed_indices(), [0, 1, 2]);
-    let timed_out = remote.timed_out.unwrap();
-    assert_eq!(timed_out.into_inner(), 1);
+    assert_eq!(remote.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn only_what_has_an_older_version_is_tried_again_after_one_look_for_all() {
+    let [backend, _] = filled(5, Eviction::Off).await;
+    let remote = Remote::new(&backend);
+    let entries = [8, 0, 9, 1].map(third);
+    let error = Third::save_many(&remote, entries).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert!(!error.outcome_unknown());
+    assert_eq!(error.failed_indices(), [0, 2]);
+    assert_eq!(remote.counts(), (2, 1));
+    for id in [0, 1] {
+        assert_eq!(Third::get(&backend, id).await.unwrap(), Some(third(id)));
+    }
+    let remote = Remote::new(&backend);
+    let error = third(8).save(&remote).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert_eq!(remote.counts(), (1, 1));
 }
 
 #[tokio::test]
