@@ -20,6 +20,12 @@ const OVERHEAD: usize = 72;
 /// All keys are as long as this one.
 const KEY: usize = "key:000000".len();
 const USED_UP: Quota = Quota::fixed_window(1, HOUR);
+/// What is never used up, by each algorithm.
+const OPEN: [Quota; 3] = [
+    Quota::gcra(999_983, HOUR),
+    Quota::fixed_window(1_000_000, HOUR),
+    Quota::sliding_window(1_000_000, HOUR),
+];
 
 /// What is done to an entry, which is chosen from among all.
 #[derive(Debug, Clone, Copy)]
@@ -39,13 +45,15 @@ enum Step {
     MoveShorter,
     MoveOver,
     MoveAnother,
+    /// Of so many.
+    AllowedAttempt(u32),
     RefusedAttempt,
     Peek,
     Delete,
     Take,
 }
 
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 24] = [
     Step::SetAnother,
     Step::SetShorter,
     Step::SetIfAbsent,
@@ -63,6 +71,9 @@ const STEPS: [Step; 21] = [
     Step::MoveShorter,
     Step::MoveOver,
     Step::MoveAnother,
+    Step::AllowedAttempt(1),
+    Step::AllowedAttempt(9),
+    Step::AllowedAttempt(1_000),
     Step::RefusedAttempt,
     Step::Peek,
     Step::Delete,
@@ -109,7 +120,7 @@ impl Full {
         full
     }
 
-    /// A tenth are counters, and a tenth throttles that are used up.
+    /// A tenth are counters, a tenth throttles that are used up, and a tenth those that aren't.
     fn filled(backend: MemoryBackend, most: usize, length: usize) -> Self {
         let mut full = Self {
             backend,
@@ -127,6 +138,7 @@ impl Full {
                     assert_eq!(now(counted).unwrap().value, 5);
                 }
                 1 => assert!(now(full.backend.throttle(&key, Attempt::new(&[USED_UP]))).is_ok()),
+                2 => assert!(now(full.backend.throttle(&key, Attempt::new(&OPEN))).is_ok()),
                 _ => {
                     let value = full.fresh_value(length);
                     assert!(now(full.backend.write(&key, &value, always())).unwrap());
@@ -249,6 +261,13 @@ impl Full {
                 };
                 assert!(!now(backend.move_entry(&key, b"other", to, None)).unwrap());
             }
+            Step::AllowedAttempt(cost) => {
+                for key in self.open_throttles() {
+                    let attempt = Attempt::new(&OPEN).with_cost(cost);
+                    assert!(now(backend.throttle(&key, attempt)).unwrap().allowed);
+                    self.note(key);
+                }
+            }
             Step::RefusedAttempt | Step::Peek => {
                 let quotas = [USED_UP];
                 let mut attempt = Attempt::new(&quotas);
@@ -285,6 +304,18 @@ impl Full {
         assert!(now(moved).unwrap());
         self.entries.remove(from);
         self.put(to, value);
+    }
+
+    /// Returns the keys of some throttles that are not used up.
+    fn open_throttles(&self) -> Vec<String> {
+        let head = format!(" g{}:", HOUR.as_millis());
+        let is_open = |value: &[u8]| {
+            value
+                .windows(head.len())
+                .any(|part| part == head.as_bytes())
+        };
+        let open = self.entries.iter().filter(|(_, value)| is_open(value));
+        open.map(|(key, _)| key.clone()).take(10).collect()
     }
 
     fn bytes(&self) -> usize {

@@ -1,11 +1,12 @@
 //! In a full memory store the newer version of an entry takes the room of the older ones.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reinhardt_backends::{
-    Backend, BackendResult, Counted, ErrorKind, Eviction, Expiry, KeyStream, Keyspace, Life,
-    MemoryBackend, NewEntry, Stored, Write,
+    Backend, BackendError, BackendResult, Counted, ErrorKind, Eviction, Expiry, KeyStream,
+    Keyspace, Life, MemoryBackend, NewEntry, Stored, Write,
 };
 use serde::{Deserialize, Serialize};
 
@@ -63,20 +64,66 @@ fn third(id: u32) -> Third {
 }
 
 /// A memory that doesn't answer at once, as one behind a wrapper.
-struct Remote(MemoryBackend);
+struct Remote {
+    memory: MemoryBackend,
+    /// Whether it makes its own errors of those of the memory, which name no entries.
+    rebuilds: bool,
+    /// Whether it times out at each write of one entry.
+    times_out: bool,
+    /// How often it was asked to write one entry, and to read many.
+    writes: AtomicU32,
+    looks: AtomicU32,
+}
+
+impl Remote {
+    fn new(memory: &MemoryBackend) -> Self {
+        Self {
+            memory: memory.clone(),
+            rebuilds: false,
+            times_out: false,
+            writes: AtomicU32::new(0),
+            looks: AtomicU32::new(0),
+        }
+    }
+
+    fn rebuilding(mut self) -> Self {
+        self.rebuilds = true;
+        self
+    }
+
+    fn timing_out(mut self) -> Self {
+        self.times_out = true;
+        self
+    }
+
+    fn count_write(&self) -> BackendResult<()> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        match self.times_out {
+            true => Err(BackendError::new(ErrorKind::Timeout, "timed out").with_outcome_unknown()),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns how often it was asked to write one entry, and to read many.
+    fn counts(&self) -> (u32, u32) {
+        let of = |count: &AtomicU32| count.load(Ordering::Relaxed);
+        (of(&self.writes), of(&self.looks))
+    }
+}
 
 #[async_trait]
 impl Backend for Remote {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.0.read(key).await
+        self.memory.read(key).await
     }
 
     async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.0.write(key, value, options).await
+        self.count_write()?;
+        self.memory.write(key, value, options).await
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        self.0.remove(key, expected).await
+        self.memory.remove(key, expected).await
     }
 
     async fn increment_by(
@@ -85,15 +132,28 @@ impl Backend for Remote {
         delta: i64,
         ttl: Option<Duration>,
     ) -> BackendResult<Counted> {
-        self.0.increment_by(key, delta, ttl).await
+        self.memory.increment_by(key, delta, ttl).await
     }
 
     async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.0.expire(key, life).await
+        self.memory.expire(key, life).await
     }
 
     fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.0.scan(prefix)
+        self.memory.scan(prefix)
+    }
+
+    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.memory.get_many_stored(keys).await
+    }
+
+    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        let written = self.memory.write_many(entries).await;
+        written.map_err(|error| match self.rebuilds {
+            true => BackendError::new(error.kind(), "rebuilt"),
+            false => error,
+        })
     }
 
     async fn move_entry(
@@ -103,7 +163,8 @@ impl Backend for Remote {
         to: NewEntry<'_>,
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
-        self.0.move_entry(from, expected, to, over).await
+        self.count_write()?;
+        self.memory.move_entry(from, expected, to, over).await
     }
 }
 
@@ -178,7 +239,7 @@ async fn a_newer_version_takes_the_room_of_the_older_one() {
 #[tokio::test]
 async fn a_newer_version_takes_the_room_of_the_older_one_behind_a_wrapper() {
     for backend in filled(10, Eviction::Off).await {
-        write_all(&Remote(backend.clone())).await;
+        write_all(&Remote::new(&backend)).await;
         assert_eq!(backend.stats().entries, 10);
     }
 }
@@ -196,7 +257,7 @@ async fn a_newer_version_takes_the_room_of_all_older_ones() {
         second(0).save(&backend).await.unwrap();
         first(0).save(&backend).await.unwrap();
         match remote {
-            true => both.save(&Remote(backend.clone())).await.unwrap(),
+            true => both.save(&Remote::new(&backend)).await.unwrap(),
             false => both.save(&backend).await.unwrap(),
         }
         assert_eq!(Third::get(&backend, 0).await.unwrap(), Some(both.clone()));
@@ -236,7 +297,7 @@ async fn a_newer_version_that_needs_more_is_refused_and_named() {
     let [_, backend] = filled(5, Eviction::Off).await;
     for remote in [false, true] {
         let saved = match remote {
-            true => large(0).save(&Remote(backend.clone())).await,
+            true => large(0).save(&Remote::new(&backend)).await,
             false => large(0).save(&backend).await,
         };
         let error = saved.unwrap_err();
@@ -252,10 +313,54 @@ async fn a_newer_version_that_needs_more_is_refused_and_named() {
     assert_eq!(Third::get(&backend, 1).await.unwrap(), Some(third(1)));
     assert!(!First::exists(&backend, 1).await.unwrap());
     let entries = [large(0), third(2), large(0), large(9)];
-    let error = Third::save_many(&Remote(backend.clone()), entries).await;
+    let error = Third::save_many(&Remote::new(&backend), entries).await;
     assert_eq!(error.unwrap_err().failed_indices(), [0, 2, 3]);
     assert_eq!(Third::get(&backend, 2).await.unwrap(), Some(third(2)));
     assert!(!First::exists(&backend, 2).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_error_that_names_no_entry_leaves_all_older_ones_where_they_are() {
+    let [backend, _] = filled(5, Eviction::Off).await;
+    let remote = Remote::new(&backend).rebuilding();
+    let saved = Third::save_many(&remote, [third(0), third(1)]).await;
+    let error = saved.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert!(error.failed_indices().is_empty());
+    for id in 0..5 {
+        assert_eq!(First::get(&backend, id).await.unwrap(), Some(first(id)));
+    }
+}
+
+#[tokio::test]
+async fn after_one_timeout_no_other_refused_entry_is_tried() {
+    let [backend, _] = filled(5, Eviction::Off).await;
+    let remote = Remote::new(&backend).timing_out();
+    let saved = Third::save_many(&remote, [third(0), third(1), third(2)]).await;
+    let error = saved.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.outcome_unknown());
+    assert_eq!(error.failed_indices(), [0, 1, 2]);
+    assert_eq!(remote.counts(), (1, 1));
+}
+
+#[tokio::test]
+async fn only_what_has_an_older_version_is_tried_again_after_one_look_for_all() {
+    let [backend, _] = filled(5, Eviction::Off).await;
+    let remote = Remote::new(&backend);
+    let entries = [8, 0, 9, 1].map(third);
+    let error = Third::save_many(&remote, entries).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert!(!error.outcome_unknown());
+    assert_eq!(error.failed_indices(), [0, 2]);
+    assert_eq!(remote.counts(), (2, 1));
+    for id in [0, 1] {
+        assert_eq!(Third::get(&backend, id).await.unwrap(), Some(third(id)));
+    }
+    let remote = Remote::new(&backend);
+    let error = third(8).save(&remote).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert_eq!(remote.counts(), (1, 1));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::versions::Places;
 use crate::backend::distinct::Distinct;
 use crate::backend::retry::{MAX_TRIES, back_off};
 use crate::backend::{Backend, Life, NewEntry, Stored, Write, direct};
-use crate::error::{BackendResult, ErrorKind, Failures};
+use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
 /// An entry under the key of an older version.
 pub(super) struct Older<'p> {
@@ -26,13 +26,16 @@ pub(super) struct Older<'p> {
 
 /// Says whether a look for older entries comes before each write: in memory, where it costs little.
 ///
-/// Elsewhere it would be one more round trip, so only a write that found no room looks.
+/// Elsewhere it would be one more round trip, so only a write that found no room looks, once. That
+/// helps where memory is behind a wrapper, which can't be told from a server. A server that is over
+/// its bound refuses the move as well.
 pub(super) fn looks_first<B: Backend + ?Sized>(backend: &B) -> bool {
     backend.in_process().is_some()
 }
 
-/// Writes an entry, whatever was there, and removes its older versions. In a box, which keyspaces
-/// that don't migrate are spared.
+/// Writes an entry, whatever was there, and removes its older versions.
+///
+/// In a box, which keyspaces that don't migrate are spared.
 pub(super) fn write<'a, B: Backend + ?Sized>(
     backend: &'a B,
     places: &'a Places<'a>,
@@ -41,8 +44,7 @@ pub(super) fn write<'a, B: Backend + ?Sized>(
 ) -> BoxFuture<'a, BackendResult<()>> {
     Box::pin(async move {
         write_newest(backend, places, value, life).await?;
-        let removed = remove_older(backend, places, 0).await;
-        removed.map(drop).map_err(|error| error.after(true))
+        remove_all_older(backend, &[places]).await
     })
 }
 
@@ -105,25 +107,60 @@ async fn write_newest<B: Backend + ?Sized>(
     value: &[u8],
     life: Life,
 ) -> BackendResult<()> {
-    let key = places.newest();
-    let mut looks = looks_first(backend);
-    for lost in 0..MAX_TRIES {
-        back_off(lost).await;
-        if looks && let Some(older) = find_older(backend, places).await? {
-            let newest = direct::get_stored(backend, key).await?;
-            let over = newest.as_ref().map(Stored::as_bytes);
-            let to = NewEntry { key, value, life };
-            if move_up(backend, places, &older, to, over).await? {
-                return Ok(());
+    if !looks_first(backend) {
+        match direct::write(backend, places.newest(), value, Write::new(life)).await {
+            Err(full) if full.kind() == ErrorKind::Full => {
+                let has_older = have_older(backend, [places]).await?;
+                if !has_older.contains(&true) {
+                    return Err(full);
+                }
             }
-            continue;
-        }
-        match direct::write(backend, key, value, Write::new(life)).await {
-            Err(error) if error.kind() == ErrorKind::Full && !looks => looks = true,
             written => return written.map(drop),
         }
     }
+    write_over_older(backend, places, value, life).await
+}
+
+/// Writes an entry in the room of its older versions, if there are any.
+async fn write_over_older<B: Backend + ?Sized>(
+    backend: &B,
+    places: &Places<'_>,
+    value: &[u8],
+    life: Life,
+) -> BackendResult<()> {
+    let key = places.newest();
+    for lost in 0..MAX_TRIES {
+        back_off(lost).await;
+        let Some(older) = find_older(backend, places).await? else {
+            let written = direct::write(backend, key, value, Write::new(life)).await;
+            return written.map(drop);
+        };
+        let newest = direct::get_stored(backend, key).await?;
+        let over = newest.as_ref().map(Stored::as_bytes);
+        let to = NewEntry { key, value, life };
+        if move_up(backend, places, &older, to, over).await? {
+            return Ok(());
+        }
+    }
     Err(gave_up())
+}
+
+/// Says of each entry whether older versions of it are there, in one look for all.
+async fn have_older<'p, B: Backend + ?Sized>(
+    backend: &B,
+    places: impl IntoIterator<Item = &'p Places<'p>>,
+) -> BackendResult<Vec<bool>> {
+    let all: Vec<Vec<&str>> = places
+        .into_iter()
+        .map(|places| places.older_than(0))
+        .collect();
+    let stored = backend.get_many_stored(&all.concat()).await?;
+    let mut stored = stored.into_iter();
+    let has_older = |keys: Vec<&str>| {
+        let found = stored.by_ref().take(keys.len());
+        found.filter(Option::is_some).count() > 0
+    };
+    Ok(all.into_iter().map(has_older).collect())
 }
 
 /// Writes all at once where that takes fewer round trips, and what found no room there one by one.
@@ -133,33 +170,104 @@ async fn write_distinct<B: Backend + ?Sized>(
     distinct: &Distinct<'_>,
 ) -> BackendResult<()> {
     let entries = &distinct.entries;
-    let places = |index: usize| &places[distinct.firsts[index]];
-    let mut left: Vec<usize> = (0..entries.len()).collect();
-    if !looks_first(backend) {
-        left = match backend.write_many(entries).await {
-            Ok(()) => Vec::new(),
-            Err(error) if error.kind() == ErrorKind::Full && !error.outcome_unknown() => {
-                error.failed_indices().to_vec()
-            }
-            Err(error) => return Err(error),
-        };
-        let mut is_left = vec![false; entries.len()];
-        left.retain(|index| *index < entries.len());
-        left.iter().for_each(|index| is_left[*index] = true);
-        let written = (0..entries.len()).filter(|index| !is_left[*index]);
-        let older = written.flat_map(|index| places(index).older_than(0));
-        let older: Vec<&str> = older.collect();
-        if !older.is_empty() {
-            let removed = backend.delete_many(&older).await;
-            removed.map_err(|error| error.after(true))?;
-        }
-    }
+    let places = distinct.firsts.iter().map(|first| &places[*first]);
+    let places: Vec<&Places<'_>> = places.collect();
     let mut failures = Failures::default();
-    for index in left {
-        let NewEntry { value, life, .. } = entries[index];
-        if let Err(error) = write(backend, places(index), value, life).await {
-            failures.add([index], error);
-        }
+    let all = 0..entries.len();
+    if looks_first(backend) {
+        move_each(
+            backend,
+            &places,
+            entries,
+            &all.collect::<Vec<_>>(),
+            &mut failures,
+        )
+        .await;
+        return failures.into_result();
     }
+    let Err(error) = backend.write_many(entries).await else {
+        return remove_all_older(backend, &places).await;
+    };
+    let Some(is_refused) = refused_entries(&error, entries.len()) else {
+        return Err(error);
+    };
+    let (refused, written): (Vec<usize>, Vec<usize>) = all.partition(|index| is_refused[*index]);
+    let of = |indices: &[usize]| {
+        indices
+            .iter()
+            .map(|index| places[*index])
+            .collect::<Vec<_>>()
+    };
+    let looked = match remove_all_older(backend, &of(&written)).await {
+        Ok(()) => have_older(backend, of(&refused)).await,
+        Err(error) => Err(error),
+    };
+    let has_older = match looked {
+        Ok(has_older) => has_older,
+        Err(error) => return Err(error.with_failed_indices(refused)),
+    };
+    let (mut moved, mut left) = (Vec::new(), Vec::new());
+    for (index, has_older) in refused.into_iter().zip(has_older) {
+        let either = if has_older { &mut moved } else { &mut left };
+        either.push(index);
+    }
+    if !left.is_empty() {
+        failures.add(left, error);
+    }
+    move_each(backend, &places, entries, &moved, &mut failures).await;
     failures.into_result()
+}
+
+/// Writes the entries at `indices` one by one in the room of their older versions.
+async fn move_each<B: Backend + ?Sized>(
+    backend: &B,
+    places: &[&Places<'_>],
+    entries: &[NewEntry<'_>],
+    indices: &[usize],
+    failures: &mut Failures,
+) {
+    for (done, index) in indices.iter().enumerate() {
+        let NewEntry { value, life, .. } = entries[*index];
+        let places = places[*index];
+        let moved = match write_over_older(backend, places, value, life).await {
+            Ok(()) => remove_all_older(backend, &[places]).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = moved else {
+            continue;
+        };
+        if error.is_transient() {
+            // What follows would most likely fail the same way, after as long a wait.
+            failures.add(indices[done..].iter().copied(), error);
+            break;
+        }
+        failures.add([*index], error);
+    }
+}
+
+/// Removes what is older than entries that were written.
+async fn remove_all_older<B: Backend + ?Sized>(
+    backend: &B,
+    places: &[&Places<'_>],
+) -> BackendResult<()> {
+    let older = places.iter().flat_map(|places| places.older_than(0));
+    let older: Vec<&str> = older.collect();
+    if older.is_empty() {
+        return Ok(());
+    }
+    let removed = backend.delete_many(&older).await;
+    removed.map(drop).map_err(|error| error.after(true))
+}
+
+/// Says of each entry whether it found no room; nothing if the error doesn't tell, so that any of
+/// them may not be there.
+fn refused_entries(error: &BackendError, count: usize) -> Option<Vec<bool>> {
+    if error.kind() != ErrorKind::Full || error.outcome_unknown() {
+        return None;
+    }
+    let mut is_refused = vec![false; count];
+    for index in error.failed_indices() {
+        *is_refused.get_mut(*index)? = true;
+    }
+    is_refused.contains(&true).then_some(is_refused)
 }

@@ -113,18 +113,18 @@ for i, quota in ipairs(quotas) do
     quota.ahead, quota.part, quota.remaining = ahead, part, 0
     if ahead <= floor(most / units) then quota.remaining = floor(max(most - (ahead * units + part), 0) / interval) end
     quota.reset = ahead + (part > 0 and 1 or 0)
-    if spends > 0 then text = format(' %s:%.0f:%.0f:%.0f', quota.head, now + ahead, part, units) end
+    if spends > 0 then text = format(' %s:%.0f:%010.0f:%010.0f', quota.head, now + ahead, part, units) end
   elseif kind == 'f' then
     local passed = quota.count + spends
     quota.count, quota.remaining, quota.reset = passed, max(capacity - passed, 0), passed > 0 and quota.ends - now or 0
-    if spends > 0 then text = format(' %s:%.0f:%.0f', quota.head, quota.ends, passed) end
+    if spends > 0 then text = format(' %s:%.0f:%010.0f', quota.head, quota.ends, passed) end
   else
     local period, start, current, previous = quota.period, quota.start, quota.current + spends, quota.previous
     local used = previous * quota.left + current * period
     quota.current, quota.remaining, quota.reset = current, floor(max(capacity * period - used, 0) / period), 0
     if current > 0 then quota.reset = (start + 2 * period) * 1000 - now
     elseif previous > 0 then quota.reset = (start + period) * 1000 - now end
-    if spends > 0 then text = format(' %s:%.0f:%.0f:%.0f', quota.head, start, current, previous) end
+    if spends > 0 then text = format(' %s:%.0f:%010.0f:%010.0f', quota.head, start, current, previous) end
   end
   if text then written, count, longest = written .. text, count + 1, max(longest, quota.reset) end
   if not strictest or quota.wait > strictest.wait or quota.wait == strictest.wait
@@ -157,13 +157,13 @@ if spends > 0 or writes and set_back then
   end
   for _, part in ipairs(parts) do
     if part.matters then
-      written, count = format('%s %s:%.0f:%.0f', written, part.head, part.first, part.second), count + 1
-      if part.kind ~= 'f' then written = format('%s:%.0f', written, part.third) end
+      written, count = format('%s %s:%.0f:%010.0f', written, part.head, part.first, part.second), count + 1
+      if part.kind ~= 'f' then written = format('%s:%010.0f', written, part.third) end
     end
   end
   if count > 32 then return {err = 'TOOMANYQUOTAS on one key'} end
   local life = max(up(longest, 1000), 1)
-  written = format('\253%.0f:%.0f%s', now, life, written)
+  written = format('\253%.0f:%013.0f%s', now, life, written)
   local set = call('SET', KEYS[1], written, 'PX', string.format('%.0f', life))
   if set.err then return set end
 end

@@ -4,12 +4,13 @@
 //! that the entry was given in milliseconds, and the parts:
 //!
 //! ```text
-//! \xFD 1790000000000000:120000 g60000:1790000012000000:0:1 f1000:1790000000900000:2 s1000:1789999999123:3:2
+//! \xFD 1790000000000000:0000000120000 g60000:1790000012000000:0000000000:0000000001
+//!     f1000:1790000000900000:0000000002 s1000:1789999999123:0000000003:0000000002
 //! ```
 //!
-//! (without the first space). A part begins with the quota's algorithm and its period in
-//! milliseconds, and belongs to whoever has such a quota. What follows depends on nothing else of
-//! that quota, so that programs with different limits go by the same:
+//! (on one line, and without the first space). A part begins with the quota's algorithm and its
+//! period in milliseconds, and belongs to whoever has such a quota. What follows depends on nothing
+//! else of that quota, so that programs with different limits go by the same:
 //!
 //! * `g`, GCRA: the theoretical arrival time in whole microseconds, and the rest as a fraction: of
 //!   how many units of which a microsecond has so many. These are the units of the quota that wrote
@@ -17,6 +18,11 @@
 //! * `f`, a fixed window: its end in microseconds, and how many passed in it.
 //! * `s`, a sliding window: the begin of the bucket in milliseconds, how many passed in it, and in
 //!   the one before.
+//!
+//! What grows as a quota is used up is written with leading zeros: the life with thirteen digits,
+//! all that follows a part's time with ten, which no quota exceeds by itself. Times have as many
+//! digits anyway. So the text stays as long as it is, and a throttle in a store that is full by
+//! bytes goes on. Readers take the numbers with and without such zeros, but for the periods.
 //!
 //! All numbers are bounded when they are read, so that no sum and no product of them leaves what
 //! `u64` and the doubles of a script hold exactly. What is written by these rules is within the
@@ -37,6 +43,10 @@ const MOST_PARTS: usize = 4 * MOST_QUOTAS;
 const EXACT: u64 = 1 << 53;
 /// The digits of such numbers.
 const MOST_DIGITS: usize = 16;
+/// As many as the longest life has.
+const LIFE_DIGITS: usize = 13;
+/// As many as the largest limit has, and the largest number of units.
+const COUNT_DIGITS: usize = 10;
 /// The latest time that is told: in the year 2112, or a hundred years after a memory backend was
 /// made.
 pub(super) const LATEST: u64 = (1 << 52) - 1;
@@ -75,7 +85,7 @@ impl Stamp {
         out.push(MARK);
         write_number(self.at, out);
         out.push(b':');
-        write_number(self.life, out);
+        write_padded(self.life, LIFE_DIGITS, out);
     }
 }
 
@@ -159,9 +169,10 @@ impl Part {
         out.push(b' ');
         write_head(self.head, out);
         let count = count(self.head.0).unwrap_or_default();
-        for number in &self.numbers[..count] {
+        for (index, number) in self.numbers[..count].iter().enumerate() {
             out.push(b':');
-            write_number(*number, out);
+            let digits = if index == 0 { 0 } else { COUNT_DIGITS };
+            write_padded(*number, digits, out);
         }
     }
 }
@@ -248,7 +259,16 @@ pub(super) fn write_head((letter, period): (u8, u64), out: &mut Vec<u8>) {
 
 /// Appends a number in decimal text.
 fn write_number(number: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    write_padded(number, 0, out);
+}
+
+/// Appends a number in decimal text, with zeros before it up to so many digits.
+fn write_padded(number: u64, digits: usize, out: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(number);
+    let zeros = digits.saturating_sub(text.len());
+    out.resize(out.len() + zeros, b'0');
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// Takes a number that a script can count with from the front of a text.
