@@ -150,6 +150,16 @@ impl Turn {
         true
     }
 
+    /// To be called by the leader whose token wasn't put into the store, or whose claim has seen to
+    /// it: who passes the leader by needn't.
+    pub(super) fn has_put_nothing(&self) {
+        let last = match &mut *self.holder() {
+            Holder::Leader(leader) => leader.lease.take(),
+            Holder::Nobody { .. } | Holder::Over(_) => None,
+        };
+        drop(last);
+    }
+
     /// Marks the flight as over, and says whether it wasn't yet.
     pub(super) fn end(&self, end: End) -> bool {
         let last = {
