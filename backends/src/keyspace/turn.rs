@@ -123,10 +123,8 @@ impl Turn {
     pub(super) fn give_back(&self) {
         let last = {
             let mut holder = self.holder();
-            match *holder {
-                Holder::Leader(_) => std::mem::replace(&mut *holder, Holder::nobody()),
-                Holder::Nobody { .. } | Holder::Over(_) => Holder::nobody(),
-            }
+            let leads = matches!(*holder, Holder::Leader(_));
+            leads.then(|| std::mem::replace(&mut *holder, Holder::nobody()))
         };
         self.permits.add_permits(1);
         drop(last);
