@@ -1,7 +1,7 @@
 //! A leader whose runtime nobody drives any more holds nobody up.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::{NEWS, PAGE, PATIENCE, Remote, Source, Two, age, failure, lasting, until};
+use crate::odd::Odd;
+use crate::{NEWS, PAGE, PATIENCE, Page, Remote, Source, Two, age, failure, lasting, until};
 
 /// Computed once in a process.
 #[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
@@ -407,6 +408,40 @@ fn one_leader_after_the_other_is_passed_by() {
     let all = soon(&home, 10, || page(&last, &two.one));
     assert!(all.iter().all(|page| page == "computed 0"));
     assert_eq!(last.begun(), 1);
+}
+
+/// What it wanted to put is not in the store, so nobody need look for it there.
+#[test]
+fn who_is_passed_by_while_another_process_leads_costs_those_who_wait_no_call() {
+    const PAGE: Page = Page { site: 3, page: 1 };
+    const LEASE: &str = "page@lease:3:1";
+    let (writes, looks) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = (writes.clone(), looks.clone());
+    let odd = Odd::new(move |name, key| {
+        match (name, key) {
+            ("write", LEASE) => counted.0.fetch_add(1, SeqCst),
+            ("get_many_stored", _) => counted.1.fetch_add(1, SeqCst),
+            _ => 0,
+        };
+        async { Ok(()) }
+    });
+    let memory = odd.inner.clone();
+    let still = Builder::new_current_thread().enable_all().build().unwrap();
+    let home = Builder::new_multi_thread().enable_all().build().unwrap();
+    home.block_on(memory.set(LEASE, "its token", None)).unwrap();
+    let backend = odd.clone();
+    let early = still.spawn(async move { PAGE.get_or_set_with(&backend, another).await });
+    still.block_on(until("it waits", async || looks.load(SeqCst) > 0));
+    let late = home.spawn(async move { PAGE.get_or_set_with(&odd, another).await });
+    home.block_on(until("it has passed it by", async || {
+        writes.load(SeqCst) == 2
+    }));
+    let before = looks.load(SeqCst);
+    home.block_on(until("it waits", async || looks.load(SeqCst) >= before + 3));
+    assert_eq!(writes.load(SeqCst), 2, "one try each");
+    home.block_on(PAGE.set(&memory, "theirs")).unwrap();
+    assert_eq!(home.block_on(late).unwrap().unwrap(), "theirs");
+    assert_eq!(still.block_on(early).unwrap().unwrap(), "theirs");
 }
 
 /// A backend that says nothing of this process, whose leases last as long as they are declared.

@@ -1,9 +1,12 @@
 //! A release in the background whose runtime nobody drives any more keeps nobody out.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use reinhardt_backends::lease::Lease;
 use reinhardt_backends::{
     Backend, BackendResult, Counted, Expiry, KeyStream, Life, MemoryBackend, Stored, Write,
 };
@@ -30,7 +33,7 @@ macro_rules! beside_a_runtime_that_stands_still {
             fn $test() {
                 let (home, still) = super::runtimes();
                 let memory = ::reinhardt_backends::MemoryBackend::new();
-                super::$test(&home, still, super::Elsewhere(memory));
+                super::$test(&home, still, super::Elsewhere::new(memory));
             })*
         }
 
@@ -56,22 +59,37 @@ beside_a_runtime_that_stands_still! {
 }
 
 /// A memory that its callers take for another process's, and whose clones have addresses of their
-/// own.
+/// own. It counts its calls.
 #[derive(Clone)]
-struct Elsewhere(MemoryBackend);
+struct Elsewhere {
+    inner: MemoryBackend,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Elsewhere {
+    fn new(inner: MemoryBackend) -> Self {
+        let calls = Arc::default();
+        Self { inner, calls }
+    }
+
+    fn inner(&self) -> &MemoryBackend {
+        self.calls.fetch_add(1, SeqCst);
+        &self.inner
+    }
+}
 
 #[async_trait]
 impl Backend for Elsewhere {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.0.read(key).await
+        self.inner().read(key).await
     }
 
     async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.0.write(key, value, options).await
+        self.inner().write(key, value, options).await
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        self.0.remove(key, expected).await
+        self.inner().remove(key, expected).await
     }
 
     async fn increment_by(
@@ -80,15 +98,15 @@ impl Backend for Elsewhere {
         delta: i64,
         ttl: Option<Duration>,
     ) -> BackendResult<Counted> {
-        self.0.increment_by(key, delta, ttl).await
+        self.inner().increment_by(key, delta, ttl).await
     }
 
     async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.0.expire(key, life).await
+        self.inner().expire(key, life).await
     }
 
     fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.0.scan(prefix)
+        self.inner().scan(prefix)
     }
 }
 
@@ -199,4 +217,23 @@ fn the_lease_of_another_owner_stays<B: Backend + Clone + 'static>(
     drop_on(&still, first);
     assert!(home.block_on(lease.acquire()).unwrap().is_none());
     assert!(home.block_on(second.release()).unwrap());
+}
+
+#[test]
+fn a_release_whose_lease_has_ended_by_itself_costs_nobody_a_call() {
+    let (home, still) = runtimes();
+    let backend = Elsewhere::new(MemoryBackend::new());
+    let moment = Duration::from_millis(20);
+    let ending = Lease::new(backend.clone(), "ending", moment).unwrap();
+    let guard = home.block_on(acquire(&ending));
+    drop_on(&still, guard);
+    drop(still);
+    // By now it has ended for the store, and for those who know of the release.
+    std::thread::sleep(moment);
+    let lease = Lease::new(backend.clone(), "ending", HOUR).unwrap();
+    let next = home.block_on(acquire(&lease));
+    backend.calls.store(0, SeqCst);
+    assert!(home.block_on(lease.acquire()).unwrap().is_none());
+    assert_eq!(backend.calls.load(SeqCst), 1, "the write that is refused");
+    drop_on(&home, next);
 }

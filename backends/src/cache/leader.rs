@@ -143,7 +143,11 @@ impl<B: Backend + Clone + 'static> Leader<B> {
         if !lead.may_put(claim.token()) {
             return Ok(None);
         }
-        let Some(claim) = claim.put().await? else {
+        let put = claim.put().await;
+        if !matches!(put, Ok(Some(_))) {
+            lead.has_put_nothing();
+        }
+        let Some(claim) = put? else {
             return Ok(None);
         };
         if let Some(memory) = memory {

@@ -395,6 +395,11 @@ impl Seat {
         self.flight.turn.may_put(token)
     }
 
+    /// To be called by a leader whose token isn't in the store, or is removed by its claim.
+    pub(crate) fn has_put_nothing(&self) {
+        self.flight.turn.has_put_nothing();
+    }
+
     /// Decodes what a step has found, and passes it on.
     pub(crate) fn accept<K: Valued>(
         &self,

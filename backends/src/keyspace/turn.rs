@@ -123,10 +123,8 @@ impl Turn {
     pub(super) fn give_back(&self) {
         let last = {
             let mut holder = self.holder();
-            match *holder {
-                Holder::Leader(_) => std::mem::replace(&mut *holder, Holder::nobody()),
-                Holder::Nobody { .. } | Holder::Over(_) => Holder::nobody(),
-            }
+            let leads = matches!(*holder, Holder::Leader(_));
+            leads.then(|| std::mem::replace(&mut *holder, Holder::nobody()))
         };
         self.permits.add_permits(1);
         drop(last);
@@ -148,6 +146,16 @@ impl Turn {
         drop(holder);
         drop(last);
         true
+    }
+
+    /// To be called by the leader whose token wasn't put into the store, or whose claim has seen to
+    /// it: who passes the leader by needn't.
+    pub(super) fn has_put_nothing(&self) {
+        let last = match &mut *self.holder() {
+            Holder::Leader(leader) => leader.lease.take(),
+            Holder::Nobody { .. } | Holder::Over(_) => None,
+        };
+        drop(last);
     }
 
     /// Marks the flight as over, and says whether it wasn't yet.

@@ -64,9 +64,16 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     ///
     /// As [`take`](Self::take).
     pub(crate) async fn put(mut self) -> BackendResult<Option<Self>> {
-        let is_put =
-            self.try_put().await? || (self.remove_noted().await? && self.try_put().await?);
-        Ok(is_put.then_some(self))
+        let put = self.put_over_noted().await;
+        if !self.is_open {
+            // Who passed this caller by meanwhile has noted what isn't there.
+            pending::forget(&self.key, &self.token);
+        }
+        Ok(put?.then_some(self))
+    }
+
+    async fn put_over_noted(&mut self) -> BackendResult<bool> {
+        Ok(self.try_put().await? || (self.remove_noted().await? && self.try_put().await?))
     }
 
     async fn try_put(&mut self) -> BackendResult<bool> {
@@ -100,12 +107,16 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     /// Lets the time begin anew if the token is still there, and says whether it is.
     pub(crate) async fn renew(&mut self) -> BackendResult<bool> {
         self.is_open = self.write(Condition::Equals(&self.token)).await?;
+        if !self.is_open {
+            pending::forget(&self.key, &self.token);
+        }
         Ok(self.is_open)
     }
 
     /// Removes the token, and says whether it was still there.
     pub(crate) async fn release(&mut self) -> BackendResult<bool> {
         if !self.is_open {
+            pending::forget(&self.key, &self.token);
             return Ok(false);
         }
         let released = self.backend.remove(&self.key, Some(&self.token)).await;
@@ -125,6 +136,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
         if !self.is_open {
+            pending::forget(&self.key, &self.token);
             return Ok(false);
         }
         let exchanged = (self.backend).move_entry(&self.key, &self.token, to, over);
@@ -234,6 +246,69 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(backend.0.is_empty());
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A claim whose token was noted, as by who passed its holder by.
+    async fn passed_by(backend: &Elsewhere, key: &str) -> Claim<Elsewhere> {
+        let claim = Claim::take(backend, &key.into(), HOUR).await;
+        let claim = claim.unwrap().unwrap();
+        pending::note(claim.token());
+        assert!(pending::is_noted(key));
+        claim
+    }
+
+    #[tokio::test]
+    async fn a_token_that_its_holder_releases_is_noted_no_more() {
+        let backend = Elsewhere(MemoryBackend::new());
+        let mut claim = passed_by(&backend, "released").await;
+        assert!(claim.release().await.unwrap());
+        assert!(!pending::is_noted("released"));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_its_holder_exchanges_is_noted_no_more() {
+        let backend = Elsewhere(MemoryBackend::new());
+        let mut claim = passed_by(&backend, "exchanged").await;
+        let to = NewEntry {
+            key: "to",
+            value: b"value",
+            life: Life::In(HOUR),
+        };
+        assert!(claim.exchange(to, None).await.unwrap());
+        assert!(!pending::is_noted("exchanged"));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_its_holder_finds_lost_is_noted_no_more() {
+        let backend = Elsewhere(MemoryBackend::new());
+        let mut claim = passed_by(&backend, "lost").await;
+        backend.0.delete("lost").await.unwrap();
+        assert!(!claim.renew().await.unwrap());
+        assert!(!pending::is_noted("lost"));
+        // Who passes the holder by later doesn't know of that.
+        let to = NewEntry {
+            key: "to",
+            value: b"value",
+            life: Life::In(HOUR),
+        };
+        pending::note(claim.token());
+        assert!(!claim.exchange(to, None).await.unwrap());
+        assert!(!pending::is_noted("lost"));
+        pending::note(claim.token());
+        assert!(!claim.release().await.unwrap());
+        assert!(!pending::is_noted("lost"));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_refused_is_noted_no_more() {
+        let backend = Elsewhere(MemoryBackend::new());
+        backend.0.set("refused", "another's", None).await.unwrap();
+        let claim = Claim::new(&backend, &"refused".into(), HOUR).unwrap();
+        pending::note(claim.token());
+        assert!(claim.put().await.unwrap().is_none());
+        assert!(!pending::is_noted("refused"));
     }
 
     #[tokio::test]

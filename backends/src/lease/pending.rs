@@ -52,23 +52,32 @@ pub(crate) fn note(token: Token) {
     }
 }
 
-/// Says whether there is a note of a token that was put under the key.
+/// Says whether there is a note of a token that may be under the key yet.
 pub(crate) fn is_noted(key: &str) -> bool {
-    NOTES.contains_key(key)
+    is_any_noted(key, |_| true)
 }
 
-/// Says whether there is a note of this token.
+/// Says whether there is a note of this token, which may be under the key yet.
 pub(super) fn is_token_noted(key: &str, token: &[u8]) -> bool {
-    let notes = NOTES.get(key);
-    notes.is_some_and(|notes| notes.iter().any(|note| *note.token == *token))
+    is_any_noted(key, |note| *note.token == *token)
 }
 
-/// Throws the note of a token away, which is gone.
+/// A note that is of no use counts for none: each look at the store for its sake is a round trip.
+fn is_any_noted(key: &str, is_meant: impl Fn(&Note) -> bool) -> bool {
+    let Some(notes) = NOTES.get(key) else {
+        return false;
+    };
+    let now = Instant::now();
+    (notes.iter()).any(|note| is_meant(note) && note.is_of_use(now))
+}
+
+/// Throws the note of a token away, which is gone, and those of tokens that have ended.
 pub(super) fn forget(key: &str, token: &[u8]) {
     let Some(mut notes) = NOTES.get_mut(key) else {
         return;
     };
-    notes.retain(|note| *note.token != *token);
+    let now = Instant::now();
+    notes.retain(|note| *note.token != *token && note.is_of_use(now));
     drop(notes);
     NOTES.remove_if(key, |_, notes| notes.is_empty());
 }
@@ -131,6 +140,27 @@ mod tests {
         let keys = NOTES.iter().filter(|notes| notes.key().starts_with("ends"));
         assert!(keys.count() <= FEW + 1);
         assert!(NOTES.get("ends").is_none_or(|notes| notes.len() <= 1));
+    }
+
+    #[test]
+    fn a_note_counts_until_its_token_has_ended() {
+        let moment = Duration::from_nanos(1);
+        note(token("counts", b"ends", moment));
+        std::thread::sleep(moment);
+        assert!(!is_noted("counts"));
+        assert!(!is_token_noted("counts", b"ends"));
+        note(token("counts", b"lasts", Duration::MAX));
+        assert!(is_noted("counts"));
+        assert!(!is_token_noted("counts", b"ends"));
+    }
+
+    #[test]
+    fn forgetting_a_token_forgets_what_has_ended_under_its_key() {
+        let moment = Duration::from_nanos(1);
+        note(token("forgets", b"ends", moment));
+        std::thread::sleep(moment);
+        forget("forgets", b"another");
+        assert!(!NOTES.contains_key("forgets"));
     }
 
     #[test]
