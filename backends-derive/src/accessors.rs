@@ -83,17 +83,18 @@ const CALL: &str = "`InvalidKey` if the key, escapes included, is over the limit
     the backend fails with.";
 const DECODE: &str = "`Decode` if the stored bytes are of another type, and they stay; and what the backend fails with.";
 const TAKE: &str = "`Decode` if the stored bytes are of another type, and they are gone then; and what the backend fails with.";
-const ENCODE: &str =
-    "`Encode` or `TooLarge`, before anything is sent; and what the backend fails with.";
+const ENCODE: &str = "`Encode` or `TooLarge`, before anything is sent; `Conflict`, with `migrates` alone, if other writers were faster \
+    every time; and what the backend fails with.";
 const ENCODE_FOR: &str = "`InvalidTtl` for zero and for more than 10,000 years, `Encode` or `TooLarge`, before anything \
-    is sent; and what the backend fails with.";
+    is sent; `Conflict`, with `migrates` alone, if other writers were faster every time; and what the backend fails with.";
 const UPDATE: &str = "`InvalidKey` if a closure changes or chooses another key, `Conflict` if other writers were faster every \
     time, `Decode`, `Encode` or `TooLarge`, and nothing is changed; and what the backend fails with.";
 const TRY_UPDATE: &str = "What a closure fails with; `InvalidKey` if one changes or chooses another key, `Conflict` if other \
     writers were faster every time, `Decode`, `Encode` or `TooLarge`, and nothing is changed; and what the backend fails \
     with.";
-const MANY: &str = "`Encode`, `InvalidKey` or `TooLarge`, before anything is sent, with the positions of what is at fault; and \
-    what the backend fails with, with the positions of what was not stored or not acknowledged.";
+const MANY: &str = "`Encode`, `InvalidKey` or `TooLarge`, before anything is sent, with the positions of what is at fault; \
+    `Conflict`, with `migrates` alone, if other writers were faster every time, and what the backend fails with, with the \
+    positions of what was not stored or not acknowledged.";
 const DELETE_MANY: &str = "`InvalidKey` if a key is over the limit, before anything is sent; and what the backend fails with.";
 const CHECK: &str = "`WrongType` if something else is stored there, and it stays; and what the backend fails with: \
     `throttle::WhenDown` says what to make of that.";

@@ -250,8 +250,14 @@ async fn a_newer_version_takes_the_room_of_all_older_ones() {
         id: 0,
         text: "z".repeat(200),
     };
-    for remote in [false, true] {
-        let [_, backend] = filled(2, Eviction::Off).await;
+    // A wrapper can't tell that a store evicts, which never says that it is full.
+    let cases = [
+        (Eviction::Off, false),
+        (Eviction::Off, true),
+        (Eviction::S3Fifo, false),
+    ];
+    for (eviction, remote) in cases {
+        let [_, backend] = filled(3, eviction).await;
         // Two versions of one entry, in the place of two entries.
         assert!(First::delete(&backend, 1).await.unwrap());
         second(0).save(&backend).await.unwrap();
@@ -261,7 +267,10 @@ async fn a_newer_version_takes_the_room_of_all_older_ones() {
             false => both.save(&backend).await.unwrap(),
         }
         assert_eq!(Third::get(&backend, 0).await.unwrap(), Some(both.clone()));
-        assert_eq!(backend.stats().entries, 1);
+        let stats = backend.stats();
+        assert_eq!((stats.entries, stats.evicted), (2, 0), "{eviction:?}");
+        let stranger = First::get(&backend, 2).await.unwrap();
+        assert_eq!(stranger, Some(first(2)));
     }
 }
 

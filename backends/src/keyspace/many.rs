@@ -66,6 +66,7 @@ where
 ///
 /// Bad input (`Encode`, `InvalidKey`, `TooLarge`) is refused as a whole before anything is sent;
 /// [`failed_indices`](crate::BackendError::failed_indices) names what is at fault, or later what was not stored.
+/// `Conflict` in a keyspace that migrates, when other writers were faster 128 times.
 pub fn set_many<'b, K, B, V, I>(
     backend: &'b B,
     entries: I,

@@ -87,18 +87,18 @@ pub(super) async fn move_up<B: Backend + ?Sized>(
     over: Option<&[u8]>,
 ) -> BackendResult<bool> {
     let expected = older.stored.as_bytes();
-    let moved = backend.move_entry(older.key, expected, to, over).await;
-    match moved {
-        // What is older still gives its room back, too. Nobody sees it behind this one.
-        Err(full)
-            if full.kind() == ErrorKind::Full
-                && remove_older(backend, places, older.back).await? =>
-        {
-            let moved = backend.move_entry(older.key, expected, to, over).await;
-            moved.map_err(|error| error.after(true))
-        }
-        moved => moved,
+    // What is older still gives its room back, too. Nobody sees it behind this one. A store that
+    // evicts isn't full: it would take that room from another entry.
+    let mut gave_back = looks_first(backend) && remove_older(backend, places, older.back).await?;
+    let mut moved = backend.move_entry(older.key, expected, to, over).await;
+    if !looks_first(backend)
+        && matches!(&moved, Err(error) if error.kind() == ErrorKind::Full)
+        && remove_older(backend, places, older.back).await?
+    {
+        gave_back = true;
+        moved = backend.move_entry(older.key, expected, to, over).await;
     }
+    moved.map_err(|error| error.after(gave_back))
 }
 
 async fn write_newest<B: Backend + ?Sized>(

@@ -85,7 +85,9 @@ pub const fn checked_quota(quota: Quota) -> Quota {
     }
 }
 
-/// For the derive: returns the longest life that a throttle with these quotas has.
+/// For the derive: returns the longest life that these quotas alone give an entry.
+///
+/// Other quotas that programs have on the key may give it a longer one.
 pub const fn longest_life(quotas: &[Quota]) -> Life {
     let mut longest = Duration::from_millis(1);
     let mut at = 0;

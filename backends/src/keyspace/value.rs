@@ -97,6 +97,10 @@ where
 }
 
 /// Stores a value for the keyspace's own time, whatever was there.
+///
+/// # Errors
+///
+/// `Conflict` in a keyspace that migrates, when other writers were faster 128 times.
 pub fn set<'b, K, B, V>(
     backend: &'b B,
     key: Key,
@@ -115,7 +119,7 @@ where
 ///
 /// # Errors
 ///
-/// `InvalidTtl` for zero and for more than 10,000 years.
+/// `InvalidTtl` for zero and for more than 10,000 years; and as [`set`].
 pub fn set_for<'b, K, B, V>(
     backend: &'b B,
     key: Key,
@@ -189,6 +193,10 @@ where
 }
 
 /// Stores an entry for the keyspace's own time, whatever was there.
+///
+/// # Errors
+///
+/// As [`set`].
 pub fn save<'b, K, B>(
     backend: &'b B,
     entry: &K,
@@ -204,7 +212,7 @@ where
 ///
 /// # Errors
 ///
-/// `InvalidTtl` for zero and for more than 10,000 years.
+/// `InvalidTtl` for zero and for more than 10,000 years; and as [`set`].
 pub fn save_for<'b, K, B>(
     backend: &'b B,
     entry: &K,

@@ -162,7 +162,11 @@ impl Quota {
         None
     }
 
-    /// For the derive: returns for how long it matters what was used up, which is how long an entry lives at most.
+    /// For the derive: returns for how long it matters what was used up within this
+    /// quota's own limit.
+    ///
+    /// An entry lives for longer where a program with a higher limit has used up more, or has other
+    /// quotas on the key.
     #[doc(hidden)]
     pub const fn memory(&self) -> Duration {
         match self.algorithm {
