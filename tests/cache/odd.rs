@@ -14,14 +14,15 @@ use reinhardt_backends::{
 
 use crate::{PAGE, Source, until};
 
-/// What is done before a call, of which it gets the name and the first key.
-type Before =
-    Arc<dyn Fn(&'static str, &str) -> BoxFuture<'static, BackendResult<()>> + Send + Sync>;
+/// What is done before a call or after it, of which it gets the name and the first key.
+type Aside = Arc<dyn Fn(&'static str, &str) -> BoxFuture<'static, BackendResult<()>> + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Odd {
     pub(crate) inner: MemoryBackend,
-    before: Before,
+    before: Aside,
+    /// Done before a read or a write is answered.
+    after: Aside,
     is_in_process: bool,
     has_room: bool,
 }
@@ -41,8 +42,22 @@ impl Odd {
         Self {
             inner: store(),
             before: Arc::new(move |name, key| Box::pin(before(name, key))),
+            after: Arc::new(|_, _| Box::pin(async { Ok(()) })),
             is_in_process: false,
             has_room: true,
+        }
+    }
+
+    /// One that reads and writes at once, and gives the answers after this.
+    pub(crate) fn answering_after<F>(
+        after: impl Fn(&'static str, &str) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = BackendResult<()>> + Send + 'static,
+    {
+        Self {
+            after: Arc::new(move |name, key| Box::pin(after(name, key))),
+            ..Self::new(|_, _| async { Ok(()) })
         }
     }
 
@@ -75,7 +90,9 @@ impl Odd {
 impl Backend for Odd {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         (self.before)("read", key).await?;
-        self.inner.read(key).await
+        let read = self.inner.read(key).await;
+        (self.after)("read", key).await?;
+        read
     }
 
     async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
@@ -83,7 +100,9 @@ impl Backend for Odd {
         if !self.has_room {
             return Err(BackendError::new(ErrorKind::Full, "no room"));
         }
-        self.inner.write(key, value, options).await
+        let written = self.inner.write(key, value, options).await;
+        (self.after)("write", key).await?;
+        written
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {

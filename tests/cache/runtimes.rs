@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, poll};
 use reinhardt_backends::{Backend, BackendError, Keyspace, MemoryBackend};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::odd::Odd;
@@ -57,6 +57,7 @@ beside_a_runtime_that_stands_still! {
     a_plain_leader_that_stands_still_holds_up_nobody
     a_leader_whose_runtime_is_gone_holds_up_nobody
     a_leader_that_goes_with_its_runtime_holds_up_nobody
+    a_leader_that_goes_with_its_runtime_holds_up_nobody_who_asks_by_another_backend
     a_follower_that_stands_still_holds_up_nobody_when_its_turn_comes
     a_follower_that_is_dropped_with_its_question_holds_up_nobody
     a_leader_that_was_passed_by_waits_for_the_next_one
@@ -270,6 +271,24 @@ fn a_leader_that_goes_with_its_runtime_holds_up_nobody(
     assert!(all.iter().all(|page| page == "computed 0"), "once for all");
 }
 
+/// Who waits for the lease isn't in the flight of its holder.
+fn a_leader_that_goes_with_its_runtime_holds_up_nobody_who_asks_by_another_backend(
+    home: &Runtime,
+    _still: &Runtime,
+    two: &Two,
+) {
+    let (first, second) = (Source::closed(), Source::open());
+    let gone = Builder::new_current_thread().enable_all().build().unwrap();
+    let _leader = gone.spawn(page(&first, &two.other));
+    drive_until_begun(&gone, &first);
+    let waiting = home.spawn(page(&second, &two.one));
+    // It has found the lease held, and waits.
+    drive_for(home, Duration::from_millis(100));
+    drop(gone);
+    let waiting = home.block_on(async { tokio::time::timeout(SOON, waiting).await });
+    assert_eq!(waiting.expect("the lease is noted").unwrap(), "computed 0");
+}
+
 fn a_follower_that_stands_still_holds_up_nobody_when_its_turn_comes(
     home: &Runtime,
     still: &Runtime,
@@ -408,6 +427,62 @@ fn one_leader_after_the_other_is_passed_by() {
     let all = soon(&home, 10, || page(&last, &two.one));
     assert!(all.iter().all(|page| page == "computed 0"));
     assert_eq!(last.begun(), 1);
+}
+
+/// A backend that gives the answer to one call, of a name and at a position, when it is let.
+fn answering_late(call: &'static str, at: usize) -> (Arc<dyn Backend>, Arc<Semaphore>) {
+    let (go, calls) = (Arc::new(Semaphore::new(0)), AtomicUsize::new(0));
+    let gate = go.clone();
+    let odd = Odd::answering_after(move |name, _| {
+        let stops = name == call && calls.fetch_add(1, SeqCst) == at;
+        let gate = gate.clone();
+        async move {
+            if stops {
+                gate.acquire().await.unwrap().forget();
+            }
+            Ok(())
+        }
+    });
+    (lasting(odd), go)
+}
+
+/// Has a reader passed by while it waits for an answer, and checks that it waits for who leads then.
+fn passed_by_while_it_waits_for(
+    call: &'static str,
+    at: usize,
+    read: fn(&Arc<Source>, &Arc<dyn Backend>) -> BoxFuture<'static, String>,
+) {
+    let (backend, go) = answering_late(call, at);
+    let still = Builder::new_current_thread().enable_all().build().unwrap();
+    let home = Builder::new_multi_thread().enable_all().build().unwrap();
+    let (first, second) = (Source::open(), Source::closed());
+    let mut early = read(&first, &backend);
+    assert!(still.block_on(async { poll!(&mut early) }).is_pending());
+    assert_eq!(first.begun(), 0, "it waits for the answer");
+    let late = home.spawn(read(&second, &backend));
+    home.block_on(until("it computes", async || second.begun() == 1));
+    go.add_permits(1);
+    assert!(still.block_on(async { poll!(&mut early) }).is_pending());
+    assert_eq!(first.begun(), 0, "it waits for who leads");
+    second.open_for(1);
+    assert_eq!(home.block_on(late).unwrap(), "computed 0");
+    assert_eq!(still.block_on(early), "computed 0");
+    assert_eq!(first.begun(), 0);
+}
+
+#[test]
+fn who_is_passed_by_before_it_hears_of_its_lease_computes_nothing() {
+    passed_by_while_it_waits_for("write", 0, page);
+}
+
+#[test]
+fn who_is_passed_by_while_it_looks_once_more_computes_nothing() {
+    passed_by_while_it_waits_for("read", 1, page);
+}
+
+#[test]
+fn a_plain_leader_that_is_passed_by_while_it_looks_once_more_computes_nothing() {
+    passed_by_while_it_waits_for("read", 1, plain);
 }
 
 /// What it wanted to put is not in the store, so nobody need look for it there.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use futures::poll;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, RedisBackend};
 use reinhardt_backends_tests::Server;
 use tokio::sync::Semaphore;
@@ -193,6 +194,25 @@ async fn failing(name: &'static str, kind: ErrorKind) -> (usize, usize) {
         failed += 1;
     }
     (calls.load(SeqCst), failed)
+}
+
+#[tokio::test]
+async fn who_leaves_while_the_value_is_stored_lets_nobody_compute_it_again() {
+    let (odd, _, go) = stopping("write", 0);
+    let source = Source::open();
+    let read = || PLAIN.get_or_set_with(&odd, || source.compute());
+    let mut leader = Box::pin(read());
+    assert!(poll!(&mut leader).is_pending());
+    assert_eq!(source.begun(), 1, "it stores");
+    let mut follower = Box::pin(read());
+    assert!(poll!(&mut follower).is_pending());
+    drop(follower);
+    let mut newcomer = Box::pin(read());
+    assert!(poll!(&mut newcomer).is_pending());
+    go.add_permits(1);
+    assert_eq!(leader.await.unwrap(), "computed 0");
+    assert_eq!(newcomer.await.unwrap(), "computed 0");
+    assert_eq!(source.begun(), 1);
 }
 
 #[tokio::test]

@@ -422,7 +422,8 @@ pub trait Backend: Send + Sync {
     /// Returns the part of a backend in this process that answers at once; none unless overridden.
     ///
     /// Accessors use it in place of the methods of the same names. A wrapper that does something of its own in one of these
-    /// leaves it at none, or its own part is passed by.
+    /// leaves it at none, or its own part is passed by. One that forwards this method forwards
+    /// [`instance`](Self::instance) too: what answers is the store of the wrapped one.
     fn in_process(&self) -> Option<&dyn InProcess> {
         None
     }

@@ -81,14 +81,20 @@ where
         let step = lead.begin_step();
         let leader = Leader::take::<K>(backend, &lease_key, lead).await;
         if let Some(leader) = lead.note(step, leader)? {
+            // The answer may have come late. Who passed this caller by leads without its token.
+            if lead.was_passed_by() {
+                leader.resign().await;
+                return Ok(Arrival::PassedBy);
+            }
             // Who had the lease before may have stored a value on leaving.
             let step = lead.begin_step();
             let found = lead.note(step, find::<K, B>(backend, key).await)?;
-            let Some(value) = lead.accept::<K>(step, found.as_ref())? else {
+            let value = lead.accept::<K>(step, found.as_ref())?;
+            if value.is_none() && !lead.was_passed_by() {
                 return Ok(Arrival::Leader(leader.over(found)));
-            };
+            }
             leader.resign().await;
-            return Ok(Arrival::There(value));
+            return Ok(value.map_or(Arrival::PassedBy, Arrival::There));
         }
         loop {
             Delay::new(most.mul_f64((1.0 + fastrand::f64()) / 2.0)).await;
@@ -179,12 +185,20 @@ impl<B: Backend + Clone + 'static> Leader<B> {
         let Some(mut leader) = Self::take::<K>(backend, &lease_key, lead).await? else {
             return Ok(Stale::Led);
         };
+        if lead.was_passed_by() {
+            leader.resign().await;
+            return Ok(Stale::Led);
+        }
         match backend.read(key).await? {
             Some((stored, expiry)) if K::INFO.is_stale(expiry) => leader.over = Some(stored),
             _ => {
                 leader.resign().await;
                 return Ok(Stale::Fresh);
             }
+        }
+        if lead.was_passed_by() {
+            leader.resign().await;
+            return Ok(Stale::Led);
         }
         Ok(Stale::Leader(leader))
     }

@@ -169,6 +169,8 @@ struct Results {
     value: Option<Landed>,
     /// A failure that the next call would probably meet with too.
     failure: Option<(u64, Arc<BackendError>)>,
+    /// Whether a leader that had a value is done, with storing it too. Nobody comes in any more.
+    is_closed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -416,6 +418,13 @@ impl Seat {
         Ok(value)
     }
 
+    /// To be called by a leader when it ends. One that still stores its value isn't done: who came
+    /// into another flight meanwhile would find nothing, and compute it again.
+    fn close_if_landed(&self) {
+        let mut results = self.flight.results();
+        results.is_closed = results.landings > 0;
+    }
+
     /// Passes it on if a step has failed in a way that may pass.
     pub(crate) fn note<T>(&self, step: u64, outcome: BackendResult<T>) -> BackendResult<T> {
         if let Err(error) = &outcome
@@ -438,11 +447,11 @@ impl Flight {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // Seats are taken under the same lock, so two references are this seat's and the table's. A flight that has
-        // landed is left at once, so that who misses later needn't wait for those who have yet to take what it brought.
+        // Seats are taken under the same lock, so two references are this seat's and the table's. A flight that is closed
+        // is left at once, so that who misses later needn't wait for those who have yet to take what it brought.
         FLIGHTS.remove_if(&self.place, |_, flight| {
             Arc::ptr_eq(flight, &self.flight)
-                && (Arc::strong_count(flight) == 2 || flight.results().landings > 0)
+                && (Arc::strong_count(flight) == 2 || flight.results().is_closed)
         });
     }
 }
@@ -468,6 +477,7 @@ impl Deref for Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
+        self.close_if_landed();
         self.flight.turn.give_back();
     }
 }
