@@ -53,7 +53,6 @@ beside_a_runtime_that_stands_still! {
     a_dropped_guard_keeps_nobody_out
     a_dropped_guard_whose_runtime_is_gone_keeps_nobody_out
     a_guard_that_goes_with_its_runtime_keeps_nobody_out
-    a_guard_that_is_dropped_on_no_runtime_keeps_nobody_out
     a_dropped_try_keeps_nobody_out
     one_release_after_the_other_keeps_nobody_out
     the_lease_of_another_owner_stays
@@ -171,18 +170,6 @@ fn a_guard_that_goes_with_its_runtime_keeps_nobody_out<B: Backend + Clone + 'sta
     drop(still);
     let next = home.block_on(acquire(&lease));
     assert!(next.is_held());
-}
-
-fn a_guard_that_is_dropped_on_no_runtime_keeps_nobody_out<B: Backend + Clone + 'static>(
-    home: &Runtime,
-    _still: Runtime,
-    backend: B,
-) {
-    let lease = lease(&backend, HOUR);
-    let guard = home.block_on(acquire(&lease));
-    drop(guard);
-    let next = home.block_on(acquire(&lease));
-    drop_on(home, next);
 }
 
 /// The first call has been done, and isn't answered.

@@ -171,9 +171,10 @@ impl<B: Backend + Clone + 'static> Drop for Claim<B> {
         if is_in_process && (&mut removal).now_or_never().is_some() {
             return;
         }
-        // There may be no runtime, nobody may drive it any more, or it ends and the task with it.
-        pending::note(self.token());
+        // Without a runtime nobody can wait for the answer: the token ends by itself.
         if let Ok(runtime) = Handle::try_current() {
+            // Nobody may drive that runtime any more, or it ends and the task with it.
+            pending::note(self.token());
             runtime.spawn(removal);
         }
     }

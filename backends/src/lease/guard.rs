@@ -12,9 +12,9 @@ use crate::error::BackendResult;
 /// A granted lease; releases it in the background when dropped.
 ///
 /// Dropped on a tokio runtime, it sends the release in a task of its own and waits for nothing; a backend in this process is
-/// told at once. If nobody drives that runtime any more, or it is dropped on none, the next one in
-/// this process who wants the lease removes it; for other processes it ends by itself, as it does if
-/// this one ends. [`release`](Self::release) waits and tells how it went.
+/// told at once. If nobody drives that runtime any more, the next one in this process who wants the
+/// lease removes it. Dropped elsewhere nothing is sent and the lease ends by itself, as it does if
+/// the process ends. [`release`](Self::release) waits and tells how it went.
 #[must_use = "a lease that is dropped is released"]
 pub struct LeaseGuard<B: Backend + Clone + 'static> {
     claim: Claim<B>,
