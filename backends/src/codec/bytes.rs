@@ -41,17 +41,9 @@ impl ser::Error for NotBytes {
     }
 }
 
-macro_rules! refuse_names {
+macro_rules! refuse_to_read {
     ($($method:ident($($type:ty),*))*) => {
         $(fn $method<V: Visitor<'de>>(self, $(_: $type,)* _: V) -> Result<V::Value, Failure> {
-            Err(Failure::Unexpected)
-        })*
-    };
-}
-
-macro_rules! refuse_all_else {
-    ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Failure> {
             Err(Failure::Unexpected)
         })*
     };
@@ -281,14 +273,11 @@ impl<'de> de::Deserializer<'de> for Bytes<'_> {
         Reader::new(self.item).deserialize_enum(name, variants, visitor)
     }
 
-    refuse_all_else! {
-        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
-        deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
-        deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char deserialize_str
-        deserialize_string deserialize_unit deserialize_map deserialize_identifier
-    }
-
-    refuse_names! {
+    refuse_to_read! {
+        deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
+        deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64()
+        deserialize_u128() deserialize_f32() deserialize_f64() deserialize_char() deserialize_str()
+        deserialize_string() deserialize_unit() deserialize_map() deserialize_identifier()
         deserialize_unit_struct(&'static str)
         deserialize_struct(&'static str, &'static [&'static str])
     }
@@ -349,12 +338,10 @@ impl<'de> de::Deserializer<'de> for Number {
         visitor.visit_newtype_struct(self)
     }
 
-    refuse_all_else! {
-        deserialize_bool deserialize_f32 deserialize_f64 deserialize_char deserialize_str
-        deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit deserialize_seq
-        deserialize_map deserialize_identifier
-    }
-    refuse_names! {
+    refuse_to_read! {
+        deserialize_bool() deserialize_f32() deserialize_f64() deserialize_char() deserialize_str()
+        deserialize_string() deserialize_bytes() deserialize_byte_buf() deserialize_unit() deserialize_seq()
+        deserialize_map() deserialize_identifier()
         deserialize_unit_struct(&'static str)
         deserialize_tuple(usize)
         deserialize_tuple_struct(&'static str, usize)

@@ -68,7 +68,6 @@ impl Format for Writing {
         unit_variant: 1,
         variant: 1,
     };
-
     const HAS_TAGS: bool = true;
 
     type Mark = ();
@@ -77,9 +76,6 @@ impl Format for Writing {
     fn findings(&self) -> &Findings {
         &self.0
     }
-
-    #[inline]
-    fn fields(&self, (): (), _: usize) {}
 }
 
 fn encode<T: Serialize + ?Sized>(value: &T, writing: &Writing) -> BackendResult<Vec<u8>> {

@@ -42,10 +42,12 @@ pub(super) trait Format {
     fn findings(&self) -> &Findings;
 
     /// Notes a variant of an enum that is about to be written.
-    fn variant(&self, _at: Self::Place, _of: &'static str, _index: u32, _variant: &'static str) {}
+    fn variant(&self, _at: Self::Place, _of: &'static str, _index: u32) {}
 
     /// Notes a struct or a tuple, or the fields of a variant, that is about to be written.
-    fn fields(&self, at: Self::Place, count: usize) -> Self::Mark;
+    fn fields(&self, _at: Self::Place, _count: usize) -> Self::Mark {
+        Self::Mark::default()
+    }
 
     /// Notes a field of a struct.
     fn field(&self, _of: Self::Mark, _name: &'static str) {}
@@ -205,8 +207,8 @@ impl<'a, F: Format> Context<'a, F> {
     }
 
     #[inline]
-    fn variant(self, of: &'static str, index: u32, variant: &'static str) {
-        self.format.variant(self.place, of, index, variant);
+    fn variant(self, of: &'static str, index: u32) {
+        self.format.variant(self.place, of, index);
         if of == super::reader::TAG_ENUM {
             // serde's buffers know no tags.
             self.format.findings().suspect();
@@ -243,17 +245,22 @@ impl Keys {
         }
     }
 
-    /// Adds a key; says whether it surely was there before, and whether it looks like the first
-    /// one.
-    fn add(&self, text: &str) -> (bool, bool) {
+    /// Adds a key, and notes one that was there before, or that looks like the first one.
+    fn add(&self, text: &str, findings: &Findings) {
         match self {
             Self::First(first) => {
                 let prefix = Some(prefix(text));
                 let before = first.get();
                 first.set(before.or(prefix));
-                (false, before == prefix)
+                if before == prefix {
+                    findings.suspect();
+                }
             }
-            Self::All(keys) => (!keys.borrow_mut().insert(text.into()), false),
+            Self::All(keys) => {
+                if !keys.borrow_mut().insert(text.into()) {
+                    findings.repeat();
+                }
+            }
         }
     }
 }
@@ -286,14 +293,8 @@ impl<F: Format, S> Guard<'_, F, S> {
 
     #[inline]
     fn text_key(&self, text: &str) {
-        let Some(keys) = self.keys else {
-            return;
-        };
-        let findings = self.context.format.findings();
-        match keys.add(text) {
-            (true, _) => findings.repeat(),
-            (false, true) => findings.suspect(),
-            (false, false) => {}
+        if let Some(keys) = self.keys {
+            keys.add(text, self.context.format.findings());
         }
     }
 
@@ -427,7 +428,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
     ) -> Result<S::Ok, S::Error> {
         self.text_key(variant);
         self.context.below(F::LEVELS.unit_variant)?;
-        self.context.variant(name, index, variant);
+        self.context.variant(name, index);
         self.inner.serialize_unit_variant(name, index, variant)
     }
 
@@ -454,7 +455,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         value: &T,
     ) -> Result<S::Ok, S::Error> {
         let context = self.context.below(F::LEVELS.variant)?;
-        context.variant(name, index, variant);
+        context.variant(name, index);
         let content = Guarded::within(value, context);
         self.inner
             .serialize_newtype_variant(name, index, variant, &content)
@@ -502,7 +503,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         let is_tag = F::HAS_TAGS && name == super::reader::TAG_ENUM;
         let levels = F::LEVELS.variant + usize::from(!is_tag);
         let context = self.context.below(levels)?;
-        context.variant(name, index, variant);
+        context.variant(name, index);
         let mark = context.format.fields(context.place, length);
         let inner = self
             .inner
@@ -543,7 +544,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         length: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
         let context = self.context.below(F::LEVELS.variant + 1)?;
-        context.variant(name, index, variant);
+        context.variant(name, index);
         let mark = context.format.fields(context.place, length);
         let inner = self
             .inner

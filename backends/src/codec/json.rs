@@ -1,20 +1,20 @@
 //! JSON text by serde_json.
 
 use serde::Serialize;
-use serde::de::{DeserializeOwned, Error, Visitor};
+use serde::de::{DeserializeOwned, Error};
 use serde_json::error::Category;
 
 use super::encoded::buffer;
 use super::guard::{Findings, Format, Guarded, Levels};
-use super::reading::{Read, Reading};
+use super::reading::{Read, Reading, Scalar};
 use super::{Codec, Encode, raw_api, read_back, read_by_anybody, refused, undecodable};
 use crate::error::BackendResult;
 
 /// JSON text; as a codec `codec = Json`, in the raw API a wrapper around the value.
 ///
 /// A value that JSON has no word for is refused when it is written (`Encode`): NaN and the
-/// infinities, map keys that are neither text nor numbers nor truth values, 128 and more levels of arrays and
-/// objects. [The table](super#what-is-stored-can-be-read) has the rest.
+/// infinities, map keys that are neither text nor numbers nor truth values, 128 and more levels of
+/// arrays and objects. [The table](super#what-is-stored-can-be-read) has the rest.
 ///
 /// # Examples
 ///
@@ -125,8 +125,6 @@ impl Format for Writing {
     fn findings(&self) -> &Findings {
         &self.0
     }
-
-    fn fields(&self, (): (), _: usize) {}
 }
 
 /// How keys of maps are read whose type asks the format what comes.
@@ -185,40 +183,24 @@ impl Reading for Names {
         Self { is_key, ..self }
     }
 
-    fn takes_text(self, text: &str) -> bool {
-        self.may_be_numbers && self.is_key && Number::of(text).is_some()
-    }
-
-    fn text<'de, V: Visitor<'de>, E: Error>(self, text: &str, visitor: V) -> Result<V::Value, E> {
-        match Number::of(text).filter(|_| self.takes_text(text)) {
-            None => visitor.visit_str(text),
-            Some(Number::Positive(number)) => visitor.visit_u64(number),
-            Some(Number::Negative(number)) => visitor.visit_i64(number),
-            Some(Number::Real(number)) => visitor.visit_f64(number),
-            Some(Number::Truth(truth)) => visitor.visit_bool(truth),
+    fn scalar(self, text: &str) -> Option<Scalar> {
+        match self.may_be_numbers && self.is_key {
+            true => scalar(text),
+            false => None,
         }
     }
 }
 
-/// A key that isn't text, as serde_json writes it.
-enum Number {
-    Positive(u64),
-    Negative(i64),
-    Real(f64),
-    Truth(bool),
-}
-
-impl Number {
-    fn of(text: &str) -> Option<Self> {
-        let first = text.bytes().next()?;
-        if !first.is_ascii_digit() && first != b'-' {
-            return text.parse().ok().map(Self::Truth);
-        }
-        let positive = text.parse().ok().map(Self::Positive);
-        positive
-            .or_else(|| text.parse().ok().map(Self::Negative))
-            .or_else(|| text.parse().ok().map(Self::Real))
+/// Reads a key that isn't text, as serde_json writes it.
+fn scalar(text: &str) -> Option<Scalar> {
+    let first = text.bytes().next()?;
+    if !first.is_ascii_digit() && first != b'-' {
+        return text.parse().ok().map(Scalar::Truth);
     }
+    let positive = text.parse().ok().map(Scalar::Positive);
+    positive
+        .or_else(|| text.parse().ok().map(Scalar::Negative))
+        .or_else(|| text.parse().ok().map(Scalar::Real))
 }
 
 /// Says whether bytes that read like `true`, `false` or `null` and white space are a CBOR text: `t`, `f` and `n` begin one of

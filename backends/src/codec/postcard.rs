@@ -212,7 +212,7 @@ impl Format for Writing {
         &self.findings
     }
 
-    fn variant(&self, at: Name, _: &'static str, index: u32, _: &'static str) {
+    fn variant(&self, at: Name, _: &'static str, index: u32) {
         if let Some(known) = &self.known {
             known.meet_variant(at, index);
         }

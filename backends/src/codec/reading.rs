@@ -61,18 +61,28 @@ pub(super) trait Reading: Copy {
         self
     }
 
-    /// Says whether [`text`](Self::text) reads this text as something else.
-    fn takes_text(self, _text: &str) -> bool {
-        false
+    /// Returns what text stands for in this place, if that isn't text.
+    fn scalar(self, _text: &str) -> Option<Scalar> {
+        None
     }
+}
 
-    /// Reads text.
-    ///
-    /// # Errors
-    ///
-    /// The visitor's own.
-    fn text<'de, V: Visitor<'de>, E: Error>(self, text: &str, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_str(text)
+/// A number or a truth value that a format has written as text.
+pub(super) enum Scalar {
+    Positive(u64),
+    Negative(i64),
+    Real(f64),
+    Truth(bool),
+}
+
+impl Scalar {
+    fn visit<'de, V: Visitor<'de>, E: Error>(self, visitor: V) -> Result<V::Value, E> {
+        match self {
+            Self::Positive(number) => visitor.visit_u64(number),
+            Self::Negative(number) => visitor.visit_i64(number),
+            Self::Real(number) => visitor.visit_f64(number),
+            Self::Truth(truth) => visitor.visit_bool(truth),
+        }
     }
 }
 
@@ -170,20 +180,23 @@ impl<'de, V: Visitor<'de>, R: Reading> Visitor<'de> for Read<V, R> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<V::Value, E> {
-        self.reading.text(text, self.inner)
+        match self.reading.scalar(text) {
+            Some(scalar) => scalar.visit(self.inner),
+            None => self.inner.visit_str(text),
+        }
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<V::Value, E> {
-        match self.reading.takes_text(text) {
-            true => self.reading.text(text, self.inner),
-            false => self.inner.visit_borrowed_str(text),
+        match self.reading.scalar(text) {
+            Some(scalar) => scalar.visit(self.inner),
+            None => self.inner.visit_borrowed_str(text),
         }
     }
 
     fn visit_string<E: Error>(self, text: String) -> Result<V::Value, E> {
-        match self.reading.takes_text(&text) {
-            true => self.reading.text(&text, self.inner),
-            false => self.inner.visit_string(text),
+        match self.reading.scalar(&text) {
+            Some(scalar) => scalar.visit(self.inner),
+            None => self.inner.visit_string(text),
         }
     }
 

@@ -247,7 +247,7 @@ impl<F: Format> Format for Recorder<F> {
         &self.findings
     }
 
-    fn variant(&self, at: Name, of: &'static str, index: u32, _: &'static str) {
+    fn variant(&self, at: Name, of: &'static str, index: u32) {
         self.meet(Form::Variant(at, index));
         self.wrote.borrow_mut().push(Wrote::Variant(of, index));
     }
