@@ -80,6 +80,7 @@ mod escape;
 mod fingerprint;
 pub mod keyspace;
 pub mod lease;
+mod pending;
 pub mod session;
 pub mod throttle;
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 
+use crate::error::{BackendError, ErrorKind};
+
 /// How often others may be faster before a call gives up.
 pub(crate) const MAX_TRIES: u32 = 128;
 
@@ -16,4 +18,12 @@ pub(crate) async fn back_off(lost: u32) {
     }
     let most = Duration::from_micros(250) * (1 << lost.min(6));
     Delay::new(most.mul_f64(fastrand::f64())).await;
+}
+
+/// The error of a call that others were faster than, as often as it tried.
+pub(crate) fn gave_up() -> BackendError {
+    BackendError::new(
+        ErrorKind::Conflict,
+        format!("gave up after {MAX_TRIES} tries: another writer was faster each time"),
+    )
 }

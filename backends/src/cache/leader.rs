@@ -11,11 +11,11 @@ use futures_util::future::{Either, select};
 use crate::backend::{Backend, NewEntry, Stored};
 use crate::error::BackendResult;
 use crate::keyspace::flight::Lead;
-use crate::keyspace::value::{find, remove_older};
-use crate::keyspace::versions::Places;
+use crate::keyspace::value::find;
+use crate::keyspace::versions::{Places, remove_all_older};
 use crate::keyspace::{Key, Keyspace, Valued};
 use crate::lease::claim::Claim;
-use crate::lease::pending;
+use crate::pending;
 
 /// What a caller comes to who has found nothing.
 pub(super) enum Arrival<B: Backend + Clone + 'static, V> {
@@ -81,15 +81,11 @@ where
         let step = lead.begin_step();
         let leader = Leader::take::<K>(backend, &lease_key, lead).await;
         if let Some(leader) = lead.note(step, leader)? {
-            // The answer may have come late. Who passed this caller by leads without its token.
-            if lead.was_passed_by() {
-                leader.resign().await;
-                return Ok(Arrival::PassedBy);
-            }
             // Who had the lease before may have stored a value on leaving.
             let step = lead.begin_step();
             let found = lead.note(step, find::<K, B>(backend, key).await)?;
             let value = lead.accept::<K>(step, found.as_ref())?;
+            // The answers may have come late. Who passed this caller by leads without its token.
             if value.is_none() && !lead.was_passed_by() {
                 return Ok(Arrival::Leader(leader.over(found)));
             }
@@ -185,10 +181,6 @@ impl<B: Backend + Clone + 'static> Leader<B> {
         let Some(mut leader) = Self::take::<K>(backend, &lease_key, lead).await? else {
             return Ok(Stale::Led);
         };
-        if lead.was_passed_by() {
-            leader.resign().await;
-            return Ok(Stale::Led);
-        }
         match backend.read(key).await? {
             Some((stored, expiry)) if K::INFO.is_stale(expiry) => leader.over = Some(stored),
             _ => {
@@ -196,6 +188,7 @@ impl<B: Backend + Clone + 'static> Leader<B> {
                 return Ok(Stale::Fresh);
             }
         }
+        // The answers may have come late.
         if lead.was_passed_by() {
             leader.resign().await;
             return Ok(Stale::Led);
@@ -248,8 +241,7 @@ impl<B: Backend + Clone + 'static> Leader<B> {
             landed = self.claim.exchange(to, None).await?;
         }
         if landed {
-            let removed = remove_older(backend, &Places::of::<K>(key), 0).await;
-            removed.map_err(|error| error.after(true))?;
+            remove_all_older(backend, &[&Places::of::<K>(key)]).await?;
         }
         Ok(landed)
     }

@@ -15,11 +15,11 @@ use tokio::sync::{AcquireError, SemaphorePermit};
 use super::Valued;
 use super::key::Key;
 use super::turn::{End, FIRST_LOOK, Look, Turn};
-use super::value::{ValueArg, decode, find, remove_older};
-use super::versions::Places;
+use super::value::{ValueArg, decode, find};
+use super::versions::{Places, remove_all_older};
 use crate::backend::{Backend, Condition, Instance, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult};
-use crate::lease::pending::{self, Token};
+use crate::pending::{self, Token};
 
 /// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
 ///
@@ -140,8 +140,8 @@ where
         let instead = Write::new(K::INFO.new_life()).when(Condition::Equals(stored.as_bytes()));
         direct::write(backend, key, encoded, instead).await?;
     }
-    let removed = remove_older(backend, places, 0).await;
-    removed.map(|_| None).map_err(|error| error.after(true))
+    remove_all_older(backend, &[places]).await?;
+    Ok(None)
 }
 
 /// The computations that run now, by store and key.

@@ -8,11 +8,9 @@
 use futures_util::future::BoxFuture;
 
 use super::key::Key;
-use super::update::gave_up;
-use super::value::remove_older;
-use super::versions::Places;
+use super::versions::{Places, remove_all_older, remove_older};
 use crate::backend::distinct::Distinct;
-use crate::backend::retry::{MAX_TRIES, back_off};
+use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
 use crate::backend::{Backend, Life, NewEntry, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
@@ -243,20 +241,6 @@ async fn move_each<B: Backend + ?Sized>(
         }
         failures.add([*index], error);
     }
-}
-
-/// Removes what is older than entries that were written.
-async fn remove_all_older<B: Backend + ?Sized>(
-    backend: &B,
-    places: &[&Places<'_>],
-) -> BackendResult<()> {
-    let older = places.iter().flat_map(|places| places.older_than(0));
-    let older: Vec<&str> = older.collect();
-    if older.is_empty() {
-        return Ok(());
-    }
-    let removed = backend.delete_many(&older).await;
-    removed.map(drop).map_err(|error| error.after(true))
 }
 
 /// Says of each entry whether it found no room; nothing if the error doesn't tell, so that any of

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::lease::pending::Token;
+use crate::pending::Token;
 
 /// The turn of a flight, which one leader at a time has, until the flight is over.
 #[derive(Debug)]

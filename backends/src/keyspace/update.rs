@@ -6,12 +6,12 @@ use std::slice;
 use super::Valued;
 use super::key::Key;
 use super::replacing::{Older, find_older, looks_first, move_up};
-use super::value::{ValueArg, decode, remove_older};
-use super::versions::Places;
+use super::value::{ValueArg, decode};
+use super::versions::{Places, remove_all_older};
 use super::voiding::void;
-use crate::backend::retry::{MAX_TRIES, back_off};
+use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
 use crate::backend::{Backend, Condition, Life, NewEntry, Stored, Write, direct};
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::{BackendError, BackendResult};
 
 /// Changes the value in one atomic step and returns it as stored; `None` if there is no live entry.
 ///
@@ -169,8 +169,8 @@ pub(super) async fn write_if_present<B: Backend + ?Sized>(
         if !migrates || !looks_first(backend) {
             let options = Write::new(life).when(Condition::Present);
             if direct::write(backend, places.newest(), value, options).await? {
-                let removed = remove_older(backend, places, 0).await;
-                return removed.map(|_| true).map_err(|error| error.after(true));
+                remove_all_older(backend, &[places]).await?;
+                return Ok(true);
             }
         }
         if !migrates {
@@ -261,13 +261,6 @@ async fn swap<B: Backend + ?Sized>(
     if !swapped {
         return Ok(false);
     }
-    let removed = remove_older(backend, places, 0).await;
-    removed.map(|_| true).map_err(|error| error.after(true))
-}
-
-pub(super) fn gave_up() -> BackendError {
-    BackendError::new(
-        ErrorKind::Conflict,
-        format!("gave up after {MAX_TRIES} tries: another writer was faster each time"),
-    )
+    remove_all_older(backend, &[places]).await?;
+    Ok(true)
 }

@@ -12,7 +12,7 @@ use super::info::OnDecodeError;
 use super::key::Key;
 use super::replacing;
 use super::update::write_if_present;
-use super::versions::Places;
+use super::versions::{Places, remove_older};
 use super::voiding::{void, void_for_write};
 use super::{Entry, Keyspace, Valued};
 use crate::backend::direct::{self, direct, write_direct};
@@ -396,19 +396,6 @@ pub(crate) fn decode<K: Valued>(back: usize, stored: &Stored) -> BackendResult<O
 
 fn is_a_miss<K: Keyspace>(kind: ErrorKind) -> bool {
     kind == ErrorKind::Decode && K::INFO.on_decode_error == OnDecodeError::Miss
-}
-
-/// Removes what is more than `back` versions old, and says whether something was there.
-pub(crate) async fn remove_older<B: Backend + ?Sized>(
-    backend: &B,
-    places: &Places<'_>,
-    back: usize,
-) -> BackendResult<bool> {
-    let older = places.older_than(back);
-    if older.is_empty() {
-        return Ok(false);
-    }
-    Ok(backend.delete_many(&older).await? > 0)
 }
 
 fn write<'b, K, B>(

@@ -3,6 +3,8 @@
 use super::Keyspace;
 use super::info::KeyspaceInfo;
 use super::key::Key;
+use crate::backend::Backend;
+use crate::error::BackendResult;
 
 /// The keys of one entry, one a version.
 ///
@@ -61,6 +63,33 @@ impl<'k> Places<'k> {
         let older = self.oldest_first().filter(|(other, _)| *other > back);
         older.map(|(_, key)| key.as_str()).collect()
     }
+}
+
+/// Removes what is more than `back` versions old, and says whether something was there.
+pub(crate) async fn remove_older<B: Backend + ?Sized>(
+    backend: &B,
+    places: &Places<'_>,
+    back: usize,
+) -> BackendResult<bool> {
+    let older = places.older_than(back);
+    if older.is_empty() {
+        return Ok(false);
+    }
+    Ok(backend.delete_many(&older).await? > 0)
+}
+
+/// Removes what is older than entries that were written.
+pub(crate) async fn remove_all_older<B: Backend + ?Sized>(
+    backend: &B,
+    places: &[&Places<'_>],
+) -> BackendResult<()> {
+    let older = places.iter().flat_map(|places| places.older_than(0));
+    let older: Vec<&str> = older.collect();
+    if older.is_empty() {
+        return Ok(());
+    }
+    let removed = backend.delete_many(&older).await;
+    removed.map(drop).map_err(|error| error.after(true))
 }
 
 #[cfg(test)]

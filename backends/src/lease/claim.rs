@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
-use super::pending::{self, Token};
 use crate::backend::{Backend, Condition, Life, NewEntry, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::pending::{self, Token};
 
 /// A key of which this process believes that its token is there.
 ///
@@ -66,8 +66,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     pub(crate) async fn put(mut self) -> BackendResult<Option<Self>> {
         let put = self.put_over_noted().await;
         if !self.is_open {
-            // Who passed this caller by meanwhile has noted what isn't there.
-            pending::forget(&self.key, &self.token);
+            self.close();
         }
         Ok(put?.then_some(self))
     }
@@ -108,7 +107,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     pub(crate) async fn renew(&mut self) -> BackendResult<bool> {
         self.is_open = self.write(Condition::Equals(&self.token)).await?;
         if !self.is_open {
-            pending::forget(&self.key, &self.token);
+            self.close();
         }
         Ok(self.is_open)
     }
@@ -116,14 +115,13 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     /// Removes the token, and says whether it was still there.
     pub(crate) async fn release(&mut self) -> BackendResult<bool> {
         if !self.is_open {
-            pending::forget(&self.key, &self.token);
+            self.close();
             return Ok(false);
         }
         let released = self.backend.remove(&self.key, Some(&self.token)).await;
         // Of an answer that was lost nothing is known: it is removed once more when this is dropped, which can't hurt.
-        self.is_open = released.is_err();
-        if !self.is_open {
-            pending::forget(&self.key, &self.token);
+        if released.is_ok() {
+            self.close();
         }
         released
     }
@@ -136,16 +134,22 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
         if !self.is_open {
-            pending::forget(&self.key, &self.token);
+            self.close();
             return Ok(false);
         }
         let exchanged = (self.backend).move_entry(&self.key, &self.token, to, over);
         let exchanged = exchanged.await?;
-        self.is_open = !exchanged;
         if exchanged {
-            pending::forget(&self.key, &self.token);
+            self.close();
         }
         Ok(exchanged)
+    }
+
+    /// Notes that the token isn't there, and forgets who has noted it: this caller may have been
+    /// passed by meanwhile, or since it was found to be gone.
+    fn close(&mut self) {
+        self.is_open = false;
+        pending::forget(&self.key, &self.token);
     }
 
     async fn write(&self, condition: Condition<'_>) -> BackendResult<bool> {

@@ -3,7 +3,6 @@
 pub(crate) mod claim;
 mod fence;
 mod guard;
-pub(crate) mod pending;
 
 use std::fmt;
 use std::sync::Arc;

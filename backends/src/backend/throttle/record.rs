@@ -215,12 +215,12 @@ pub(super) fn write(
     parts: &Parts,
     now: u64,
 ) -> BackendResult<(Vec<u8>, u64)> {
-    let others = others(parts, now);
-    let count = own.len() + others.clone().count();
+    let others: ArrayVec<&Part, MOST_PARTS> = others(parts, now).collect();
+    let count = own.len() + others.len();
     if count > MOST_PARTS {
         return Err(too_many_quotas());
     }
-    let ends = others.clone().map(|part| part.end().saturating_sub(now));
+    let ends = others.iter().map(|part| part.end().saturating_sub(now));
     let longest = ends.fold(longest, u64::max);
     let life = longest.div_ceil(1000).max(1);
     let mut bytes = Vec::with_capacity(64 * count + 64);
@@ -238,7 +238,7 @@ pub(super) fn write(
 ///
 /// Quotas with equal heads find theirs by position, so one that doesn't matter any more keeps its
 /// place before one that does.
-fn others(parts: &Parts, now: u64) -> impl Iterator<Item = &Part> + Clone {
+fn others(parts: &Parts, now: u64) -> impl Iterator<Item = &Part> {
     let matters = move |index: usize, head| {
         let after = parts[index..].iter();
         after

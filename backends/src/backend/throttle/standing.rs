@@ -107,13 +107,14 @@ fn decision(standings: &[Standing<'_>], waits: &[u64], now: u64) -> Decision {
         true => standing.wait(remaining + 1, now),
         false => 0,
     };
-    let allowed = waits.iter().all(|wait| *wait == 0);
+    // The longest of all.
+    let wait = waits[quota];
     Decision {
-        allowed,
+        allowed: wait == 0,
         quota,
         limit: capacity,
         remaining,
-        retry_after: (!allowed).then(|| Duration::from_micros(waits[quota])),
+        retry_after: (wait > 0).then(|| Duration::from_micros(wait)),
         next_after: Duration::from_micros(more),
         reset_after: Duration::from_micros(standing.reset(now)),
     }

@@ -15,10 +15,10 @@ use dashmap::DashMap;
 
 /// A token and where it was put.
 pub(crate) struct Token {
-    pub(super) key: Arc<str>,
-    pub(super) bytes: Arc<[u8]>,
+    pub(crate) key: Arc<str>,
+    pub(crate) bytes: Arc<[u8]>,
     /// How long it lasts, from when it was put or put again.
-    pub(super) ttl: Duration,
+    pub(crate) ttl: Duration,
 }
 
 struct Note {
@@ -58,7 +58,7 @@ pub(crate) fn is_noted(key: &str) -> bool {
 }
 
 /// Says whether there is a note of this token, which may be under the key yet.
-pub(super) fn is_token_noted(key: &str, token: &[u8]) -> bool {
+pub(crate) fn is_token_noted(key: &str, token: &[u8]) -> bool {
     is_any_noted(key, |note| *note.token == *token)
 }
 
@@ -72,7 +72,7 @@ fn is_any_noted(key: &str, is_meant: impl Fn(&Note) -> bool) -> bool {
 }
 
 /// Throws the note of a token away, which is gone, and those of tokens that have ended.
-pub(super) fn forget(key: &str, token: &[u8]) {
+pub(crate) fn forget(key: &str, token: &[u8]) {
     let Some(mut notes) = NOTES.get_mut(key) else {
         return;
     };
