@@ -4,11 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use reinhardt_backends::{
-    Backend, BackendError, BackendResult, Counted, Eviction, Expiry, KeyStream, Keyspace, Life,
-    MemoryBackend, Stored, Write,
-};
+use reinhardt_backends::{Backend, BackendError, BackendResult, Eviction, Keyspace, MemoryBackend};
+use reinhardt_backends_tests::Elsewhere;
 
 use crate::odd::Odd;
 use crate::{NEWS, PAGE, Source, Two, age, failure, on_both_stores, until};
@@ -109,45 +106,10 @@ async fn hits_on_an_old_value_that_does_not_refresh_try_now_and_then() {
     assert!((1..=most).contains(&lost), "{lost} for the lease");
 }
 
-/// A wrapper whose address is all that tells one store from another.
-#[derive(Clone)]
-struct Tenant(MemoryBackend);
-
-#[async_trait]
-impl Backend for Tenant {
-    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.0.read(key).await
-    }
-
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.0.write(key, value, options).await
-    }
-
-    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        self.0.remove(key, expected).await
-    }
-
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        self.0.increment_by(key, delta, ttl).await
-    }
-
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.0.expire(key, life).await
-    }
-
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.0.scan(prefix)
-    }
-}
-
 #[tokio::test]
 async fn a_refresh_keeps_nobody_waiting_at_a_store_that_came_to_its_address() {
-    let mut slot = Box::new(Tenant(MemoryBackend::new()));
+    // Its address is all that tells it from another.
+    let mut slot = Box::new(Elsewhere::new(MemoryBackend::new()));
     NEWS.set(&*slot, "old").await.unwrap();
     age(&*slot, NEWS).await;
     let has_begun = Arc::new(AtomicBool::new(false));
@@ -158,7 +120,7 @@ async fn a_refresh_keeps_nobody_waiting_at_a_store_that_came_to_its_address() {
     });
     assert_eq!(hanging.await.unwrap(), "old");
     until("it is refreshed", async || has_begun.load(SeqCst)).await;
-    *slot = Tenant(MemoryBackend::new());
+    *slot = Elsewhere::new(MemoryBackend::new());
     let compute = || async { Ok::<_, BackendError>("its own".to_string()) };
     let news = NEWS.get_or_set_with(&*slot, compute);
     let news = tokio::time::timeout(crate::PATIENCE, news).await;

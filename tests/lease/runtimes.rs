@@ -1,15 +1,11 @@
 //! A release in the background whose runtime nobody drives any more keeps nobody out.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::FutureExt;
 use reinhardt_backends::lease::Lease;
-use reinhardt_backends::{
-    Backend, BackendResult, Counted, Expiry, KeyStream, Life, MemoryBackend, Stored, Write,
-};
+use reinhardt_backends::{Backend, MemoryBackend};
+use reinhardt_backends_tests::Elsewhere;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{HOUR, PATIENCE, Stalling, acquire, lease};
@@ -33,7 +29,7 @@ macro_rules! beside_a_runtime_that_stands_still {
             fn $test() {
                 let (home, still) = super::runtimes();
                 let memory = ::reinhardt_backends::MemoryBackend::new();
-                super::$test(&home, still, super::Elsewhere::new(memory));
+                super::$test(&home, still, ::reinhardt_backends_tests::Elsewhere::new(memory));
             })*
         }
 
@@ -56,58 +52,6 @@ beside_a_runtime_that_stands_still! {
     a_dropped_try_keeps_nobody_out
     one_release_after_the_other_keeps_nobody_out
     the_lease_of_another_owner_stays
-}
-
-/// A memory that its callers take for another process's, and whose clones have addresses of their
-/// own. It counts its calls.
-#[derive(Clone)]
-struct Elsewhere {
-    inner: MemoryBackend,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Elsewhere {
-    fn new(inner: MemoryBackend) -> Self {
-        let calls = Arc::default();
-        Self { inner, calls }
-    }
-
-    fn inner(&self) -> &MemoryBackend {
-        self.calls.fetch_add(1, SeqCst);
-        &self.inner
-    }
-}
-
-#[async_trait]
-impl Backend for Elsewhere {
-    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.inner().read(key).await
-    }
-
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.inner().write(key, value, options).await
-    }
-
-    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        self.inner().remove(key, expected).await
-    }
-
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        self.inner().increment_by(key, delta, ttl).await
-    }
-
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.inner().expire(key, life).await
-    }
-
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.inner().scan(prefix)
-    }
 }
 
 /// One that is driven, and one that is driven for as long as the test says.
@@ -232,8 +176,8 @@ fn a_release_whose_lease_has_ended_by_itself_costs_nobody_a_call() {
     std::thread::sleep(moment);
     let lease = Lease::new(backend.clone(), "ending", HOUR).unwrap();
     let next = home.block_on(acquire(&lease));
-    backend.calls.store(0, SeqCst);
+    let before = backend.calls();
     assert!(home.block_on(lease.acquire()).unwrap().is_none());
-    assert_eq!(backend.calls.load(SeqCst), 1, "the write that is refused");
+    assert_eq!(backend.calls() - before, 1, "the write that is refused");
     drop_on(&home, next);
 }

@@ -1,11 +1,13 @@
 //! What the tests of reinhardt-backends share: private servers that can be broken, cables that can be cut, and measuring.
 
+mod elsewhere;
 mod harness;
 pub mod measure;
 mod proxy;
 mod second;
 mod server;
 
+pub use elsewhere::Elsewhere;
 pub use harness::{Bounded, Boxed, InProcess, OddNamespace, Redis, Shared};
 pub use proxy::Proxy;
 pub use second::Second;

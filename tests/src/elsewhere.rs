@@ -1,0 +1,68 @@
+//! A memory that is asked as if it was in another process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reinhardt_backends::{
+    Backend, BackendResult, Counted, Expiry, KeyStream, Life, MemoryBackend, Stored, Write,
+};
+
+/// A memory that its callers take for another process's, and whose clones have addresses of their
+/// own. It counts its calls.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    inner: MemoryBackend,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Elsewhere {
+    /// Takes a memory to stand elsewhere.
+    pub fn new(inner: MemoryBackend) -> Self {
+        let calls = Arc::default();
+        Self { inner, calls }
+    }
+
+    /// Returns how many calls there were.
+    pub fn calls(&self) -> usize {
+        self.calls.load(SeqCst)
+    }
+
+    fn inner(&self) -> &MemoryBackend {
+        self.calls.fetch_add(1, SeqCst);
+        &self.inner
+    }
+}
+
+#[async_trait]
+impl Backend for Elsewhere {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        self.inner().read(key).await
+    }
+
+    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.inner().write(key, value, options).await
+    }
+
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        self.inner().remove(key, expected).await
+    }
+
+    async fn increment_by(
+        &self,
+        key: &str,
+        delta: i64,
+        ttl: Option<Duration>,
+    ) -> BackendResult<Counted> {
+        self.inner().increment_by(key, delta, ttl).await
+    }
+
+    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.inner().expire(key, life).await
+    }
+
+    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner().scan(prefix)
+    }
+}
