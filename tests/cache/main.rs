@@ -37,6 +37,13 @@ struct Page {
     page: u32,
 }
 
+/// Computed once in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
+#[keyspace(prefix = "plain", ttl = "5m", value = String)]
+struct Plain {
+    page: u32,
+}
+
 /// Served for ten minutes after its minute is over.
 #[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
 #[keyspace(prefix = "news", ttl = "1m", value = String, stale = "10m")]
@@ -46,6 +53,7 @@ struct News {
 }
 
 const PAGE: Page = Page { site: 1, page: 2 };
+const PLAIN: Plain = Plain { page: 2 };
 const NEWS: News = News { site: 1, page: 2 };
 
 /// Two backends of one store, as two processes have them.

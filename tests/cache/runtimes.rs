@@ -7,22 +7,14 @@ use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, poll};
-use reinhardt_backends::{Backend, BackendError, Keyspace, MemoryBackend};
+use reinhardt_backends::{Backend, BackendError, MemoryBackend};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::odd::Odd;
-use crate::{NEWS, PAGE, PATIENCE, Page, Remote, Source, Two, age, failure, lasting, until};
+use crate::{NEWS, PAGE, PATIENCE, PLAIN, Page, Remote, Source, Two, age, failure, lasting, until};
 
-/// Computed once in a process.
-#[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
-#[keyspace(prefix = "plain", ttl = "5m", value = String)]
-struct Plain {
-    page: u32,
-}
-
-const PLAIN: Plain = Plain { page: 2 };
 const MANY: usize = 1000;
 /// A second and a half, and what a busy machine adds. It is less than the leases last.
 const SOON: Duration = Duration::from_secs(5);

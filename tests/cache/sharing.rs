@@ -12,16 +12,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::odd::Odd;
-use crate::{PAGE, Source, until};
+use crate::{PAGE, PLAIN, Plain, Source, until};
 
-/// Computed once in a process.
-#[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
-#[keyspace(prefix = "plain", ttl = "5m", value = String)]
-struct Plain {
-    page: u32,
-}
-
-const PLAIN: Plain = Plain { page: 2 };
 const MANY: usize = 50;
 
 type Got = Result<String, BackendError>;
