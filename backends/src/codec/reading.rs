@@ -68,6 +68,10 @@ pub(super) trait Reading: Copy {
 }
 
 /// A number or a truth value that a format has written as text.
+#[cfg_attr(
+    not(feature = "json"),
+    expect(dead_code, reason = "JSON alone writes such text")
+)]
 pub(super) enum Scalar {
     Positive(u64),
     Negative(i64),
