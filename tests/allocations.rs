@@ -108,6 +108,35 @@ fn accessors_in_memory_allocate_what_they_store() {
     assert_eq!(allocations(|| page().set(&backend, &2)), 1);
 }
 
+#[derive(serde::Serialize, serde::Deserialize, Keyspace)]
+#[keyspace(prefix = "seat", ttl = "1m")]
+struct Seat {
+    #[keyspace(key)]
+    hall: u32,
+    #[keyspace(key)]
+    name: String,
+}
+
+/// The key that was asked for is compared with the entry that was found: a long key, which is
+/// allocated once, must not be built a second time.
+#[test]
+fn a_read_entry_is_compared_with_its_key_without_an_allocation() {
+    let backend = MemoryBackend::new();
+    let odd = "a b:c%".repeat(40);
+    for name in ["row 7", &"x".repeat(60), &"x".repeat(900), &odd] {
+        let seat = || Seat {
+            hall: 7,
+            name: name.to_string(),
+        };
+        seat().save(&backend).now_or_never().unwrap().unwrap();
+        let get = || Seat::get(&backend, 7, name);
+        assert!(get().now_or_never().unwrap().unwrap().is_some());
+        let of_the_key = u64::from(Seat::key(7, name).len() > 60);
+        let of_the_name = 1;
+        assert_eq!(allocations(get), of_the_key + of_the_name, "{name}");
+    }
+}
+
 #[test]
 fn a_short_key_allocates_nothing_and_a_long_one_once() {
     let count = |path: &str| {

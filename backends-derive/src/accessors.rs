@@ -81,8 +81,10 @@ enum Output {
 
 const CALL: &str = "`InvalidKey` if the key, escapes included, is over the limit (1 KiB unless the backend has another); and what \
     the backend fails with.";
-const DECODE: &str = "`Decode` if the stored bytes are of another type, and they stay; and what the backend fails with.";
-const TAKE: &str = "`Decode` if the stored bytes are of another type, and they are gone then; and what the backend fails with.";
+const DECODE: &str = "`Decode` if the stored bytes are of another type or of another key's entry, and they stay; and what the \
+    backend fails with.";
+const TAKE: &str = "`Decode` if the stored bytes are of another type or of another key's entry, and they are gone then; and what \
+    the backend fails with.";
 const ENCODE: &str = "`Encode` or `TooLarge`, before anything is sent; `Conflict`, with `migrates` alone, if other writers were faster \
     every time; and what the backend fails with.";
 const ENCODE_FOR: &str = "`InvalidTtl` for zero and for more than 10,000 years, `Encode` or `TooLarge`, before anything \

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
 use crate::attr::{FieldWords, Limit, Mistakes, OnDecodeError, StructWords, Ttl, Window, Word};
-use crate::serde_words::{check_names, check_positions};
+use crate::serde_words;
 
 /// What to generate for one struct.
 pub(crate) struct Keyspace<'a> {
@@ -59,7 +59,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Says whether the codec is Postcard, by whatever path.
-    fn is_postcard(&self) -> bool {
+    pub(crate) fn is_postcard(&self) -> bool {
         let last = self.codec_path().and_then(|path| path.segments.last());
         last.is_some_and(|last| last.ident == "Postcard")
     }
@@ -89,6 +89,8 @@ pub(crate) struct KeyField<'a> {
     pub(crate) name: &'a Ident,
     pub(crate) ty: &'a Type,
     pub(crate) is_tag: bool,
+    /// Serde neither writes nor reads it: it stands in the key alone.
+    pub(crate) is_skipped: bool,
 }
 
 impl<'a> Keyspace<'a> {
@@ -124,15 +126,12 @@ impl<'a> Keyspace<'a> {
             }),
             (None, Some(_), _) => Kind::Counter,
             (None, None, Some(value)) => Kind::value(value, stored, item, mistakes),
-            (None, None, None) => {
-                if stored.is_postcard() {
-                    check_positions(item, mistakes);
-                } else if stored.codec.is_none() || stored.built_in_codec().is_some() {
-                    check_names(item, mistakes);
-                }
-                Kind::Entry(stored)
-            }
+            (None, None, None) => Kind::Entry(stored),
         };
+        let key = key_fields(item, &kind, mistakes);
+        if let Kind::Entry(stored) = &kind {
+            serde_words::check(item, &key, stored, mistakes);
+        }
         let mut keyspace = Self {
             item,
             krate: words.krate.and_then(|word| word.meaning),
@@ -144,7 +143,7 @@ impl<'a> Keyspace<'a> {
             lease: words.lease.and_then(|word| word.meaning),
             stale: words.stale.and_then(|word| word.meaning),
             ttl,
-            key: key_fields(item, &kind, mistakes),
+            key,
             kind,
         };
         if mistakes.is_empty() {
@@ -447,6 +446,7 @@ fn key_fields<'a>(
                 name,
                 ty: &field.ty,
                 is_tag: words.tag.is_some(),
+                is_skipped: matches!(kind, Kind::Entry(_)) && serde_words::is_skipped(item, field),
             });
         }
     }

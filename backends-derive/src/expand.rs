@@ -267,8 +267,13 @@ fn registration(scope: &Scope<'_>) -> TokenStream {
 /// impl Valued for Session {
 ///     type Value = Self;
 ///     type Codec = Cbor;
-///     fn decode(back: usize, bytes: &[u8]) -> BackendResult<Self> { decode_or_migrate::<Self, SessionV1>(back, bytes) }
-///     fn check(key: &Key, entry: &Self) -> BackendResult<()> { check_entry(key, entry) }
+///     fn decode(key: &Key, back: usize, bytes: &[u8]) -> BackendResult<Self> {
+///         match back {
+///             0 => Cbor::decode(bytes),
+///             back => migrate::<Self, SessionV1>(key, back - 1, bytes),
+///         }
+///     }
+///     fn matches_key(key: &Key, entry: &Self) -> bool { key.is_built(&Self::INFO, ..) }
 /// }
 /// impl Entry for Session { fn entry_key(&self) -> Key { Key::build(&Self::INFO, ..) } }
 ///
@@ -300,11 +305,12 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
     };
     let codec = codec(scope, stored);
     let is_entry = matches!(scope.keyspace.kind, Kind::Entry(_));
-    let decode = stored.migrates.as_ref().map(|older| decode(scope, older));
-    let check = is_entry.then(|| {
+    let decode = decode(scope, stored);
+    let matches_key = is_entry.then(|| {
+        let is_own = scope.is_own_key_of(&quote!(__entry));
         quote! {
-            fn check(__key: &#library::keyspace::Key, __entry: &Self) -> #library::BackendResult<()> {
-                #library::keyspace::check_entry(__key, __entry)
+            fn matches_key(__key: &#library::keyspace::Key, __entry: &Self) -> ::core::primitive::bool {
+                #is_own
             }
         }
     });
@@ -325,7 +331,7 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
             type Value = #value;
             type Codec = #codec;
             #decode
-            #check
+            #matches_key
         }
         #entry
     }
@@ -362,18 +368,64 @@ fn throttled(scope: &Scope<'_>, of: &Limits) -> TokenStream {
     }
 }
 
-fn decode(scope: &Scope<'_>, older: &Type) -> TokenStream {
-    let span = place(older);
-    let library = scope.library.at(span);
-    let call = quote_spanned! {span=>
-        #library::keyspace::decode_or_migrate::<Self, #older>(__back, __bytes)
+/// The decoding of a keyspace that migrates, or whose key fields aren't all stored in the value.
+fn decode(scope: &Scope<'_>, stored: &Stored) -> Option<TokenStream> {
+    let library = &scope.library;
+    let own = match filled(scope) {
+        Some(filled) => filled,
+        None if stored.migrates.is_none() => return None,
+        None => quote!(<Self::Codec as #library::codec::Codec>::decode(__bytes)),
     };
-    quote! {
+    let body = match &stored.migrates {
+        None => own,
+        Some(older) => {
+            let span = place(older);
+            let library = scope.library.at(span);
+            let older = quote_spanned! {span=>
+                #library::keyspace::migrate::<Self, #older>(__key, __back - 1, __bytes)
+            };
+            quote! {
+                match __back {
+                    0 => #own,
+                    _ => #older,
+                }
+            }
+        }
+    };
+    Some(quote! {
         fn decode(
+            __key: &#library::keyspace::Key,
             __back: ::core::primitive::usize,
             __bytes: &[::core::primitive::u8],
         ) -> #library::BackendResult<Self::Value> {
-            #call
+            #body
         }
+    })
+}
+
+/// ```text
+/// decode_filled::<Self>(key, bytes, |entry, id| entry.id = From::from(id))
+/// ```
+fn filled(scope: &Scope<'_>) -> Option<TokenStream> {
+    let library = &scope.library;
+    let key = &scope.keyspace.key;
+    if !key.iter().any(|field| field.is_skipped) {
+        return None;
     }
+    let name = |position: usize| format_ident!("__field{position}");
+    let pattern = tuple(key.iter().enumerate().map(|(position, field)| {
+        let name = name(position);
+        match field.is_skipped {
+            true => quote!(#name),
+            false => quote!(_),
+        }
+    }));
+    let skipped = key.iter().enumerate().filter(|(_, field)| field.is_skipped);
+    let fill = skipped.map(|(position, field)| {
+        let (own, read) = (field.name, name(position));
+        quote!(__entry.#own = ::core::convert::From::from(#read);)
+    });
+    Some(quote! {
+        #library::keyspace::decode_filled::<Self>(__key, __bytes, |__entry, #pattern| { #(#fill)* })
+    })
 }

@@ -110,6 +110,20 @@ impl<'a> Scope<'a> {
 
     /// The key that the fields of `self` name.
     pub(crate) fn own_key(&self) -> TokenStream {
+        let (info, segments) = self.own_segments(&quote!(self));
+        let library = &self.library;
+        quote!(#library::keyspace::Key::build(#info, #segments))
+    }
+
+    /// Says whether `__key` is the key that the fields of `entry` name.
+    pub(crate) fn is_own_key_of(&self, entry: &TokenStream) -> TokenStream {
+        let (info, segments) = self.own_segments(entry);
+        let library = &self.library;
+        quote!(#library::keyspace::Key::is_built(__key, #info, #segments))
+    }
+
+    /// The declaration, and the closure that writes the key fields of `of`.
+    fn own_segments(&self, of: &TokenStream) -> (TokenStream, TokenStream) {
         let Self {
             library,
             owned,
@@ -118,11 +132,13 @@ impl<'a> Scope<'a> {
             ..
         } = self;
         let segments = field_types.iter().map(|ty| library.as_segment(ty));
-        quote! {
-            #library::keyspace::Key::build(&<#owned as #library::keyspace::Keyspace>::INFO, |__key| {
-                let _ = __key #(.write(|__segment| #segments::write(&self.#fields, __segment)))*;
-            })
-        }
+        let info = quote!(&<#owned as #library::keyspace::Keyspace>::INFO);
+        let write = quote! {
+            |__key| {
+                let _ = __key #(.write(|__segment| #segments::write(&#of.#fields, __segment)))*;
+            }
+        };
+        (info, write)
     }
 
     /// The where-clause of an implementation: the struct's own, what the key asks of type parameters, and `Self: bound`

@@ -1,29 +1,89 @@
-//! The attributes of serde on a struct, as far as what it stores depends on them.
+//! The attributes of serde on an entry, as far as what it stores depends on them.
 
+use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Data, DeriveInput, Error, Expr, Field, Ident, Token, Type};
+use syn::spanned::Spanned;
+use syn::{Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Ident, Lit, Token, Type};
 
+use crate::ast::{KeyField, Stored};
 use crate::attr::Mistakes;
+
+/// Notes attributes with which an entry doesn't come back as it was, or not under its key.
+pub(crate) fn check(
+    item: &DeriveInput,
+    key: &[KeyField<'_>],
+    stored: &Stored,
+    mistakes: &mut Mistakes,
+) {
+    let Data::Struct(data) = &item.data else {
+        return;
+    };
+    let container = Words::of(&item.attrs);
+    let is_key = |field: &Field| key.iter().any(|key| Some(key.name) == field.ident.as_ref());
+    let (key, others): (Vec<&Field>, Vec<_>) = data.fields.iter().partition(|field| is_key(field));
+    for field in key {
+        check_key(field, mistakes);
+    }
+    if stored.is_postcard() {
+        check_positions(&container, &others, mistakes);
+    } else if stored.codec.is_none() || stored.built_in_codec().is_some() {
+        check_defaults(&container, &others, mistakes);
+        for field in &data.fields {
+            check_name(&container, field, mistakes);
+        }
+    }
+}
+
+/// Says whether serde neither writes nor reads a field. Where a container is read as another type,
+/// its fields' own attributes don't tell.
+pub(crate) fn is_skipped(item: &DeriveInput, field: &Field) -> bool {
+    let container = Words::of(&item.attrs);
+    let is_read_as_itself = ["from", "try_from"]
+        .iter()
+        .all(|word| container.find(word).is_none());
+    let words = Words::of(&field.attrs);
+    is_read_as_itself
+        && (words.find("skip").is_some()
+            || words.find("skip_serializing").is_some()
+                && words.find("skip_deserializing").is_some())
+}
+
+/// A key field that is only written, or only read, comes back as its default: the entry comes back
+/// under another key.
+fn check_key(field: &Field, mistakes: &mut Mistakes) {
+    let words = Words::of(&field.attrs);
+    let (written, read) = (
+        words.find("skip_serializing"),
+        words.find("skip_deserializing"),
+    );
+    let (word, what) = match (written, read) {
+        (Some(word), None) => (word, "written"),
+        (None, Some(word)) => (word, "read"),
+        _ => return,
+    };
+    let message = format!(
+        "the entry would come back under another key, because this key field isn't {what}: \
+         remove `{word}`, or write `skip`, with which reads take the field from the key"
+    );
+    mistakes.at(word.span(), &message);
+}
 
 /// Notes attributes with which Postcard, which finds fields by their position, reads other fields
 /// than it wrote.
-pub(crate) fn check_positions(item: &DeriveInput, mistakes: &mut Mistakes) {
-    if let Some(tag) = find(&words(&item.attrs), "tag") {
+fn check_positions(container: &Words, fields: &[&Field], mistakes: &mut Mistakes) {
+    if let Some(tag) = container.find("tag") {
         mistakes.add(Error::new(
             tag.span(),
             "Postcard can't read a tag back: remove `tag`, or choose another `codec`",
         ));
     }
-    let Data::Struct(data) = &item.data else {
-        return;
-    };
-    for field in &data.fields {
-        let words = words(&field.attrs);
+    for field in fields {
+        let words = Words::of(&field.attrs);
         let (written, read) = (
-            find(&words, "skip_serializing"),
-            find(&words, "skip_deserializing"),
+            words.find("skip_serializing"),
+            words.find("skip_deserializing"),
         );
-        let fault = match (find(&words, "flatten"), written, read) {
+        let fault = match (words.find("flatten"), written, read) {
             (Some(word), ..) => (
                 word,
                 "Postcard can't read flattened fields back: remove `flatten`, or choose another `codec`",
@@ -43,18 +103,15 @@ pub(crate) fn check_positions(item: &DeriveInput, mistakes: &mut Mistakes) {
 }
 
 /// Notes fields that are never written and without which nothing is read.
-pub(crate) fn check_names(item: &DeriveInput, mistakes: &mut Mistakes) {
-    let Data::Struct(data) = &item.data else {
-        return;
-    };
-    if find(&words(&item.attrs), "default").is_some() {
+fn check_defaults(container: &Words, fields: &[&Field], mistakes: &mut Mistakes) {
+    if container.find("default").is_some() {
         return;
     }
-    for field in data.fields.iter().filter(|field| !is_option(field)) {
-        let words = words(&field.attrs);
+    for field in fields.iter().filter(|field| !is_option(field)) {
+        let words = Words::of(&field.attrs);
         let is_read = ["default", "skip_deserializing"];
-        if let Some(word) = find(&words, "skip_serializing")
-            && !is_read.iter().any(|word| find(&words, word).is_some())
+        if let Some(word) = words.find("skip_serializing")
+            && !is_read.iter().any(|word| words.find(word).is_some())
         {
             mistakes.at(
                 word.span(),
@@ -62,6 +119,59 @@ pub(crate) fn check_names(item: &DeriveInput, mistakes: &mut Mistakes) {
             );
         }
     }
+}
+
+/// Notes a field that is written under a name that it isn't read by.
+fn check_name(container: &Words, field: &Field, mistakes: &mut Mistakes) {
+    let words = Words::of(&field.attrs);
+    let Some(own) = &field.ident else {
+        return;
+    };
+    let is_left_out = ["skip", "skip_serializing", "skip_deserializing", "flatten"];
+    if is_left_out.iter().any(|word| words.find(word).is_some()) {
+        return;
+    }
+    let (of_all, of_field) = (container.names("rename_all"), words.names("rename"));
+    let own = own.unraw().to_string();
+    let written = of_field.written.or_else(|| by_rule(&own, of_all.written));
+    let read = of_field.read.or_else(|| by_rule(&own, of_all.read));
+    let (Some(written), Some(read)) = (written, read) else {
+        return;
+    };
+    if written == read || words.has_alias(&written) {
+        return;
+    }
+    let place = words
+        .find("rename")
+        .or_else(|| container.find("rename_all"));
+    let message = format!(
+        "`{own}` is written as `{written}` and read as `{read}`, so what is stored can't be read \
+         back: write one name for both, or an `alias`"
+    );
+    mistakes.at(place.map_or(field.span(), |word| word.span()), &message);
+}
+
+/// Returns the name of a field by the rule of `rename_all`; `None` if serde knows no such rule.
+fn by_rule(field: &str, rule: Option<String>) -> Option<String> {
+    let capitalized = |word: &str| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    let pascal = || field.split('_').map(capitalized).collect::<String>();
+    Some(match rule.as_deref() {
+        None | Some("lowercase" | "snake_case") => field.to_string(),
+        Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => field.to_ascii_uppercase(),
+        Some("PascalCase") => pascal(),
+        Some("camelCase") => {
+            let pascal = pascal();
+            let first = pascal.get(..1).unwrap_or_default().to_ascii_lowercase();
+            first + pascal.get(1..).unwrap_or_default()
+        }
+        Some("kebab-case") => field.replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => field.replace('_', "-").to_ascii_uppercase(),
+        Some(_) => return None,
+    })
 }
 
 /// Says whether serde reads nothing as `None` here.
@@ -75,28 +185,98 @@ fn is_option(field: &Field) -> bool {
         .is_some_and(|last| last.ident == "Option")
 }
 
-fn find<'a>(words: &'a [Ident], name: &str) -> Option<&'a Ident> {
-    words.iter().find(|word| *word == name)
+/// The words in all `#[serde(..)]` of an item. What serde itself refuses is left to serde.
+struct Words(Vec<Word>);
+
+struct Word {
+    /// The word in whose parentheses this one stands.
+    within: Option<Ident>,
+    name: Ident,
+    /// The text behind `=`.
+    text: Option<String>,
 }
 
-/// Lists the words in all `#[serde(..)]`. What serde itself refuses is left to serde.
-fn words(attributes: &[Attribute]) -> Vec<Ident> {
-    let mut words = Vec::new();
-    for attribute in attributes {
-        if attribute.path().is_ident("serde") {
-            let _ = attribute.parse_nested_meta(|meta| note(&meta, &mut words));
+/// The names that a word like `rename` gives.
+#[derive(Default)]
+struct Names {
+    written: Option<String>,
+    read: Option<String>,
+}
+
+impl Words {
+    fn of(attributes: &[Attribute]) -> Self {
+        let mut words = Vec::new();
+        for attribute in attributes {
+            if attribute.path().is_ident("serde") {
+                let _ = attribute.parse_nested_meta(|meta| note(&meta, None, &mut words));
+            }
         }
+        Self(words)
     }
-    words
+
+    fn find(&self, name: &str) -> Option<&Ident> {
+        let mut words = self.0.iter().filter(|word| word.within.is_none());
+        let found = words.find(|word| word.name == name);
+        found.map(|word| &word.name)
+    }
+
+    fn has_alias(&self, name: &str) -> bool {
+        self.0
+            .iter()
+            .any(|word| word.name == "alias" && word.text.as_deref() == Some(name))
+    }
+
+    /// `rename = "a"`, or `rename(serialize = "a", deserialize = "b")`
+    fn names(&self, name: &str) -> Names {
+        let mut names = Names::default();
+        for word in &self.0 {
+            let (written, read) = match &word.within {
+                None if word.name == name && word.text.is_some() => (true, true),
+                Some(within) if within == name => {
+                    (word.name == "serialize", word.name == "deserialize")
+                }
+                _ => continue,
+            };
+            if written {
+                names.written.clone_from(&word.text);
+            }
+            if read {
+                names.read.clone_from(&word.text);
+            }
+        }
+        names
+    }
 }
 
-fn note(meta: &ParseNestedMeta<'_>, words: &mut Vec<Ident>) -> syn::Result<()> {
-    words.extend(meta.path.get_ident().cloned());
+fn note(
+    meta: &ParseNestedMeta<'_>,
+    within: Option<&Ident>,
+    words: &mut Vec<Word>,
+) -> syn::Result<()> {
+    let name = meta.path.get_ident().cloned();
+    let mut text = None;
+    let mut inner = Vec::new();
     if meta.input.peek(Token![=]) {
-        meta.value()?.parse::<Expr>()?;
+        text = literal(meta.value()?.parse()?);
     } else if !meta.input.is_empty() && !meta.input.peek(Token![,]) {
         // `rename(serialize = "..", deserialize = "..")`.
-        meta.parse_nested_meta(|meta| note(&meta, &mut Vec::new()))?;
+        meta.parse_nested_meta(|meta| note(&meta, name.as_ref(), &mut inner))?;
     }
+    words.extend(name.map(|name| Word {
+        within: within.cloned(),
+        name,
+        text,
+    }));
+    words.extend(inner);
     Ok(())
+}
+
+fn literal(value: Expr) -> Option<String> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text.value()),
+        _ => None,
+    }
 }

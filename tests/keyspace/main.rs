@@ -8,6 +8,7 @@ mod entries;
 mod futures;
 mod generics;
 mod hygiene;
+mod identity;
 mod keys;
 mod scanning;
 mod updates;

@@ -85,7 +85,7 @@ where
         }
         return compute_once::<K, B, F, Fut, E>(backend, &key, compute).await;
     };
-    let Some(value) = decode::<K>(0, &stored)? else {
+    let Some(value) = decode::<K>(&key, 0, &stored)? else {
         return compute_once::<K, B, F, Fut, E>(backend, &key, compute).await;
     };
     if !K::INFO.is_stale(expiry) {
@@ -107,13 +107,13 @@ where
         if outcome.is_some() {
             attempt.succeed();
         }
-        outcome.flatten()
+        (outcome.flatten(), key)
     };
     let Ok(runtime) = Handle::try_current() else {
         // Nobody else would run it.
         return match refresh.await {
-            Some(fresh) => Ok(decode::<K>(0, &fresh)?.unwrap_or(value)),
-            None => Ok(value),
+            (Some(fresh), key) => Ok(decode::<K>(&key, 0, &fresh)?.unwrap_or(value)),
+            (None, _) => Ok(value),
         };
     };
     runtime.spawn(refresh);

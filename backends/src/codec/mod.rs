@@ -50,7 +50,7 @@
 //! | `skip_serializing_if` | comes back with `default`; without it `Encode`¹ whenever the field is left out, unless it is an `Option` | as Cbor | `Encode` whenever the field is left out |
 //! | `skip_serializing` without `skip_deserializing` | comes back with `default`; without it the derive refuses it on an entry's own field, and elsewhere it is stored, and `Decode` | as Cbor | `Encode`¹ |
 //! | `skip_deserializing` without `skip_serializing` | a field comes back as its default; a variant is stored, and `Decode` | as Cbor | `Encode`¹ |
-//! | `rename` with another name to write than to read | stored, and `Decode` | as Cbor | comes back |
+//! | `rename` with another name to write than to read | the derive refuses it on an entry's own field; elsewhere it is stored, and `Decode` | as Cbor | comes back |
 //! | `alias`, `rename`, `other`, `skip` on both sides | come back | come back | come back |
 //! | more than 65,536 elements that take no bytes, such as `()` | come back | come back | `Encode` |
 //! | a `Serialize` that declares another length than it writes | `Encode` | comes back | `Encode` |
@@ -68,7 +68,8 @@
 //! under Postcard the first of each form of a type.
 //!
 //! The derive refuses `flatten`, `tag` and fields that are skipped on one side alone on an entry with
-//! `codec = Postcard`, and `skip_serializing` without `default` on others. The
+//! `codec = Postcard`, and `skip_serializing` without `default` and two names for one field on others.
+//! It refuses a key field that is skipped on one side alone with every codec. The
 //! [schema lock](crate::assert_schema_lock) refuses types under Postcard that ask the format what comes.
 //!
 //! # Codecs of your own

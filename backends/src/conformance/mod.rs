@@ -29,6 +29,7 @@
 
 mod conditions;
 mod counters;
+mod entries;
 mod failure;
 mod life;
 mod many;
@@ -45,6 +46,7 @@ use crate::backend::Backend;
 
 pub use conditions::*;
 pub use counters::*;
+pub use entries::*;
 pub use failure::*;
 pub use life::*;
 pub use many::*;
@@ -149,6 +151,7 @@ macro_rules! conformance_suite {
             an_impossible_attempt_is_refused
             an_attempt_leaves_what_others_go_by
             what_is_stored_can_be_read
+            an_entry_comes_back_under_the_key_that_was_asked_for
         }
     };
 }

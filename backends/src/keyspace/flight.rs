@@ -15,7 +15,7 @@ use tokio::sync::{AcquireError, SemaphorePermit};
 use super::Valued;
 use super::key::Key;
 use super::turn::{End, FIRST_LOOK, Look, Turn};
-use super::value::{ValueArg, decode, find};
+use super::value::{decode, encode, find};
 use super::versions::{Places, remove_all_older};
 use crate::backend::{Backend, Condition, Instance, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult};
@@ -114,7 +114,7 @@ where
     B: Backend + ?Sized,
 {
     match find::<K, B>(backend, key).await? {
-        Some((back, stored)) => decode::<K>(back, &stored),
+        Some((back, stored)) => decode::<K>(key, back, &stored),
         None => Ok(None),
     }
 }
@@ -134,7 +134,7 @@ where
     if !direct::write(backend, key, encoded, absent).await?
         && let Some(stored) = direct::get_stored(backend, key).await?
     {
-        if let Some(present) = decode::<K>(0, &stored)? {
+        if let Some(present) = decode::<K>(key, 0, &stored)? {
             return Ok(Some((stored, present)));
         }
         let instead = Write::new(K::INFO.new_life()).when(Condition::Equals(stored.as_bytes()));
@@ -318,6 +318,10 @@ impl Seat {
         self.flight.turn.open();
     }
 
+    fn key(&self) -> Key {
+        Key::of_parts([&*self.place.1])
+    }
+
     /// Returns what the latest step came to that began after this seat was taken: a value, or else a failure.
     pub(crate) fn result<K: Valued>(&self) -> BackendResult<Option<K::Value>> {
         let (landed, failure) = {
@@ -325,7 +329,7 @@ impl Seat {
             (results.value.clone(), results.failure.clone())
         };
         if let Some(landed) = landed.filter(|landed| self.joined < landed.step) {
-            return decode::<K>(landed.back, &landed.stored);
+            return decode::<K>(&self.key(), landed.back, &landed.stored);
         }
         match failure {
             Some((step, error)) if self.joined < step => Err(error.again()),
@@ -372,11 +376,11 @@ impl Seat {
     /// Encodes what a step has computed and passes it on, stored or not: it is good enough for
     /// whoever asked before.
     ///
-    /// `None` if it doesn't encode. It can't be passed on then, and if those who wait were to go on
-    /// one by one, the n-th would wait for n computations. So the flight is over, and each of them
+    /// `None` if it doesn't encode, or is an entry with another key. It can't be passed on then, and
+    /// if those who wait were to go on one by one, the n-th would wait for n computations. So the flight is over, and each of them
     /// computes for itself.
     pub(crate) fn encode<K: Valued>(&self, step: u64, value: &K::Value) -> Option<Stored> {
-        match ValueArg::<K::Value>::encode::<K::Codec>(value) {
+        match encode::<K, K::Value>(&self.key(), value) {
             Ok(encoded) => {
                 let encoded = Stored::from(encoded);
                 self.land(step, 0, &encoded);
@@ -411,7 +415,7 @@ impl Seat {
         let Some((back, stored)) = found else {
             return Ok(None);
         };
-        let value = decode::<K>(*back, stored)?;
+        let value = decode::<K>(&self.key(), *back, stored)?;
         if value.is_some() {
             self.land(step, *back, stored);
         }

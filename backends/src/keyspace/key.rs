@@ -29,7 +29,11 @@ use super::segment::{KeyArg, KeySegment, SegmentWriter};
 /// assert_eq!(&*Page { locale: "en", path: "/a:b" }.key(), "page:en:/a%3Ab");
 /// ```
 #[derive(Clone)]
-pub struct Key(Text);
+pub struct Key {
+    text: Text,
+    /// Whether no character is escaped; `false` where that isn't known.
+    is_plain: bool,
+}
 
 #[derive(Clone)]
 enum Text {
@@ -41,17 +45,30 @@ enum Text {
 const SHORT: usize = 60;
 /// Longer keys get room for the longest key that backends take unless set otherwise, so that they are allocated once.
 const LONG: usize = 1024;
+/// No text is as long.
+const DIFFERENT: usize = usize::MAX;
 
 impl Key {
     #[inline]
     fn empty() -> Self {
-        Self(Text::Short(ArrayString::new()))
+        Self {
+            text: Text::Short(ArrayString::new()),
+            is_plain: true,
+        }
+    }
+
+    /// Returns the key that `parts` together are the text of.
+    pub(super) fn of_parts<'p>(parts: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut key = Self::empty();
+        key.is_plain = false;
+        parts.into_iter().for_each(|part| key.push(part));
+        key
     }
 
     /// Returns the text.
     #[inline]
     pub fn as_str(&self) -> &str {
-        match &self.0 {
+        match &self.text {
             Text::Short(text) => text,
             Text::Long(text) => text,
         }
@@ -95,16 +112,27 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-/// For the derive: builds the text of a key, segment by segment, in the place where the key is.
+/// For the derive: writes the text of a key, segment by segment.
 #[derive(Debug)]
 pub struct KeyBuilder<'k> {
-    key: &'k mut Key,
+    target: Target<'k>,
     segments: usize,
     tag: Option<usize>,
     is_possible: bool,
 }
 
-impl KeyBuilder<'_> {
+impl<'k> KeyBuilder<'k> {
+    #[inline]
+    fn new(mut target: Target<'k>, keyspace: &KeyspaceInfo) -> Self {
+        target.begin(keyspace);
+        Self {
+            target,
+            segments: 0,
+            tag: keyspace.tag,
+            is_possible: true,
+        }
+    }
+
     /// Adds the segment of a key field of type `T`.
     #[inline]
     pub fn segment<T>(&mut self, argument: &impl KeyArg<T>) -> &mut Self {
@@ -121,52 +149,87 @@ impl KeyBuilder<'_> {
     #[inline]
     pub fn write(&mut self, write: impl FnOnce(&mut SegmentWriter<'_>)) -> &mut Self {
         if self.segments > 0 {
-            self.key.push(":");
+            self.target.push(":");
         }
         let is_tag = self.tag == Some(self.segments);
         self.segments += 1;
         if !is_tag {
-            write(&mut SegmentWriter::new(self.key));
+            write(&mut SegmentWriter::new(self.target.reborrow()));
             return self;
         }
-        self.key.push("{");
-        let before = self.key.len();
-        write(&mut SegmentWriter::new(self.key));
-        self.is_possible &= self.key.len() > before;
-        self.key.push("}");
+        self.target.push("{");
+        let before = self.target.len();
+        write(&mut SegmentWriter::new(self.target.reborrow()));
+        self.is_possible &= self.target.len() > before;
+        self.target.push("}");
         self
     }
 }
 
-impl Key {
-    /// For the derive: builds a key of the keyspace from the segments that `add` adds. One whose tag is empty, which a
-    /// cluster would ignore, is the empty key, which every backend refuses.
+/// The destination of a key's text.
+#[derive(Debug)]
+pub(super) enum Target<'k> {
+    /// The key that is built.
+    Key(&'k mut Key),
+    /// The text of another key, which the written text is compared with. Nothing is allocated.
+    Other {
+        text: &'k str,
+        /// Whether no character of it is escaped.
+        is_plain: bool,
+        /// How many bytes were written and are equal; [`DIFFERENT`] after the first difference.
+        equal: &'k mut usize,
+    },
+}
+
+impl Target<'_> {
     #[inline]
-    pub fn build(keyspace: &KeyspaceInfo, add: impl FnOnce(&mut KeyBuilder<'_>)) -> Self {
-        let mut key = Self::empty();
-        key.begin(keyspace);
-        let mut builder = KeyBuilder {
-            key: &mut key,
-            segments: 0,
-            tag: keyspace.tag,
-            is_possible: true,
-        };
-        add(&mut builder);
-        if !builder.is_possible {
-            key = Self::empty();
+    pub(super) fn reborrow(&mut self) -> Target<'_> {
+        match self {
+            Self::Key(key) => Target::Key(key),
+            Self::Other {
+                text,
+                is_plain,
+                equal,
+            } => Target::Other {
+                text,
+                is_plain: *is_plain,
+                equal,
+            },
         }
-        key
     }
 
-    /// Builds a key of one segment, under a prefix that is known only now.
-    pub(crate) fn of<T: KeySegment + ?Sized>(prefix: &str, segment: &T) -> Self {
-        let mut key = Self::empty();
-        key.push(prefix);
-        key.push(":");
-        segment.write(&mut SegmentWriter::new(&mut key));
-        key
+    #[inline]
+    pub(super) fn push(&mut self, part: &str) {
+        match self {
+            Self::Key(key) => key.push(part),
+            Self::Other { text, equal, .. } => {
+                let rest = text.as_bytes().get(**equal..);
+                **equal = match rest {
+                    Some(rest) if rest.starts_with(part.as_bytes()) => **equal + part.len(),
+                    _ => DIFFERENT,
+                };
+            }
+        }
     }
 
+    /// Says whether text is pushed as it is, escaped or not.
+    ///
+    /// A text in which nothing is escaped holds no character that would have to be, besides the
+    /// marks between its segments. Text that isn't plain differs from it there, or takes the place
+    /// of a mark, which is then missing.
+    #[inline]
+    pub(super) fn takes_raw(&self) -> bool {
+        matches!(self, Self::Other { is_plain: true, .. })
+    }
+
+    /// To be called before what is pushed holds escaped characters.
+    pub(super) fn note_escapes(&mut self) {
+        if let Self::Key(key) = self {
+            key.is_plain = false;
+        }
+    }
+
+    /// Writes the text that every key of the keyspace begins with.
     #[inline]
     fn begin(&mut self, keyspace: &KeyspaceInfo) {
         if keyspace.head.is_empty() {
@@ -181,14 +244,60 @@ impl Key {
         self.push(keyspace.prefix);
         if keyspace.version > 1 {
             self.push("@");
-            SegmentWriter::new(self).display(keyspace.version);
+            SegmentWriter::new(self.reborrow()).display(keyspace.version);
         }
         self.push(":");
     }
 
+    fn len(&self) -> usize {
+        match self {
+            Self::Key(key) => key.len(),
+            Self::Other { equal, .. } => **equal,
+        }
+    }
+}
+
+impl Key {
+    /// For the derive: builds a key of the keyspace from the segments that `add` adds. One whose tag is empty, which a
+    /// cluster would ignore, is the empty key, which every backend refuses.
+    #[inline]
+    pub fn build(keyspace: &KeyspaceInfo, add: impl FnOnce(&mut KeyBuilder<'_>)) -> Self {
+        let mut key = Self::empty();
+        let mut builder = KeyBuilder::new(Target::Key(&mut key), keyspace);
+        add(&mut builder);
+        if !builder.is_possible {
+            key = Self::empty();
+        }
+        key
+    }
+
+    /// For the derive: says whether this is the key that [`build`](Self::build) would build;
+    /// allocates nothing.
+    #[inline]
+    pub fn is_built(&self, keyspace: &KeyspaceInfo, add: impl FnOnce(&mut KeyBuilder<'_>)) -> bool {
+        let mut equal = 0;
+        let target = Target::Other {
+            text: self,
+            is_plain: self.is_plain,
+            equal: &mut equal,
+        };
+        let mut builder = KeyBuilder::new(target, keyspace);
+        add(&mut builder);
+        builder.is_possible && equal == self.len()
+    }
+
+    /// Builds a key of one segment, under a prefix that is known only now.
+    pub(crate) fn of<T: KeySegment + ?Sized>(prefix: &str, segment: &T) -> Self {
+        let mut key = Self::empty();
+        key.push(prefix);
+        key.push(":");
+        segment.write(&mut SegmentWriter::new(Target::Key(&mut key)));
+        key
+    }
+
     #[inline]
     pub(super) fn push(&mut self, text: &str) {
-        if let Text::Short(short) = &mut self.0
+        if let Text::Short(short) = &mut self.text
             && short.try_push_str(text).is_ok()
         {
             return;
@@ -198,12 +307,12 @@ impl Key {
 
     #[cold]
     fn push_long(&mut self, text: &str) {
-        if let Text::Short(short) = &self.0 {
+        if let Text::Short(short) = &self.text {
             let mut long = String::with_capacity(LONG.max(short.len() + text.len()));
             long.push_str(short);
-            self.0 = Text::Long(long);
+            self.text = Text::Long(long);
         }
-        if let Text::Long(long) = &mut self.0 {
+        if let Text::Long(long) = &mut self.text {
             long.push_str(text);
         }
     }
@@ -232,17 +341,17 @@ impl Key {
 pub(super) fn of_lease(text: &str, keyspace: &KeyspaceInfo) -> Option<Key> {
     let segments = segments(text, keyspace)?;
     let head = scan_prefix(keyspace);
-    let mut key = Key::empty();
-    for part in [head.trim_end_matches(':'), "@lease:", segments] {
-        key.push(part);
-    }
-    Some(key)
+    Some(Key::of_parts([
+        head.trim_end_matches(':'),
+        "@lease:",
+        segments,
+    ]))
 }
 
 /// Rewrites the text of a key, or of its leading segments, from one version of a keyspace to another.
 pub(super) fn moved(text: &str, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Option<Key> {
     let segments = segments(text, from)?;
-    let mut key = scan_prefix(to);
+    let mut key = Key::of_parts([scan_prefix(to).as_str()]);
     if segments.is_empty() {
         return Some(key);
     }
@@ -322,9 +431,14 @@ impl<'a> Segments<'a> {
 }
 
 fn is_written_as<T: KeySegment>(value: &T, segment: &str) -> bool {
-    let mut written = Key::empty();
-    value.write(&mut SegmentWriter::new(&mut written));
-    written.as_str() == segment
+    let mut equal = 0;
+    let target = Target::Other {
+        text: segment,
+        is_plain: false,
+        equal: &mut equal,
+    };
+    value.write(&mut SegmentWriter::new(target));
+    equal == segment.len()
 }
 
 /// Says whether a text can be the prefix of a keyspace: `[a-z][a-z0-9_.-]*`.
@@ -338,7 +452,7 @@ pub(crate) fn is_prefix(text: &str) -> bool {
 /// Returns the prefix that all keys of the keyspace and no others begin with.
 pub(super) fn scan_prefix(keyspace: &KeyspaceInfo) -> Key {
     let mut key = Key::empty();
-    key.begin(keyspace);
+    Target::Key(&mut key).begin(keyspace);
     key
 }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use super::key::Key;
 use super::replacing;
-use super::value::{ValueArg, decode};
+use super::value::{ValueArg, decode, encode, encode_entry};
 use super::versions::Places;
 use super::voiding::void;
 use super::{Counter, Entry, Keyspace, Valued};
@@ -28,9 +28,9 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let found = find_many::<K, B>(backend, keys).await?;
-        let values = found.into_iter().map(|found| match found {
-            Some((back, stored)) => decode::<K>(back, &stored),
+        let found = find_many::<K, B>(backend, &keys).await?;
+        let values = keys.iter().zip(found).map(|(key, found)| match found {
+            Some((back, stored)) => decode::<K>(key, back, &stored),
             None => Ok(None),
         });
         values.collect()
@@ -51,7 +51,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let found = find_many::<K, B>(backend, keys).await?;
+        let found = find_many::<K, B>(backend, &keys).await?;
         let sums = found.into_iter().map(|found| match found {
             Some((_, stored)) => i64::decode(stored.as_bytes()),
             None => Ok(0),
@@ -78,7 +78,10 @@ where
     I: Iterator<Item = (Key, V)>,
 {
     let (keys, encoded): (Vec<Key>, Vec<_>) = entries
-        .map(|(key, value)| (key, value.encode::<K::Codec>()))
+        .map(|(key, value)| {
+            let encoded = encode::<K, V>(&key, &value);
+            (key, encoded)
+        })
         .unzip();
     write_many::<K, B>(backend, keys, encode_all(encoded.into_iter()))
 }
@@ -101,7 +104,7 @@ where
         .into_iter()
         .map(|entry| {
             let entry = entry.borrow();
-            (entry.entry_key(), ValueArg::<K>::encode::<K::Codec>(entry))
+            (entry.entry_key(), encode_entry(entry))
         })
         .unzip();
     write_many::<K, B>(backend, keys, encode_all(encoded.into_iter()))
@@ -137,12 +140,12 @@ fn all_texts<'p>(places: &'p [Places<'_>]) -> impl Iterator<Item = &'p str> {
 }
 
 /// Finds the newest version of each entry, as if all had been read in one step where the backend does that.
-async fn find_many<K, B>(backend: &B, keys: Vec<Key>) -> BackendResult<Vec<Option<(usize, Stored)>>>
+async fn find_many<K, B>(backend: &B, keys: &[Key]) -> BackendResult<Vec<Option<(usize, Stored)>>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let places = places::<K>(&keys);
+    let places = places::<K>(keys);
     let texts: Vec<&str> = all_texts(&places).collect();
     let all = match K::INFO.renewal() {
         Some(ttl) => backend.renew_many_stored(&texts, ttl).await?,

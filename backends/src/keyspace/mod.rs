@@ -56,7 +56,7 @@ mod voiding;
 
 use crate::backend::throttle::Quota;
 use crate::codec::Codec;
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::BackendResult;
 
 pub(crate) use crate::backend::retry::{MAX_TRIES, back_off};
 pub use counter::{count, hit, increment, increment_by};
@@ -131,22 +131,20 @@ pub trait Valued: Keyspace {
     /// How it is stored.
     type Codec: Codec;
 
-    /// Decodes what stood under the key of the version `back` steps before this one, and converts it.
+    /// Decodes the bytes of the version `back` steps before this one and converts the value. `key` is
+    /// the key that was asked for, as this version writes it.
     ///
     /// # Errors
     ///
     /// `Decode`.
-    fn decode(_back: usize, bytes: &[u8]) -> BackendResult<Self::Value> {
+    fn decode(_key: &Key, _back: usize, bytes: &[u8]) -> BackendResult<Self::Value> {
         Self::Codec::decode(bytes)
     }
 
-    /// Refuses a value that doesn't belong under `key`.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidKey` for an entry with another key; nothing for values that know no key.
-    fn check(_key: &Key, _value: &Self::Value) -> BackendResult<()> {
-        Ok(())
+    /// Says whether a value belongs under `key`: an entry with other key fields doesn't, and a value
+    /// that isn't the entry itself does.
+    fn matches_key(_key: &Key, _value: &Self::Value) -> bool {
+        true
     }
 }
 
@@ -173,22 +171,38 @@ pub trait Throttled: Keyspace {
     const QUOTAS: &'static [Quota];
 }
 
-/// For the derive: decodes a value of this keyspace, or one of `O`, which it migrates from, and converts it.
+/// For the derive: decodes a value of `O`, which this keyspace migrates from, and converts it.
 ///
 /// # Errors
 ///
 /// `Decode`.
-pub fn decode_or_migrate<K, O>(back: usize, bytes: &[u8]) -> BackendResult<K::Value>
+pub fn migrate<K, O>(key: &Key, back: usize, bytes: &[u8]) -> BackendResult<K::Value>
 where
     K: Valued,
     O: Valued,
     O::OwnedKey: SameKey<K::OwnedKey>,
     K::Value: From<O::Value>,
 {
-    match back.checked_sub(1) {
-        None => K::Codec::decode(bytes),
-        Some(back) => O::decode(back, bytes).map(K::Value::from),
+    let older = key.moved(&K::INFO, &O::INFO);
+    O::decode(older.as_ref().unwrap_or(key), back, bytes).map(K::Value::from)
+}
+
+/// For the derive: decodes an entry whose skipped key fields are not among its bytes, and has `fill`
+/// take them from its key.
+///
+/// # Errors
+///
+/// `Decode`.
+pub fn decode_filled<K: Entry>(
+    key: &Key,
+    bytes: &[u8],
+    fill: impl FnOnce(&mut K, K::OwnedKey),
+) -> BackendResult<K> {
+    let mut entry = K::Codec::decode(bytes)?;
+    if let Some(key) = K::parse_key(key) {
+        fill(&mut entry, key);
     }
+    Ok(entry)
 }
 
 /// For the derive: keys of the same type, as an entry keeps its key when it is migrated.
@@ -199,18 +213,3 @@ where
 pub trait SameKey<K> {}
 
 impl<K> SameKey<K> for K {}
-
-/// For the derive: refuses an entry whose key isn't `key`.
-///
-/// # Errors
-///
-/// `InvalidKey`.
-pub fn check_entry<K: Entry>(key: &Key, entry: &K) -> BackendResult<()> {
-    if entry.entry_key() == *key {
-        return Ok(());
-    }
-    Err(BackendError::new(
-        ErrorKind::InvalidKey,
-        "the key fields of an updated or inserted entry are not those that it was named by",
-    ))
-}

@@ -37,7 +37,7 @@ where
 {
     let found = found(backend, leading.prefixes(), expected::<K>());
     decoded(found, move |found: Found| {
-        let value = decode::<K>(found.back, &found.stored).transpose()?;
+        let value = decode::<K>(&found.key, found.back, &found.stored).transpose()?;
         let key = K::parse_key(&found.key)?;
         Some(value.map(|value| make(key, value)))
     })

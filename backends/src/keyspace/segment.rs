@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
-use super::key::Key;
+use super::key::Target;
 use crate::escape::escape;
 
 /// A type whose values can be a segment of a key.
@@ -86,16 +86,25 @@ pub trait KeySegment {
 
 /// Takes the text of one segment and escapes it on the way into the key.
 #[derive(Debug)]
-pub struct SegmentWriter<'a>(&'a mut Key);
+pub struct SegmentWriter<'a>(Target<'a>);
 
 impl<'a> SegmentWriter<'a> {
     #[inline]
-    pub(super) fn new(key: &'a mut Key) -> Self {
-        Self(key)
+    pub(super) fn new(target: Target<'a>) -> Self {
+        Self(target)
     }
 
     /// Adds text to the segment.
+    #[inline]
     pub fn text(&mut self, text: &str) {
+        if self.0.takes_raw() {
+            self.0.push(text);
+        } else {
+            self.escapable(text);
+        }
+    }
+
+    fn escapable(&mut self, text: &str) {
         // Most segments are words, numbers and ids, which needn't be looked at one by one.
         if is_plain(text.as_bytes()) {
             self.0.push(text);
@@ -106,6 +115,7 @@ impl<'a> SegmentWriter<'a> {
 
     #[cold]
     fn escaped(&mut self, text: &str) {
+        self.0.note_escapes();
         for part in escape(text) {
             self.0.push(part);
         }

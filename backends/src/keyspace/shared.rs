@@ -52,7 +52,7 @@ where
             Ok(None) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let Some(value) = decode::<K>(0, &stored)?.map(Arc::new) else {
+        let Some(value) = decode::<K>(&key, 0, &stored)?.map(Arc::new) else {
             return Ok(None);
         };
         if let Some(backend) = backend.in_process() {

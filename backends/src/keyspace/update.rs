@@ -6,7 +6,7 @@ use std::slice;
 use super::Valued;
 use super::key::Key;
 use super::replacing::{Older, find_older, looks_first, move_up};
-use super::value::{ValueArg, decode};
+use super::value::{decode, encode};
 use super::versions::{Places, remove_all_older};
 use super::voiding::void;
 use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
@@ -137,7 +137,7 @@ where
         back_off(lost).await;
         let found = find(backend, &places).await?;
         let present = match &found {
-            Some(found) => decode::<K>(found.back, &found.stored)?,
+            Some(found) => decode::<K>(&key, found.back, &found.stored)?,
             None => None,
         };
         let life = match &found {
@@ -147,8 +147,7 @@ where
         let Some(value) = change(present)? else {
             return Ok(None);
         };
-        K::check(places.newest(), &value)?;
-        let encoded = ValueArg::<K::Value>::encode::<K::Codec>(&value)?;
+        let encoded = encode::<K, K::Value>(&key, &value)?;
         if swap(backend, &places, found.as_ref(), &encoded, life).await? {
             return Ok(Some(value));
         }

@@ -18,7 +18,7 @@ use super::{Entry, Keyspace, Valued};
 use crate::backend::direct::{self, direct, write_direct};
 use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::codec::{Codec, Encoded};
-use crate::error::{BackendResult, ErrorKind};
+use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// What an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String` and `&[U]` for `Vec<U>`.
 #[diagnostic::on_unimplemented(
@@ -26,6 +26,11 @@ use crate::error::{BackendResult, ErrorKind};
     label = "expected `{T}` or a reference to it"
 )]
 pub trait ValueArg<T> {
+    /// Returns the value if it is a `T`; `None` if it only encodes as one.
+    fn value(&self) -> Option<&T> {
+        None
+    }
+
     /// Encodes the value, to be read as a `T`.
     ///
     /// # Errors
@@ -37,6 +42,10 @@ pub trait ValueArg<T> {
 }
 
 impl<T: Serialize> ValueArg<T> for T {
+    fn value(&self) -> Option<&T> {
+        Some(self)
+    }
+
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
     where
         T: DeserializeOwned,
@@ -46,6 +55,10 @@ impl<T: Serialize> ValueArg<T> for T {
 }
 
 impl<T: Serialize> ValueArg<T> for &T {
+    fn value(&self) -> Option<&T> {
+        Some(self)
+    }
+
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
     where
         T: DeserializeOwned,
@@ -88,7 +101,7 @@ where
             None => direct!(backend.get_stored(&key)),
         };
         match read {
-            Ok(Some(stored)) => decode::<K>(0, &stored),
+            Ok(Some(stored)) => decode::<K>(&key, 0, &stored),
             Ok(None) if K::INFO.migrates.is_some() => get_older::<K, B>(backend, &key).await,
             Ok(None) => Ok(None),
             Err(error) => Err(error),
@@ -100,7 +113,7 @@ where
 ///
 /// # Errors
 ///
-/// `Conflict` in a keyspace that migrates, when other writers were faster 128 times.
+/// `Encode`; `InvalidKey` for an entry whose key isn't `key`; `Conflict` in a keyspace that migrates, when other writers were faster 128 times.
 pub fn set<'b, K, B, V>(
     backend: &'b B,
     key: Key,
@@ -111,8 +124,8 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    let encoded = value.encode::<K::Codec>();
-    write::<K, B>(backend, key, encoded.map(Encoded::from), K::INFO.new_life())
+    let encoded = encode::<K, V>(&key, value);
+    write::<K, B>(backend, key, encoded, K::INFO.new_life())
 }
 
 /// Stores a value for another time than the keyspace's own.
@@ -131,16 +144,15 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    let encoded = value.encode::<K::Codec>();
-    write::<K, B>(
-        backend,
-        key,
-        encoded.map(Encoded::from),
-        K::INFO.life_of(ttl),
-    )
+    let encoded = encode::<K, V>(&key, value);
+    write::<K, B>(backend, key, encoded, K::INFO.life_of(ttl))
 }
 
 /// Stores a value if there is no live entry, and says whether it did.
+///
+/// # Errors
+///
+/// `Encode`; `InvalidKey` for an entry whose key isn't `key`.
 pub fn set_if_absent<'b, K, B, V>(
     backend: &'b B,
     key: Key,
@@ -151,25 +163,15 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    let encoded = value.encode::<K::Codec>().map(Encoded::from);
-    async move {
-        let encoded = encoded?;
-        let places = Places::of::<K>(&key);
-        let life = K::INFO.new_life();
-        if const { K::INFO.has_leases() } {
-            void_for_write::<K, B>(backend, &key, &encoded, life).await?;
-        }
-        for older in places.older_than(0) {
-            if backend.exists(older).await? {
-                return Ok(false);
-            }
-        }
-        let options = Write::new(life).when(Condition::Absent);
-        direct::write(backend, places.newest(), &encoded, options).await
-    }
+    let encoded = encode::<K, V>(&key, value);
+    write_if::<K, B>(backend, key, encoded, Condition::Absent)
 }
 
 /// Stores a value if there is a live entry, and says whether it did.
+///
+/// # Errors
+///
+/// As [`set_if_absent`].
 pub fn set_if_present<'b, K, B, V>(
     backend: &'b B,
     key: Key,
@@ -180,23 +182,15 @@ where
     B: Backend + ?Sized,
     V: ValueArg<K::Value> + ?Sized,
 {
-    let encoded = value.encode::<K::Codec>().map(Encoded::from);
-    async move {
-        let encoded = encoded?;
-        let places = Places::of::<K>(&key);
-        let life = K::INFO.new_life();
-        if const { K::INFO.has_leases() } {
-            void_for_write::<K, B>(backend, &key, &encoded, life).await?;
-        }
-        write_if_present(backend, &places, &encoded, life).await
-    }
+    let encoded = encode::<K, V>(&key, value);
+    write_if::<K, B>(backend, key, encoded, Condition::Present)
 }
 
 /// Stores an entry for the keyspace's own time, whatever was there.
 ///
 /// # Errors
 ///
-/// As [`set`].
+/// `Encode`; `Conflict` in a keyspace that migrates, when other writers were faster 128 times.
 pub fn save<'b, K, B>(
     backend: &'b B,
     entry: &K,
@@ -205,14 +199,15 @@ where
     K: Entry,
     B: Backend + ?Sized,
 {
-    set::<K, B, K>(backend, entry.entry_key(), entry)
+    let life = K::INFO.new_life();
+    write::<K, B>(backend, entry.entry_key(), encode_entry(entry), life)
 }
 
 /// Stores an entry for another time than the keyspace's own.
 ///
 /// # Errors
 ///
-/// `InvalidTtl` for zero and for more than 10,000 years; and as [`set`].
+/// `InvalidTtl` for zero and for more than 10,000 years; and as [`save`].
 pub fn save_for<'b, K, B>(
     backend: &'b B,
     entry: &K,
@@ -222,7 +217,8 @@ where
     K: Entry,
     B: Backend + ?Sized,
 {
-    set_for::<K, B, K>(backend, entry.entry_key(), entry, ttl)
+    let life = K::INFO.life_of(ttl);
+    write::<K, B>(backend, entry.entry_key(), encode_entry(entry), life)
 }
 
 /// Stores an entry if there is no live one under its key, and says whether it did.
@@ -234,7 +230,8 @@ where
     K: Entry,
     B: Backend + ?Sized,
 {
-    set_if_absent::<K, B, K>(backend, entry.entry_key(), entry)
+    let encoded = encode_entry(entry);
+    write_if::<K, B>(backend, entry.entry_key(), encoded, Condition::Absent)
 }
 
 /// Stores an entry if there is a live one under its key, and says whether it did.
@@ -246,7 +243,8 @@ where
     K: Entry,
     B: Backend + ?Sized,
 {
-    set_if_present::<K, B, K>(backend, entry.entry_key(), entry)
+    let encoded = encode_entry(entry);
+    write_if::<K, B>(backend, entry.entry_key(), encoded, Condition::Present)
 }
 
 /// Removes the entry and returns its value, to at most one caller.
@@ -267,7 +265,7 @@ where
             void::<K, B>(backend, slice::from_ref(&key)).await?;
         }
         match take_newest(backend, &Places::of::<K>(&key)).await? {
-            Some((back, stored)) => decode::<K>(back, &stored),
+            Some((back, stored)) => decode::<K>(&key, back, &stored),
             None => Ok(None),
         }
     }
@@ -379,35 +377,87 @@ where
 {
     Box::pin(async move {
         match find::<K, B>(backend, key).await? {
-            Some((back, stored)) => decode::<K>(back, &stored),
+            Some((back, stored)) => decode::<K>(key, back, &stored),
             None => Ok(None),
         }
     })
 }
 
-/// Decodes what was found `back` versions ago; nothing if it doesn't decode and the keyspace takes that for a miss.
-pub(crate) fn decode<K: Valued>(back: usize, stored: &Stored) -> BackendResult<Option<K::Value>> {
-    match K::decode(back, stored.as_bytes()) {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if is_a_miss::<K>(error.kind()) => Ok(None),
-        Err(error) => Err(error),
+/// Decodes the bytes that were found `back` versions ago for the entry under `key`, the newest
+/// version's key. Returns `None` if they don't decode, or are those of an entry with another key,
+/// and the keyspace takes that for a miss.
+// Not inlined, the decoded value would be copied once more.
+#[inline(always)]
+pub(crate) fn decode<K: Valued>(
+    key: &Key,
+    back: usize,
+    stored: &Stored,
+) -> BackendResult<Option<K::Value>> {
+    let decoded = K::decode(key, back, stored.as_bytes());
+    if let Ok(value) = &decoded
+        && K::matches_key(key, value)
+    {
+        return decoded.map(Some);
     }
+    refused::<K>(decoded.err())
+}
+
+/// Returns the error of a value that didn't decode, or that did and is another key's.
+#[cold]
+fn refused<K: Valued>(error: Option<BackendError>) -> BackendResult<Option<K::Value>> {
+    let error = error.unwrap_or_else(of_another_key);
+    match is_a_miss::<K>(error.kind()) {
+        true => Ok(None),
+        false => Err(error),
+    }
+}
+
+fn of_another_key() -> BackendError {
+    BackendError::new(
+        ErrorKind::Decode,
+        "the stored entry has other key fields than those that it was read by",
+    )
 }
 
 fn is_a_miss<K: Keyspace>(kind: ErrorKind) -> bool {
     kind == ErrorKind::Decode && K::INFO.on_decode_error == OnDecodeError::Miss
 }
 
+/// Encodes a value that is to be stored under `key`.
+///
+/// # Errors
+///
+/// `Encode`; `InvalidKey` for an entry whose key isn't `key`.
+pub(super) fn encode<K, V>(key: &Key, value: &V) -> BackendResult<Vec<u8>>
+where
+    K: Valued,
+    V: ValueArg<K::Value> + ?Sized,
+{
+    match value.value() {
+        Some(entry) if !K::matches_key(key, entry) => Err(BackendError::new(
+            ErrorKind::InvalidKey,
+            "the key fields of an entry are not those that it was named by",
+        )),
+        _ => value.encode::<K::Codec>(),
+    }
+}
+
+/// Encodes an entry that is to be stored under its own key.
+pub(super) fn encode_entry<K: Entry>(entry: &K) -> BackendResult<Vec<u8>> {
+    ValueArg::<K>::encode::<K::Codec>(entry)
+}
+
 fn write<'b, K, B>(
     backend: &'b B,
     key: Key,
-    encoded: BackendResult<Encoded>,
+    encoded: BackendResult<Vec<u8>>,
     life: Life,
 ) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B>
 where
     K: Valued,
     B: Backend + ?Sized,
 {
+    let encoded = encoded.map(Encoded::from);
     async move {
         if const { K::INFO.has_leases() }
             && let Ok(encoded) = &encoded
@@ -447,4 +497,35 @@ async fn take_newest<B: Backend + ?Sized>(
         }
     }
     Ok(None)
+}
+
+fn write_if<'b, K, B>(
+    backend: &'b B,
+    key: Key,
+    encoded: BackendResult<Vec<u8>>,
+    condition: Condition<'static>,
+) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    let encoded = encoded.map(Encoded::from);
+    async move {
+        let encoded = encoded?;
+        let places = Places::of::<K>(&key);
+        let life = K::INFO.new_life();
+        if const { K::INFO.has_leases() } {
+            void_for_write::<K, B>(backend, &key, &encoded, life).await?;
+        }
+        if let Condition::Present = condition {
+            return write_if_present(backend, &places, &encoded, life).await;
+        }
+        for older in places.older_than(0) {
+            if backend.exists(older).await? {
+                return Ok(false);
+            }
+        }
+        let options = Write::new(life).when(condition);
+        direct::write(backend, places.newest(), &encoded, options).await
+    }
 }
