@@ -64,6 +64,7 @@
 //! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
 //! | `tower` | no | `ThrottleLayer` |
+//! | `axum` | no | `IntoResponse` for [`BackendError`] and `session::SessionError`: a status, and no detail |
 //! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |
 //! | `conformance` | no | the module `conformance` |
 
@@ -81,6 +82,8 @@ mod fingerprint;
 pub mod keyspace;
 pub mod lease;
 mod pending;
+#[cfg(feature = "axum")]
+mod response;
 pub mod session;
 pub mod throttle;
 
