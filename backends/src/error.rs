@@ -234,8 +234,26 @@ impl fmt::Display for ErrorKind {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) const ALL_KINDS: [ErrorKind; 15] = [
+        ErrorKind::Unavailable,
+        ErrorKind::Timeout,
+        ErrorKind::Denied,
+        ErrorKind::Encode,
+        ErrorKind::Decode,
+        ErrorKind::WrongType,
+        ErrorKind::Overflow,
+        ErrorKind::InvalidTtl,
+        ErrorKind::InvalidKey,
+        ErrorKind::InvalidConfig,
+        ErrorKind::TooLarge,
+        ErrorKind::Conflict,
+        ErrorKind::Full,
+        ErrorKind::Unsupported,
+        ErrorKind::Other,
+    ];
 
     #[test]
     fn an_error_is_small_enough_to_pass_by_value() {
@@ -251,24 +269,7 @@ mod tests {
     #[test]
     fn only_what_may_pass_by_itself_is_transient() {
         use ErrorKind::*;
-        let all = [
-            Unavailable,
-            Timeout,
-            Denied,
-            Encode,
-            Decode,
-            WrongType,
-            Overflow,
-            InvalidTtl,
-            InvalidKey,
-            InvalidConfig,
-            TooLarge,
-            Conflict,
-            Full,
-            Unsupported,
-            Other,
-        ];
-        let transient: Vec<_> = all
+        let transient: Vec<_> = ALL_KINDS
             .into_iter()
             .filter(|&kind| BackendError::new(kind, "").is_transient())
             .collect();

@@ -52,6 +52,9 @@
 //! * [`BackendError`]: what can fail, and what to do about it.
 //! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
+//! * [`guide`]: pages on [tests](guide::testing) with paused time and on a real server, [starting](guide::starting) before the
+//!   server is up, [health and shutdown](guide::health), the [versions](guide::versions) of other crates that go with this one,
+//!   and [what this library isn't](guide::scope).
 //!
 //! # Features
 //!
@@ -64,6 +67,7 @@
 //! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
 //! | `tower` | no | `ThrottleLayer` |
+//! | `axum` | no | `IntoResponse` for [`BackendError`] and `session::SessionError`: a status, and no detail |
 //! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |
 //! | `conformance` | no | the module `conformance` |
 
@@ -78,9 +82,13 @@ pub mod conformance;
 mod error;
 mod escape;
 mod fingerprint;
+#[cfg(all(doc, not(doctest)))]
+pub mod guide;
 pub mod keyspace;
 pub mod lease;
 mod pending;
+#[cfg(feature = "axum")]
+mod response;
 pub mod session;
 pub mod throttle;
 

@@ -1,7 +1,9 @@
 //! URLs, namespaces, databases, limits and closing.
 
+use std::sync::Arc;
+
 use futures::TryStreamExt;
-use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
+use reinhardt_backends::{Backend, BackendError, ErrorKind, MemoryBackend, RedisBackend};
 use reinhardt_backends_tests::Server;
 
 use super::{builder, connect, said};
@@ -161,6 +163,24 @@ async fn limits_can_be_set() {
         backend.get::<String>("four").await.unwrap().as_deref(),
         Some("abc")
     );
+}
+
+#[tokio::test]
+async fn whoever_knows_the_trait_alone_closes_the_backend() {
+    let server = Server::start();
+    let redis = connect(&server.url()).await;
+    let backend: Arc<dyn Backend> = Arc::new(Box::new(redis.clone()));
+    backend.set("k", 1, None).await.unwrap();
+    backend.close().await;
+    backend.close().await;
+    for closed in [&backend.ping().await, &redis.ping().await] {
+        let kind = closed.as_ref().map_err(BackendError::kind);
+        assert_eq!(kind, Err(ErrorKind::Unavailable));
+    }
+
+    let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    memory.close().await;
+    assert_eq!(memory.increment("k", None).await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -18,6 +18,22 @@ pub use server::Server;
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// The code of the guide's pages; they need more crates than the library has.
+#[cfg(doctest)]
+pub mod guide {
+    #[doc = include_str!("../../backends/docs/testing.md")]
+    pub struct Testing;
+
+    #[doc = include_str!("../../backends/docs/starting.md")]
+    pub struct Starting;
+
+    #[doc = include_str!("../../backends/docs/health.md")]
+    pub struct Health;
+
+    #[doc = include_str!("../../backends/docs/scope.md")]
+    pub struct Scope;
+}
+
 /// Makes two tests of each function: on a memory backend, and on a private server.
 #[macro_export]
 macro_rules! on_both_backends {

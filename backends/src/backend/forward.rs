@@ -65,6 +65,14 @@ macro_rules! forward_backend {
                 (**self).scan(prefix)
             }
 
+            fn close<'s, 'f>(&'s self) -> Pin<Box<dyn Future<Output = ()> + Send + 'f>>
+            where
+                's: 'f,
+                Self: 'f,
+            {
+                (**self).close()
+            }
+
             fn limits(&self) -> Limits {
                 (**self).limits()
             }

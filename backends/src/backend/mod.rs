@@ -404,6 +404,18 @@ pub trait Backend: Send + Sync {
         self.read("ping").await.map(drop)
     }
 
+    /// Gives back what the backend holds outside of this process, such as a connection; without
+    /// anything there it does nothing.
+    ///
+    /// For the end of a program, after its last call. A `RedisBackend` refuses calls from then on
+    /// (`Unavailable`), also those of its clones, and waits for those under way. A `MemoryBackend`
+    /// goes on answering. A wrapper closes the backend within, after its own last call of that.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have closed the backend to further calls. Closing twice does no harm.
+    async fn close(&self) {}
+
     /// Returns how long a key and how large a value may be.
     ///
     /// For the methods that handle many entries and refuse bad input before they handle the first one.

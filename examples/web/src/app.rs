@@ -18,7 +18,7 @@ use tracing::Level;
 
 use crate::error::AppError;
 use crate::sessions::Sessions;
-use crate::{counter, html, login, report, throttle};
+use crate::{counter, health, html, login, report, throttle};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -57,6 +57,8 @@ pub(crate) fn router(state: AppState) -> BackendResult<Router> {
         .route("/reports", get(report::list))
         .route("/reports/{region}", get(report::show))
         .route("/style.css", get(style))
+        .route("/live", get(health::live))
+        .route("/ready", get(health::ready))
         .fallback(async || AppError::NotFound)
         .with_state(state)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

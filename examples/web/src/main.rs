@@ -10,12 +10,14 @@
 //! | `throttle.rs` | the limits of the login form |
 //! | `counter.rs` | counting without losing any |
 //! | `report.rs` | a page that takes long and is computed once |
+//! | `health.rs` | liveness and readiness |
 //! | `app.rs` | routes, layers and the state that handlers share |
 
 mod app;
 mod config;
 mod counter;
 mod error;
+mod health;
 mod html;
 mod login;
 mod report;
@@ -32,10 +34,10 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use self::app::AppState;
 use self::config::Config;
-use self::store::Store;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -64,18 +66,17 @@ async fn main() -> ExitCode {
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     // Before anything is told to anybody: who reads the URL may end this at once.
     let end = told_to_end()?;
-    let store = Store::open(config.redis_url.as_deref()).await;
-    let store = store.map_err(|error| format!("the server at REDIS_URL: {error}"))?;
+    let backend = store::open(config.redis_url.as_deref()).await;
+    let backend = backend.map_err(|error| format!("the server at REDIS_URL: {error}"))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
     let listener = TcpListener::bind(address).await;
     let listener =
         listener.map_err(|error| format!("{address}: {error}; PORT says another port"))?;
     println!("http://{}", listener.local_addr()?);
 
-    let backend = store.backend();
     let state = AppState {
         sessions: sessions::open(backend.clone())?,
-        backend,
+        backend: backend.clone(),
         secure_cookies: config.secure_cookies,
         report_time: config.report_time,
     };
@@ -95,7 +96,10 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         served = server => served?,
         () = overdue => tracing::warn!("gave up on connections that didn't end in {PATIENCE:?}"),
     }
-    store.close().await;
+    // A call that nobody waits for any more must not hold up the end.
+    if timeout(CLOSING, backend.close()).await.is_err() {
+        tracing::warn!("gave up on calls to the store that didn't end in {CLOSING:?}");
+    }
     tracing::info!("ended");
     Ok(())
 }
@@ -126,3 +130,5 @@ fn told_to_end() -> io::Result<impl Future<Output = ()> + Send> {
 
 /// How long connections may take to end: longer than a request may.
 const PATIENCE: Duration = app::REQUEST_TIME.saturating_add(Duration::from_secs(2));
+/// How long the calls under way may hold up the end: longer than a call may take.
+const CLOSING: Duration = Duration::from_secs(2);

@@ -600,6 +600,10 @@ impl Backend for RedisBackend {
         self.shared.clear(prefix).await
     }
 
+    async fn close(&self) {
+        RedisBackend::close(self).await;
+    }
+
     async fn ping(&self) -> BackendResult<()> {
         let connection = &self.shared.connection;
         match connection

@@ -107,6 +107,29 @@ async fn on_memory_what_is_under_way_is_answered_too() {
 }
 
 #[tokio::test]
+async fn an_instance_without_its_server_lives_and_is_not_ready() {
+    let server = Server::start();
+    let service = Service::start(Some(&server.url()), &[]).await;
+    let probe = Visitor::new(service.url());
+    assert_eq!(probe.get("/ready").await.status, StatusCode::OK);
+
+    server.pause();
+    let page = probe.get("/ready").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(page.retry_after, Some(1));
+    assert_eq!(page.html, "Service Unavailable");
+    assert_eq!(probe.get("/live").await.status, StatusCode::OK);
+
+    server.resume();
+    let ready = async {
+        while probe.get("/ready").await.status != StatusCode::OK {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), ready).await.unwrap();
+}
+
+#[tokio::test]
 async fn half_a_request_does_not_hold_up_the_end_for_ever() {
     let service = Service::start(None, &[]).await;
     let address = service.url().trim_start_matches("http://");

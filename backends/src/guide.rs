@@ -1,0 +1,17 @@
+//! Testing, starting, watching and ending a service on this library, and where its edges are; pages
+//! without items.
+
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../docs/starting.md")]
+pub mod starting {}
+
+#[doc = include_str!("../docs/health.md")]
+pub mod health {}
+
+#[doc = include_str!("../docs/versions.md")]
+pub mod versions {}
+
+#[doc = include_str!("../docs/scope.md")]
+pub mod scope {}

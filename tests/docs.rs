@@ -1,0 +1,77 @@
+//! Holds the tables of the documentation against what they speak of.
+
+const PAGE: &str = include_str!("../backends/docs/versions.md");
+/// Where a requirement of each crate stands: of the library, or of the tests that use the crate as
+/// its users do.
+const MANIFESTS: [&str; 3] = [
+    include_str!("../backends/Cargo.toml"),
+    include_str!("../Cargo.toml"),
+    include_str!("Cargo.toml"),
+];
+
+#[test]
+fn the_versions_are_those_of_the_manifests() {
+    let named = crates();
+    for name in [
+        "axum",
+        "redis",
+        "tokio",
+        "tower",
+        "tower-sessions",
+        "tower-sessions-core",
+    ] {
+        assert!(named.iter().any(|(named, _)| *named == name), "no {name}");
+    }
+    for (name, version) in named {
+        let required: Vec<_> = (MANIFESTS.iter())
+            .filter_map(|manifest| requirement(manifest, name))
+            .collect();
+        let goes_with = |required: &&str| {
+            let rest = required.strip_prefix(version);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        assert!(
+            required.first().is_some_and(goes_with),
+            "the page has {name} {version}, the manifests {required:?}"
+        );
+    }
+}
+
+#[test]
+fn the_version_of_rust_is_that_of_the_manifest() {
+    let rust = requirement(MANIFESTS[1], "rust-version").unwrap();
+    assert!(PAGE.contains(&format!("Rust {rust} or newer.")), "{rust}");
+}
+
+/// Returns the crates of the table with their versions: those in the first column, and those in
+/// brackets behind a version.
+fn crates() -> Vec<(&'static str, &'static str)> {
+    let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    let mut crates = Vec::new();
+    for cells in cells {
+        let mut words = cells[1].split(' ').chain(cells[2].split(' '));
+        let mut name = None;
+        while let Some(word) = words.next() {
+            let word = word.trim_matches(['(', ')', ',']);
+            match (word.strip_prefix('`'), name) {
+                (Some(quoted), _) => name = quoted.strip_suffix('`'),
+                (None, Some(named)) => {
+                    crates.push((named, word));
+                    name = None;
+                }
+                (None, None) => {}
+            }
+        }
+    }
+    crates
+}
+
+/// Returns the version in a line `name = "1"` or `name = { version = "1", .. }`.
+fn requirement<'m>(manifest: &'m str, name: &str) -> Option<&'m str> {
+    manifest.lines().find_map(|line| {
+        let value = line.strip_prefix(name)?.trim_start().strip_prefix('=')?;
+        let value = value.trim_start().trim_start_matches("{ version = ");
+        value.strip_prefix('"')?.split('"').next()
+    })
+}
