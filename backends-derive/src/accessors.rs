@@ -6,6 +6,7 @@ use syn::{Ident, Type};
 
 use crate::ast::{Kind, Limits};
 use crate::attr::Ttl;
+use crate::constructor::constructor;
 use crate::expand::limits_in_words;
 use crate::scope::{Scope, tuple};
 
@@ -26,9 +27,12 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
         Kind::Throttle(limits) => (key_method(scope), of_throttles(scope, limits)),
     };
     let accessors = accessors.iter().map(|accessor| accessor.write(scope));
+    let is_key = !matches!(scope.keyspace.kind, Kind::Entry(_));
+    let constructor = is_key.then(|| constructor(scope));
     quote! {
         #[allow(dead_code, clippy::too_many_arguments)]
         impl #impl_generics #name #ty_generics #bounds {
+            #constructor
             #key
             #(#accessors)*
         }
