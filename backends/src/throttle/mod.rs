@@ -65,7 +65,8 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Makes a throttle whose keys begin with `prefix` and that asks for room in all of `quotas`.
+    /// Makes a throttle whose keys begin with `prefix` and that asks for room in all of `quotas`: one
+    /// [`Quota`], or several.
     ///
     /// Nothing else may have keys with this prefix: it is one of a keyspace, a lower-case letter and then lower-case letters,
     /// digits, `_`, `.` and `-`.

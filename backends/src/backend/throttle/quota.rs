@@ -1,5 +1,6 @@
 //! Limits on how often something may happen.
 
+use std::iter::{Once, once};
 use std::time::Duration;
 
 #[cfg(feature = "redis-backend")]
@@ -207,6 +208,16 @@ impl Quota {
     /// Returns the time between two tokens as a fraction in lowest terms: microseconds over a whole number.
     pub(crate) const fn interval(&self) -> (u64, u64) {
         self.interval
+    }
+}
+
+/// One quota stands where several may: `Throttle::new("api", quota)`.
+impl IntoIterator for Quota {
+    type Item = Self;
+    type IntoIter = Once<Self>;
+
+    fn into_iter(self) -> Once<Self> {
+        once(self)
     }
 }
 
