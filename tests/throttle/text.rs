@@ -1,5 +1,8 @@
 //! Quotas as text: the grammar of the derive's `limit`, at run time.
 
+use std::error::Error;
+use std::str::FromStr;
+
 use proptest::prelude::*;
 use reinhardt_backends::keyspace::Throttled;
 use reinhardt_backends::throttle::{Quota, Throttle};
@@ -106,6 +109,13 @@ proptest! {
             prop_assert_eq!(quota.to_string().parse::<Quota>().unwrap(), quota);
         }
     }
+}
+
+#[test]
+fn a_command_line_takes_a_quota() {
+    // What clap asks of a type that it reads by `FromStr`.
+    fn check<T: FromStr<Err: Error + Send + Sync + 'static>>() {}
+    check::<Quota>();
 }
 
 #[test]

@@ -12,7 +12,8 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// The page [Throttling](crate::throttle) compares them. What a quota is asked is a cost, one unless a call says another;
 /// [`capacity`](Self::capacity) is what passes at once where nothing was used up before.
 ///
-/// Making one checks nothing; whatever takes one does ([`check`](Self::check)).
+/// Making one checks nothing; whatever takes one does ([`check`](Self::check)). One that is
+/// [read from text](#impl-FromStr-for-Quota) is checked.
 ///
 /// # Examples
 ///
