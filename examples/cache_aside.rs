@@ -72,8 +72,8 @@ async fn main() -> BackendResult<()> {
     let news = || {
         let count = count.clone();
         // Owned, because a refresh goes on when its caller has gone.
-        News.get_or_set_with(&backend, || async move {
-            Ok::<_, BackendError>(format!("news {}", count.fetch_add(1, Ordering::SeqCst)))
+        News.get_or_compute(&backend, async move || {
+            format!("news {}", count.fetch_add(1, Ordering::SeqCst))
         })
     };
     println!("first: {}", news().await?);

@@ -6,6 +6,7 @@ use syn::{Ident, Type};
 
 use crate::ast::{Kind, Limits};
 use crate::attr::Ttl;
+use crate::constructor::constructor;
 use crate::expand::limits_in_words;
 use crate::scope::{Scope, tuple};
 
@@ -26,9 +27,12 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
         Kind::Throttle(limits) => (key_method(scope), of_throttles(scope, limits)),
     };
     let accessors = accessors.iter().map(|accessor| accessor.write(scope));
+    let is_key = !matches!(scope.keyspace.kind, Kind::Entry(_));
+    let constructor = is_key.then(|| constructor(scope));
     quote! {
         #[allow(dead_code, clippy::too_many_arguments)]
         impl #impl_generics #name #ty_generics #bounds {
+            #constructor
             #key
             #(#accessors)*
         }
@@ -144,7 +148,9 @@ fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     let library = &scope.library;
     let under = format!("the value under `{}`", scope.pattern());
     let mut all = of_both(scope, By::Itself, By::Structs, &quote!(#value), &under);
-    all.push(computed(scope, value, &under));
+    let fallible = computed(scope, value, &under);
+    let infallible = computed_without_fail(scope, value, &fallible);
+    all.extend([fallible, infallible]);
     all.extend(stores(scope, "set", "a value").map(|store| Accessor {
         generics: quote!(__V,),
         bounds: quote!(__V: #library::keyspace::ValueArg<#value>,),
@@ -244,6 +250,40 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
             Output::Future(computed),
             "What `compute` fails with, for its own caller only; and what the backend fails with.",
             does,
+        )
+    }
+}
+
+/// `get_or_compute`: as `fallible`, which is `get_or_set_with`, for closures that can't fail.
+fn computed_without_fail(scope: &Scope<'_>, value: &Type, fallible: &Accessor) -> Accessor {
+    let library = &scope.library;
+    let owned = &scope.owned;
+    let is_stale = scope.keyspace.stale.is_some();
+    let clones = (fallible.module == "cache").then(|| quote!(__B: ::core::clone::Clone + 'static,));
+    let goes_on = is_stale.then(|| quote!(+ ::core::marker::Send + 'static));
+    let lasts = (is_stale && !scope.parameters.is_empty()).then(|| quote!(#owned: 'static,));
+    let call = match is_stale {
+        true => "get_or_refresh",
+        false => "get_or_compute",
+    };
+    Accessor {
+        module: fallible.module,
+        generics: quote!(__F, __Fut,),
+        bounds: quote! {
+            __F: ::core::ops::FnOnce() -> __Fut #goes_on,
+            __Fut: ::core::future::Future<Output = #value> #goes_on,
+            #clones
+            #lasts
+        },
+        parameters: quote!(compute: __F),
+        passed_types: quote!(__F, __Fut),
+        passed: quote!(compute),
+        ..Accessor::new(
+            "get_or_compute",
+            call,
+            Output::Future(quote!(#library::BackendResult<#value>)),
+            "What the backend fails with. A computation that can fail is for `get_or_set_with`.",
+            fallible.does.clone(),
         )
     }
 }

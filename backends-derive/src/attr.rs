@@ -562,3 +562,6 @@ fn time_path(input: ParseStream<'_>, example: &str) -> Result<Ttl> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

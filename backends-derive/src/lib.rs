@@ -3,6 +3,7 @@
 mod accessors;
 mod ast;
 mod attr;
+mod constructor;
 mod expand;
 mod scope;
 mod segment;

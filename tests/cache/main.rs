@@ -4,6 +4,7 @@ mod bounds;
 mod edges;
 mod full;
 mod gates;
+mod infallible;
 mod keys;
 mod missing;
 mod odd;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{FutureExt, poll};
+use reinhardt_backends::keyspace::{self, Key, Valued};
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Expiry, MemoryBackend};
 use tokio::time::{sleep, timeout};
 
@@ -259,4 +260,38 @@ async fn a_failure_stores_nothing_and_is_the_callers_own_type() {
     backend.set(&home().key(), 7, None).await.unwrap();
     let failed = home().get_or_set_with(&backend, || async { Err(Failure::Template) });
     assert!(matches!(failed.await, Err(Failure::Backend)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_can_not_fail_needs_no_result() {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let renderer = Renderer::default();
+    let pages = tokio::join!(
+        home().get_or_compute(&backend, || async { renderer.render().await.unwrap() }),
+        home().get_or_compute(&backend, async || renderer.render().await.unwrap()),
+        home().get_or_set_with(&backend, || renderer.render()),
+    );
+    for page in [pages.0, pages.1, pages.2] {
+        assert_eq!(page.unwrap(), "page 0");
+    }
+    assert_eq!(renderer.renderings(), 1);
+    assert_eq!(home().get(&backend).await.unwrap().unwrap(), "page 0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_fails_where_a_closure_can_not() {
+    let backend = MemoryBackend::new();
+    backend.set(&home().key(), 7, None).await.unwrap();
+    let failed = home().get_or_compute(&backend, async || unreachable!());
+    assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::Decode);
+}
+
+#[tokio::test(start_paused = true)]
+async fn generic_code_computes_what_can_not_fail() {
+    async fn fill<K: Valued<Value = String>>(backend: &dyn Backend, key: Key) -> String {
+        let page = keyspace::get_or_compute::<K, _, _, _>(backend, key, async || "x".to_string());
+        page.await.unwrap()
+    }
+    let backend = MemoryBackend::new();
+    assert_eq!(fill::<crate::Page<'_>>(&backend, home().key()).await, "x");
 }

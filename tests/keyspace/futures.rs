@@ -36,6 +36,7 @@ async fn every_future_is_send() {
     check(home().get(backend));
     check(home().update(backend, |_| {}));
     check(home().get_or_set_with(backend, || async { Ok::<_, BackendError>(String::new()) }));
+    check(home().get_or_compute(backend, async || String::new()));
     check(login().increment(backend));
     check(login().increment_by(backend, 1));
     check(login().hit(backend));

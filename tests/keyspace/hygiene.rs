@@ -89,6 +89,7 @@ async fn key_fields_are_called_what_parameters_are_called() {
     let second = Duration::from_secs(1);
     value.set_for(&backend, "x", second).await.unwrap();
     assert_eq!(&*value.key(), "colliding.value:1:2:3:4:5:6");
+    assert_eq!(CollidingValue::at(1, 2, 3, 4, 5, 6).key(), value.key());
     let counter = CollidingCounter {
         backend: 1,
         delta: 2,
@@ -325,6 +326,8 @@ async fn a_module_without_a_prelude() {
     assert!(matches!(migrated.region, Region::Europe));
     assert_eq!(segments().increment(&backend).await.unwrap(), 1);
     assert_eq!(&*segments().key(), "bare.segments:America:7:80");
+    assert_eq!(BareCounter::at("x").get(&backend).await.unwrap(), 1);
+    assert_eq!(BareValue::at().get(&backend).await.unwrap(), Some(7));
 }
 
 #[allow(dead_code, non_camel_case_types)]
@@ -460,7 +463,7 @@ mod shadowed_entry {
 async fn types_of_the_user_are_called_what_types_of_std_are_called() {
     use shadowed::{Counter, Number, Region, Segment, Segments, String, Value, ValueV2};
     let backend = MemoryBackend::new();
-    let counter = Counter { id: String(7) };
+    let counter = Counter::at(String(7));
     assert_eq!(counter.increment(&backend).await.unwrap(), 1);
     let value = Value { id: &String(7) };
     value.set(&backend, String(8)).await.unwrap();
@@ -562,10 +565,7 @@ struct Wrapped<T>(T);
 async fn parameters_of_all_kinds_with_all_words() {
     let backend = MemoryBackend::new();
     let key = Wrapped(7_u8);
-    let parameters = Parameters::<_, u8, 3> {
-        key: &key,
-        shape: Shape(std::marker::PhantomData),
-    };
+    let parameters = Parameters::<_, u8, 3>::at(&key, Shape(std::marker::PhantomData));
     parameters.set(&backend, [1, 2, 3]).await.unwrap();
     assert_eq!(parameters.get(&backend).await.unwrap(), Some([1, 2, 3]));
     let cleared = Parameters::<Wrapped<u8>, u8, 3>::clear_under(&backend, &key);
@@ -599,10 +599,10 @@ async fn a_macro_passes_all_words_on() -> BackendResult<()> {
     let backend = MemoryBackend::new();
     let id = || "x".to_string();
     Made { id: id() }.set(&backend, vec![7]).await?;
-    assert_eq!(MadeV2 { id: id() }.get(&backend).await?, Some(vec![7]));
+    assert_eq!(MadeV2::at("x").get(&backend).await?, Some(vec![7]));
     assert_eq!(MadeV2::INFO.codec, "json");
     MadeRaw { r#type: 1 }.set(&backend, 2).await?;
-    assert_eq!(MadeRaw3 { r#type: 1 }.get(&backend).await?, Some(2));
+    assert_eq!(MadeRaw3::at(1).get(&backend).await?, Some(2));
     Ok(())
 }
 

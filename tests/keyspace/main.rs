@@ -3,6 +3,7 @@
 mod backends;
 mod computing;
 mod conflicts;
+mod constructors;
 mod counters;
 mod entries;
 mod futures;

@@ -16,7 +16,7 @@ use axum::routing::get;
 use futures::future::{BoxFuture, join_all};
 use reinhardt_backends::throttle::{
     ClientAddress, Decision, Forwarding, Head, HeaderKey, Quota, RequestKey, Throttle,
-    ThrottleLayer, WhenDown,
+    ThrottleLayer, WhenDown, key_fn,
 };
 use reinhardt_backends::{Backend, BackendError, ErrorKind, MemoryBackend, RedisBackend};
 use reinhardt_backends_tests::Server;
@@ -183,6 +183,39 @@ async fn a_header_or_a_closure_says_who_is_throttled() {
     let answer = ask(address, "").await;
     assert_eq!(answer.body, "unlimited");
     assert!(!answer.headers.contains_key("ratelimit"));
+}
+
+#[tokio::test]
+async fn a_closure_asks_other_keys_and_hands_on_their_errors() {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let layer = |address: ClientAddress| {
+        let api_key = HeaderKey::new(HeaderName::from_static("x-api-key"));
+        let by = key_fn(move |head| {
+            if head.headers.contains_key("x-health") {
+                return Ok(None);
+            }
+            match head.headers.contains_key("x-api-key") {
+                true => api_key.key(head),
+                false => address.key(head),
+            }
+        });
+        ThrottleLayer::new(backend.clone(), throttle(1), by, WhenDown::Refuse)
+    };
+    let address = serve(page(layer(by_peer()))).await;
+    for (headers, status) in [
+        ("", 200),
+        ("", 429),
+        ("x-api-key: ann\r\n", 200),
+        ("x-api-key: ann\r\n", 429),
+        ("x-health: 1\r\n", 200),
+        ("x-health: 1\r\n", 200),
+    ] {
+        assert_eq!(ask(address, headers).await.status, status, "{headers}");
+    }
+    // An axum server tells a `ConnectInfo`, and no `SocketAddr`.
+    let address = serve(page(layer(ClientAddress::peer()))).await;
+    assert_eq!(ask(address, "").await.status, 500);
+    assert_eq!(ask(address, "x-health: 1\r\n").await.status, 200);
 }
 
 #[tokio::test]

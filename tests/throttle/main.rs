@@ -8,6 +8,7 @@ mod layer;
 #[path = "../../examples/own_backend.rs"]
 mod own_backend;
 mod stored;
+mod text;
 mod typed;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../../docs/caching.md")]
 
+mod infallible;
 mod leader;
 mod pauses;
 
@@ -14,6 +15,8 @@ use crate::error::BackendError;
 use crate::keyspace::flight::{Joined, Lead, join, look, try_lead};
 use crate::keyspace::value::decode;
 use crate::keyspace::{Key, Valued};
+
+pub use self::infallible::{get_or_compute, get_or_refresh};
 
 /// Returns the live value, or has it computed by one caller across all processes and stored for the keyspace's own time.
 ///

@@ -67,7 +67,7 @@ where
     const {
         assert!(
             K::INFO.lease.is_none(),
-            "the keyspace has a `lease`: call `cache::get_or_set_with`"
+            "the keyspace has a `lease`: call the function of this name in `cache`"
         );
     }
     let places = Places::of::<K>(&key);

@@ -31,6 +31,7 @@
 
 mod counter;
 pub(crate) mod flight;
+mod infallible;
 mod info;
 mod key;
 mod leading;
@@ -61,6 +62,7 @@ use crate::error::BackendResult;
 pub(crate) use crate::backend::retry::{MAX_TRIES, back_off};
 pub use counter::{count, hit, increment, increment_by};
 pub use flight::get_or_set_with;
+pub use infallible::get_or_compute;
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
 pub(crate) use key::is_prefix;
 pub use key::{Key, KeyBuilder, Segments};

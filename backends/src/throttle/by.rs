@@ -36,7 +36,21 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Says under which key a request is throttled; a closure `Fn(&Head<'_>) -> Option<String>` is one.
+/// Says under which key a request is throttled.
+///
+/// [`ClientAddress`] and [`HeaderKey`] are such keys. [`key_fn`] makes one of a closure, which may
+/// ask others. A closure that is passed without it returns an `Option<String>` and has to name the
+/// type of its parameter, which isn't inferred there:
+///
+/// ```
+/// use reinhardt_backends::throttle::{Head, RequestKey};
+///
+/// fn by_host() -> impl RequestKey {
+///     |head: &Head<'_>| head.uri.host().map(str::to_string)
+/// }
+/// # let request = http::Request::builder().uri("http://a.example/").body(()).unwrap();
+/// # assert_eq!(by_host().key(&Head::of(&request)).unwrap().as_deref(), Some("a.example"));
+/// ```
 pub trait RequestKey {
     /// Returns the key, or `None` for a request that isn't throttled.
     ///
@@ -49,6 +63,69 @@ pub trait RequestKey {
 impl<F: Fn(&Head<'_>) -> Option<String>> RequestKey for F {
     fn key(&self, head: &Head<'_>) -> BackendResult<Option<String>> {
         Ok(self(head))
+    }
+}
+
+/// Goes by what a closure makes of the head of a request: a key, or `None` for a request that isn't
+/// throttled.
+///
+/// The type of the closure's parameter is inferred. The closure can ask another [`RequestKey`] and
+/// hand on its errors.
+///
+/// # Examples
+///
+/// A preflight of CORS and a health check pass. A request with an API key goes by that key, any
+/// other by the address of its client. The key has to be checked before, by a layer around this
+/// one: otherwise a client that makes keys up has a fresh limit under each.
+///
+/// ```
+/// use http::{HeaderName, Method, Request};
+/// use reinhardt_backends::throttle::{ClientAddress, Head, HeaderKey, RequestKey, key_fn};
+/// use std::net::SocketAddr;
+///
+/// # fn main() -> reinhardt_backends::BackendResult<()> {
+/// let api_key = HeaderKey::new(HeaderName::from_static("x-api-key"));
+/// let address = ClientAddress::peer();
+/// let by = key_fn(move |head| {
+///     let is_preflight = *head.method == Method::OPTIONS
+///         && head.headers.contains_key("access-control-request-method");
+///     if is_preflight || head.uri.path() == "/health" {
+///         return Ok(None);
+///     }
+///     match head.headers.contains_key("x-api-key") {
+///         true => api_key.key(head),
+///         false => address.key(head),
+///     }
+/// });
+///
+/// let peer = SocketAddr::from(([198, 51, 100, 7], 443));
+/// let ask = |path: &str| Request::builder().uri(path).extension(peer);
+/// let key = |request: http::request::Builder| by.key(&Head::of(&request.body(()).unwrap()));
+/// assert_eq!(key(ask("/"))?.as_deref(), Some("198.51.100.7"));
+/// assert_ne!(key(ask("/").header("x-api-key", "abc"))?, key(ask("/"))?);
+/// assert_eq!(key(ask("/health"))?, None);
+/// # Ok(()) }
+/// ```
+pub fn key_fn<F>(key: F) -> KeyFn<F>
+where
+    F: Fn(&Head<'_>) -> BackendResult<Option<String>>,
+{
+    KeyFn(key)
+}
+
+/// Goes by what a closure says; see [`key_fn`].
+#[derive(Clone, Copy)]
+pub struct KeyFn<F>(F);
+
+impl<F: Fn(&Head<'_>) -> BackendResult<Option<String>>> RequestKey for KeyFn<F> {
+    fn key(&self, head: &Head<'_>) -> BackendResult<Option<String>> {
+        (self.0)(head)
+    }
+}
+
+impl<F> fmt::Debug for KeyFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyFn").finish_non_exhaustive()
     }
 }
 

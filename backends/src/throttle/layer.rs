@@ -19,7 +19,7 @@ use crate::error::{BackendError, ErrorKind};
 
 /// Throttles an HTTP service: axum's and every other one of tower.
 ///
-/// * A request goes by the key that a [`RequestKey`] makes of its head, and takes one of the throttle's quotas, in one round
+/// * A request goes by the key that a [`RequestKey`] makes of its head ([`key_fn`](super::key_fn) takes a closure for one), and takes one of the throttle's quotas, in one round
 ///   trip, before the service sees it. `None` for a key lets it pass.
 /// * A refused request is answered with `429 Too Many Requests`, an empty body and `Retry-After` in seconds, rounded up.
 /// * Every request that was decided is answered with `RateLimit-Policy`, which names the quotas (`"api";q=10;w=120`: ten in 120
@@ -46,7 +46,7 @@ use crate::error::{BackendError, ErrorKind};
 /// # struct ConnectInfo<T>(T); // axum's, word for word
 /// # fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-/// let throttle = Throttle::new("api", [Quota::gcra(100, Duration::from_secs(60))])?;
+/// let throttle = Throttle::new("api", Quota::gcra(100, Duration::from_secs(60)))?;
 /// // On axum, with `into_make_service_with_connect_info::<SocketAddr>()`.
 /// let by = ClientAddress::peer_from(|ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip());
 /// let layer = ThrottleLayer::new(backend, throttle, by, WhenDown::Allow);

@@ -22,7 +22,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::{Key, KeySegment, is_prefix};
 
 #[cfg(feature = "tower")]
-pub use by::{ClientAddress, Forwarding, Head, HeaderKey, RequestKey};
+pub use by::{ClientAddress, Forwarding, Head, HeaderKey, KeyFn, RequestKey, key_fn};
 #[cfg(feature = "tower")]
 pub use layer::{ThrottleLayer, ThrottleService};
 
@@ -34,9 +34,12 @@ pub use crate::backend::throttle::{Algorithm, Attempt, Decision, MAX_PERIOD, Quo
 /// that are known only when the program runs.
 ///
 /// Every call is one atomic step of the store, by the store's own clock: of any number of concurrent calls as many are allowed as
-/// there is room for. What was used up is forgotten when it doesn't matter any more. Throttles of
-/// one prefix share what was used up of quotas of the same algorithm and period, whatever their
-/// limits are; quotas of another algorithm or period count by themselves.
+/// there is room for. What was used up is forgotten when it doesn't matter any more.
+///
+/// Throttles of one prefix share their keys, in other programs too. Under a key a quota goes on with
+/// what was used up of a quota with the same algorithm and period, whatever the limit and the burst
+/// of either are ([how](crate::throttle#changing-a-limit)). Quotas of another algorithm or period
+/// have a count of their own there.
 ///
 /// # Examples
 ///
@@ -65,7 +68,8 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Makes a throttle whose keys begin with `prefix` and that asks for room in all of `quotas`.
+    /// Makes a throttle whose keys begin with `prefix` and that asks for room in all of `quotas`: one
+    /// [`Quota`], or several.
     ///
     /// Nothing else may have keys with this prefix: it is one of a keyspace, a lower-case letter and then lower-case letters,
     /// digits, `_`, `.` and `-`.

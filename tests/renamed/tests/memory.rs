@@ -44,10 +44,9 @@ async fn an_entry_is_changed_by_a_closure_that_can_fail() -> BackendResult<()> {
 #[tokio::test]
 async fn values_are_walked_over_under_a_leading_key_field() -> BackendResult<()> {
     let backend = MemoryBackend::new();
-    let page = |region, path| Page { region, path };
     let pages = [
-        (page(Region::Europe, "/"), "Hallo"),
-        (page(Region::America, "/"), "Hello"),
+        (Page::at(Region::Europe, "/"), "Hallo"),
+        (Page::at(Region::America, "/"), "Hello"),
     ];
     Page::set_many(&backend, pages).await?;
     let european: Vec<_> = Page::scan_under(&backend, Region::Europe)
@@ -55,6 +54,14 @@ async fn values_are_walked_over_under_a_leading_key_field() -> BackendResult<()>
         .await?;
     let key = (Region::Europe, "/".to_string());
     assert_eq!(european, [(key, "Hallo".to_string())]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_value_is_computed_by_a_closure_that_can_not_fail() -> BackendResult<()> {
+    let backend = MemoryBackend::new();
+    let page = Page::at(Region::Europe, "/").get_or_compute(&backend, async || "Hallo".to_string());
+    assert_eq!(page.await?, "Hallo");
     Ok(())
 }
 
@@ -80,7 +87,7 @@ async fn keyspaces_of_a_macro_of_another_crate() -> BackendResult<()> {
     let backend = MemoryBackend::new();
     let id = MadeId(7);
     MadeV1 { id }.set(&backend, vec![1]).await?;
-    assert_eq!(Made { id }.get(&backend).await?, Some(vec![1]));
+    assert_eq!(Made::at(id).get(&backend).await?, Some(vec![1]));
     assert_eq!(&*Made { id }.key(), "made@2:{7}");
     let counted = MadeCount { id }.hit(&backend).await?;
     assert_eq!(counted.value, 1);

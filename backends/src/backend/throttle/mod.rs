@@ -5,6 +5,7 @@ mod by_comparing;
 mod quota;
 mod record;
 pub(super) mod standing;
+mod text;
 
 pub use attempt::{Attempt, Decision};
 pub(crate) use attempt::{MOST_QUOTAS, check_quotas};

@@ -1,5 +1,6 @@
 //! Limits on how often something may happen.
 
+use std::iter::{Once, once};
 use std::time::Duration;
 
 #[cfg(feature = "redis-backend")]
@@ -11,7 +12,8 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// The page [Throttling](crate::throttle) compares them. What a quota is asked is a cost, one unless a call says another;
 /// [`capacity`](Self::capacity) is what passes at once where nothing was used up before.
 ///
-/// Making one checks nothing; whatever takes one does ([`check`](Self::check)).
+/// Making one checks nothing; whatever takes one does ([`check`](Self::check)). One that is
+/// [read from text](#impl-FromStr-for-Quota) is checked.
 ///
 /// # Examples
 ///
@@ -207,6 +209,16 @@ impl Quota {
     /// Returns the time between two tokens as a fraction in lowest terms: microseconds over a whole number.
     pub(crate) const fn interval(&self) -> (u64, u64) {
         self.interval
+    }
+}
+
+/// One quota stands where several may: `Throttle::new("api", quota)`.
+impl IntoIterator for Quota {
+    type Item = Self;
+    type IntoIter = Once<Self>;
+
+    fn into_iter(self) -> Once<Self> {
+        once(self)
     }
 }
 

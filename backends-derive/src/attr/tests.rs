@@ -1,0 +1,28 @@
+//! The grammar of `limit` is also the library's, which a macro can't call: both read one table.
+
+use std::time::Duration;
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::LitStr;
+use syn::parse::Parser;
+
+const TABLE: &str = include_str!("limits.txt");
+
+#[test]
+fn limits_are_read_as_the_table_has_them() {
+    let rows = TABLE.lines().filter(|line| !line.starts_with('#'));
+    for row in rows {
+        let (text, meaning) = row.split_once(" => ").unwrap();
+        let text = LitStr::new(text.trim_matches('"'), Span::call_site());
+        let read = super::limit.parse2(text.to_token_stream());
+        let meaning = meaning.split(" but ").next().unwrap();
+        match read {
+            Ok(limit) => {
+                let micros = Duration::as_micros(&limit.period);
+                assert_eq!(format!("{} {micros}", limit.count), meaning, "{row}");
+            }
+            Err(error) => assert!(error.to_string().starts_with(meaning), "{row}: {error}"),
+        }
+    }
+}
