@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::lives::are_same;
 use super::shape::{ALIAS, Line};
 
 /// One keyspace as the lock file holds it.
@@ -103,6 +104,14 @@ impl Locked {
         ))
     }
 
+    /// Sessions have no version: another prefix is what tells new ones from old ones.
+    fn remedy(&self) -> &'static str {
+        match self.kind.ends_with("sessions") {
+            true => REMEDY_OF_SESSIONS,
+            false => REMEDY,
+        }
+    }
+
     fn is_named(&self, name: &str) -> bool {
         one_line(&self.name) == one_line(name)
     }
@@ -113,7 +122,7 @@ impl Comparison {
         let mut changes = Changes::default();
         for ((property, before), (_, after)) in old.properties().into_iter().zip(new.properties()) {
             let (before, after) = (one_line(before), one_line(after));
-            if before == after {
+            if before == after || property == TTL && are_same(&before, &after) {
                 continue;
             }
             let text = format!("{property} was `{before}` and is `{after}`");
@@ -129,17 +138,18 @@ impl Comparison {
         } else {
             changes.compare_by_position(&old.shape, &new.shape, &new.codec);
         }
-        self.take(&new.name, changes);
+        self.take(new, changes);
     }
 
-    fn take(&mut self, name: &str, changes: Changes) {
+    fn take(&mut self, keyspace: &Locked, changes: Changes) {
+        let name = &keyspace.name;
         let named = |text: &String| format!("{name}: {text}");
         self.notes.extend(changes.harmless.iter().map(named));
         if changes.harmful.is_empty() {
             return;
         }
         let mut lines: Vec<_> = changes.harmful.iter().map(named).collect();
-        lines.push(REMEDY.to_string());
+        lines.push(keyspace.remedy().to_string());
         self.failures.push(lines.join("\n"));
     }
 
@@ -484,6 +494,8 @@ const HEADER: &str = "\
 ";
 const REMEDY: &str = "raise `version` in its `#[keyspace(..)]`, \
     or accept the change by running the test with REINHARDT_SCHEMA_LOCK=accept";
+const REMEDY_OF_SESSIONS: &str = "give new sessions another prefix, which ends the old ones, \
+    or accept the change by running the test with REINHARDT_SCHEMA_LOCK=accept";
 const KIND: &str = "kind";
 const KEY: &str = "key";
 const CODEC: &str = "codec";
@@ -724,6 +736,19 @@ value.nick: option, default
     }
 
     #[test]
+    fn the_same_ttl_in_other_words_is_not_noted() {
+        let old = Locked {
+            ttl: "2months 29days 2h 52m 48s, lease 10s, stale 1h 30m".to_string(),
+            ..session(&["value: u8"])
+        };
+        let new = Locked {
+            ttl: "90d, lease 10s, stale 90m".to_string(),
+            ..old.clone()
+        };
+        assert_eq!(noted(old, new), [""; 0]);
+    }
+
+    #[test]
     fn another_target_of_a_recursion_fails() {
         let old = session(&["value: struct", "value.a: newtype recursive into value"]);
         let new = session(&["value: struct", "value.a: newtype recursive into value.b"]);
@@ -779,6 +804,20 @@ value.nick: option, default
             noted(old, new),
             ["session@2: `value.a` is now `value.as` and still read under its old name"]
         );
+    }
+
+    #[test]
+    fn sessions_are_told_what_they_can_do() {
+        let old = Locked {
+            kind: "sessions".to_string(),
+            ..session(&["value: u8"])
+        };
+        let new = Locked {
+            shape: shape(&["value: u16"]),
+            ..old.clone()
+        };
+        let failure = &compared(old, new).failures[0];
+        assert!(failure.ends_with(REMEDY_OF_SESSIONS), "{failure}");
     }
 
     #[test]
