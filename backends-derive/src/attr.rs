@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::parse::ParseStream;
-use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Path, Result, Token, Type};
+use syn::parse::{Parse, ParseStream};
+use syn::{
+    Attribute, Error, Expr, ExprLit, ExprPath, Ident, Lit, LitInt, LitStr, Path, Result, Token,
+    Type,
+};
 
 /// All mistakes of one item, reported together.
 #[derive(Default)]
@@ -370,8 +372,8 @@ fn prefix(input: ParseStream<'_>) -> Result<Prefix> {
     }
     let list;
     let brackets = syn::bracketed!(list in input);
-    let parts = list.parse_terminated(prefix_part, Token![,])?;
-    let parts: Vec<PrefixPart> = parts.into_iter().collect();
+    let parts = list.parse_terminated(Expr::parse, Token![,])?;
+    let parts = parts.iter().map(prefix_part).collect::<Result<Vec<_>>>()?;
     match parts.first() {
         Some(PrefixPart::Text(first)) => prefix_text(first)?,
         Some(PrefixPart::Constant(path)) => {
@@ -393,22 +395,21 @@ fn prefix(input: ParseStream<'_>) -> Result<Prefix> {
     Ok(Prefix::Text(texts.join(".")))
 }
 
-fn prefix_part(input: ParseStream<'_>) -> Result<PrefixPart> {
-    if input.peek(LitStr) {
-        let text: LitStr = input.parse()?;
-        let value = text.value();
-        if !value.is_empty() && value.chars().all(is_in_prefix) {
-            return Ok(PrefixPart::Text(text));
-        }
-        let message = "a part of a prefix holds lower-case letters, digits, `_`, `.` or `-`, and at least one";
-        return Err(Error::new(text.span(), message));
-    }
-    let value: Expr = expected("a text or a constant", PREFIX, input.parse())?;
-    match ungrouped(&value) {
+fn prefix_part(value: &Expr) -> Result<PrefixPart> {
+    match ungrouped(value) {
         Expr::Path(path) => Ok(PrefixPart::Constant(path.clone())),
-        Expr::Lit(literal) if matches!(literal.lit, syn::Lit::Str(_)) => {
-            syn::parse2(literal.to_token_stream()).map(PrefixPart::Text)
-        }
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => match text.value() {
+            value if !value.is_empty() && value.chars().all(is_in_prefix) => {
+                Ok(PrefixPart::Text(text.clone()))
+            }
+            _ => Err(Error::new(
+                text.span(),
+                "a part of a prefix holds lower-case letters, digits, `_`, `.` or `-`, and at least one",
+            )),
+        },
         other => {
             let message =
                 format!("expected a text or the path of a `&'static str` constant: write {PREFIX}");
