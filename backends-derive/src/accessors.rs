@@ -847,7 +847,7 @@ fn life(scope: &Scope<'_>) -> String {
 fn time(time: &Ttl) -> String {
     match time {
         Ttl::Never => "ever".to_string(),
-        Ttl::For(time) => format!("`{}`", humantime::format_duration(*time)),
+        Ttl::For(_, text) => format!("`{text}`"),
         Ttl::Constant(path) => format!("`{}`", path.to_token_stream().to_string().replace(' ', "")),
     }
 }

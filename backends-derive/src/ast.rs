@@ -4,7 +4,9 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
-use crate::attr::{FieldWords, Limit, Mistakes, OnDecodeError, StructWords, Ttl, Window, Word};
+use crate::attr::{
+    FieldWords, Limit, Mistakes, OnDecodeError, Prefix, PrefixPart, StructWords, Ttl, Window, Word,
+};
 use crate::serde_words;
 
 /// What to generate for one struct.
@@ -12,7 +14,7 @@ pub(crate) struct Keyspace<'a> {
     pub(crate) item: &'a DeriveInput,
     /// The path of the library, where it has another name.
     pub(crate) krate: Option<Path>,
-    pub(crate) prefix: String,
+    pub(crate) prefix: Prefix,
     pub(crate) version: u32,
     pub(crate) ttl: Ttl,
     pub(crate) sliding: bool,
@@ -136,7 +138,7 @@ impl<'a> Keyspace<'a> {
             item,
             krate: words.krate.and_then(|word| word.meaning),
             prefix: (words.prefix.and_then(|word| word.meaning))
-                .map_or("invalid".to_string(), |text| text.value()),
+                .unwrap_or_else(|| Prefix::Text("invalid".to_string())),
             version: (words.version.and_then(|word| word.meaning)).unwrap_or(1),
             sliding: words.sliding.is_some(),
             jitter: words.jitter.and_then(|word| word.meaning),
@@ -149,7 +151,9 @@ impl<'a> Keyspace<'a> {
         if mistakes.is_empty() {
             return keyspace;
         }
-        // A stand-in needs no older version, and what it holds may not fit one. It computes nothing either.
+        // A stand-in needs no older version, and what it holds may not fit one. It computes nothing either, and shares its
+        // keys with nobody.
+        keyspace.prefix = Prefix::Text("invalid".to_string());
         if let Kind::Entry(stored) | Kind::Value(_, stored) = &mut keyspace.kind {
             stored.migrates = None;
         }
@@ -165,13 +169,62 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// `session@2:`, what every key begins with.
+    /// `session@2:`, what every key begins with; `cached.<T::NAME>:` where a constant tells a part of it.
     pub(crate) fn head(&self) -> String {
+        let prefix = self.prefix.pattern();
         match self.version {
-            1 => format!("{}:", self.prefix),
-            version => format!("{}@{version}:", self.prefix),
+            1 => format!("{prefix}:"),
+            version => format!("{prefix}@{version}:"),
         }
     }
+}
+
+impl Prefix {
+    /// The text, with each constant in angle brackets: `cached.<T::NAME>`.
+    pub(crate) fn pattern(&self) -> String {
+        let parts = match self {
+            Self::Text(text) => return text.clone(),
+            Self::Joined(parts) => parts.iter(),
+        };
+        let parts = parts.map(|part| match part {
+            PrefixPart::Text(text) => text.value(),
+            PrefixPart::Constant(path) => format!("<{}>", compact(path)),
+        });
+        parts.collect::<Vec<_>>().join(".")
+    }
+
+    /// The parts as they are written, `"cached", T::NAME`.
+    pub(crate) fn parts(&self) -> Vec<String> {
+        match self {
+            Self::Text(text) => vec![format!("{text:?}")],
+            Self::Joined(parts) => {
+                let parts = parts.iter().map(|part| match part {
+                    PrefixPart::Text(text) => format!("{:?}", text.value()),
+                    PrefixPart::Constant(path) => compact(path),
+                });
+                parts.collect()
+            }
+        }
+    }
+
+    /// Says whether a constant of the prefix depends on a parameter of the struct.
+    pub(crate) fn depends_on(&self, parameter: &Ident) -> bool {
+        let Self::Joined(parts) = self else {
+            return false;
+        };
+        let is_named = |ident: &Ident| ident == parameter || ident == "Self";
+        parts.iter().any(|part| match part {
+            PrefixPart::Text(_) => false,
+            PrefixPart::Constant(path) => mentions(path.to_token_stream(), &is_named),
+        })
+    }
+}
+
+/// A path without the white space that tokens have between them.
+fn compact(path: &impl ToTokens) -> String {
+    let text = path.to_token_stream().to_string();
+    let text = text.replace(" as ", "\u{0}").replace(' ', "");
+    text.replace('\u{0}', " as ")
 }
 
 impl Kind {

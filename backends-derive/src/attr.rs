@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
-use syn::parse::ParseStream;
-use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Path, Result, Token, Type};
+use syn::parse::{Parse, ParseStream};
+use syn::{
+    Attribute, Error, Expr, ExprLit, ExprPath, Ident, Lit, LitInt, LitStr, Path, Result, Token,
+    Type,
+};
 
 /// All mistakes of one item, reported together.
 #[derive(Default)]
@@ -14,7 +17,7 @@ pub(crate) struct Mistakes(Vec<Error>);
 /// The words on a struct.
 #[derive(Default)]
 pub(crate) struct StructWords {
-    pub(crate) prefix: Option<Word<LitStr>>,
+    pub(crate) prefix: Option<Word<Prefix>>,
     pub(crate) ttl: Option<Word<Ttl>>,
     pub(crate) value: Option<Word<Type>>,
     pub(crate) counter: Option<Word<()>>,
@@ -54,11 +57,25 @@ pub(crate) struct Word<T> {
     pub(crate) meaning: Option<T>,
 }
 
+/// The first part of every key.
+pub(crate) enum Prefix {
+    Text(String),
+    /// Parts that dots join, the first one a text.
+    Joined(Vec<PrefixPart>),
+}
+
+/// A part of a prefix.
+pub(crate) enum PrefixPart {
+    Text(LitStr),
+    Constant(ExprPath),
+}
+
 /// How long entries live.
 #[derive(Clone)]
 pub(crate) enum Ttl {
     Never,
-    For(Duration),
+    /// The time, and the text that it is written as.
+    For(Duration, String),
     Constant(ExprPath),
 }
 
@@ -84,7 +101,8 @@ pub(crate) enum OnDecodeError {
     Miss,
 }
 
-const PREFIX: &str = "`prefix = \"session\"`";
+const PREFIX: &str =
+    "`prefix = \"session\"`, or `prefix = [\"cached\", T::NAME]` for parts that are joined by dots";
 const TTL: &str = "`ttl = \"30m\"` or `ttl = never`";
 const VALUE: &str = "`value = String`";
 const LIMIT: &str = "`limit = \"5/min\"`, or `limit = [\"10/s\", \"500/h\"]` for several at once";
@@ -346,18 +364,73 @@ fn crate_path(input: ParseStream<'_>) -> Result<Path> {
     expected("a path", CRATE, Path::parse_mod_style(input))
 }
 
-fn prefix(input: ParseStream<'_>) -> Result<LitStr> {
-    let text: LitStr = expected("text", PREFIX, input.parse())?;
+/// One text, or several parts in brackets.
+fn prefix(input: ParseStream<'_>) -> Result<Prefix> {
+    if !input.peek(syn::token::Bracket) {
+        let text: LitStr = expected("text", PREFIX, input.parse())?;
+        return prefix_text(&text).map(Prefix::Text);
+    }
+    let list;
+    let brackets = syn::bracketed!(list in input);
+    let parts = list.parse_terminated(Expr::parse, Token![,])?;
+    let parts = parts.iter().map(prefix_part).collect::<Result<Vec<_>>>()?;
+    match parts.first() {
+        Some(PrefixPart::Text(first)) => prefix_text(first)?,
+        Some(PrefixPart::Constant(path)) => {
+            let message = format!("a prefix begins with a text, then constants: write {PREFIX}");
+            return Err(Error::new_spanned(path, message));
+        }
+        None => {
+            let message = format!("a prefix without a part: write {PREFIX}");
+            return Err(Error::new(brackets.span.join(), message));
+        }
+    };
+    let mut texts = Vec::with_capacity(parts.len());
+    for part in &parts {
+        match part {
+            PrefixPart::Text(text) => texts.push(text.value()),
+            PrefixPart::Constant(_) => return Ok(Prefix::Joined(parts)),
+        }
+    }
+    Ok(Prefix::Text(texts.join(".")))
+}
+
+fn prefix_part(value: &Expr) -> Result<PrefixPart> {
+    match ungrouped(value) {
+        Expr::Path(path) => Ok(PrefixPart::Constant(path.clone())),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => match text.value() {
+            value if !value.is_empty() && value.chars().all(is_in_prefix) => {
+                Ok(PrefixPart::Text(text.clone()))
+            }
+            _ => Err(Error::new(
+                text.span(),
+                "a part of a prefix holds lower-case letters, digits, `_`, `.` or `-`, and at least one",
+            )),
+        },
+        other => {
+            let message =
+                format!("expected a text or the path of a `&'static str` constant: write {PREFIX}");
+            Err(Error::new_spanned(other, message))
+        }
+    }
+}
+
+fn prefix_text(text: &LitStr) -> Result<String> {
     let value = text.value();
-    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
-    let begins = value.starts_with(|c: char| c.is_ascii_lowercase());
-    if begins && value.chars().all(is_allowed) {
-        return Ok(text);
+    if value.starts_with(|c: char| c.is_ascii_lowercase()) && value.chars().all(is_in_prefix) {
+        return Ok(value);
     }
     Err(Error::new(
         text.span(),
         "a prefix is a lower-case letter and then lower-case letters, digits, `_`, `.` or `-`",
     ))
+}
+
+fn is_in_prefix(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c)
 }
 
 fn version(input: ParseStream<'_>) -> Result<u32> {
@@ -534,7 +607,7 @@ fn time(input: ParseStream<'_>, name: &str, example: &str, instead: &str) -> Res
         let message = format!("a `{name}` of more than 10,000 years: {instead}");
         return Err(Error::new(text.span(), message));
     }
-    Ok(Ttl::For(duration))
+    Ok(Ttl::For(duration, text.value()))
 }
 
 /// Reads a time; `M` would be months.
@@ -547,12 +620,7 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
 
 fn time_path(input: ParseStream<'_>, example: &str) -> Result<Ttl> {
     let value: Expr = input.parse()?;
-    let mut inner = &value;
-    // A macro that passes a fragment on puts it into a group that nobody sees.
-    while let Expr::Group(group) = inner {
-        inner = &group.expr;
-    }
-    match inner {
+    match ungrouped(&value) {
         Expr::Path(path) if path.path.is_ident("never") => Ok(Ttl::Never),
         Expr::Path(path) => Ok(Ttl::Constant(path.clone())),
         other => {
@@ -563,5 +631,12 @@ fn time_path(input: ParseStream<'_>, example: &str) -> Result<Ttl> {
     }
 }
 
+/// A macro that passes a fragment on puts it into a group that nobody sees.
+fn ungrouped(mut value: &Expr) -> &Expr {
+    while let Expr::Group(group) = value {
+        value = &group.expr;
+    }
+    value
+}
 #[cfg(test)]
 mod tests;

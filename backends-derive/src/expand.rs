@@ -5,11 +5,11 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Ident, Type};
+use syn::{DeriveInput, GenericParam, Ident, Type};
 
 use crate::accessors::accessors;
 use crate::ast::{Keyspace, Kind, Limits, Stored};
-use crate::attr::{Mistakes, OnDecodeError, Ttl, Window};
+use crate::attr::{Mistakes, OnDecodeError, Prefix, PrefixPart, Ttl, Window};
 use crate::scope::{Scope, place, tuple};
 
 /// Expands the derive: every mistake of the item, and code that compiles all the same.
@@ -84,19 +84,15 @@ fn info(scope: &Scope<'_>) -> TokenStream {
     // A constant that is no TTL fails in the call of `new`: all of it stands where the constant is named.
     let span = match &keyspace.ttl {
         Ttl::Constant(path) => place(path),
-        Ttl::Never | Ttl::For(_) => Span::call_site(),
+        Ttl::Never | Ttl::For(..) => Span::call_site(),
     };
     let name = keyspace.item.ident.unraw().to_string();
-    let prefix = &keyspace.prefix;
-    let kind = format_ident!(
-        "{}",
-        match keyspace.kind {
-            Kind::Entry(_) => "Entry",
-            Kind::Value(..) => "Value",
-            Kind::Counter => "Counter",
-            Kind::Throttle(_) => "Throttle",
-        }
-    );
+    let prefix = match &keyspace.prefix {
+        Prefix::Text(text) => text,
+        // It is set below.
+        Prefix::Joined(_) => "",
+    };
+    let kind = kind(keyspace);
     let fields = scope.fields.iter().map(|field| field.unraw().to_string());
     let life = match &keyspace.ttl {
         _ if matches!(keyspace.kind, Kind::Throttle(_)) => {
@@ -104,7 +100,7 @@ fn info(scope: &Scope<'_>) -> TokenStream {
             quote!(#library::keyspace::longest_life(<#owned as #library::keyspace::Throttled>::QUOTAS))
         }
         Ttl::Never => quote!(#library::Life::Never),
-        Ttl::For(ttl) => {
+        Ttl::For(ttl, _) => {
             let ttl = duration(*ttl);
             quote!(#library::Life::In(#ttl))
         }
@@ -118,6 +114,7 @@ fn info(scope: &Scope<'_>) -> TokenStream {
         )
     };
     let info = quote!(#new #words .location(#location));
+    let info = joined(scope, info);
     let info = computing(scope, info);
     let Some(older) = keyspace
         .kind
@@ -134,6 +131,53 @@ fn info(scope: &Scope<'_>) -> TokenStream {
     }
 }
 
+/// The name of the library's `Kind`.
+fn kind(keyspace: &Keyspace<'_>) -> Ident {
+    let kind = match keyspace.kind {
+        Kind::Entry(_) => "Entry",
+        Kind::Value(..) => "Value",
+        Kind::Counter => "Counter",
+        Kind::Throttle(_) => "Throttle",
+    };
+    Ident::new(kind, Span::call_site())
+}
+
+/// ```text
+/// KeyspaceInfo::joined(<the above>, const { &JoinedPrefix::version(
+///     JoinedPrefix::constant(JoinedPrefix::begin("cached"), T::NAME), 1
+/// ) })
+/// ```
+fn joined(scope: &Scope<'_>, info: TokenStream) -> TokenStream {
+    let Prefix::Joined(parts) = &scope.keyspace.prefix else {
+        return info;
+    };
+    let mut prefix = TokenStream::new();
+    for part in parts {
+        // A constant that is no part of a prefix fails in the call, which stands where the constant is named.
+        let span = match part {
+            PrefixPart::Text(text) => place(text),
+            PrefixPart::Constant(path) => place(path),
+        };
+        let library = scope.library.at(span);
+        let joined = quote_spanned!(span=> <#library::keyspace::JoinedPrefix>);
+        prefix = match part {
+            PrefixPart::Text(text) if prefix.is_empty() => {
+                quote_spanned!(span=> #joined::begin(#text))
+            }
+            PrefixPart::Text(text) => quote_spanned!(span=> #joined::text(#prefix, #text)),
+            PrefixPart::Constant(path) => quote_spanned!(span=> #joined::constant(#prefix, #path)),
+        };
+    }
+    let library = &scope.library;
+    let version = scope.keyspace.version;
+    quote! {
+        <#library::keyspace::KeyspaceInfo>::joined(
+            #info,
+            const { &<#library::keyspace::JoinedPrefix>::version(#prefix, #version) },
+        )
+    }
+}
+
 /// ```text
 /// KeyspaceInfo::stale(KeyspaceInfo::lease(<the above>, Duration::new(10, 0)), Duration::new(600, 0))
 /// ```
@@ -141,7 +185,7 @@ fn computing(scope: &Scope<'_>, mut info: TokenStream) -> TokenStream {
     let keyspace = scope.keyspace;
     for (name, time) in [("lease", &keyspace.lease), ("stale", &keyspace.stale)] {
         let (time, span) = match time {
-            Some(Ttl::For(time)) => (duration(*time), Span::call_site()),
+            Some(Ttl::For(time, _)) => (duration(*time), Span::call_site()),
             // A constant that is no such time fails in the call, which stands where the constant is named.
             Some(Ttl::Constant(path)) => (quote!(#path), place(path)),
             Some(Ttl::Never) | None => continue,
@@ -168,8 +212,22 @@ fn words(scope: &Scope<'_>) -> TokenStream {
         let version = keyspace.version;
         words.extend(quote!(.version(#version)));
     }
-    let head = keyspace.head();
-    words.extend(quote!(.head(#head)));
+    if let Prefix::Text(_) = keyspace.prefix {
+        let head = keyspace.head();
+        words.extend(quote!(.head(#head)));
+    }
+    let times = [
+        Some(&keyspace.ttl),
+        keyspace.lease.as_ref(),
+        keyspace.stale.as_ref(),
+    ];
+    let times = times.map(|time| match time {
+        Some(Ttl::For(_, text)) => text.as_str(),
+        Some(Ttl::Never | Ttl::Constant(_)) | None => "",
+    });
+    if times.iter().any(|text| !text.is_empty()) {
+        words.extend(quote!(.written(#(#times),*)));
+    }
     if let Some(position) = keyspace.key.iter().position(|field| field.is_tag) {
         words.extend(quote!(.tag(#position)));
     }
@@ -245,21 +303,78 @@ fn codec(scope: &Scope<'_>, stored: &Stored) -> TokenStream {
 
 /// `submit! { Registration::of_values::<Session>() }`
 ///
-/// Also has the constant checked that a `ttl` names. A keyspace with type or constant parameters is no one type, and is
-/// checked with its first use.
+/// Also has the constants checked that `ttl` and `prefix` name. A keyspace with type or constant parameters is no one
+/// type: `register_keyspace!` registers those that a program uses, and each is checked with its first use.
 fn registration(scope: &Scope<'_>) -> TokenStream {
-    if !scope.parameters.is_empty() {
-        return quote!();
-    }
     let library = &scope.library;
-    let path = scope.static_path();
     let of = match scope.keyspace.kind {
         Kind::Counter => quote!(of_counters),
         Kind::Throttle(_) => quote!(of_throttles),
         Kind::Entry(_) | Kind::Value(..) => quote!(of_values),
     };
+    if scope.parameters.is_empty() {
+        let path = scope.static_path();
+        return quote! {
+            #library::__private::submit! { #library::keyspace::Registration::#of::<#path>() }
+        };
+    }
+    let ambiguous = ambiguous(scope);
+    let item = scope.keyspace.item;
+    let name = &item.ident;
+    let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
+    let serde = matches!(scope.keyspace.kind, Kind::Entry(_));
+    let serde = serde
+        .then(|| quote!(#library::__private::Serialize + #library::__private::DeserializeOwned));
+    let bounds = scope.bounds(serde);
     quote! {
-        #library::__private::submit! { #library::keyspace::Registration::#of::<#path>() }
+        #[automatically_derived]
+        impl #impl_generics #library::keyspace::Registered for #name #ty_generics #bounds {
+            const REGISTRATION: #library::keyspace::Registration =
+                #library::keyspace::Registration::#of::<Self>();
+        }
+        #ambiguous
+    }
+}
+
+/// ```text
+/// submit! { Ambiguous::new("Cached", "cached", Kind::Entry, "`T`", "prefix = [\"cached\", T::NAME]", Location::new(..)) }
+/// ```
+fn ambiguous(scope: &Scope<'_>) -> TokenStream {
+    let prefix = &scope.keyspace.prefix;
+    let is_type = |parameter: &GenericParam| matches!(parameter, GenericParam::Type(_));
+    let mut names = Vec::new();
+    let mut parts = prefix.parts();
+    for parameter in &scope.keyspace.item.generics.params {
+        let ident = match parameter {
+            GenericParam::Type(parameter) => &parameter.ident,
+            GenericParam::Const(parameter) => &parameter.ident,
+            GenericParam::Lifetime(_) => continue,
+        };
+        if prefix.depends_on(ident) {
+            continue;
+        }
+        names.push(format!("`{ident}`"));
+        parts.push(match is_type(parameter) {
+            true => format!("{ident}::NAME"),
+            false => format!("Name::<{ident}>::NAME"),
+        });
+    }
+    if names.is_empty() {
+        return quote!();
+    }
+    let library = &scope.library;
+    let name = scope.keyspace.item.ident.unraw().to_string();
+    let kind = kind(scope.keyspace);
+    let pattern = prefix.pattern();
+    let names = names.join(" and ");
+    let remedy = format!("prefix = [{}]", parts.join(", "));
+    let location = location(scope);
+    quote! {
+        #library::__private::submit! {
+            #library::keyspace::Ambiguous::new(
+                #name, #pattern, #library::keyspace::Kind::#kind, #names, #remedy, #location
+            )
+        }
     }
 }
 

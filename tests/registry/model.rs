@@ -1,7 +1,9 @@
 //! The keyspaces of the program.
 #![allow(dead_code)]
 
-use reinhardt_backends::Keyspace;
+use std::time::Duration;
+
+use reinhardt_backends::{Keyspace, register_keyspace};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Keyspace)]
@@ -64,10 +66,74 @@ struct Hits {
     route: String,
 }
 
+pub(super) trait Named {
+    const NAME: &'static str;
+}
+
 #[derive(Keyspace)]
-#[keyspace(prefix = "generic", ttl = "1m", counter)]
-struct Generic<T> {
+#[keyspace(prefix = ["generic", T::NAME], ttl = WEEK, counter)]
+struct Generic<T: Named> {
     route: T,
+}
+
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+#[derive(Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = ["cached", T::NAME], ttl = "90d", version = 2)]
+pub(super) struct Cached<T: Named> {
+    #[keyspace(key)]
+    id: u64,
+    value: T,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct User {
+    name: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Shop {
+    size: u8,
+}
+
+impl Named for User {
+    const NAME: &'static str = "user";
+}
+
+impl Named for Shop {
+    const NAME: &'static str = "shop";
+}
+
+register_keyspace!(Cached<Shop>);
+register_keyspace!(Cached<User>);
+
+/// What the stores and throttles that the program makes keep.
+pub(super) mod made {
+    use reinhardt_backends::codec::Json;
+    use reinhardt_backends::{register_sessions, register_throttle, register_tower_sessions};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct Visit {
+        pub(crate) basket: Vec<u64>,
+    }
+
+    pub(crate) const STAFF: &str = "staff";
+
+    register_sessions!(STAFF, Visit, Json);
+    register_tower_sessions!("web");
+    register_throttle!("api");
+
+    /// Another crate that doesn't know of the declarations above.
+    mod again {
+        use super::{Json, Visit, register_sessions, register_throttle, register_tower_sessions};
+        use crate::model::{Cached, User};
+
+        register_sessions!("staff", Visit, Json);
+        register_tower_sessions!("web");
+        register_throttle!("api");
+        reinhardt_backends::register_keyspace!(Cached<User>);
+    }
 }
 
 fn local() {

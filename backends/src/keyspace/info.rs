@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::prefix::{JoinedPrefix, PREFIX_RULE, is_prefix};
 use crate::backend::{Expiry, Life, MAX_TTL};
 
 /// How long a lease is where only `stale` is given.
@@ -12,7 +13,7 @@ const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyspaceInfo {
-    /// The name of the struct.
+    /// The name of the struct; with its parameters where a macro registers a type, and that of the data of sessions.
     pub name: &'static str,
     /// The first part of every key.
     pub prefix: &'static str,
@@ -26,11 +27,13 @@ pub struct KeyspaceInfo {
     pub key_fields: &'static [&'static str],
     /// The position of the key field that stands in braces.
     pub tag: Option<usize>,
-    /// The type of the values, as it is written: of an entry its own name, of a counter `i64`; of a throttle its limits.
+    /// The type of the values, as it is written: of an entry its own name, of a counter `i64`; of a throttle its limits,
+    /// or that they are set at run time.
     pub value: &'static str,
     /// The name of the values' codec; of a counter `decimal`, of a throttle `throttle`.
     pub codec: &'static str,
-    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`]. Of a throttle the longest one.
+    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`]. Of a throttle the longest one;
+    /// [`Life::Keep`] where the program sets it when it makes a store or a throttle.
     pub life: Life,
     /// Whether a read starts the life over.
     pub sliding: bool,
@@ -44,8 +47,18 @@ pub struct KeyspaceInfo {
     pub on_decode_error: OnDecodeError,
     /// The keyspace whose entries are read where there is none of this one.
     pub migrates: Option<&'static KeyspaceInfo>,
-    /// Where the struct is declared.
+    /// Where the struct is declared, or where a macro such as [`register_sessions!`](crate::register_sessions) stands.
     pub location: Location,
+    /// The times above as the declaration writes them.
+    pub(super) written: Written,
+}
+
+/// Times as a declaration writes them, each empty where it names a constant or has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) ttl: &'static str,
+    pub(super) lease: &'static str,
+    pub(super) stale: &'static str,
 }
 
 /// What a keyspace holds.
@@ -60,6 +73,12 @@ pub enum Kind {
     Counter,
     /// The struct is the key of a throttle.
     Throttle,
+    /// The sessions of a [`SessionStore`](crate::session::SessionStore), under a prefix that the program sets.
+    Sessions,
+    /// The sessions of a store for the crate tower-sessions, under a prefix that the program sets.
+    TowerSessions,
+    /// The keys of a [`Throttle`](crate::throttle::Throttle), under a prefix that the program sets.
+    Throttles,
 }
 
 /// What reading does with bytes that aren't a value of the keyspace.
@@ -72,7 +91,7 @@ pub enum OnDecodeError {
     Miss,
 }
 
-/// Where a struct is declared.
+/// Where something is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Location {
@@ -130,6 +149,31 @@ impl KeyspaceInfo {
                 );
             }
         }
+        Self::with_life(name, prefix, kind, key_fields, life)
+    }
+
+    /// For `register_sessions!` and its like: declares what the program makes under a prefix, with lives of its own.
+    ///
+    /// # Panics
+    ///
+    /// If `prefix` can't be one: in a constant this is a compile error.
+    pub const fn at_run_time(
+        name: &'static str,
+        prefix: &'static str,
+        kind: Kind,
+        key_fields: &'static [&'static str],
+    ) -> Self {
+        assert!(is_prefix(prefix), "{}", PREFIX_RULE);
+        Self::with_life(name, prefix, kind, key_fields, Life::Keep)
+    }
+
+    const fn with_life(
+        name: &'static str,
+        prefix: &'static str,
+        kind: Kind,
+        key_fields: &'static [&'static str],
+        life: Life,
+    ) -> Self {
         Self {
             name,
             prefix,
@@ -148,6 +192,11 @@ impl KeyspaceInfo {
             on_decode_error: OnDecodeError::Error,
             migrates: None,
             location: Location::new("", "", 0, 0),
+            written: Written {
+                ttl: "",
+                lease: "",
+                stale: "",
+            },
         }
     }
 
@@ -167,6 +216,24 @@ impl KeyspaceInfo {
     /// For the derive: puts a key field in braces.
     pub const fn tag(mut self, position: usize) -> Self {
         self.tag = Some(position);
+        self
+    }
+
+    /// For the derive: takes the prefix, and what every key begins with, from parts that were joined.
+    pub const fn joined(mut self, prefix: &'static JoinedPrefix) -> Self {
+        self.prefix = prefix.prefix();
+        self.head = prefix.head();
+        self
+    }
+
+    /// For the derive: tells how the times are written, each empty where it isn't.
+    pub const fn written(
+        mut self,
+        ttl: &'static str,
+        lease: &'static str,
+        stale: &'static str,
+    ) -> Self {
+        self.written = Written { ttl, lease, stale };
         self
     }
 
@@ -335,6 +402,9 @@ impl Kind {
             Self::Value => "value",
             Self::Counter => "counter",
             Self::Throttle => "throttle",
+            Self::Sessions => "sessions",
+            Self::TowerSessions => "tower-sessions",
+            Self::Throttles => "throttles",
         }
     }
 }

@@ -441,14 +441,6 @@ fn is_written_as<T: KeySegment>(value: &T, segment: &str) -> bool {
     equal == segment.len()
 }
 
-/// Says whether a text can be the prefix of a keyspace: `[a-z][a-z0-9_.-]*`.
-pub(crate) fn is_prefix(text: &str) -> bool {
-    let is_inner = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.' | b'-')
-    };
-    text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(is_inner)
-}
-
 /// Returns the prefix that all keys of the keyspace and no others begin with.
 pub(super) fn scan_prefix(keyspace: &KeyspaceInfo) -> Key {
     let mut key = Key::empty();

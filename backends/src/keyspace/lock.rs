@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::lives::are_same;
 use super::shape::{ALIAS, Line};
 
 /// One keyspace as the lock file holds it.
@@ -103,6 +104,14 @@ impl Locked {
         ))
     }
 
+    /// Sessions have no version: another prefix is what tells new ones from old ones.
+    fn remedy(&self) -> &'static str {
+        match self.kind.ends_with("sessions") {
+            true => REMEDY_OF_SESSIONS,
+            false => REMEDY,
+        }
+    }
+
     fn is_named(&self, name: &str) -> bool {
         one_line(&self.name) == one_line(name)
     }
@@ -113,7 +122,7 @@ impl Comparison {
         let mut changes = Changes::default();
         for ((property, before), (_, after)) in old.properties().into_iter().zip(new.properties()) {
             let (before, after) = (one_line(before), one_line(after));
-            if before == after {
+            if before == after || property == TTL && are_same(&before, &after) {
                 continue;
             }
             let text = format!("{property} was `{before}` and is `{after}`");
@@ -129,26 +138,29 @@ impl Comparison {
         } else {
             changes.compare_by_position(&old.shape, &new.shape, &new.codec);
         }
-        self.take(&new.name, changes);
+        self.take(new, changes);
     }
 
-    fn take(&mut self, name: &str, changes: Changes) {
+    fn take(&mut self, keyspace: &Locked, changes: Changes) {
+        let name = &keyspace.name;
         let named = |text: &String| format!("{name}: {text}");
         self.notes.extend(changes.harmless.iter().map(named));
         if changes.harmful.is_empty() {
             return;
         }
         let mut lines: Vec<_> = changes.harmful.iter().map(named).collect();
-        lines.push(REMEDY.to_string());
+        lines.push(keyspace.remedy().to_string());
         self.failures.push(lines.join("\n"));
     }
 
     fn note_opaque(&mut self, keyspace: &Locked) {
         for line in keyspace.shape.iter().filter(|line| line.is_opaque()) {
-            self.notes.push(format!(
-                "{}: `{}` is opaque: changes in it aren't seen",
-                keyspace.name, line.path
-            ));
+            let what = match line.is_flattened() {
+                true => "is flattened: changes of fields with a default aren't seen",
+                false => "is opaque: changes in it aren't seen",
+            };
+            let Locked { name, .. } = keyspace;
+            self.notes.push(format!("{name}: `{}` {what}", line.path));
         }
     }
 }
@@ -202,6 +214,12 @@ impl Changes {
                 continue;
             }
             for line in &mut lines {
+                if let Some(into) = line.recurs_into()
+                    && let Some(rest) = within(into, &renamed)
+                {
+                    let kept = line.kind.len() - into.len();
+                    line.kind = format!("{}{}{rest}", &line.kind[..kept], alias.path);
+                }
                 if line.path == alias.path {
                     line.path.clone_from(&renamed);
                     line.kind = format!("{ALIAS}{}", &alias.path[around.len()..]);
@@ -226,9 +244,22 @@ impl Changes {
                 _ if settled.holds(&before.path) => {}
                 None => {
                     settled.add(&before.path);
+                    let around = around(&before.path).and_then(|path| new_lines.get(path));
+                    // There a field that has a default isn't known.
+                    let or = match around.is_some_and(|line| line.is_flattened()) {
+                        true => ", or has a default now",
+                        false => "",
+                    };
                     self.harmful.push(format!(
-                        "`{}` was `{}` and is gone",
+                        "`{}` was `{}` and is gone{or}",
                         before.path, before.kind
+                    ));
+                }
+                Some(after) if is_more_exact(before, after) => {
+                    settled.add(&before.path);
+                    self.harmless.push(format!(
+                        "`{}` is `{}`, and the file says `{}` alone: write it anew to have the rest held",
+                        before.path, after.kind, before.kind
                     ));
                 }
                 Some(after) if after.kind != before.kind => {
@@ -287,9 +318,13 @@ fn added(line: &Line, variant: bool, by_name: bool) -> String {
 }
 
 fn is_variant(line: &Line, all: &HashMap<&str, &Line>) -> bool {
-    let around = line.path.rfind(STEPS).map(|end| &line.path[..end]);
-    let around = around.and_then(|path| all.get(path));
+    let around = around(&line.path).and_then(|path| all.get(path));
     around.is_some_and(|line| line.kind.ends_with("enum"))
+}
+
+/// The place that a place is in.
+fn around(path: &str) -> Option<&str> {
+    path.rfind(STEPS).map(|end| &path[..end])
 }
 
 /// The places whose change has been told, so that what lies inside of them isn't told again.
@@ -328,8 +363,20 @@ fn paths_in_both<'a>(lines: &'a [Line], others: &[Line]) -> Vec<&'a str> {
 
 /// Whether `path` is `around` or a place inside of it.
 fn is_within(path: &str, around: &str) -> bool {
-    path.strip_prefix(around)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(STEPS))
+    within(path, around).is_some()
+}
+
+/// The steps from `around` to `path`, if that is a place inside of it.
+fn within<'a>(path: &'a str, around: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(around)?;
+    (rest.is_empty() || rest.starts_with(STEPS)).then_some(rest)
+}
+
+/// Whether the file was written before it said what a place recurs into, or what a flattened struct requires.
+fn is_more_exact(before: &Line, after: &Line) -> bool {
+    let into = after.recurs_into().filter(|into| !into.is_empty());
+    let recurs = into.is_some() && before.recurs_into() == Some("");
+    recurs || before.was_flattened() && after.is_flattened()
 }
 
 /// Writes control characters as escapes, because a value of the file ends with its line.
@@ -446,6 +493,8 @@ const HEADER: &str = "\
 # To accept a change, run that test with REINHARDT_SCHEMA_LOCK=accept and commit this file.
 ";
 const REMEDY: &str = "raise `version` in its `#[keyspace(..)]`, \
+    or accept the change by running the test with REINHARDT_SCHEMA_LOCK=accept";
+const REMEDY_OF_SESSIONS: &str = "give new sessions another prefix, which ends the old ones, \
     or accept the change by running the test with REINHARDT_SCHEMA_LOCK=accept";
 const KIND: &str = "kind";
 const KEY: &str = "key";
@@ -639,7 +688,11 @@ value.nick: option, default
 
     #[test]
     fn what_asks_the_format_what_comes_is_refused_under_postcard() {
-        for kind in ["opaque (asks for any type)", "opaque (a flattened struct)"] {
+        for kind in [
+            "opaque (asks for any type)",
+            "opaque (a flattened struct, but for its required fields)",
+            "opaque (a flattened struct)",
+        ] {
             let lines = ["value: struct", &format!("value.free: {kind}")];
             let why = by_position(&lines).unreadable().unwrap();
             assert!(
@@ -653,6 +706,26 @@ value.nick: option, default
     }
 
     #[test]
+    fn the_required_fields_of_a_flattened_struct_are_held() {
+        let flat = "value: opaque (a flattened struct, but for its required fields)";
+        let note = "session@2: `value` is flattened: changes of fields with a default aren't seen";
+        let old = session(&[flat, "value.a: u8"]);
+        assert_eq!(noted(old.clone(), old.clone()), [note]);
+        assert_eq!(
+            failed(old.clone(), session(&[flat, "value.a: u8", "value.b: u8"])),
+            ["`value.b` is new, `u8` without a default: values stored without it can't be read"]
+        );
+        assert_eq!(
+            failed(old.clone(), session(&[flat])),
+            ["`value.a` was `u8` and is gone, or has a default now"]
+        );
+        let before = session(&["value: opaque (a flattened struct)"]);
+        let written_anew = "session@2: `value` is `opaque (a flattened struct, but for its required fields)`, \
+            and the file says `opaque (a flattened struct)` alone: write it anew to have the rest held";
+        assert_eq!(noted(before, old), [written_anew, note]);
+    }
+
+    #[test]
     fn another_ttl_is_only_noted() {
         let old = session(&["value: u8"]);
         let new = Locked {
@@ -660,6 +733,91 @@ value.nick: option, default
             ..old.clone()
         };
         assert_eq!(noted(old, new), ["session@2: ttl was `30m` and is `1h`"]);
+    }
+
+    #[test]
+    fn the_same_ttl_in_other_words_is_not_noted() {
+        let old = Locked {
+            ttl: "2months 29days 2h 52m 48s, lease 10s, stale 1h 30m".to_string(),
+            ..session(&["value: u8"])
+        };
+        let new = Locked {
+            ttl: "90d, lease 10s, stale 90m".to_string(),
+            ..old.clone()
+        };
+        assert_eq!(noted(old, new), [""; 0]);
+    }
+
+    #[test]
+    fn another_target_of_a_recursion_fails() {
+        let old = session(&["value: struct", "value.a: newtype recursive into value"]);
+        let new = session(&["value: struct", "value.a: newtype recursive into value.b"]);
+        assert_eq!(
+            failed(old, new),
+            [
+                "`value.a` was `newtype recursive into value` and is `newtype recursive into value.b`"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_recursion_of_which_the_file_does_not_say_into_what_is_noted() {
+        let old = session(&[
+            "value: struct",
+            "value.a: newtype recursive",
+            "value.b: recursive",
+        ]);
+        let new = session(&[
+            "value: struct",
+            "value.a: newtype recursive into value",
+            "value.b: u8",
+        ]);
+        let comparison = compared(old, new);
+        assert_eq!(
+            comparison.notes,
+            [
+                "session@2: `value.a` is `newtype recursive into value`, and the file says \
+                `newtype recursive` alone: write it anew to have the rest held"
+            ]
+        );
+        assert!(comparison.failures[0].contains("`value.b` was `recursive` and is `u8`"));
+    }
+
+    #[test]
+    fn a_recursion_into_a_field_that_was_renamed_with_an_alias_passes() {
+        let old = session(&[
+            "value: struct",
+            "value.a: seq",
+            "value.a[]: struct",
+            "value.a[].a: recursive into value.a[]",
+            "value.ab: recursive into value",
+        ]);
+        let new = session(&[
+            "value: struct",
+            "value.as: seq",
+            "value.as[]: struct",
+            "value.as[].a: recursive into value.as[]",
+            "value.a: alias as",
+            "value.ab: recursive into value",
+        ]);
+        assert_eq!(
+            noted(old, new),
+            ["session@2: `value.a` is now `value.as` and still read under its old name"]
+        );
+    }
+
+    #[test]
+    fn sessions_are_told_what_they_can_do() {
+        let old = Locked {
+            kind: "sessions".to_string(),
+            ..session(&["value: u8"])
+        };
+        let new = Locked {
+            shape: shape(&["value: u16"]),
+            ..old.clone()
+        };
+        let failure = &compared(old, new).failures[0];
+        assert!(failure.ends_with(REMEDY_OF_SESSIONS), "{failure}");
     }
 
     #[test]

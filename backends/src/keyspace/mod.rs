@@ -36,8 +36,14 @@ mod info;
 mod key;
 mod leading;
 #[cfg(feature = "derive")]
+mod lives;
+#[cfg(feature = "derive")]
 mod lock;
 mod many;
+mod prefix;
+mod prefixes;
+#[cfg(feature = "derive")]
+mod registration;
 #[cfg(feature = "derive")]
 mod registry;
 mod replacing;
@@ -46,7 +52,7 @@ mod scan;
 mod schema;
 mod segment;
 #[cfg(feature = "derive")]
-mod shape;
+pub(crate) mod shape;
 mod shared;
 mod throttle;
 mod turn;
@@ -64,12 +70,16 @@ pub use counter::{count, hit, increment, increment_by};
 pub use flight::get_or_set_with;
 pub use infallible::get_or_compute;
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
-pub(crate) use key::is_prefix;
 pub use key::{Key, KeyBuilder, Segments};
 pub use leading::{Leading, LeadingKey, One, Several};
 pub use many::{count_many, delete_many, get_many, save_many, set_many};
+pub use prefix::JoinedPrefix;
+pub(crate) use prefix::{PREFIX_RULE, is_prefix};
+pub(crate) use prefixes::Owner;
 #[cfg(feature = "derive")]
-pub use registry::{Keyspaces, Registration, check_keyspaces, keyspaces};
+pub use registration::{Ambiguous, Registered, Registration};
+#[cfg(feature = "derive")]
+pub use registry::{Keyspaces, check_keyspaces, keyspaces};
 /// Its forms are described at the trait [`KeySegment`](trait@KeySegment).
 #[cfg(feature = "derive")]
 pub use reinhardt_backends_derive::KeySegment;

@@ -3,60 +3,21 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::info::KeyspaceInfo;
-use super::shape::{Line, trace};
-use super::{Counter, Throttled, Valued};
-use crate::backend::Life;
-use crate::codec::Codec;
+use super::info::{KeyspaceInfo, Kind};
+use super::lives::life;
+use super::registration::{Ambiguous, Registration};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-
-/// For the derive: what the registry holds of a keyspace.
-#[derive(Debug)]
-pub struct Registration {
-    pub(super) info: KeyspaceInfo,
-    /// Whether the codec finds fields by their names.
-    pub(super) by_name: bool,
-    /// Traces the shape of the values; counters and throttles have none.
-    pub(super) shape: fn() -> Vec<Line>,
-}
-
-inventory::collect!(Registration);
-
-impl Registration {
-    /// Registers a keyspace of values.
-    pub const fn of_values<K: Valued>() -> Self {
-        Self {
-            info: K::INFO,
-            by_name: K::Codec::FIELDS_BY_NAME,
-            shape: || trace::<K::Value>(K::Codec::HUMAN_READABLE),
-        }
-    }
-
-    /// Registers a keyspace of counters.
-    pub const fn of_counters<K: Counter>() -> Self {
-        Self::without_values(K::INFO)
-    }
-
-    /// Registers a keyspace of throttles.
-    pub const fn of_throttles<K: Throttled>() -> Self {
-        Self::without_values(K::INFO)
-    }
-
-    const fn without_values(info: KeyspaceInfo) -> Self {
-        Self {
-            info,
-            by_name: true,
-            shape: Vec::new,
-        }
-    }
-}
 
 /// The keyspaces of a program, by prefix and version; prints as a table.
 #[derive(Debug, Clone)]
 pub struct Keyspaces(Vec<&'static KeyspaceInfo>);
 
-/// Returns the keyspaces of the running program: every one that was derived in it or in a library that it links, except
-/// those with type or constant parameters.
+/// Returns the keyspaces of the running program: every one that was derived in it or in a library that it links, and what
+/// is declared by [`register_keyspace!`](crate::register_keyspace), [`register_sessions!`](crate::register_sessions),
+/// `register_tower_sessions!` and [`register_throttle!`](crate::register_throttle).
+///
+/// Of a keyspace with type or constant parameters the types that are registered are listed. What is declared in several
+/// places is listed once.
 ///
 /// # Examples
 ///
@@ -78,22 +39,55 @@ pub struct Keyspaces(Vec<&'static KeyspaceInfo>);
 /// # }
 /// ```
 pub fn keyspaces() -> Keyspaces {
-    let all = inventory::iter::<Registration>().map(|registration| &registration.info);
-    let mut all: Vec<_> = all.collect();
-    all.sort_by_key(|info| (info.prefix, info.version, info.location.module, info.name));
-    Keyspaces(all)
+    let all = registrations().into_iter();
+    Keyspaces(all.map(|registration| &registration.info).collect())
+}
+
+/// Lists what is registered, by prefix and version, and each once.
+pub(super) fn registrations() -> Vec<&'static Registration> {
+    let mut all: Vec<_> = inventory::iter::<Registration>().collect();
+    all.sort_by_key(|it| {
+        let info = &it.info;
+        let place = info.location;
+        (
+            info.prefix,
+            info.version,
+            place.module,
+            info.name,
+            place.line,
+            place.column,
+        )
+    });
+    let mut each: Vec<&Registration> = Vec::with_capacity(all.len());
+    for it in all {
+        let same_prefix = each
+            .iter()
+            .rev()
+            .take_while(|other| other.info.prefix == it.info.prefix);
+        if !same_prefix.into_iter().any(|other| other.is_same(it)) {
+            each.push(it);
+        }
+    }
+    each
 }
 
 /// Makes sure that no two keyspaces of the program share keys, and that each version of one is migrated from or gone.
 ///
-/// Call it in a test, or first thing in `main`.
+/// Call it in a test, or first thing in `main`. It goes by what [`keyspaces`] lists: the prefixes of sessions and throttles
+/// that are made at run time are among it where a macro declares them.
 ///
 /// # Errors
 ///
-/// `InvalidConfig`, which names all keyspaces that have a prefix and a version in common, and those with a prefix in
-/// common that no chain of `migrates` joins, each with the place of its declaration.
+/// `InvalidConfig`, which names, each with the place of its declaration,
+///
+/// * all keyspaces that have a prefix and a version in common;
+/// * those with a prefix in common that no chain of `migrates` joins;
+/// * keyspaces with a type or constant parameter that has no part in their prefix: two types of one would share keys.
 pub fn check_keyspaces() -> BackendResult<()> {
-    let conflicts = conflicts(&keyspaces());
+    let mut conflicts = conflicts(&keyspaces());
+    let mut ambiguous: Vec<_> = inventory::iter::<Ambiguous>().collect();
+    ambiguous.sort_by_key(|it| (it.prefix, it.location.module, it.name));
+    conflicts.extend(ambiguous.into_iter().map(one_prefix_for_all));
     if conflicts.is_empty() {
         return Ok(());
     }
@@ -128,18 +122,54 @@ fn conflicts(all: &[&KeyspaceInfo]) -> Vec<String> {
     conflicts
 }
 
+fn one_prefix_for_all(keyspace: &Ambiguous) -> String {
+    format!(
+        "all types of {} that differ in {} have the keys `{}:..`: write `{}`, with a constant that tells them apart",
+        ambiguous_place(keyspace),
+        keyspace.parameters,
+        keyspace.prefix,
+        keyspace.remedy,
+    )
+}
+
 /// Says whether `newest` migrates from `older`, directly or through others.
 fn is_in_chain(older: &KeyspaceInfo, newest: &KeyspaceInfo) -> bool {
-    newest.versions().any(|version| version == older)
+    // The name and the place of a type that a macro registers are those of the macro.
+    let keys = |info: &KeyspaceInfo| (info.prefix, info.version);
+    newest
+        .versions()
+        .any(|version| keys(version) == keys(older))
 }
 
 fn both(one: &KeyspaceInfo, other: &KeyspaceInfo) -> String {
     format!("{} and {}", place(one), place(other))
 }
 
-fn place(info: &KeyspaceInfo) -> String {
-    let module = info.location.module;
-    format!("`{module}::{}` ({})", info.name, info.location)
+/// `` `app::Session` (src/app.rs:7:12) ``
+pub(super) fn place(info: &KeyspaceInfo) -> String {
+    let name = match info.kind {
+        Kind::Sessions => format!(
+            "the sessions of `{}` with the codec `{}`",
+            info.value, info.codec
+        ),
+        Kind::TowerSessions => "the sessions of tower-sessions".to_string(),
+        Kind::Throttles => "the throttles".to_string(),
+        _ => format!("`{}`", path(info)),
+    };
+    format!("{name} ({})", info.location)
+}
+
+pub(super) fn ambiguous_place(keyspace: &Ambiguous) -> String {
+    let Ambiguous { name, location, .. } = keyspace;
+    format!("`{}::{name}` ({location})", location.module)
+}
+
+/// `app::Session`; of what the program makes, the name alone.
+fn path(info: &KeyspaceInfo) -> String {
+    match info.kind {
+        Kind::Sessions | Kind::TowerSessions | Kind::Throttles => info.name.to_string(),
+        _ => format!("{}::{}", info.location.module, info.name),
+    }
 }
 
 /// `session@2`
@@ -148,27 +178,6 @@ pub(super) fn versioned(info: &KeyspaceInfo) -> String {
         1 => info.prefix.to_string(),
         version => format!("{}@{version}", info.prefix),
     }
-}
-
-/// `30m`, with its words where reads renew it and where it is shortened at random.
-pub(super) fn life(info: &KeyspaceInfo) -> String {
-    let mut life = match info.life {
-        Life::In(ttl) => humantime::format_duration(ttl).to_string(),
-        Life::Never | Life::Keep => "never".to_string(),
-    };
-    if info.sliding {
-        life.push_str(", sliding");
-    }
-    if let Some(lease) = info.lease {
-        life.push_str(&format!(", lease {}", humantime::format_duration(lease)));
-    }
-    if let Some(stale) = info.stale {
-        life.push_str(&format!(", stale {}", humantime::format_duration(stale)));
-    }
-    if info.jitter > 0 {
-        life.push_str(&format!(", jitter {}%", info.jitter));
-    }
-    life
 }
 
 /// `{tenant}, id`: the key fields, the tag in braces.
@@ -243,7 +252,7 @@ fn row(info: &KeyspaceInfo) -> [String; 8] {
         info.value.to_string(),
         info.codec.to_string(),
         life(info),
-        format!("{}::{}", info.location.module, info.name),
+        path(info),
         info.location.to_string(),
     ]
 }
@@ -251,7 +260,8 @@ fn row(info: &KeyspaceInfo) -> [String; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Kind, Location};
+    use crate::backend::Life;
+    use crate::keyspace::Location;
 
     const fn keyspace(name: &'static str, prefix: &'static str, line: u32) -> KeyspaceInfo {
         KeyspaceInfo::new(name, prefix, Kind::Value, &["id"], Life::Never)

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::info::KeyspaceInfo;
+use super::lives::life;
 use super::lock::{Comparison, Locked, compare, parse, render};
-use super::registry::{Registration, key, life, versioned};
+use super::registration::Registration;
+use super::registry::{key, registrations, versioned};
 
 /// Compares the layout of what every keyspace of the program stores with a file, and fails on a change without a new
 /// `version`.
@@ -18,7 +20,9 @@ use super::registry::{Registration, key, life, versioned};
 ///
 /// The file holds, for each keyspace of [`keyspaces`](crate::keyspaces), its kind, key fields, codec and TTL, and a line for
 /// each place in its values, found through `Deserialize`, nested types included. The names of types aren't in it: they
-/// change no byte.
+/// change no byte. A type inside of itself is `recursive`, and the line names the place that it recurs into. Sessions are
+/// among the keyspaces where [`register_sessions!`](crate::register_sessions) declares them, and types of generic keyspaces
+/// where [`register_keyspace!`](crate::register_keyspace) does.
 ///
 /// # Panics
 ///
@@ -31,10 +35,13 @@ use super::registry::{Registration, key, life, versioned};
 /// * If the file can't be read or written, or two keyspaces have the same keys.
 ///
 /// These change nothing that is stored and don't fail: another TTL, which is printed; a new field with a default, and
-/// another order of fields, where the codec finds fields by their names (Postcard doesn't); names of types.
+/// another order of fields, where the codec finds fields by their names (Postcard doesn't); names of types. What a
+/// file of an earlier version of this library doesn't say yet, such as what a place recurs into, is printed too, and not
+/// compared until the file is written anew.
 ///
-/// What a type decides only when it sees the bytes (untagged and internally tagged enums, flattened structs, types that
-/// take anything) can't be traced. The file calls such a place `opaque`, and the test prints it: changes in it aren't seen.
+/// What a type decides only when it sees the bytes (untagged and internally tagged enums, types that take anything) can't
+/// be traced. The file calls such a place `opaque`, and the test prints it: changes in it aren't seen. Of a struct with
+/// flattened fields those are held that it can't be read without; those that have a default aren't seen.
 #[macro_export]
 macro_rules! assert_schema_lock {
     ($file:expr) => {
@@ -77,7 +84,7 @@ enum Mode {
 
 /// The keyspaces of this program.
 fn program() -> Result<Vec<Locked>, String> {
-    let mut all: Vec<Locked> = inventory::iter::<Registration>().map(locked).collect();
+    let mut all: Vec<Locked> = registrations().into_iter().map(locked).collect();
     all.sort_by(|one, other| one.name.cmp(&other.name));
     if let Some(pair) = all.windows(2).find(|pair| pair[0].name == pair[1].name) {
         return Err(format!(

@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::keys::keyspace;
+use super::keys::{DEFAULT_PREFIX, KEY_FIELDS, keyspace};
 use super::store::SessionStore;
 use crate::backend::check_ttl;
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::keyspace::Owner;
 
 /// Sets up a [`SessionStore`].
 ///
@@ -36,7 +37,7 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
     pub(super) fn new(backend: B) -> Self {
         Self {
             backend,
-            prefix: "session-store",
+            prefix: DEFAULT_PREFIX,
             idle: Duration::from_secs(30 * 60),
             absolute: Duration::from_secs(24 * 60 * 60),
             types: PhantomData,
@@ -46,6 +47,7 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
     /// Sets the first part of every key, `[a-z][a-z0-9_.-]*` and at most 64 bytes; `session-store` unless set.
     ///
     /// Two stores of different data on one backend need two prefixes, and typed keyspaces others again.
+    /// [`register_sessions!`](crate::register_sessions) declares the prefix, so that the registry and the schema lock know it.
     #[must_use]
     pub fn prefix(mut self, prefix: &'static str) -> Self {
         self.prefix = prefix;
@@ -84,8 +86,9 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
     ///
     /// # Errors
     ///
-    /// `InvalidTtl` for a life of zero or of more than 10,000 years. `InvalidConfig` for a prefix that can't be one, and for
-    /// an absolute life that is shorter than the idle one: the two were most likely mistaken for each other.
+    /// `InvalidTtl` for a life of zero or of more than 10,000 years. `InvalidConfig` for a prefix that can't be one; for one
+    /// that is declared for something else, a keyspace or sessions of other data, with the feature `derive`; and for an
+    /// absolute life that is shorter than the idle one: the two were most likely mistaken for each other.
     pub fn build(self) -> BackendResult<SessionStore<T, B, C>> {
         let idle = check_ttl(self.idle)?;
         let absolute = check_ttl(self.absolute)?;
@@ -97,7 +100,7 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
         }
         Ok(SessionStore {
             backend: self.backend,
-            keyspace: keyspace(self.prefix, &["owner", "id"])?,
+            keyspace: keyspace(self.prefix, KEY_FIELDS, Owner::sessions::<T, C>())?,
             idle,
             absolute,
             clock: Clock::new(),

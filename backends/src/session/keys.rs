@@ -2,19 +2,24 @@
 
 use crate::backend::Life;
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::keyspace::{KeyspaceInfo, Kind, is_prefix};
+use crate::keyspace::{KeyspaceInfo, Kind, Owner, is_prefix};
 
 /// The longest prefix, in bytes: with the longest owner it fits a key of 1 KiB.
-const MAX_PREFIX: usize = 64;
+pub(super) const MAX_PREFIX: usize = 64;
+/// The prefix of a store that is given none.
+pub(super) const DEFAULT_PREFIX: &str = "session-store";
+/// The segments of a key.
+pub(super) const KEY_FIELDS: &[&str] = &["owner", "id"];
 
 /// Declares the keys of a store.
 ///
 /// # Errors
 ///
-/// `InvalidConfig` for a prefix that can't be one.
+/// `InvalidConfig` for a prefix that can't be one, and for one under which something else is registered.
 pub(super) fn keyspace(
     prefix: &'static str,
     key_fields: &'static [&'static str],
+    owner: Owner,
 ) -> BackendResult<KeyspaceInfo> {
     if prefix.len() > MAX_PREFIX || !is_prefix(prefix) {
         return Err(BackendError::new(
@@ -24,6 +29,7 @@ pub(super) fn keyspace(
             ),
         ));
     }
+    owner.check(prefix)?;
     Ok(KeyspaceInfo::new(
         "Session",
         prefix,

@@ -2,6 +2,8 @@
 
 mod builder;
 mod clock;
+#[cfg(feature = "derive")]
+mod declared;
 mod error;
 mod id;
 mod keys;

@@ -90,10 +90,14 @@ impl<T, B> SessionStore<T, B> {
     ///
     /// # Panics
     ///
-    /// Never: the defaults are possible settings.
+    /// If the program declares the prefix `session-store` for something else, such as a keyspace:
+    /// [`build`](SessionStoreBuilder::build) returns that as an error.
+    #[track_caller]
     pub fn new(backend: B) -> Self {
-        let defaults = Self::builder(backend).build();
-        defaults.expect("the defaults are possible settings")
+        match Self::builder(backend).build() {
+            Ok(store) => store,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Begins to set up a store.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+#[cfg(feature = "derive")]
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record};
@@ -16,7 +18,9 @@ use crate::backend::{Backend, Condition, Life, MAX_TTL, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::fingerprint::Fingerprint;
-use crate::keyspace::{Key, KeyspaceInfo};
+#[cfg(feature = "derive")]
+use crate::keyspace::shape::{Line, trace};
+use crate::keyspace::{Key, KeyspaceInfo, Owner};
 
 /// Keeps the sessions of the crate [tower-sessions](https://docs.rs/tower-sessions/0.15) in any backend.
 ///
@@ -76,21 +80,28 @@ impl<B> TowerSessions<B> {
     ///
     /// # Panics
     ///
-    /// Never: the prefix is a possible one.
+    /// If the program declares this prefix for something else, such as a keyspace: [`with_prefix`](Self::with_prefix)
+    /// returns that as an error.
+    #[track_caller]
     pub fn new(backend: B) -> Self {
-        let store = Self::with_prefix(backend, "tower-sessions");
-        store.expect("the prefix is a possible one")
+        match Self::with_prefix(backend, "tower-sessions") {
+            Ok(store) => store,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Makes a store whose keys begin with `prefix`, `[a-z][a-z0-9_.-]*` and at most 64 bytes.
     ///
+    /// `register_tower_sessions!` declares the prefix, so that the registry and the schema lock know it.
+    ///
     /// # Errors
     ///
-    /// `InvalidConfig` for a prefix that can't be one.
+    /// `InvalidConfig` for a prefix that can't be one, and, with the feature `derive`, for one that is declared for
+    /// something else.
     pub fn with_prefix(backend: B, prefix: &'static str) -> BackendResult<Self> {
         Ok(Self {
             backend,
-            keyspace: keyspace(prefix, &["id"])?,
+            keyspace: keyspace(prefix, KEY_FIELDS, Owner::tower_sessions())?,
         })
     }
 
@@ -159,6 +170,9 @@ impl<B: Backend + 'static> SessionStore for TowerSessions<B> {
     }
 }
 
+/// The segments of a key.
+pub(super) const KEY_FIELDS: &[&str] = &["id"];
+
 /// What is stored of a record: all but the id, which would make a cookie.
 #[derive(Serialize, Deserialize)]
 struct Stored<D, E> {
@@ -180,6 +194,15 @@ fn encode(record: &Record) -> Result<Vec<u8>> {
             "the record would not read back as it is, it may be nested too deep",
         ))),
     }
+}
+
+/// Lists what is read of a record, for the schema lock.
+#[cfg(feature = "derive")]
+pub(super) fn shape() -> Vec<Line> {
+    fn of<D: DeserializeOwned, E: DeserializeOwned>(_: fn(&Record) -> (&D, &E)) -> Vec<Line> {
+        trace::<Stored<D, E>>(Cbor::HUMAN_READABLE)
+    }
+    of(|record| (&record.data, &record.expiry_date))
 }
 
 fn decode(id: Id, bytes: &[u8]) -> BackendResult<Record> {

@@ -11,6 +11,8 @@
 
 #[cfg(feature = "tower")]
 mod by;
+#[cfg(feature = "derive")]
+mod declared;
 #[cfg(feature = "tower")]
 mod layer;
 
@@ -19,7 +21,7 @@ use arrayvec::ArrayVec;
 use crate::backend::Backend;
 use crate::backend::throttle::{MOST_QUOTAS, check_quotas};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::keyspace::{Key, KeySegment, is_prefix};
+use crate::keyspace::{Key, KeySegment, Owner, PREFIX_RULE, is_prefix};
 
 #[cfg(feature = "tower")]
 pub use by::{ClientAddress, Forwarding, Head, HeaderKey, KeyFn, RequestKey, key_fn};
@@ -72,19 +74,18 @@ impl Throttle {
     /// [`Quota`], or several.
     ///
     /// Nothing else may have keys with this prefix: it is one of a keyspace, a lower-case letter and then lower-case letters,
-    /// digits, `_`, `.` and `-`.
+    /// digits, `_`, `.` and `-`. [`register_throttle!`](crate::register_throttle) declares it, so that the registry knows it.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` for another prefix, for no quota, for more than eight, and for one that fails its
+    /// `InvalidConfig` for another prefix; with the feature `derive` for one that is declared for something else than
+    /// throttles; for no quota, for more than eight, and for one that fails its
     /// [`check`](Quota::check).
     pub fn new(prefix: &str, quotas: impl IntoIterator<Item = Quota>) -> BackendResult<Self> {
         if !is_prefix(prefix) {
-            return Err(BackendError::new(
-                ErrorKind::InvalidConfig,
-                "a prefix is a lower-case letter and then lower-case letters, digits, `_`, `.` or `-`",
-            ));
+            return Err(BackendError::new(ErrorKind::InvalidConfig, PREFIX_RULE));
         }
+        Owner::throttles().check(prefix)?;
         let quotas: Vec<Quota> = quotas.into_iter().take(MOST_QUOTAS + 1).collect();
         check_quotas(&quotas)?;
         Ok(Self {

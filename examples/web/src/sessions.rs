@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use reinhardt_backends::session::SessionStore;
-use reinhardt_backends::{Backend, BackendResult};
+use reinhardt_backends::{Backend, BackendResult, register_sessions};
 use serde::{Deserialize, Serialize};
 
 use crate::app::AppState;
@@ -29,6 +29,10 @@ pub(crate) struct Profile {
     pub(crate) name: String,
 }
 
+const PREFIX: &str = "login-session";
+
+register_sessions!(PREFIX, Profile);
+
 /// Who makes the request; a handler that asks for it sends all others to the login form.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
@@ -38,6 +42,7 @@ pub(crate) struct SignedIn {
 
 pub(crate) fn open(backend: Arc<dyn Backend>) -> BackendResult<Sessions> {
     SessionStore::builder(backend)
+        .prefix(PREFIX)
         .idle(Duration::from_secs(30 * 60))
         .absolute(Duration::from_secs(12 * 60 * 60))
         .build()

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use reinhardt_backends::throttle::{
     ClientAddress, Decision, Quota, Throttle, ThrottleLayer, WhenDown,
 };
-use reinhardt_backends::{Backend, BackendError, BackendResult, Keyspace};
+use reinhardt_backends::{Backend, BackendError, BackendResult, Keyspace, register_throttle};
 
 use crate::error::AppError;
 
@@ -54,6 +54,10 @@ where
     attempts.reset(backend).await.map(drop)
 }
 
+const BY_ADDRESS: &str = "login-address";
+
+register_throttle!(BY_ADDRESS);
+
 /// Makes the layer that counts what an address sends to the form.
 ///
 /// Behind a proxy every client has the proxy's address, until `ClientAddress::trusting` names it.
@@ -61,7 +65,7 @@ pub(crate) fn by_address(
     backend: Arc<dyn Backend>,
 ) -> BackendResult<ThrottleLayer<Arc<dyn Backend>, ClientAddress>> {
     let quota = Quota::gcra(100, Duration::from_secs(60));
-    let throttle = Throttle::new("login-address", [quota])?;
+    let throttle = Throttle::new(BY_ADDRESS, [quota])?;
     let peer = |ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip();
     let client = ClientAddress::peer_from(peer);
     Ok(ThrottleLayer::new(

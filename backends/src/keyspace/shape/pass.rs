@@ -61,8 +61,10 @@ pub(super) struct Trace {
     /// The way to take, and how far the pass has followed it.
     choices: Vec<Choice>,
     followed: usize,
-    /// The named types around the place that is explored.
-    around: Vec<Named>,
+    /// The named types around the place that is explored, each with its own place.
+    around: Vec<(Named, String)>,
+    /// The types that ask for a map and are structs with flattened fields.
+    flattened: Vec<Named>,
     /// The named types around the value that is being made up.
     making: Vec<Named>,
     surveys: HashMap<String, Survey>,
@@ -86,6 +88,7 @@ impl Trace {
             choices: Vec::new(),
             followed: 0,
             around: Vec::new(),
+            flattened: Vec::new(),
             making: Vec::new(),
             surveys: HashMap::new(),
             required: HashMap::new(),
@@ -140,11 +143,17 @@ impl Trace {
         taken.min(of.saturating_sub(1))
     }
 
-    /// Leaves the other ways off where ways parted last.
-    pub(super) fn drop_other_ways(&mut self) {
-        if let Some(last) = self.choices.last_mut() {
-            last.of = last.taken + 1;
-        }
+    /// Takes `map` for a struct with flattened fields from now on, and the pass back to before it parted the key from the
+    /// value.
+    pub(super) fn take_for_flattened(&mut self, map: Named) -> Stop {
+        self.flattened.push(map);
+        self.followed -= 1;
+        self.choices.truncate(self.followed);
+        self.repeat()
+    }
+
+    pub(super) fn is_flattened(&self, map: Named) -> bool {
+        self.flattened.contains(&map)
     }
 
     pub(super) fn write(&mut self, path: &str, kind: &str, default: bool) {
@@ -208,11 +217,14 @@ impl Trace {
         Ok(())
     }
 
-    /// Goes into a named type and says whether it isn't inside of itself.
-    pub(super) fn explore_type(&mut self, named: Named) -> bool {
-        let first = !self.around.contains(&named);
-        self.around.push(named);
-        first
+    /// Goes into a named type at `path`; if it is inside of itself, returns where it was met before.
+    pub(super) fn explore_type(&mut self, named: Named, path: &str) -> Option<String> {
+        let mut around = self.around.iter();
+        if let Some((_, before)) = around.find(|(other, _)| *other == named) {
+            return Some(before.clone());
+        }
+        self.around.push((named, path.to_string()));
+        None
     }
 
     /// Starts to make up a named type, unless it would be inside of itself.
@@ -273,6 +285,22 @@ impl Trace {
             required.push(name);
             self.repeat();
         }
+    }
+
+    /// Ends the survey of a struct with flattened fields: it has those that it can't be built without.
+    ///
+    /// What was offered and is `missed` all the same is a field of something inside of what is flattened.
+    pub(super) fn settle_flattened(&mut self, path: &str, missed: Option<&'static str>) {
+        let required = self.required(path);
+        let known = required.iter().filter(|name| Some(**name) != missed);
+        let fields = known.map(|name| Field {
+            name,
+            alias_of: None,
+            default: false,
+        });
+        let fields = fields.collect();
+        self.surveys.entry(path.to_string()).or_default().fields = Some(fields);
+        self.repeat();
     }
 
     pub(super) fn fields(&self, path: &str) -> Option<&[Field]> {

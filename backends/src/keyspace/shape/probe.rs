@@ -6,8 +6,8 @@ use serde::de::{
 };
 
 use super::pass::{DEPTH, Field, Named, Stop, Trace};
-use super::stub::{Fields, key_of, make_up, offer, value_of};
-use super::{ANY, FLATTENED, NEWTYPE, ROOT, escape};
+use super::stub::{Fields, field_of, key_of, make_up, offer, value_of};
+use super::{ANY, FLATTENED, INTO, NEWTYPE, RECURSIVE, ROOT, escape};
 
 /// Writes down what is asked for at one place and goes one way on from there.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ struct Place {
     prefix: &'static str,
     default: bool,
     depth: usize,
-    /// Whether this is the key of a map, which a flattened struct asks for as the name of a field.
-    is_key: bool,
+    /// The map that this is the key of, if it is one: a flattened struct asks for it as the name of a field.
+    key_of: Option<Named>,
 }
 
 impl<'t> Probe<'t> {
@@ -35,7 +35,7 @@ impl<'t> Probe<'t> {
             prefix: "",
             default: false,
             depth: 0,
-            is_key: false,
+            key_of: None,
         };
         Self { trace, place }
     }
@@ -72,10 +72,10 @@ impl<'t> Probe<'t> {
         name: &'static str,
         members: &'static [&'static str],
     ) -> Result<(), Stop> {
-        if self.trace.explore_type(Named::new::<V>(name, members)) {
-            Ok(())
-        } else {
-            Err(self.leaf("recursive"))
+        let named = Named::new::<V>(name, members);
+        match self.trace.explore_type(named, &self.place.path) {
+            None => Ok(()),
+            Some(before) => Err(self.leaf(&format!("{RECURSIVE}{INTO}{before}"))),
         }
     }
 
@@ -116,9 +116,29 @@ impl<'t> Probe<'t> {
         if given.is_empty() {
             return Err(self.trace.finish());
         }
-        let Some(len) = self.trace.fields(&self.place.path).map(<[Field]>::len) else {
+        if self.trace.fields(&self.place.path).is_none() {
             return Err(self.survey(given, visitor));
-        };
+        }
+        self.one_of_the_fields(visitor)
+    }
+
+    /// Reads the required field that this pass is to look at, once it is known which fields are required.
+    fn flattened<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+        self.write(FLATTENED)?;
+        if self.trace.fields(&self.place.path).is_none() {
+            return Err(self.survey_flattened(visitor));
+        }
+        self.one_of_the_fields(visitor)
+    }
+
+    fn one_of_the_fields<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
+        let len = self
+            .trace
+            .fields(&self.place.path)
+            .map_or(0, <[Field]>::len);
+        if len == 0 {
+            return Err(self.trace.finish());
+        }
         let taken = self.trace.choose(len);
         let field = self.trace.fields(&self.place.path).map(|all| all[taken]);
         match field {
@@ -140,6 +160,30 @@ impl<'t> Probe<'t> {
             place: &place,
         });
         place.conclude(self.trace, outcome)
+    }
+
+    /// Takes one step in finding out which fields a struct with flattened ones can't do without.
+    fn survey_flattened<'de, V: Visitor<'de>>(self, visitor: V) -> Stop {
+        let Place { path, depth, .. } = self.place;
+        let required = self.trace.required(&path);
+        let outcome = offer(self.trace, &path, depth + 1, &required, visitor);
+        if self.trace.is_finished() {
+            return self.trace.finish();
+        }
+        let missed = match outcome {
+            Err(Stop::Missing(name)) => Some(name),
+            Err(stop) => {
+                // Fields are missed one after the other, so whatever else fails is most likely the last of them.
+                let last = required.last().map(|name| field_of(&path, name));
+                if last.is_some_and(|last| self.trace.try_another(&last, &stop)) {
+                    return self.trace.finish();
+                }
+                None
+            }
+            Ok(_) => None,
+        };
+        self.trace.settle_flattened(&path, missed);
+        self.trace.finish()
     }
 
     /// Takes one step in finding out which names mean the same field and which fields a struct can do without.
@@ -196,7 +240,7 @@ impl Place {
             prefix: "",
             default: false,
             depth: self.depth + 1,
-            is_key: false,
+            key_of: None,
         }
     }
 
@@ -245,13 +289,12 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(mut self, _: V) -> Result<V::Value, Stop> {
-        if !self.place.is_key {
+        let Some(map) = self.place.key_of else {
             return Err(self.leaf("opaque (asks for a name)"));
-        }
-        self.trace.drop_other_ways();
-        let map = self.place.path.strip_suffix(&key_of("")).unwrap_or(ROOT);
-        self.trace.rewrite_kind(map, "map", FLATTENED);
-        Err(self.trace.finish())
+        };
+        let path = self.place.path.strip_suffix(&key_of("")).unwrap_or(ROOT);
+        self.trace.rewrite_kind(path, "map", FLATTENED);
+        Err(self.trace.take_for_flattened(map))
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -283,12 +326,17 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Stop> {
+        let map = Named::new::<V>("", &[]);
+        if self.trace.is_flattened(map) {
+            self.enter::<V>("", &[])?;
+            return self.flattened(visitor);
+        }
         self.write("map")?;
         let is_key = self.trace.choose(2) == 0;
         let path = &self.place.path;
         let path = if is_key { key_of(path) } else { value_of(path) };
         let mut place = self.place.at(path);
-        place.is_key = is_key;
+        place.key_of = is_key.then_some(map);
         let outcome = visitor.visit_map(Entry {
             trace: self.trace,
             path: &self.place.path,
@@ -440,7 +488,7 @@ impl<'de> MapAccess<'de> for Entry<'_> {
         if std::mem::replace(&mut self.asked, true) || self.trace.is_finished() {
             return Ok(None);
         }
-        if self.wanted.is_key {
+        if self.wanted.key_of.is_some() {
             let probe = Probe {
                 trace: self.trace,
                 place: self.wanted.clone(),
@@ -451,7 +499,7 @@ impl<'de> MapAccess<'de> for Entry<'_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Stop> {
-        if self.wanted.is_key {
+        if self.wanted.key_of.is_some() {
             return Err(Stop::Other);
         }
         seed.deserialize(Probe {

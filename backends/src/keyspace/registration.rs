@@ -1,0 +1,214 @@
+//! What is registered when a program is linked, and the macro that registers the types of generic keyspaces.
+
+use std::any::type_name;
+
+use super::info::{KeyspaceInfo, Kind, Location};
+use super::shape::{Line, trace};
+use super::{Counter, Keyspace, Throttled, Valued};
+use crate::codec::Codec;
+
+/// For the derive: what the registry holds of a keyspace.
+#[derive(Debug)]
+pub struct Registration {
+    pub(super) info: KeyspaceInfo,
+    /// Where the struct is declared; empty if there is none.
+    declared: Location,
+    /// Whether the codec finds fields by their names.
+    pub(super) by_name: bool,
+    /// Traces the shape of the values; counters and throttles have none.
+    pub(super) shape: fn() -> Vec<Line>,
+    /// Names the keyspace, or the data of sessions and their codec.
+    pub(super) types: fn() -> [&'static str; 2],
+}
+
+inventory::collect!(Registration);
+
+impl Registration {
+    /// Registers a keyspace of values.
+    pub const fn of_values<K: Valued>() -> Self {
+        Self {
+            by_name: K::Codec::FIELDS_BY_NAME,
+            shape: || trace::<K::Value>(K::Codec::HUMAN_READABLE),
+            ..Self::of_keyspace::<K>()
+        }
+    }
+
+    /// Registers a keyspace of counters.
+    pub const fn of_counters<K: Counter>() -> Self {
+        Self::of_keyspace::<K>()
+    }
+
+    /// Registers a keyspace of throttles.
+    pub const fn of_throttles<K: Throttled>() -> Self {
+        Self::of_keyspace::<K>()
+    }
+
+    const fn of_keyspace<K: Keyspace>() -> Self {
+        Self {
+            info: K::INFO,
+            declared: K::INFO.location,
+            by_name: true,
+            shape: Vec::new,
+            types: || [type_name::<K>(), ""],
+        }
+    }
+
+    /// Registers what the program makes under a prefix, without values.
+    pub(crate) const fn at_run_time(info: KeyspaceInfo) -> Self {
+        Self {
+            info,
+            declared: Location::new("", "", 0, 0),
+            by_name: true,
+            shape: Vec::new,
+            types: || ["", ""],
+        }
+    }
+
+    /// Adds the shape of what is stored, by a codec that finds fields `by_name` or by their position.
+    pub(crate) const fn with_shape(mut self, by_name: bool, shape: fn() -> Vec<Line>) -> Self {
+        self.by_name = by_name;
+        self.shape = shape;
+        self
+    }
+
+    /// Tells sessions of other data, or by another codec, from these.
+    pub(crate) const fn with_types(mut self, types: fn() -> [&'static str; 2]) -> Self {
+        self.types = types;
+        self
+    }
+
+    /// For [`register_keyspace!`](crate::register_keyspace): names one type of a generic keyspace, and the place that
+    /// registers it.
+    #[must_use]
+    pub const fn registered(mut self, name: &'static str, location: Location) -> Self {
+        self.info.name = name;
+        if matches!(self.info.kind, Kind::Entry) {
+            self.info.value = name;
+        }
+        self.info.location = location;
+        self
+    }
+
+    /// Says whether both register the same thing, as two crates may do that don't know of each other.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let named = |it: &Self| (it.info.prefix, it.info.version, it.info.kind, it.declared);
+        named(self) == named(other) && (self.types)() == (other.types)()
+    }
+}
+
+/// For the derive: what a keyspace with type or constant parameters is registered as, type by type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` isn't registered by a macro",
+    note = "`register_keyspace!` takes one type of a keyspace with type or constant parameters, such as `Cached<User>`; \
+        every other keyspace registers itself where it is derived"
+)]
+pub trait Registered: Keyspace {
+    /// What the registry holds of this type.
+    const REGISTRATION: Registration;
+}
+
+/// For the derive: a keyspace with type or constant parameters that have no part in its prefix, so that several types of
+/// it have the same keys.
+#[derive(Debug)]
+pub struct Ambiguous {
+    pub(super) name: &'static str,
+    /// The prefix as it is declared, `cached.<T::NAME>`.
+    pub(super) prefix: &'static str,
+    pub(super) kind: Kind,
+    /// The parameters, `T` or `T, N`.
+    pub(super) parameters: &'static str,
+    /// What to write, `prefix = ["cached", T::NAME]`.
+    pub(super) remedy: &'static str,
+    pub(super) location: Location,
+}
+
+inventory::collect!(Ambiguous);
+
+impl Ambiguous {
+    /// Names a keyspace.
+    pub const fn new(
+        name: &'static str,
+        prefix: &'static str,
+        kind: Kind,
+        parameters: &'static str,
+        remedy: &'static str,
+        location: Location,
+    ) -> Self {
+        Self {
+            name,
+            prefix,
+            kind,
+            parameters,
+            remedy,
+            location,
+        }
+    }
+}
+
+/// Registers one type of a keyspace that has type or constant parameters.
+///
+/// A keyspace without such parameters registers itself where it is derived. One with them is many keyspaces, and the
+/// derive can't know which of them a program uses. Each one that is registered is in [`keyspaces`](crate::keyspaces()) and
+/// in the [schema lock](crate::assert_schema_lock), and [`check_keyspaces`](crate::check_keyspaces()) finds a second one
+/// with the same prefix. Lifetimes are written as `'static`. The macro stands where an item or a statement can stand; the
+/// same type may be registered in several places.
+///
+/// # Examples
+///
+/// ```standalone_crate
+/// use reinhardt_backends::{Keyspace, check_keyspaces, keyspaces, register_keyspace};
+/// use serde::{Deserialize, Serialize};
+///
+/// trait Named {
+///     const NAME: &'static str;
+/// }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// impl Named for User {
+///     const NAME: &'static str = "user";
+/// }
+///
+/// #[derive(Serialize, Deserialize, Keyspace)]
+/// #[keyspace(prefix = ["cached", T::NAME], ttl = "5m")]
+/// struct Cached<T: Named> {
+///     #[keyspace(key)]
+///     id: u64,
+///     value: T,
+/// }
+///
+/// register_keyspace!(Cached<User>);
+///
+/// # fn main() {
+/// check_keyspaces().unwrap();
+/// let keyspaces = keyspaces();
+/// assert_eq!((keyspaces[0].prefix, keyspaces[0].name), ("cached.user", "Cached<User>"));
+/// assert_eq!(&*Cached::<User>::key(7), "cached.user:7");
+/// # }
+/// ```
+#[macro_export]
+macro_rules! register_keyspace {
+    ($keyspace:ty $(,)?) => {
+        $crate::__private::submit! {
+            <$keyspace as $crate::keyspace::Registered>::REGISTRATION
+                .registered(::core::stringify!($keyspace), $crate::__here!())
+        }
+    };
+}
+
+/// The place of a macro's call.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __here {
+    () => {
+        $crate::keyspace::Location::new(
+            ::core::module_path!(),
+            ::core::file!(),
+            ::core::line!(),
+            ::core::column!(),
+        )
+    };
+}

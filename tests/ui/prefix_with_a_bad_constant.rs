@@ -1,0 +1,11 @@
+use reinhardt_backends::Keyspace;
+
+const SHOP: &str = "Shop";
+
+#[derive(Keyspace)]
+#[keyspace(prefix = ["cached", SHOP], ttl = "1m", counter)]
+struct Cached {
+    id: u64,
+}
+
+fn main() {}
