@@ -6,7 +6,7 @@ use syn::{Ident, Type};
 
 use crate::ast::{Kind, Limits};
 use crate::attr::Ttl;
-use crate::expand::limits_in_words;
+use crate::expand::{limits_in_words, path_in_words};
 use crate::scope::{Scope, tuple};
 
 /// Writes the accessors of the keyspace's kind.
@@ -806,7 +806,7 @@ fn time(time: &Ttl) -> String {
     match time {
         Ttl::Never => "ever".to_string(),
         Ttl::For(time) => format!("`{}`", humantime::format_duration(*time)),
-        Ttl::Constant(path) => format!("`{}`", path.to_token_stream().to_string().replace(' ', "")),
+        Ttl::Constant(path) => format!("`{}`", path_in_words(path)),
     }
 }
 

@@ -4,7 +4,9 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
-use crate::attr::{FieldWords, Limit, Mistakes, OnDecodeError, StructWords, Ttl, Window, Word};
+use crate::attr::{
+    FieldWords, Limit, Mistakes, OnDecodeError, StructWords, Ttl, Unread, Window, Word,
+};
 use crate::serde_words::{check_names, check_positions};
 
 /// What to generate for one struct.
@@ -97,11 +99,12 @@ impl<'a> Keyspace<'a> {
     pub(crate) fn parse(item: &'a DeriveInput, mistakes: &mut Mistakes) -> Self {
         let words = StructWords::parse(&item.attrs, mistakes);
         let name = item.ident.span();
-        if words.prefix.is_none() {
+        let Unread { text, attribute } = words.unread;
+        if words.prefix.is_none() && !text && !attribute {
             let message = "missing `prefix`: write `prefix = \"session\"`";
             mistakes.at(name, message);
         }
-        if words.ttl.is_none() && words.limit.is_none() {
+        if words.ttl.is_none() && words.limit.is_none() && !attribute {
             let message = "missing `ttl`: write `ttl = \"30m\"` or `ttl = never`";
             mistakes.at(name, message);
         }
@@ -230,6 +233,16 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
                 "`{what}` says how a `limit` is counted: write `limit = \"5/min\"` beside it"
             );
             mistakes.at(word.span(), &message);
+        }
+    }
+    let limits = (words.limit.iter().filter_map(|word| word.meaning.as_ref())).flatten();
+    for constant in limits.filter_map(Limit::constant) {
+        for word in [burst, window].into_iter().flatten() {
+            let message = format!(
+                "a constant says itself how it is counted: remove `{word}`, or write the limit as text"
+            );
+            mistakes.at(word.span(), &message);
+            mistakes.add(Error::new_spanned(constant, message));
         }
     }
     let (lease, stale) = (name(&words.lease), name(&words.stale));

@@ -5,11 +5,11 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Ident, Type};
+use syn::{DeriveInput, ExprPath, Ident, Type};
 
 use crate::accessors::accessors;
 use crate::ast::{Keyspace, Kind, Limits, Stored};
-use crate::attr::{Mistakes, OnDecodeError, Ttl, Window};
+use crate::attr::{Limit, Mistakes, OnDecodeError, Ttl, Window};
 use crate::scope::{Scope, place, tuple};
 
 /// Expands the derive: every mistake of the item, and code that compiles all the same.
@@ -198,9 +198,17 @@ fn words(scope: &Scope<'_>) -> TokenStream {
     words
 }
 
-/// `5/min, burst 10`
+/// A path as one writes it: `limits::LOGIN`, not `limits :: LOGIN`.
+pub(crate) fn path_in_words(path: &ExprPath) -> String {
+    path.to_token_stream().to_string().replace(' ', "")
+}
+
+/// `5/min, burst 10`, `limits::LOGIN and 500/h`
 pub(crate) fn limits_in_words(of: &Limits) -> String {
-    let limits = of.limits.iter().map(|limit| limit.text.value());
+    let limits = of.limits.iter().map(|limit| match limit {
+        Limit::Rate { text, .. } => text.value(),
+        Limit::Constant(path) => path_in_words(path),
+    });
     let mut words = limits.collect::<Vec<_>>().join(" and ");
     match of.window {
         Some(Window::Fixed) => words.push_str(", fixed window"),
@@ -344,14 +352,21 @@ fn throttled(scope: &Scope<'_>, of: &Limits) -> TokenStream {
         Some(Window::Sliding) => quote!(sliding_window),
     };
     let burst = of.burst.map(|burst| quote!(.with_burst(#burst)));
-    let quotas = of.limits.iter().map(|limit| {
-        let span = limit.text.span().resolved_at(Span::call_site());
-        let (count, seconds, nanos) = (limit.count, limit.period.as_secs(), limit.period.subsec_nanos());
-        let library = library.at(span);
-        quote_spanned! {span=>
-            #library::keyspace::checked_quota(
-                <#library::throttle::Quota>::#kind(#count, ::core::time::Duration::new(#seconds, #nanos)) #burst
-            )
+    let quotas = of.limits.iter().map(|limit| match limit {
+        Limit::Rate { text, count, period } => {
+            let span = place(text);
+            let (seconds, nanos) = (period.as_secs(), period.subsec_nanos());
+            let library = library.at(span);
+            quote_spanned! {span=>
+                #library::keyspace::checked_quota(
+                    <#library::throttle::Quota>::#kind(#count, ::core::time::Duration::new(#seconds, #nanos)) #burst
+                )
+            }
+        }
+        Limit::Constant(path) => {
+            let span = place(path);
+            let library = library.at(span);
+            quote_spanned!(span=> #library::keyspace::checked_quota(#path))
         }
     });
     quote! {
