@@ -16,8 +16,8 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
     let library = &scope.library;
     let bounds = scope.bounds(match scope.keyspace.kind {
-        Kind::Entry(_) => Some(quote!(#library::keyspace::Entry)),
-        Kind::Value(..) | Kind::Counter | Kind::Throttle(_) => None,
+        Kind::Entry(_) if !scope.keyspace.is_unreadable => Some(quote!(#library::keyspace::Entry)),
+        Kind::Entry(_) | Kind::Value(..) | Kind::Counter | Kind::Throttle(_) => None,
     });
     let (key, accessors) = match &scope.keyspace.kind {
         Kind::Entry(_) => (key_function(scope), of_entries(scope)),
@@ -26,8 +26,9 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
         Kind::Throttle(limits) => (key_method(scope), of_throttles(scope, limits)),
     };
     let accessors = accessors.iter().map(|accessor| accessor.write(scope));
+    let unused = (scope.keyspace.is_unreadable).then(|| quote!(, unused_variables));
     quote! {
-        #[allow(dead_code, clippy::too_many_arguments)]
+        #[allow(dead_code, clippy::too_many_arguments #unused)]
         impl #impl_generics #name #ty_generics #bounds {
             #key
             #(#accessors)*
@@ -872,6 +873,13 @@ impl Accessor {
         let (passed_types, passed) = (&self.passed_types, &self.passed);
         let own = &scope.parameters;
         let output = self.output.write(scope);
+        let body = match scope.keyspace.is_unreadable {
+            // Whoever calls it isn't told of the mistake again.
+            true => self.output.stand_in(scope),
+            false => quote! {
+                #library::#module::#call::<#keyspace, __B, #passed_types>(#backend, #key #passed)
+            },
+        };
         quote! {
             #[doc = #docs]
             #vis fn #name<'__b, __B, #generics #key_generics>(
@@ -885,7 +893,7 @@ impl Accessor {
                 #bounds
                 #key_bounds
             {
-                #library::#module::#call::<#keyspace, __B, #passed_types>(#backend, #key #passed)
+                #body
             }
         }
     }
@@ -1010,6 +1018,17 @@ impl Output {
                     + ::core::marker::Send
                     + ::core::marker::Unpin
             },
+        }
+    }
+}
+
+impl Output {
+    /// What compiles where no keyspace of values is implemented.
+    fn stand_in(&self, scope: &Scope<'_>) -> TokenStream {
+        let library = &scope.library;
+        match self {
+            Self::Result(_) | Self::Future(_) => quote!(::core::future::pending()),
+            Self::Stream(_) => quote!(#library::__private::pending()),
         }
     }
 }

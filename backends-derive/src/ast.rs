@@ -7,6 +7,7 @@ use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 use crate::attr::{
     FieldWords, Limit, Mistakes, OnDecodeError, StructWords, Ttl, Unread, Window, Word,
 };
+use crate::borrowed::check_owned;
 use crate::serde_words::{check_names, check_positions};
 
 /// What to generate for one struct.
@@ -25,6 +26,8 @@ pub(crate) struct Keyspace<'a> {
     pub(crate) stale: Option<Ttl>,
     pub(crate) kind: Kind,
     pub(crate) key: Vec<KeyField<'a>>,
+    /// Whether it is an entry that can't be read back, which is a mistake: it is no keyspace of values.
+    pub(crate) is_unreadable: bool,
 }
 
 /// What the keyspace holds.
@@ -117,6 +120,7 @@ impl<'a> Keyspace<'a> {
                 .unwrap_or(OnDecodeError::Error),
             shared: words.shared.map(|word| word.name),
         };
+        let mut is_unreadable = false;
         let kind = match (words.limit, words.counter, words.value) {
             (Some(limit), ..) => Kind::Throttle(Limits {
                 limits: limit.meaning.unwrap_or_default(),
@@ -133,6 +137,7 @@ impl<'a> Keyspace<'a> {
                 } else if stored.codec.is_none() || stored.built_in_codec().is_some() {
                     check_names(item, mistakes);
                 }
+                is_unreadable = !check_owned(item, mistakes);
                 Kind::Entry(stored)
             }
         };
@@ -149,6 +154,7 @@ impl<'a> Keyspace<'a> {
             ttl,
             key: key_fields(item, &kind, mistakes),
             kind,
+            is_unreadable,
         };
         if mistakes.is_empty() {
             return keyspace;

@@ -19,7 +19,7 @@ pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
     let scope = Scope::new(&keyspace);
     let errors = mistakes.into_compile_errors();
     let keyspace = keyspace_impl(&scope);
-    let kind = kind_impls(&scope);
+    let kind = (!scope.keyspace.is_unreadable).then(|| kind_impls(&scope));
     let accessors = accessors(&scope);
     // A stand-in is no keyspace of the program's.
     let registration = errors.is_empty().then(|| registration(&scope));

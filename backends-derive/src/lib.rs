@@ -3,6 +3,7 @@
 mod accessors;
 mod ast;
 mod attr;
+mod borrowed;
 mod expand;
 mod scope;
 mod segment;

@@ -75,12 +75,12 @@ fn is_option(field: &Field) -> bool {
         .is_some_and(|last| last.ident == "Option")
 }
 
-fn find<'a>(words: &'a [Ident], name: &str) -> Option<&'a Ident> {
+pub(crate) fn find<'a>(words: &'a [Ident], name: &str) -> Option<&'a Ident> {
     words.iter().find(|word| *word == name)
 }
 
 /// Lists the words in all `#[serde(..)]`. What serde itself refuses is left to serde.
-fn words(attributes: &[Attribute]) -> Vec<Ident> {
+pub(crate) fn words(attributes: &[Attribute]) -> Vec<Ident> {
     let mut words = Vec::new();
     for attribute in attributes {
         if attribute.path().is_ident("serde") {
