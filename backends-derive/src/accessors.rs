@@ -215,15 +215,24 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
             ),
         ),
     };
+    // These bounds stand where the word is that asks for them: the compiler shows it.
+    let span = (scope.keyspace.computed_by).map_or(Span::call_site(), |word| {
+        word.resolved_at(Span::call_site())
+    });
+    let at_word = library.at(span);
     // Who goes away leaves something to be done in the background, by a backend of its own.
-    let clones = (module == "cache").then(|| quote!(__B: ::core::clone::Clone + 'static,));
+    let clones =
+        (module == "cache").then(|| quote_spanned!(span=> __B: #at_word::cache::BackendHandle,));
     // A refresh goes on in the background.
     let (goes_on, lasts) = match scope.keyspace.stale {
-        Some(_) => (quote!(+ ::core::marker::Send + 'static), quote!(+ 'static)),
+        Some(_) => (
+            quote_spanned!(span=> + ::core::marker::Send + 'static),
+            quote_spanned!(span=> + 'static),
+        ),
         None => (quote!(), quote!()),
     };
     let owned = (scope.keyspace.stale.is_some() && !scope.parameters.is_empty())
-        .then(|| quote!(#owned: 'static,));
+        .then(|| quote_spanned!(span=> #owned: 'static,));
     Accessor {
         module,
         generics: quote!(__F, __Fut, __E,),
@@ -350,12 +359,15 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
     let fallible =
         |output: &TokenStream| Output::Future(quote!(::core::result::Result<#output, __E>));
     let error = quote!(__E: ::core::convert::From<#library::BackendError>,);
-    let tried = quote!(::core::result::Result<(), __E>);
+    // `FnMut(&mut W) -> R` tells an async closure the type of its parameter, so that the compiler gets as far as to say
+    // that `Change` wants another one. `W` is the value: of two bounds on one `FnMut` neither could be used.
+    let takes = quote!(::core::ops::FnMut(&mut __W) -> __R);
+    let same = quote!(#value: #library::keyspace::Same<__W>,);
     [
         Accessor {
             by,
-            generics: quote!(__F,),
-            bounds: quote!(__F: ::core::ops::FnMut(&mut #value),),
+            generics: quote!(__F, __W, __R,),
+            bounds: quote!(__F: #library::keyspace::Change<#value> + #takes, #same),
             parameters: quote!(#change: __F),
             passed_types: quote!(__F),
             passed: quote!(#change),
@@ -369,8 +381,8 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
         },
         Accessor {
             by,
-            generics: quote!(__F, __E,),
-            bounds: quote!(__F: ::core::ops::FnMut(&mut #value) -> #tried, #error),
+            generics: quote!(__F, __W, __R, __E,),
+            bounds: quote!(__F: #library::keyspace::TryChange<#value, __E> + #takes, #same #error),
             parameters: quote!(#change: __F),
             passed_types: quote!(__F, __E),
             passed: quote!(#change),
@@ -384,9 +396,10 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
         },
         Accessor {
             by,
-            generics: quote!(__F, __I,),
+            generics: quote!(__F, __W, __R, __I,),
             bounds: quote! {
-                __F: ::core::ops::FnMut(&mut #value),
+                __F: #library::keyspace::Change<#value> + #takes,
+                #same
                 __I: ::core::ops::FnMut() -> #value,
             },
             parameters: quote!(#change: __F, #insert: __I),
@@ -402,9 +415,10 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
         },
         Accessor {
             by,
-            generics: quote!(__F, __I, __E,),
+            generics: quote!(__F, __W, __R, __I, __E,),
             bounds: quote! {
-                __F: ::core::ops::FnMut(&mut #value) -> #tried,
+                __F: #library::keyspace::TryChange<#value, __E> + #takes,
+                #same
                 __I: ::core::ops::FnMut() -> ::core::result::Result<#value, __E>,
                 #error
             },
@@ -758,12 +772,13 @@ fn key_function(scope: &Scope<'_>) -> TokenStream {
     } = scope;
     let vis = &scope.keyspace.item.vis;
     let docs = key_docs(scope);
+    let bounds = scope.argument_bounds();
     quote! {
         #[doc = #docs]
         #[must_use]
         #vis fn key<#(#argument_types),*>(#(#fields: #argument_types),*) -> #library::keyspace::Key
         where
-            #(#argument_types: #library::keyspace::KeyArg<#field_types>,)*
+            #bounds
         {
             #library::keyspace::Key::build(&<#owned as #library::keyspace::Keyspace>::INFO, |__key| {
                 let _ = __key #(.segment::<#field_types>(&#fields))*;
@@ -939,7 +954,7 @@ impl By {
             lifetimes: quote!(),
             key: quote!(),
         };
-        let key_bounds = quote!(#(#argument_types: #library::keyspace::KeyArg<#field_types>,)*);
+        let key_bounds = scope.argument_bounds();
         match self {
             Self::Keyspace => nothing,
             Self::Leading => Named {

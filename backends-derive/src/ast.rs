@@ -1,6 +1,6 @@
 //! A keyspace as its declaration means it: a model that exists is right.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
@@ -24,6 +24,8 @@ pub(crate) struct Keyspace<'a> {
     pub(crate) lease: Option<Ttl>,
     /// Only of values.
     pub(crate) stale: Option<Ttl>,
+    /// The place of `stale`, or of `lease` where that stands alone.
+    pub(crate) computed_by: Option<Span>,
     pub(crate) kind: Kind,
     pub(crate) key: Vec<KeyField<'a>>,
     /// Whether it is an entry that can't be read back, which is a mistake: it is no keyspace of values.
@@ -149,6 +151,8 @@ impl<'a> Keyspace<'a> {
             version: (words.version.and_then(|word| word.meaning)).unwrap_or(1),
             sliding: words.sliding.is_some(),
             jitter: words.jitter.and_then(|word| word.meaning),
+            computed_by: (words.stale.as_ref().or(words.lease.as_ref()))
+                .map(|word| word.name.span()),
             lease: words.lease.and_then(|word| word.meaning),
             stale: words.stale.and_then(|word| word.meaning),
             ttl,

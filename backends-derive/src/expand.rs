@@ -45,8 +45,10 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
     let name = &item.ident;
     let info = info(scope);
     let types = &scope.field_types;
-    let owned = types.iter();
-    let owned = tuple(owned.map(|ty| quote!(<#ty as #library::keyspace::KeySegment>::Owned)));
+    let owned = tuple(types.iter().map(|ty| {
+        let segment = library.as_segment(ty);
+        quote_spanned!(place(ty)=> #segment::Owned)
+    }));
     let parsed = tuple(
         types
             .iter()

@@ -78,7 +78,9 @@ pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
 pub use shared::get_shared;
 pub use throttle::{check, check_n, checked_quota, longest_life, peek, peek_n};
-pub use update::{try_update, try_update_or_insert_with, update, update_or_insert_with};
+pub use update::{
+    Change, Same, TryChange, try_update, try_update_or_insert_with, update, update_or_insert_with,
+};
 pub use value::{
     ValueArg, delete, exists, get, save, save_for, save_if_absent, save_if_present, set, set_for,
     set_if_absent, set_if_present, take, touch, ttl,

@@ -168,6 +168,7 @@ pub trait KeyArg<T> {
     fn write(&self, segment: &mut SegmentWriter<'_>);
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: KeySegment> KeyArg<T> for T {
     #[inline]
     fn write(&self, segment: &mut SegmentWriter<'_>) {
@@ -175,6 +176,7 @@ impl<T: KeySegment> KeyArg<T> for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: KeySegment> KeyArg<T> for &T {
     #[inline]
     fn write(&self, segment: &mut SegmentWriter<'_>) {
@@ -274,6 +276,7 @@ macro_rules! owned_strings {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl KeyArg<$type> for &str {
             #[inline]
             fn write(&self, segment: &mut SegmentWriter<'_>) {
@@ -281,6 +284,7 @@ macro_rules! owned_strings {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl KeyArg<$type> for &&str {
             #[inline]
             fn write(&self, segment: &mut SegmentWriter<'_>) {
