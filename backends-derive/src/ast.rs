@@ -214,6 +214,14 @@ impl Kind {
         Self::Value(Box::new(stand_in()), stored)
     }
 
+    /// Returns the type of values that aren't the struct itself.
+    pub(crate) fn value_type(&self) -> Option<&Type> {
+        match self {
+            Self::Value(ty, _) => Some(ty),
+            Self::Entry(_) | Self::Counter | Self::Throttle(_) => None,
+        }
+    }
+
     /// How values are stored; nothing for counters and throttles.
     pub(crate) fn stored(&self) -> Option<&Stored> {
         match self {

@@ -175,6 +175,12 @@ pub trait Throttled: Keyspace {
     const QUOTAS: &'static [Quota];
 }
 
+/// For the derive: a key field of a keyspace, by its position among the key fields.
+pub trait KeyField<const AT: usize> {
+    /// What the field is read back as.
+    type Owned;
+}
+
 /// For the derive: decodes a value of this keyspace, or one of `O`, which it migrates from, and converts it.
 ///
 /// # Errors

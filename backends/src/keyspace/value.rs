@@ -23,7 +23,7 @@ use crate::error::{BackendResult, ErrorKind};
 /// What an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String` and `&[U]` for `Vec<U>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a value of type `{T}`",
-    label = "expected `{T}` or a reference to it"
+    label = "expected `{T}`, a reference to it, `&str` for a `String`, or `&[U]` for a `Vec<U>`"
 )]
 pub trait ValueArg<T> {
     /// Encodes the value, to be read as a `T`.
@@ -36,6 +36,7 @@ pub trait ValueArg<T> {
         T: Serialize + DeserializeOwned;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize> ValueArg<T> for T {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
     where
@@ -45,6 +46,7 @@ impl<T: Serialize> ValueArg<T> for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize> ValueArg<T> for &T {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
     where
@@ -54,12 +56,14 @@ impl<T: Serialize> ValueArg<T> for &T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl ValueArg<String> for &str {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
         C::encode_as::<String, str>(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize> ValueArg<Vec<T>> for &[T] {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
     where
