@@ -184,6 +184,7 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
     let computed = quote!(::core::result::Result<#value, __E>);
     let life = life(scope);
     let is_leased = scope.keyspace.lease.is_some();
+    let named = "Where nothing says of which type an error of `compute` is, write `Ok::<_, BackendError>(..)`.";
     let (module, call, does) = match &scope.keyspace.stale {
         Some(stale) => (
             "cache",
@@ -192,7 +193,8 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
                 "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers, in other processes too, that \
                  miss it at the same time one computes. A value older than {life} is returned for {stale} more, at once, \
                  while one caller refreshes it in the background. What is written or removed while a value is computed \
-                 is not overwritten.",
+                 is not overwritten.\n\nA refresh outlives its caller, so `compute` owns what it uses: write \
+                 `move || async move {{ .. }}`, and clone into it what is borrowed. {named}",
                 stale = time(stale),
             ),
         ),
@@ -202,7 +204,7 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
             format!(
                 "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers, in other processes too, that \
                  miss it at the same time one computes and the others get what it stored; if it fails, is dropped or \
-                 dies, another one computes. What is written or removed meanwhile is not overwritten."
+                 dies, another one computes. What is written or removed meanwhile is not overwritten.\n\n{named}"
             ),
         ),
         None => (
@@ -211,7 +213,7 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
             format!(
                 "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers in this process that miss \
                  it at the same time one computes and the others get what it stored; if it fails, is dropped or \
-                 panics, the next one computes. A value that was stored meanwhile is returned and not overwritten."
+                 panics, the next one computes. A value that was stored meanwhile is returned and not overwritten.\n\n{named}"
             ),
         ),
     };
@@ -347,11 +349,11 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
     };
     let does = format!(
         "in one atomic step and returns it as stored; `None` if there is none.\n\n{life} `change` runs again each time \
-         another writer was faster."
+         another writer was faster, so it isn't `async`."
     );
     let inserts = format!(
         "or stores what `insert` returns where there is none, in one atomic step, and returns what is stored.\n\n{life} \
-         Both closures run again each time another writer was faster."
+         Both closures run again each time another writer was faster, so they aren't `async`."
     );
     let aborts = "An error of a closure ends it, and nothing is stored.";
     let option = quote!(::core::option::Option<#value>);
