@@ -26,8 +26,8 @@ const CONTAINERS: [&str; 12] = [
 /// Notes each field that serde's derive reads by borrowing from the bytes, which are gone by then, and says whether
 /// there is none.
 ///
-/// A field that serde doesn't read, or that a function of the user's reads, may borrow; so may any field of a struct
-/// that is read as another type.
+/// A field that serde doesn't read may borrow, and mostly one that a function of the user's reads; so may any field of a
+/// struct that is read as another type.
 pub(crate) fn check_owned(item: &DeriveInput, mistakes: &mut Mistakes) -> bool {
     let syn::Data::Struct(data) = &item.data else {
         return true;
@@ -58,11 +58,14 @@ fn check_field(field: &Field, lifetimes: &[&Ident]) -> Option<Error> {
         let message = "an entry is read back as an owned value, and can't borrow: remove `borrow`";
         return Some(Error::new(word.span(), message));
     }
-    let not_derived = ["skip", "skip_deserializing", "deserialize_with", "with"];
-    if not_derived.iter().any(|word| find(&words, word).is_some()) {
+    let has = |names: [&str; 2]| names.iter().any(|name| find(&words, name).is_some());
+    if has(["skip", "skip_deserializing"]) {
         return None;
     }
     let reference = find_reference(&field.ty, lifetimes)?;
+    if has(["deserialize_with", "with"]) && !is_borrowed_unasked(&field.ty) {
+        return None;
+    }
     let message = format!(
         "an entry is read back as an owned value, and can't borrow: write {}, or declare a key with `value = T`",
         owned(&reference.elem)
@@ -100,6 +103,31 @@ fn find_reference<'a>(ty: &'a Type, lifetimes: &[&Ident]) -> Option<&'a TypeRefe
             })
         }
         _ => None,
+    }
+}
+
+/// Says whether serde's derive borrows a field of this type without being told so, even one that a function reads:
+/// `&str`, `&[u8]`, and an `Option` of either.
+fn is_borrowed_unasked(ty: &Type) -> bool {
+    match ty {
+        Type::Group(group) => is_borrowed_unasked(&group.elem),
+        Type::Reference(reference) => match &*reference.elem {
+            Type::Path(path) => path.path.is_ident("str"),
+            Type::Slice(slice) => {
+                matches!(&*slice.elem, Type::Path(path) if path.path.is_ident("u8"))
+            }
+            _ => false,
+        },
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+                return false;
+            };
+            let is_borrowed = |argument: &GenericArgument| {
+                matches!(argument, GenericArgument::Type(ty @ Type::Reference(_)) if is_borrowed_unasked(ty))
+            };
+            last.ident == "Option" && arguments.args.iter().any(is_borrowed)
+        }),
+        _ => false,
     }
 }
 
