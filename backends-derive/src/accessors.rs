@@ -7,7 +7,7 @@ use syn::{Ident, Type};
 use crate::ast::{Kind, Limits};
 use crate::attr::Ttl;
 use crate::constructor::constructor;
-use crate::expand::limits_in_words;
+use crate::expand::{limits_in_words, path_in_words};
 use crate::scope::{Scope, tuple};
 
 /// Writes the accessors of the keyspace's kind.
@@ -17,8 +17,8 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
     let library = &scope.library;
     let bounds = scope.bounds(match scope.keyspace.kind {
-        Kind::Entry(_) => Some(quote!(#library::keyspace::Entry)),
-        Kind::Value(..) | Kind::Counter | Kind::Throttle(_) => None,
+        Kind::Entry(_) if !scope.keyspace.is_unreadable => Some(quote!(#library::keyspace::Entry)),
+        Kind::Entry(_) | Kind::Value(..) | Kind::Counter | Kind::Throttle(_) => None,
     });
     let (key, accessors) = match &scope.keyspace.kind {
         Kind::Entry(_) => (key_function(scope), of_entries(scope)),
@@ -29,8 +29,9 @@ pub(crate) fn accessors(scope: &Scope<'_>) -> TokenStream {
     let accessors = accessors.iter().map(|accessor| accessor.write(scope));
     let is_key = !matches!(scope.keyspace.kind, Kind::Entry(_));
     let constructor = is_key.then(|| constructor(scope));
+    let unused = (scope.keyspace.is_unreadable).then(|| quote!(, unused_variables));
     quote! {
-        #[allow(dead_code, clippy::too_many_arguments)]
+        #[allow(dead_code, clippy::too_many_arguments #unused)]
         impl #impl_generics #name #ty_generics #bounds {
             #constructor
             #key
@@ -191,6 +192,7 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
     let computed = quote!(::core::result::Result<#value, __E>);
     let life = life(scope);
     let is_leased = scope.keyspace.lease.is_some();
+    let named = "Where nothing says of which type an error of `compute` is, write `Ok::<_, BackendError>(..)`.";
     let (module, call, does) = match &scope.keyspace.stale {
         Some(stale) => (
             "cache",
@@ -199,7 +201,8 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
                 "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers, in other processes too, that \
                  miss it at the same time one computes. A value older than {life} is returned for {stale} more, at once, \
                  while one caller refreshes it in the background. What is written or removed while a value is computed \
-                 is not overwritten.",
+                 is not overwritten.\n\nA refresh outlives its caller, so `compute` owns what it uses: write \
+                 `move || async move {{ .. }}`, and clone into it what is borrowed. {named}",
                 stale = time(stale),
             ),
         ),
@@ -209,7 +212,7 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
             format!(
                 "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers, in other processes too, that \
                  miss it at the same time one computes and the others get what it stored; if it fails, is dropped or \
-                 dies, another one computes. What is written or removed meanwhile is not overwritten."
+                 dies, another one computes. What is written or removed meanwhile is not overwritten.\n\n{named}"
             ),
         ),
         None => (
@@ -218,19 +221,28 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
             format!(
                 "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers in this process that miss \
                  it at the same time one computes and the others get what it stored; if it fails, is dropped or \
-                 panics, the next one computes. A value that was stored meanwhile is returned and not overwritten."
+                 panics, the next one computes. A value that was stored meanwhile is returned and not overwritten.\n\n{named}"
             ),
         ),
     };
+    // These bounds stand where the word is that asks for them: the compiler shows it.
+    let span = (scope.keyspace.computed_by).map_or(Span::call_site(), |word| {
+        word.resolved_at(Span::call_site())
+    });
+    let at_word = library.at(span);
     // Who goes away leaves something to be done in the background, by a backend of its own.
-    let clones = (module == "cache").then(|| quote!(__B: ::core::clone::Clone + 'static,));
+    let clones =
+        (module == "cache").then(|| quote_spanned!(span=> __B: #at_word::cache::BackendHandle,));
     // A refresh goes on in the background.
     let (goes_on, lasts) = match scope.keyspace.stale {
-        Some(_) => (quote!(+ ::core::marker::Send + 'static), quote!(+ 'static)),
+        Some(_) => (
+            quote_spanned!(span=> + ::core::marker::Send + 'static),
+            quote_spanned!(span=> + 'static),
+        ),
         None => (quote!(), quote!()),
     };
     let owned = (scope.keyspace.stale.is_some() && !scope.parameters.is_empty())
-        .then(|| quote!(#owned: 'static,));
+        .then(|| quote_spanned!(span=> #owned: 'static,));
     Accessor {
         module,
         generics: quote!(__F, __Fut, __E,),
@@ -379,11 +391,11 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
     };
     let does = format!(
         "in one atomic step and returns it as stored; `None` if there is none.\n\n{life} `change` runs again each time \
-         another writer was faster."
+         another writer was faster, so it isn't `async`."
     );
     let inserts = format!(
         "or stores what `insert` returns where there is none, in one atomic step, and returns what is stored.\n\n{life} \
-         Both closures run again each time another writer was faster."
+         Both closures run again each time another writer was faster, so they aren't `async`."
     );
     let aborts = "An error of a closure ends it, and nothing is stored.";
     let option = quote!(::core::option::Option<#value>);
@@ -391,12 +403,15 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
     let fallible =
         |output: &TokenStream| Output::Future(quote!(::core::result::Result<#output, __E>));
     let error = quote!(__E: ::core::convert::From<#library::BackendError>,);
-    let tried = quote!(::core::result::Result<(), __E>);
+    // `FnMut(&mut W) -> R` tells an async closure the type of its parameter, so that the compiler gets as far as to say
+    // that `Change` wants another one. `W` is the value: of two bounds on one `FnMut` neither could be used.
+    let takes = quote!(::core::ops::FnMut(&mut __W) -> __R);
+    let same = quote!(#value: #library::keyspace::Same<__W>,);
     [
         Accessor {
             by,
-            generics: quote!(__F,),
-            bounds: quote!(__F: ::core::ops::FnMut(&mut #value),),
+            generics: quote!(__F, __W, __R,),
+            bounds: quote!(__F: #library::keyspace::Change<#value> + #takes, #same),
             parameters: quote!(#change: __F),
             passed_types: quote!(__F),
             passed: quote!(#change),
@@ -410,8 +425,8 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
         },
         Accessor {
             by,
-            generics: quote!(__F, __E,),
-            bounds: quote!(__F: ::core::ops::FnMut(&mut #value) -> #tried, #error),
+            generics: quote!(__F, __W, __R, __E,),
+            bounds: quote!(__F: #library::keyspace::TryChange<#value, __E> + #takes, #same #error),
             parameters: quote!(#change: __F),
             passed_types: quote!(__F, __E),
             passed: quote!(#change),
@@ -425,9 +440,10 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
         },
         Accessor {
             by,
-            generics: quote!(__F, __I,),
+            generics: quote!(__F, __W, __R, __I,),
             bounds: quote! {
-                __F: ::core::ops::FnMut(&mut #value),
+                __F: #library::keyspace::Change<#value> + #takes,
+                #same
                 __I: ::core::ops::FnMut() -> #value,
             },
             parameters: quote!(#change: __F, #insert: __I),
@@ -443,9 +459,10 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
         },
         Accessor {
             by,
-            generics: quote!(__F, __I, __E,),
+            generics: quote!(__F, __W, __R, __I, __E,),
             bounds: quote! {
-                __F: ::core::ops::FnMut(&mut #value) -> #tried,
+                __F: #library::keyspace::TryChange<#value, __E> + #takes,
+                #same
                 __I: ::core::ops::FnMut() -> ::core::result::Result<#value, __E>,
                 #error
             },
@@ -799,12 +816,13 @@ fn key_function(scope: &Scope<'_>) -> TokenStream {
     } = scope;
     let vis = &scope.keyspace.item.vis;
     let docs = key_docs(scope);
+    let bounds = scope.argument_bounds();
     quote! {
         #[doc = #docs]
         #[must_use]
         #vis fn key<#(#argument_types),*>(#(#fields: #argument_types),*) -> #library::keyspace::Key
         where
-            #(#argument_types: #library::keyspace::KeyArg<#field_types>,)*
+            #bounds
         {
             #library::keyspace::Key::build(&<#owned as #library::keyspace::Keyspace>::INFO, |__key| {
                 let _ = __key #(.segment::<#field_types>(&#fields))*;
@@ -848,7 +866,7 @@ fn time(time: &Ttl) -> String {
     match time {
         Ttl::Never => "ever".to_string(),
         Ttl::For(_, text) => format!("`{text}`"),
-        Ttl::Constant(path) => format!("`{}`", path.to_token_stream().to_string().replace(' ', "")),
+        Ttl::Constant(path) => format!("`{}`", path_in_words(path)),
     }
 }
 
@@ -914,6 +932,13 @@ impl Accessor {
         let (passed_types, passed) = (&self.passed_types, &self.passed);
         let own = &scope.parameters;
         let output = self.output.write(scope);
+        let body = match scope.keyspace.is_unreadable {
+            // Whoever calls it isn't told of the mistake again.
+            true => self.output.stand_in(scope),
+            false => quote! {
+                #library::#module::#call::<#keyspace, __B, #passed_types>(#backend, #key #passed)
+            },
+        };
         quote! {
             #[doc = #docs]
             #vis fn #name<'__b, __B, #generics #key_generics>(
@@ -927,7 +952,7 @@ impl Accessor {
                 #bounds
                 #key_bounds
             {
-                #library::#module::#call::<#keyspace, __B, #passed_types>(#backend, #key #passed)
+                #body
             }
         }
     }
@@ -973,7 +998,7 @@ impl By {
             lifetimes: quote!(),
             key: quote!(),
         };
-        let key_bounds = quote!(#(#argument_types: #library::keyspace::KeyArg<#field_types>,)*);
+        let key_bounds = scope.argument_bounds();
         match self {
             Self::Keyspace => nothing,
             Self::Leading => Named {
@@ -1052,6 +1077,17 @@ impl Output {
                     + ::core::marker::Send
                     + ::core::marker::Unpin
             },
+        }
+    }
+}
+
+impl Output {
+    /// What compiles where no keyspace of values is implemented.
+    fn stand_in(&self, scope: &Scope<'_>) -> TokenStream {
+        let library = &scope.library;
+        match self {
+            Self::Result(_) | Self::Future(_) => quote!(::core::future::pending()),
+            Self::Stream(_) => quote!(#library::__private::pending()),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! A keyspace as its declaration means it: a model that exists is right.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
 use crate::attr::{
-    FieldWords, Limit, Mistakes, OnDecodeError, Prefix, PrefixPart, StructWords, Ttl, Window, Word,
+    FieldWords, Limit, Mistakes, OnDecodeError, Prefix, PrefixPart, StructWords, Ttl, Unread,
+    Window, Word,
 };
+use crate::borrowed::check_owned;
 use crate::serde_words;
 
 /// What to generate for one struct.
@@ -23,8 +25,12 @@ pub(crate) struct Keyspace<'a> {
     pub(crate) lease: Option<Ttl>,
     /// Only of values.
     pub(crate) stale: Option<Ttl>,
+    /// The place of `stale`, or of `lease` where that stands alone.
+    pub(crate) computed_by: Option<Span>,
     pub(crate) kind: Kind,
     pub(crate) key: Vec<KeyField<'a>>,
+    /// Whether it is an entry that can't be read back, which is a mistake: it is no keyspace of values.
+    pub(crate) is_unreadable: bool,
 }
 
 /// What the keyspace holds.
@@ -101,11 +107,12 @@ impl<'a> Keyspace<'a> {
     pub(crate) fn parse(item: &'a DeriveInput, mistakes: &mut Mistakes) -> Self {
         let words = StructWords::parse(&item.attrs, mistakes);
         let name = item.ident.span();
-        if words.prefix.is_none() {
+        let Unread { text, attribute } = words.unread;
+        if words.prefix.is_none() && !text && !attribute {
             let message = "missing `prefix`: write `prefix = \"session\"`";
             mistakes.at(name, message);
         }
-        if words.ttl.is_none() && words.limit.is_none() {
+        if words.ttl.is_none() && words.limit.is_none() && !attribute {
             let message = "missing `ttl`: write `ttl = \"30m\"` or `ttl = never`";
             mistakes.at(name, message);
         }
@@ -118,6 +125,7 @@ impl<'a> Keyspace<'a> {
                 .unwrap_or(OnDecodeError::Error),
             shared: words.shared.map(|word| word.name),
         };
+        let mut is_unreadable = false;
         let kind = match (words.limit, words.counter, words.value) {
             (Some(limit), ..) => Kind::Throttle(Limits {
                 limits: limit.meaning.unwrap_or_default(),
@@ -128,7 +136,10 @@ impl<'a> Keyspace<'a> {
             }),
             (None, Some(_), _) => Kind::Counter,
             (None, None, Some(value)) => Kind::value(value, stored, item, mistakes),
-            (None, None, None) => Kind::Entry(stored),
+            (None, None, None) => {
+                is_unreadable = !check_owned(item, mistakes);
+                Kind::Entry(stored)
+            }
         };
         let key = key_fields(item, &kind, mistakes);
         if let Kind::Entry(stored) = &kind {
@@ -142,11 +153,14 @@ impl<'a> Keyspace<'a> {
             version: (words.version.and_then(|word| word.meaning)).unwrap_or(1),
             sliding: words.sliding.is_some(),
             jitter: words.jitter.and_then(|word| word.meaning),
+            computed_by: (words.stale.as_ref().or(words.lease.as_ref()))
+                .map(|word| word.name.span()),
             lease: words.lease.and_then(|word| word.meaning),
             stale: words.stale.and_then(|word| word.meaning),
             ttl,
             key,
             kind,
+            is_unreadable,
         };
         if mistakes.is_empty() {
             return keyspace;
@@ -253,6 +267,14 @@ impl Kind {
         Self::Value(Box::new(stand_in()), stored)
     }
 
+    /// Returns the type of values that aren't the struct itself.
+    pub(crate) fn value_type(&self) -> Option<&Type> {
+        match self {
+            Self::Value(ty, _) => Some(ty),
+            Self::Entry(_) | Self::Counter | Self::Throttle(_) => None,
+        }
+    }
+
     /// How values are stored; nothing for counters and throttles.
     pub(crate) fn stored(&self) -> Option<&Stored> {
         match self {
@@ -282,6 +304,16 @@ fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
                 "`{what}` says how a `limit` is counted: write `limit = \"5/min\"` beside it"
             );
             mistakes.at(word.span(), &message);
+        }
+    }
+    let limits = (words.limit.iter().filter_map(|word| word.meaning.as_ref())).flatten();
+    for constant in limits.filter_map(Limit::constant) {
+        for word in [burst, window].into_iter().flatten() {
+            let message = format!(
+                "a constant says itself how it is counted: remove `{word}`, or write the limit as text"
+            );
+            mistakes.at(word.span(), &message);
+            mistakes.add(Error::new_spanned(constant, message));
         }
     }
     let (lease, stale) = (name(&words.lease), name(&words.stale));

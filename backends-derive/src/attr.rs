@@ -6,8 +6,8 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{
-    Attribute, Error, Expr, ExprLit, ExprPath, Ident, Lit, LitInt, LitStr, Path, Result, Token,
-    Type,
+    Attribute, Error, Expr, ExprLit, ExprPath, Ident, Lit, LitInt, LitStr, Meta, Path, Result,
+    Token, Type,
 };
 
 /// All mistakes of one item, reported together.
@@ -34,6 +34,16 @@ pub(crate) struct StructWords {
     pub(crate) migrates: Option<Word<Type>>,
     pub(crate) on_decode_error: Option<Word<OnDecodeError>>,
     pub(crate) krate: Option<Word<Path>>,
+    pub(crate) unread: Unread,
+}
+
+/// What no word could be read from, which has been noted: nobody is told again that a word is missing.
+#[derive(Default)]
+pub(crate) struct Unread {
+    /// A text by itself.
+    pub(crate) text: bool,
+    /// An attribute without parentheses.
+    pub(crate) attribute: bool,
 }
 
 /// The words on a field.
@@ -79,12 +89,17 @@ pub(crate) enum Ttl {
     Constant(ExprPath),
 }
 
-/// How many in which time.
-pub(crate) struct Limit {
-    /// As it is written.
-    pub(crate) text: LitStr,
-    pub(crate) count: u32,
-    pub(crate) period: Duration,
+/// One limit of a throttle.
+pub(crate) enum Limit {
+    /// How many in which time, as text.
+    Rate {
+        /// As it is written.
+        text: LitStr,
+        count: u32,
+        period: Duration,
+    },
+    /// The path of a constant `Quota`.
+    Constant(ExprPath),
 }
 
 /// The windows that limits can be counted in.
@@ -116,6 +131,36 @@ const STALE: &str = "`stale = \"10m\"`";
 const MIGRATES: &str = "`migrates = SessionV1`";
 const ON_DECODE_ERROR: &str = "`on_decode_error = \"miss\"` or `on_decode_error = \"error\"`";
 const CRATE: &str = "`crate = path::to::reinhardt_backends`";
+/// Where attributes stand, and what one writes there.
+struct Place {
+    /// A whole attribute.
+    example: &'static str,
+    /// The sentence of the known words.
+    words: &'static str,
+    /// The word that a text by itself is probably meant for.
+    text: Option<&'static str>,
+}
+
+const ON_STRUCT: Place = Place {
+    example: "`#[keyspace(prefix = \"session\", ttl = \"30m\")]`",
+    words: STRUCT_WORDS,
+    text: Some("prefix"),
+};
+const ON_FIELD: Place = Place {
+    example: "`#[keyspace(key)]`",
+    words: FIELD_WORDS,
+    text: None,
+};
+const ON_SEGMENT: Place = Place {
+    example: "`#[keyspace(display)]`",
+    words: SEGMENT_WORDS,
+    text: None,
+};
+const ON_VARIANT: Place = Place {
+    example: "`#[keyspace(rename = \"eu\")]`",
+    words: VARIANT_WORDS,
+    text: Some("rename"),
+};
 const STRUCT_WORDS: &str = "on a struct the words are `prefix`, `ttl`, `value`, `counter`, `limit`, `burst`, `window`, \
     `version`, `codec`, `sliding`, `jitter`, `shared`, `lease`, `stale`, `migrates`, `on_decode_error` and `crate`";
 const FIELD_WORDS: &str = "on a field the words are `key` and `tag`";
@@ -153,7 +198,7 @@ impl Mistakes {
 impl StructWords {
     pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut words = Self::default();
-        each_word(attributes, mistakes, |name, input, mistakes| {
+        words.unread = each_word(attributes, &ON_STRUCT, mistakes, |name, input, mistakes| {
             words.note(name, input, mistakes);
         });
         words
@@ -223,7 +268,7 @@ impl StructWords {
 impl FieldWords {
     pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut words = Self::default();
-        each_word(attributes, mistakes, |name, input, mistakes| {
+        each_word(attributes, &ON_FIELD, mistakes, |name, input, mistakes| {
             let meaning = stands_alone(&name, input);
             match name.to_string().as_str() {
                 "key" => once(&mut words.key, name, meaning, mistakes),
@@ -238,8 +283,11 @@ impl FieldWords {
 impl SegmentWords {
     pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut words = Self::default();
-        each_word(attributes, mistakes, |name, input, mistakes| {
-            match name.to_string().as_str() {
+        each_word(
+            attributes,
+            &ON_SEGMENT,
+            mistakes,
+            |name, input, mistakes| match name.to_string().as_str() {
                 "display" => {
                     let meaning = stands_alone(&name, input);
                     once(&mut words.display, name, meaning, mistakes);
@@ -249,8 +297,8 @@ impl SegmentWords {
                     once(&mut words.krate, name, meaning, mistakes);
                 }
                 _ => mistakes.add(unknown(&name, SEGMENT_WORDS)),
-            }
-        });
+            },
+        );
         words
     }
 }
@@ -258,25 +306,32 @@ impl SegmentWords {
 /// Returns what `#[keyspace(rename = "eu")]` on a variant has it written as.
 pub(crate) fn variant_name(attributes: &[Attribute], mistakes: &mut Mistakes) -> Option<LitStr> {
     let mut rename: Option<Word<LitStr>> = None;
-    each_word(attributes, mistakes, |name, input, mistakes| {
-        if name == "rename" {
-            let meaning = value(&name, input, RENAME, |input| {
-                expected("text", RENAME, input.parse())
-            });
-            once(&mut rename, name, meaning, mistakes);
-        } else {
-            mistakes.add(unknown(&name, VARIANT_WORDS));
-        }
-    });
+    each_word(
+        attributes,
+        &ON_VARIANT,
+        mistakes,
+        |name, input, mistakes| {
+            if name == "rename" {
+                let meaning = value(&name, input, RENAME, |input| {
+                    expected("text", RENAME, input.parse())
+                });
+                once(&mut rename, name, meaning, mistakes);
+            } else {
+                mistakes.add(unknown(&name, VARIANT_WORDS));
+            }
+        },
+    );
     rename?.meaning
 }
 
 /// Calls `word` with each word of each `#[keyspace(..)]`; after a mistake it goes on behind the next comma.
 fn each_word(
     attributes: &[Attribute],
+    place: &Place,
     mistakes: &mut Mistakes,
     mut word: impl FnMut(Ident, ParseStream<'_>, &mut Mistakes),
-) {
+) -> Unread {
+    let mut unread = Unread::default();
     for attribute in attributes {
         if !attribute.path().is_ident("keyspace") {
             continue;
@@ -286,7 +341,10 @@ fn each_word(
                 let known = mistakes.0.len();
                 match Ident::parse_any(input) {
                     Ok(name) => word(name, input, mistakes),
-                    Err(error) => mistakes.add(error),
+                    Err(error) => {
+                        unread.text |= input.peek(LitStr);
+                        mistakes.add(no_word(input, error.span(), place));
+                    }
                 }
                 let is_right = mistakes.0.len() == known;
                 if is_right && !input.is_empty() && !input.peek(Token![,]) {
@@ -300,11 +358,30 @@ fn each_word(
             }
             Ok(())
         };
-        let list = attribute.meta.require_list();
-        if let Err(error) = list.and_then(|list| list.parse_args_with(words)) {
+        let Meta::List(list) = &attribute.meta else {
+            let message = format!("the words stand in parentheses: write {}", place.example);
+            mistakes.add(Error::new_spanned(&attribute.meta, message));
+            unread.attribute = true;
+            continue;
+        };
+        if let Err(error) = list.parse_args_with(words) {
             mistakes.add(error);
         }
     }
+    unread
+}
+
+/// Says what to write where no word begins.
+fn no_word(input: ParseStream<'_>, found: Span, place: &Place) -> Error {
+    let text: Option<LitStr> = input.fork().parse().ok();
+    let message = match (text, place.text) {
+        (Some(text), Some(word)) => {
+            let text = text.token();
+            format!("a text follows the word that it is for: write `{word} = {text}`")
+        }
+        _ => format!("expected a word: {}", place.words),
+    };
+    Error::new(found, message)
 }
 
 fn skip_past_comma(input: ParseStream<'_>) -> Result<()> {
@@ -444,6 +521,16 @@ fn version(input: ParseStream<'_>) -> Result<u32> {
     }
 }
 
+impl Limit {
+    /// Returns the path, if the limit is a constant.
+    pub(crate) fn constant(&self) -> Option<&ExprPath> {
+        match self {
+            Self::Constant(path) => Some(path),
+            Self::Rate { .. } => None,
+        }
+    }
+}
+
 /// One limit, or several in brackets.
 fn limits(input: ParseStream<'_>) -> Result<Vec<Limit>> {
     if !input.peek(syn::token::Bracket) {
@@ -459,9 +546,12 @@ fn limits(input: ParseStream<'_>) -> Result<Vec<Limit>> {
     Ok(limits.into_iter().collect())
 }
 
-/// `5/min`, `100/10s`
+/// `"5/min"`, `"100/10s"`, `limits::LOGIN`
 fn limit(input: ParseStream<'_>) -> Result<Limit> {
-    let text: LitStr = expected("text", LIMIT, input.parse())?;
+    if !input.peek(LitStr) {
+        return limit_path(input);
+    }
+    let text: LitStr = input.parse()?;
     let wrong = |why: &str| Error::new(text.span(), format!("{why}: write {LIMIT}"));
     let value = text.value();
     let Some((count, period)) = value.split_once('/') else {
@@ -485,11 +575,23 @@ fn limit(input: ParseStream<'_>) -> Result<Limit> {
     if period.is_zero() {
         return Err(wrong("a limit in no time"));
     }
-    Ok(Limit {
+    Ok(Limit::Rate {
         count,
         period,
         text,
     })
+}
+
+fn limit_path(input: ParseStream<'_>) -> Result<Limit> {
+    let value: Expr = input.parse()?;
+    match ungrouped(&value) {
+        Expr::Path(path) => Ok(Limit::Constant(path.clone())),
+        other => {
+            let message =
+                format!("expected a limit: write {LIMIT}; or the path of a `Quota` constant");
+            Err(Error::new_spanned(other, message))
+        }
+    }
 }
 
 fn burst(input: ParseStream<'_>) -> Result<u32> {
@@ -587,7 +689,7 @@ fn with_an_end(
 
 fn time(input: ParseStream<'_>, name: &str, example: &str, instead: &str) -> Result<Ttl> {
     if !input.peek(LitStr) {
-        return time_path(input, example);
+        return time_path(input, name, example);
     }
     let text: LitStr = input.parse()?;
     let duration = humantime::parse_duration(&text.value()).map_err(|error| {
@@ -618,14 +720,41 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| error.to_string())
 }
 
-fn time_path(input: ParseStream<'_>, example: &str) -> Result<Ttl> {
+/// Says whether it is a name that other libraries have for a life without an end.
+fn is_no_end(path: &ExprPath) -> bool {
+    let names = ["None", "Never", "forever", "none"];
+    names.iter().any(|name| path.path.is_ident(name))
+}
+
+/// `30m`, which is a number with a suffix to the compiler.
+fn unquoted_time(value: &Expr) -> Option<String> {
+    let Expr::Lit(ExprLit {
+        lit: Lit::Int(number),
+        ..
+    }) = value
+    else {
+        return None;
+    };
+    let time = number.to_string();
+    duration(&time).is_ok().then_some(time)
+}
+
+fn time_path(input: ParseStream<'_>, name: &str, example: &str) -> Result<Ttl> {
     let value: Expr = input.parse()?;
     match ungrouped(&value) {
         Expr::Path(path) if path.path.is_ident("never") => Ok(Ttl::Never),
+        Expr::Path(path) if is_no_end(path) => {
+            let message = format!("expected a time: write {example}");
+            Err(Error::new_spanned(path, message))
+        }
         Expr::Path(path) => Ok(Ttl::Constant(path.clone())),
         other => {
-            let message =
-                format!("expected a time: write {example}, or the path of a `Duration` constant");
+            let message = match unquoted_time(other) {
+                Some(time) => format!("a time stands in quotes: write `{name} = \"{time}\"`"),
+                None => format!(
+                    "expected a time: write {example}, or the path of a `Duration` constant"
+                ),
+            };
             Err(Error::new_spanned(other, message))
         }
     }
@@ -638,5 +767,6 @@ fn ungrouped(mut value: &Expr) -> &Expr {
     }
     value
 }
+
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, GenericParam, Ident, Type};
+use syn::{DeriveInput, ExprPath, GenericParam, Ident, Type};
 
 use crate::accessors::accessors;
 use crate::ast::{Keyspace, Kind, Limits, Stored};
-use crate::attr::{Mistakes, OnDecodeError, Prefix, PrefixPart, Ttl, Window};
+use crate::attr::{Limit, Mistakes, OnDecodeError, Prefix, PrefixPart, Ttl, Window};
 use crate::scope::{Scope, place, tuple};
 
 /// Expands the derive: every mistake of the item, and code that compiles all the same.
@@ -19,7 +19,7 @@ pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
     let scope = Scope::new(&keyspace);
     let errors = mistakes.into_compile_errors();
     let keyspace = keyspace_impl(&scope);
-    let kind = kind_impls(&scope);
+    let kind = (!scope.keyspace.is_unreadable).then(|| kind_impls(&scope));
     let accessors = accessors(&scope);
     // A stand-in is no keyspace of the program's.
     let registration = errors.is_empty().then(|| registration(&scope));
@@ -45,20 +45,19 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
     let name = &item.ident;
     let info = info(scope);
     let types = &scope.field_types;
-    let owned = types.iter();
-    let owned = tuple(owned.map(|ty| quote!(<#ty as #library::keyspace::KeySegment>::Owned)));
     let parsed = tuple(
         types
             .iter()
             .map(|ty| quote!(__segments.parse_next::<#ty>()?)),
     );
+    let (owned_key, key_fields) = owned_key(scope);
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
     let bounds = scope.bounds(None);
     quote! {
         #[automatically_derived]
         impl #impl_generics #library::keyspace::Keyspace for #name #ty_generics #bounds {
             const INFO: #library::keyspace::KeyspaceInfo = #info;
-            type OwnedKey = #owned;
+            #owned_key
 
             fn parse_key(__text: &::core::primitive::str) -> ::core::option::Option<Self::OwnedKey> {
                 #[allow(unused_mut)]
@@ -68,7 +67,98 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
                 ::core::option::Option::Some(__key)
             }
         }
+        #key_fields
     }
+}
+
+/// The type of keys that are read back, and implementations that it names.
+///
+/// A private type is shown at the place of the associated type that it stands in. So each key field whose type may be
+/// private has one of its own, unless it is the only such field.
+///
+/// ```text
+/// type OwnedKey = <UserId as KeySegment>::Owned;
+///
+/// type OwnedKey = (<Self as KeyField<0>>::Owned, <Self as KeyField<1>>::Owned, <String as KeySegment>::Owned);
+/// impl KeyField<0> for Orders { type Owned = <Region as KeySegment>::Owned; }
+/// impl KeyField<1> for Orders { type Owned = <UserId as KeySegment>::Owned; }
+/// ```
+fn owned_key(scope: &Scope<'_>) -> (TokenStream, TokenStream) {
+    let library = &scope.library;
+    let read_back = |ty: &Type| quote!(<#ty as #library::keyspace::KeySegment>::Owned);
+    let types = scope.field_types.iter();
+    let private: Vec<&Type> = types.filter_map(|ty| may_be_private(ty)).collect();
+    if let [] | [_] = private[..] {
+        let owned = tuple(scope.field_types.iter().map(|ty| read_back(ty)));
+        let place = private.first().map_or(Span::call_site(), place);
+        return (associated("OwnedKey", &owned, place), quote!());
+    }
+    let name = &scope.keyspace.item.ident;
+    let (impl_generics, ty_generics, _) = scope.keyspace.item.generics.split_for_impl();
+    let bounds = scope.bounds(None);
+    let mut fields = TokenStream::new();
+    let owned = tuple(scope.field_types.iter().enumerate().map(|(at, ty)| {
+        let owned = read_back(ty);
+        let Some(private) = may_be_private(ty) else {
+            return owned;
+        };
+        let owned = associated("Owned", &owned, place(private));
+        fields.extend(quote! {
+            #[automatically_derived]
+            impl #impl_generics #library::keyspace::KeyField<#at> for #name #ty_generics #bounds {
+                #owned
+            }
+        });
+        quote!(<Self as #library::keyspace::KeyField<#at>>::Owned)
+    }));
+    (associated("OwnedKey", &owned, Span::call_site()), fields)
+}
+
+/// Returns the type, without references, unless it is one that everybody sees by its name.
+fn may_be_private(ty: &Type) -> Option<&Type> {
+    const BUILT_IN: [&str; 26] = [
+        "Arc",
+        "Box",
+        "Cow",
+        "IpAddr",
+        "Ipv4Addr",
+        "Ipv6Addr",
+        "SocketAddr",
+        "SocketAddrV4",
+        "SocketAddrV6",
+        "String",
+        "Uuid",
+        "bool",
+        "char",
+        "i128",
+        "i16",
+        "i32",
+        "i64",
+        "i8",
+        "isize",
+        "str",
+        "u128",
+        "u16",
+        "u32",
+        "u64",
+        "u8",
+        "usize",
+    ];
+    let last = match ty {
+        Type::Group(group) => return may_be_private(&group.elem),
+        Type::Paren(paren) => return may_be_private(&paren.elem),
+        Type::Reference(reference) => return may_be_private(&reference.elem),
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    };
+    let is_built_in = last.is_some_and(|last| BUILT_IN.iter().any(|name| last.ident == name));
+    (!is_built_in).then_some(ty)
+}
+
+/// `type Value = String;`, at the place where the type is written: if it is private, it is shown there.
+fn associated(name: &str, ty: &TokenStream, place: Span) -> TokenStream {
+    let name = Ident::new(name, place);
+    quote_spanned!(place=> type #name = #ty;)
 }
 
 /// ```text
@@ -256,9 +346,17 @@ fn words(scope: &Scope<'_>) -> TokenStream {
     words
 }
 
-/// `5/min, burst 10`
+/// A path as one writes it: `limits::LOGIN`, not `limits :: LOGIN`.
+pub(crate) fn path_in_words(path: &ExprPath) -> String {
+    path.to_token_stream().to_string().replace(' ', "")
+}
+
+/// `5/min, burst 10`, `limits::LOGIN and 500/h`
 pub(crate) fn limits_in_words(of: &Limits) -> String {
-    let limits = of.limits.iter().map(|limit| limit.text.value());
+    let limits = of.limits.iter().map(|limit| match limit {
+        Limit::Rate { text, .. } => text.value(),
+        Limit::Constant(path) => path_in_words(path),
+    });
     let mut words = limits.collect::<Vec<_>>().join(" and ");
     match of.window {
         Some(Window::Fixed) => words.push_str(", fixed window"),
@@ -418,7 +516,13 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
             };
         }
     };
-    let codec = codec(scope, stored);
+    let place_of = |ty: Option<&Type>| ty.map_or(Span::call_site(), |ty| place(ty));
+    let value = associated("Value", &value, place_of(scope.keyspace.kind.value_type()));
+    let codec = associated(
+        "Codec",
+        &codec(scope, stored),
+        place_of(stored.codec.as_ref()),
+    );
     let is_entry = matches!(scope.keyspace.kind, Kind::Entry(_));
     let decode = decode(scope, stored);
     let matches_key = is_entry.then(|| {
@@ -443,8 +547,8 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #impl_generics #library::keyspace::Valued for #name #ty_generics #bounds {
-            type Value = #value;
-            type Codec = #codec;
+            #value
+            #codec
             #decode
             #matches_key
         }
@@ -465,14 +569,21 @@ fn throttled(scope: &Scope<'_>, of: &Limits) -> TokenStream {
         Some(Window::Sliding) => quote!(sliding_window),
     };
     let burst = of.burst.map(|burst| quote!(.with_burst(#burst)));
-    let quotas = of.limits.iter().map(|limit| {
-        let span = limit.text.span().resolved_at(Span::call_site());
-        let (count, seconds, nanos) = (limit.count, limit.period.as_secs(), limit.period.subsec_nanos());
-        let library = library.at(span);
-        quote_spanned! {span=>
-            #library::keyspace::checked_quota(
-                <#library::throttle::Quota>::#kind(#count, ::core::time::Duration::new(#seconds, #nanos)) #burst
-            )
+    let quotas = of.limits.iter().map(|limit| match limit {
+        Limit::Rate { text, count, period } => {
+            let span = place(text);
+            let (seconds, nanos) = (period.as_secs(), period.subsec_nanos());
+            let library = library.at(span);
+            quote_spanned! {span=>
+                #library::keyspace::checked_quota(
+                    <#library::throttle::Quota>::#kind(#count, ::core::time::Duration::new(#seconds, #nanos)) #burst
+                )
+            }
+        }
+        Limit::Constant(path) => {
+            let span = place(path);
+            let library = library.at(span);
+            quote_spanned!(span=> #library::keyspace::checked_quota(#path))
         }
     });
     quote! {

@@ -3,6 +3,7 @@
 mod accessors;
 mod ast;
 mod attr;
+mod borrowed;
 mod constructor;
 mod expand;
 mod scope;

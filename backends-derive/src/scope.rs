@@ -167,6 +167,20 @@ impl<'a> Scope<'a> {
         types.map(move |ty| quote!(#ty: #segment, <#ty as #segment>::Owned: #segment))
     }
 
+    /// `K0: KeyArg<String>` for each key field, at the place of its type: an argument of another type shows it.
+    pub(crate) fn argument_bounds(&self) -> TokenStream {
+        let bounds = self
+            .argument_types
+            .iter()
+            .zip(&self.field_types)
+            .map(|(argument, ty)| {
+                let place = place(ty);
+                let library = self.library.at(place);
+                quote_spanned!(place=> #argument: #library::keyspace::KeyArg<#ty>,)
+            });
+        bounds.collect()
+    }
+
     /// Returns a name for a parameter of ours that no key field has.
     pub(crate) fn free(&self, name: &str) -> Ident {
         let mut name = name.to_string();

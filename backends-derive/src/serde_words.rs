@@ -186,7 +186,7 @@ fn is_option(field: &Field) -> bool {
 }
 
 /// The words in all `#[serde(..)]` of an item. What serde itself refuses is left to serde.
-struct Words(Vec<Word>);
+pub(crate) struct Words(Vec<Word>);
 
 struct Word {
     /// The word in whose parentheses this one stands.
@@ -204,7 +204,7 @@ struct Names {
 }
 
 impl Words {
-    fn of(attributes: &[Attribute]) -> Self {
+    pub(crate) fn of(attributes: &[Attribute]) -> Self {
         let mut words = Vec::new();
         for attribute in attributes {
             if attribute.path().is_ident("serde") {
@@ -214,7 +214,7 @@ impl Words {
         Self(words)
     }
 
-    fn find(&self, name: &str) -> Option<&Ident> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Ident> {
         let mut words = self.0.iter().filter(|word| word.within.is_none());
         let found = words.find(|word| word.name == name);
         found.map(|word| &word.name)

@@ -116,6 +116,7 @@ pub mod __private {
     #[cfg(feature = "derive")]
     pub use crate::keyspace::assert_schema_lock;
     pub use futures_core::Stream;
+    pub use futures_util::stream::pending;
     #[cfg(feature = "derive")]
     pub use inventory::submit;
     pub use serde::Serialize;

@@ -119,6 +119,10 @@ pub struct Counted {
 }
 
 #[doc = include_str!("contract.md")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a backend",
+    label = "expected a backend, such as `MemoryBackend`, `RedisBackend` or `Arc<dyn Backend>`"
+)]
 #[async_trait]
 pub trait Backend: Send + Sync {
     // What an author writes.

@@ -90,7 +90,9 @@ pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
 pub use shared::get_shared;
 pub use throttle::{check, check_n, checked_quota, longest_life, peek, peek_n};
-pub use update::{try_update, try_update_or_insert_with, update, update_or_insert_with};
+pub use update::{
+    Change, Same, TryChange, try_update, try_update_or_insert_with, update, update_or_insert_with,
+};
 pub use value::{
     ValueArg, delete, exists, get, save, save_for, save_if_absent, save_if_present, set, set_for,
     set_if_absent, set_if_present, take, touch, ttl,
@@ -181,6 +183,12 @@ pub trait Counter: Keyspace {}
 pub trait Throttled: Keyspace {
     /// What each key of the keyspace is held to, all at once.
     const QUOTAS: &'static [Quota];
+}
+
+/// For the derive: a key field of a keyspace, by its position among the key fields.
+pub trait KeyField<const AT: usize> {
+    /// What the field is read back as.
+    type Owned;
 }
 
 /// For the derive: decodes a value of `O`, which this keyspace migrates from, and converts it.

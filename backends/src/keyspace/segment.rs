@@ -178,6 +178,7 @@ pub trait KeyArg<T> {
     fn write(&self, segment: &mut SegmentWriter<'_>);
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: KeySegment> KeyArg<T> for T {
     #[inline]
     fn write(&self, segment: &mut SegmentWriter<'_>) {
@@ -185,6 +186,7 @@ impl<T: KeySegment> KeyArg<T> for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: KeySegment> KeyArg<T> for &T {
     #[inline]
     fn write(&self, segment: &mut SegmentWriter<'_>) {
@@ -284,6 +286,7 @@ macro_rules! owned_strings {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl KeyArg<$type> for &str {
             #[inline]
             fn write(&self, segment: &mut SegmentWriter<'_>) {
@@ -291,6 +294,7 @@ macro_rules! owned_strings {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl KeyArg<$type> for &&str {
             #[inline]
             fn write(&self, segment: &mut SegmentWriter<'_>) {

@@ -13,6 +13,35 @@ use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
 use crate::backend::{Backend, Condition, Life, NewEntry, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult};
 
+/// A closure that changes a value of type `V`: every `FnMut(&mut V)`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` doesn't change a `{V}` in place",
+    label = "expected a closure that takes `&mut {V}`, returns nothing and isn't `async`",
+    note = "it runs between a read and a compare-and-set, and again each time another writer was faster: await before \
+            the update, and move the result into the closure"
+)]
+pub trait Change<V>: FnMut(&mut V) {}
+
+#[diagnostic::do_not_recommend]
+impl<F: FnMut(&mut V), V> Change<V> for F {}
+
+/// A closure that changes a value of type `V` or fails: every `FnMut(&mut V) -> Result<(), E>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` doesn't change a `{V}` in place",
+    label = "expected a closure that takes `&mut {V}`, returns `Result<(), _>` and isn't `async`",
+    note = "it runs between a read and a compare-and-set, and again each time another writer was faster: await before \
+            the update, and move the result into the closure"
+)]
+pub trait TryChange<V, E>: FnMut(&mut V) -> Result<(), E> {}
+
+#[diagnostic::do_not_recommend]
+impl<F: FnMut(&mut V) -> Result<(), E>, V, E> TryChange<V, E> for F {}
+
+/// For the derive: two names of one type.
+pub trait Same<T> {}
+
+impl<T> Same<T> for T {}
+
 /// Changes the value in one atomic step and returns it as stored; `None` if there is no live entry.
 ///
 /// The bytes as read are compared when the changed value is stored. If another writer was faster the value is read and

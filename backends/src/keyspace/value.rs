@@ -23,7 +23,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// What an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String` and `&[U]` for `Vec<U>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a value of type `{T}`",
-    label = "expected `{T}` or a reference to it"
+    label = "expected `{T}`, a reference to it, `&str` for a `String`, or `&[U]` for a `Vec<U>`"
 )]
 pub trait ValueArg<T> {
     /// Returns the value if it is a `T`; `None` if it only encodes as one.
@@ -41,6 +41,7 @@ pub trait ValueArg<T> {
         T: Serialize + DeserializeOwned;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize> ValueArg<T> for T {
     fn value(&self) -> Option<&T> {
         Some(self)
@@ -54,6 +55,7 @@ impl<T: Serialize> ValueArg<T> for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize> ValueArg<T> for &T {
     fn value(&self) -> Option<&T> {
         Some(self)
@@ -67,12 +69,14 @@ impl<T: Serialize> ValueArg<T> for &T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl ValueArg<String> for &str {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>> {
         C::encode_as::<String, str>(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize> ValueArg<Vec<T>> for &[T] {
     fn encode<C: Codec>(&self) -> BackendResult<Vec<u8>>
     where
