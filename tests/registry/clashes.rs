@@ -130,6 +130,18 @@ fn declarations_of_one_prefix_are_a_conflict_that_names_both_places() {
     }
 }
 
+/// Nothing declares these two prefixes for sessions: stores have them that are given none.
+#[test]
+fn a_keyspace_under_the_prefix_of_sessions_that_are_given_none_is_a_conflict() {
+    for parts in [
+        ["`registry_clashes::Logins`", "`SessionStore`"],
+        ["`registry_clashes::Towers`", "`TowerSessions`"],
+    ] {
+        let text = conflict(&parts);
+        assert!(text.contains("clashes.rs:"), "{text}");
+    }
+}
+
 #[test]
 fn a_generic_keyspace_whose_prefix_names_no_parameter_is_a_conflict() {
     let text = conflict(&["registry_clashes::Shared"]);

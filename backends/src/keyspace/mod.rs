@@ -75,7 +75,9 @@ pub use leading::{Leading, LeadingKey, One, Several};
 pub use many::{count_many, delete_many, get_many, save_many, set_many};
 pub use prefix::JoinedPrefix;
 pub(crate) use prefix::{PREFIX_RULE, is_prefix};
-pub(crate) use prefixes::Owner;
+#[cfg(feature = "tower-sessions")]
+pub(crate) use prefixes::TOWER_SESSIONS;
+pub(crate) use prefixes::{Owner, SESSIONS};
 #[cfg(feature = "derive")]
 pub use registration::{Ambiguous, Registered, Registration};
 #[cfg(feature = "derive")]

@@ -5,6 +5,12 @@ use std::any::type_name;
 use super::info::Kind;
 use crate::error::BackendResult;
 
+/// The prefix of a `SessionStore` that is given none.
+pub(crate) const SESSIONS: &str = "session-store";
+/// The prefix of a `TowerSessions` that is given none.
+#[cfg(any(feature = "derive", feature = "tower-sessions"))]
+pub(crate) const TOWER_SESSIONS: &str = "tower-sessions";
+
 /// What is made under a prefix.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use super::info::{KeyspaceInfo, Kind};
 use super::lives::life;
+use super::prefixes::{SESSIONS, TOWER_SESSIONS};
 use super::registration::{Ambiguous, Registration};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -82,9 +83,13 @@ pub(super) fn registrations() -> Vec<&'static Registration> {
 ///
 /// * all keyspaces that have a prefix and a version in common;
 /// * those with a prefix in common that no chain of `migrates` joins;
-/// * keyspaces with a type or constant parameter that has no part in their prefix: two types of one would share keys.
+/// * keyspaces with a type or constant parameter that has no part in their prefix: two types of one would share keys;
+/// * keyspaces with the prefix `session-store` or `tower-sessions`, which sessions have unless another one is set: their
+///   `clear` would log everybody out. These two are known whether a macro declares them or not.
 pub fn check_keyspaces() -> BackendResult<()> {
-    let mut conflicts = conflicts(&keyspaces());
+    let keyspaces = keyspaces();
+    let mut conflicts = conflicts(&keyspaces);
+    conflicts.extend(keyspaces.iter().filter_map(|info| reserved(info)));
     let mut ambiguous: Vec<_> = inventory::iter::<Ambiguous>().collect();
     ambiguous.sort_by_key(|it| (it.prefix, it.location.module, it.name));
     conflicts.extend(ambiguous.into_iter().map(one_prefix_for_all));
@@ -120,6 +125,22 @@ fn conflicts(all: &[&KeyspaceInfo]) -> Vec<String> {
         }
     }
     conflicts
+}
+
+/// Says whose prefix a keyspace has taken, if that is the one of sessions that are given none.
+fn reserved(info: &KeyspaceInfo) -> Option<String> {
+    let (kind, store) = match info.prefix {
+        SESSIONS => (Kind::Sessions, "SessionStore"),
+        TOWER_SESSIONS => (Kind::TowerSessions, "TowerSessions"),
+        _ => return None,
+    };
+    (info.kind != kind).then(|| {
+        format!(
+            "`{}` is the prefix of a `{store}` that is given none: give {} another one",
+            info.prefix,
+            place(info)
+        )
+    })
 }
 
 fn one_prefix_for_all(keyspace: &Ambiguous) -> String {

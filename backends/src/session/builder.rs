@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::keys::{DEFAULT_PREFIX, KEY_FIELDS, keyspace};
+use super::keys::{KEY_FIELDS, keyspace};
 use super::store::SessionStore;
 use crate::backend::check_ttl;
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::keyspace::Owner;
+use crate::keyspace::{Owner, SESSIONS};
 
 /// Sets up a [`SessionStore`].
 ///
@@ -37,7 +37,7 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
     pub(super) fn new(backend: B) -> Self {
         Self {
             backend,
-            prefix: DEFAULT_PREFIX,
+            prefix: SESSIONS,
             idle: Duration::from_secs(30 * 60),
             absolute: Duration::from_secs(24 * 60 * 60),
             types: PhantomData,

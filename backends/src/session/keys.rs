@@ -6,8 +6,6 @@ use crate::keyspace::{KeyspaceInfo, Kind, Owner, is_prefix};
 
 /// The longest prefix, in bytes: with the longest owner it fits a key of 1 KiB.
 pub(super) const MAX_PREFIX: usize = 64;
-/// The prefix of a store that is given none.
-pub(super) const DEFAULT_PREFIX: &str = "session-store";
 /// The segments of a key.
 pub(super) const KEY_FIELDS: &[&str] = &["owner", "id"];
 

@@ -20,7 +20,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::fingerprint::Fingerprint;
 #[cfg(feature = "derive")]
 use crate::keyspace::shape::{Line, trace};
-use crate::keyspace::{Key, KeyspaceInfo, Owner};
+use crate::keyspace::{Key, KeyspaceInfo, Owner, TOWER_SESSIONS};
 
 /// Keeps the sessions of the crate [tower-sessions](https://docs.rs/tower-sessions/0.15) in any backend.
 ///
@@ -84,7 +84,7 @@ impl<B> TowerSessions<B> {
     /// returns that as an error.
     #[track_caller]
     pub fn new(backend: B) -> Self {
-        match Self::with_prefix(backend, "tower-sessions") {
+        match Self::with_prefix(backend, TOWER_SESSIONS) {
             Ok(store) => store,
             Err(error) => panic!("{error}"),
         }
