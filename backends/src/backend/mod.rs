@@ -210,6 +210,28 @@ pub trait Backend: Send + Sync {
         }
     }
 
+    /// Returns the bytes under `key` and gives the entry `ttl` to live from now on, whatever it had.
+    ///
+    /// Where a longer life is to stay, [`renew_stored`](Self::renew_stored) leaves it alone. The
+    /// default takes two calls, and may return the bytes that another writer replaces in between.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidTtl` for zero and for more than 10,000 years, before anything is sent; and what the
+    /// backend fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has set the life or left it alone.
+    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        let ttl = check_ttl(ttl)?;
+        let Some(stored) = self.get_stored(key).await? else {
+            return Ok(None);
+        };
+        let is_live = self.expire(key, Life::In(ttl)).await?;
+        Ok(is_live.then_some(stored))
+    }
+
     /// Returns the bytes under `key` and gives the entry `ttl` to live if it would end sooner; never shortens a life.
     ///
     /// The default takes two or three calls: an entry that ends between them may be returned all the same.

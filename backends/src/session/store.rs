@@ -138,6 +138,9 @@ where
 
     /// Returns the live session of the id that a client sent, and starts its idle life over, in one round trip.
     ///
+    /// The idle life is that of this store, be it longer or shorter than the one that the session
+    /// was last used with.
+    ///
     /// Text that is no id is no session, an id past its absolute end is none either, and the backend isn't asked.
     ///
     /// # Errors
@@ -150,7 +153,7 @@ where
         let Some(life) = self.life(&id) else {
             return Ok(None);
         };
-        match direct::renew_stored(&self.backend, &key, life).await? {
+        match self.backend.touch_stored(&key, life).await? {
             Some(stored) => decode::<C, T>(id, stored).map(Some),
             None => Ok(None),
         }

@@ -464,6 +464,13 @@ impl Backend for RedisBackend {
         reply::stored(self.shared.single("GETDEL", key, Repeat::Never).await?)
     }
 
+    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        let ttl = millis(check_ttl(ttl)?);
+        let command = self.shared.command("GETEX", key)?.arg("PX").number(ttl);
+        let connection = &self.shared.connection;
+        reply::stored(connection.command(command, Repeat::Never).await?)
+    }
+
     async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
         let ttl = millis(check_ttl(ttl)?);
         let invocation = self.shared.script(&script::RENEW, key)?.number(ttl);
