@@ -640,6 +640,8 @@ fn of_keyspace(
         stream goes on.";
     let clears = "and nothing else, and returns how many live entries there were.";
     let fails = "What the backend fails with; a part may be gone then.";
+    let walks = "It looks through all keys of the store, not only through this keyspace's: on a server with many keys of \
+        others that takes long (\"What a prefix costs\", at the trait `Backend`).";
     let mut all = vec![
         Accessor {
             by: By::Keyspace,
@@ -650,7 +652,9 @@ fn of_keyspace(
                 scan,
                 Output::Stream(item.clone()),
                 "",
-                format!("Streams what is alive under `{pattern}`, in no order.\n\n{streams}"),
+                format!(
+                    "Streams what is alive under `{pattern}`, in no order.\n\n{streams}\n\n{walks}"
+                ),
             )
         },
         Accessor {
@@ -663,7 +667,7 @@ fn of_keyspace(
                 Output::Stream(key),
                 "",
                 format!(
-                    "Streams the keys of what is alive under `{pattern}`, in no order, without reading it.\n\n{streams}"
+                    "Streams the keys of what is alive under `{pattern}`, in no order, without reading it.\n\n{streams}\n\n{walks}"
                 ),
             )
         },
@@ -675,7 +679,7 @@ fn of_keyspace(
                 "clear",
                 count(),
                 fails,
-                format!("Removes everything under `{head}` {clears}"),
+                format!("Removes everything under `{head}` {clears}\n\n{walks}"),
             )
         },
     ];
@@ -693,7 +697,7 @@ fn of_keyspace(
                     Output::Stream(item.clone()),
                     "",
                     format!(
-                        "Streams what is alive under {under}, in no order.\n\n{takes} {streams}"
+                        "Streams what is alive under {under}, in no order.\n\n{takes} {streams}\n\n{walks}"
                     ),
                 )
             },
@@ -704,7 +708,7 @@ fn of_keyspace(
                     "clear",
                     count(),
                     fails,
-                    format!("Removes everything under {under}, {clears}\n\n{takes}"),
+                    format!("Removes everything under {under}, {clears}\n\n{takes}\n\n{walks}"),
                 )
             },
         ]);

@@ -179,6 +179,9 @@ pub trait Backend: Send + Sync {
     ///
     /// Every key that is there from the first poll to the last is yielded at least once; one that comes or goes
     /// meanwhile may be. The characters of `prefix` mean themselves.
+    ///
+    /// It looks through all keys of the store, those of others too: see
+    /// [what a prefix costs](Self#what-a-prefix-costs).
     fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a>;
 
     // What an author overrides where the backend does it in one step or one round trip.
@@ -404,6 +407,9 @@ pub trait Backend: Send + Sync {
 
     /// Removes every entry of this backend's that was there when the call began.
     ///
+    /// It looks through all keys of the store, those of others too, twice on a server: see
+    /// [what a prefix costs](Self#what-a-prefix-costs).
+    ///
     /// # Errors
     ///
     /// `Unsupported` where nothing says which keys are this backend's (Redis without a namespace).
@@ -414,7 +420,9 @@ pub trait Backend: Send + Sync {
     /// Removes every entry whose key begins with `prefix` and that was there when the call began; returns how many were
     /// removed.
     ///
-    /// Entries that are written meanwhile may be removed or stay.
+    /// Entries that are written meanwhile may be removed or stay. It looks through all keys of the
+    /// store, those of others too, twice on a server: see
+    /// [what a prefix costs](Self#what-a-prefix-costs).
     async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
         let keys: Vec<String> = self.scan(prefix).try_collect().await?;
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

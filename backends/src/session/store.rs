@@ -281,7 +281,9 @@ where
 
     /// Deletes all sessions of `owner` and of nobody else ("log out everywhere"), and returns how many there were.
     ///
-    /// It looks through the keys of the backend, which takes as long as there are many. A session that is created, or gets
+    /// It looks through all keys of the backend, those of others too, twice on a server: beside many keys
+    /// that [costs](crate::Backend#what-a-prefix-costs) the more, however few sessions there are. A
+    /// session that is created, or gets
     /// another id, while it runs may stay. So first change what a login needs and what requests are allowed by, then call this,
     /// and again until it returns 0.
     ///
@@ -304,7 +306,8 @@ where
     /// Deletes all sessions of the owner of `session` but this one ("log out everywhere else"), and returns how many there
     /// were: after a change of the password, for instance.
     ///
-    /// It looks through the keys as [`delete_all`](Self::delete_all) does, with the same limits. This session stays whatever
+    /// It looks through all keys as [`delete_all`](Self::delete_all) does, with the same limits and at the
+    /// same [cost](crate::Backend#what-a-prefix-costs). This session stays whatever
     /// happens to it meanwhile, except that another id, which another request gave it, makes it one of the others.
     ///
     /// # Errors
