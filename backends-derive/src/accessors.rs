@@ -143,6 +143,7 @@ fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     let under = format!("the value under `{}`", scope.pattern());
     let mut all = of_both(scope, By::Itself, By::Structs, &quote!(#value), &under);
     all.push(computed(scope, value, &under));
+    all.push(computed_by_a_task(scope, value, &under));
     all.extend(stores(scope, "set", "a value").map(|store| Accessor {
         generics: quote!(__V,),
         bounds: quote!(__V: #library::keyspace::ValueArg<#value>,),
@@ -242,6 +243,43 @@ fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
             Output::Future(computed),
             "What `compute` fails with, for its own caller only; and what the backend fails with.",
             does,
+        )
+    }
+}
+
+/// `get_or_set_spawned`: `get_or_set_with` by a task of its own.
+fn computed_by_a_task(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
+    let library = &scope.library;
+    let owned = &scope.owned;
+    let computed = quote!(::core::result::Result<#value, __E>);
+    let life = life(scope);
+    let owned = (!scope.parameters.is_empty()).then(|| quote!(#owned: 'static,));
+    Accessor {
+        module: "cache",
+        generics: quote!(__F, __Fut, __E,),
+        // The result is named, not the value: a value that isn't `Send` is a mistake of who calls this alone.
+        bounds: quote! {
+            __F: ::core::ops::FnOnce() -> __Fut + ::core::marker::Send + 'static,
+            __Fut: ::core::future::Future<Output = #computed> + ::core::marker::Send + 'static,
+            __E: ::core::convert::From<#library::BackendError> + 'static,
+            #computed: ::core::marker::Send,
+            __B: ::core::clone::Clone + 'static,
+            #owned
+        },
+        parameters: quote!(compute: __F),
+        passed_types: quote!(__F, __Fut, __E),
+        passed: quote!(compute),
+        ..Accessor::new(
+            "get_or_set_spawned",
+            "get_or_set_spawned",
+            Output::Future(computed),
+            "What `compute` fails with, for its own caller only; `Unavailable` if the runtime ends while it runs; and what \
+             the backend fails with.",
+            format!(
+                "Returns {under}, or has it computed in a task of its own and stored for {life}.\n\nIt does what \
+                 `get_or_set_with` does, except that a computation which was begun goes on and is stored although its \
+                 callers have left. Without a tokio runtime the caller computes itself."
+            ),
         )
     }
 }
