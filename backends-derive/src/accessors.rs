@@ -151,7 +151,8 @@ fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     let mut all = of_both(scope, By::Itself, By::Structs, &quote!(#value), &under);
     let fallible = computed(scope, value, &under);
     let infallible = computed_without_fail(scope, value, &fallible);
-    all.extend([fallible, infallible]);
+    let spawned = computed_by_a_task(scope, value, &under);
+    all.extend([fallible, infallible, spawned]);
     all.extend(stores(scope, "set", "a value").map(|store| Accessor {
         generics: quote!(__V,),
         bounds: quote!(__V: #library::keyspace::ValueArg<#value>,),
@@ -296,6 +297,43 @@ fn computed_without_fail(scope: &Scope<'_>, value: &Type, fallible: &Accessor) -
             Output::Future(quote!(#library::BackendResult<#value>)),
             "What the backend fails with. A computation that can fail is for `get_or_set_with`.",
             fallible.does.clone(),
+        )
+    }
+}
+
+/// `get_or_set_spawned`: `get_or_set_with` by a task of its own.
+fn computed_by_a_task(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
+    let library = &scope.library;
+    let owned = &scope.owned;
+    let computed = quote!(::core::result::Result<#value, __E>);
+    let life = life(scope);
+    let owned = (!scope.parameters.is_empty()).then(|| quote!(#owned: 'static,));
+    Accessor {
+        module: "cache",
+        generics: quote!(__F, __Fut, __E,),
+        // The result is named, not the value: a value that isn't `Send` is a mistake of who calls this alone.
+        bounds: quote! {
+            __F: ::core::ops::FnOnce() -> __Fut + ::core::marker::Send + 'static,
+            __Fut: ::core::future::Future<Output = #computed> + ::core::marker::Send + 'static,
+            __E: ::core::convert::From<#library::BackendError> + 'static,
+            #computed: ::core::marker::Send,
+            __B: ::core::clone::Clone + 'static,
+            #owned
+        },
+        parameters: quote!(compute: __F),
+        passed_types: quote!(__F, __Fut, __E),
+        passed: quote!(compute),
+        ..Accessor::new(
+            "get_or_set_spawned",
+            "get_or_set_spawned",
+            Output::Future(computed),
+            "What `compute` fails with, for its own caller only; `Unavailable` if the runtime ends while it runs; and what \
+             the backend fails with.",
+            format!(
+                "Returns {under}, or has it computed in a task of its own and stored for {life}.\n\nIt does what \
+                 `get_or_set_with` does, except that a computation which was begun goes on and is stored although its \
+                 callers have left. Without a tokio runtime the caller computes itself."
+            ),
         )
     }
 }
@@ -699,6 +737,8 @@ fn of_keyspace(
         stream goes on.";
     let clears = "and nothing else, and returns how many live entries there were.";
     let fails = "What the backend fails with; a part may be gone then.";
+    let walks = "It looks through all keys of the store, not only through this keyspace's: on a server with many keys of \
+        others that takes long (\"What a prefix costs\", at the trait `Backend`).";
     let mut all = vec![
         Accessor {
             by: By::Keyspace,
@@ -709,7 +749,9 @@ fn of_keyspace(
                 scan,
                 Output::Stream(item.clone()),
                 "",
-                format!("Streams what is alive under `{pattern}`, in no order.\n\n{streams}"),
+                format!(
+                    "Streams what is alive under `{pattern}`, in no order.\n\n{streams}\n\n{walks}"
+                ),
             )
         },
         Accessor {
@@ -722,7 +764,7 @@ fn of_keyspace(
                 Output::Stream(key),
                 "",
                 format!(
-                    "Streams the keys of what is alive under `{pattern}`, in no order, without reading it.\n\n{streams}"
+                    "Streams the keys of what is alive under `{pattern}`, in no order, without reading it.\n\n{streams}\n\n{walks}"
                 ),
             )
         },
@@ -734,7 +776,7 @@ fn of_keyspace(
                 "clear",
                 count(),
                 fails,
-                format!("Removes everything under `{head}` {clears}"),
+                format!("Removes everything under `{head}` {clears}\n\n{walks}"),
             )
         },
     ];
@@ -752,7 +794,7 @@ fn of_keyspace(
                     Output::Stream(item.clone()),
                     "",
                     format!(
-                        "Streams what is alive under {under}, in no order.\n\n{takes} {streams}"
+                        "Streams what is alive under {under}, in no order.\n\n{takes} {streams}\n\n{walks}"
                     ),
                 )
             },
@@ -763,7 +805,7 @@ fn of_keyspace(
                     "clear",
                     count(),
                     fails,
-                    format!("Removes everything under {under}, {clears}\n\n{takes}"),
+                    format!("Removes everything under {under}, {clears}\n\n{takes}\n\n{walks}"),
                 )
             },
         ]);

@@ -11,6 +11,7 @@ mod odd;
 mod processes;
 mod runtimes;
 mod sharing;
+mod spawned;
 mod stale;
 mod trips;
 mod unstored;

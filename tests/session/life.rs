@@ -63,6 +63,39 @@ async fn a_read_a_touch_a_save_and_an_update_start_the_idle_life_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_idle_life_holds_from_the_next_use_on() {
+    for call in 0..5 {
+        for idle in [4 * MINUTE, 20 * MINUTE] {
+            let backend = memory();
+            let mut session = brief(backend.clone()).create("ann", ann()).await.unwrap();
+            let builder = SessionStore::<Login, _>::builder(backend.clone()).idle(idle);
+            let deployed = builder.absolute(25 * MINUTE).build().unwrap();
+            assert_eq!(left(&backend).await, Some(10 * MINUTE), "nobody used it");
+            let id = session.id().clone();
+            match call {
+                0 => assert!(deployed.load(&id).await.unwrap().is_some()),
+                1 => assert!(deployed.touch(&id).await.unwrap()),
+                2 => deployed.save(&mut session).await.unwrap(),
+                3 => assert!(deployed.update(&id, |_| ()).await.unwrap().is_some()),
+                _ => deployed.cycle(&mut session, "ann").await.unwrap(),
+            }
+            assert_eq!(left(&backend).await, Some(idle), "call {call}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn on_a_server_a_shorter_idle_life_holds_from_the_next_read_on() {
+    let server = Server::start();
+    let backend: Arc<dyn Backend> = Arc::new(server.connect().await);
+    let session = brief(backend.clone()).create("ann", ann()).await.unwrap();
+    let builder = SessionStore::<Login, _>::builder(backend.clone()).idle(MINUTE);
+    let deployed = builder.build().unwrap();
+    assert!(deployed.load(session.id()).await.unwrap().is_some());
+    assert!(left(&backend).await.unwrap() <= MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_absolute_end_is_kept_although_it_is_read_all_the_time() {
     let backend = memory();
     let sessions = brief(backend.clone());

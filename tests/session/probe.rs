@@ -90,9 +90,9 @@ impl Backend for Probe {
         self.inner.get_stored(key).await
     }
 
-    async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        self.note("renew_stored", key);
-        self.inner.renew_stored(key, ttl).await
+    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        self.note("touch_stored", key);
+        self.inner.touch_stored(key, ttl).await
     }
 
     async fn move_entry(

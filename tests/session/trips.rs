@@ -1,6 +1,7 @@
 //! What is sent to the server, as the server itself sees it.
 
 use futures::StreamExt;
+use redis::aio::MultiplexedConnection;
 use reinhardt_backends_tests::Server;
 
 use crate::{ann, sessions};
@@ -30,11 +31,9 @@ async fn a_read_is_one_round_trip() {
     let server = Server::start();
     let sessions = sessions(server.connect().await);
     let session = sessions.create("ann", ann()).await.unwrap();
-    // Once, so that the server knows the script.
-    sessions.load(session.id()).await.unwrap();
     let (loaded, names) = sent(&server, sessions.load(session.id())).await;
     assert!(loaded.unwrap().is_some());
-    assert_eq!(names, ["EVALSHA"]);
+    assert_eq!(names, ["GETEX"]);
     let (loaded, names) = sent(&server, sessions.load("no id")).await;
     assert!(loaded.unwrap().is_none());
     assert_eq!(names, [""; 0]);
@@ -60,4 +59,43 @@ async fn writes_are_one_round_trip_too() {
             "SET", "EVALSHA", "EVALSHA", "PEXPIRE", "GET", "EVALSHA", "UNLINK"
         ]
     );
+}
+
+/// Returns how many `SCAN`s the server has answered.
+async fn scans(raw: &mut MultiplexedConnection) -> u64 {
+    let mut info = redis::cmd("INFO");
+    let stats: String = info.arg("commandstats").query_async(raw).await.unwrap();
+    let calls = stats.split_once("cmdstat_scan:calls=");
+    let calls = calls.and_then(|(_, rest)| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+/// Twice, as the second walk finds what came while the first one ran, a session that got another id
+/// for instance.
+#[tokio::test]
+async fn logging_out_everywhere_walks_twice_over_all_keys_of_the_server() {
+    let server = Server::start();
+    let backend = server.connect().await;
+    let foreign = "for i = 1, 5000 do redis.call('SET', 'other-program:' .. i, i) end";
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+    let mut fill = redis::cmd("EVAL");
+    fill.arg(foreign).arg(0).exec_async(&mut raw).await.unwrap();
+    let sessions = sessions(backend);
+    assert_eq!(sessions.delete_all("ann").await.unwrap(), 0);
+    let walk = scans(&mut raw).await;
+    assert!(walk >= 5, "{walk} pages of some 1,000 keys");
+    for _ in 0..2 {
+        sessions.create("ann", ann()).await.unwrap();
+    }
+    assert_eq!(sessions.delete_all("ann").await.unwrap(), 2);
+    let twice = (2 * walk - 2)..=(2 * walk + 2);
+    let walks = scans(&mut raw).await - walk;
+    assert!(twice.contains(&walks), "{walks} pages, {walk} a walk");
+    let kept = sessions.create("ann", ann()).await.unwrap();
+    sessions.create("ann", ann()).await.unwrap();
+    let before = scans(&mut raw).await;
+    assert_eq!(sessions.delete_others(&kept).await.unwrap(), 1);
+    let walks = scans(&mut raw).await - before;
+    assert!(twice.contains(&walks), "{walks} pages, {walk} a walk");
 }

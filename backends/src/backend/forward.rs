@@ -45,6 +45,7 @@ macro_rules! forward_backend {
                 get_stored<'k>(key: &'k str) -> Option<Stored>;
                 get_many_stored<'k, 'l>(keys: &'k [&'l str]) -> Vec<Option<Stored>>;
                 take_stored<'k>(key: &'k str) -> Option<Stored>;
+                touch_stored<'k>(key: &'k str, ttl: Duration) -> Option<Stored>;
                 renew_stored<'k>(key: &'k str, ttl: Duration) -> Option<Stored>;
                 renew_many_stored<'k, 'l>(keys: &'k [&'l str], ttl: Duration) -> Vec<Option<Stored>>;
                 move_entry<'k, 'e, 'n, 'o>(from: &'k str, expected: &'e [u8], to: NewEntry<'n>, over: Option<&'o [u8]>) -> bool;

@@ -183,6 +183,9 @@ pub trait Backend: Send + Sync {
     ///
     /// Every key that is there from the first poll to the last is yielded at least once; one that comes or goes
     /// meanwhile may be. The characters of `prefix` mean themselves.
+    ///
+    /// It looks through all keys of the store, those of others too: see
+    /// [what a prefix costs](Self#what-a-prefix-costs).
     fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a>;
 
     // What an author overrides where the backend does it in one step or one round trip.
@@ -212,6 +215,28 @@ pub trait Backend: Send + Sync {
                 return Ok(Some(stored));
             }
         }
+    }
+
+    /// Returns the bytes under `key` and gives the entry `ttl` to live from now on, whatever it had.
+    ///
+    /// Where a longer life is to stay, [`renew_stored`](Self::renew_stored) leaves it alone. The
+    /// default takes two calls, and may return the bytes that another writer replaces in between.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidTtl` for zero and for more than 10,000 years, before anything is sent; and what the
+    /// backend fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has set the life or left it alone.
+    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        let ttl = check_ttl(ttl)?;
+        let Some(stored) = self.get_stored(key).await? else {
+            return Ok(None);
+        };
+        let is_live = self.expire(key, Life::In(ttl)).await?;
+        Ok(is_live.then_some(stored))
     }
 
     /// Returns the bytes under `key` and gives the entry `ttl` to live if it would end sooner; never shortens a life.
@@ -386,6 +411,9 @@ pub trait Backend: Send + Sync {
 
     /// Removes every entry of this backend's that was there when the call began.
     ///
+    /// It looks through all keys of the store, those of others too, twice on a server: see
+    /// [what a prefix costs](Self#what-a-prefix-costs).
+    ///
     /// # Errors
     ///
     /// `Unsupported` where nothing says which keys are this backend's (Redis without a namespace).
@@ -396,7 +424,9 @@ pub trait Backend: Send + Sync {
     /// Removes every entry whose key begins with `prefix` and that was there when the call began; returns how many were
     /// removed.
     ///
-    /// Entries that are written meanwhile may be removed or stay.
+    /// Entries that are written meanwhile may be removed or stay. It looks through all keys of the
+    /// store, those of others too, twice on a server: see
+    /// [what a prefix costs](Self#what-a-prefix-costs).
     async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
         let keys: Vec<String> = self.scan(prefix).try_collect().await?;
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

@@ -3,6 +3,7 @@
 mod infallible;
 mod leader;
 mod pauses;
+mod spawned;
 
 use std::future::Future;
 
@@ -10,8 +11,9 @@ use tokio::runtime::Handle;
 
 use self::leader::{Arrival, Leader, Stale, arrive};
 use self::pauses::Attempt;
+pub use self::spawned::get_or_set_spawned;
 use crate::backend::{Backend, Stored};
-use crate::error::BackendError;
+use crate::error::{BackendError, BackendResult};
 use crate::keyspace::flight::{Joined, Lead, join, look, try_lead};
 use crate::keyspace::value::decode;
 use crate::keyspace::{Key, Valued};
@@ -94,29 +96,57 @@ where
             "the keyspace isn't `stale`"
         );
     }
-    let Some((stored, expiry)) = backend.read(&key).await? else {
+    match look_or_refresh::<K, B, F, Fut, E>(backend, &key, compute).await? {
+        Looked::There(value) => Ok(value),
+        Looked::Missing(compute) => compute_once::<K, B, F, Fut, E>(backend, &key, compute).await,
+    }
+}
+
+/// The outcome of a look that may have begun a refresh.
+enum Looked<V, F> {
+    There(V),
+    /// Nothing is there; the closure is still to be called.
+    Missing(F),
+}
+
+/// Returns the live value, an old one too, whose refresh by `compute` it then begins.
+async fn look_or_refresh<K, B, F, Fut, E>(
+    backend: &B,
+    key: &Key,
+    compute: F,
+) -> Result<Looked<K::Value, F>, E>
+where
+    K: Valued + 'static,
+    B: Backend + Clone + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<K::Value, E>> + Send + 'static,
+    E: From<BackendError> + 'static,
+{
+    let Some((stored, expiry)) = backend.read(key).await? else {
         // An older version may have it, which isn't refreshed: it goes with the next write.
-        if K::INFO.migrates.is_some() {
-            return get_or_set_with::<K, B, F, Fut, E>(backend, key, compute).await;
-        }
-        return compute_once::<K, B, F, Fut, E>(backend, &key, compute).await;
+        let older = match K::INFO.migrates {
+            Some(_) => look::<K, B>(backend, key).await?,
+            None => None,
+        };
+        return Ok(older.map_or(Looked::Missing(compute), Looked::There));
     };
-    let Some(value) = decode::<K>(&key, 0, &stored)? else {
-        return compute_once::<K, B, F, Fut, E>(backend, &key, compute).await;
+    let Some(value) = decode::<K>(key, 0, &stored)? else {
+        return Ok(Looked::Missing(compute));
     };
     if !K::INFO.is_stale(expiry) {
-        return Ok(value);
+        return Ok(Looked::There(value));
     }
-    let Some(attempt) = Attempt::begin::<K>(backend.instance(), &key) else {
-        return Ok(value);
+    let Some(attempt) = Attempt::begin::<K>(backend.instance(), key) else {
+        return Ok(Looked::There(value));
     };
     // The refresh may outlive the borrow that the instance of `backend` stands for, but not that of a clone of its own, which
     // doesn't move. If the two differ, the lease alone keeps others from the same.
     let own = Box::new(backend.clone());
-    let Some(lead) = try_lead(own.instance(), &key) else {
+    let Some(lead) = try_lead(own.instance(), key) else {
         attempt.succeed();
-        return Ok(value);
+        return Ok(Looked::There(value));
     };
+    let key = key.clone();
     let refresh = async move {
         let refresh = refresh::<K, B, F, Fut, E>(&own, &key, lead, compute);
         let outcome = refresh.await;
@@ -127,13 +157,14 @@ where
     };
     let Ok(runtime) = Handle::try_current() else {
         // Nobody else would run it.
-        return match refresh.await {
-            (Some(fresh), key) => Ok(decode::<K>(&key, 0, &fresh)?.unwrap_or(value)),
-            (None, _) => Ok(value),
+        let fresh = match refresh.await {
+            (Some(fresh), key) => decode::<K>(&key, 0, &fresh)?,
+            (None, _) => None,
         };
+        return Ok(Looked::There(fresh.unwrap_or(value)));
     };
     runtime.spawn(refresh);
-    Ok(value)
+    Ok(Looked::There(value))
 }
 
 /// Waits for the callers in this process, then for those in others; computes if it is still missing.
@@ -145,49 +176,88 @@ where
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
 {
-    let (lead, mut leader) = loop {
+    match wait_to_lead::<K, B>(backend, key).await? {
+        Waited::There(value) => Ok(value),
+        Waited::Alone => compute().await,
+        Waited::Leader(lead, leader) => {
+            compute_and_land::<K, B, F, Fut, E>(backend, key, lead, leader, compute).await
+        }
+    }
+}
+
+/// The end of a wait under a lease.
+enum Waited<B: Backend + Clone + 'static, V> {
+    /// Another caller had the value.
+    There(V),
+    /// It is this caller's to compute, for all who wait.
+    Leader(Lead, Leader<B>),
+    /// It can't be shared: each caller computes for itself.
+    Alone,
+}
+
+/// Waits for the callers in this process, then for those in others.
+async fn wait_to_lead<K, B>(backend: &B, key: &Key) -> BackendResult<Waited<B, K::Value>>
+where
+    K: Valued,
+    B: Backend + Clone + 'static,
+{
+    loop {
         let lead = match join::<K>(backend.instance(), key).await? {
-            Joined::There(value) => return Ok(value),
-            Joined::Alone => return compute().await,
+            Joined::There(value) => return Ok(Waited::There(value)),
+            Joined::Alone => return Ok(Waited::Alone),
             Joined::Lead(lead) => lead,
         };
         if lead.has_landed()
             && let Some(value) = lead.look_up::<K, B>(backend, key).await?
         {
-            return Ok(value);
+            return Ok(Waited::There(value));
         }
         match arrive::<K, B>(backend, key, &lead).await? {
-            Arrival::There(value) => return Ok(value),
-            Arrival::Leader(leader) => break (lead, leader),
+            Arrival::There(value) => return Ok(Waited::There(value)),
+            Arrival::Leader(leader) => return Ok(Waited::Leader(lead, leader)),
             Arrival::PassedBy => {}
         }
-    };
+    }
+}
+
+/// Computes the value under the lease, passes it on and stores it.
+///
+/// Across an `await` it holds nothing of the value but the result that `compute` gave: a task of
+/// its own needs that alone to be `Send`.
+async fn compute_and_land<K, B, F, Fut, E>(
+    backend: &B,
+    key: &Key,
+    lead: Lead,
+    mut leader: Leader<B>,
+    compute: F,
+) -> Result<K::Value, E>
+where
+    K: Valued,
+    B: Backend + Clone + 'static,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<K::Value, E>>,
+{
     let computing = lead.begin_step();
-    let value = match leader.run(compute()).await {
-        Ok(value) => value,
-        Err(error) => {
-            leader.resign().await;
-            return Err(error);
-        }
-    };
-    let Some(encoded) = lead.encode::<K>(computing, &value) else {
+    let computed = leader.run(compute()).await;
+    let encoded = computed.as_ref().ok();
+    let Some(encoded) = encoded.and_then(|value| lead.encode::<K>(computing, value)) else {
         leader.resign().await;
-        return Ok(value);
+        return computed;
     };
     let storing = lead.begin_step();
     match leader.land::<K>(backend, key, encoded.as_bytes()).await {
         Ok(true) => {
             lead.land(storing, 0, &encoded);
-            Ok(value)
+            computed
         }
         // Somebody wrote or removed it since this one began to compute, or the lease was lost: what
         // is there counts.
-        Ok(false) => {
-            let present = lead.look_up::<K, B>(backend, key).await;
-            Ok(present.ok().flatten().unwrap_or(value))
-        }
+        Ok(false) => match lead.look_up::<K, B>(backend, key).await {
+            Ok(Some(present)) => Ok(present),
+            Ok(None) | Err(_) => computed,
+        },
         // Who can't store it has it all the same.
-        Err(_) => Ok(value),
+        Err(_) => computed,
     }
 }
 

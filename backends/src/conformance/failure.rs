@@ -268,6 +268,7 @@ pub async fn oversized_and_empty_keys_are_refused<H: Harness>(harness: &H) {
             backend.exists(key).await.err(),
             backend.ttl(key).await.err(),
             backend.expire(key, Life::Never).await.err(),
+            backend.touch_stored(key, HOUR).await.err(),
             backend.increment(key, None).await.err(),
             backend.increment_by(key, 2, None).await.err(),
         ] {

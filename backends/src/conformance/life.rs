@@ -54,6 +54,7 @@ pub async fn an_impossible_ttl_is_refused<H: Harness>(harness: &H) {
             refused(backend.set_many(&[(key, 2), ("other", 2)], ttl).await);
             refused(backend.compare_and_set(key, &stored, 2, life).await);
             refused(backend.expire(key, life).await);
+            refused(backend.touch_stored(key, renewed).await);
             refused(backend.renew_stored(key, renewed).await);
             refused(backend.renew_many_stored(&[key], renewed).await);
             refused(backend.increment(key, ttl).await);
@@ -99,6 +100,7 @@ pub async fn an_expired_entry_is_absent_for_every_operation<H: Harness>(harness:
     );
     assert_eq!(backend.delete_many(&[key(7)]).await.unwrap(), 0);
     assert_eq!(backend.take::<i64>(key(8)).await.unwrap(), None);
+    assert_eq!(backend.touch_stored(key(16), HOUR).await.unwrap(), None);
     assert_eq!(backend.renew_stored(key(16), HOUR).await.unwrap(), None);
     let keys = [key(16), key(17)];
     let renewed = backend.renew_many_stored(&keys, HOUR);
@@ -183,6 +185,18 @@ pub async fn nothing_changes_a_life_unasked<H: Harness>(harness: &H) {
         assert!(backend.expire("key", life).await.unwrap());
         assert_eq!(backend.get::<i64>("key").await.unwrap(), Some(5));
     }
+    // Longer, shorter, and where there was no end.
+    for (given, touched) in [(Some(HOUR), 2 * HOUR), (Some(3 * HOUR), HOUR), (None, HOUR)] {
+        backend.set("touched", 5, given).await.unwrap();
+        let stored = backend.get_stored("touched").await.unwrap();
+        assert_eq!(
+            backend.touch_stored("touched", touched).await.unwrap(),
+            stored
+        );
+        assert!(about(backend.ttl("touched").await.unwrap(), touched));
+    }
+    assert_eq!(backend.touch_stored("none", HOUR).await.unwrap(), None);
+    assert!(!backend.exists("none").await.unwrap());
     assert!(about(backend.ttl("key").await.unwrap(), HOUR));
     for ttl in [None, Some(MOMENT), Some(2 * HOUR)] {
         backend.increment("key", ttl).await.unwrap();

@@ -70,41 +70,73 @@ where
             "the keyspace has a `lease`: call the function of this name in `cache`"
         );
     }
-    let places = Places::of::<K>(&key);
     if let Some(value) = look::<K, B>(backend, &key).await? {
         return Ok(value);
     }
-    let lead = loop {
-        let lead = match join::<K>(backend.instance(), places.newest()).await? {
-            Joined::There(value) => return Ok(value),
-            Joined::Alone => return compute().await,
+    match join_and_look::<K, B>(backend, &key).await? {
+        Joined::There(value) => Ok(value),
+        Joined::Alone => compute().await,
+        Joined::Lead(lead) => {
+            compute_and_store::<K, B, F, Fut, E>(backend, &key, lead, compute).await
+        }
+    }
+}
+
+/// Waits until there is a value, in the store or with another leader, or it is this caller's to compute.
+pub(crate) async fn join_and_look<K, B>(backend: &B, key: &Key) -> BackendResult<Joined<K::Value>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    loop {
+        let lead = match join::<K>(backend.instance(), key).await? {
             Joined::Lead(lead) => lead,
+            joined => return Ok(joined),
         };
         // A flight that ended between the first look and the seat has left its value in the store.
-        if let Some(value) = lead.look_up::<K, B>(backend, &key).await? {
-            return Ok(value);
+        if let Some(value) = lead.look_up::<K, B>(backend, key).await? {
+            return Ok(Joined::There(value));
         }
         if !lead.was_passed_by() {
-            break lead;
+            return Ok(Joined::Lead(lead));
         }
-    };
+    }
+}
+
+/// Computes the value as the leader, passes it on and stores it.
+///
+/// Across an `await` it holds nothing of the value but the result that `compute` gave: a task of
+/// its own needs that alone to be `Send`.
+pub(crate) async fn compute_and_store<K, B, F, Fut, E>(
+    backend: &B,
+    key: &Key,
+    lead: Lead,
+    compute: F,
+) -> Result<K::Value, E>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<K::Value, E>>,
+{
     let computing = lead.begin_step();
-    let value = compute().await?;
-    let Some(encoded) = lead.encode::<K>(computing, &value) else {
-        return Ok(value);
+    let computed = compute().await;
+    let encoded = computed.as_ref().ok();
+    let Some(encoded) = encoded.and_then(|value| lead.encode::<K>(computing, value)) else {
+        return computed;
     };
     let storing = lead.begin_step();
-    match store::<K, B>(backend, &places, &encoded).await {
+    match store::<K, B>(backend, &Places::of::<K>(key), &encoded).await {
         Ok(Some((stored, present))) => {
             lead.land(storing, 0, &stored);
             Ok(present)
         }
         Ok(None) => {
             lead.land(storing, 0, &encoded);
-            Ok(value)
+            computed
         }
         // Who can't store it has it all the same.
-        Err(_) => Ok(value),
+        Err(_) => computed,
     }
 }
 

@@ -24,6 +24,9 @@ const SCAN_BATCH: usize = 128;
 
 /// Streams what `make` makes of the keys and values under `leading`, in no order; an entry may come more than once.
 ///
+/// It looks through all keys of the store, those of others too: see
+/// [what a prefix costs](Backend#what-a-prefix-costs).
+///
 /// An entry that goes while the scan runs may be missing. A value that can't be read and text under the prefix that is
 /// no key of the keyspace are error items, and the stream goes on; the latter (`InvalidKey`) name the text.
 pub fn scan<'b, K, B, T>(
@@ -79,6 +82,9 @@ where
 }
 
 /// Removes what lies under `leading` and nothing else, and returns how many entries there were.
+///
+/// It looks through all keys of the store, those of others too, twice for each version on a server:
+/// see [what a prefix costs](Backend#what-a-prefix-costs).
 pub fn clear<'b, K, B>(
     backend: &'b B,
     leading: Leading<K>,

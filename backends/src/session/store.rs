@@ -142,6 +142,9 @@ where
 
     /// Returns the live session of the id that a client sent, and starts its idle life over, in one round trip.
     ///
+    /// The idle life is that of this store, be it longer or shorter than the one that the session
+    /// was last used with.
+    ///
     /// Text that is no id is no session, an id past its absolute end is none either, and the backend isn't asked.
     ///
     /// # Errors
@@ -154,7 +157,7 @@ where
         let Some(life) = self.life(&id) else {
             return Ok(None);
         };
-        match direct::renew_stored(&self.backend, &key, life).await? {
+        match self.backend.touch_stored(&key, life).await? {
             Some(stored) => decode::<C, T>(id, stored).map(Some),
             None => Ok(None),
         }
@@ -282,7 +285,9 @@ where
 
     /// Deletes all sessions of `owner` and of nobody else ("log out everywhere"), and returns how many there were.
     ///
-    /// It looks through the keys of the backend, which takes as long as there are many. A session that is created, or gets
+    /// It looks through all keys of the backend, those of others too, twice on a server: beside many keys
+    /// that [costs](crate::Backend#what-a-prefix-costs) the more, however few sessions there are. A
+    /// session that is created, or gets
     /// another id, while it runs may stay. So first change what a login needs and what requests are allowed by, then call this,
     /// and again until it returns 0.
     ///
@@ -305,7 +310,8 @@ where
     /// Deletes all sessions of the owner of `session` but this one ("log out everywhere else"), and returns how many there
     /// were: after a change of the password, for instance.
     ///
-    /// It looks through the keys as [`delete_all`](Self::delete_all) does, with the same limits. This session stays whatever
+    /// It looks through all keys as [`delete_all`](Self::delete_all) does, with the same limits and at the
+    /// same [cost](crate::Backend#what-a-prefix-costs). This session stays whatever
     /// happens to it meanwhile, except that another id, which another request gave it, makes it one of the others.
     ///
     /// # Errors

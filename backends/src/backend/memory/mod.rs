@@ -199,6 +199,10 @@ impl Backend for MemoryBackend {
         self.store.take(key)
     }
 
+    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        self.store.touch(key, check_ttl(ttl)?)
+    }
+
     async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
         self.store.renew(key, check_ttl(ttl)?)
     }

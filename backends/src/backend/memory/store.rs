@@ -337,6 +337,28 @@ impl Store {
         Ok(expired)
     }
 
+    /// `ttl` is checked.
+    pub(super) fn touch(
+        self: &Arc<Self>,
+        key: &str,
+        ttl: Duration,
+    ) -> BackendResult<Option<Stored>> {
+        let (padded, place) = self.find(key)?;
+        let life = Life::In(ttl);
+        self.sweep_later(life);
+        let now = self.clock.now();
+        let mut removed = Removed::default();
+        let touched = {
+            let mut shard = padded.shard.write();
+            let is_live = shard.expire(place, life, now, &mut removed);
+            let entry = is_live.then(|| shard.find_to_use(place)).flatten();
+            entry.cloned()
+        };
+        self.dispose(removed);
+        self.reads.count(touched.is_some());
+        Ok(touched.map(Stored::from))
+    }
+
     pub(super) fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
         let (padded, place) = self.find(key)?;
         Ok(self.take_if(padded, place, expected).is_some())

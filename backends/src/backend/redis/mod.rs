@@ -57,7 +57,8 @@ const RESTARTS: usize = 8;
 /// * The server's wall clock decides what has expired. When it is set forward entries end early, and late when it is set
 ///   back. An entry may be read for up to a millisecond past its end.
 /// * What the server acknowledged can be lost if it crashes or fails over, as its persistence and replication allow.
-/// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times.
+/// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times. Each time is a walk over all keys
+///   of the database, and so is a `scan`: see [what a prefix costs](Backend#what-a-prefix-costs).
 /// * A write that timed out, or whose connection was lost, may still be executed after later calls.
 /// * A failover to a replica can bring back an older value, or let two callers win a `set_if_absent`.
 ///
@@ -462,6 +463,13 @@ impl Backend for RedisBackend {
 
     async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
         reply::stored(self.shared.single("GETDEL", key, Repeat::Never).await?)
+    }
+
+    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
+        let ttl = millis(check_ttl(ttl)?);
+        let command = self.shared.command("GETEX", key)?.arg("PX").number(ttl);
+        let connection = &self.shared.connection;
+        reply::stored(connection.command(command, Repeat::Never).await?)
     }
 
     async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {

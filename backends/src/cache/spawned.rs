@@ -1,0 +1,126 @@
+//! Computations that outlive the callers who wait for them.
+
+use std::future::Future;
+use std::panic::resume_unwind;
+
+use tokio::runtime::Handle;
+
+use super::leader::Leader;
+use super::{Looked, Waited, compute_and_land, look_or_refresh, wait_to_lead};
+use crate::backend::Backend;
+use crate::error::{BackendError, ErrorKind};
+use crate::keyspace::flight::{Joined, Lead, compute_and_store, join_and_look, look};
+use crate::keyspace::{Key, Valued};
+
+/// Returns the live value, or has it computed in a task of its own, which stores it although its callers have left.
+///
+/// For all keyspaces with `value = T`, and with what their words `lease` and `stale` promise. It
+/// does what their `get_or_set_with` does, except that the caller who leads waits for a task of
+/// the tokio runtime in use. A caller who is dropped, by a timeout for instance, leaves the task
+/// alone: it goes on, others wait for it, and what it computes is stored.
+///
+/// The task is begun when it is the caller's turn to compute. So a caller that is dropped while it
+/// waits for others has begun nothing, and its closure is never called.
+///
+/// Where there is no runtime the caller computes itself, as with `get_or_set_with`, and its
+/// computation ends with it. So it is on a backend whose clones are other stores by
+/// [`Backend::instance`].
+///
+/// # Errors
+///
+/// What `compute` fails with, for its own caller only, or for nobody if that has left; `E::from` of
+/// what the backend fails with before that, when it is asked for the value or the lease; and of
+/// `Unavailable` if the runtime ends before the task does.
+///
+/// # Panics
+///
+/// If `compute` does, and its caller still waits; another caller computes then.
+///
+/// # Cancel safety
+///
+/// A future that is dropped while its closure runs leaves the computation to the task. Otherwise
+/// nothing was begun, or the lease is given back in the background.
+pub async fn get_or_set_spawned<K, B, F, Fut, E>(
+    backend: &B,
+    key: Key,
+    compute: F,
+) -> Result<K::Value, E>
+where
+    K: Valued + 'static,
+    B: Backend + Clone + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<K::Value, E>> + Send + 'static,
+    E: From<BackendError> + 'static,
+    Result<K::Value, E>: Send,
+{
+    let compute = if const { K::INFO.stale.is_some() } {
+        match look_or_refresh::<K, B, F, Fut, E>(backend, &key, compute).await? {
+            Looked::There(value) => return Ok(value),
+            Looked::Missing(compute) => compute,
+        }
+    } else if let Some(value) = look::<K, B>(backend, &key).await? {
+        return Ok(value);
+    } else {
+        compute
+    };
+    let (lead, leader) = if const { K::INFO.lease.is_some() } {
+        match wait_to_lead::<K, B>(backend, &key).await? {
+            Waited::There(value) => return Ok(value),
+            Waited::Alone => return compute().await,
+            Waited::Leader(lead, leader) => (lead, Some(leader)),
+        }
+    } else {
+        match join_and_look::<K, B>(backend, &key).await? {
+            Joined::There(value) => return Ok(value),
+            Joined::Alone => return compute().await,
+            Joined::Lead(lead) => (lead, None),
+        }
+    };
+    let Some((runtime, own)) = detached(backend) else {
+        return make::<K, B, F, Fut, E>(backend, &key, lead, leader, compute).await;
+    };
+    let task = runtime
+        .spawn(async move { make::<K, B, F, Fut, E>(&*own, &key, lead, leader, compute).await });
+    match task.await {
+        Ok(computed) => computed,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Err(E::from(BackendError::new(
+                ErrorKind::Unavailable,
+                "the runtime ended before the value was computed",
+            ))),
+        },
+    }
+}
+
+/// Computes the value as the leader, under the lease if there is one, and stores it.
+async fn make<K, B, F, Fut, E>(
+    backend: &B,
+    key: &Key,
+    lead: Lead,
+    leader: Option<Leader<B>>,
+    compute: F,
+) -> Result<K::Value, E>
+where
+    K: Valued,
+    B: Backend + Clone + 'static,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<K::Value, E>>,
+{
+    match leader {
+        Some(leader) => {
+            compute_and_land::<K, B, F, Fut, E>(backend, key, lead, leader, compute).await
+        }
+        None => compute_and_store::<K, B, F, Fut, E>(backend, key, lead, compute).await,
+    }
+}
+
+/// Returns what a task needs that outlives its caller: a runtime, and a clone of the backend.
+///
+/// The task leads in the flight of the caller's store. The clone keeps that store's address from
+/// another one, unless it is a store of its own.
+fn detached<B: Backend + Clone>(backend: &B) -> Option<(Handle, Box<B>)> {
+    let runtime = Handle::try_current().ok()?;
+    let own = Box::new(backend.clone());
+    (own.instance() == backend.instance()).then_some((runtime, own))
+}
