@@ -50,9 +50,8 @@ fn crates() -> Vec<(&'static str, &'static str)> {
     let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
     let mut crates = Vec::new();
     for cells in cells {
-        let mut words = cells[1].split(' ').chain(cells[2].split(' '));
         let mut name = None;
-        while let Some(word) = words.next() {
+        for word in cells[1].split(' ').chain(cells[2].split(' ')) {
             let word = word.trim_matches(['(', ')', ',']);
             match (word.strip_prefix('`'), name) {
                 (Some(quoted), _) => name = quoted.strip_suffix('`'),
