@@ -1,11 +1,11 @@
 //! The grammar of `limit` is also the library's, which a macro can't call: both read one table.
 
-use std::time::Duration;
-
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::LitStr;
 use syn::parse::Parser;
+
+use super::{Limit, limit};
 
 const TABLE: &str = include_str!("limits.txt");
 
@@ -15,13 +15,14 @@ fn limits_are_read_as_the_table_has_them() {
     for row in rows {
         let (text, meaning) = row.split_once(" => ").unwrap();
         let text = LitStr::new(text.trim_matches('"'), Span::call_site());
-        let read = super::limit.parse2(text.to_token_stream());
+        let read = limit.parse2(text.to_token_stream());
         let meaning = meaning.split(" but ").next().unwrap();
         match read {
-            Ok(limit) => {
-                let micros = Duration::as_micros(&limit.period);
-                assert_eq!(format!("{} {micros}", limit.count), meaning, "{row}");
+            Ok(Limit::Rate { count, period, .. }) => {
+                let micros = period.as_micros();
+                assert_eq!(format!("{count} {micros}"), meaning, "{row}");
             }
+            Ok(Limit::Constant(_)) => panic!("{row} is read as a constant"),
             Err(error) => assert!(error.to_string().starts_with(meaning), "{row}: {error}"),
         }
     }
