@@ -396,7 +396,7 @@ fn kind_impls(scope: &Scope<'_>) -> TokenStream {
             };
         }
     };
-    let place_of = |ty: Option<&Type>| ty.map_or(Span::call_site(), |ty| place(ty));
+    let place_of = |ty: Option<&Type>| ty.map_or(Span::call_site(), place);
     let value = associated("Value", &value, place_of(scope.keyspace.kind.value_type()));
     let codec = associated(
         "Codec",
