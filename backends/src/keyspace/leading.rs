@@ -102,7 +102,8 @@ impl<K: Keyspace + ?Sized> fmt::Debug for Leading<K> {
 /// The leading fields by themselves, then those that are left open.
 macro_rules! leading_keys {
     ($(($first:ident $argument:ident: $($open:ident)+))*) => {
-        $(impl<$argument: KeyArg<$first>, $first, $($open),+> LeadingKey<($first, $($open),+), One> for $argument {
+        $(#[diagnostic::do_not_recommend]
+        impl<$argument: KeyArg<$first>, $first, $($open),+> LeadingKey<($first, $($open),+), One> for $argument {
             fn write(&self, key: &mut KeyBuilder<'_>) {
                 key.segment::<$first>(self);
             }
@@ -112,7 +113,8 @@ macro_rules! leading_keys {
 
 macro_rules! leading_tuples {
     ($(($($field:ident $argument:ident $position:tt),+: $($open:ident)+))*) => {
-        $(impl<$($argument: KeyArg<$field>, $field,)+ $($open),+> LeadingKey<($($field,)+ $($open),+), Several>
+        $(#[diagnostic::do_not_recommend]
+        impl<$($argument: KeyArg<$field>, $field,)+ $($open),+> LeadingKey<($($field,)+ $($open),+), Several>
             for ($($argument,)+)
         {
             fn write(&self, key: &mut KeyBuilder<'_>) {

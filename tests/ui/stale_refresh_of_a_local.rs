@@ -1,0 +1,16 @@
+use reinhardt_backends::{BackendError, Keyspace, MemoryBackend};
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", value = String, stale = "10m")]
+struct Page {
+    path: String,
+}
+
+async fn wrong(backend: MemoryBackend) {
+    let html = String::new();
+    let html = &html;
+    let page = Page { path: html.clone() };
+    let _ = page.get_or_set_with(&backend, move || async move { Ok::<_, BackendError>(html.clone()) }).await;
+}
+
+fn main() {}
