@@ -176,6 +176,9 @@ impl<'a> Scope<'a> {
             .map(|(argument, ty)| {
                 let place = place(ty);
                 let library = self.library.at(place);
+                // A bound that began elsewhere would seem to hold whatever stands in between.
+                let mut argument = argument.clone();
+                argument.set_span(place);
                 quote_spanned!(place=> #argument: #library::keyspace::KeyArg<#ty>,)
             });
         bounds.collect()
