@@ -1,9 +1,12 @@
 //! The inherent methods of a keyspace. Every accessor is one call into the library.
 
+mod computed;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Type};
 
+use self::computed::computed;
 use crate::ast::{Kind, Limits};
 use crate::attr::Ttl;
 use crate::constructor::constructor;
@@ -149,10 +152,7 @@ fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     let library = &scope.library;
     let under = format!("the value under `{}`", scope.pattern());
     let mut all = of_both(scope, By::Itself, By::Structs, &quote!(#value), &under);
-    let fallible = computed(scope, value, &under);
-    let infallible = computed_without_fail(scope, value, &fallible);
-    let spawned = computed_by_a_task(scope, value, &under);
-    all.extend([fallible, infallible, spawned]);
+    all.extend(computed(scope, value, &under));
     all.extend(stores(scope, "set", "a value").map(|store| Accessor {
         generics: quote!(__V,),
         bounds: quote!(__V: #library::keyspace::ValueArg<#value>,),
@@ -184,158 +184,6 @@ fn of_values(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     });
     all.extend(of_pairs(scope, "scan", &quote!(#value)));
     all
-}
-
-/// `get_or_set_with`, as the words `lease` and `stale` have it.
-fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
-    let library = &scope.library;
-    let owned = &scope.owned;
-    let computed = quote!(::core::result::Result<#value, __E>);
-    let life = life(scope);
-    let is_leased = scope.keyspace.lease.is_some();
-    let named = "Where nothing says of which type an error of `compute` is, write `Ok::<_, BackendError>(..)`.";
-    let (module, call, does) = match &scope.keyspace.stale {
-        Some(stale) => (
-            "cache",
-            "get_or_refresh_with",
-            format!(
-                "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers, in other processes too, that \
-                 miss it at the same time one computes. A value older than {life} is returned for {stale} more, at once, \
-                 while one caller refreshes it in the background. What is written or removed while a value is computed \
-                 is not overwritten.\n\nA refresh outlives its caller, so `compute` owns what it uses: write \
-                 `move || async move {{ .. }}`, and clone into it what is borrowed. {named}",
-                stale = time(stale),
-            ),
-        ),
-        None if is_leased => (
-            "cache",
-            "get_or_set_with",
-            format!(
-                "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers, in other processes too, that \
-                 miss it at the same time one computes and the others get what it stored; if it fails, is dropped or \
-                 dies, another one computes. What is written or removed meanwhile is not overwritten.\n\n{named}"
-            ),
-        ),
-        None => (
-            "keyspace",
-            "get_or_set_with",
-            format!(
-                "Returns {under}, or computes it and stores it for {life}.\n\nOf all callers in this process that miss \
-                 it at the same time one computes and the others get what it stored; if it fails, is dropped or \
-                 panics, the next one computes. A value that was stored meanwhile is returned and not overwritten.\n\n{named}"
-            ),
-        ),
-    };
-    // These bounds stand where the word is that asks for them: the compiler shows it.
-    let span = (scope.keyspace.computed_by).map_or(Span::call_site(), |word| {
-        word.resolved_at(Span::call_site())
-    });
-    let at_word = library.at(span);
-    // Who goes away leaves something to be done in the background, by a backend of its own.
-    let clones =
-        (module == "cache").then(|| quote_spanned!(span=> __B: #at_word::cache::BackendHandle,));
-    // A refresh goes on in the background.
-    let (goes_on, lasts) = match scope.keyspace.stale {
-        Some(_) => (
-            quote_spanned!(span=> + ::core::marker::Send + 'static),
-            quote_spanned!(span=> + 'static),
-        ),
-        None => (quote!(), quote!()),
-    };
-    let owned = (scope.keyspace.stale.is_some() && !scope.parameters.is_empty())
-        .then(|| quote_spanned!(span=> #owned: 'static,));
-    Accessor {
-        module,
-        generics: quote!(__F, __Fut, __E,),
-        bounds: quote! {
-            __F: ::core::ops::FnOnce() -> __Fut #goes_on,
-            __Fut: ::core::future::Future<Output = #computed> #goes_on,
-            __E: ::core::convert::From<#library::BackendError> #lasts,
-            #clones
-            #owned
-        },
-        parameters: quote!(compute: __F),
-        passed_types: quote!(__F, __Fut, __E),
-        passed: quote!(compute),
-        ..Accessor::new(
-            "get_or_set_with",
-            call,
-            Output::Future(computed),
-            "What `compute` fails with, for its own caller only; and what the backend fails with.",
-            does,
-        )
-    }
-}
-
-/// `get_or_compute`: as `fallible`, which is `get_or_set_with`, for closures that can't fail.
-fn computed_without_fail(scope: &Scope<'_>, value: &Type, fallible: &Accessor) -> Accessor {
-    let library = &scope.library;
-    let owned = &scope.owned;
-    let is_stale = scope.keyspace.stale.is_some();
-    let clones = (fallible.module == "cache").then(|| quote!(__B: ::core::clone::Clone + 'static,));
-    let goes_on = is_stale.then(|| quote!(+ ::core::marker::Send + 'static));
-    let lasts = (is_stale && !scope.parameters.is_empty()).then(|| quote!(#owned: 'static,));
-    let call = match is_stale {
-        true => "get_or_refresh",
-        false => "get_or_compute",
-    };
-    Accessor {
-        module: fallible.module,
-        generics: quote!(__F, __Fut,),
-        bounds: quote! {
-            __F: ::core::ops::FnOnce() -> __Fut #goes_on,
-            __Fut: ::core::future::Future<Output = #value> #goes_on,
-            #clones
-            #lasts
-        },
-        parameters: quote!(compute: __F),
-        passed_types: quote!(__F, __Fut),
-        passed: quote!(compute),
-        ..Accessor::new(
-            "get_or_compute",
-            call,
-            Output::Future(quote!(#library::BackendResult<#value>)),
-            "What the backend fails with. A computation that can fail is for `get_or_set_with`.",
-            fallible.does.clone(),
-        )
-    }
-}
-
-/// `get_or_set_spawned`: `get_or_set_with` by a task of its own.
-fn computed_by_a_task(scope: &Scope<'_>, value: &Type, under: &str) -> Accessor {
-    let library = &scope.library;
-    let owned = &scope.owned;
-    let computed = quote!(::core::result::Result<#value, __E>);
-    let life = life(scope);
-    let owned = (!scope.parameters.is_empty()).then(|| quote!(#owned: 'static,));
-    Accessor {
-        module: "cache",
-        generics: quote!(__F, __Fut, __E,),
-        // The result is named, not the value: a value that isn't `Send` is a mistake of who calls this alone.
-        bounds: quote! {
-            __F: ::core::ops::FnOnce() -> __Fut + ::core::marker::Send + 'static,
-            __Fut: ::core::future::Future<Output = #computed> + ::core::marker::Send + 'static,
-            __E: ::core::convert::From<#library::BackendError> + 'static,
-            #computed: ::core::marker::Send,
-            __B: ::core::clone::Clone + 'static,
-            #owned
-        },
-        parameters: quote!(compute: __F),
-        passed_types: quote!(__F, __Fut, __E),
-        passed: quote!(compute),
-        ..Accessor::new(
-            "get_or_set_spawned",
-            "get_or_set_spawned",
-            Output::Future(computed),
-            "What `compute` fails with, for its own caller only; `Unavailable` if the runtime ends while it runs; and what \
-             the backend fails with.",
-            format!(
-                "Returns {under}, or has it computed in a task of its own and stored for {life}.\n\nIt does what \
-                 `get_or_set_with` does, except that a computation which was begun goes on and is stored although its \
-                 callers have left. Without a tokio runtime the caller computes itself."
-            ),
-        )
-    }
 }
 
 /// What entries and values have in common, except how they are stored.
