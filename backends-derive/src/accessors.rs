@@ -7,10 +7,10 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Type};
 
 use self::computed::computed;
-use crate::ast::{Kind, Limits};
+use crate::ast::{Kind, Limits, compact};
 use crate::attr::Ttl;
 use crate::constructor::constructor;
-use crate::expand::{limits_in_words, path_in_words};
+use crate::expand::limits_in_words;
 use crate::scope::{Scope, tuple};
 
 /// Writes the accessors of the keyspace's kind.
@@ -756,7 +756,7 @@ fn time(time: &Ttl) -> String {
     match time {
         Ttl::Never => "ever".to_string(),
         Ttl::For(_, text) => format!("`{text}`"),
-        Ttl::Constant(path) => format!("`{}`", path_in_words(path)),
+        Ttl::Constant(path) => format!("`{}`", compact(path)),
     }
 }
 

@@ -235,7 +235,7 @@ impl Prefix {
 }
 
 /// A path without the white space that tokens have between them.
-fn compact(path: &impl ToTokens) -> String {
+pub(crate) fn compact(path: &impl ToTokens) -> String {
     let text = path.to_token_stream().to_string();
     let text = text.replace(" as ", "\u{0}").replace(' ', "");
     text.replace('\u{0}', " as ")

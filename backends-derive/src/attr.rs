@@ -567,9 +567,9 @@ fn limit(input: ParseStream<'_>) -> Result<Limit> {
         }
     };
     let period = period.trim();
-    let period = match period.starts_with(|c: char| c.is_ascii_digit()) {
-        true => period.to_string(),
-        false => format!("1{period}"),
+    let period = match period.starts_with(char::is_alphabetic) {
+        true => format!("1{period}"),
+        false => period.to_string(),
     };
     let period = duration(&period).map_err(|why| wrong(&format!("not a time ({why})")))?;
     if period.is_zero() {

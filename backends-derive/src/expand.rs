@@ -5,10 +5,10 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, ExprPath, GenericParam, Ident, Type};
+use syn::{DeriveInput, GenericParam, Ident, Type};
 
 use crate::accessors::accessors;
-use crate::ast::{Keyspace, Kind, Limits, Stored};
+use crate::ast::{Keyspace, Kind, Limits, Stored, compact};
 use crate::attr::{Limit, Mistakes, OnDecodeError, Prefix, PrefixPart, Ttl, Window};
 use crate::scope::{Scope, place, tuple};
 
@@ -346,16 +346,11 @@ fn words(scope: &Scope<'_>) -> TokenStream {
     words
 }
 
-/// A path as one writes it: `limits::LOGIN`, not `limits :: LOGIN`.
-pub(crate) fn path_in_words(path: &ExprPath) -> String {
-    path.to_token_stream().to_string().replace(' ', "")
-}
-
 /// `5/min, burst 10`, `limits::LOGIN and 500/h`
 pub(crate) fn limits_in_words(of: &Limits) -> String {
     let limits = of.limits.iter().map(|limit| match limit {
         Limit::Rate { text, .. } => text.value(),
-        Limit::Constant(path) => path_in_words(path),
+        Limit::Constant(path) => compact(path),
     });
     let mut words = limits.collect::<Vec<_>>().join(" and ");
     match of.window {

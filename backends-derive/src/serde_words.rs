@@ -3,7 +3,7 @@
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Ident, Lit, Token, Type};
+use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Field, Ident, Lit, Token, Type};
 
 use crate::ast::{KeyField, Stored};
 use crate::attr::Mistakes;
@@ -19,13 +19,21 @@ pub(crate) fn check(
         return;
     };
     let container = Words::of(&item.attrs);
-    let is_key = |field: &Field| key.iter().any(|key| Some(key.name) == field.ident.as_ref());
-    let (key, others): (Vec<&Field>, Vec<_>) = data.fields.iter().partition(|field| is_key(field));
-    for field in key {
+    let is_itself = ["from", "try_from", "into"]
+        .iter()
+        .all(|word| container.find(word).is_none());
+    let is_key = |field: &&Field| key.iter().any(|key| Some(key.name) == field.ident.as_ref());
+    let others: Vec<&Field> = data.fields.iter().filter(|field| !is_key(field)).collect();
+    // Another type is written or read in place of one that isn't itself, with attributes of its own.
+    if !is_itself {
+        return;
+    }
+    for field in data.fields.iter().filter(is_key) {
         check_key(field, mistakes);
     }
     if stored.is_postcard() {
-        check_positions(&container, &others, mistakes);
+        check_flat(&container, data.fields.iter(), mistakes);
+        check_positions(&others, mistakes);
     } else if stored.codec.is_none() || stored.built_in_codec().is_some() {
         check_defaults(&container, &others, mistakes);
         for field in &data.fields {
@@ -68,37 +76,49 @@ fn check_key(field: &Field, mistakes: &mut Mistakes) {
     mistakes.at(word.span(), &message);
 }
 
-/// Notes attributes with which Postcard, which finds fields by their position, reads other fields
-/// than it wrote.
-fn check_positions(container: &Words, fields: &[&Field], mistakes: &mut Mistakes) {
+/// Notes attributes that make a struct a map, which Postcard can't read back.
+fn check_flat<'a>(
+    container: &Words,
+    fields: impl Iterator<Item = &'a Field>,
+    mistakes: &mut Mistakes,
+) {
     if let Some(tag) = container.find("tag") {
-        mistakes.add(Error::new(
+        mistakes.at(
             tag.span(),
             "Postcard can't read a tag back: remove `tag`, or choose another `codec`",
-        ));
+        );
     }
+    for field in fields {
+        if let Some(word) = Words::of(&field.attrs).find("flatten") {
+            mistakes.at(
+                word.span(),
+                "Postcard can't read flattened fields back: remove `flatten`, or choose another `codec`",
+            );
+        }
+    }
+}
+
+/// Notes attributes with which Postcard, which finds fields by their position, reads other fields
+/// than it wrote.
+fn check_positions(fields: &[&Field], mistakes: &mut Mistakes) {
     for field in fields {
         let words = Words::of(&field.attrs);
         let (written, read) = (
             words.find("skip_serializing"),
             words.find("skip_deserializing"),
         );
-        let fault = match (words.find("flatten"), written, read) {
-            (Some(word), ..) => (
-                word,
-                "Postcard can't read flattened fields back: remove `flatten`, or choose another `codec`",
-            ),
-            (None, Some(word), None) => (
+        let (word, message) = match (written, read) {
+            (Some(word), None) => (
                 word,
                 "Postcard would read this field where none was written: write `skip`, or choose another `codec`",
             ),
-            (None, None, Some(word)) => (
+            (None, Some(word)) => (
                 word,
                 "Postcard would read the next field here: write `skip`, or choose another `codec`",
             ),
             _ => continue,
         };
-        mistakes.at(fault.0.span(), fault.1);
+        mistakes.at(word.span(), message);
     }
 }
 

@@ -261,6 +261,22 @@ async fn an_old_value_is_served_at_once_and_refreshed() {
     .await;
 }
 
+#[derive(Keyspace)]
+#[keyspace(prefix = "hung", ttl = "1m", value = String, lease = "50ms")]
+struct Hung;
+
+/// In real time, as leases go by it.
+#[tokio::test]
+async fn a_task_that_hangs_is_waited_for_as_long_as_ten_leases() {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let hangs = Hung.get_or_set_spawned(&backend, std::future::pending::<Result<_, BackendError>>);
+    assert!(timeout(Duration::from_millis(20), hangs).await.is_err());
+    let computes = || async { Ok::<_, BackendError>("there".to_string()) };
+    let waits = Hung.get_or_set_spawned(&backend, computes);
+    assert_eq!(timeout(PATIENCE, waits).await.unwrap().unwrap(), "there");
+    assert_eq!(Hung.get(&backend).await.unwrap().as_deref(), Some("there"));
+}
+
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }

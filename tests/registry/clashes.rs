@@ -217,12 +217,11 @@ fn a_store_with_another_codec_is_refused_the_prefix_of_sessions() {
 
 #[test]
 fn a_throttle_is_refused_the_prefix_of_something_else() {
-    let text = refused(Throttle::new("session-store", quota()));
+    let text = refused(Throttle::new("hits", quota()));
     assert!(
-        text.contains("a `Throttle` can't have the prefix `session-store`"),
+        text.contains("a `Throttle` can't have the prefix `hits`"),
         "{text}"
     );
-    assert!(text.contains("`registry_clashes::Logins`"), "{text}");
     assert!(refused(Throttle::new("staff", quota())).contains("the sessions of"));
     // Also where throttles are declared there, beside a counter.
     assert!(refused(Throttle::new("hits", quota())).contains("`registry_clashes::Hits`"));
@@ -231,6 +230,28 @@ fn a_throttle_is_refused_the_prefix_of_something_else() {
 #[test]
 fn throttles_share_a_prefix_with_typed_ones() {
     assert!(Throttle::new("login", quota()).is_ok());
+}
+
+/// Stores that are given no prefix have these, whether something is declared under them or not.
+#[test]
+fn the_prefix_of_sessions_that_are_given_none_is_theirs_alone() {
+    let backend = MemoryBackend::new();
+    let throttle = refused(Throttle::new("session-store", quota()));
+    assert!(
+        throttle.contains("a `SessionStore` that is given none"),
+        "{throttle}"
+    );
+    let tower = refused(TowerSessions::with_prefix(&backend, "session-store"));
+    assert!(
+        tower.contains("a `SessionStore` that is given none"),
+        "{tower}"
+    );
+    let store = SessionStore::<Visit, _>::builder(&backend).prefix("tower-sessions");
+    let store = refused(store.build());
+    assert!(
+        store.contains("a `TowerSessions` that is given none"),
+        "{store}"
+    );
 }
 
 #[test]

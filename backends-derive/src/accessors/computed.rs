@@ -94,7 +94,8 @@ fn spawned(scope: &Scope<'_>, result: &TokenStream, under: &str) -> Accessor {
             format!(
                 "Returns {under}, or has it computed in a task of its own and stored for {life}.\n\nIt does what \
                  `get_or_set_with` does, except that a computation which was begun goes on and is stored although its \
-                 callers have left. Without a tokio runtime the caller computes itself."
+                 callers have left. Without a tokio runtime the caller computes itself. Where nothing says of which type an \
+                 error of `compute` is, write `Ok::<_, BackendError>(..)`."
             ),
         )
     }

@@ -198,30 +198,39 @@ impl<B: Backend + Clone + 'static> Leader<B> {
 
     /// Waits for `work` and renews the lease meanwhile, at a third of its time, until ten times its time are over.
     ///
-    /// Then it is let go, and the work stays its caller's: who waits for the lease doesn't wait for ever.
+    /// Then the lease is let go, and nobody in this process waits for the work any longer: what takes
+    /// longer has probably hung, and would hold its key for as long as it hangs. What it makes at last
+    /// is its caller's.
     ///
     /// The time is real, as it is for the store: a test's paused clock, which jumps where nothing else is to be done, would
     /// renew it without pause. If the lease is lost, or the store doesn't answer, the work is done all the same: what it
     /// makes is its caller's, at least.
-    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> T {
+    pub(super) async fn run<T>(&mut self, lead: &Lead, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
+        let mut is_held = true;
         for _ in 0..RENEWALS {
             let third = Delay::new((self.lease / 3).min(LONGEST_TIMER));
             match select(work.as_mut(), third).await {
                 Either::Left((output, _)) => return output,
                 Either::Right(((), _)) => {}
             }
+            if !is_held {
+                continue;
+            }
             match select(work.as_mut(), pin!(self.claim.renew())).await {
                 Either::Left((output, _)) => return output,
-                Either::Right((Ok(false), _)) => return work.await,
+                Either::Right((Ok(false), _)) => is_held = false,
                 Either::Right((Ok(true) | Err(_), _)) => {}
             }
         }
-        let released = pin!(self.claim.release());
-        match select(work.as_mut(), released).await {
-            Either::Left((output, _)) => output,
-            Either::Right(_) => work.await,
+        if is_held
+            && let Either::Left((output, _)) =
+                select(work.as_mut(), pin!(self.claim.release())).await
+        {
+            return output;
         }
+        lead.stand_down();
+        work.await
     }
 
     /// Stores a value if the lease is still held and the key is as it was, and says whether it did. Gives the lease up.

@@ -9,6 +9,7 @@ use std::future::Future;
 
 use tokio::runtime::Handle;
 
+pub use self::infallible::{get_or_compute, get_or_refresh};
 use self::leader::{Arrival, Leader, Stale, arrive};
 use self::pauses::Attempt;
 pub use self::spawned::get_or_set_spawned;
@@ -18,7 +19,6 @@ use crate::keyspace::flight::{Joined, Lead, join, look, try_lead};
 use crate::keyspace::value::decode;
 use crate::keyspace::{Key, Valued};
 
-pub use self::infallible::{get_or_compute, get_or_refresh};
 /// A backend that what goes on in the background can hold on to: it can be cloned, and borrows nothing.
 ///
 /// All of this library are, and so is an `Arc<dyn Backend>`. A `&dyn Backend` and a `Box<dyn Backend>` aren't.
@@ -238,7 +238,7 @@ where
     Fut: Future<Output = Result<K::Value, E>>,
 {
     let computing = lead.begin_step();
-    let computed = leader.run(compute()).await;
+    let computed = leader.run(&lead, compute()).await;
     let encoded = computed.as_ref().ok();
     let Some(encoded) = encoded.and_then(|value| lead.encode::<K>(computing, value)) else {
         leader.resign().await;
@@ -288,7 +288,7 @@ where
         // For those who found nothing meanwhile, too.
         lead.encode::<K>(computing, &value)
     };
-    let Some(encoded) = leader.run(computed).await else {
+    let Some(encoded) = leader.run(&lead, computed).await else {
         leader.resign().await;
         return None;
     };

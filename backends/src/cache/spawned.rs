@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -25,6 +26,12 @@ use crate::keyspace::{Key, Valued};
 /// Where there is no runtime the caller computes itself, as with `get_or_set_with`, and its
 /// computation ends with it. So it is on a backend whose clones are other stores by
 /// [`Backend::instance`].
+///
+/// Those who wait for a value that can't be encoded compute themselves as well.
+///
+/// A task that hangs holds nobody up for ever: after ten times the `lease`, or five minutes without
+/// one, the next caller computes anew, and what the task makes at last is its own caller's. If the
+/// store refuses the value and everybody has left, nothing is kept and nobody is told.
 ///
 /// # Errors
 ///
@@ -79,6 +86,7 @@ where
     let Some((runtime, own)) = detached(backend) else {
         return make::<K, B, F, Fut, E>(backend, &key, lead, leader, compute).await;
     };
+    lead.runs_on(&runtime);
     let task = runtime
         .spawn(async move { make::<K, B, F, Fut, E>(&*own, &key, lead, leader, compute).await });
     match task.await {
@@ -106,14 +114,21 @@ where
     B: Backend + Clone + 'static,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
+    E: From<BackendError>,
 {
     match leader {
         Some(leader) => {
             compute_and_land::<K, B, F, Fut, E>(backend, key, lead, leader, compute).await
         }
-        None => compute_and_store::<K, B, F, Fut, E>(backend, key, lead, compute).await,
+        None => {
+            let at_most = Some(LEADS_AT_MOST);
+            compute_and_store::<K, B, F, Fut, E>(backend, key, lead, at_most, compute).await
+        }
     }
 }
+
+/// A task of a keyspace without a lease is waited for so long: what takes longer has probably hung.
+const LEADS_AT_MOST: Duration = Duration::from_secs(5 * 60);
 
 /// Returns what a task needs that outlives its caller: a runtime, and a clone of the backend.
 ///

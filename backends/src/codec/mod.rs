@@ -51,6 +51,7 @@
 //! | `skip_serializing` without `skip_deserializing` | comes back with `default`; without it the derive refuses it on an entry's own field, and elsewhere it is stored, and `Decode` | as Cbor | `Encode`¹ |
 //! | `skip_deserializing` without `skip_serializing` | a field comes back as its default; a variant is stored, and `Decode` | as Cbor | `Encode`¹ |
 //! | `rename` with another name to write than to read | the derive refuses it on an entry's own field; elsewhere it is stored, and `Decode` | as Cbor | comes back |
+//! | an entry of a keyspace that loses a key field on the way (`from` and `into` by a type without it) | stored, and `Decode` | stored, and `Decode` | stored, and `Decode` |
 //! | `alias`, `rename`, `other`, `skip` on both sides | come back | come back | come back |
 //! | more than 65,536 elements that take no bytes, such as `()` | come back | come back | `Encode` |
 //! | a `Serialize` that declares another length than it writes | `Encode` | comes back | `Encode` |

@@ -105,6 +105,11 @@ async fn nothing_is_stored_under_another_key<B: Backend>(backend: &B) {
     wrong(update.await.err().map(|error| error.kind()));
     let get = keyspace::get::<Note<false>, _>(backend, key());
     assert_eq!(get.await.unwrap(), Some(Note::new("bob")));
+    let nobody = Note::<false>::named("nobody");
+    let compute = keyspace::get_or_compute::<Note<false>, _, _, _>(backend, nobody, || async {
+        Note::new("eve")
+    });
+    wrong(compute.await.err().map(|error| error.kind()));
 }
 
 /// Stores three entries and then, by the raw API, the bytes of another one under the key of the

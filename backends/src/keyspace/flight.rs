@@ -10,12 +10,13 @@ use std::time::Duration;
 use dashmap::DashMap;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
+use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, SemaphorePermit};
 
 use super::Valued;
 use super::key::Key;
 use super::turn::{End, FIRST_LOOK, Look, Turn};
-use super::value::{decode, encode, find};
+use super::value::{check_key, decode, encode, find};
 use super::versions::{Places, remove_all_older};
 use crate::backend::{Backend, Condition, Instance, Stored, Write, direct};
 use crate::error::{BackendError, BackendResult};
@@ -45,8 +46,8 @@ use crate::pending::{self, Token};
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with
-/// when it is asked for the value. A transient error of that is also that of those who waited when
+/// What `compute` fails with, for its own caller only; `E::from` of `InvalidKey` for a computed entry
+/// whose key isn't `key`; and of what the backend fails with when it is asked for the value. A transient error of that is also that of those who waited when
 /// the failing call was made, so that they don't wait for the same one after the other.
 ///
 /// # Cancel safety
@@ -77,7 +78,7 @@ where
         Joined::There(value) => Ok(value),
         Joined::Alone => compute().await,
         Joined::Lead(lead) => {
-            compute_and_store::<K, B, F, Fut, E>(backend, &key, lead, compute).await
+            compute_and_store::<K, B, F, Fut, E>(backend, &key, lead, None, compute).await
         }
     }
 }
@@ -103,7 +104,8 @@ where
     }
 }
 
-/// Computes the value as the leader, passes it on and stores it.
+/// Computes the value as the leader, passes it on and stores it. Nobody waits for it for longer than
+/// `at_most`, if that is given.
 ///
 /// Across an `await` it holds nothing of the value but the result that `compute` gave: a task of
 /// its own needs that alone to be `Send`.
@@ -111,6 +113,7 @@ pub(crate) async fn compute_and_store<K, B, F, Fut, E>(
     backend: &B,
     key: &Key,
     lead: Lead,
+    at_most: Option<Duration>,
     compute: F,
 ) -> Result<K::Value, E>
 where
@@ -118,9 +121,16 @@ where
     B: Backend + ?Sized,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
+    E: From<BackendError>,
 {
     let computing = lead.begin_step();
-    let computed = compute().await;
+    let computed = match at_most {
+        Some(at_most) => lead.lead_at_most(at_most, compute()).await,
+        None => compute().await,
+    };
+    if let Ok(value) = &computed {
+        check_key::<K>(key, value)?;
+    }
     let encoded = computed.as_ref().ok();
     let Some(encoded) = encoded.and_then(|value| lead.encode::<K>(computing, value)) else {
         return computed;
@@ -408,8 +418,8 @@ impl Seat {
     /// Encodes what a step has computed and passes it on, stored or not: it is good enough for
     /// whoever asked before.
     ///
-    /// `None` if it doesn't encode, or is an entry with another key. It can't be passed on then, and
-    /// if those who wait were to go on one by one, the n-th would wait for n computations. So the flight is over, and each of them
+    /// `None` if it doesn't encode. It can't be passed on then, and if those who wait were to go on
+    /// one by one, the n-th would wait for n computations. So the flight is over, and each of them
     /// computes for itself.
     pub(crate) fn encode<K: Valued>(&self, step: u64, value: &K::Value) -> Option<Stored> {
         match encode::<K, K::Value>(&self.key(), value) {
@@ -500,6 +510,30 @@ impl Lead {
     /// Says whether others lead in another flight, as this leader gave no sign of life.
     pub(crate) fn was_passed_by(&self) -> bool {
         self.flight.turn.is_over()
+    }
+
+    /// Tells the runtime that is asked for a sign of life from now on: that of the task which leads.
+    pub(crate) fn runs_on(&self, runtime: &Handle) {
+        self.flight.turn.runs_on(runtime);
+    }
+
+    /// Lets others lead in another flight, those who wait in this one among them.
+    pub(crate) fn stand_down(&self) {
+        if self.flight.turn.end(End::PassedBy) {
+            self.leave_to_all();
+        }
+    }
+
+    /// Waits for `work`, and leads for no longer than this time, which is real.
+    async fn lead_at_most<T>(&self, time: Duration, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        match select(work.as_mut(), Delay::new(time)).await {
+            Either::Left((output, _)) => output,
+            Either::Right(((), _)) => {
+                self.stand_down();
+                work.await
+            }
+        }
     }
 }
 
@@ -624,6 +658,30 @@ mod tests {
                 assert!(seat.note::<()>(step, Err(error)).is_err());
             }
             2
+        });
+    }
+
+    #[test]
+    fn a_computation_that_hangs_is_led_for_no_longer_than_it_may() {
+        let backend = MemoryBackend::new();
+        let store = backend.instance();
+        let lead = try_lead(store, KEY).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            let hangs = lead.lead_at_most(Duration::from_millis(10), std::future::pending::<()>());
+            let mut hangs = pin!(hangs);
+            assert!(try_lead(store, KEY).is_none());
+            let next = loop {
+                if let Some(next) = try_lead(store, KEY) {
+                    break next;
+                }
+                let pause = Delay::new(Duration::from_millis(5));
+                let Either::Right((_, rest)) = select(hangs, pause).await else {
+                    unreachable!("it hangs");
+                };
+                hangs = rest;
+            };
+            assert!(lead.was_passed_by() && !next.was_passed_by());
         });
     }
 }

@@ -167,7 +167,6 @@ impl<'k> KeyBuilder<'k> {
 }
 
 /// The destination of a key's text.
-#[derive(Debug)]
 pub(super) enum Target<'k> {
     /// The key that is built.
     Key(&'k mut Key),
@@ -179,6 +178,16 @@ pub(super) enum Target<'k> {
         /// How many bytes were written and are equal; [`DIFFERENT`] after the first difference.
         equal: &'k mut usize,
     },
+}
+
+/// Shows no segment, which may be a session's secret.
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => fmt::Debug::fmt(key, f),
+            Self::Other { .. } => f.write_str("Key(..)"),
+        }
+    }
 }
 
 impl Target<'_> {
@@ -214,9 +223,9 @@ impl Target<'_> {
 
     /// Says whether text is pushed as it is, escaped or not.
     ///
-    /// A text in which nothing is escaped holds no character that would have to be, besides the
-    /// marks between its segments. Text that isn't plain differs from it there, or takes the place
-    /// of a mark, which is then missing.
+    /// A key in which nothing is escaped holds no character that would have to be, besides the marks
+    /// between its segments. Text that isn't plain differs from it there, or takes the place of a
+    /// mark, which is then missing: both keys are of one declaration, and have as many marks.
     #[inline]
     pub(super) fn takes_raw(&self) -> bool {
         matches!(self, Self::Other { is_plain: true, .. })
@@ -382,11 +391,19 @@ fn segments<'a>(text: &'a str, keyspace: &KeyspaceInfo) -> Option<&'a str> {
 /// For the derive: reads the segments of a key back.
 ///
 /// Each segment must be the text that its value writes, to the letter: so two texts never name one key.
-#[derive(Debug)]
 pub struct Segments<'a> {
     rest: Option<&'a str>,
     position: usize,
     tag: Option<usize>,
+}
+
+/// Shows no segment, which may be a session's secret.
+impl fmt::Debug for Segments<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segments")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Segments<'a> {
@@ -602,7 +619,17 @@ mod tests {
 
     #[test]
     fn debug_shows_no_segment() {
-        assert_eq!(format!("{:?}", pair("topsecret", "x")), "Key(pair:..)");
+        let key = pair("topsecret", "x");
+        assert_eq!(format!("{key:?}"), "Key(pair:..)");
+        assert!(key.is_built(&PAIR, |builder| {
+            builder.field("topsecret").write(|segment| {
+                let shown = format!("{segment:?}");
+                assert!(!shown.contains("topsecret"), "{shown}");
+                segment.text("x");
+            });
+        }));
+        let segments = format!("{:?}", Segments::new(&PAIR, &key));
+        assert!(!segments.contains("topsecret"), "{segments}");
     }
 
     #[test]

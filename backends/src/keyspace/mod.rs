@@ -164,7 +164,8 @@ pub trait Valued: Keyspace {
     }
 }
 
-/// A keyspace whose entries are the structs themselves.
+/// A keyspace whose entries are the structs themselves. By hand, implement
+/// [`matches_key`](Valued::matches_key) with it: reads go by it.
 pub trait Entry: Valued<Value = Self> + serde::Serialize + serde::de::DeserializeOwned {
     /// Returns the key that the key fields of this entry name.
     fn entry_key(&self) -> Key;

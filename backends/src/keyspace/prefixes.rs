@@ -1,15 +1,24 @@
 //! Prefixes that a program sets when it makes a store or a throttle, against those that are registered.
 
 use std::any::type_name;
+use std::fmt;
 
 use super::info::Kind;
-use crate::error::BackendResult;
+use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The prefix of a `SessionStore` that is given none.
 pub(crate) const SESSIONS: &str = "session-store";
 /// The prefix of a `TowerSessions` that is given none.
-#[cfg(any(feature = "derive", feature = "tower-sessions"))]
 pub(crate) const TOWER_SESSIONS: &str = "tower-sessions";
+
+/// Returns the kind that alone may have a prefix, and what is made of that kind.
+pub(super) fn reserved_for(prefix: &str) -> Option<(Kind, &'static str)> {
+    match prefix {
+        SESSIONS => Some((Kind::Sessions, "SessionStore")),
+        TOWER_SESSIONS => Some((Kind::TowerSessions, "TowerSessions")),
+        _ => None,
+    }
+}
 
 /// What is made under a prefix.
 #[derive(Debug, Clone, Copy)]
@@ -45,33 +54,57 @@ impl Owner {
         }
     }
 
-    /// Makes sure that nothing else is registered under `prefix`.
+    /// Makes sure that `prefix` is not that of another store which is given none, and that nothing else
+    /// is registered under it.
     ///
     /// It is one look into a table. Without the feature `derive` nothing is registered.
     ///
     /// # Errors
     ///
     /// `InvalidConfig`, which names both.
-    #[cfg(feature = "derive")]
     pub(crate) fn check(self, prefix: &str) -> BackendResult<()> {
-        registered::check(self, prefix)
+        if let Some((kind, store)) = reserved_for(prefix)
+            && kind != self.kind
+        {
+            return Err(self.refused(prefix, format_args!("a `{store}` that is given none")));
+        }
+        #[cfg(feature = "derive")]
+        if let Some(other) = registered::other(&self, prefix) {
+            return Err(self.refused(prefix, format_args!("{other}")));
+        }
+        Ok(())
     }
 
-    #[cfg(not(feature = "derive"))]
-    pub(crate) fn check(self, _prefix: &str) -> BackendResult<()> {
-        let _ = (self.kind, self.types);
-        Ok(())
+    fn refused(&self, prefix: &str, other: fmt::Arguments<'_>) -> BackendError {
+        BackendError::new(
+            ErrorKind::InvalidConfig,
+            format!(
+                "{self} can't have the prefix `{prefix}`, which is that of {other}: give one of them another prefix"
+            ),
+        )
+    }
+}
+
+/// Says what asks for a prefix.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [data, codec] = self.types;
+        match self.kind {
+            Kind::Sessions => {
+                write!(f, "a `SessionStore` of `{data}` with the codec `{codec}`")
+            }
+            Kind::TowerSessions => f.write_str("a `TowerSessions`"),
+            _ => f.write_str("a `Throttle`"),
+        }
     }
 }
 
 #[cfg(feature = "derive")]
 mod registered {
     use std::collections::HashMap;
-    use std::fmt;
     use std::sync::LazyLock;
 
     use super::Owner;
-    use crate::error::{BackendError, BackendResult, ErrorKind};
     use crate::keyspace::info::Kind;
     use crate::keyspace::registration::{Ambiguous, Registration};
     use crate::keyspace::registry::{ambiguous_place, place};
@@ -103,41 +136,18 @@ mod registered {
         by_prefix
     });
 
-    pub(super) fn check(owner: Owner, prefix: &str) -> BackendResult<()> {
-        let Some(held) = BY_PREFIX.get(prefix) else {
-            return Ok(());
-        };
-        let Some(other) = held.iter().find(|held| !is_shared(owner, held)) else {
-            return Ok(());
-        };
-        Err(BackendError::new(
-            ErrorKind::InvalidConfig,
-            format!(
-                "{owner} can't have the prefix `{prefix}`, which is that of {}: give one of them another prefix",
-                other.place
-            ),
-        ))
+    /// Returns the place of something else that is registered under `prefix`.
+    pub(super) fn other(owner: &Owner, prefix: &str) -> Option<&'static str> {
+        let held = BY_PREFIX.get(prefix)?;
+        let other = held.iter().find(|held| !is_shared(owner, held))?;
+        Some(&other.place)
     }
 
     /// Says whether `owner` stores what is registered. Typed throttles store the same as others.
-    fn is_shared(owner: Owner, held: &Held) -> bool {
+    fn is_shared(owner: &Owner, held: &Held) -> bool {
         match owner.kind {
             Kind::Throttles => matches!(held.kind, Kind::Throttles | Kind::Throttle),
             kind => kind == held.kind && owner.types == held.types,
-        }
-    }
-
-    /// Says what asks for a prefix.
-    impl fmt::Display for Owner {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            let [data, codec] = self.types;
-            match self.kind {
-                Kind::Sessions => {
-                    write!(f, "a `SessionStore` of `{data}` with the codec `{codec}`")
-                }
-                Kind::TowerSessions => f.write_str("a `TowerSessions`"),
-                _ => f.write_str("a `Throttle`"),
-            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::codec::Codec;
 pub struct Registration {
     pub(super) info: KeyspaceInfo,
     /// Where the struct is declared; empty if there is none.
-    declared: Location,
+    pub(super) declared: Location,
     /// Whether the codec finds fields by their names.
     pub(super) by_name: bool,
     /// Traces the shape of the values; counters and throttles have none.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::info::{KeyspaceInfo, Kind};
+use super::info::{KeyspaceInfo, Kind, Location};
 use super::lives::life;
-use super::prefixes::{SESSIONS, TOWER_SESSIONS};
+use super::prefixes::reserved_for;
 use super::registration::{Ambiguous, Registration};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -87,9 +87,10 @@ pub(super) fn registrations() -> Vec<&'static Registration> {
 /// * keyspaces with the prefix `session-store` or `tower-sessions`, which sessions have unless another one is set: their
 ///   `clear` would log everybody out. These two are known whether a macro declares them or not.
 pub fn check_keyspaces() -> BackendResult<()> {
-    let keyspaces = keyspaces();
-    let mut conflicts = conflicts(&keyspaces);
-    conflicts.extend(keyspaces.iter().filter_map(|info| reserved(info)));
+    let registrations = registrations();
+    let all = registrations.iter().map(|it| (&it.info, it.declared));
+    let mut conflicts = conflicts(&all.collect::<Vec<_>>());
+    conflicts.extend(registrations.iter().filter_map(|it| reserved(&it.info)));
     let mut ambiguous: Vec<_> = inventory::iter::<Ambiguous>().collect();
     ambiguous.sort_by_key(|it| (it.prefix, it.location.module, it.name));
     conflicts.extend(ambiguous.into_iter().map(one_prefix_for_all));
@@ -102,20 +103,25 @@ pub fn check_keyspaces() -> BackendResult<()> {
     ))
 }
 
-fn conflicts(all: &[&KeyspaceInfo]) -> Vec<String> {
+/// A declaration, and the place of its struct.
+type Declared<'a> = (&'a KeyspaceInfo, Location);
+
+fn conflicts(all: &[Declared<'_>]) -> Vec<String> {
     let mut conflicts = Vec::new();
-    for (index, one) in all.iter().enumerate() {
+    for (index, &declared) in all.iter().enumerate() {
+        let one = declared.0;
         let same_prefix = all[..index]
             .iter()
-            .filter(|other| other.prefix == one.prefix);
-        for other in same_prefix {
+            .filter(|other| other.0.prefix == one.prefix);
+        for &other_declared in same_prefix {
+            let other = other_declared.0;
             if other.version == one.version {
                 let versioned = versioned(one);
                 let both = both(other, one);
                 conflicts.push(format!(
                     "two keyspaces have the keys `{versioned}:..`: {both}"
                 ));
-            } else if !is_in_chain(other, one) && !is_in_chain(one, other) {
+            } else if !is_in_chain(other_declared, one) && !is_in_chain(declared, other) {
                 let prefix = one.prefix;
                 let both = both(other, one);
                 conflicts.push(format!(
@@ -129,11 +135,7 @@ fn conflicts(all: &[&KeyspaceInfo]) -> Vec<String> {
 
 /// Says whose prefix a keyspace has taken, if that is the one of sessions that are given none.
 fn reserved(info: &KeyspaceInfo) -> Option<String> {
-    let (kind, store) = match info.prefix {
-        SESSIONS => (Kind::Sessions, "SessionStore"),
-        TOWER_SESSIONS => (Kind::TowerSessions, "TowerSessions"),
-        _ => return None,
-    };
+    let (kind, store) = reserved_for(info.prefix)?;
     (info.kind != kind).then(|| {
         format!(
             "`{}` is the prefix of a `{store}` that is given none: give {} another one",
@@ -153,13 +155,14 @@ fn one_prefix_for_all(keyspace: &Ambiguous) -> String {
     )
 }
 
-/// Says whether `newest` migrates from `older`, directly or through others.
-fn is_in_chain(older: &KeyspaceInfo, newest: &KeyspaceInfo) -> bool {
-    // The name and the place of a type that a macro registers are those of the macro.
-    let keys = |info: &KeyspaceInfo| (info.prefix, info.version);
-    newest
-        .versions()
-        .any(|version| keys(version) == keys(older))
+/// Says whether `newest` migrates from `older`, directly or through others. The name and the place of
+/// a type that a macro registers are those of the macro; its struct's place tells it apart.
+fn is_in_chain((older, declared): Declared<'_>, newest: &KeyspaceInfo) -> bool {
+    newest.versions().any(|version| {
+        version.prefix == older.prefix
+            && version.version == older.version
+            && version.location == declared
+    })
 }
 
 fn both(one: &KeyspaceInfo, other: &KeyspaceInfo) -> String {
@@ -282,7 +285,6 @@ fn row(info: &KeyspaceInfo) -> [String; 8] {
 mod tests {
     use super::*;
     use crate::backend::Life;
-    use crate::keyspace::Location;
 
     const fn keyspace(name: &'static str, prefix: &'static str, line: u32) -> KeyspaceInfo {
         KeyspaceInfo::new(name, prefix, Kind::Value, &["id"], Life::Never)
@@ -294,18 +296,23 @@ mod tests {
     const SECOND: KeyspaceInfo = keyspace("Second", "session", 2).version(2).migrates(&FIRST);
     const THIRD: KeyspaceInfo = keyspace("Third", "session", 3).version(3).migrates(&SECOND);
 
+    fn found(all: &[&KeyspaceInfo]) -> Vec<String> {
+        let all = all.iter().map(|info| (*info, info.location));
+        conflicts(&all.collect::<Vec<_>>())
+    }
+
     #[test]
     fn a_chain_of_versions_is_no_conflict() {
         let other = keyspace("Other", "sessions", 4);
-        assert_eq!(conflicts(&[&FIRST, &SECOND, &THIRD, &other]), [""; 0]);
-        assert_eq!(conflicts(&[&FIRST, &THIRD]), [""; 0]);
+        assert_eq!(found(&[&FIRST, &SECOND, &THIRD, &other]), [""; 0]);
+        assert_eq!(found(&[&FIRST, &THIRD]), [""; 0]);
     }
 
     #[test]
     fn an_equal_prefix_and_version_names_both() {
         let copy = keyspace("Copy", "session", 9);
         assert_eq!(
-            conflicts(&[&FIRST, &copy]),
+            found(&[&FIRST, &copy]),
             [
                 "two keyspaces have the keys `session:..`: `app::First` (src/app.rs:1:8) and `app::Copy` (src/app.rs:9:8)"
             ]
@@ -315,12 +322,30 @@ mod tests {
     #[test]
     fn a_version_outside_of_the_chain_names_both() {
         let stray = keyspace("Stray", "session", 9).version(4);
-        let found = conflicts(&[&FIRST, &SECOND, &stray]);
+        let found = found(&[&FIRST, &SECOND, &stray]);
         assert_eq!(found.len(), 2);
         assert!(found[1].contains("`session` and neither `migrates` from the other"));
         assert!(
             found[1].contains("`app::Second` (src/app.rs:2:8) and `app::Stray` (src/app.rs:9:8)")
         );
+    }
+
+    /// The version that is migrated from needn't be registered, as that of a generic keyspace.
+    #[test]
+    fn what_has_the_keys_of_an_older_version_is_outside_of_the_chain() {
+        let stranger = keyspace("Stranger", "session", 9);
+        let found = found(&[&stranger, &SECOND]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("`app::Stranger` (src/app.rs:9:8)"));
+    }
+
+    /// A macro registers a type under a name and a place of its own.
+    #[test]
+    fn an_older_version_that_is_registered_by_a_macro_is_in_the_chain() {
+        let place = Location::new("app", "src/types.rs", 70, 1);
+        let registered = FIRST.location(place);
+        let all = [(&registered, FIRST.location), (&SECOND, SECOND.location)];
+        assert_eq!(conflicts(&all), [""; 0]);
     }
 
     #[test]

@@ -119,6 +119,19 @@ impl Turn {
         Ok(())
     }
 
+    /// Asks another runtime for signs of life from now on, which the leader goes on by.
+    pub(super) fn runs_on(&self, runtime: &Handle) {
+        let last = match &mut *self.holder() {
+            Holder::Leader(leader) => {
+                let question = leader.question.take();
+                leader.ask_at = Instant::now() + FIRST_LOOK;
+                (leader.runtime.replace(runtime.clone()), question)
+            }
+            Holder::Nobody { .. } | Holder::Over(_) => (None, None),
+        };
+        drop(last);
+    }
+
     /// To be called by the leader when it ends, however it does.
     pub(super) fn give_back(&self) {
         let last = {
@@ -373,6 +386,23 @@ mod tests {
         assert_eq!(runtime.id(), other.handle().id());
         let passed = turn.look_at(first + SIGN_WITHIN, true, None);
         assert!(matches!(passed, Look::PassBy(None)), "{passed:?}");
+    }
+
+    /// The turn may be taken on one runtime, and the task that leads run on another.
+    #[test]
+    fn a_leader_is_asked_on_the_runtime_that_it_goes_on_by() {
+        let (one, other) = (runtime(), runtime());
+        let (turn, begun) = taken(&one);
+        asked(turn.look_at(begun + FIRST_LOOK, true, None));
+        turn.runs_on(other.handle());
+        let first = Instant::now() + FIRST_LOOK;
+        let Look::Ask(runtime, answered, _) = turn.look_at(first, true, None) else {
+            panic!("it isn't asked");
+        };
+        assert_eq!(runtime.id(), other.handle().id());
+        answered.store(true, SeqCst);
+        asked(turn.look_at(first + SIGN_WITHIN, true, None));
+        assert!(!turn.is_over());
     }
 
     #[test]

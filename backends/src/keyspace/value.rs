@@ -437,13 +437,25 @@ where
     K: Valued,
     V: ValueArg<K::Value> + ?Sized,
 {
-    match value.value() {
-        Some(entry) if !K::matches_key(key, entry) => Err(BackendError::new(
-            ErrorKind::InvalidKey,
-            "the key fields of an entry are not those that it was named by",
-        )),
-        _ => value.encode::<K::Codec>(),
+    if let Some(value) = value.value() {
+        check_key::<K>(key, value)?;
     }
+    value.encode::<K::Codec>()
+}
+
+/// Refuses an entry whose key isn't `key`.
+///
+/// # Errors
+///
+/// `InvalidKey`.
+pub(super) fn check_key<K: Valued>(key: &Key, value: &K::Value) -> BackendResult<()> {
+    if K::matches_key(key, value) {
+        return Ok(());
+    }
+    Err(BackendError::new(
+        ErrorKind::InvalidKey,
+        "the key fields of an entry are not those that it was named by",
+    ))
 }
 
 /// Encodes an entry that is to be stored under its own key.

@@ -140,7 +140,8 @@ where
         self.create_for("", data).await
     }
 
-    /// Returns the live session of the id that a client sent, and starts its idle life over, in one round trip.
+    /// Returns the live session of the id that a client sent, and starts its idle life over, in one round trip
+    /// in memory and on Redis.
     ///
     /// The idle life is that of this store, be it longer or shorter than the one that the session
     /// was last used with.

@@ -75,9 +75,9 @@ fn read_limit(text: &str) -> Result<(u32, Duration), Cow<'static, str>> {
         }
     };
     let period = period.trim();
-    let period = match period.starts_with(|c: char| c.is_ascii_digit()) {
-        true => period.to_string(),
-        false => format!("1{period}"),
+    let period = match period.starts_with(char::is_alphabetic) {
+        true => format!("1{period}"),
+        false => period.to_string(),
     };
     if period.contains('M') {
         return Err("not a time (`M` means months, `m` is minutes)".into());
@@ -105,7 +105,8 @@ fn invalid(why: Cow<'static, str>) -> BackendError {
     BackendError::new(ErrorKind::InvalidConfig, message)
 }
 
-/// Writes the text that is read back as the same quota, such as `5/min, burst 10`.
+/// Writes the text that a quota which passes [`check`](Quota::check) is read back from, such as
+/// `5/min, burst 10`.
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let period = period(self.period());
