@@ -10,7 +10,6 @@ use self::computed::computed;
 use crate::ast::{Kind, Limits, compact};
 use crate::attr::Ttl;
 use crate::constructor::constructor;
-use crate::expand::limits_in_words;
 use crate::scope::{Scope, tuple};
 
 /// Writes the accessors of the keyspace's kind.
@@ -493,7 +492,7 @@ fn of_throttles(scope: &Scope<'_>, limits: &Limits) -> Vec<Accessor> {
     let library = &scope.library;
     let decision = || Output::Result(quote!(#library::throttle::Decision));
     let throttle = format!("the throttle under `{}`", scope.pattern());
-    let quota = limits_in_words(limits);
+    let quota = limits.in_words();
     let all = "What is refused uses nothing up.";
     let mut accessors = vec![
         Accessor::new(

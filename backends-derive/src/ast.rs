@@ -9,7 +9,7 @@ use crate::attr::{
     Window, Word,
 };
 use crate::borrowed::check_owned;
-use crate::serde_words;
+use crate::serde_words::{self, Layout};
 
 /// What to generate for one struct.
 pub(crate) struct Keyspace<'a> {
@@ -66,10 +66,17 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Says whether the codec is Postcard, by whatever path.
-    pub(crate) fn is_postcard(&self) -> bool {
+    /// Returns the way the codec finds fields, as far as its name tells. Postcard is known by whatever
+    /// path.
+    fn layout(&self) -> Layout {
         let last = self.codec_path().and_then(|path| path.segments.last());
-        last.is_some_and(|last| last.ident == "Postcard")
+        if last.is_some_and(|last| last.ident == "Postcard") {
+            Layout::Positions
+        } else if self.codec.is_none() || self.built_in_codec().is_some() {
+            Layout::Names
+        } else {
+            Layout::Unknown
+        }
     }
 
     /// Returns the name of the codec, if that is the bare name of a built-in one.
@@ -143,7 +150,8 @@ impl<'a> Keyspace<'a> {
         };
         let key = key_fields(item, &kind, mistakes);
         if let Kind::Entry(stored) = &kind {
-            serde_words::check(item, &key, stored, mistakes);
+            let key: Vec<&Ident> = key.iter().map(|field| field.name).collect();
+            serde_words::check(item, &key, stored.layout(), mistakes);
         }
         let mut keyspace = Self {
             item,
@@ -239,6 +247,26 @@ pub(crate) fn compact(path: &impl ToTokens) -> String {
     let text = path.to_token_stream().to_string();
     let text = text.replace(" as ", "\u{0}").replace(' ', "");
     text.replace('\u{0}', " as ")
+}
+
+impl Limits {
+    /// `5/min, burst 10`, `limits::LOGIN and 500/h`
+    pub(crate) fn in_words(&self) -> String {
+        let limits = self.limits.iter().map(|limit| match limit {
+            Limit::Rate { text, .. } => text.value(),
+            Limit::Constant(path) => compact(path),
+        });
+        let mut words = limits.collect::<Vec<_>>().join(" and ");
+        match self.window {
+            Some(Window::Fixed) => words.push_str(", fixed window"),
+            Some(Window::Sliding) => words.push_str(", sliding window"),
+            None => {}
+        }
+        if let Some(burst) = self.burst {
+            words.push_str(&format!(", burst {burst}"));
+        }
+        words
+    }
 }
 
 impl Kind {

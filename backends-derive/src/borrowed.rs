@@ -32,11 +32,7 @@ pub(crate) fn check_owned(item: &DeriveInput, mistakes: &mut Mistakes) -> bool {
     let syn::Data::Struct(data) = &item.data else {
         return true;
     };
-    let on_struct = Words::of(&item.attrs);
-    if ["from", "try_from"]
-        .iter()
-        .any(|word| on_struct.find(word).is_some())
-    {
+    if !Words::of(&item.attrs).is_read_as_itself() {
         return true;
     }
     let lifetimes: Vec<&Ident> = (item.generics.lifetimes())

@@ -8,7 +8,7 @@ use syn::ext::IdentExt;
 use syn::{DeriveInput, GenericParam, Ident, Type};
 
 use crate::accessors::accessors;
-use crate::ast::{Keyspace, Kind, Limits, Stored, compact};
+use crate::ast::{Keyspace, Kind, Limits, Stored};
 use crate::attr::{Limit, Mistakes, OnDecodeError, Prefix, PrefixPart, Ttl, Window};
 use crate::scope::{Scope, place, tuple};
 
@@ -328,7 +328,7 @@ fn words(scope: &Scope<'_>) -> TokenStream {
         words.extend(quote!(.jitter(#percent)));
     }
     if let Kind::Throttle(limits) = &keyspace.kind {
-        let limits = limits_in_words(limits);
+        let limits = limits.in_words();
         words.extend(quote!(.value(#limits, "throttle")));
     }
     let Some(stored) = keyspace.kind.stored() else {
@@ -342,24 +342,6 @@ fn words(scope: &Scope<'_>) -> TokenStream {
     words.extend(quote!(.value(#value, <#codec as #library::codec::Codec>::NAME)));
     if stored.on_decode_error == OnDecodeError::Miss {
         words.extend(quote!(.miss_on_decode_error()));
-    }
-    words
-}
-
-/// `5/min, burst 10`, `limits::LOGIN and 500/h`
-pub(crate) fn limits_in_words(of: &Limits) -> String {
-    let limits = of.limits.iter().map(|limit| match limit {
-        Limit::Rate { text, .. } => text.value(),
-        Limit::Constant(path) => compact(path),
-    });
-    let mut words = limits.collect::<Vec<_>>().join(" and ");
-    match of.window {
-        Some(Window::Fixed) => words.push_str(", fixed window"),
-        Some(Window::Sliding) => words.push_str(", sliding window"),
-        None => {}
-    }
-    if let Some(burst) = of.burst {
-        words.push_str(&format!(", burst {burst}"));
     }
     words
 }

@@ -5,52 +5,51 @@ use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Field, Ident, Lit, Token, Type};
 
-use crate::ast::{KeyField, Stored};
 use crate::attr::Mistakes;
 
+/// The way a codec finds the fields of a struct.
+pub(crate) enum Layout {
+    Names,
+    Positions,
+    /// The codec is the user's own.
+    Unknown,
+}
+
 /// Notes attributes with which an entry doesn't come back as it was, or not under its key.
-pub(crate) fn check(
-    item: &DeriveInput,
-    key: &[KeyField<'_>],
-    stored: &Stored,
-    mistakes: &mut Mistakes,
-) {
+pub(crate) fn check(item: &DeriveInput, key: &[&Ident], layout: Layout, mistakes: &mut Mistakes) {
     let Data::Struct(data) = &item.data else {
         return;
     };
     let container = Words::of(&item.attrs);
-    let is_itself = ["from", "try_from", "into"]
-        .iter()
-        .all(|word| container.find(word).is_none());
-    let is_key = |field: &&Field| key.iter().any(|key| Some(key.name) == field.ident.as_ref());
-    let others: Vec<&Field> = data.fields.iter().filter(|field| !is_key(field)).collect();
     // Another type is written or read in place of one that isn't itself, with attributes of its own.
-    if !is_itself {
+    if !container.is_read_as_itself() || container.find("into").is_some() {
         return;
     }
-    for field in data.fields.iter().filter(is_key) {
+    let is_key = |field: &&Field| field.ident.as_ref().is_some_and(|name| key.contains(&name));
+    let (key, others): (Vec<&Field>, Vec<&Field>) = data.fields.iter().partition(is_key);
+    for field in key {
         check_key(field, mistakes);
     }
-    if stored.is_postcard() {
-        check_flat(&container, data.fields.iter(), mistakes);
-        check_positions(&others, mistakes);
-    } else if stored.codec.is_none() || stored.built_in_codec().is_some() {
-        check_defaults(&container, &others, mistakes);
-        for field in &data.fields {
-            check_name(&container, field, mistakes);
+    match layout {
+        Layout::Names => {
+            check_defaults(&container, &others, mistakes);
+            for field in &data.fields {
+                check_name(&container, field, mistakes);
+            }
         }
+        Layout::Positions => {
+            check_flat(&container, data.fields.iter(), mistakes);
+            check_positions(&others, mistakes);
+        }
+        Layout::Unknown => {}
     }
 }
 
 /// Says whether serde neither writes nor reads a field. Where a container is read as another type,
 /// its fields' own attributes don't tell.
 pub(crate) fn is_skipped(item: &DeriveInput, field: &Field) -> bool {
-    let container = Words::of(&item.attrs);
-    let is_read_as_itself = ["from", "try_from"]
-        .iter()
-        .all(|word| container.find(word).is_none());
     let words = Words::of(&field.attrs);
-    is_read_as_itself
+    Words::of(&item.attrs).is_read_as_itself()
         && (words.find("skip").is_some()
             || words.find("skip_serializing").is_some()
                 && words.find("skip_deserializing").is_some())
@@ -238,6 +237,12 @@ impl Words {
         let mut words = self.0.iter().filter(|word| word.within.is_none());
         let found = words.find(|word| word.name == name);
         found.map(|word| &word.name)
+    }
+
+    /// Says whether no other type is read in place of the struct.
+    pub(crate) fn is_read_as_itself(&self) -> bool {
+        let words = ["from", "try_from"];
+        words.iter().all(|word| self.find(word).is_none())
     }
 
     fn has_alias(&self, name: &str) -> bool {
