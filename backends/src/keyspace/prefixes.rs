@@ -106,8 +106,7 @@ mod registered {
 
     use super::Owner;
     use crate::keyspace::info::Kind;
-    use crate::keyspace::registration::{Ambiguous, Registration};
-    use crate::keyspace::registry::{ambiguous_place, place};
+    use crate::keyspace::registration::{Ambiguous, Registration, place};
 
     /// What is registered under a prefix.
     struct Held {
@@ -130,7 +129,7 @@ mod registered {
             by_prefix.entry(it.prefix).or_default().push(Held {
                 kind: it.kind,
                 types: ["", ""],
-                place: ambiguous_place(it),
+                place: it.place(),
             });
         }
         by_prefix

@@ -125,6 +125,12 @@ pub struct Ambiguous {
 inventory::collect!(Ambiguous);
 
 impl Ambiguous {
+    /// `` `app::Cached` (src/app.rs:7:12) ``
+    pub(super) fn place(&self) -> String {
+        let Self { name, location, .. } = self;
+        format!("`{}::{name}` ({location})", location.module)
+    }
+
     /// Names a keyspace.
     pub const fn new(
         name: &'static str,
@@ -142,6 +148,28 @@ impl Ambiguous {
             remedy,
             location,
         }
+    }
+}
+
+/// `` `app::Session` (src/app.rs:7:12) ``
+pub(super) fn place(info: &KeyspaceInfo) -> String {
+    let name = match info.kind {
+        Kind::Sessions => format!(
+            "the sessions of `{}` with the codec `{}`",
+            info.value, info.codec
+        ),
+        Kind::TowerSessions => "the sessions of tower-sessions".to_string(),
+        Kind::Throttles => "the throttles".to_string(),
+        _ => format!("`{}`", path(info)),
+    };
+    format!("{name} ({})", info.location)
+}
+
+/// `app::Session`; of what the program makes, the name alone.
+pub(super) fn path(info: &KeyspaceInfo) -> String {
+    match info.kind {
+        Kind::Sessions | Kind::TowerSessions | Kind::Throttles => info.name.to_string(),
+        _ => format!("{}::{}", info.location.module, info.name),
     }
 }
 

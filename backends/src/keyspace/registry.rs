@@ -3,10 +3,10 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::info::{KeyspaceInfo, Kind, Location};
+use super::info::{KeyspaceInfo, Location};
 use super::lives::life;
 use super::prefixes::reserved_for;
-use super::registration::{Ambiguous, Registration};
+use super::registration::{Ambiguous, Registration, path, place};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The keyspaces of a program, by prefix and version; prints as a table.
@@ -148,7 +148,7 @@ fn reserved(info: &KeyspaceInfo) -> Option<String> {
 fn one_prefix_for_all(keyspace: &Ambiguous) -> String {
     format!(
         "all types of {} that differ in {} have the keys `{}:..`: write `{}`, with a constant that tells them apart",
-        ambiguous_place(keyspace),
+        keyspace.place(),
         keyspace.parameters,
         keyspace.prefix,
         keyspace.remedy,
@@ -167,33 +167,6 @@ fn is_in_chain((older, declared): Declared<'_>, newest: &KeyspaceInfo) -> bool {
 
 fn both(one: &KeyspaceInfo, other: &KeyspaceInfo) -> String {
     format!("{} and {}", place(one), place(other))
-}
-
-/// `` `app::Session` (src/app.rs:7:12) ``
-pub(super) fn place(info: &KeyspaceInfo) -> String {
-    let name = match info.kind {
-        Kind::Sessions => format!(
-            "the sessions of `{}` with the codec `{}`",
-            info.value, info.codec
-        ),
-        Kind::TowerSessions => "the sessions of tower-sessions".to_string(),
-        Kind::Throttles => "the throttles".to_string(),
-        _ => format!("`{}`", path(info)),
-    };
-    format!("{name} ({})", info.location)
-}
-
-pub(super) fn ambiguous_place(keyspace: &Ambiguous) -> String {
-    let Ambiguous { name, location, .. } = keyspace;
-    format!("`{}::{name}` ({location})", location.module)
-}
-
-/// `app::Session`; of what the program makes, the name alone.
-fn path(info: &KeyspaceInfo) -> String {
-    match info.kind {
-        Kind::Sessions | Kind::TowerSessions | Kind::Throttles => info.name.to_string(),
-        _ => format!("{}::{}", info.location.module, info.name),
-    }
 }
 
 /// `session@2`
@@ -285,6 +258,7 @@ fn row(info: &KeyspaceInfo) -> [String; 8] {
 mod tests {
     use super::*;
     use crate::backend::Life;
+    use crate::keyspace::Kind;
 
     const fn keyspace(name: &'static str, prefix: &'static str, line: u32) -> KeyspaceInfo {
         KeyspaceInfo::new(name, prefix, Kind::Value, &["id"], Life::Never)
