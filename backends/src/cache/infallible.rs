@@ -4,8 +4,8 @@ use std::future::Future;
 
 use futures_util::FutureExt;
 
+use super::handle::BackendHandle;
 use super::{get_or_refresh_with, get_or_set_with};
-use crate::backend::Backend;
 use crate::error::{BackendError, BackendResult};
 use crate::keyspace::{Key, Valued};
 
@@ -28,7 +28,7 @@ pub fn get_or_compute<K, B, F, Fut>(
 ) -> impl Future<Output = BackendResult<K::Value>>
 where
     K: Valued,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut,
     Fut: Future<Output = K::Value>,
 {
@@ -54,7 +54,7 @@ pub fn get_or_refresh<K, B, F, Fut>(
 ) -> impl Future<Output = BackendResult<K::Value>>
 where
     K: Valued + 'static,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = K::Value> + Send + 'static,
 {

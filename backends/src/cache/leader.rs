@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
+use super::handle::BackendHandle;
 use crate::backend::{Backend, NewEntry, Stored};
 use crate::error::BackendResult;
 use crate::keyspace::flight::Lead;
@@ -18,7 +19,7 @@ use crate::lease::claim::Claim;
 use crate::pending;
 
 /// What a caller comes to who has found nothing.
-pub(super) enum Arrival<B: Backend + Clone + 'static, V> {
+pub(super) enum Arrival<B: BackendHandle, V> {
     /// Somebody else has stored a value meanwhile.
     There(V),
     /// It is this caller's to compute.
@@ -28,7 +29,7 @@ pub(super) enum Arrival<B: Backend + Clone + 'static, V> {
 }
 
 /// What a caller comes to who has found an old value.
-pub(super) enum Stale<B: Backend + Clone + 'static> {
+pub(super) enum Stale<B: BackendHandle> {
     /// It is this caller's to compute anew.
     Leader(Leader<B>),
     /// It is being computed by somebody else.
@@ -38,7 +39,7 @@ pub(super) enum Stale<B: Backend + Clone + 'static> {
 }
 
 /// A caller that may compute the value of a key and store it; gives up the lease when dropped.
-pub(super) struct Leader<B: Backend + Clone + 'static> {
+pub(super) struct Leader<B: BackendHandle> {
     claim: Claim<B>,
     /// As declared, whatever the claim lasts.
     lease: Duration,
@@ -70,7 +71,7 @@ pub(super) async fn arrive<K, B>(
 ) -> BackendResult<Arrival<B, K::Value>>
 where
     K: Valued,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
 {
     let lease_key = key.of_lease(&K::INFO);
     let mut most = SHORTEST_PAUSE;
@@ -131,7 +132,7 @@ where
     Ok((newest, is_held))
 }
 
-impl<B: Backend + Clone + 'static> Leader<B> {
+impl<B: BackendHandle> Leader<B> {
     /// Takes the lease, unless somebody else has it, or leads as this caller was passed by.
     async fn take<K: Keyspace>(
         backend: &B,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../../docs/caching.md")]
 
+mod handle;
 mod infallible;
 mod leader;
 mod pauses;
@@ -9,29 +10,16 @@ use std::future::Future;
 
 use tokio::runtime::Handle;
 
+pub use self::handle::BackendHandle;
 pub use self::infallible::{get_or_compute, get_or_refresh};
 use self::leader::{Arrival, Leader, Stale, arrive};
 use self::pauses::Attempt;
 pub use self::spawned::get_or_set_spawned;
-use crate::backend::{Backend, Stored};
+use crate::backend::Stored;
 use crate::error::{BackendError, BackendResult};
 use crate::keyspace::flight::{Joined, Lead, join, look, try_lead};
 use crate::keyspace::value::decode;
 use crate::keyspace::{Key, Valued};
-
-/// A backend that what goes on in the background can hold on to: it can be cloned, and borrows nothing.
-///
-/// All of this library are, and so is an `Arc<dyn Backend>`. A `&dyn Backend` and a `Box<dyn Backend>` aren't.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be held by what goes on in the background",
-    label = "`lease` and `stale` need a backend that is `Clone + 'static`",
-    note = "in place of a `&dyn Backend` or a `&Box<dyn Backend>` pass an `&Arc<dyn Backend>`",
-    note = "a type of your own derives `Clone`, over an `Arc` of what it holds; generic code says `B: BackendHandle`"
-)]
-pub trait BackendHandle: Backend + Clone + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<B: Backend + Clone + 'static> BackendHandle for B {}
 
 /// Returns the live value, or has it computed by one caller across all processes and stored for the keyspace's own time.
 ///
@@ -53,7 +41,7 @@ pub async fn get_or_set_with<K, B, F, Fut, E>(
 ) -> Result<K::Value, E>
 where
     K: Valued,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
@@ -85,7 +73,7 @@ pub async fn get_or_refresh_with<K, B, F, Fut, E>(
 ) -> Result<K::Value, E>
 where
     K: Valued + 'static,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<K::Value, E>> + Send + 'static,
     E: From<BackendError> + 'static,
@@ -117,7 +105,7 @@ async fn look_or_refresh<K, B, F, Fut, E>(
 ) -> Result<Looked<K::Value, F>, E>
 where
     K: Valued + 'static,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<K::Value, E>> + Send + 'static,
     E: From<BackendError> + 'static,
@@ -171,7 +159,7 @@ where
 async fn compute_once<K, B, F, Fut, E>(backend: &B, key: &Key, compute: F) -> Result<K::Value, E>
 where
     K: Valued,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
@@ -186,7 +174,7 @@ where
 }
 
 /// The end of a wait under a lease.
-enum Waited<B: Backend + Clone + 'static, V> {
+enum Waited<B: BackendHandle, V> {
     /// Another caller had the value.
     There(V),
     /// It is this caller's to compute, for all who wait.
@@ -199,7 +187,7 @@ enum Waited<B: Backend + Clone + 'static, V> {
 async fn wait_to_lead<K, B>(backend: &B, key: &Key) -> BackendResult<Waited<B, K::Value>>
 where
     K: Valued,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
 {
     loop {
         let lead = match join::<K>(backend.instance(), key).await? {
@@ -233,7 +221,7 @@ async fn compute_and_land<K, B, F, Fut, E>(
 ) -> Result<K::Value, E>
 where
     K: Valued,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
 {
@@ -273,7 +261,7 @@ async fn refresh<K, B, F, Fut, E>(
 ) -> Option<Option<Stored>>
 where
     K: Valued,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
 {

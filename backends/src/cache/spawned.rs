@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::handle::BackendHandle;
 use super::leader::Leader;
 use super::{Looked, Waited, compute_and_land, look_or_refresh, wait_to_lead};
 use crate::backend::Backend;
@@ -54,7 +55,7 @@ pub async fn get_or_set_spawned<K, B, F, Fut, E>(
 ) -> Result<K::Value, E>
 where
     K: Valued + 'static,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<K::Value, E>> + Send + 'static,
     E: From<BackendError> + 'static,
@@ -111,7 +112,7 @@ async fn make<K, B, F, Fut, E>(
 ) -> Result<K::Value, E>
 where
     K: Valued,
-    B: Backend + Clone + 'static,
+    B: BackendHandle,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<K::Value, E>>,
     E: From<BackendError>,
