@@ -47,8 +47,9 @@ use crate::pending::{self, Token};
 /// # Errors
 ///
 /// What `compute` fails with, for its own caller only; `E::from` of `InvalidKey` for a computed entry
-/// whose key isn't `key`; and of what the backend fails with when it is asked for the value. A transient error of that is also that of those who waited when
-/// the failing call was made, so that they don't wait for the same one after the other.
+/// whose key isn't `key`; and of what the backend fails with when it is asked for the value. A
+/// transient error of the backend is also that of those who waited when the failing call was made, so
+/// that they don't wait for the same one after the other.
 ///
 /// # Cancel safety
 ///

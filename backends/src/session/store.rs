@@ -287,9 +287,9 @@ where
     /// Deletes all sessions of `owner` and of nobody else ("log out everywhere"), and returns how many there were.
     ///
     /// It looks through all keys of the backend, those of others too, twice on a server: beside many keys
-    /// that [costs](crate::Backend#what-a-prefix-costs) the more, however few sessions there are. A
-    /// session that is created, or gets
-    /// another id, while it runs may stay. So first change what a login needs and what requests are allowed by, then call this,
+    /// that [costs](crate::Backend#what-a-prefix-costs) the more, however few sessions there are.
+    ///
+    /// A session that is created, or gets another id, while it runs may stay. So first change what a login needs and what requests are allowed by, then call this,
     /// and again until it returns 0.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ async fn main() -> BackendResult<()> {
     })
     .await?;
     Session::update(&backend, "nobody", |_| panic!("there is no such entry")).await?;
-    Session::update(&backend, "nobody", |_| todo!()).await?;
+    Session::update(&backend, "nobody", |_| unreachable!()).await?;
     Session::update(&backend, "nobody", |session| session.visits = "7".parse().unwrap()).await?;
     let boxed: Box<dyn FnMut(&mut Session)> = Box::new(Session::visit);
     Session::update(&backend, "abc", boxed).await?;
