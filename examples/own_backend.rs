@@ -1,4 +1,5 @@
-//! A backend of one's own: the six methods of the contract over a `Mutex<BTreeMap>`; all the rest comes with the trait.
+//! A backend of one's own: the six required methods of `Store` over a `Mutex<BTreeMap>`; the rest of
+//! `Store`, and `Backend` with all that users call, come with them.
 //!
 //! The project's own tests hold this file against every clause of the contract.
 
@@ -9,9 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use reinhardt_backends::codec::parse_integer;
+use reinhardt_backends::store::{Limits, Store};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Condition, Counted, ErrorKind, Expiry, KeyStream, Life,
-    Limits, Stored, Write,
+    Stored, Write,
 };
 use tokio::time::Instant;
 
@@ -69,14 +71,14 @@ fn deadline(life: Life, present: Option<&Entry>) -> Option<Instant> {
 }
 
 #[async_trait]
-impl Backend for MapBackend {
+impl Store for MapBackend {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         let entries = self.entries_at(key)?;
         let entry = entries.get(key);
         Ok(entry.map(|entry| (entry.value.clone(), entry.expiry())))
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
         let life = options.life.checked()?;
         self.limits.check_value(value)?;
         let mut entries = self.entries_at(key)?;
@@ -106,12 +108,7 @@ impl Backend for MapBackend {
         Ok(holds)
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
         let window = Life::from(ttl).checked()?;
         let mut entries = self.entries_at(key)?;
         let present = entries.get(key);
@@ -133,7 +130,7 @@ impl Backend for MapBackend {
         Ok(Counted { value, expiry })
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
         let life = life.checked()?;
         let mut entries = self.entries_at(key)?;
         let Some(entry) = entries.get_mut(key) else {
@@ -143,7 +140,7 @@ impl Backend for MapBackend {
         Ok(true)
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
         if let Err(error) = self.limits.check_prefix(prefix) {
             return stream::iter([Err(error)]).boxed();
         }
@@ -169,7 +166,7 @@ async fn main() -> BackendResult<()> {
     let hits = backend
         .increment("hits", Some(Duration::from_secs(60)))
         .await?;
-    println!("`increment` is one of our six methods: {hits}");
+    println!("`increment` is `add`, one of our six methods: {hits}");
 
     let taken: Option<String> = backend.take("greeting").await?;
     println!("`take` is made of `read` and `remove`: {taken:?}");

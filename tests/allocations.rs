@@ -1,5 +1,5 @@
-//! What a call allocates, whatever the backend is wrapped in: nothing for an accessor, one boxed future for a byte-level
-//! call, and the entry where one is written.
+//! The allocations of a call, whatever the backend is wrapped in: none for an accessor and for a raw call that memory answers
+//! at once, one boxed future for other raw calls, and the entry where one is written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,15 +46,15 @@ fn few_allocations_a_call<B: Backend>(backend: &B) {
     let minute = Some(Duration::from_secs(60));
     assert_eq!(allocations(|| backend.get::<bool>("flag")), 0);
     assert_eq!(allocations(|| backend.get_with_ttl::<bool>("flag")), 1);
-    assert_eq!(allocations(|| backend.get_stored("flag")), 1);
+    assert_eq!(allocations(|| backend.get_stored("flag")), 0);
     assert_eq!(allocations(|| backend.exists("flag")), 1);
     assert_eq!(allocations(|| backend.ttl("flag")), 1);
     assert_eq!(allocations(|| backend.expire("flag", Life::Never)), 1);
-    assert_eq!(allocations(|| backend.increment("hits", minute)), 1);
-    assert_eq!(allocations(|| backend.increment_by("hits", 2, minute)), 1);
+    assert_eq!(allocations(|| backend.increment("hits", minute)), 0);
+    assert_eq!(allocations(|| backend.increment_by("hits", 2, minute)), 0);
     assert_eq!(
         allocations(|| backend.write("hits", b"7", Write::new(Life::Keep))),
-        2
+        1
     );
     assert_eq!(allocations(|| backend.remove("hits", Some(b"8"))), 1);
     assert_eq!(allocations(|| backend.delete("hits")), 1);

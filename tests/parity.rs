@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
+use reinhardt_backends::store::Touch;
 use reinhardt_backends::throttle::{Attempt, Decision, Quota};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Condition, ErrorKind, Expiry, Life, MemoryBackend,
@@ -126,10 +127,10 @@ async fn answer(backend: &impl Backend, call: &Call) -> BackendResult<Answer> {
         }
         Call::GetMany(keys) => {
             let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-            let all = backend.get_many_stored(&keys).await?;
+            let all = backend.read_values(&keys, Touch::Keep).await?;
             Answer::All(all.into_iter().map(bytes).collect())
         }
-        Call::Take(key) => Answer::Bytes(bytes(backend.take_stored(&key).await?)),
+        Call::Take(key) => Answer::Bytes(bytes(backend.take_value(&key).await?)),
         Call::Delete(key) => Answer::Yes(backend.delete(&key).await?),
         Call::DeleteMany(keys) => {
             let keys: Vec<_> = keys.iter().map(String::as_str).collect();

@@ -99,8 +99,7 @@ pub use backend::memory::{
 #[cfg(feature = "redis-backend")]
 pub use backend::redis::{RedisBackend, RedisBackendBuilder};
 pub use backend::{
-    Backend, Condition, Counted, Expiry, InProcess, Instance, Kept, KeyStream, Life, Limits,
-    MAX_TTL, NewEntry, Shared, Stored, Write, check_ttl,
+    Backend, Call, Condition, Counted, Expiry, KeyStream, Life, Stored, Write, store,
 };
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;

@@ -80,7 +80,7 @@ async fn hits_on_an_old_value_that_does_not_refresh_try_now_and_then() {
     let attempts = Arc::new(AtomicUsize::new(0));
     let counted = attempts.clone();
     let odd = Odd::new(move |name, key: &str| {
-        if name == "write" && key.starts_with("news@lease") {
+        if name == "put" && key.starts_with("news@lease") {
             counted.fetch_add(1, SeqCst);
         }
         async { Ok(()) }

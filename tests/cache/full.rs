@@ -94,7 +94,7 @@ async fn an_old_value_stays_where_a_refresh_finds_no_place() {
     let attempts = Arc::new(AtomicUsize::new(0));
     let counted = attempts.clone();
     let mut odd = Odd::new(move |name, _: &str| {
-        counted.fetch_add(usize::from(name == "write"), SeqCst);
+        counted.fetch_add(usize::from(name == "put"), SeqCst);
         async { Ok(()) }
     });
     odd.inner = memory.clone();

@@ -21,9 +21,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reinhardt_backends::store::{NewEntry, Store, Touch};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Keyspace, Life,
-    MemoryBackend, NewEntry, Stored, Write,
+    MemoryBackend, Stored, Write,
 };
 use reinhardt_backends_tests::Server;
 use tokio::sync::Semaphore;
@@ -213,38 +214,33 @@ impl Remote {
 }
 
 #[async_trait]
-impl Backend for Remote {
+impl Store for Remote {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         self.inner().read(key).await
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.inner().write(key, value, options).await
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.inner().put(key, value, options).await
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
         self.inner().remove(key, expected).await
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        self.inner().increment_by(key, delta, ttl).await
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        self.inner().add(key, delta, ttl).await
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.inner().expire(key, life).await
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.inner().set_life(key, life).await
     }
 
-    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
-        self.inner().get_many_stored(keys).await
+    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
+        self.inner().read_values(keys, touch).await
     }
 
-    async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.inner().take_stored(key).await
+    async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
+        self.inner().take_value(key).await
     }
 
     async fn move_entry(
@@ -259,19 +255,19 @@ impl Backend for Remote {
         moved
     }
 
-    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
-        self.inner().write_many(entries).await
+    async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        self.inner().put_many(entries).await
     }
 
-    async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
-        self.inner().delete_many(keys).await
+    async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        self.inner().remove_many(keys).await
     }
 
-    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
-        self.inner().clear_prefix(prefix).await
+    async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        self.inner().remove_prefix(prefix).await
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.inner().scan(prefix)
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner().keys(prefix)
     }
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use reinhardt_backends::store::{
+    Decoded, DecodedOrBytes, NewEntry, Store, StoreInfo, SyncStore, Touch,
+};
 use reinhardt_backends::{
-    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, InProcess, Instance, Kept,
-    KeyStream, Life, MemoryBackend, NewEntry, Shared, Stored, Write,
+    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Life,
+    MemoryBackend, Stored, Write,
 };
 
 use crate::{PAGE, Source, until};
@@ -87,7 +90,7 @@ impl Odd {
 }
 
 #[async_trait]
-impl Backend for Odd {
+impl Store for Odd {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         (self.before)("read", key).await?;
         let read = self.inner.read(key).await;
@@ -95,13 +98,13 @@ impl Backend for Odd {
         read
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        (self.before)("write", key).await?;
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        (self.before)("put", key).await?;
         if !self.has_room {
             return Err(BackendError::new(ErrorKind::Full, "no room"));
         }
-        let written = self.inner.write(key, value, options).await;
-        (self.after)("write", key).await?;
+        let written = self.inner.put(key, value, options).await;
+        (self.after)("put", key).await?;
         written
     }
 
@@ -110,29 +113,24 @@ impl Backend for Odd {
         self.inner.remove(key, expected).await
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        (self.before)("increment_by", key).await?;
-        self.inner.increment_by(key, delta, ttl).await
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        (self.before)("add", key).await?;
+        self.inner.add(key, delta, ttl).await
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        (self.before)("expire", key).await?;
-        self.inner.expire(key, life).await
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        (self.before)("set_life", key).await?;
+        self.inner.set_life(key, life).await
     }
 
-    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
-        (self.before)("get_many_stored", keys[0]).await?;
-        self.inner.get_many_stored(keys).await
+    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
+        (self.before)("read_values", keys[0]).await?;
+        self.inner.read_values(keys, touch).await
     }
 
-    async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        (self.before)("take_stored", key).await?;
-        self.inner.take_stored(key).await
+    async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
+        (self.before)("take_value", key).await?;
+        self.inner.take_value(key).await
     }
 
     async fn move_entry(
@@ -146,58 +144,59 @@ impl Backend for Odd {
         self.inner.move_entry(from, expected, to, over).await
     }
 
-    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
-        (self.before)("write_many", entries[0].key).await?;
-        self.inner.write_many(entries).await
+    async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        (self.before)("put_many", entries[0].key).await?;
+        self.inner.put_many(entries).await
     }
 
-    async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
-        (self.before)("delete_many", keys[0]).await?;
-        self.inner.delete_many(keys).await
+    async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        (self.before)("remove_many", keys[0]).await?;
+        self.inner.remove_many(keys).await
     }
 
-    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
-        (self.before)("clear_prefix", prefix).await?;
-        self.inner.clear_prefix(prefix).await
+    async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        (self.before)("remove_prefix", prefix).await?;
+        self.inner.remove_prefix(prefix).await
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.inner.scan(prefix)
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner.keys(prefix)
     }
 
-    fn instance(&self) -> Instance {
-        self.inner.instance()
-    }
-
-    fn in_process(&self) -> Option<&dyn InProcess> {
-        self.is_in_process.then_some(self)
+    fn info(&self) -> StoreInfo<'_> {
+        let info = self.inner.info().without_sync();
+        if self.is_in_process {
+            info.with_sync(self)
+        } else {
+            info
+        }
     }
 }
 
-impl InProcess for Odd {
-    fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.inner.in_process().unwrap().get_stored(key)
+impl SyncStore for Odd {
+    fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
+        self.inner.info().sync.unwrap().read_value(key, touch)
     }
 
-    fn get_kept(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
-        self.inner.in_process().unwrap().get_kept(key, of)
+    fn read_decoded(&self, key: &str, of: TypeId) -> BackendResult<Option<DecodedOrBytes>> {
+        self.inner.info().sync.unwrap().read_decoded(key, of)
     }
 
-    fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.inner.in_process().unwrap().write(key, value, options)
+    fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.inner.info().sync.unwrap().put(key, value, options)
     }
 
-    fn increment_by(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
-        let inner = self.inner.in_process().unwrap();
-        inner.increment_by(key, delta, ttl)
+    fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        let inner = self.inner.info().sync.unwrap();
+        inner.add(key, delta, ttl)
     }
 
-    fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        self.inner.in_process().unwrap().renew_stored(key, ttl)
-    }
-
-    fn keep(&self, key: &str, stored: &Stored, value: Kept) {
-        self.inner.in_process().unwrap().keep(key, stored, value);
+    fn attach_decoded(&self, key: &str, stored: &Stored, value: Decoded) {
+        self.inner
+            .info()
+            .sync
+            .unwrap()
+            .attach_decoded(key, stored, value);
     }
 }
 

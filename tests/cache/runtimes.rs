@@ -464,7 +464,7 @@ fn passed_by_while_it_waits_for(
 
 #[test]
 fn who_is_passed_by_before_it_hears_of_its_lease_computes_nothing() {
-    passed_by_while_it_waits_for("write", 0, page);
+    passed_by_while_it_waits_for("put", 0, page);
 }
 
 #[test]
@@ -486,8 +486,8 @@ fn who_is_passed_by_while_another_process_leads_costs_those_who_wait_no_call() {
     let counted = (writes.clone(), looks.clone());
     let odd = Odd::new(move |name, key| {
         match (name, key) {
-            ("write", LEASE) => counted.0.fetch_add(1, SeqCst),
-            ("get_many_stored", _) => counted.1.fetch_add(1, SeqCst),
+            ("put", LEASE) => counted.0.fetch_add(1, SeqCst),
+            ("read_values", _) => counted.1.fetch_add(1, SeqCst),
             _ => 0,
         };
         async { Ok(()) }

@@ -64,7 +64,7 @@ async fn all(readers: Vec<JoinHandle<Got>>) -> Vec<Got> {
 #[tokio::test]
 async fn what_could_not_be_stored_is_for_all_who_asked_before_it_was_computed() {
     // The first one stops before it takes the lease.
-    let (odd, reads, go) = stopping("write", 0);
+    let (odd, reads, go) = stopping("put", 0);
     let source = Source::closed();
     let early = readers(&source, &odd);
     until("all have looked", async || reads.load(SeqCst) == MANY).await;
@@ -123,7 +123,7 @@ impl From<Plain> for Leased {
 
 #[tokio::test]
 async fn a_value_of_an_older_version_is_found_for_all_who_wait() {
-    let (odd, reads, go) = stopping("write", 0);
+    let (odd, reads, go) = stopping("put", 0);
     let readers = (0..MANY).map(|_| {
         let backend = odd.clone();
         tokio::spawn(async move {
@@ -155,7 +155,7 @@ async fn failing(name: &'static str, kind: ErrorKind) -> (usize, usize) {
         let is_first = call == "read" && counted.fetch_add(1, SeqCst) < MANY;
         let fails = !is_first && call == name && key.starts_with("page");
         let number = fails.then(|| made.fetch_add(1, SeqCst));
-        let waits = call == "write";
+        let waits = call == "put";
         let gate = gate.clone();
         async move {
             if waits {
@@ -190,7 +190,7 @@ async fn failing(name: &'static str, kind: ErrorKind) -> (usize, usize) {
 
 #[tokio::test]
 async fn who_leaves_while_the_value_is_stored_lets_nobody_compute_it_again() {
-    let (odd, _, go) = stopping("write", 0);
+    let (odd, _, go) = stopping("put", 0);
     let source = Source::open();
     let read = || PLAIN.get_or_set_with(&odd, || source.compute());
     let mut leader = Box::pin(read());
@@ -210,7 +210,7 @@ async fn who_leaves_while_the_value_is_stored_lets_nobody_compute_it_again() {
 #[tokio::test]
 async fn a_failure_that_may_pass_is_that_of_all_who_waited() {
     // Who asks while the first call hangs makes another one, for all others who did.
-    for (call, most) in [("write", 2), ("read", 1)] {
+    for (call, most) in [("put", 2), ("read", 1)] {
         let (calls, failed) = failing(call, ErrorKind::Timeout).await;
         assert_eq!((calls, failed), (most, MANY), "{call}");
     }
@@ -225,7 +225,7 @@ async fn a_failure_of_storing_is_nobodys() {
 
 #[tokio::test]
 async fn a_failure_of_another_kind_is_its_callers_own() {
-    assert_eq!(failing("write", ErrorKind::Denied).await, (MANY, MANY));
+    assert_eq!(failing("put", ErrorKind::Denied).await, (MANY, MANY));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -177,7 +177,7 @@ async fn a_full_store_keeps_nothing_and_fails_nobody() {
 /// A backend whose writes of values fail, and whose writes of leases don't.
 fn failing(kind: ErrorKind) -> Odd {
     Odd::new(move |name, key: &str| {
-        let stores = name == "move_entry" || (name == "write" && !key.contains("@lease"));
+        let stores = name == "move_entry" || (name == "put" && !key.contains("@lease"));
         async move {
             match stores {
                 true => Err(BackendError::new(kind, "not stored")),
@@ -237,7 +237,7 @@ async fn an_old_value_stays_when_the_new_one_is_not_stored() {
 
 #[tokio::test]
 async fn what_fails_before_the_computation_is_an_error() {
-    for fails in ["read", "write"] {
+    for fails in ["read", "put"] {
         let odd = Odd::new(move |name, _| async move {
             match name == fails {
                 true => Err(BackendError::new(ErrorKind::Denied, "not allowed")),

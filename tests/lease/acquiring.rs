@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures::{FutureExt, TryStreamExt};
 use reinhardt_backends::lease::{Lease, Renewal};
+use reinhardt_backends::store::MAX_TTL;
 use reinhardt_backends::{
-    Backend, Condition, ErrorKind, Expiry, Keyspace, Life, MAX_TTL, MemoryBackend, Write,
+    Backend, Condition, ErrorKind, Expiry, Keyspace, Life, MemoryBackend, Write,
 };
 
 use crate::{HOUR, PATIENCE, Stalling, acquire, lease};
@@ -166,7 +167,7 @@ async fn a_guard_that_is_dropped_where_nothing_runs_ends_by_itself<B: Backend + 
     let lease = lease(&backend, HOUR);
     let guard = acquire(&lease).await;
     std::thread::spawn(move || drop(guard)).join().unwrap();
-    if backend.in_process().is_none() {
+    if backend.info().sync.is_none() {
         assert!(lease.acquire().await.unwrap().is_none());
         let moment = Life::In(Duration::from_millis(50));
         assert!(backend.expire("lease@name:job", moment).await.unwrap());

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reinhardt_backends::lease::{Lease, LeaseGuard};
+use reinhardt_backends::store::Store;
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Life, Stored,
     Write,
@@ -57,18 +58,17 @@ impl<B> Stalling<B> {
 }
 
 #[async_trait]
-impl<B: Backend> Backend for Stalling<B> {
+impl<B: Backend> Store for Stalling<B> {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         self.answer(self.inner.read(key).await).await
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
         let fails = |left: usize| left.checked_sub(1);
         if (self.failures.fetch_update(SeqCst, SeqCst, fails)).is_ok() {
             return Err(BackendError::new(ErrorKind::Unavailable, "not now"));
         }
-        self.answer(self.inner.write(key, value, options).await)
-            .await
+        self.answer(self.inner.put(key, value, options).await).await
     }
 
     /// Answers always, as the background has nothing to do but remove.
@@ -76,21 +76,15 @@ impl<B: Backend> Backend for Stalling<B> {
         self.inner.remove(key, expected).await
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        self.answer(self.inner.increment_by(key, delta, ttl).await)
-            .await
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        self.answer(self.inner.add(key, delta, ttl).await).await
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.answer(self.inner.expire(key, life).await).await
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.answer(self.inner.set_life(key, life).await).await
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.inner.scan(prefix)
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner.keys(prefix)
     }
 }

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
+use reinhardt_backends::store::{NewEntry, Store};
 use reinhardt_backends::{
-    Backend, BackendResult, ErrorKind, Eviction, Expiry, Life, MemoryBackend, NewEntry, Stored,
-    Write,
+    Backend, BackendResult, ErrorKind, Eviction, Expiry, Life, MemoryBackend, Stored, Write,
 };
 
 use crate::{now, wait_until};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::executor::block_on;
+use reinhardt_backends::store::{Store, Touch};
 use reinhardt_backends::{Backend, Eviction, MemoryBackend};
 
 use crate::now;
@@ -61,7 +62,7 @@ fn counters_and_renewals_are_uses() {
         now(backend.increment("hits", None)).unwrap();
         now(backend.set("written", 1u8, None)).unwrap();
         let ttl = Duration::from_secs(60);
-        now(backend.renew_stored("written", ttl)).unwrap();
+        now(backend.read_value("written", Touch::Extend(ttl))).unwrap();
     }
     for index in 0..10_000 {
         request(&backend, &format!("scan:{index}"));

@@ -3,9 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use reinhardt_backends::{
-    Backend, BackendResult, ErrorKind, Eviction, Life, MemoryBackend, NewEntry, Write,
-};
+use reinhardt_backends::store::{NewEntry, Store};
+use reinhardt_backends::{Backend, BackendResult, ErrorKind, Eviction, Life, MemoryBackend, Write};
 
 use crate::now;
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use reinhardt_backends::store::{NewEntry, Store, Touch};
 use reinhardt_backends::throttle::{Attempt, Quota};
-use reinhardt_backends::{
-    Backend, Condition, ErrorKind, Eviction, Life, MemoryBackend, NewEntry, Write,
-};
+use reinhardt_backends::{Backend, Condition, ErrorKind, Eviction, Life, MemoryBackend, Write};
 
 use crate::now;
 
@@ -222,7 +221,7 @@ impl Full {
                     value,
                     life: Life::Never,
                 };
-                now(backend.write_many(&[entry(&large), entry(&value)])).unwrap();
+                now(backend.put_many(&[entry(&large), entry(&value)])).unwrap();
                 self.put(&key, &value);
             }
             Step::Increment => {
@@ -234,7 +233,7 @@ impl Full {
             }
             Step::Expire(life) => assert!(now(backend.expire(&key, life)).unwrap()),
             Step::Renew => {
-                let renewed = now(backend.renew_stored(&key, 2 * HOUR)).unwrap();
+                let renewed = now(backend.read_value(&key, Touch::Extend(2 * HOUR))).unwrap();
                 assert_eq!(renewed.unwrap().as_bytes(), old);
             }
             Step::Move => {
@@ -284,7 +283,7 @@ impl Full {
                 self.entries.remove(&key);
             }
             Step::Take => {
-                let taken = now(backend.take_stored(&key)).unwrap();
+                let taken = now(backend.take_value(&key)).unwrap();
                 assert_eq!(taken.unwrap().as_bytes(), old);
                 self.entries.remove(&key);
             }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use reinhardt_backends::store::{Store, Touch};
 use reinhardt_backends::{Backend, Cause, Eviction, MemoryBackend, MemoryBackendBuilder};
 
 use crate::{now, wait_until};
@@ -114,7 +115,7 @@ fn reads_of_values_are_hits_and_misses() {
     now(backend.get_many::<i32>(&["a", "b", "c"])).unwrap();
     assert_eq!(counted(), (2, 3));
     now(backend.get_with_ttl::<i32>("a")).unwrap();
-    now(backend.renew_stored("b", Duration::from_secs(1))).unwrap();
+    now(backend.read_value("b", Touch::Extend(Duration::from_secs(1)))).unwrap();
     assert_eq!(counted(), (3, 4));
     now(backend.exists("a")).unwrap();
     now(backend.ttl("b")).unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use reinhardt_backends::store::{Store, Touch};
 use reinhardt_backends::{Backend, ErrorKind, Life, RedisBackend};
 use reinhardt_backends_tests::Server;
 
@@ -249,10 +250,14 @@ async fn a_key_of_a_foreign_type_is_the_wrong_type() {
     ] {
         assert_eq!(error.kind(), ErrorKind::WrongType, "{error}");
     }
-    assert_eq!(
-        backend.get_many::<u8>(&["list", "k"]).await.unwrap(),
-        [None, Some(1)]
-    );
+    let minute = Duration::from_secs(60);
+    for touch in [Touch::Keep, Touch::Extend(minute), Touch::Restart(minute)] {
+        let error = backend.read_value("list", touch).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WrongType, "{error}");
+        // Among many it is absent.
+        let read = backend.read_values(&["list", "k"], touch).await.unwrap();
+        assert_eq!(read, [None, Some(stored.clone())], "{touch:?}");
+    }
     assert!(
         backend
             .expire("list", Life::In(Duration::from_secs(60)))

@@ -117,7 +117,7 @@ fn a_taken_id_is_not_given_out_and_another_one_is_tried() {
     let sessions = sessions(&probe);
     probe.take_next(3);
     let mut session = block_on(sessions.create("ann", ann())).unwrap();
-    assert_eq!(probe.names(), ["write"; 4]);
+    assert_eq!(probe.names(), ["put"; 4]);
     assert!(block_on(sessions.load(session.id())).unwrap().is_some());
     probe.take_next(2);
     block_on(sessions.cycle_id(&mut session)).unwrap();
@@ -131,7 +131,7 @@ fn a_random_source_that_repeats_itself_is_an_error() {
     let error = block_on(sessions(&probe).create("ann", ann())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Other);
     assert!(!error.is_transient());
-    assert_eq!(probe.names(), ["write"; 8]);
+    assert_eq!(probe.names(), ["put"; 8]);
 }
 
 #[test]

@@ -172,6 +172,6 @@ async fn logging_out_everywhere_else_leaves_a_session_that_others_save(backend: 
 async fn logging_out_everywhere_clears_below_the_owner_with_the_separator() {
     let probe = Probe::default();
     sessions(&probe).delete_all("1:*").await.unwrap();
-    let cleared = ("clear_prefix", "session-store:1%3A%2A:".to_string());
+    let cleared = ("remove_prefix", "session-store:1%3A%2A:".to_string());
     assert_eq!(probe.calls(), [cleared]);
 }

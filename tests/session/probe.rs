@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reinhardt_backends::store::{NewEntry, Store, Touch};
 use reinhardt_backends::{
-    Backend, BackendResult, Condition, Counted, Expiry, KeyStream, Life, MemoryBackend, NewEntry,
-    Stored, Write,
+    Backend, BackendResult, Condition, Counted, Expiry, KeyStream, Life, MemoryBackend, Stored,
+    Write,
 };
 use tokio::task::yield_now;
 
@@ -46,18 +47,18 @@ impl Probe {
 }
 
 #[async_trait]
-impl Backend for Probe {
+impl Store for Probe {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         self.note("read", key);
         self.inner.read(key).await
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.note("write", key);
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.note("put", key);
         if matches!(options.condition, Condition::Absent) && self.is_taken() {
             return Ok(false);
         }
-        self.inner.write(key, value, options).await
+        self.inner.put(key, value, options).await
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
@@ -65,34 +66,28 @@ impl Backend for Probe {
         self.inner.remove(key, expected).await
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        self.note("increment_by", key);
-        self.inner.increment_by(key, delta, ttl).await
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        self.note("add", key);
+        self.inner.add(key, delta, ttl).await
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.note("expire", key);
-        self.inner.expire(key, life).await
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.note("set_life", key);
+        self.inner.set_life(key, life).await
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.note("scan", prefix);
-        self.inner.scan(prefix)
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.note("keys", prefix);
+        self.inner.keys(prefix)
     }
 
-    async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.note("get_stored", key);
-        self.inner.get_stored(key).await
-    }
-
-    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        self.note("touch_stored", key);
-        self.inner.touch_stored(key, ttl).await
+    async fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
+        let name = match touch {
+            Touch::Restart(_) => "read_value, restarting",
+            _ => "read_value",
+        };
+        self.note(name, key);
+        self.inner.read_value(key, touch).await
     }
 
     async fn move_entry(
@@ -109,9 +104,9 @@ impl Backend for Probe {
         self.inner.move_entry(from, expected, to, over).await
     }
 
-    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
-        self.note("clear_prefix", prefix);
-        self.inner.clear_prefix(prefix).await
+    async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        self.note("remove_prefix", prefix);
+        self.inner.remove_prefix(prefix).await
     }
 }
 
@@ -126,34 +121,29 @@ async fn slowly<T>(call: impl Future<Output = T>) -> T {
 }
 
 #[async_trait]
-impl Backend for Slow {
+impl Store for Slow {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         slowly(self.0.read(key)).await
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        slowly(self.0.write(key, value, options)).await
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        slowly(self.0.put(key, value, options)).await
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
         slowly(self.0.remove(key, expected)).await
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        slowly(self.0.increment_by(key, delta, ttl)).await
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        slowly(self.0.add(key, delta, ttl)).await
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        slowly(self.0.expire(key, life)).await
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        slowly(self.0.set_life(key, life)).await
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.0.scan(prefix)
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.0.keys(prefix)
     }
 
     async fn move_entry(

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use reinhardt_backends::session::SessionStore;
-use reinhardt_backends::{ErrorKind, MAX_TTL, MemoryBackend};
+use reinhardt_backends::store::MAX_TTL;
+use reinhardt_backends::{ErrorKind, MemoryBackend};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reinhardt_backends::store::Store;
 use reinhardt_backends::{
-    Backend, BackendResult, Counted, Expiry, KeyStream, Life, MemoryBackend, Stored, Write,
+    BackendResult, Counted, Expiry, KeyStream, Life, MemoryBackend, Stored, Write,
 };
 
 /// A memory that its callers take for another process's, and whose clones have addresses of their
@@ -36,33 +37,28 @@ impl Elsewhere {
 }
 
 #[async_trait]
-impl Backend for Elsewhere {
+impl Store for Elsewhere {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         self.inner().read(key).await
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.inner().write(key, value, options).await
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.inner().put(key, value, options).await
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
         self.inner().remove(key, expected).await
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        self.inner().increment_by(key, delta, ttl).await
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        self.inner().add(key, delta, ttl).await
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.inner().expire(key, life).await
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.inner().set_life(key, life).await
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.inner().scan(prefix)
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner().keys(prefix)
     }
 }

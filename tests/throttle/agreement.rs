@@ -9,8 +9,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use redis::{Connection, RedisResult, Script};
+use reinhardt_backends::MemoryBackend;
+use reinhardt_backends::store::Store;
 use reinhardt_backends::throttle::{Algorithm, Attempt, Decision, Quota};
-use reinhardt_backends::{Backend, MemoryBackend};
 use reinhardt_backends_tests::Server;
 
 use super::quotas;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use reinhardt_backends::store::Store;
 use reinhardt_backends::throttle::{Attempt, Decision, Quota, Throttle, WhenDown};
 use reinhardt_backends::{Backend, ErrorKind, MemoryBackend, RedisBackend};
 use reinhardt_backends_tests::Server;

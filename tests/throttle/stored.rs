@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use redis::{Connection, Script};
+use reinhardt_backends::store::Store;
 use reinhardt_backends::throttle::{Algorithm, Attempt, MAX_PERIOD, Quota};
 use reinhardt_backends::{Backend, ErrorKind, Life, MemoryBackend, Write};
 use reinhardt_backends_tests::Server;

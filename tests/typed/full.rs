@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reinhardt_backends::store::{NewEntry, Store, Touch};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Counted, ErrorKind, Eviction, Expiry, KeyStream,
-    Keyspace, Life, MemoryBackend, NewEntry, Stored, Write,
+    Keyspace, Life, MemoryBackend, Stored, Write,
 };
 use serde::{Deserialize, Serialize};
 
@@ -112,44 +113,39 @@ impl Remote {
 }
 
 #[async_trait]
-impl Backend for Remote {
+impl Store for Remote {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         self.memory.read(key).await
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
         self.count_write()?;
-        self.memory.write(key, value, options).await
+        self.memory.put(key, value, options).await
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
         self.memory.remove(key, expected).await
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        self.memory.increment_by(key, delta, ttl).await
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        self.memory.add(key, delta, ttl).await
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.memory.expire(key, life).await
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.memory.set_life(key, life).await
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.memory.scan(prefix)
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.memory.keys(prefix)
     }
 
-    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
         self.looks.fetch_add(1, Ordering::Relaxed);
-        self.memory.get_many_stored(keys).await
+        self.memory.read_values(keys, touch).await
     }
 
-    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
-        let written = self.memory.write_many(entries).await;
+    async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        let written = self.memory.put_many(entries).await;
         written.map_err(|error| match self.rebuilds {
             true => BackendError::new(error.kind(), "rebuilt"),
             false => error,

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Life, NewEntry};
+use super::life::Life;
+use super::store::NewEntry;
 use crate::error::BackendResult;
 
 /// The entries of a call, those of equal keys joined to what is left of them in the end.

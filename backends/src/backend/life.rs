@@ -38,7 +38,8 @@ pub const MAX_TTL: Duration = Duration::from_secs(10_000 * 31_557_600);
 /// # Examples
 ///
 /// ```
-/// use reinhardt_backends::{ErrorKind, check_ttl};
+/// use reinhardt_backends::ErrorKind;
+/// use reinhardt_backends::store::check_ttl;
 /// use std::time::Duration;
 ///
 /// assert_eq!(check_ttl(Duration::from_nanos(1)).unwrap(), Duration::from_millis(1));

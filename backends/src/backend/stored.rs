@@ -4,9 +4,9 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use super::in_process::Shared;
 #[cfg(feature = "memory")]
 use super::memory::Entry;
+use super::store::DecodedOrBytes;
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
@@ -49,14 +49,15 @@ impl Stored {
         }
     }
 
-    /// Returns what is kept beside these bytes if that was decoded as what `of` stands for, or else the bytes.
-    pub(crate) fn shared(self, of: TypeId) -> Shared {
+    /// Returns the decoded value that is attached to these bytes, if it was decoded as
+    /// `decoded_as`, or else the bytes.
+    pub(crate) fn decoded(self, decoded_as: TypeId) -> DecodedOrBytes {
         match &self.0 {
             #[cfg(feature = "memory")]
-            Repr::Entry(entry) => entry.shared(of),
+            Repr::Entry(entry) => entry.shared(decoded_as),
             _ => {
-                let _ = of;
-                Shared::Bytes(self)
+                let _ = decoded_as;
+                DecodedOrBytes::Bytes(self)
             }
         }
     }

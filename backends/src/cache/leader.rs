@@ -9,7 +9,8 @@ use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
 use super::handle::BackendHandle;
-use crate::backend::{Backend, NewEntry, Stored};
+use crate::backend::store::{NewEntry, Touch};
+use crate::backend::{Backend, Stored};
 use crate::error::BackendResult;
 use crate::keyspace::flight::Lead;
 use crate::keyspace::value::find;
@@ -123,7 +124,7 @@ where
     let versions: Vec<(usize, &Key)> = places.oldest_first().collect();
     let keys = versions.iter().map(|(_, key)| key.as_str());
     let keys: Vec<&str> = keys.chain([lease_key.as_str()]).collect();
-    let mut all = backend.get_many_stored(&keys).await?;
+    let mut all = backend.read_values(&keys, Touch::Keep).await?;
     let is_held = all.pop().flatten().is_some();
     let found = versions.iter().zip(all);
     let newest = found
@@ -140,7 +141,7 @@ impl<B: BackendHandle> Leader<B> {
         lead: &Lead,
     ) -> BackendResult<Option<Self>> {
         let lease = K::INFO.lease.expect("checked when it was compiled");
-        let memory = (backend.in_process()).filter(|memory| memory.ends_with_the_process());
+        let memory = (backend.info().sync).filter(|memory| memory.ends_with_the_process());
         let ttl = memory.map_or(lease, |_| lease.max(IN_PROCESS));
         let claim = Claim::new(backend, &Arc::from(lease_key.as_str()), ttl)?;
         if !lead.may_put(claim.token()) {
@@ -155,7 +156,7 @@ impl<B: BackendHandle> Leader<B> {
         };
         if let Some(memory) = memory {
             // What nobody has read is the first that a full memory evicts.
-            memory.get_stored(lease_key)?;
+            memory.read_value(lease_key, Touch::Keep)?;
         }
         Ok(Some(Self {
             claim,

@@ -124,13 +124,13 @@ where
     if !K::INFO.is_stale(expiry) {
         return Ok(Looked::There(value));
     }
-    let Some(attempt) = Attempt::begin::<K>(backend.instance(), key) else {
+    let Some(attempt) = Attempt::begin::<K>(backend.info().instance, key) else {
         return Ok(Looked::There(value));
     };
     // The refresh may outlive the borrow that the instance of `backend` stands for, but not that of a clone of its own, which
     // doesn't move. If the two differ, the lease alone keeps others from the same.
     let own = Box::new(backend.clone());
-    let Some(lead) = try_lead(own.instance(), key) else {
+    let Some(lead) = try_lead(own.info().instance, key) else {
         attempt.succeed();
         return Ok(Looked::There(value));
     };
@@ -190,7 +190,7 @@ where
     B: BackendHandle,
 {
     loop {
-        let lead = match join::<K>(backend.instance(), key).await? {
+        let lead = match join::<K>(backend.info().instance, key).await? {
             Joined::There(value) => return Ok(Waited::There(value)),
             Joined::Alone => return Ok(Waited::Alone),
             Joined::Lead(lead) => lead,

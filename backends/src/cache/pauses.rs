@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 
-use crate::backend::Instance;
+use crate::backend::store::Instance;
 use crate::keyspace::{Key, Keyspace};
 
 /// An attempt to refresh. If it is dropped without a success, the next one is made after a pause.

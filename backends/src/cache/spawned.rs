@@ -26,7 +26,7 @@ use crate::keyspace::{Key, Valued};
 ///
 /// Where there is no runtime the caller computes itself, as with `get_or_set_with`, and its
 /// computation ends with it. So it is on a backend whose clones are other stores by
-/// [`Backend::instance`].
+/// [`StoreInfo::instance`](crate::store::StoreInfo::instance).
 ///
 /// Those who wait for a value that can't be encoded compute themselves as well.
 ///
@@ -138,5 +138,5 @@ const LEADS_AT_MOST: Duration = Duration::from_secs(5 * 60);
 fn detached<B: Backend + Clone>(backend: &B) -> Option<(Handle, Box<B>)> {
     let runtime = Handle::try_current().ok()?;
     let own = Box::new(backend.clone());
-    (own.instance() == backend.instance()).then_some((runtime, own))
+    (own.info().instance == backend.info().instance).then_some((runtime, own))
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::life::about;
 use super::threads::on_threads;
 use super::{HOUR, Harness};
-use crate::backend::{Backend, Condition, Expiry, Life, NewEntry, Stored, Write};
+use crate::backend::store::{NewEntry, Store};
+use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::error::ErrorKind;
 
 const THREADS: usize = 8;

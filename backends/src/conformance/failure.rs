@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use super::threads::{give_up_after, on_threads};
 use super::{HOUR, Harness, Server};
-use crate::backend::{Backend, Life, Limits, NewEntry, Stored, Write};
+use crate::backend::store::{Limits, NewEntry, Store, Touch};
+use crate::backend::{Backend, Life, Stored, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Longer than any limit that a backend under test should have.
@@ -268,7 +269,7 @@ pub async fn oversized_and_empty_keys_are_refused<H: Harness>(harness: &H) {
             backend.exists(key).await.err(),
             backend.ttl(key).await.err(),
             backend.expire(key, Life::Never).await.err(),
-            backend.touch_stored(key, HOUR).await.err(),
+            backend.read_value(key, Touch::Restart(HOUR)).await.err(),
             backend.increment(key, None).await.err(),
             backend.increment_by(key, 2, None).await.err(),
         ] {
@@ -310,7 +311,7 @@ pub async fn oversized_and_empty_keys_are_refused<H: Harness>(harness: &H) {
             .err(),
         backend.set("large", as_text(&value), None).await.err(),
         backend
-            .write_many(&[entry("fine", b"1"), entry("large", &value)])
+            .put_many(&[entry("fine", b"1"), entry("large", &value)])
             .await
             .err(),
     ] {

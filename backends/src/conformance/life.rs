@@ -6,7 +6,8 @@ use futures_util::TryStreamExt;
 use tokio::time::Instant;
 
 use super::{HOUR, Harness, MOMENT};
-use crate::backend::{Backend, Expiry, Life, MAX_TTL, Stored};
+use crate::backend::store::{MAX_TTL, Store, Touch};
+use crate::backend::{Backend, Expiry, Life, Stored};
 use crate::error::{BackendResult, ErrorKind};
 
 /// Clause 1: a TTL is kept to the millisecond, rounded up to one, never to seconds.
@@ -54,9 +55,9 @@ pub async fn an_impossible_ttl_is_refused<H: Harness>(harness: &H) {
             refused(backend.set_many(&[(key, 2), ("other", 2)], ttl).await);
             refused(backend.compare_and_set(key, &stored, 2, life).await);
             refused(backend.expire(key, life).await);
-            refused(backend.touch_stored(key, renewed).await);
-            refused(backend.renew_stored(key, renewed).await);
-            refused(backend.renew_many_stored(&[key], renewed).await);
+            refused(backend.read_value(key, Touch::Restart(renewed)).await);
+            refused(backend.read_value(key, Touch::Extend(renewed)).await);
+            refused(backend.read_values(&[key], Touch::Extend(renewed)).await);
             refused(backend.increment(key, ttl).await);
             refused(backend.increment_by(key, 2, ttl).await);
         }
@@ -100,10 +101,22 @@ pub async fn an_expired_entry_is_absent_for_every_operation<H: Harness>(harness:
     );
     assert_eq!(backend.delete_many(&[key(7)]).await.unwrap(), 0);
     assert_eq!(backend.take::<i64>(key(8)).await.unwrap(), None);
-    assert_eq!(backend.touch_stored(key(16), HOUR).await.unwrap(), None);
-    assert_eq!(backend.renew_stored(key(16), HOUR).await.unwrap(), None);
+    assert_eq!(
+        backend
+            .read_value(key(16), Touch::Restart(HOUR))
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        backend
+            .read_value(key(16), Touch::Extend(HOUR))
+            .await
+            .unwrap(),
+        None
+    );
     let keys = [key(16), key(17)];
-    let renewed = backend.renew_many_stored(&keys, HOUR);
+    let renewed = backend.read_values(&keys, Touch::Extend(HOUR));
     assert_eq!(renewed.await.unwrap(), [None, None]);
     assert!(!backend.expire(key(9), Life::In(HOUR)).await.unwrap());
     assert!(!backend.expire(key(9), Life::Never).await.unwrap());
@@ -190,12 +203,28 @@ pub async fn nothing_changes_a_life_unasked<H: Harness>(harness: &H) {
         backend.set("touched", 5, given).await.unwrap();
         let stored = backend.get_stored("touched").await.unwrap();
         assert_eq!(
-            backend.touch_stored("touched", touched).await.unwrap(),
+            backend
+                .read_value("touched", Touch::Restart(touched))
+                .await
+                .unwrap(),
             stored
         );
         assert!(about(backend.ttl("touched").await.unwrap(), touched));
+        // Among others, one of which isn't there.
+        backend.set("touched", 5, given).await.unwrap();
+        let keys = ["none", "touched", "touched"];
+        let restarted = backend.read_values(&keys, Touch::Restart(touched));
+        let expected = [None, stored.clone(), stored];
+        assert_eq!(restarted.await.unwrap(), expected);
+        assert!(about(backend.ttl("touched").await.unwrap(), touched));
     }
-    assert_eq!(backend.touch_stored("none", HOUR).await.unwrap(), None);
+    assert_eq!(
+        backend
+            .read_value("none", Touch::Restart(HOUR))
+            .await
+            .unwrap(),
+        None
+    );
     assert!(!backend.exists("none").await.unwrap());
     assert!(about(backend.ttl("key").await.unwrap(), HOUR));
     for ttl in [None, Some(MOMENT), Some(2 * HOUR)] {
@@ -251,20 +280,35 @@ pub async fn a_renewing_read_never_shortens_a_life<H: Harness>(harness: &H) {
     ] {
         backend.set("one", 1, given).await.unwrap();
         let one = backend.get_stored("one").await.unwrap();
-        assert_eq!(backend.renew_stored("one", renewed).await.unwrap(), one);
+        assert_eq!(
+            backend
+                .read_value("one", Touch::Extend(renewed))
+                .await
+                .unwrap(),
+            one
+        );
         assert!(same(backend.ttl("one").await.unwrap(), then));
         let entries = [("one", 1), ("two", 1)];
         backend.set_many(&entries, given).await.unwrap();
         let keys = ["one", "none", "two", "one"];
         assert_eq!(
-            backend.renew_many_stored(&keys, renewed).await.unwrap(),
+            backend
+                .read_values(&keys, Touch::Extend(renewed))
+                .await
+                .unwrap(),
             [one.clone(), None, one.clone(), one.clone()]
         );
         assert!(same(backend.ttl("one").await.unwrap(), then));
         assert!(same(backend.ttl("two").await.unwrap(), then));
     }
     assert_eq!(backend.ttl("none").await.unwrap(), None);
-    assert_eq!(backend.renew_stored("none", HOUR).await.unwrap(), None);
+    assert_eq!(
+        backend
+            .read_value("none", Touch::Extend(HOUR))
+            .await
+            .unwrap(),
+        None
+    );
     assert!(!backend.exists("none").await.unwrap());
 }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::threads::on_threads;
 use super::{HOUR, Harness};
+use crate::backend::store::Store;
 use crate::backend::throttle::{Attempt, Decision, Quota};
 use crate::backend::{Backend, Expiry};
 use crate::error::ErrorKind;

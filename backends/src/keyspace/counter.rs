@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Counter;
 use super::key::Key;
-use crate::backend::direct::direct;
+use crate::backend::fast_path::call_now;
+use crate::backend::store::Touch;
 use crate::backend::{Backend, Counted, Life};
 use crate::codec::Decode;
 use crate::error::BackendResult;
@@ -37,7 +38,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match direct!(backend.increment_by(&key, delta, window::<K>())) {
+        match call_now!(backend.add(&key, delta, window::<K>())) {
             Ok(counted) => Ok(counted.value),
             Err(error) => Err(error),
         }
@@ -53,7 +54,7 @@ where
     K: Counter,
     B: Backend + ?Sized,
 {
-    async move { direct!(backend.increment_by(&key, 1, window::<K>())) }
+    async move { call_now!(backend.add(&key, 1, window::<K>())) }
 }
 
 /// Returns the sum; zero if there is no live counter.
@@ -66,7 +67,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match direct!(backend.get_stored(&key)) {
+        match call_now!(backend.read_value(&key, Touch::Keep)) {
             Ok(Some(stored)) => i64::decode(stored.as_bytes()),
             Ok(None) => Ok(0),
             Err(error) => Err(error),

@@ -18,7 +18,8 @@ use super::key::Key;
 use super::turn::{End, FIRST_LOOK, Look, Turn};
 use super::value::{check_key, decode, encode, find};
 use super::versions::{Places, remove_all_older};
-use crate::backend::{Backend, Condition, Instance, Stored, Write, direct};
+use crate::backend::store::{Instance, Touch};
+use crate::backend::{Backend, Condition, Stored, Write, fast_path};
 use crate::error::{BackendError, BackendResult};
 use crate::pending::{self, Token};
 
@@ -27,7 +28,7 @@ use crate::pending::{self, Token};
 /// For keyspaces without the words `lease` and `stale`: others don't compile, as the value would go around the lease.
 ///
 /// Of all callers in this process that miss the same key of the same store at the same time, one runs its `compute` and
-/// the others get its value ([`Backend::instance`] tells what one store is). A leader that fails, is dropped or
+/// the others get its value ([`StoreInfo::instance`](crate::store::StoreInfo::instance) tells what one store is). A leader that fails, is dropped or
 /// panics wakes one of them, which becomes the leader. A value that somebody else stored while `compute` ran is not
 /// overwritten: it is returned in place of the computed one.
 ///
@@ -91,7 +92,7 @@ where
     B: Backend + ?Sized,
 {
     loop {
-        let lead = match join::<K>(backend.instance(), key).await? {
+        let lead = match join::<K>(backend.info().instance, key).await? {
             Joined::Lead(lead) => lead,
             joined => return Ok(joined),
         };
@@ -174,14 +175,14 @@ where
 {
     let (key, encoded) = (places.newest(), encoded.as_bytes());
     let absent = Write::new(K::INFO.new_life()).when(Condition::Absent);
-    if !direct::write(backend, key, encoded, absent).await?
-        && let Some(stored) = direct::get_stored(backend, key).await?
+    if !fast_path::put(backend, key, encoded, absent).await?
+        && let Some(stored) = fast_path::read_value(backend, key, Touch::Keep).await?
     {
         if let Some(present) = decode::<K>(key, 0, &stored)? {
             return Ok(Some((stored, present)));
         }
         let instead = Write::new(K::INFO.new_life()).when(Condition::Equals(stored.as_bytes()));
-        direct::write(backend, key, encoded, instead).await?;
+        fast_path::put(backend, key, encoded, instead).await?;
     }
     remove_all_older(backend, &[places]).await?;
     Ok(None)
@@ -564,7 +565,7 @@ mod tests {
 
     use super::*;
     use crate::MemoryBackend;
-    use crate::backend::Kept;
+    use crate::backend::store::{Decoded, Store};
     use crate::error::ErrorKind;
 
     const KEY: &str = "key";
@@ -602,7 +603,7 @@ mod tests {
         thread::spawn(move || {
             let backend = MemoryBackend::new();
             let dropped = Arc::new(AtomicUsize::new(0));
-            let store = backend.instance();
+            let store = backend.info().instance;
             let meddler = || Meddler {
                 store,
                 dropped: dropped.clone(),
@@ -621,11 +622,12 @@ mod tests {
             stored.unwrap().unwrap()
         };
         backend.set(KEY, 1, None).now_or_never().unwrap().unwrap();
-        let kept = Kept::new(Arc::new(value), TypeId::of::<Meddler>(), 1);
+        let decoded = Decoded::new(Arc::new(value), TypeId::of::<Meddler>(), 1);
         backend
-            .in_process()
+            .info()
+            .sync
             .unwrap()
-            .keep(KEY, &stored(backend), kept);
+            .attach_decoded(KEY, &stored(backend), decoded);
         let stored = stored(backend);
         backend.delete(KEY).now_or_never().unwrap().unwrap();
         stored
@@ -634,7 +636,7 @@ mod tests {
     #[test]
     fn a_value_is_dropped_under_no_lock_of_the_flight() {
         soon(|backend, meddler| {
-            let seat = Seat::take(backend.instance(), KEY);
+            let seat = Seat::take(backend.info().instance, KEY);
             for _ in 0..2 {
                 seat.land(1, 0, &kept(backend, meddler()));
             }
@@ -643,7 +645,7 @@ mod tests {
             2
         });
         soon(|backend, meddler| {
-            let seat = Seat::take(backend.instance(), KEY);
+            let seat = Seat::take(backend.info().instance, KEY);
             seat.land(1, 0, &kept(backend, meddler()));
             drop(seat);
             1
@@ -653,7 +655,7 @@ mod tests {
     #[test]
     fn an_error_is_dropped_and_copied_under_no_lock_of_the_flight() {
         soon(|backend, meddler| {
-            let seat = Seat::take(backend.instance(), KEY);
+            let seat = Seat::take(backend.info().instance, KEY);
             for step in 1..=2 {
                 let error = BackendError::new(ErrorKind::Timeout, "late").with_source(meddler());
                 assert!(seat.note::<()>(step, Err(error)).is_err());
@@ -665,7 +667,7 @@ mod tests {
     #[test]
     fn a_computation_that_hangs_is_led_for_no_longer_than_it_may() {
         let backend = MemoryBackend::new();
-        let store = backend.instance();
+        let store = backend.info().instance;
         let lead = try_lead(store, KEY).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         runtime.unwrap().block_on(async {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::prefix::{JoinedPrefix, PREFIX_RULE, is_prefix};
-use crate::backend::{Expiry, Life, MAX_TTL};
+use crate::backend::store::{MAX_TTL, Touch};
+use crate::backend::{Expiry, Life};
 
 /// How long a lease is where only `stale` is given.
 const DEFAULT_LEASE: Duration = Duration::from_secs(10);
@@ -361,11 +362,11 @@ impl KeyspaceInfo {
         }
     }
 
-    /// Returns what a read renews a life to, in a sliding keyspace.
-    pub(super) fn renewal(&self) -> Option<Duration> {
+    /// Returns the effect of a read on a life: in a sliding keyspace a read extends it.
+    pub(super) fn touch(&self) -> Touch {
         match self.life {
-            Life::In(ttl) if self.sliding => Some(self.shortened(ttl)),
-            _ => None,
+            Life::In(ttl) if self.sliding => Touch::Extend(self.shortened(ttl)),
+            _ => Touch::Keep,
         }
     }
 
@@ -454,8 +455,8 @@ mod tests {
 
     #[test]
     fn only_a_sliding_keyspace_renews() {
-        assert_eq!(PLAIN.renewal(), None);
-        assert_eq!(PLAIN.sliding().renewal(), Some(HOUR));
+        assert_eq!(PLAIN.touch(), Touch::Keep);
+        assert_eq!(PLAIN.sliding().touch(), Touch::Extend(HOUR));
     }
 
     #[test]

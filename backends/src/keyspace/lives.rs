@@ -113,7 +113,7 @@ mod tests {
             assert_eq!(in_units(time), text);
         }
         assert_eq!(
-            in_units(crate::backend::MAX_TTL),
+            in_units(crate::backend::store::MAX_TTL),
             "3652500d",
             "10,000 years of 365.25 days"
         );

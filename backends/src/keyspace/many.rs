@@ -9,8 +9,9 @@ use super::value::{ValueArg, decode, encode, encode_entry};
 use super::versions::Places;
 use super::voiding::void;
 use super::{Counter, Entry, Keyspace, Valued};
-use crate::backend::typed::encode_all;
-use crate::backend::{Backend, NewEntry, Stored};
+use crate::backend::store::NewEntry;
+use crate::backend::values::encode_all;
+use crate::backend::{Backend, Stored};
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
@@ -147,10 +148,7 @@ where
 {
     let places = places::<K>(keys);
     let texts: Vec<&str> = all_texts(&places).collect();
-    let all = match K::INFO.renewal() {
-        Some(ttl) => backend.renew_many_stored(&texts, ttl).await?,
-        None => backend.get_many_stored(&texts).await?,
-    };
+    let all = backend.read_values(&texts, K::INFO.touch()).await?;
     let mut all = all.into_iter();
     let newest = |places: &Places<'_>| {
         let versions = places.oldest_first().zip(&mut all);
@@ -181,7 +179,7 @@ where
             .collect();
         let (leases, migrates) = const { (K::INFO.has_leases(), K::INFO.migrates.is_some()) };
         if leases || migrates {
-            backend.limits().check_entries(&entries)?;
+            backend.info().limits.check_entries(&entries)?;
         }
         if leases {
             void::<K, B>(backend, &keys).await?;
@@ -190,6 +188,6 @@ where
             let places = places::<K>(&keys);
             return replacing::write_many(backend, &places, &entries).await;
         }
-        backend.write_many(&entries).await
+        backend.put_many(&entries).await
     }
 }

@@ -11,7 +11,8 @@ use super::key::Key;
 use super::versions::{Places, remove_all_older, remove_older};
 use crate::backend::distinct::Distinct;
 use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
-use crate::backend::{Backend, Life, NewEntry, Stored, Write, direct};
+use crate::backend::store::{NewEntry, Touch};
+use crate::backend::{Backend, Life, Stored, Write, fast_path};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
 /// An entry under the key of an older version.
@@ -28,7 +29,7 @@ pub(super) struct Older<'p> {
 /// helps where memory is behind a wrapper, which can't be told from a server. A server that is over
 /// its bound refuses the move as well.
 pub(super) fn looks_first<B: Backend + ?Sized>(backend: &B) -> bool {
-    backend.in_process().is_some()
+    backend.info().sync.is_some()
 }
 
 /// Writes an entry, whatever was there, and removes its older versions.
@@ -67,7 +68,7 @@ pub(super) async fn find_older<'p, B: Backend + ?Sized>(
     for (back, key) in places.older() {
         // Not counted as a read, as most often nothing is there.
         if backend.exists(key).await?
-            && let Some(stored) = direct::get_stored(backend, key).await?
+            && let Some(stored) = fast_path::read_value(backend, key, Touch::Keep).await?
         {
             return Ok(Some(Older { key, back, stored }));
         }
@@ -106,7 +107,7 @@ async fn write_newest<B: Backend + ?Sized>(
     life: Life,
 ) -> BackendResult<()> {
     if !looks_first(backend) {
-        match direct::write(backend, places.newest(), value, Write::new(life)).await {
+        match fast_path::put(backend, places.newest(), value, Write::new(life)).await {
             Err(full) if full.kind() == ErrorKind::Full => {
                 let has_older = have_older(backend, [places]).await?;
                 if !has_older.contains(&true) {
@@ -130,10 +131,10 @@ async fn write_over_older<B: Backend + ?Sized>(
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
         let Some(older) = find_older(backend, places).await? else {
-            let written = direct::write(backend, key, value, Write::new(life)).await;
+            let written = fast_path::put(backend, key, value, Write::new(life)).await;
             return written.map(drop);
         };
-        let newest = direct::get_stored(backend, key).await?;
+        let newest = fast_path::read_value(backend, key, Touch::Keep).await?;
         let over = newest.as_ref().map(Stored::as_bytes);
         let to = NewEntry { key, value, life };
         if move_up(backend, places, &older, to, over).await? {
@@ -152,7 +153,7 @@ async fn have_older<'p, B: Backend + ?Sized>(
         .into_iter()
         .map(|places| places.older_than(0))
         .collect();
-    let stored = backend.get_many_stored(&all.concat()).await?;
+    let stored = backend.read_values(&all.concat(), Touch::Keep).await?;
     let mut stored = stored.into_iter();
     let has_older = |keys: Vec<&str>| {
         let found = stored.by_ref().take(keys.len());
@@ -183,7 +184,7 @@ async fn write_distinct<B: Backend + ?Sized>(
         .await;
         return failures.into_result();
     }
-    let Err(error) = backend.write_many(entries).await else {
+    let Err(error) = backend.put_many(entries).await else {
         return remove_all_older(backend, &places).await;
     };
     let Some(is_refused) = refused_entries(&error, entries.len()) else {

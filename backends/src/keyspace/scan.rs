@@ -15,6 +15,7 @@ use super::value::decode;
 use super::versions::Places;
 use super::voiding::void_prefix;
 use super::{Counter, Keyspace, Valued};
+use crate::backend::store::Touch;
 use crate::backend::{Backend, Stored};
 use crate::codec::Decode;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -187,7 +188,7 @@ async fn read_batch<B: Backend + ?Sized>(
     }
     let keys = entries.iter().flat_map(|met: &Met| &met.keys);
     let texts: Vec<&str> = keys.map(Key::as_str).collect();
-    let mut all = match backend.get_many_stored(&texts).await {
+    let mut all = match backend.read_values(&texts, Touch::Keep).await {
         Ok(all) => all.into_iter(),
         Err(error) => {
             items.push(Err(error));

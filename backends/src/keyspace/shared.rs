@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::Valued;
 use super::key::Key;
 use super::value::{decode, get_older};
-use crate::backend::{Backend, Kept, Shared, direct};
+use crate::backend::store::{Decoded, DecodedOrBytes, Touch};
+use crate::backend::{Backend, fast_path};
 use crate::error::BackendResult;
 
 /// Returns the live value, shared with others who read it; in a sliding keyspace its life starts over.
@@ -29,21 +30,22 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let of = TypeId::of::<fn(K::Codec) -> K::Value>();
-        let shared = match backend.in_process() {
-            Some(backend) if K::INFO.renewal().is_none() => backend.get_kept(&key, of),
-            _ => match K::INFO.renewal() {
-                Some(ttl) => direct::renew_stored(backend, &key, ttl).await,
-                None => backend.get_stored(&key).await,
-            }
-            .map(|stored| stored.map(|stored| stored.shared(of))),
+        let decoded_as = TypeId::of::<fn(K::Codec) -> K::Value>();
+        let touch = K::INFO.touch();
+        let read = match backend.info().sync {
+            Some(store) if touch == Touch::Keep => store.read_decoded(&key, decoded_as),
+            _ => fast_path::read_value(backend, &key, touch)
+                .await
+                .map(|stored| stored.map(|stored| stored.decoded(decoded_as))),
         };
-        let stored = match shared {
-            Ok(Some(Shared::Value(value))) => {
+        let stored = match read {
+            Ok(Some(DecodedOrBytes::Decoded(value))) => {
                 let value = value.downcast();
-                return Ok(Some(value.expect("a value is of the type it is kept as")));
+                return Ok(Some(
+                    value.expect("a value is of the type it was decoded as"),
+                ));
             }
-            Ok(Some(Shared::Bytes(stored))) => stored,
+            Ok(Some(DecodedOrBytes::Bytes(stored))) => stored,
             // An older version may decode to something else under the same type, and isn't kept.
             Ok(None) if K::INFO.migrates.is_some() => {
                 let older = get_older::<K, B>(backend, &key).await?;
@@ -55,9 +57,9 @@ where
         let Some(value) = decode::<K>(&key, 0, &stored)?.map(Arc::new) else {
             return Ok(None);
         };
-        if let Some(backend) = backend.in_process() {
-            let kept = Kept::new(value.clone(), of, stored.as_bytes().len());
-            backend.keep(&key, &stored, kept);
+        if let Some(store) = backend.info().sync {
+            let decoded = Decoded::new(value.clone(), decoded_as, stored.as_bytes().len());
+            store.attach_decoded(&key, &stored, decoded);
         }
         Ok(Some(value))
     }

@@ -10,7 +10,8 @@ use super::value::{decode, encode};
 use super::versions::{Places, remove_all_older};
 use super::voiding::void;
 use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
-use crate::backend::{Backend, Condition, Life, NewEntry, Stored, Write, direct};
+use crate::backend::store::{NewEntry, Touch};
+use crate::backend::{Backend, Condition, Life, Stored, Write, fast_path};
 use crate::error::{BackendError, BackendResult};
 
 /// A closure that changes a value of type `V`: every `FnMut(&mut V)`.
@@ -196,7 +197,7 @@ pub(super) async fn write_if_present<B: Backend + ?Sized>(
         let migrates = places.older().next().is_some();
         if !migrates || !looks_first(backend) {
             let options = Write::new(life).when(Condition::Present);
-            if direct::write(backend, places.newest(), value, options).await? {
+            if fast_path::put(backend, places.newest(), value, options).await? {
                 remove_all_older(backend, &[places]).await?;
                 return Ok(true);
             }
@@ -230,7 +231,8 @@ async fn find<B: Backend + ?Sized>(
 ) -> BackendResult<Option<Found>> {
     for (back, key) in places.search() {
         let found = if back == 0 {
-            (direct::get_stored(backend, key).await?).map(|stored| (stored, Life::Keep))
+            (fast_path::read_value(backend, key, Touch::Keep).await?)
+                .map(|stored| (stored, Life::Keep))
         } else {
             // It will be written under another key, which has no life to keep.
             (backend.read(key).await?).map(|(stored, expiry)| (stored, expiry.into()))
@@ -261,7 +263,7 @@ async fn swap<B: Backend + ?Sized>(
     let swapped = match found {
         None => {
             let absent = Write::new(life).when(Condition::Absent);
-            direct::write(backend, key, value, absent).await?
+            fast_path::put(backend, key, value, absent).await?
         }
         Some(found) if found.back == 0 => {
             let bytes = found.stored.as_bytes();
@@ -273,7 +275,7 @@ async fn swap<B: Backend + ?Sized>(
                 Some(older) => move_up(backend, places, &older, to, Some(bytes)).await?,
                 None => {
                     let same = Write::new(life).when(Condition::Equals(bytes));
-                    direct::write(backend, key, value, same).await?
+                    fast_path::put(backend, key, value, same).await?
                 }
             }
         }

@@ -15,7 +15,7 @@ use super::update::write_if_present;
 use super::versions::{Places, remove_older};
 use super::voiding::{void, void_for_write};
 use super::{Entry, Keyspace, Valued};
-use crate::backend::direct::{self, direct, write_direct};
+use crate::backend::fast_path::{self, call_now, put_now};
 use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::codec::{Codec, Encoded};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -100,11 +100,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let read = match K::INFO.renewal() {
-            Some(ttl) => direct!(backend.renew_stored(&key, ttl)),
-            None => direct!(backend.get_stored(&key)),
-        };
-        match read {
+        match call_now!(backend.read_value(&key, K::INFO.touch())) {
             Ok(Some(stored)) => decode::<K>(&key, 0, &stored),
             Ok(None) if K::INFO.migrates.is_some() => get_older::<K, B>(backend, &key).await,
             Ok(None) => Ok(None),
@@ -359,11 +355,7 @@ where
     B: Backend + ?Sized,
 {
     for (back, key) in Places::of::<K>(key).search() {
-        let stored = match K::INFO.renewal() {
-            Some(ttl) => direct::renew_stored(backend, key, ttl).await?,
-            None => direct::get_stored(backend, key).await?,
-        };
-        if let Some(stored) = stored {
+        if let Some(stored) = fast_path::read_value(backend, key, K::INFO.touch()).await? {
             return Ok(Some((back, stored)));
         }
     }
@@ -486,7 +478,7 @@ where
             return replacing::write(backend, &places, &encoded?, life).await;
         }
         let written = match encoded {
-            Ok(mut encoded) => write_direct!(backend, &key, encoded, Write::new(life)),
+            Ok(mut encoded) => put_now!(backend, &key, encoded, Write::new(life)),
             Err(error) => Err(error),
         };
         written.map(drop)
@@ -499,7 +491,7 @@ async fn take_newest<B: Backend + ?Sized>(
     places: &Places<'_>,
 ) -> BackendResult<Option<(usize, Stored)>> {
     if places.older_than(0).is_empty() {
-        let stored = backend.take_stored(places.newest()).await?;
+        let stored = backend.take_value(places.newest()).await?;
         return Ok(stored.map(|stored| (0, stored)));
     }
     for (back, key) in places.search() {
@@ -507,7 +499,7 @@ async fn take_newest<B: Backend + ?Sized>(
             continue;
         }
         let older = remove_older(backend, places, back).await?;
-        let taken = backend.take_stored(key).await;
+        let taken = backend.take_value(key).await;
         if let Some(stored) = taken.map_err(|error| error.after(older))? {
             return Ok(Some((back, stored)));
         }
@@ -542,6 +534,6 @@ where
             }
         }
         let options = Write::new(life).when(condition);
-        direct::write(backend, places.newest(), &encoded, options).await
+        fast_path::put(backend, places.newest(), &encoded, options).await
     }
 }

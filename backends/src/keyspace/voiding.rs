@@ -55,7 +55,7 @@ where
     B: Backend + ?Sized,
 {
     Box::pin(async move {
-        backend.limits().check_value(value)?;
+        backend.info().limits.check_value(value)?;
         life.checked()?;
         void::<K, B>(backend, slice::from_ref(key)).await
     })

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
-use crate::backend::{Backend, Condition, Life, NewEntry, Write};
+use crate::backend::store::{NewEntry, Touch};
+use crate::backend::{Backend, Condition, Life, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::pending::{self, Token};
@@ -91,7 +92,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         if !pending::is_noted(&self.key) {
             return Ok(false);
         }
-        let Some(held) = self.backend.get_stored(&self.key).await? else {
+        let Some(held) = self.backend.read_value(&self.key, Touch::Keep).await? else {
             return Ok(true);
         };
         let held = held.as_bytes();
@@ -154,7 +155,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
 
     async fn write(&self, condition: Condition<'_>) -> BackendResult<bool> {
         let options = Write::new(Life::In(self.ttl)).when(condition);
-        self.backend.write(&self.key, &self.token, options).await
+        self.backend.put(&self.key, &self.token, options).await
     }
 }
 
@@ -164,7 +165,7 @@ impl<B: Backend + Clone + 'static> Drop for Claim<B> {
             return;
         }
         let (backend, key, token) = (self.backend.clone(), self.key.clone(), self.token.clone());
-        let is_in_process = backend.in_process().is_some();
+        let is_in_process = backend.info().sync.is_some();
         let mut removal = Box::pin(async move {
             // If this fails it ends by itself, or is removed by who finds it.
             if backend.remove(&key, Some(&token)).await.is_ok() {
@@ -200,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::MemoryBackend;
+    use crate::backend::store::Store;
     use crate::backend::{Counted, Expiry, KeyStream, Stored};
 
     /// A memory that isn't asked at once.
@@ -207,34 +209,34 @@ mod tests {
     struct Elsewhere(MemoryBackend);
 
     #[async_trait]
-    impl Backend for Elsewhere {
+    impl Store for Elsewhere {
         async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
             self.0.read(key).await
         }
 
-        async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-            self.0.write(key, value, options).await
+        async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+            self.0.put(key, value, options).await
         }
 
         async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
             self.0.remove(key, expected).await
         }
 
-        async fn increment_by(
+        async fn add(
             &self,
             key: &str,
             delta: i64,
             ttl: Option<Duration>,
         ) -> BackendResult<Counted> {
-            self.0.increment_by(key, delta, ttl).await
+            self.0.add(key, delta, ttl).await
         }
 
-        async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-            self.0.expire(key, life).await
+        async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+            self.0.set_life(key, life).await
         }
 
-        fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-            self.0.scan(prefix)
+        fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+            self.0.keys(prefix)
         }
     }
 

@@ -19,7 +19,7 @@ const FLOOR: i64 = 1 << 50;
 /// million leases a second were granted and the clocks of those who begin it are right to within its age.
 pub(super) async fn next<B: Backend>(backend: &B) -> BackendResult<u64> {
     loop {
-        let number = backend.increment_by(COUNTER, 1, None).await?.value;
+        let number = backend.add(COUNTER, 1, None).await?.value;
         if number < 0 {
             return Err(foreign());
         }
@@ -30,7 +30,7 @@ pub(super) async fn next<B: Backend>(backend: &B) -> BackendResult<u64> {
         // somebody else counts again, as who lifted it does.
         let (low, lifted) = (number.to_string(), begin().to_string());
         let options = Write::new(Life::Keep).when(Condition::Equals(low.as_bytes()));
-        (backend.write(COUNTER, lifted.as_bytes(), options)).await?;
+        (backend.put(COUNTER, lifted.as_bytes(), options)).await?;
     }
 }
 

@@ -13,7 +13,8 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use self::claim::Claim;
-use crate::backend::{Backend, check_ttl};
+use crate::backend::Backend;
+use crate::backend::store::check_ttl;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::escape::escape;
 
@@ -71,7 +72,7 @@ impl<B: Backend + Clone + 'static> Lease<B> {
             return Err(BackendError::new(ErrorKind::InvalidKey, message));
         }
         let key: Arc<str> = format!("{PREFIX}{}", escape(name)).into();
-        backend.limits().check_key(&key)?;
+        backend.info().limits.check_key(&key)?;
         Ok(Self { backend, key, ttl })
     }
 

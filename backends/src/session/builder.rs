@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::keys::{KEY_FIELDS, keyspace};
 use super::store::SessionStore;
-use crate::backend::check_ttl;
+use crate::backend::store::check_ttl;
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::{Owner, SESSIONS};

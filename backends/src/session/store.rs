@@ -14,7 +14,8 @@ use super::clock::{Clock, millis};
 use super::error::SessionError;
 use super::id::{FRESH_IDS, SessionId, all_taken, owner_prefix, owner_text};
 use super::loaded::{Session, decode, encode};
-use crate::backend::{Backend, Condition, Life, NewEntry, Write, direct};
+use crate::backend::store::{NewEntry, Touch};
+use crate::backend::{Backend, Condition, Life, Write, fast_path};
 use crate::codec::{Cbor, Codec};
 use crate::error::BackendResult;
 use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
@@ -158,7 +159,7 @@ where
         let Some(life) = self.life(&id) else {
             return Ok(None);
         };
-        match self.backend.touch_stored(&key, life).await? {
+        match self.backend.read_value(&key, Touch::Restart(life)).await? {
             Some(stored) => decode::<C, T>(id, stored).map(Some),
             None => Ok(None),
         }
@@ -212,7 +213,8 @@ where
             let Some(life) = self.life(&id) else {
                 return Ok(None);
             };
-            let Some(stored) = direct::get_stored(&self.backend, &key).await? else {
+            let Some(stored) = fast_path::read_value(&self.backend, &key, Touch::Keep).await?
+            else {
                 return Ok(None);
             };
             let mut session = decode::<C, T>(id.clone(), stored)?;
@@ -353,7 +355,7 @@ where
             let id = SessionId::fresh(owner, end)?;
             let key = id.key(&self.keyspace);
             let absent = Write::new(Life::In(self.idle)).when(Condition::Absent);
-            if direct::write(&self.backend, &key, &bytes, absent).await? {
+            if fast_path::put(&self.backend, &key, &bytes, absent).await? {
                 return Ok(Session {
                     id,
                     version: 1,
@@ -408,7 +410,7 @@ where
         let bytes = encode::<C, T>(version, &session.data)?;
         let same = Condition::Equals(session.stored.as_bytes());
         let options = Write::new(Life::In(life)).when(same);
-        if !direct::write(&self.backend, key, &bytes, options).await? {
+        if !fast_path::put(&self.backend, key, &bytes, options).await? {
             return Ok(false);
         }
         session.version = version;
@@ -420,7 +422,7 @@ where
     fn parse(&self, text: &str) -> Option<(SessionId, Key)> {
         let id = SessionId::parse(text)?;
         let key = id.key(&self.keyspace);
-        self.backend.limits().check_key(&key).ok()?;
+        self.backend.info().limits.check_key(&key).ok()?;
         Some((id, key))
     }
 

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reinhardt_backends::codec::{Cbor, Codec};
-use reinhardt_backends::{Backend, MemoryBackend, check_ttl};
+use reinhardt_backends::store::check_ttl;
+use reinhardt_backends::{Backend, MemoryBackend};
 use reinhardt_backends_tests::measure::Bound::AtMost;
 use reinhardt_backends_tests::measure::{Measured, Report, Run, Table, Unit, instructions};
 use tokio::time::Instant;

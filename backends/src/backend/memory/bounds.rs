@@ -9,7 +9,7 @@ use crate::error::{BackendError, ErrorKind};
 ///
 /// Room is needed for what comes anew and for what grows, and for the difference alone: a write
 /// takes the room of the entry that it replaces, live or ended, and a
-/// [`move_entry`](crate::Backend::move_entry) that of the one that it removes as well. So a session
+/// [`move_entry`](crate::store::Store::move_entry) that of the one that it removes as well. So a session
 /// is cycled and saved, a counter counted on and a value compared and set in a store that is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::MemoryBackend;
 use super::bounds::{Bounds, Eviction};
 use super::removal::{Listener, Removal};
-use super::store::Store;
-use crate::backend::limits::Limits;
+use super::shards::Shards;
+use crate::backend::store::Limits;
 
 /// Sets up a [`MemoryBackend`].
 ///
@@ -128,7 +128,7 @@ impl MemoryBackendBuilder {
             )),
         };
         MemoryBackend {
-            store: Arc::new(Store::new(self.limits, bounds, self.listener)),
+            shards: Arc::new(Shards::new(self.limits, bounds, self.listener)),
         }
     }
 }

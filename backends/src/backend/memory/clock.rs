@@ -74,7 +74,7 @@ fn ticks(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::MAX_TTL;
+    use crate::backend::store::MAX_TTL;
 
     #[test]
     fn the_longest_life_has_an_end() {

@@ -8,7 +8,7 @@ use once_cell::race::OnceBox;
 use triomphe::ThinArc;
 
 use super::clock::Moment;
-use crate::backend::in_process::{Kept, Shared};
+use crate::backend::store::{Decoded as Kept, DecodedOrBytes as Shared};
 use crate::codec::parse_integer;
 
 /// A shared handle of one entry. Key and bytes never change: who writes puts another entry in its place.
@@ -158,7 +158,7 @@ impl Entry {
     #[inline]
     pub(crate) fn shared(&self, of: TypeId) -> Shared {
         match self.kept().and_then(|kept| kept.value(of)) {
-            Some(value) => Shared::Value(value.clone()),
+            Some(value) => Shared::Decoded(value.clone()),
             None => Shared::Bytes(self.clone().into()),
         }
     }

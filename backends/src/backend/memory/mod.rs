@@ -8,8 +8,8 @@ mod queues;
 mod reads;
 mod removal;
 mod shard;
+mod shards;
 mod stats;
-mod store;
 mod worker;
 
 use std::any::TypeId;
@@ -22,14 +22,13 @@ pub use self::bounds::Eviction;
 pub use self::builder::MemoryBackendBuilder;
 pub(super) use self::entry::Entry;
 pub use self::removal::{Cause, Removal};
+use self::shards::Shards;
 pub use self::stats::MemoryStats;
-use self::store::Store;
-use super::in_process::{InProcess, Kept, Shared};
-use super::life::{Expiry, Life, check_ttl};
-use super::limits::Limits;
+use super::life::{Expiry, Life};
+use super::store::{Decoded, DecodedOrBytes, NewEntry, Store, StoreInfo, SyncStore, Touch};
 use super::stored::Stored;
 use super::throttle::{Attempt, Decision};
-use super::{Backend, Counted, Instance, KeyStream, NewEntry, Write};
+use super::{Counted, KeyStream, Write};
 use crate::error::BackendResult;
 
 /// Keeps entries in the memory of this process; the default backend, which needs no set-up.
@@ -81,7 +80,7 @@ use crate::error::BackendResult;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBackend {
-    store: Arc<Store>,
+    shards: Arc<Shards>,
 }
 
 impl MemoryBackend {
@@ -100,55 +99,48 @@ impl MemoryBackend {
     /// It looks at every entry, some ten nanoseconds each: meant for tests and occasional looks. [`stats`](Self::stats)
     /// counts entries at no cost.
     pub fn len(&self) -> usize {
-        self.store.len()
+        self.shards.len()
     }
 
     /// Says whether there is no live entry.
     pub fn is_empty(&self) -> bool {
-        self.store.is_empty()
+        self.shards.is_empty()
     }
 
     /// Returns what the store holds and has done so far; takes some microseconds, however much it holds.
     pub fn stats(&self) -> MemoryStats {
-        self.store.stats()
+        self.shards.stats()
     }
 }
 
-/// Of the store and not of the backend, on which the methods of `Backend` by the same names would be ambiguous.
-impl InProcess for Arc<Store> {
-    fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        Store::get(self, key)
+/// Of the shards and not of the backend, on which the methods of `Store` by the same names
+/// would be ambiguous.
+impl SyncStore for Arc<Shards> {
+    #[inline]
+    fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
+        Shards::read_value(self, key, touch)
     }
 
-    fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        Store::write(self, key, value, options)
+    fn read_decoded(&self, key: &str, decoded_as: TypeId) -> BackendResult<Option<DecodedOrBytes>> {
+        Shards::get_shared(self, key, decoded_as)
     }
 
-    fn write_from(
-        &self,
-        key: &str,
-        buffer: &mut Vec<u8>,
-        options: Write<'_>,
-    ) -> BackendResult<bool> {
-        Store::write_from(self, key, buffer, options)
-    }
-
-    fn increment_by(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
-        Store::increment_by(self, key, delta, ttl)
-    }
-
-    fn get_kept(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
-        Store::get_shared(self, key, of)
-    }
-
-    fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        Store::renew(self, key, check_ttl(ttl)?)
-    }
-
-    fn keep(&self, key: &str, stored: &Stored, value: Kept) {
+    fn attach_decoded(&self, key: &str, stored: &Stored, decoded: Decoded) {
         if let Some(entry) = stored.entry() {
-            Store::keep(self, key, entry, value);
+            Shards::keep(self, key, entry, decoded);
         }
+    }
+
+    fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        Shards::write(self, key, value, options)
+    }
+
+    fn put_from(&self, key: &str, buffer: &mut Vec<u8>, options: Write<'_>) -> BackendResult<bool> {
+        Shards::write_from(self, key, buffer, options)
+    }
+
+    fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        Shards::increment_by(self, key, delta, ttl)
     }
 
     fn ends_with_the_process(&self) -> bool {
@@ -157,64 +149,60 @@ impl InProcess for Arc<Store> {
 }
 
 #[async_trait]
-impl Backend for MemoryBackend {
+impl Store for MemoryBackend {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.store.read(key)
+        self.shards.read(key)
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.store.write(key, value, options)
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.shards.write(key, value, options)
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        self.store.remove(key, expected)
+        self.shards.remove(key, expected)
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
-        self.store.increment_by(key, delta, ttl)
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        self.shards.increment_by(key, delta, ttl)
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.store.expire(key, life)
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.shards.expire(key, life)
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.store.scan(prefix)
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.shards.scan(prefix)
     }
 
-    async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.store.get(key)
+    async fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
+        self.shards.read_value(key, touch)
     }
 
-    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
-        keys.iter().map(|key| self.store.get(key)).collect()
+    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
+        let touch = touch.checked()?;
+        self.shards.limits().check_keys(keys)?;
+        let values = keys.iter().map(|key| self.shards.read_value(key, touch));
+        values.collect()
     }
 
-    async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.store.take(key)
+    async fn read_life(&self, key: &str) -> BackendResult<Option<Expiry>> {
+        self.shards.expiry(key)
     }
 
-    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        self.store.touch(key, check_ttl(ttl)?)
+    async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
+        self.shards.take(key)
     }
 
-    async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        self.store.renew(key, check_ttl(ttl)?)
+    async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        self.shards.write_many(entries)
     }
 
-    async fn renew_many_stored(
-        &self,
-        keys: &[&str],
-        ttl: Duration,
-    ) -> BackendResult<Vec<Option<Stored>>> {
-        let ttl = check_ttl(ttl)?;
-        self.store.limits().check_keys(keys)?;
-        keys.iter().map(|key| self.store.renew(key, ttl)).collect()
+    async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        self.shards.remove_many(keys)
+    }
+
+    async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        self.shards.clear_prefix(prefix).await
     }
 
     async fn move_entry(
@@ -224,62 +212,21 @@ impl Backend for MemoryBackend {
         to: NewEntry<'_>,
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
-        self.store.move_entry(from, expected, to, over)
+        self.shards.move_entry(from, expected, to, over)
     }
 
     async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
-        self.store.throttle(key, attempt)
+        self.shards.throttle(key, attempt)
     }
 
-    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
-        self.store.write_many(entries)
-    }
-
-    async fn delete(&self, key: &str) -> BackendResult<bool> {
-        self.store.remove(key, None)
-    }
-
-    async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
-        self.store.remove_many(keys)
-    }
-
-    async fn compare_and_delete(&self, key: &str, expected: &Stored) -> BackendResult<bool> {
-        self.store.remove(key, Some(expected.as_bytes()))
-    }
-
-    async fn exists(&self, key: &str) -> BackendResult<bool> {
-        Ok(self.store.expiry(key)?.is_some())
-    }
-
-    async fn ttl(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        self.store.expiry(key)
-    }
-
-    async fn increment(&self, key: &str, ttl: Option<Duration>) -> BackendResult<i64> {
-        Ok(self.store.increment_by(key, 1, ttl)?.value)
-    }
-
-    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
-        self.store.clear_prefix(prefix).await
-    }
-
-    async fn clear(&self) -> BackendResult<()> {
-        self.store.clear_prefix("").await.map(drop)
-    }
-
-    async fn ping(&self) -> BackendResult<()> {
+    async fn probe(&self) -> BackendResult<()> {
         Ok(())
     }
 
-    fn limits(&self) -> Limits {
-        self.store.limits()
-    }
-
-    fn instance(&self) -> Instance {
-        Instance::of(&*self.store)
-    }
-
-    fn in_process(&self) -> Option<&dyn InProcess> {
-        Some(&self.store)
+    #[inline]
+    fn info(&self) -> StoreInfo<'_> {
+        StoreInfo::of(&*self.shards)
+            .with_limits(self.shards.limits())
+            .with_sync(&self.shards)
     }
 }

@@ -8,7 +8,7 @@ use redis::{Client, ConnectionAddr, IntoConnectionInfo};
 
 use super::connection::{Connection, TimeLimits};
 use super::{RedisBackend, Shared};
-use crate::backend::limits::Limits;
+use crate::backend::store::Limits;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::escape::escape;
 

@@ -17,11 +17,11 @@ pub use self::builder::RedisBackendBuilder;
 use self::connection::{Answer, Connection, LinkId, Repeat};
 use self::resp::{Argument, Command, Reply};
 use self::script::{Count, Invocation, Source};
-use super::life::{Expiry, Life, check_ttl};
-use super::limits::Limits;
+use super::life::{Expiry, Life};
+use super::store::{Limits, NewEntry, Store, StoreInfo, Touch};
 use super::stored::Stored;
 use super::throttle::{Attempt, Decision};
-use super::{Backend, Condition, Counted, Instance, KeyStream, NewEntry, Write};
+use super::{Condition, Counted, KeyStream, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -58,7 +58,7 @@ const RESTARTS: usize = 8;
 ///   back. An entry may be read for up to a millisecond past its end.
 /// * What the server acknowledged can be lost if it crashes or fails over, as its persistence and replication allow.
 /// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times. Each time is a walk over all keys
-///   of the database, and so is a `scan`: see [what a prefix costs](Backend#what-a-prefix-costs).
+///   of the database, and so is a `scan`: see [what a prefix costs](crate::Backend#what-a-prefix-costs).
 /// * A write that timed out, or whose connection was lost, may still be executed after later calls.
 /// * A failover to a replica can bring back an older value, or let two callers win a `set_if_absent`.
 ///
@@ -124,8 +124,8 @@ impl RedisBackend {
         RedisBackendBuilder::default()
     }
 
-    /// Refuses further calls of this backend and its clones (`Unavailable`), waits for those under way, and closes the
-    /// connection.
+    /// Refuses further calls of this backend and its clones (`Unavailable`), waits for those under
+    /// way, and closes the connection.
     pub async fn close(&self) {
         self.shared.connection.close().await;
     }
@@ -218,6 +218,33 @@ impl Shared {
                 .unsigned_abs();
         }
         Ok(removed)
+    }
+
+    /// Makes the command that reads the key and gives it another life; `ttl` is checked.
+    fn restarting_get(&self, key: &str, ttl: Duration) -> BackendResult<Command> {
+        Ok(self.command("GETEX", key)?.arg("PX").number(millis(ttl)))
+    }
+
+    /// Reads at most [`BATCH`] keys in one round trip; the keys and the renewal are checked.
+    async fn read_batch(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
+        let reply = match touch {
+            Touch::Keep => {
+                let command = self.command_of_many("MGET", keys);
+                self.connection.command(command, Repeat::Safely).await
+            }
+            Touch::Extend(ttl) => {
+                let invocation = self.script_of_many(&script::RENEW_MANY, keys)?;
+                let invocation = invocation.number(millis(ttl));
+                self.connection.script(invocation, Repeat::Never).await
+            }
+            Touch::Restart(ttl) => {
+                let commands = keys.iter().map(|key| self.restarting_get(key, ttl));
+                let commands = commands.collect::<BackendResult<_>>()?;
+                let replies = self.connection.pipeline(commands).await?;
+                return replies.into_iter().map(reply::stored_or_foreign).collect();
+            }
+        };
+        reply::all_stored(reply?)
     }
 
     async fn page(&self, pattern: &[u8], cursor: u64) -> BackendResult<Page> {
@@ -354,14 +381,14 @@ fn millis(ttl: Duration) -> u64 {
 }
 
 #[async_trait]
-impl Backend for RedisBackend {
+impl Store for RedisBackend {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         let invocation = self.shared.script(&script::READ, key)?;
         let connection = &self.shared.connection;
         reply::stored_and_expiry(connection.script(invocation, Repeat::Safely).await?)
     }
 
-    async fn write(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
         let life = options.life.checked()?;
         self.shared.limits.check_value(value)?;
         let connection = &self.shared.connection;
@@ -387,16 +414,11 @@ impl Backend for RedisBackend {
         }
     }
 
-    async fn increment_by(
-        &self,
-        key: &str,
-        delta: i64,
-        ttl: Option<Duration>,
-    ) -> BackendResult<Counted> {
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
         self.shared.count(key, delta, ttl).await
     }
 
-    async fn expire(&self, key: &str, life: Life) -> BackendResult<bool> {
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
         let connection = &self.shared.connection;
         let reply = match life.checked()? {
             Life::Keep => self.shared.single("EXISTS", key, Repeat::Safely).await?,
@@ -412,7 +434,7 @@ impl Backend for RedisBackend {
         Ok(reply::integer(reply)? == 1)
     }
 
-    fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
         if let Err(error) = self.shared.limits.check_prefix(prefix) {
             return stream::iter([Err(error)]).boxed();
         }
@@ -444,58 +466,49 @@ impl Backend for RedisBackend {
         keys.boxed()
     }
 
-    async fn get_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.shared.limits.check_key(key)?;
-        let key = Argument::joined(self.shared.prefix.as_bytes(), key.as_bytes());
-        reply::stored(self.shared.connection.get(key).await?)
+    async fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
+        let connection = &self.shared.connection;
+        let reply = match touch.checked()? {
+            Touch::Keep => {
+                self.shared.limits.check_key(key)?;
+                let key = Argument::joined(self.shared.prefix.as_bytes(), key.as_bytes());
+                connection.get(key).await
+            }
+            Touch::Restart(ttl) => {
+                let command = self.shared.restarting_get(key, ttl)?;
+                connection.command(command, Repeat::Never).await
+            }
+            Touch::Extend(ttl) => {
+                let invocation = self.shared.script(&script::RENEW, key)?;
+                let invocation = invocation.number(millis(ttl));
+                connection.script(invocation, Repeat::Never).await
+            }
+        };
+        reply::stored(reply?)
     }
 
-    async fn get_many_stored(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
+        let touch = touch.checked()?;
         self.shared.limits.check_keys(keys)?;
         let mut all = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
-            let command = self.shared.command_of_many("MGET", batch);
-            let reply = self.shared.connection.command(command, Repeat::Safely);
-            all.extend(reply::all_stored(reply.await?)?);
+            match self.shared.read_batch(batch, touch).await {
+                Ok(values) => all.extend(values),
+                // Nothing was changed, so nothing is unknown.
+                Err(error) if touch == Touch::Keep => return Err(error),
+                Err(error) => return Err(error.after(!all.is_empty())),
+            }
         }
         Ok(all)
     }
 
-    async fn take_stored(&self, key: &str) -> BackendResult<Option<Stored>> {
+    async fn read_life(&self, key: &str) -> BackendResult<Option<Expiry>> {
+        let reply = self.shared.single("PTTL", key, Repeat::Safely).await?;
+        Ok(reply::expiry(reply::integer(reply)?))
+    }
+
+    async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
         reply::stored(self.shared.single("GETDEL", key, Repeat::Never).await?)
-    }
-
-    async fn touch_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        let ttl = millis(check_ttl(ttl)?);
-        let command = self.shared.command("GETEX", key)?.arg("PX").number(ttl);
-        let connection = &self.shared.connection;
-        reply::stored(connection.command(command, Repeat::Never).await?)
-    }
-
-    async fn renew_stored(&self, key: &str, ttl: Duration) -> BackendResult<Option<Stored>> {
-        let ttl = millis(check_ttl(ttl)?);
-        let invocation = self.shared.script(&script::RENEW, key)?.number(ttl);
-        let connection = &self.shared.connection;
-        reply::stored(connection.script(invocation, Repeat::Never).await?)
-    }
-
-    async fn renew_many_stored(
-        &self,
-        keys: &[&str],
-        ttl: Duration,
-    ) -> BackendResult<Vec<Option<Stored>>> {
-        let ttl = millis(check_ttl(ttl)?);
-        self.shared.limits.check_keys(keys)?;
-        let mut all = Vec::with_capacity(keys.len());
-        for batch in keys.chunks(BATCH) {
-            let invocation = self.shared.script_of_many(&script::RENEW_MANY, batch)?;
-            let invocation = invocation.number(ttl);
-            let connection = &self.shared.connection;
-            let reply = connection.script(invocation, Repeat::Never).await;
-            let values = reply.and_then(reply::all_stored);
-            all.extend(values.map_err(|error| error.after(!all.is_empty()))?);
-        }
-        Ok(all)
     }
 
     async fn move_entry(
@@ -540,7 +553,7 @@ impl Backend for RedisBackend {
         reply::decision(reply, attempt.quotas)
     }
 
-    async fn write_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+    async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.shared.limits.check_entries(entries)?;
         let mut failures = Failures::default();
         let mut start = 0;
@@ -570,11 +583,7 @@ impl Backend for RedisBackend {
         failures.into_result()
     }
 
-    async fn delete(&self, key: &str) -> BackendResult<bool> {
-        self.shared.remove(key).await
-    }
-
-    async fn delete_many(&self, keys: &[&str]) -> BackendResult<u64> {
+    async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
         self.shared.limits.check_keys(keys)?;
         let unlinks = keys
             .chunks(BATCH)
@@ -582,37 +591,11 @@ impl Backend for RedisBackend {
         self.shared.remove_many(unlinks).await
     }
 
-    async fn compare_and_delete(&self, key: &str, expected: &Stored) -> BackendResult<bool> {
-        let expected = expected.as_bytes();
-        self.shared.compare_and_delete(key, expected).await
-    }
-
-    async fn exists(&self, key: &str) -> BackendResult<bool> {
-        Ok(reply::integer(self.shared.single("EXISTS", key, Repeat::Safely).await?)? == 1)
-    }
-
-    async fn ttl(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        let reply = self.shared.single("PTTL", key, Repeat::Safely).await?;
-        Ok(reply::expiry(reply::integer(reply)?))
-    }
-
-    async fn increment(&self, key: &str, ttl: Option<Duration>) -> BackendResult<i64> {
-        Ok(self.shared.count(key, 1, ttl).await?.value)
-    }
-
-    async fn clear(&self) -> BackendResult<()> {
-        self.shared.clear("").await.map(drop)
-    }
-
-    async fn clear_prefix(&self, prefix: &str) -> BackendResult<u64> {
+    async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
         self.shared.clear(prefix).await
     }
 
-    async fn close(&self) {
-        RedisBackend::close(self).await;
-    }
-
-    async fn ping(&self) -> BackendResult<()> {
+    async fn probe(&self) -> BackendResult<()> {
         let connection = &self.shared.connection;
         match connection
             .command(Command::new("PING"), Repeat::Safely)
@@ -623,11 +606,11 @@ impl Backend for RedisBackend {
         }
     }
 
-    fn limits(&self) -> Limits {
-        self.shared.limits
+    async fn shut_down(&self) {
+        self.shared.connection.close().await;
     }
 
-    fn instance(&self) -> Instance {
-        Instance::of(&*self.shared)
+    fn info(&self) -> StoreInfo<'_> {
+        StoreInfo::of(&*self.shared).with_limits(self.shared.limits)
     }
 }

@@ -94,6 +94,14 @@ pub(super) fn stored(reply: Reply) -> BackendResult<Option<Stored>> {
     }
 }
 
+/// Reads the answer of one command of many: a key of a foreign type is absent, as in an `MGET`.
+pub(super) fn stored_or_foreign(reply: Reply) -> BackendResult<Option<Stored>> {
+    match stored(reply) {
+        Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
+        answer => answer,
+    }
+}
+
 /// Reads the answers of `MGET`; a key of a foreign type is nothing there.
 pub(super) fn all_stored(reply: Reply) -> BackendResult<Vec<Option<Stored>>> {
     match reply {

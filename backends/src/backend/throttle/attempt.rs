@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::quota::Quota;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// What [`Backend::throttle`](crate::Backend::throttle) is asked: whether a cost fits into all of some quotas.
+/// The question of a [`Store::throttle`](crate::store::Store::throttle): whether a cost fits into
+/// all of some quotas.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Attempt<'a> {

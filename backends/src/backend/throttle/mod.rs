@@ -1,7 +1,6 @@
 //! Throttling as a step of the contract: quotas, attempts, and how they are decided.
 
 mod attempt;
-mod by_comparing;
 mod quota;
 mod record;
 pub(super) mod standing;
@@ -9,7 +8,6 @@ mod text;
 
 pub use attempt::{Attempt, Decision};
 pub(crate) use attempt::{MOST_QUOTAS, check_quotas};
-pub(crate) use by_comparing::throttle;
 pub use quota::{Algorithm, MAX_PERIOD, Quota};
 #[cfg(feature = "redis-backend")]
 pub(super) use record::too_many_quotas;

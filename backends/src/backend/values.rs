@@ -3,71 +3,72 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::direct::{direct, write_direct};
+use super::fast_path::{call_now, put_now};
 use super::life::{Expiry, Life};
+use super::store::{NewEntry, Store, Touch};
 use super::stored::Stored;
-use super::{Backend, Condition, NewEntry, Write};
+use super::write::{Condition, Write};
 use crate::codec::{Decode, Encode, Encoded};
 use crate::error::{BackendResult, Failures};
 
-pub(crate) async fn get<B: Backend + ?Sized, V: Decode>(
-    backend: &B,
+pub(crate) async fn get<S: Store + ?Sized, V: Decode>(
+    store: &S,
     key: &str,
 ) -> BackendResult<Option<V>> {
-    match direct!(backend.get_stored(key)) {
+    match call_now!(store.read_value(key, Touch::Keep)) {
         Ok(stored) => decoded(stored),
         Err(error) => Err(error),
     }
 }
 
-pub(crate) async fn take<B: Backend + ?Sized, V: Decode>(
-    backend: &B,
+pub(crate) async fn take<S: Store + ?Sized, V: Decode>(
+    store: &S,
     key: &str,
 ) -> BackendResult<Option<V>> {
-    decoded(backend.take_stored(key).await?)
+    decoded(store.take_value(key).await?)
 }
 
-pub(crate) async fn get_with_ttl<B: Backend + ?Sized, V: Decode>(
-    backend: &B,
+pub(crate) async fn get_with_ttl<S: Store + ?Sized, V: Decode>(
+    store: &S,
     key: &str,
 ) -> BackendResult<Option<(V, Expiry)>> {
-    let Some((stored, expiry)) = backend.read(key).await? else {
+    let Some((stored, expiry)) = store.read(key).await? else {
         return Ok(None);
     };
     Ok(Some((stored.decode()?, expiry)))
 }
 
-pub(crate) async fn get_many<B: Backend + ?Sized, V: Decode>(
-    backend: &B,
+pub(crate) async fn get_many<S: Store + ?Sized, V: Decode>(
+    store: &S,
     keys: &[&str],
 ) -> BackendResult<Vec<Option<V>>> {
-    let all = backend.get_many_stored(keys).await?;
+    let all = store.read_values(keys, Touch::Keep).await?;
     all.into_iter().map(decoded).collect()
 }
 
 /// Writes a value that is encoded before the future is made, so that the value itself need not be `Send`.
-pub(crate) fn write<'b, 'k, 'c, B: Backend + ?Sized, V: Encode + ?Sized>(
-    backend: &'b B,
+pub(crate) fn write<'b, 'k, 'c, S: Store + ?Sized, V: Encode + ?Sized>(
+    store: &'b S,
     key: &'k str,
     value: &V,
     condition: Condition<'c>,
     life: Life,
-) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, 'k, 'c, B, V> {
+) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, 'k, 'c, S, V> {
     let encoded = value.encode().map(Encoded::from);
     async move {
         let options = Write::new(life).when(condition);
         match encoded {
-            Ok(mut encoded) => write_direct!(backend, key, encoded, options),
+            Ok(mut encoded) => put_now!(store, key, encoded, options),
             Err(error) => Err(error),
         }
     }
 }
 
-pub(crate) fn set_many<'b, 'e, 'k, B: Backend + ?Sized, V: Encode>(
-    backend: &'b B,
+pub(crate) fn set_many<'b, 'e, 'k, S: Store + ?Sized, V: Encode>(
+    store: &'b S,
     entries: &'e [(&'k str, V)],
     ttl: Option<Duration>,
-) -> impl Future<Output = BackendResult<()>> + Send + use<'b, 'e, 'k, B, V> {
+) -> impl Future<Output = BackendResult<()>> + Send + use<'b, 'e, 'k, S, V> {
     let keys: Vec<&str> = entries.iter().map(|(key, _)| *key).collect();
     let encoded = encode_all(entries.iter().map(|(_, value)| value.encode()));
     async move {
@@ -80,7 +81,7 @@ pub(crate) fn set_many<'b, 'e, 'k, B: Backend + ?Sized, V: Encode>(
                 life: ttl.into(),
             })
             .collect();
-        backend.write_many(&entries).await
+        store.put_many(&entries).await
     }
 }
 

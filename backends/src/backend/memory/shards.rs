@@ -26,12 +26,13 @@ use super::shard::{Move, Place, Shard, expiry};
 use super::stats::MemoryStats;
 use super::worker::Worker;
 use crate::backend::distinct::Distinct;
-use crate::backend::in_process::{Kept, Shared};
+
 use crate::backend::life::{Expiry, Life};
-use crate::backend::limits::Limits;
+use crate::backend::store::{Decoded as Kept, DecodedOrBytes as Shared, Limits, NewEntry, Touch};
 use crate::backend::stored::Stored;
 use crate::backend::throttle::{Attempt, Decision};
-use crate::backend::{Condition, Counted, KeyStream, NewEntry, Write};
+
+use crate::backend::{Condition, Counted, KeyStream, Write};
 use crate::error::{BackendResult, Failures};
 
 /// Enough that a million entries are swept in short steps and that threads seldom meet.
@@ -51,7 +52,7 @@ const PASSES: usize = 16;
 /// Work on shards with more entries than this gives way to other tasks after each shard.
 const MANY: usize = 256;
 
-pub(super) struct Store {
+pub(super) struct Shards {
     shards: Box<[Padded]>,
     hasher: RandomState,
     clock: Clock,
@@ -72,23 +73,23 @@ struct Padded {
     shard: RwLock<Shard>,
 }
 
-impl Default for Store {
+impl Default for Shards {
     fn default() -> Self {
         Self::new(Limits::default(), None, None)
     }
 }
 
 /// Shows how much there is and nothing of it.
-impl fmt::Debug for Store {
+impl fmt::Debug for Shards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
+        f.debug_struct("Shards")
             .field("limits", &self.limits)
             .field("bounds", &self.room.0)
             .finish_non_exhaustive()
     }
 }
 
-impl Store {
+impl Shards {
     pub(super) fn new(limits: Limits, bounds: Option<Bounds>, listener: Option<Listener>) -> Self {
         let shards = bounds.as_ref().map_or(SHARDS, |bounds| {
             let shards = bounds.most_entries() / ENTRIES_A_SHARD;
@@ -113,6 +114,19 @@ impl Store {
 
     pub(super) fn limits(&self) -> Limits {
         self.limits
+    }
+
+    #[inline]
+    pub(super) fn read_value(
+        self: &Arc<Self>,
+        key: &str,
+        touch: Touch,
+    ) -> BackendResult<Option<Stored>> {
+        match touch.checked()? {
+            Touch::Keep => self.get(key),
+            Touch::Restart(ttl) => self.touch(key, ttl),
+            Touch::Extend(ttl) => self.renew(key, ttl),
+        }
     }
 
     pub(super) fn get(&self, key: &str) -> BackendResult<Option<Stored>> {
@@ -141,7 +155,7 @@ impl Store {
         match kept {
             Some((end, value)) if end == Moment::NEVER || self.clock.now() < end => {
                 self.reads.count(true);
-                Ok(Some(Shared::Value(value)))
+                Ok(Some(Shared::Decoded(value)))
             }
             // What has ended is the user's to drop, and so after the lock.
             Some(_) => {
@@ -674,7 +688,7 @@ fn with_both<T>(
 /// Paced by real time, because a timer on a clock that is paused would make it jump. What has ended
 /// goes by the clock of the runtime that this task runs on, and is removed for everybody, also for
 /// those by whose clock it hasn't: from outside, a paused clock can't be seen.
-async fn sweep_for_ever(store: Weak<Store>) {
+async fn sweep_for_ever(store: Weak<Shards>) {
     let mut worked = Duration::ZERO;
     loop {
         Delay::new(SWEEP_PAUSE.max(worked * SWEEP_REST)).await;
@@ -711,12 +725,12 @@ mod tests {
 
     const MOMENT: Life = Life::In(Duration::from_millis(1));
 
-    fn held(store: &Store) -> usize {
+    fn held(store: &Shards) -> usize {
         let held = |padded: &Padded| padded.shard.read().held();
         store.shards.iter().map(held).sum()
     }
 
-    fn fill(store: &Arc<Store>, name: &str, entries: usize, life: Life) {
+    fn fill(store: &Arc<Shards>, name: &str, entries: usize, life: Life) {
         for index in 0..entries {
             let key = format!("{name}:{index}");
             assert!(store.write(&key, b"value", Write::new(life)).unwrap());
@@ -734,7 +748,7 @@ mod tests {
 
     #[test]
     fn writes_sweep_where_there_is_no_runtime() {
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Shards::default());
         fill(&store, "first", 50_000, MOMENT);
         wait_until(|| store.is_empty());
         fill(&store, "second", 50_000, Life::Never);
@@ -744,7 +758,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_has_ended_leaves_without_being_read() {
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Shards::default());
         fill(&store, "hour", 100_000, Life::In(Duration::from_secs(3600)));
         fill(&store, "ever", 10, Life::Never);
         tokio::time::advance(Duration::from_secs(3600)).await;
@@ -759,7 +773,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_into_a_shard_that_was_cleared_is_cleared_too() {
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Shards::default());
         fill(&store, "key", SHARDS * (MANY + 100), Life::Never);
         let cleared = store.clear_prefix("key");
         let come = async {
@@ -775,7 +789,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_paused_clock_stands_still_while_the_sweeper_waits() {
         let before = tokio::time::Instant::now();
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Shards::default());
         fill(&store, "key", 1, Life::In(Duration::from_secs(1)));
         let (done, waits) = tokio::sync::oneshot::channel();
         thread::spawn(move || {
@@ -789,7 +803,7 @@ mod tests {
 
     #[test]
     fn the_sweeper_moves_to_the_runtime_in_use() {
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Shards::default());
         for round in 0..2 {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .build()
@@ -811,7 +825,7 @@ mod tests {
             .build()
             .unwrap();
         let _context = runtime.enter();
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Shards::default());
         fill(&store, "key", 1, Life::In(Duration::from_secs(3600)));
         let weak = Arc::downgrade(&store);
         drop(store);
@@ -821,7 +835,7 @@ mod tests {
     #[test]
     fn room_that_was_given_back_meanwhile_is_not_made_once_more() {
         let bounds = Bounds::new(2, usize::MAX, Eviction::S3Fifo);
-        let store = Arc::new(Store::new(Limits::default(), Some(bounds), None));
+        let store = Arc::new(Shards::new(Limits::default(), Some(bounds), None));
         fill(&store, "key", 1, Life::Never);
         let needed = NoRoom {
             entries: 1,
@@ -835,7 +849,7 @@ mod tests {
 
     #[test]
     fn other_shards_are_open_while_one_is_locked() {
-        let store = Arc::new(Store::default());
+        let store = Arc::new(Shards::default());
         fill(&store, "key", 1_000, Life::Never);
         let (locked, _) = store.find("key:0").unwrap();
         let guard = locked.shard.write();

@@ -1,25 +1,28 @@
-//! Throttling in terms of the required methods, for backends that have no step of their own for it.
+//! Throttling in terms of the required methods, for stores that have no step of their own for it.
 
-use super::attempt::{Attempt, Decision};
-use super::standing::{Outcome, decide, end};
+use super::Store;
+use crate::backend::life::{Expiry, Life};
 use crate::backend::retry::{MAX_TRIES, back_off};
-use crate::backend::{Backend, Condition, Expiry, Life, Write};
+use crate::backend::throttle::standing::{Outcome, decide, end};
+use crate::backend::throttle::{Attempt, Decision};
+use crate::backend::write::{Condition, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Decides by what is stored and writes what is spent, if that hasn't changed meanwhile.
 ///
-/// The entry is its own clock: it holds when it ends, and the store says how long that is from now. What passes between
-/// a look and its write is not seen, so that the clock falls behind by as much at each call that is allowed: it errs on the
-/// side of refusing. Who gives the entry more time sets that clock back.
-pub(crate) async fn throttle<B: Backend + ?Sized>(
-    backend: &B,
+/// The entry is its own clock: it holds when it ends, and the store says how long that is from now.
+/// Time between a look and its write is not seen, so that the clock falls behind by as much at each
+/// call that is allowed: it errs on the side of refusing. A caller that gives the entry more time
+/// sets that clock back.
+pub(super) async fn by_comparing<S: Store + ?Sized>(
+    store: &S,
     key: &str,
     attempt: Attempt<'_>,
 ) -> BackendResult<Decision> {
     attempt.check()?;
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
-        let stored = backend.read(key).await?;
+        let stored = store.read(key).await?;
         let now = match &stored {
             Some((stored, expiry)) => {
                 let left = match expiry {
@@ -38,7 +41,7 @@ pub(crate) async fn throttle<B: Backend + ?Sized>(
         };
         let condition = stored.map_or(Condition::Absent, Condition::Equals);
         let options = Write::new(Life::In(spent.life)).when(condition);
-        if backend.write(key, &spent.bytes, options).await? {
+        if store.put(key, &spent.bytes, options).await? {
             return Ok(decision);
         }
     }

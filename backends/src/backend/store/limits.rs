@@ -1,6 +1,6 @@
 //! The limits that every backend puts on keys and values.
 
-use super::NewEntry;
+use super::options::NewEntry;
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
 /// How long a key and how large a value may be, in bytes.
@@ -71,7 +71,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Refuses the entries of a `write_many` as a whole if one of them breaks a limit or has an impossible life.
+    /// Refuses the entries of a `put_many` as a whole if one of them breaks a limit or has an impossible life.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::backend::Life;
+    use crate::backend::life::Life;
 
     #[test]
     fn the_limit_itself_is_allowed() {

@@ -1,0 +1,312 @@
+#![doc = include_str!("../store.md")]
+
+mod decoded;
+mod info;
+mod instance;
+mod limits;
+mod options;
+mod pointers;
+mod sync;
+mod throttle;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+
+use super::life::{Expiry, Life};
+use super::stored::Stored;
+use super::throttle::{Attempt, Decision};
+use super::write::{Condition, Write};
+use super::{Counted, KeyStream};
+use crate::error::{BackendResult, Failures};
+
+pub use self::decoded::{Decoded, DecodedOrBytes};
+pub use self::info::StoreInfo;
+pub use self::instance::Instance;
+pub use self::limits::Limits;
+pub use self::options::{NewEntry, Touch};
+pub use self::sync::SyncStore;
+pub use super::life::{MAX_TTL, check_ttl};
+
+/// The boxed future of a call of [`Store`], as `#[async_trait]` makes it.
+pub type BoxedCall<'a, T> = Pin<Box<dyn Future<Output = BackendResult<T>> + Send + 'a>>;
+
+/// The authors' half of the contract: byte-level steps, each of them atomic on its key.
+///
+/// A type that implements it is a [`Backend`](crate::Backend). [The module](self) tells how to write
+/// one, and how to write a wrapper.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a backend",
+    label = "expected a backend, such as `MemoryBackend`, `RedisBackend` or `Arc<dyn Backend>`",
+    note = "a backend of your own implements `reinhardt_backends::store::Store`, and `Backend` comes with it"
+)]
+#[async_trait]
+pub trait Store: Send + Sync {
+    // Required.
+
+    /// Returns the bytes under `key` and what is left of their life.
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>>;
+
+    /// Writes `value` with the given life if the condition holds, in one atomic step, and says
+    /// whether it did.
+    ///
+    /// `Life::Keep` without a live entry to keep the life of means no end.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has written everything or nothing.
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool>;
+
+    /// Removes the entry, if `expected` is given only while it holds exactly these bytes, in one
+    /// atomic step, and says whether there was a live entry to remove.
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool>;
+
+    /// Adds `delta` to the counter under `key` in one atomic step and returns the sum and what is
+    /// left of the window.
+    ///
+    /// A missing counter starts at zero. `ttl` is given to a counter that has no end, whether it is
+    /// new or not, and never moves an end that is there.
+    ///
+    /// # Errors
+    ///
+    /// `Overflow` if the sum leaves the range of `i64`, `WrongType` if the bytes aren't an integer
+    /// in that range; both change nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has had its whole effect or none; there never is a counter without its TTL.
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted>;
+
+    /// Gives the entry another life, leaves its value alone, and says whether there was a live
+    /// entry.
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool>;
+
+    /// Streams the keys that begin with `prefix`; the empty prefix means all of this store's.
+    ///
+    /// Every key that is there from the first poll to the last is yielded at least once; a key
+    /// that comes or goes meanwhile may be. The characters of `prefix` mean themselves.
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a>;
+
+    // Provided, and overridden where the store does it in one step or one round trip.
+
+    /// Returns the bytes under `key`, with the given effect on their life.
+    ///
+    /// The default takes a second call where the life changes. It may return bytes that another
+    /// writer replaces in between, and with [`Touch::Extend`] an entry that ends in between.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidTtl` for a life of zero or of more than 10,000 years, before anything is sent; and
+    /// what the store fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has set the life or left it alone.
+    async fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
+        let touch = touch.checked()?;
+        let Some((stored, expiry)) = self.read(key).await? else {
+            return Ok(None);
+        };
+        match touch {
+            Touch::Restart(ttl) => {
+                let is_live = self.set_life(key, Life::In(ttl)).await?;
+                return Ok(is_live.then_some(stored));
+            }
+            Touch::Extend(ttl) if matches!(expiry, Expiry::In(left) if left < ttl) => {
+                self.set_life(key, Life::In(ttl)).await?;
+            }
+            Touch::Extend(_) | Touch::Keep => {}
+        }
+        Ok(Some(stored))
+    }
+
+    /// Does what [`read_value`](Self::read_value) does for each key, in the order of `keys`.
+    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
+        let touch = touch.checked()?;
+        self.info().limits.check_keys(keys)?;
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            all.push(self.read_value(key, touch).await?);
+        }
+        Ok(all)
+    }
+
+    /// Returns what is left of the entry's life; `None` if there is no live entry.
+    async fn read_life(&self, key: &str) -> BackendResult<Option<Expiry>> {
+        Ok(self.read(key).await?.map(|(_, expiry)| expiry))
+    }
+
+    /// Removes the entry and returns its bytes, to at most one caller.
+    async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
+        loop {
+            let Some(stored) = self.read_value(key, Touch::Keep).await? else {
+                return Ok(None);
+            };
+            if self.remove(key, Some(stored.as_bytes())).await? {
+                return Ok(Some(stored));
+            }
+        }
+    }
+
+    /// Writes all entries, each with its own life; each one is atomic, all together are not.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, with the positions of all entries that were not written or not
+    /// acknowledged.
+    async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
+        self.info().limits.check_entries(entries)?;
+        let mut failures = Failures::default();
+        for (index, entry) in entries.iter().enumerate() {
+            let put = self.put(entry.key, entry.value, Write::new(entry.life));
+            let Err(error) = put.await else {
+                continue;
+            };
+            if error.is_transient() {
+                // What follows would most likely fail the same way, after as long a wait.
+                failures.add(index..entries.len(), error);
+                break;
+            }
+            failures.add([index], error);
+        }
+        failures.into_result()
+    }
+
+    /// Removes the entries and returns how many live ones there were.
+    ///
+    /// # Errors
+    ///
+    /// What the store fails with;
+    /// [`outcome_unknown`](crate::BackendError::outcome_unknown) if a part may have been removed.
+    async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
+        self.info().limits.check_keys(keys)?;
+        let mut removed = 0;
+        for key in keys {
+            let done = self.remove(key, None).await;
+            removed += u64::from(done.map_err(|error| error.after(removed > 0))?);
+        }
+        Ok(removed)
+    }
+
+    /// Removes every entry whose key begins with `prefix` and that was there when the call began;
+    /// returns how many were removed.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for the empty prefix where nothing says which keys are this store's (Redis
+    /// without a namespace).
+    async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
+        let keys: Vec<String> = self.keys(prefix).try_collect().await?;
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.remove_many(&keys).await
+    }
+
+    /// Removes the entry under `from` while it holds exactly the bytes `expected`, writes `to` in
+    /// the place of nothing, or, if `over` is given, of exactly these bytes, and says whether it
+    /// did: both or nothing.
+    ///
+    /// An entry is never moved to its own key: that is `false`.
+    ///
+    /// Memory and a single Redis server do it in one step. A memory with bounds needs room for what
+    /// the new entry weighs more than all that goes, and `Full` has changed nothing. The default
+    /// writes the new entry, removes the old one, and takes the new one back if the old one was
+    /// removed or changed meanwhile; an entry that the new one replaced is put back with what was
+    /// left of its life. Until then others may see both, and a call that ends half-way (an error
+    /// with an unknown outcome, a dropped future) may leave both.
+    ///
+    /// The default can't tell its own entry from one with the same bytes that somebody else writes
+    /// meanwhile, and takes that back too, although it was acknowledged. If the process dies
+    /// half-way the new entry stays, also where `from` was removed so that it shouldn't come. So
+    /// where a value must not return, have no `lease` and no `stale` on a store with the default.
+    async fn move_entry(
+        &self,
+        from: &str,
+        expected: &[u8],
+        to: NewEntry<'_>,
+        over: Option<&[u8]>,
+    ) -> BackendResult<bool> {
+        self.info().limits.check_key(from)?;
+        let life = to.life.checked()?;
+        if from == to.key {
+            return Ok(false);
+        }
+        let (condition, replaced) = match over {
+            None => (Condition::Absent, None),
+            Some(over) => match self.read(to.key).await? {
+                Some((stored, expiry)) if stored.as_bytes() == over => {
+                    (Condition::Equals(over), Some((stored, expiry)))
+                }
+                _ => return Ok(false),
+            },
+        };
+        let options = Write::new(life).when(condition);
+        if !self.put(to.key, to.value, options).await? {
+            return Ok(false);
+        }
+        let removed = self.remove(from, Some(expected)).await;
+        if removed.map_err(|error| error.after(true))? {
+            return Ok(true);
+        }
+        let taken_back = match &replaced {
+            None => self.remove(to.key, Some(to.value)).await,
+            Some((stored, expiry)) => {
+                let options = Write::new((*expiry).into()).when(Condition::Equals(to.value));
+                self.put(to.key, stored.as_bytes(), options).await
+            }
+        };
+        taken_back.map(|_| false).map_err(|error| error.after(true))
+    }
+
+    /// Uses up the attempt's cost of each of its quotas if all of them have room for it, and says
+    /// whether they had.
+    ///
+    /// One atomic step, by the store's own clock. A refused attempt, a peek and a cost of zero use
+    /// nothing up, and what other quotas have counted under `key` stays as it is. The entry lives
+    /// for as long as it matters what was used up; [`remove`](Self::remove) forgets it.
+    ///
+    /// The default looks and then writes if nothing has changed, as often as it takes: two calls an
+    /// attempt, or more where many meet on one key. What passes between the look and the write
+    /// isn't counted as time, so a quota lets fewer through than it says: each call that is allowed
+    /// takes a round trip from the time in which tokens come back.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` and `TooLarge` as [`Attempt::check`], before anything is sent; `WrongType`
+    /// if something else is stored under `key`, and it stays; `InvalidConfig` too if more than 32
+    /// different quotas were in use under `key` at once, and nothing is used up; of the default
+    /// also `Conflict`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future has used up the whole cost or nothing.
+    async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
+        throttle::by_comparing(self, key, attempt).await
+    }
+
+    /// Makes sure that the store answers.
+    async fn probe(&self) -> BackendResult<()> {
+        self.read("ping").await.map(drop)
+    }
+
+    /// Gives back what the store holds outside of this process, such as a connection; the default
+    /// holds nothing there and does nothing.
+    ///
+    /// A wrapper closes the store inside, after its own last call of that.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have closed the store to further calls. Closing twice does no harm.
+    async fn shut_down(&self) {}
+
+    /// Describes the store: its limits, its identity, and the part of it that answers without a
+    /// future.
+    ///
+    /// Override it if clones of the backend have addresses of their own but share a store, if the
+    /// limits aren't the default ones, or if the store is in this process and can answer at once.
+    fn info(&self) -> StoreInfo<'_> {
+        StoreInfo::of(self)
+    }
+}

@@ -1,0 +1,9 @@
+use reinhardt_backends::Backend;
+
+struct Application {
+    name: String,
+}
+
+impl Backend for Application {}
+
+fn main() {}
