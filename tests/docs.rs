@@ -1,5 +1,8 @@
 //! Holds the tables of the documentation against what they speak of.
 
+use std::fs;
+use std::path::Path;
+
 const PAGE: &str = include_str!("../backends/docs/versions.md");
 /// Where a requirement of each crate stands: of the library, or of the tests that use the crate as
 /// its users do.
@@ -73,4 +76,59 @@ fn requirement<'m>(manifest: &'m str, name: &str) -> Option<&'m str> {
         let value = value.trim_start().trim_start_matches("{ version = ");
         value.strip_prefix('"')?.split('"').next()
     })
+}
+
+const ARCHITECTURE: &str = include_str!("../backends/docs/architecture.md");
+
+/// The rows of the table of folders: the folder or file, and what its paragraph names.
+fn folders() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rows = ARCHITECTURE.lines().filter(|line| line.starts_with("| `"));
+    rows.filter_map(|row| {
+        let (folder, paragraph) = row.strip_prefix("| `")?.split_once("` | ")?;
+        Some((folder, paragraph))
+    })
+}
+
+#[test]
+fn the_architecture_page_names_folders_and_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut named = 0;
+    for (folder, paragraph) in folders() {
+        let at = match folder.starts_with("backends-derive") {
+            true => root.join(folder).join("src"),
+            false => root.join("backends/src").join(folder),
+        };
+        assert!(at.exists(), "no {}", at.display());
+        let words = paragraph.split('`').skip(1).step_by(2);
+        for file in words.filter(|word| word.ends_with(".rs") || word.ends_with(".md")) {
+            assert!(at.join(file).exists(), "no {file} in {folder}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named} files");
+}
+
+#[test]
+fn every_folder_of_the_library_has_its_paragraph() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../backends/src");
+    let all: Vec<&str> = folders().map(|(folder, _)| folder).collect();
+    for entry in fs::read_dir(source).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            assert!(all.contains(&format!("{name}/").as_str()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_words_of_the_architecture_page_stand_once_and_in_order() {
+    let (_, words) = ARCHITECTURE.split_once("# Words").unwrap();
+    let rows = words.lines().filter_map(|line| line.strip_prefix("| "));
+    let words: Vec<&str> = rows
+        .filter_map(|row| row.split(" | ").next())
+        .skip(1)
+        .collect();
+    assert!(words.len() >= 25, "{}", words.len());
+    assert!(words.is_sorted_by(|one, next| one < next), "{words:?}");
 }

@@ -1,5 +1,5 @@
-//! Testing, starting, watching and ending a service on this library, and where its edges are; pages
-//! without items.
+//! Testing, starting, watching and ending a service on this library, where its edges are, and the map
+//! of its source; pages without items.
 
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
@@ -12,6 +12,9 @@ pub mod health {}
 
 #[doc = include_str!("../docs/versions.md")]
 pub mod versions {}
+
+#[doc = include_str!("../docs/architecture.md")]
+pub mod architecture {}
 
 #[doc = include_str!("../docs/scope.md")]
 pub mod scope {}

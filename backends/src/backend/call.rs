@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::Counted;
+use super::answers::Counted;
 use super::life::Expiry;
 use super::store::{BoxedCall, Store, SyncStore, Touch};
 use super::stored::Stored;

@@ -1,6 +1,7 @@
 //! The contract between users and stores: the [`Backend`] trait that users call, over the
 //! [`store`] that authors write.
 
+mod answers;
 mod call;
 pub(crate) mod distinct;
 pub(crate) mod fast_path;
@@ -20,28 +21,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use futures_core::Stream;
-
 use crate::codec::{Decode, Encode};
 use crate::error::BackendResult;
 
+pub use answers::{Counted, KeyStream};
 pub use call::Call;
 pub use life::{Expiry, Life};
 use store::Store;
 pub use stored::Stored;
 pub use write::{Condition, Write};
-
-/// The keys that [`Backend::scan`] yields, in no order; a key may come more than once.
-pub type KeyStream<'a> = Pin<Box<dyn Stream<Item = BackendResult<String>> + Send + 'a>>;
-
-/// A counter after it was added to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted {
-    /// The sum.
-    pub value: i64,
-    /// What is left of the counter's window.
-    pub expiry: Expiry,
-}
 
 #[doc = include_str!("contract.md")]
 #[diagnostic::on_unimplemented(

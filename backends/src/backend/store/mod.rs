@@ -16,11 +16,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 
+use super::answers::{Counted, KeyStream};
 use super::life::{Expiry, Life};
 use super::stored::Stored;
 use super::throttle::{Attempt, Decision};
 use super::write::{Condition, Write};
-use super::{Counted, KeyStream};
 use crate::error::{BackendResult, Failures};
 
 pub use self::decoded::{Decoded, DecodedOrBytes};

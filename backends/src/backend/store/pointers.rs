@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{BoxedCall, NewEntry, Store, StoreInfo, Touch};
+use crate::backend::answers::{Counted, KeyStream};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::stored::Stored;
 use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::write::Write;
-use crate::backend::{Counted, KeyStream};
 
 /// Implements the methods as `#[async_trait]` would spell them, each by a call of the inner store.
 macro_rules! forward_calls {

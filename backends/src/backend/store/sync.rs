@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::decoded::{Decoded, DecodedOrBytes};
 use super::options::Touch;
-use crate::backend::Counted;
+use crate::backend::answers::Counted;
 use crate::backend::stored::Stored;
 use crate::backend::write::Write;
 use crate::error::BackendResult;
