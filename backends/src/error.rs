@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of every call to a backend.
 pub type BackendResult<T> = Result<T, BackendError>;
 
 /// Says why a call failed, and whether it may have taken effect all the same.
 ///
-/// An error never carries a stored value, a key or a credential: not in `Display`, not in `Debug`, not in `source()`.
+/// An error never carries a stored value, a key or a credential: not in `Display`, not in `Debug`, not
+/// in `source()`. A clone shares the cause.
 ///
 /// # Examples
 ///
@@ -21,14 +23,16 @@ pub type BackendResult<T> = Result<T, BackendError>;
 /// assert!(error.is_transient() && !error.outcome_unknown());
 /// assert_eq!(error.to_string(), "backend unavailable: connection refused");
 /// ```
+#[derive(Clone)]
 pub struct BackendError(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: Cow<'static, str>,
     outcome_unknown: bool,
     failed: Vec<usize>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// What went wrong, independent of the backend.
@@ -84,7 +88,7 @@ impl BackendError {
     /// Keeps the cause; the rule about values, keys and credentials holds for it as well.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 
@@ -109,17 +113,6 @@ impl BackendError {
         } else {
             self
         }
-    }
-
-    /// Returns an error for another caller who waited for the same call: all but the cause, which can't be copied.
-    pub(crate) fn again(&self) -> Self {
-        Self(Box::new(Inner {
-            kind: self.0.kind,
-            message: self.0.message.clone(),
-            outcome_unknown: self.0.outcome_unknown,
-            failed: self.0.failed.clone(),
-            source: None,
-        }))
     }
 
     /// Returns what went wrong.
@@ -235,6 +228,8 @@ impl fmt::Display for ErrorKind {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::io;
+
     use super::*;
 
     pub(crate) const ALL_KINDS: [ErrorKind; 15] = [
@@ -258,6 +253,19 @@ pub(crate) mod tests {
     #[test]
     fn an_error_is_small_enough_to_pass_by_value() {
         assert_eq!(size_of::<BackendError>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn a_clone_shares_the_cause() {
+        let cause = io::Error::new(io::ErrorKind::ConnectionRefused, "refused");
+        let error = BackendError::new(ErrorKind::Unavailable, "no connection").with_source(cause);
+        let shared = error.clone();
+        assert_eq!(format!("{error:?}"), format!("{shared:?}"));
+        let address = |error: &BackendError| {
+            let source = error.source().unwrap().downcast_ref::<io::Error>();
+            std::ptr::from_ref(source.unwrap())
+        };
+        assert_eq!(address(&error), address(&shared));
     }
 
     #[test]

@@ -142,7 +142,7 @@ mod tests {
             assert_eq!(sent(response).await, expected(status, body, &[]));
         }
         let down = BackendError::new(ErrorKind::Timeout, SECRET);
-        let of_session = SessionError::from(down.again()).into_response();
+        let of_session = SessionError::from(down.clone()).into_response();
         assert_eq!(sent(of_session).await, sent(down.into_response()).await);
     }
 

@@ -212,7 +212,7 @@ struct Results {
     landings: u64,
     value: Option<Landed>,
     /// A failure that the next call would probably meet with too.
-    failure: Option<(u64, Arc<BackendError>)>,
+    failure: Option<(u64, BackendError)>,
     /// Whether a leader that had a value is done, with storing it too. Nobody comes in any more.
     is_closed: bool,
 }
@@ -376,7 +376,7 @@ impl Seat {
             return decode::<K>(&self.key(), landed.back, &landed.stored);
         }
         match failure {
-            Some((step, error)) if self.joined < step => Err(error.again()),
+            Some((step, error)) if self.joined < step => Err(error),
             _ => Ok(None),
         }
     }
@@ -478,7 +478,7 @@ impl Seat {
         if let Err(error) = &outcome
             && error.is_transient()
         {
-            let failure = (step, Arc::new(error.again()));
+            let failure = (step, error.clone());
             let last = self.flight.results().failure.replace(failure);
             drop(last);
         }
