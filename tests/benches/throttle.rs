@@ -149,7 +149,7 @@ fn redis(rounds: usize) -> Sweep {
         (ours, raw)
     });
     let script = Arc::new(Script::new(include_str!(
-        "../../backends/src/backend/redis/throttle.lua"
+        "../../backends/src/backend/redis/scripts/throttle.lua"
     )));
     let mut sweep = Sweep::new("On Redis: a call that is allowed", Unit::Rate).ratios_to(RAW);
     for tasks in [1, 64, 256] {

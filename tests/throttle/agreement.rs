@@ -16,7 +16,7 @@ use reinhardt_backends_tests::Server;
 
 use super::quotas;
 
-const SCRIPT: &str = include_str!("../../backends/src/backend/redis/throttle.lua");
+const SCRIPT: &str = include_str!("../../backends/src/backend/redis/scripts/throttle.lua");
 const TIME: &str = "local time = call('TIME')";
 const LIFE: &str = ", 'PX', string.format('%.0f', life))";
 /// Where the clock of the script begins, as a server's does: in microseconds since 1970. The fraction of the millisecond is that

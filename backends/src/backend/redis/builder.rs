@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Client, ConnectionAddr, IntoConnectionInfo};
+use redis::{ConnectionAddr, IntoConnectionInfo};
 
-use super::connection::{Connection, TimeLimits};
-use super::{RedisBackend, Shared};
+use super::RedisBackend;
+use super::client::{Client, ClientLimits};
+use super::commands::Namespace;
 use crate::backend::store::Limits;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::escape::escape;
@@ -34,7 +35,7 @@ use crate::escape::escape;
 pub struct RedisBackendBuilder {
     server: Server,
     namespace: Option<String>,
-    times: TimeLimits,
+    times: ClientLimits,
     limits: Limits,
 }
 
@@ -44,7 +45,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone)]
 enum Server {
     Url(String),
-    Client(Box<Client>),
+    Client(Box<redis::Client>),
 }
 
 impl Default for RedisBackendBuilder {
@@ -52,7 +53,7 @@ impl Default for RedisBackendBuilder {
         Self {
             server: Server::Url("redis://localhost:6379".to_string()),
             namespace: Some("reinhardt".to_string()),
-            times: TimeLimits {
+            times: ClientLimits {
                 connect: Duration::from_secs(2),
                 call: Duration::from_secs(1),
                 waiting: 10_000,
@@ -70,7 +71,7 @@ impl RedisBackendBuilder {
         self
     }
 
-    pub(super) fn client(mut self, client: Client) -> Self {
+    pub(super) fn client(mut self, client: redis::Client) -> Self {
         self.server = Server::Client(Box::new(client));
         self
     }
@@ -128,7 +129,7 @@ impl RedisBackendBuilder {
     /// no connection to be had.
     pub async fn build(self) -> BackendResult<RedisBackend> {
         let backend = self.build_lazy()?;
-        backend.shared.connection.connect().await?;
+        backend.namespace.client.connect().await?;
         Ok(backend)
     }
 
@@ -162,8 +163,8 @@ impl RedisBackendBuilder {
             None => String::new(),
         };
         Ok(RedisBackend {
-            shared: Arc::new(Shared {
-                connection: Connection::new(server, self.times),
+            namespace: Arc::new(Namespace {
+                client: Client::new(server, self.times),
                 prefix,
                 limits: self.limits,
             }),

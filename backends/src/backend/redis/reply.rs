@@ -1,95 +1,29 @@
-//! What a server's answers mean, and what of them an error may show.
+//! What a server's answers mean.
 
 use std::time::Duration;
 
-use super::resp::{Refusal, Reply};
-use crate::backend::Counted;
+use super::client::{ErrorReply, Reply, code, refusal, refusal_of_kind};
+use super::scripts::{NOT_AN_INTEGER, OVERFLOW, TOO_MANY_QUOTAS};
+use crate::backend::answers::Counted;
 use crate::backend::life::Expiry;
 use crate::backend::stored::Stored;
 use crate::backend::throttle::{Decision, Quota, too_many_quotas};
 use crate::codec::parse_integer;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments, values included.
-pub(super) fn refusal(error: &Refusal) -> BackendError {
-    let details = error.details();
-    let code = code(error);
-    let kind = match code {
-        "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "TRYAGAIN"
-        | "NOREPLICAS" => ErrorKind::Unavailable,
-        "NOAUTH" | "WRONGPASS" | "NOPERM" => ErrorKind::Denied,
-        "WRONGTYPE" | super::script::NOT_AN_INTEGER => ErrorKind::WrongType,
-        super::script::OVERFLOW => ErrorKind::Overflow,
-        super::script::TOO_MANY_QUOTAS => return too_many_quotas(),
-        "OOM" => ErrorKind::Full,
-        "NOPROTO" => ErrorKind::Unsupported,
-        "ERR" if is_unknown_command(details) => ErrorKind::Unsupported,
-        "ERR" if is_full_of_clients(details) => ErrorKind::Unavailable,
-        _ if is_denied_in_script(details) => ErrorKind::Denied,
-        _ => ErrorKind::Other,
-    };
-    BackendError::new(kind, format!("the server answered {}", code_word(code)))
-}
-
-/// Returns the code word, which Redis 6.2 puts behind others in a script.
-fn code(error: &Refusal) -> &str {
-    code_in_script(error.code(), error.details()).unwrap_or(error.code())
-}
-
-/// Says whether a server answered, to a command or to one of several, that it is the wrong one to ask: after a failover the
-/// address may lead to another.
-pub(super) fn is_from_wrong_server(reply: &Reply) -> bool {
-    match reply {
-        Reply::Error(error) => matches!(code(error), "READONLY" | "MASTERDOWN"),
-        Reply::Array(replies) => replies
-            .iter()
-            .any(|reply| matches!(reply, Reply::Error(_)) && is_from_wrong_server(reply)),
-        _ => false,
-    }
-}
-
-/// Finds the code in `@user_script: 3: -OOM command not allowed`, as Redis 6.2 spells an error that a script hands on.
-fn code_in_script<'a>(code: &str, details: &'a str) -> Option<&'a str> {
-    if !code.starts_with("@user_script") {
-        return None;
-    }
-    let mut words = details.split(' ');
-    words.find_map(|word| word.strip_prefix('-'))
-}
-
-fn is_unknown_command(details: &str) -> bool {
-    let details = details.to_ascii_lowercase();
-    details.starts_with("unknown command")
-        || details.starts_with("unknown redis command called from")
-        || details.starts_with("unknown subcommand")
-}
-
-/// Redis 6.2 and 7.0 have no code word of their own for a command that a script may not run.
-fn is_denied_in_script(details: &str) -> bool {
-    details.contains("The user executing the script can't")
-}
-
-fn is_full_of_clients(details: &str) -> bool {
-    details.starts_with("max number of clients")
-}
-
-/// A code is one upper-case word; anything else in its place is not shown.
-fn code_word(code: &str) -> &str {
-    let is_word = code
-        .bytes()
-        .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    if is_word && !code.is_empty() {
-        code
-    } else {
-        "an error"
-    }
-}
-
 /// Reads an answer that is bytes or nothing.
 pub(super) fn stored(reply: Reply) -> BackendResult<Option<Stored>> {
     match reply {
         Reply::Nil => Ok(None),
         Reply::Bytes(bytes) => Ok(Some(bytes)),
+        other => unexpected(other),
+    }
+}
+
+/// Reads the answers of a pipeline of so many commands.
+pub(super) fn each(reply: Reply, asked: usize) -> BackendResult<Vec<Reply>> {
+    match reply {
+        Reply::Array(replies) if replies.len() == asked => Ok(replies),
         other => unexpected(other),
     }
 }
@@ -224,7 +158,7 @@ pub(super) fn page(reply: Reply) -> BackendResult<(u64, Vec<Stored>)> {
 
 pub(super) fn unexpected<T>(reply: Reply) -> BackendResult<T> {
     match reply {
-        Reply::Error(error) => Err(refusal(&error)),
+        Reply::Error(error) => Err(failure(&error)),
         _ => Err(BackendError::new(
             ErrorKind::Other,
             "the server's answer has an unexpected shape",
@@ -232,57 +166,27 @@ pub(super) fn unexpected<T>(reply: Reply) -> BackendResult<T> {
     }
 }
 
+/// Turns an error reply into ours, those of our own scripts included.
+fn failure(error: &ErrorReply) -> BackendError {
+    match code(error) {
+        NOT_AN_INTEGER => refusal_of_kind(ErrorKind::WrongType, error),
+        OVERFLOW => refusal_of_kind(ErrorKind::Overflow, error),
+        TOO_MANY_QUOTAS => too_many_quotas(),
+        _ => refusal(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kind(code: &str, details: &str) -> ErrorKind {
-        refusal(&Refusal::from(format!("{code} {details}").as_str())).kind()
-    }
-
     #[test]
-    fn code_words_have_their_meaning() {
-        for code in [
-            "LOADING",
-            "READONLY",
-            "MASTERDOWN",
-            "CLUSTERDOWN",
-            "BUSY",
-            "MISCONF",
-            "TRYAGAIN",
-        ] {
-            assert_eq!(kind(code, ""), ErrorKind::Unavailable, "{code}");
-        }
-        for code in ["NOAUTH", "WRONGPASS", "NOPERM"] {
-            assert_eq!(kind(code, ""), ErrorKind::Denied, "{code}");
-        }
-        assert_eq!(kind("WRONGTYPE", ""), ErrorKind::WrongType);
-        assert_eq!(kind("TOOMANYQUOTAS", ""), ErrorKind::InvalidConfig);
-        assert_eq!(kind("OOM", ""), ErrorKind::Full);
-        let in_script = kind("@user_script:", "3: -OOM command not allowed");
-        assert_eq!(in_script, ErrorKind::Full);
-        assert_eq!(
-            kind("ERR", "unknown command 'GETDEL', with args"),
-            ErrorKind::Unsupported
-        );
-        assert_eq!(
-            kind("ERR", "max number of clients reached"),
-            ErrorKind::Unavailable
-        );
-        assert_eq!(kind("ERR", "syntax error"), ErrorKind::Other);
-    }
-
-    #[test]
-    fn an_error_keeps_the_code_word_alone() {
-        let error = refusal(&Refusal::from(
-            "ERR unknown command 'FOO', with args beginning with: 'topsecret'",
-        ));
-        assert_eq!(error.to_string(), "unsupported: the server answered ERR");
-        let error = refusal(&Refusal::from("topsecret"));
-        assert_eq!(
-            error.to_string(),
-            "backend error: the server answered an error"
-        );
+    fn code_words_of_our_scripts_have_their_meaning() {
+        let kind = |code: &str| failure(&ErrorReply::from(code)).kind();
+        assert_eq!(kind("OVERFLOW the sum"), ErrorKind::Overflow);
+        assert_eq!(kind("NOTANINTEGER no counter"), ErrorKind::WrongType);
+        assert_eq!(kind("TOOMANYQUOTAS"), ErrorKind::InvalidConfig);
+        assert_eq!(kind("NOPERM"), ErrorKind::Denied);
     }
 
     #[test]

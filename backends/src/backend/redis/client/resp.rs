@@ -16,13 +16,13 @@ const USUAL: usize = 192;
 
 /// A command as it is sent, but for the count of its arguments in front.
 #[derive(Clone)]
-pub(super) struct Command {
+pub(crate) struct Command {
     arguments: usize,
     body: Vec<u8>,
 }
 
 impl Command {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let command = Self {
             arguments: 0,
             body: Vec::with_capacity(USUAL),
@@ -32,19 +32,19 @@ impl Command {
 
     /// Adds an argument.
     #[must_use]
-    pub(super) fn arg(self, argument: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn arg(self, argument: impl AsRef<[u8]>) -> Self {
         self.joined(&[], argument.as_ref())
     }
 
     /// Adds a number.
     #[must_use]
-    pub(super) fn number(self, number: impl itoa::Integer) -> Self {
+    pub(crate) fn number(self, number: impl itoa::Integer) -> Self {
         self.arg(itoa::Buffer::new().format(number))
     }
 
     /// Adds an argument that has two parts.
     #[must_use]
-    pub(super) fn joined(mut self, first: &[u8], second: &[u8]) -> Self {
+    pub(crate) fn joined(mut self, first: &[u8], second: &[u8]) -> Self {
         self.arguments += 1;
         write_joined(&mut self.body, first, second);
         self
@@ -60,7 +60,7 @@ impl Command {
 
     /// Adds each as an argument.
     #[must_use]
-    pub(super) fn args(self, arguments: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+    pub(crate) fn args(self, arguments: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         arguments.into_iter().fold(self, Self::arg)
     }
 
@@ -94,15 +94,15 @@ impl Command {
 }
 
 /// One argument of a command, as it is sent.
-pub(super) struct Argument(Vec<u8>);
+pub(crate) struct Argument(Vec<u8>);
 
 impl Argument {
-    pub(super) fn new(argument: &str) -> Self {
+    pub(crate) fn new(argument: &str) -> Self {
         Self::joined(&[], argument.as_bytes())
     }
 
     /// Makes an argument that has two parts.
-    pub(super) fn joined(first: &[u8], second: &[u8]) -> Self {
+    pub(crate) fn joined(first: &[u8], second: &[u8]) -> Self {
         let mut encoded = Vec::new();
         write_joined(&mut encoded, first, second);
         Self(encoded)
@@ -142,9 +142,9 @@ fn number_line(out: &mut Vec<u8>, kind: u8, number: usize) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What a server answers.
+/// The answer of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Nil,
     Integer(i64),
     /// `+OK` and the like.
@@ -152,8 +152,8 @@ pub(super) enum Reply {
     Bytes(Stored),
     /// An array; a map and a set too, which nothing here asks for but the greeting.
     Array(Vec<Reply>),
-    Error(Refusal),
-    /// What the server tells without being asked.
+    Error(ErrorReply),
+    /// A message that nobody asked for.
     Push,
     /// A type that no command of ours is answered with.
     Other,
@@ -161,40 +161,40 @@ pub(super) enum Reply {
 
 /// An error reply, as the server wrote it.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Refusal(Box<str>);
+pub(crate) struct ErrorReply(Box<str>);
 
-impl Refusal {
+impl ErrorReply {
     fn new(line: &[u8]) -> Self {
         Self(String::from_utf8_lossy(line).into())
     }
 
     /// Returns the first word.
-    pub(super) fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.0.split(' ').next().unwrap_or_default()
     }
 
     /// Returns what follows the first word.
-    pub(super) fn details(&self) -> &str {
+    pub(crate) fn details(&self) -> &str {
         self.0.split_once(' ').map_or("", |(_, details)| details)
     }
 }
 
 /// Shows the code alone: the rest may repeat arguments.
-impl std::fmt::Debug for Refusal {
+impl std::fmt::Debug for ErrorReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Refusal({} bytes)", self.0.len())
+        write!(f, "ErrorReply({} bytes)", self.0.len())
     }
 }
 
-impl From<&str> for Refusal {
+impl From<&str> for ErrorReply {
     fn from(line: &str) -> Self {
         Self(line.into())
     }
 }
 
-/// Why there is no reply.
+/// The reason why there is no reply yet, or none at all.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoReply {
+pub(super) enum DecodeError {
     /// The buffer must hold this many bytes at least before it is worth looking again.
     Incomplete(usize),
     /// It isn't RESP.
@@ -202,34 +202,34 @@ pub(super) enum NoReply {
 }
 
 /// Reads the reply that `bytes` begin with, and says how long it was.
-pub(super) fn reply(bytes: &[u8]) -> Result<(Reply, usize), NoReply> {
+pub(super) fn reply(bytes: &[u8]) -> Result<(Reply, usize), DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let reply = cursor.reply(0)?;
     Ok((reply, cursor.at))
 }
 
-/// How far a reply has come that comes in parts, so that what was looked at isn't looked at again: reading a long array anew
-/// whenever a little more of it is there would take time that grows with its square.
-pub(super) struct Part {
+/// The progress of a scan through a reply that comes in parts. Without it a long array would be read
+/// anew whenever a little more of it is there, which takes time that grows with its square.
+pub(super) struct ScanState {
     at: usize,
     /// How many elements are still to come, as far as is known.
     missing: usize,
 }
 
-impl Default for Part {
+impl Default for ScanState {
     fn default() -> Self {
         Self { at: 0, missing: 1 }
     }
 }
 
-impl Part {
+impl ScanState {
     /// Goes on in `bytes`, which begin with the reply; `Ok` when the whole of it is there.
-    pub(super) fn grow(&mut self, bytes: &[u8]) -> Result<(), NoReply> {
+    pub(super) fn grow(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         while self.missing > 0 {
             let mut cursor = Cursor { bytes, at: self.at };
             let inner = cursor.skip()?;
             let missing = (self.missing - 1).checked_add(inner);
-            self.missing = missing.ok_or(NoReply::Malformed)?;
+            self.missing = missing.ok_or(DecodeError::Malformed)?;
             self.at = cursor.at;
         }
         Ok(())
@@ -246,9 +246,9 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: 0 }
     }
 
-    fn reply(&mut self, depth: usize) -> Result<Reply, NoReply> {
+    fn reply(&mut self, depth: usize) -> Result<Reply, DecodeError> {
         if depth > DEEPEST {
-            return Err(NoReply::Malformed);
+            return Err(DecodeError::Malformed);
         }
         let kind = *self.bytes.get(self.at).ok_or(self.incomplete(1))?;
         self.at += 1;
@@ -269,18 +269,18 @@ impl<'a> Cursor<'a> {
                 self.line()?;
                 Reply::Status
             }
-            b'-' => Reply::Error(Refusal::new(self.line()?)),
-            b'!' => Reply::Error(Refusal::new(self.bulk()?.ok_or(NoReply::Malformed)?)),
+            b'-' => Reply::Error(ErrorReply::new(self.line()?)),
+            b'!' => Reply::Error(ErrorReply::new(self.bulk()?.ok_or(DecodeError::Malformed)?)),
             b'%' => {
                 let parts = self.pairs()?;
                 self.array(parts, depth)?
             }
             b'~' => {
-                let count = self.count()?.ok_or(NoReply::Malformed)?;
+                let count = self.count()?.ok_or(DecodeError::Malformed)?;
                 self.array(count, depth)?
             }
             b'>' => {
-                let count = self.count()?.ok_or(NoReply::Malformed)?;
+                let count = self.count()?.ok_or(DecodeError::Malformed)?;
                 self.array(count, depth)?;
                 Reply::Push
             }
@@ -298,12 +298,12 @@ impl<'a> Cursor<'a> {
                 self.line()?;
                 Reply::Other
             }
-            _ => return Err(NoReply::Malformed),
+            _ => return Err(DecodeError::Malformed),
         })
     }
 
     /// Passes an element and says how many others belong to it.
-    fn skip(&mut self) -> Result<usize, NoReply> {
+    fn skip(&mut self) -> Result<usize, DecodeError> {
         let kind = *self.bytes.get(self.at).ok_or(self.incomplete(1))?;
         self.at += 1;
         match kind {
@@ -312,17 +312,17 @@ impl<'a> Cursor<'a> {
             b'*' | b'~' | b'>' => Ok(self.count()?.unwrap_or(0)),
             b'%' => Ok(self.pairs()?),
             b'|' => Ok(self.pairs()? + 1),
-            _ => Err(NoReply::Malformed),
+            _ => Err(DecodeError::Malformed),
         }
     }
 
     /// Reads the number of pairs and returns that of their parts.
-    fn pairs(&mut self) -> Result<usize, NoReply> {
-        let pairs = self.count()?.ok_or(NoReply::Malformed)?;
+    fn pairs(&mut self) -> Result<usize, DecodeError> {
+        let pairs = self.count()?.ok_or(DecodeError::Malformed)?;
         Ok(pairs * 2)
     }
 
-    fn array(&mut self, count: usize, depth: usize) -> Result<Reply, NoReply> {
+    fn array(&mut self, count: usize, depth: usize) -> Result<Reply, DecodeError> {
         // A declared length alone makes nothing large: an element takes three bytes at least.
         let mut replies = Vec::with_capacity(count.min((self.bytes.len() - self.at) / 3));
         for _ in 0..count {
@@ -331,17 +331,17 @@ impl<'a> Cursor<'a> {
         Ok(Reply::Array(replies))
     }
 
-    fn count(&mut self) -> Result<Option<usize>, NoReply> {
+    fn count(&mut self) -> Result<Option<usize>, DecodeError> {
         match number(self.line()?)? {
             -1 => Ok(None),
             count => match usize::try_from(count) {
                 Ok(count) if count <= LONGEST => Ok(Some(count)),
-                _ => Err(NoReply::Malformed),
+                _ => Err(DecodeError::Malformed),
             },
         }
     }
 
-    fn bulk(&mut self) -> Result<Option<&'a [u8]>, NoReply> {
+    fn bulk(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
         let Some(length) = self.count()? else {
             return Ok(None);
         };
@@ -352,32 +352,34 @@ impl<'a> Cursor<'a> {
                 self.at = end + 2;
                 Ok(Some(bytes))
             }
-            Some(_) => Err(NoReply::Malformed),
-            None => Err(NoReply::Incomplete(end + 2)),
+            Some(_) => Err(DecodeError::Malformed),
+            None => Err(DecodeError::Incomplete(end + 2)),
         }
     }
 
-    fn line(&mut self) -> Result<&'a [u8], NoReply> {
+    fn line(&mut self) -> Result<&'a [u8], DecodeError> {
         let rest = &self.bytes[self.at..];
         let rest = &rest[..rest.len().min(LONGEST_LINE)];
         let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
             return Err(match rest.len() {
-                LONGEST_LINE => NoReply::Malformed,
+                LONGEST_LINE => DecodeError::Malformed,
                 length => self.incomplete(length + 1),
             });
         };
         self.at += length + 1;
-        rest[..length].strip_suffix(b"\r").ok_or(NoReply::Malformed)
+        rest[..length]
+            .strip_suffix(b"\r")
+            .ok_or(DecodeError::Malformed)
     }
 
-    fn incomplete(&self, more: usize) -> NoReply {
-        NoReply::Incomplete(self.at + more)
+    fn incomplete(&self, more: usize) -> DecodeError {
+        DecodeError::Incomplete(self.at + more)
     }
 }
 
-fn number(line: &[u8]) -> Result<i64, NoReply> {
-    let text = str::from_utf8(line).map_err(|_| NoReply::Malformed)?;
-    text.parse().map_err(|_| NoReply::Malformed)
+fn number(line: &[u8]) -> Result<i64, DecodeError> {
+    let text = str::from_utf8(line).map_err(|_| DecodeError::Malformed)?;
+    text.parse().map_err(|_| DecodeError::Malformed)
 }
 
 #[cfg(test)]
@@ -458,7 +460,7 @@ mod tests {
         let text = "*3\r\n$5\r\nhello\r\n%1\r\n+k\r\n:12\r\n-ERR no\r\n";
         for end in 0..text.len() {
             let part = reply(&text.as_bytes()[..end]);
-            let Err(NoReply::Incomplete(least)) = part else {
+            let Err(DecodeError::Incomplete(least)) = part else {
                 panic!("{end}: {part:?}");
             };
             assert!(least > end && least <= text.len(), "{end}: {least}");
@@ -473,9 +475,9 @@ mod tests {
                     $-1\r\n*-1\r\n!2\r\nno\r\n=5\r\ntxt:x\r\n:1\r\n";
         let bytes = text.as_bytes();
         let (_, length) = reply(bytes).unwrap();
-        let mut part = Part::default();
+        let mut part = ScanState::default();
         for end in 0..length {
-            let Err(NoReply::Incomplete(needed)) = part.grow(&bytes[..end]) else {
+            let Err(DecodeError::Incomplete(needed)) = part.grow(&bytes[..end]) else {
                 panic!("{end} of {length}");
             };
             assert!(needed > end && needed <= length, "{end}: {needed}");
@@ -486,7 +488,7 @@ mod tests {
 
     #[test]
     fn elements_that_have_come_are_not_looked_at_again() {
-        let mut part = Part::default();
+        let mut part = ScanState::default();
         assert!(part.grow(b"*2\r\n$3\r\nabc\r\n").is_err());
         assert_eq!((part.at, part.missing), (13, 1));
     }
@@ -510,7 +512,7 @@ mod tests {
         ] {
             assert_eq!(
                 reply(text.as_bytes()),
-                Err(NoReply::Malformed),
+                Err(DecodeError::Malformed),
                 "{text:.40}"
             );
         }
@@ -519,15 +521,15 @@ mod tests {
     #[test]
     fn a_declared_length_allocates_nothing() {
         let declared = reply(b"*1000000000\r\n:1\r\n");
-        assert_eq!(declared, Err(NoReply::Incomplete(18)));
+        assert_eq!(declared, Err(DecodeError::Incomplete(18)));
     }
 
     #[test]
     fn a_refusal_is_a_code_and_details() {
-        let refusal = Refusal::from("NOPERM this user has no permissions");
+        let refusal = ErrorReply::from("NOPERM this user has no permissions");
         assert_eq!(refusal.code(), "NOPERM");
         assert_eq!(refusal.details(), "this user has no permissions");
-        assert_eq!(Refusal::from("BUSY").details(), "");
-        assert!(!format!("{:?}", Refusal::from("ERR topsecret")).contains("topsecret"));
+        assert_eq!(ErrorReply::from("BUSY").details(), "");
+        assert!(!format!("{:?}", ErrorReply::from("ERR topsecret")).contains("topsecret"));
     }
 }

@@ -1,4 +1,4 @@
-//! A call under way: what it sends, and the place where its answer is put.
+//! A request, and its way from a caller to the driver and back.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -6,14 +6,14 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use super::resp::{Argument, Command, Reply};
-use super::script::{Count, Invocation};
+use super::script::{Invocation, KeyedInvocation};
 
-/// What a call sends in one go.
+/// The commands that one call sends.
 pub(super) enum Request {
-    /// The `GET` of a key, which may be sent together with others.
+    /// The `GET` of a key, which may be merged with others.
     Get(Argument),
-    /// An addition to a counter, which may be sent together with others.
-    Count(Count),
+    /// A script with one key, which may be merged with others.
+    Keyed(KeyedInvocation),
     One(Command),
     /// A script by its hash.
     Script(Invocation),
@@ -26,7 +26,7 @@ impl Request {
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Get(key) => key.length(),
-            Self::Count(count) => count.length(),
+            Self::Keyed(invocation) => invocation.length(),
             Self::One(command) => command.length(),
             Self::Script(invocation) => invocation.by_hash().length(),
             Self::Many(commands) => commands.iter().map(Command::length).sum(),
@@ -34,8 +34,8 @@ impl Request {
     }
 }
 
-/// Shared by the caller, who waits, and the connection, which sends and answers.
-pub(super) struct Call {
+/// A request in flight: shared by the caller, which waits, and the driver, which sends and answers.
+pub(super) struct InFlight {
     length: usize,
     /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and dropped after it.
     inner: Mutex<Inner>,
@@ -48,7 +48,7 @@ struct Inner {
 }
 
 enum Stage {
-    /// Nobody has sent it yet.
+    /// It isn't sent yet.
     Waiting,
     Sent,
     Answered(Reply),
@@ -56,7 +56,7 @@ enum Stage {
     Lost {
         was_sent: bool,
     },
-    /// The caller has gone, or has his answer.
+    /// The caller was dropped, or has the answer.
     Left {
         was_sent: bool,
     },
@@ -66,7 +66,7 @@ enum Stage {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lost;
 
-impl Call {
+impl InFlight {
     pub(super) fn new(request: Request) -> Arc<Self> {
         Arc::new(Self {
             length: request.length(),
@@ -83,7 +83,7 @@ impl Call {
         self.length
     }
 
-    /// Says whether the server may have seen it.
+    /// Says whether the server may have seen the request.
     pub(super) fn was_sent(&self) -> bool {
         match self.inner.lock().stage {
             Stage::Waiting => false,
@@ -97,12 +97,13 @@ impl Call {
         std::mem::replace(&mut self.inner.lock().request, Request::Many(Vec::new()))
     }
 
-    /// Waits for the answer. Whoever drops this has left: what wasn't sent is not sent any more.
-    pub(super) fn answer(&self) -> Answer<'_> {
-        Answer(self)
+    /// Waits for the reply. A caller that drops this has left: a request that wasn't sent is not
+    /// sent any more.
+    pub(super) fn response(&self) -> Response<'_> {
+        Response(self)
     }
 
-    // For the connection.
+    // For the driver.
 
     /// Hands the request out to be sent, if the caller still waits.
     pub(super) fn send<T>(&self, send: impl FnOnce(&Request) -> T) -> Option<T> {
@@ -122,7 +123,7 @@ impl Call {
         self.end(|was_sent| Stage::Lost { was_sent });
     }
 
-    /// Notes that the server has not begun it, though it was handed out.
+    /// Notes that the server has not begun the request, though it was handed out.
     pub(super) fn take_back(&self) {
         let mut inner = self.inner.lock();
         if matches!(inner.stage, Stage::Sent) {
@@ -148,9 +149,10 @@ impl Call {
     }
 }
 
-pub(super) struct Answer<'a>(&'a Call);
+/// The future of a reply.
+pub(super) struct Response<'a>(&'a InFlight);
 
-impl Future for Answer<'_> {
+impl Future for Response<'_> {
     type Output = Result<Reply, Lost>;
 
     fn poll(self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -178,13 +180,13 @@ impl Future for Answer<'_> {
     }
 }
 
-impl Drop for Answer<'_> {
+impl Drop for Response<'_> {
     fn drop(&mut self) {
         let _waiter;
         let mut inner = self.0.inner.lock();
         let was_sent = match inner.stage {
             Stage::Waiting => {
-                // Bytes that nobody will send need not wait for the connection to come by.
+                // Bytes that nobody will send need not wait for the driver to come by.
                 inner.request = Request::Many(Vec::new());
                 false
             }

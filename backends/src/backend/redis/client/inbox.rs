@@ -1,0 +1,108 @@
+//! The queue between the callers of a connection and its driver.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::request::InFlight;
+
+/// The most bytes that wait in the queue: later callers wait for room. One request may go beyond. A
+/// large one would otherwise wait for an empty queue, which small ones never leave it.
+pub(super) const QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// The most requests that wait in the queue, those of callers that were dropped included.
+const QUEUE_REQUESTS: usize = 16 * 1024;
+
+/// The requests for the driver, and its notes for the callers.
+pub(super) struct Inbox {
+    /// Held to add a request, to take all, or to look at the end; wakers are called after it.
+    pub(super) queue: Mutex<Queue>,
+    /// Wakes callers that wait for room in the queue.
+    pub(super) room: Notify,
+    /// Set when the connection has ended, or takes no further requests.
+    pub(super) is_draining: AtomicBool,
+    /// The number of times that something has come from the server.
+    pub(super) activity: AtomicU64,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) requests: VecDeque<Arc<InFlight>>,
+    pub(super) bytes: usize,
+    /// Set while the driver sleeps.
+    pub(super) driver: Option<Waker>,
+    pub(super) end: Option<End>,
+}
+
+impl Queue {
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= QUEUE_BYTES || self.requests.len() >= QUEUE_REQUESTS
+    }
+}
+
+/// The end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// By the server, or by the network.
+    Failed(io::ErrorKind),
+    /// The server sent something that isn't RESP.
+    Malformed,
+    /// By this side.
+    Closed,
+}
+
+/// The outcome of a push into the queue.
+pub(super) enum Pushed {
+    Yes,
+    NoRoom,
+    Ended,
+}
+
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self {
+            queue: Mutex::default(),
+            room: Notify::new(),
+            is_draining: AtomicBool::new(false),
+            activity: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn push(&self, request: &Arc<InFlight>) -> Pushed {
+        let driver = {
+            let mut queue = self.queue.lock();
+            if queue.end.is_some() {
+                return Pushed::Ended;
+            }
+            if queue.is_full() {
+                return Pushed::NoRoom;
+            }
+            queue.bytes += request.length();
+            queue.requests.push_back(request.clone());
+            queue.driver.take()
+        };
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Pushed::Yes
+    }
+
+    /// Ends the connection, with all requests that wait.
+    pub(super) fn end(&self, end: End) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        let (driver, requests) = {
+            let mut queue = self.queue.lock();
+            queue.end.get_or_insert(end);
+            (queue.driver.take(), std::mem::take(&mut queue.requests))
+        };
+        requests.iter().for_each(|request| request.lose());
+        self.room.notify_waiters();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A connection that many callers share: they put requests into a queue, and wake the driver.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::driver::{Driver, Socket};
+use super::inbox::{End, Inbox, Pushed};
+use super::request::{InFlight, Lost};
+use super::resp::Reply;
+
+/// The callers' end of a connection, which is closed with it.
+pub(super) struct Multiplexer {
+    pub(super) inbox: Arc<Inbox>,
+}
+
+impl Multiplexer {
+    /// Starts the driver of a connection on the present runtime.
+    pub(super) fn start(socket: Box<dyn Socket>) -> Self {
+        let inbox = Arc::new(Inbox::new());
+        tokio::spawn(Driver::new(inbox.clone(), socket));
+        Self { inbox }
+    }
+
+    /// Sends the request and waits for its reply.
+    ///
+    /// A dropped future leaves a request that wasn't sent unsent.
+    pub(super) async fn exchange(&self, request: &Arc<InFlight>) -> Result<Reply, Lost> {
+        let response = request.response();
+        loop {
+            let room = self.inbox.room.notified();
+            match self.inbox.push(request) {
+                Pushed::Yes => return response.await,
+                Pushed::NoRoom => room.await,
+                Pushed::Ended => {
+                    // The caller hasn't left: the request is wanted for another connection.
+                    request.lose();
+                    return Err(Lost);
+                }
+            }
+        }
+    }
+
+    /// Says whether the connection has ended or takes no further requests.
+    pub(super) fn is_draining(&self) -> bool {
+        self.inbox.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Returns a number that grows whenever something comes from the server.
+    pub(super) fn activity(&self) -> u64 {
+        self.inbox.activity.load(Ordering::Relaxed)
+    }
+
+    /// Takes no further requests; those in flight may still be answered.
+    pub(super) fn drain(&self) {
+        self.inbox.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the end of the connection, if it has ended.
+    pub(super) fn end(&self) -> Option<End> {
+        self.inbox.queue.lock().end
+    }
+}
+
+impl Drop for Multiplexer {
+    fn drop(&mut self) {
+        self.inbox.end(End::Closed);
+    }
+}

@@ -1,0 +1,69 @@
+//! The bytes between the socket and the decoder.
+
+use super::inbox::End;
+use super::resp::{self, DecodeError, Reply, ScanState};
+
+/// The usual size of a buffer; a buffer that grew for a large value is given back.
+pub(super) const BUFFER: usize = 64 * 1024;
+
+/// The bytes that were read and are no whole reply yet.
+#[derive(Default)]
+pub(super) struct ReadBuffer {
+    bytes: Vec<u8>,
+    /// The bytes between `start` and `end` are unread.
+    start: usize,
+    end: usize,
+    /// The number of unread bytes from which it is worth looking again.
+    needed: usize,
+    /// The progress of the scan through the next reply, if it comes in parts.
+    scan: Option<ScanState>,
+}
+
+impl ReadBuffer {
+    /// Returns room to read into.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            if self.bytes.len() > BUFFER * 16 {
+                self.bytes = Vec::new();
+            }
+        }
+        if self.end == self.bytes.len() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            if self.end * 2 >= self.bytes.len() {
+                // Grows with what came, not with what was declared.
+                self.bytes.resize((self.bytes.len() * 2).max(BUFFER), 0);
+            }
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// Notes that so many bytes were read into the room.
+    pub(super) fn add(&mut self, count: usize) {
+        self.end += count;
+    }
+
+    /// Returns the next reply, if the whole of it is there.
+    pub(super) fn next(&mut self) -> Result<Option<Reply>, End> {
+        let unread = &self.bytes[self.start..self.end];
+        if unread.len() < self.needed.max(1) {
+            return Ok(None);
+        }
+        let is_there = self.scan.as_mut().map_or(Ok(()), |scan| scan.grow(unread));
+        match is_there.and_then(|()| resp::reply(unread)) {
+            Ok((reply, length)) => {
+                self.start += length;
+                self.needed = 0;
+                self.scan = None;
+                Ok(Some(reply))
+            }
+            Err(DecodeError::Incomplete(needed)) => {
+                self.needed = needed;
+                self.scan.get_or_insert_default();
+                Ok(None)
+            }
+            Err(DecodeError::Malformed) => Err(End::Malformed),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The meaning of a server's error replies, and the part of them that an error may show.
+
+use super::resp::{ErrorReply, Reply};
+use crate::error::{BackendError, ErrorKind};
+
+/// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments, values
+/// included.
+pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
+    let details = error.details();
+    let code = code(error);
+    let kind = match code {
+        "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "TRYAGAIN"
+        | "NOREPLICAS" => ErrorKind::Unavailable,
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => ErrorKind::Denied,
+        "WRONGTYPE" => ErrorKind::WrongType,
+        "OOM" => ErrorKind::Full,
+        "NOPROTO" => ErrorKind::Unsupported,
+        "ERR" if is_unknown_command(details) => ErrorKind::Unsupported,
+        "ERR" if is_full_of_clients(details) => ErrorKind::Unavailable,
+        _ if is_denied_in_script(details) => ErrorKind::Denied,
+        _ => ErrorKind::Other,
+    };
+    refusal_of_kind(kind, error)
+}
+
+/// Turns an error reply into an error of this kind.
+pub(crate) fn refusal_of_kind(kind: ErrorKind, error: &ErrorReply) -> BackendError {
+    BackendError::new(
+        kind,
+        format!("the server answered {}", code_word(code(error))),
+    )
+}
+
+/// Returns the code word, which Redis 6.2 puts behind others in a script.
+pub(crate) fn code(error: &ErrorReply) -> &str {
+    code_in_script(error.code(), error.details()).unwrap_or(error.code())
+}
+
+/// Says whether a server answered, to a command or to one of several, that it is the wrong one to
+/// ask: after a failover the address may lead to another.
+pub(super) fn is_from_wrong_server(reply: &Reply) -> bool {
+    match reply {
+        Reply::Error(error) => matches!(code(error), "READONLY" | "MASTERDOWN"),
+        Reply::Array(replies) => replies
+            .iter()
+            .any(|reply| matches!(reply, Reply::Error(_)) && is_from_wrong_server(reply)),
+        _ => false,
+    }
+}
+
+/// Finds the code in `@user_script: 3: -OOM command not allowed`, as Redis 6.2 spells an error that a script hands on.
+fn code_in_script<'a>(code: &str, details: &'a str) -> Option<&'a str> {
+    if !code.starts_with("@user_script") {
+        return None;
+    }
+    let mut words = details.split(' ');
+    words.find_map(|word| word.strip_prefix('-'))
+}
+
+fn is_unknown_command(details: &str) -> bool {
+    let details = details.to_ascii_lowercase();
+    details.starts_with("unknown command")
+        || details.starts_with("unknown redis command called from")
+        || details.starts_with("unknown subcommand")
+}
+
+/// Redis 6.2 and 7.0 have no code word of their own for a command that a script may not run.
+fn is_denied_in_script(details: &str) -> bool {
+    details.contains("The user executing the script can't")
+}
+
+fn is_full_of_clients(details: &str) -> bool {
+    details.starts_with("max number of clients")
+}
+
+/// A code is one upper-case word; anything else in its place is not shown.
+fn code_word(code: &str) -> &str {
+    let is_word = code
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if is_word && !code.is_empty() {
+        code
+    } else {
+        "an error"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(code: &str, details: &str) -> ErrorKind {
+        refusal(&ErrorReply::from(format!("{code} {details}").as_str())).kind()
+    }
+
+    #[test]
+    fn code_words_have_their_meaning() {
+        for code in [
+            "LOADING",
+            "READONLY",
+            "MASTERDOWN",
+            "CLUSTERDOWN",
+            "BUSY",
+            "MISCONF",
+            "TRYAGAIN",
+        ] {
+            assert_eq!(kind(code, ""), ErrorKind::Unavailable, "{code}");
+        }
+        for code in ["NOAUTH", "WRONGPASS", "NOPERM"] {
+            assert_eq!(kind(code, ""), ErrorKind::Denied, "{code}");
+        }
+        assert_eq!(kind("WRONGTYPE", ""), ErrorKind::WrongType);
+        assert_eq!(kind("OOM", ""), ErrorKind::Full);
+        let in_script = kind("@user_script:", "3: -OOM command not allowed");
+        assert_eq!(in_script, ErrorKind::Full);
+        assert_eq!(
+            kind("ERR", "unknown command 'GETDEL', with args"),
+            ErrorKind::Unsupported
+        );
+        assert_eq!(
+            kind("ERR", "max number of clients reached"),
+            ErrorKind::Unavailable
+        );
+        assert_eq!(kind("ERR", "syntax error"), ErrorKind::Other);
+    }
+
+    #[test]
+    fn an_error_keeps_the_code_word_alone() {
+        let error = refusal(&ErrorReply::from(
+            "ERR unknown command 'FOO', with args beginning with: 'topsecret'",
+        ));
+        assert_eq!(error.to_string(), "unsupported: the server answered ERR");
+        let error = refusal(&ErrorReply::from("topsecret"));
+        assert_eq!(
+            error.to_string(),
+            "backend error: the server answered an error"
+        );
+    }
+}
