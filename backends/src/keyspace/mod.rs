@@ -37,8 +37,6 @@ mod key;
 mod leading;
 #[cfg(feature = "derive")]
 mod lives;
-#[cfg(feature = "derive")]
-mod lock;
 mod many;
 mod prefix;
 mod prefixes;
@@ -49,10 +47,8 @@ mod registry;
 mod replacing;
 mod scan;
 #[cfg(feature = "derive")]
-mod schema;
+pub(crate) mod schema;
 mod segment;
-#[cfg(feature = "derive")]
-pub(crate) mod shape;
 mod shared;
 mod throttle;
 mod turn;

@@ -3,7 +3,7 @@
 use std::any::type_name;
 
 use super::info::{KeyspaceInfo, Kind, Location};
-use super::shape::{Line, trace};
+use super::schema::tracer::{Line, trace};
 use super::{Counter, Keyspace, Throttled, Valued};
 use crate::codec::Codec;
 

@@ -13,7 +13,7 @@ use crate::codec::Codec;
 use crate::error::BackendResult;
 use crate::keyspace::KeySegment;
 #[cfg(feature = "derive")]
-use crate::keyspace::shape::{Line, trace};
+use crate::keyspace::schema::tracer::{Line, trace};
 
 /// A session as it was created, loaded or last saved, with its data as `T`.
 ///

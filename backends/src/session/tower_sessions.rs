@@ -20,7 +20,7 @@ use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::fingerprint::Fingerprint;
 #[cfg(feature = "derive")]
-use crate::keyspace::shape::{Line, trace};
+use crate::keyspace::schema::tracer::{Line, trace};
 use crate::keyspace::{Key, KeyspaceInfo, Owner, TOWER_SESSIONS};
 
 /// Keeps the sessions of the crate [tower-sessions](https://docs.rs/tower-sessions/0.15) in any backend.

@@ -10,16 +10,16 @@
 //! the struct's own is asked for as what it is, and one of what is flattened as anything: serde keeps it until it knows
 //! whose it is. A field with a default stays unknown.
 
-mod pass;
-mod probe;
-mod stub;
+mod mock;
+mod recorder;
+mod state;
 #[cfg(test)]
 mod tests;
 
 use serde::de::DeserializeOwned;
 
-use pass::Trace;
-use probe::Probe;
+use recorder::Probe;
+use state::Trace;
 
 /// What is read at one place of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::pass::{DEPTH, Field, Named, Stop, Trace};
-use super::stub::{Fields, field_of, key_of, make_up, offer, value_of};
+use super::mock::{Fields, field_of, key_of, make_up, offer, value_of};
+use super::state::{DEPTH, Field, Named, Stop, Trace};
 use super::{ANY, FLATTENED, INTO, NEWTYPE, RECURSIVE, ROOT, escape};
 
 /// Writes down what is asked for at one place and goes one way on from there.

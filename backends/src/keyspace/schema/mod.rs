@@ -1,13 +1,16 @@
 //! The schema lock: a test that fails when stored values change their layout without a new version.
 
+mod snapshot;
+pub(crate) mod tracer;
+
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::info::KeyspaceInfo;
 use super::lives::life;
-use super::lock::{Comparison, Locked, compare, parse, render};
 use super::registration::Registration;
 use super::registry::{key, registrations, versioned};
+use snapshot::{Comparison, Locked, compare, parse, render};
 
 /// Compares the layout of what every keyspace of the program stores with a file, and fails on a change without a new
 /// `version`.
@@ -156,8 +159,8 @@ fn write(file: &Path, all: &[Locked]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::tracer::Line;
     use super::*;
-    use crate::keyspace::shape::Line;
 
     fn keyspace(name: &str, kind_of_id: &str) -> Locked {
         let line = |path: &str, kind: &str| Line {

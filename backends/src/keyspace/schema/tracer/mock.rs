@@ -6,7 +6,7 @@ use serde::de::{
 };
 
 use super::escape;
-use super::pass::{ATTEMPTS, DEPTH, Named, Stop, Trace};
+use super::state::{ATTEMPTS, DEPTH, Named, Stop, Trace};
 
 /// Answers every request with a value that isn't written down.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::lives::are_same;
-use super::shape::{ALIAS, Line};
+use super::tracer::{ALIAS, Line};
+use crate::keyspace::lives::are_same;
 
 /// One keyspace as the lock file holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
