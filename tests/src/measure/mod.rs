@@ -6,10 +6,12 @@
 mod cases;
 mod plot;
 mod process;
+mod program;
 mod report;
 
 pub use cases::{Cases, Measured};
 pub use process::{cpu_time, in_own_process, instructions, resident_bytes};
+pub use program::Program;
 pub use report::{Bound, Report, Sweep, Table, Unit};
 
 use std::env;
