@@ -31,26 +31,6 @@ pub(super) fn life(info: &KeyspaceInfo) -> String {
     life
 }
 
-/// Says whether two lives, as [`life`] prints them, are the same times in other words.
-pub(super) fn are_same(one: &str, other: &str) -> bool {
-    let mut others = other.split(", ");
-    let is_same = one.split(", ").all(|part| {
-        others.next().is_some_and(|other| {
-            part == other || time(part).is_some_and(|it| time(other) == Some(it))
-        })
-    });
-    is_same && others.next().is_none()
-}
-
-/// `lease 1h` as the word and the time.
-fn time(part: &str) -> Option<(&str, Duration)> {
-    let words = ["lease ", "stale "];
-    let word = words.into_iter().find(|word| part.starts_with(word));
-    let word = word.unwrap_or_default();
-    let time = humantime::parse_duration(&part[word.len()..]).ok()?;
-    Some((word, time))
-}
-
 fn as_written(written: &'static str, time: Duration) -> String {
     match written {
         "" => in_units(time),
@@ -123,23 +103,5 @@ mod tests {
     fn a_life_that_the_program_sets_is_not_printed_as_one_without_an_end() {
         let throttle = KeyspaceInfo::at_run_time("Throttle", "api", Kind::Throttles, &["key"]);
         assert_eq!(life(&throttle), "set at run time");
-    }
-
-    #[test]
-    fn the_same_times_in_other_words_are_the_same() {
-        let old = "2months 29days 2h 52m 48s, sliding, stale 1h 30m, jitter 5%";
-        assert!(are_same(old, "90d, sliding, stale 90m, jitter 5%"));
-        assert!(are_same("never", "never"));
-        for other in [
-            "89d, sliding, stale 90m, jitter 5%",
-            "90d, sliding, lease 90m, jitter 5%",
-            "90d, sliding, stale 90m, jitter 6%",
-            "90d, sliding, stale 90m",
-            "90d, sliding, stale 90m, jitter 5%, more",
-            "never",
-        ] {
-            assert!(!are_same(old, other), "{other}");
-            assert!(!are_same(other, old), "{other}");
-        }
     }
 }

@@ -47,7 +47,7 @@ mod registry;
 mod replacing;
 mod scan;
 #[cfg(feature = "derive")]
-pub(crate) mod schema;
+mod schema;
 mod segment;
 mod shared;
 mod throttle;
@@ -56,6 +56,8 @@ mod update;
 pub(crate) mod value;
 pub(crate) mod versions;
 mod voiding;
+#[cfg(feature = "derive")]
+mod vtable;
 
 use crate::backend::throttle::Quota;
 use crate::codec::Codec;
@@ -95,6 +97,8 @@ pub use value::{
     ValueArg, delete, exists, get, save, save_for, save_if_absent, save_if_present, set, set_for,
     set_if_absent, set_if_present, take, touch, ttl,
 };
+#[cfg(feature = "derive")]
+pub(crate) use vtable::{Values, Vtable};
 
 /// A struct whose key fields name an entry in a backend; derive it.
 ///

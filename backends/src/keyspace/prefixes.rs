@@ -121,7 +121,7 @@ mod registered {
         for it in inventory::iter::<Registration>() {
             by_prefix.entry(it.info.prefix).or_default().push(Held {
                 kind: it.info.kind,
-                types: (it.types)(),
+                types: (it.vtable.types)(),
                 place: place(&it.info),
             });
         }

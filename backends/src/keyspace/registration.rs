@@ -1,11 +1,11 @@
 //! What is registered when a program is linked, and the macro that registers the types of generic keyspaces.
 
 use std::any::type_name;
+use std::marker::PhantomData;
 
 use super::info::{KeyspaceInfo, Kind, Location};
-use super::schema::tracer::{Line, trace};
+use super::vtable::{Values, Vtable};
 use super::{Counter, Keyspace, Throttled, Valued};
-use crate::codec::Codec;
 
 /// For the derive: what the registry holds of a keyspace.
 #[derive(Debug)]
@@ -13,12 +13,7 @@ pub struct Registration {
     pub(super) info: KeyspaceInfo,
     /// Where the struct is declared; empty if there is none.
     pub(super) declared: Location,
-    /// Whether the codec finds fields by their names.
-    pub(super) by_name: bool,
-    /// Traces the shape of the values; counters and throttles have none.
-    pub(super) shape: fn() -> Vec<Line>,
-    /// Names the keyspace, or the data of sessions and their codec.
-    pub(super) types: fn() -> [&'static str; 2],
+    pub(super) vtable: &'static Vtable,
 }
 
 inventory::collect!(Registration);
@@ -26,55 +21,34 @@ inventory::collect!(Registration);
 impl Registration {
     /// Registers a keyspace of values.
     pub const fn of_values<K: Valued>() -> Self {
-        Self {
-            by_name: K::Codec::FIELDS_BY_NAME,
-            shape: || trace::<K::Value>(K::Codec::HUMAN_READABLE),
-            ..Self::of_keyspace::<K>()
-        }
+        Self::of_keyspace::<K>(Of::<K>::VALUES)
     }
 
     /// Registers a keyspace of counters.
     pub const fn of_counters<K: Counter>() -> Self {
-        Self::of_keyspace::<K>()
+        Self::of_keyspace::<K>(Of::<K>::KEYS)
     }
 
     /// Registers a keyspace of throttles.
     pub const fn of_throttles<K: Throttled>() -> Self {
-        Self::of_keyspace::<K>()
+        Self::of_keyspace::<K>(Of::<K>::KEYS)
     }
 
-    const fn of_keyspace<K: Keyspace>() -> Self {
+    const fn of_keyspace<K: Keyspace>(vtable: &'static Vtable) -> Self {
         Self {
             info: K::INFO,
             declared: K::INFO.location,
-            by_name: true,
-            shape: Vec::new,
-            types: || [type_name::<K>(), ""],
+            vtable,
         }
     }
 
-    /// Registers what the program makes under a prefix, without values.
-    pub(crate) const fn at_run_time(info: KeyspaceInfo) -> Self {
+    /// Registers what the program makes under a prefix.
+    pub(crate) const fn at_run_time(info: KeyspaceInfo, vtable: &'static Vtable) -> Self {
         Self {
             info,
             declared: Location::new("", "", 0, 0),
-            by_name: true,
-            shape: Vec::new,
-            types: || ["", ""],
+            vtable,
         }
-    }
-
-    /// Adds the shape of what is stored, by a codec that finds fields `by_name` or by their position.
-    pub(crate) const fn with_shape(mut self, by_name: bool, shape: fn() -> Vec<Line>) -> Self {
-        self.by_name = by_name;
-        self.shape = shape;
-        self
-    }
-
-    /// Tells sessions of other data, or by another codec, from these.
-    pub(crate) const fn with_types(mut self, types: fn() -> [&'static str; 2]) -> Self {
-        self.types = types;
-        self
     }
 
     /// For [`register_keyspace!`](crate::register_keyspace): names one type of a generic keyspace, and the place that
@@ -92,8 +66,20 @@ impl Registration {
     /// Says whether both register the same thing, as two crates may do that don't know of each other.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let named = |it: &Self| (it.info.prefix, it.info.version, it.info.kind, it.declared);
-        named(self) == named(other) && (self.types)() == (other.types)()
+        named(self) == named(other) && (self.vtable.types)() == (other.vtable.types)()
     }
+}
+
+/// The tables of the keyspace `K`, as constants, so that a registration can point to them.
+struct Of<K>(PhantomData<K>);
+
+impl<K: Keyspace> Of<K> {
+    const KEYS: &'static Vtable = &Vtable::of_keys(|| [type_name::<K>(), ""]);
+}
+
+impl<K: Valued> Of<K> {
+    const VALUES: &'static Vtable =
+        &Values::<K::Value, K::Codec>::vtable(|| [type_name::<K>(), ""]);
 }
 
 /// For the derive: what a keyspace with type or constant parameters is registered as, type by type.

@@ -1,13 +1,16 @@
 //! Declares the prefixes of sessions where a program is linked.
 
+use std::any::type_name;
+use std::marker::PhantomData;
+
 use serde::de::DeserializeOwned;
 
 use super::keys::{KEY_FIELDS, MAX_PREFIX};
-use super::loaded;
+use super::loaded::Record;
 #[cfg(feature = "tower-sessions")]
 use super::tower_sessions;
 use crate::codec::Codec;
-use crate::keyspace::{KeyspaceInfo, Kind, Location, Registration};
+use crate::keyspace::{KeyspaceInfo, Kind, Location, Registration, Values, Vtable};
 
 impl Registration {
     /// For [`register_sessions!`](crate::register_sessions): registers the sessions of a `SessionStore`.
@@ -22,9 +25,8 @@ impl Registration {
     ) -> Self {
         check_length(prefix);
         let info = KeyspaceInfo::at_run_time(data, prefix, Kind::Sessions, KEY_FIELDS);
-        Self::at_run_time(info.value(data, C::NAME).location(location))
-            .with_shape(C::FIELDS_BY_NAME, loaded::shape::<C, T>)
-            .with_types(|| [std::any::type_name::<T>(), std::any::type_name::<C>()])
+        let info = info.value(data, C::NAME).location(location);
+        Self::at_run_time(info, Sessions::<T, C>::VTABLE)
     }
 
     /// For `register_tower_sessions!`: registers the sessions of a `TowerSessions`.
@@ -39,9 +41,17 @@ impl Registration {
         check_length(prefix);
         let fields = tower_sessions::KEY_FIELDS;
         let info = KeyspaceInfo::at_run_time("TowerSessions", prefix, Kind::TowerSessions, fields);
-        Self::at_run_time(info.value("Record", Cbor::NAME).location(location))
-            .with_shape(Cbor::FIELDS_BY_NAME, tower_sessions::shape)
+        let info = info.value("Record", Cbor::NAME).location(location);
+        Self::at_run_time(info, tower_sessions::VTABLE)
     }
+}
+
+/// The sessions of `T` by the codec `C`.
+struct Sessions<T, C>(PhantomData<(T, C)>);
+
+impl<T: DeserializeOwned, C: Codec> Sessions<T, C> {
+    const VTABLE: &'static Vtable =
+        &Values::<Record<T>, C>::vtable(|| [type_name::<T>(), type_name::<C>()]);
 }
 
 const fn check_length(prefix: &str) {

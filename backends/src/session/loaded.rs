@@ -12,8 +12,6 @@ use crate::backend::Stored;
 use crate::codec::Codec;
 use crate::error::BackendResult;
 use crate::keyspace::KeySegment;
-#[cfg(feature = "derive")]
-use crate::keyspace::schema::tracer::{Line, trace};
 
 /// A session as it was created, loaded or last saved, with its data as `T`.
 ///
@@ -103,16 +101,11 @@ struct RecordRef<'a, T> {
     data: &'a T,
 }
 
+/// What is stored of a session.
 #[derive(Serialize, Deserialize)]
-struct Record<T> {
+pub(super) struct Record<T> {
     version: u64,
     data: T,
-}
-
-/// Lists what is read of a session, for the schema lock.
-#[cfg(feature = "derive")]
-pub(super) fn shape<C: Codec, T: DeserializeOwned>() -> Vec<Line> {
-    trace::<Record<T>>(C::HUMAN_READABLE)
 }
 
 /// Encodes what is stored.

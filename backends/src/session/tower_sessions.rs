@@ -19,9 +19,9 @@ use crate::backend::{Backend, Condition, Life, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::fingerprint::Fingerprint;
-#[cfg(feature = "derive")]
-use crate::keyspace::schema::tracer::{Line, trace};
 use crate::keyspace::{Key, KeyspaceInfo, Owner, TOWER_SESSIONS};
+#[cfg(feature = "derive")]
+use crate::keyspace::{Values, Vtable};
 
 /// Keeps the sessions of the crate [tower-sessions](https://docs.rs/tower-sessions/0.15) in any backend.
 ///
@@ -197,13 +197,18 @@ fn encode(record: &Record) -> Result<Vec<u8>> {
     }
 }
 
-/// Lists what is read of a record, for the schema lock.
+/// The functions of what is stored of a record.
 #[cfg(feature = "derive")]
-pub(super) fn shape() -> Vec<Line> {
-    fn of<D: DeserializeOwned, E: DeserializeOwned>(_: fn(&Record) -> (&D, &E)) -> Vec<Line> {
-        trace::<Stored<D, E>>(Cbor::HUMAN_READABLE)
-    }
-    of(|record| (&record.data, &record.expiry_date))
+pub(super) const VTABLE: &Vtable = &vtable_of(|record| (&record.data, &record.expiry_date));
+
+/// Takes the types from the fields of a record: one of them is of a crate that isn't a dependency.
+#[cfg(feature = "derive")]
+const fn vtable_of<D, E>(_: fn(&Record) -> (&D, &E)) -> Vtable
+where
+    D: DeserializeOwned,
+    E: DeserializeOwned,
+{
+    Values::<Stored<D, E>, Cbor>::vtable(|| ["", ""])
 }
 
 fn decode(id: Id, bytes: &[u8]) -> BackendResult<Record> {

@@ -1,6 +1,6 @@
 //! Declares the prefixes of throttles where a program is linked.
 
-use crate::keyspace::{KeyspaceInfo, Kind, Location, Registration};
+use crate::keyspace::{KeyspaceInfo, Kind, Location, Registration, Vtable};
 
 impl Registration {
     /// For [`register_throttle!`](crate::register_throttle): registers the throttles of a prefix.
@@ -11,9 +11,11 @@ impl Registration {
     pub const fn of_throttles_at_run_time(prefix: &'static str, location: Location) -> Self {
         let info = KeyspaceInfo::at_run_time("Throttle", prefix, Kind::Throttles, &["key"]);
         let info = info.value("limits set at run time", "throttle");
-        Self::at_run_time(info.location(location))
+        Self::at_run_time(info.location(location), VTABLE)
     }
 }
+
+const VTABLE: &Vtable = &Vtable::of_keys(|| ["", ""]);
 
 /// Declares that a [`Throttle`](crate::throttle::Throttle) has its keys under a prefix, when the program is linked.
 ///

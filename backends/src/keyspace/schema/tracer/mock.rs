@@ -5,30 +5,30 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::escape;
-use super::state::{ATTEMPTS, DEPTH, Named, Stop, Trace};
+use super::state::{ATTEMPTS, DEPTH, NamedType, Stop, TraceState};
+use crate::keyspace::schema::layout::escape;
 
 /// Answers every request with a value that isn't written down.
 #[derive(Debug)]
-pub(super) struct Stub<'t> {
-    trace: &'t mut Trace,
+pub(super) struct MockDeserializer<'t> {
+    trace: &'t mut TraceState,
     path: String,
     depth: usize,
 }
 
 /// Makes up the value at `path`. If the type refuses it, a further pass tries another.
 pub(super) fn make_up<'de, S: DeserializeSeed<'de>>(
-    trace: &mut Trace,
+    trace: &mut TraceState,
     path: &str,
     depth: usize,
     seed: S,
 ) -> Result<S::Value, Stop> {
-    let stub = Stub {
+    let mock = MockDeserializer {
         trace,
         path: path.to_string(),
         depth,
     };
-    seed.deserialize(stub).map_err(|stop| {
+    seed.deserialize(mock).map_err(|stop| {
         learn(trace, path, &stop);
         // The field that an inner struct misses is not one of the struct around it.
         Stop::Other
@@ -36,7 +36,7 @@ pub(super) fn make_up<'de, S: DeserializeSeed<'de>>(
 }
 
 /// Has a further pass make up another value at `path`, if there is one to try.
-fn learn(trace: &mut Trace, path: &str, stop: &Stop) {
+fn learn(trace: &mut TraceState, path: &str, stop: &Stop) {
     // A type that first gathers what there is misses its fields only afterwards.
     if let Stop::Missing(name) = stop {
         trace.require(path, name);
@@ -51,7 +51,7 @@ fn learn(trace: &mut Trace, path: &str, stop: &Stop) {
 
 /// Offers made-up values for the fields `names` of the struct at `path`, and notes a field that it misses.
 pub(super) fn offer<'de, V: Visitor<'de>>(
-    trace: &mut Trace,
+    trace: &mut TraceState,
     path: &str,
     depth: usize,
     names: &[&'static str],
@@ -73,7 +73,7 @@ pub(super) fn offer<'de, V: Visitor<'de>>(
     outcome
 }
 
-impl Stub<'_> {
+impl MockDeserializer<'_> {
     fn enter(&mut self) -> Result<(), Stop> {
         self.trace.spend()?;
         if self.depth > DEPTH {
@@ -163,7 +163,7 @@ macro_rules! numbers {
     };
 }
 
-impl<'de> Deserializer<'de> for Stub<'_> {
+impl<'de> Deserializer<'de> for MockDeserializer<'_> {
     type Error = Stop;
 
     numbers! {
@@ -251,7 +251,7 @@ impl<'de> Deserializer<'de> for Stub<'_> {
         if self.len() == 0 {
             return visitor.visit_none();
         }
-        visitor.visit_some(Stub {
+        visitor.visit_some(MockDeserializer {
             path: format!("{}?", self.path),
             depth: self.depth + 1,
             trace: self.trace,
@@ -287,8 +287,8 @@ impl<'de> Deserializer<'de> for Stub<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         self.enter()?;
-        self.trace.make_type(Named::new::<V>(name, &[]))?;
-        let outcome = visitor.visit_newtype_struct(Stub {
+        self.trace.make_type(NamedType::new::<V>(name, &[]))?;
+        let outcome = visitor.visit_newtype_struct(MockDeserializer {
             trace: self.trace,
             path: self.path,
             depth: self.depth + 1,
@@ -304,7 +304,7 @@ impl<'de> Deserializer<'de> for Stub<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         self.enter()?;
-        self.trace.make_type(Named::new::<V>(name, &[]))?;
+        self.trace.make_type(NamedType::new::<V>(name, &[]))?;
         let outcome = self.visit_tuple(len, visitor);
         self.trace.made_type();
         outcome
@@ -317,7 +317,7 @@ impl<'de> Deserializer<'de> for Stub<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         self.enter()?;
-        self.trace.make_type(Named::new::<V>(name, fields))?;
+        self.trace.make_type(NamedType::new::<V>(name, fields))?;
         let outcome = self.visit_struct(fields, visitor);
         self.trace.made_type();
         outcome
@@ -333,7 +333,7 @@ impl<'de> Deserializer<'de> for Stub<'_> {
         if variants.is_empty() {
             return Err(Stop::Other);
         }
-        self.trace.make_type(Named::new::<V>(name, variants))?;
+        self.trace.make_type(NamedType::new::<V>(name, variants))?;
         let variant = variants[self.attempt() % variants.len()];
         let outcome = visitor.visit_enum(Variant {
             path: field_of(&self.path, variant),
@@ -353,7 +353,7 @@ impl<'de> Deserializer<'de> for Stub<'_> {
 /// A struct as the fields that it is offered, each once.
 #[derive(Debug)]
 pub(super) struct Fields<'t> {
-    pub(super) trace: &'t mut Trace,
+    pub(super) trace: &'t mut TraceState,
     pub(super) path: &'t str,
     pub(super) depth: usize,
     pub(super) names: std::slice::Iter<'t, &'static str>,
@@ -387,7 +387,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
 #[derive(Debug)]
 struct Elements<'t> {
-    trace: &'t mut Trace,
+    trace: &'t mut TraceState,
     path: &'t str,
     depth: usize,
     len: usize,
@@ -412,7 +412,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
 
 #[derive(Debug)]
 struct Entries<'t> {
-    trace: &'t mut Trace,
+    trace: &'t mut TraceState,
     path: &'t str,
     depth: usize,
     left: usize,
@@ -439,7 +439,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 
 #[derive(Debug)]
 struct Variant<'t> {
-    trace: &'t mut Trace,
+    trace: &'t mut TraceState,
     path: String,
     depth: usize,
     variant: &'static str,
@@ -467,7 +467,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
-        self.into_stub().visit_tuple(len, visitor)
+        self.into_deserializer().visit_tuple(len, visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -475,13 +475,13 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        self.into_stub().visit_struct(fields, visitor)
+        self.into_deserializer().visit_struct(fields, visitor)
     }
 }
 
 impl<'t> Variant<'t> {
-    fn into_stub(self) -> Stub<'t> {
-        Stub {
+    fn into_deserializer(self) -> MockDeserializer<'t> {
+        MockDeserializer {
             trace: self.trace,
             path: self.path,
             depth: self.depth,

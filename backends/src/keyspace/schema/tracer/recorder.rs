@@ -6,17 +6,17 @@ use serde::de::{
 };
 
 use super::mock::{Fields, field_of, key_of, make_up, offer, value_of};
-use super::state::{DEPTH, Field, Named, Stop, Trace};
-use super::{ANY, FLATTENED, INTO, NEWTYPE, RECURSIVE, ROOT, escape};
+use super::state::{DEPTH, Field, NamedType, Stop, TraceState};
+use crate::keyspace::schema::layout::{ANY, FLATTENED, INTO, NEWTYPE, RECURSIVE, ROOT, escape};
 
 /// Writes down what is asked for at one place and goes one way on from there.
 #[derive(Debug)]
-pub(super) struct Probe<'t> {
-    trace: &'t mut Trace,
+pub(super) struct RecordingDeserializer<'t> {
+    trace: &'t mut TraceState,
     place: Place,
 }
 
-/// A place of a type and what its line says besides the kind.
+/// A place of a type and what its node says besides the kind.
 #[derive(Debug, Clone)]
 struct Place {
     path: String,
@@ -25,11 +25,11 @@ struct Place {
     default: bool,
     depth: usize,
     /// The map that this is the key of, if it is one: a flattened struct asks for it as the name of a field.
-    key_of: Option<Named>,
+    key_of: Option<NamedType>,
 }
 
-impl<'t> Probe<'t> {
-    pub(super) fn root(trace: &'t mut Trace) -> Self {
+impl<'t> RecordingDeserializer<'t> {
+    pub(super) fn root(trace: &'t mut TraceState) -> Self {
         let place = Place {
             path: ROOT.to_string(),
             prefix: "",
@@ -40,7 +40,7 @@ impl<'t> Probe<'t> {
         Self { trace, place }
     }
 
-    /// Writes the line of this place.
+    /// Writes the node of this place.
     fn write(&mut self, kind: &str) -> Result<(), Stop> {
         self.trace.spend()?;
         let too_deep = self.place.depth > DEPTH;
@@ -58,7 +58,7 @@ impl<'t> Probe<'t> {
         Ok(())
     }
 
-    /// Writes the line of a place that has none below it, which ends the pass.
+    /// Writes the node of a place that has none below it, which ends the pass.
     fn leaf(&mut self, kind: &str) -> Stop {
         match self.write(kind) {
             Ok(()) => self.trace.finish(),
@@ -72,7 +72,7 @@ impl<'t> Probe<'t> {
         name: &'static str,
         members: &'static [&'static str],
     ) -> Result<(), Stop> {
-        let named = Named::new::<V>(name, members);
+        let named = NamedType::new::<V>(name, members);
         match self.trace.explore_type(named, &self.place.path) {
             None => Ok(()),
             Some(before) => Err(self.leaf(&format!("{RECURSIVE}{INTO}{before}"))),
@@ -205,7 +205,7 @@ impl<'t> Probe<'t> {
 
 /// Finds the field that `name` means: offered twice, the struct complains and calls the field by its proper name.
 fn place_name<'de, V: Visitor<'de>>(
-    trace: &mut Trace,
+    trace: &mut TraceState,
     path: &str,
     depth: usize,
     given: &'static [&'static str],
@@ -245,7 +245,7 @@ impl Place {
     }
 
     /// Ends the pass that was to get here.
-    fn conclude<T>(&self, trace: &mut Trace, outcome: Result<T, Stop>) -> Result<T, Stop> {
+    fn conclude<T>(&self, trace: &mut TraceState, outcome: Result<T, Stop>) -> Result<T, Stop> {
         trace.conclude(&self.path, self.prefix, self.default, outcome.is_err());
         outcome
     }
@@ -261,7 +261,7 @@ macro_rules! leaves {
     };
 }
 
-impl<'de> Deserializer<'de> for Probe<'_> {
+impl<'de> Deserializer<'de> for RecordingDeserializer<'_> {
     type Error = Stop;
 
     leaves! {
@@ -308,7 +308,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Stop> {
         self.write("option")?;
         let place = self.place.below("?");
-        let outcome = visitor.visit_some(Probe {
+        let outcome = visitor.visit_some(RecordingDeserializer {
             trace: self.trace,
             place: place.clone(),
         });
@@ -326,7 +326,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Stop> {
-        let map = Named::new::<V>("", &[]);
+        let map = NamedType::new::<V>("", &[]);
         if self.trace.is_flattened(map) {
             self.enter::<V>("", &[])?;
             return self.flattened(visitor);
@@ -351,7 +351,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        // It has no bytes of its own, and so no line.
+        // It has no bytes of its own, and so no node.
         self.enter::<V>(name, &[])?;
         self.place.depth += 1;
         visitor.visit_newtype_struct(self)
@@ -406,7 +406,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
 /// A tuple or a sequence up to the element that is looked at.
 #[derive(Debug)]
 struct Element<'t> {
-    trace: &'t mut Trace,
+    trace: &'t mut TraceState,
     path: &'t str,
     wanted: &'t Place,
     behind: usize,
@@ -430,18 +430,18 @@ impl<'de> SeqAccess<'de> for Element<'_> {
             let path = format!("{}.{at}", self.path);
             return make_up(self.trace, &path, self.wanted.depth, seed).map(Some);
         }
-        let probe = Probe {
+        let recorder = RecordingDeserializer {
             trace: self.trace,
             place: self.wanted.clone(),
         };
-        seed.deserialize(probe).map(Some)
+        seed.deserialize(recorder).map(Some)
     }
 }
 
 /// A struct as the one field that is looked at.
 #[derive(Debug)]
 struct OneField<'t> {
-    trace: &'t mut Trace,
+    trace: &'t mut TraceState,
     name: Option<&'static str>,
     place: &'t Place,
 }
@@ -462,7 +462,7 @@ impl<'de> MapAccess<'de> for OneField<'_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Stop> {
-        seed.deserialize(Probe {
+        seed.deserialize(RecordingDeserializer {
             trace: self.trace,
             place: self.place.clone(),
         })
@@ -472,7 +472,7 @@ impl<'de> MapAccess<'de> for OneField<'_> {
 /// A map as one entry, of which the key or the value is looked at.
 #[derive(Debug)]
 struct Entry<'t> {
-    trace: &'t mut Trace,
+    trace: &'t mut TraceState,
     path: &'t str,
     wanted: &'t Place,
     asked: bool,
@@ -489,11 +489,11 @@ impl<'de> MapAccess<'de> for Entry<'_> {
             return Ok(None);
         }
         if self.wanted.key_of.is_some() {
-            let probe = Probe {
+            let recorder = RecordingDeserializer {
                 trace: self.trace,
                 place: self.wanted.clone(),
             };
-            return seed.deserialize(probe).map(Some);
+            return seed.deserialize(recorder).map(Some);
         }
         make_up(self.trace, &key_of(self.path), self.wanted.depth, seed).map(Some)
     }
@@ -502,7 +502,7 @@ impl<'de> MapAccess<'de> for Entry<'_> {
         if self.wanted.key_of.is_some() {
             return Err(Stop::Other);
         }
-        seed.deserialize(Probe {
+        seed.deserialize(RecordingDeserializer {
             trace: self.trace,
             place: self.wanted.clone(),
         })
@@ -512,26 +512,29 @@ impl<'de> MapAccess<'de> for Entry<'_> {
 /// An enum as the one variant that is looked at.
 #[derive(Debug)]
 struct Variant<'t> {
-    trace: &'t mut Trace,
+    trace: &'t mut TraceState,
     variant: &'static str,
     place: Place,
 }
 
 impl<'de, 't> EnumAccess<'de> for Variant<'t> {
     type Error = Stop;
-    type Variant = Probe<'t>;
+    type Variant = RecordingDeserializer<'t>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Probe<'t>), Stop> {
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, RecordingDeserializer<'t>), Stop> {
         let name = seed.deserialize(BorrowedStrDeserializer::new(self.variant))?;
-        let probe = Probe {
+        let recorder = RecordingDeserializer {
             trace: self.trace,
             place: self.place,
         };
-        Ok((name, probe))
+        Ok((name, recorder))
     }
 }
 
-impl<'de> VariantAccess<'de> for Probe<'_> {
+impl<'de> VariantAccess<'de> for RecordingDeserializer<'_> {
     type Error = Stop;
 
     fn unit_variant(mut self) -> Result<(), Stop> {

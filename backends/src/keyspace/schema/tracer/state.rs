@@ -1,11 +1,11 @@
-//! What the passes of one trace share: the lines, the way to take, and what is known about made-up values.
+//! What the passes of one trace share: the nodes, the way to take, and what is known about made-up values.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de;
 
-use super::{ALIAS, Line, escape};
+use crate::keyspace::schema::layout::{ALIAS, Node, escape};
 
 /// Why a pass went no further. It keeps no text: a message may quote a value.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) enum Stop {
 
 /// A type that is being read, for noticing that it occurs inside of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct NamedType {
     /// The type of the visitor: a derived one carries the module and the parameters of its type, which keep
     /// `Page<Page<u8>>` apart from a type that is really recursive.
     visitor: &'static str,
@@ -40,7 +40,7 @@ pub(super) struct Field {
 
 /// What has been found out about the fields of a struct.
 #[derive(Debug, Default)]
-struct Survey {
+struct StructFields {
     /// The proper names of the first of the names that the struct reads.
     proper: Vec<&'static str>,
     fields: Option<Vec<Field>>,
@@ -54,20 +54,20 @@ struct Choice {
 }
 
 #[derive(Debug)]
-pub(super) struct Trace {
+pub(super) struct TraceState {
     pub(super) human_readable: bool,
-    lines: Vec<Line>,
+    nodes: Vec<Node>,
     written: HashSet<String>,
     /// The way to take, and how far the pass has followed it.
     choices: Vec<Choice>,
     followed: usize,
     /// The named types around the place that is explored, each with its own place.
-    around: Vec<(Named, String)>,
+    around: Vec<(NamedType, String)>,
     /// The types that ask for a map and are structs with flattened fields.
-    flattened: Vec<Named>,
+    flattened: Vec<NamedType>,
     /// The named types around the value that is being made up.
-    making: Vec<Named>,
-    surveys: HashMap<String, Survey>,
+    making: Vec<NamedType>,
+    structs: HashMap<String, StructFields>,
     /// The fields that the struct at a path can't be built without.
     required: HashMap<String, Vec<&'static str>>,
     /// The attempt that making up a value at a path has come to.
@@ -79,18 +79,18 @@ pub(super) struct Trace {
     budget: u32,
 }
 
-impl Trace {
+impl TraceState {
     pub(super) fn new(human_readable: bool) -> Self {
         Self {
             human_readable,
-            lines: Vec::new(),
+            nodes: Vec::new(),
             written: HashSet::new(),
             choices: Vec::new(),
             followed: 0,
             around: Vec::new(),
             flattened: Vec::new(),
             making: Vec::new(),
-            surveys: HashMap::new(),
+            structs: HashMap::new(),
             required: HashMap::new(),
             attempts: HashMap::new(),
             texts: HashMap::new(),
@@ -128,8 +128,8 @@ impl Trace {
         false
     }
 
-    pub(super) fn into_lines(self) -> Vec<Line> {
-        self.lines
+    pub(super) fn into_nodes(self) -> Vec<Node> {
+        self.nodes
     }
 
     /// Takes the way of this pass where `of` of them part.
@@ -145,20 +145,20 @@ impl Trace {
 
     /// Takes `map` for a struct with flattened fields from now on, and the pass back to before it parted the key from the
     /// value.
-    pub(super) fn take_for_flattened(&mut self, map: Named) -> Stop {
+    pub(super) fn take_for_flattened(&mut self, map: NamedType) -> Stop {
         self.flattened.push(map);
         self.followed -= 1;
         self.choices.truncate(self.followed);
         self.repeat()
     }
 
-    pub(super) fn is_flattened(&self, map: Named) -> bool {
+    pub(super) fn is_flattened(&self, map: NamedType) -> bool {
         self.flattened.contains(&map)
     }
 
     pub(super) fn write(&mut self, path: &str, kind: &str, default: bool) {
         if self.written.insert(path.to_string()) {
-            self.lines.push(Line {
+            self.nodes.push(Node {
                 path: path.to_string(),
                 kind: kind.to_string(),
                 default,
@@ -168,10 +168,10 @@ impl Trace {
 
     /// Changes what `path` was taken for from `old` to `new`; the words before the kind stay.
     pub(super) fn rewrite_kind(&mut self, path: &str, old: &str, new: &str) {
-        if let Some(line) = self.lines.iter_mut().find(|line| line.path == path)
-            && let Some(prefix) = line.kind.strip_suffix(old)
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.path == path)
+            && let Some(prefix) = node.kind.strip_suffix(old)
         {
-            line.kind = format!("{prefix}{new}");
+            node.kind = format!("{prefix}{new}");
         }
     }
 
@@ -218,7 +218,7 @@ impl Trace {
     }
 
     /// Goes into a named type at `path`; if it is inside of itself, returns where it was met before.
-    pub(super) fn explore_type(&mut self, named: Named, path: &str) -> Option<String> {
+    pub(super) fn explore_type(&mut self, named: NamedType, path: &str) -> Option<String> {
         let mut around = self.around.iter();
         if let Some((_, before)) = around.find(|(other, _)| *other == named) {
             return Some(before.clone());
@@ -228,7 +228,7 @@ impl Trace {
     }
 
     /// Starts to make up a named type, unless it would be inside of itself.
-    pub(super) fn make_type(&mut self, named: Named) -> Result<(), Stop> {
+    pub(super) fn make_type(&mut self, named: NamedType) -> Result<(), Stop> {
         if self.making.contains(&named) {
             return Err(Stop::Other);
         }
@@ -299,12 +299,12 @@ impl Trace {
             default: false,
         });
         let fields = fields.collect();
-        self.surveys.entry(path.to_string()).or_default().fields = Some(fields);
+        self.structs.entry(path.to_string()).or_default().fields = Some(fields);
         self.repeat();
     }
 
     pub(super) fn fields(&self, path: &str) -> Option<&[Field]> {
-        self.surveys.get(path)?.fields.as_deref()
+        self.structs.get(path)?.fields.as_deref()
     }
 
     /// The first of the `given` names whose field isn't known yet.
@@ -314,15 +314,15 @@ impl Trace {
         given: &'static [&'static str],
     ) -> Option<&'static str> {
         let placed = self
-            .surveys
+            .structs
             .get(path)
-            .map_or(0, |survey| survey.proper.len());
+            .map_or(0, |fields| fields.proper.len());
         given.get(placed).copied()
     }
 
     pub(super) fn place(&mut self, path: &str, proper: &'static str) {
-        let survey = self.surveys.entry(path.to_string()).or_default();
-        survey.proper.push(proper);
+        let known = self.structs.entry(path.to_string()).or_default();
+        known.proper.push(proper);
         self.repeat();
     }
 
@@ -337,7 +337,7 @@ impl Trace {
             Some(last) => given.iter().position(|name| name == last).unwrap_or(0),
             None => 0,
         };
-        let survey = self.surveys.entry(path.to_string()).or_default();
+        let survey = self.structs.entry(path.to_string()).or_default();
         let with_default = |name| {
             let position = given.iter().position(|other| *other == name);
             !required.contains(&name) && position.is_some_and(|position| position < known)
@@ -365,7 +365,7 @@ impl Trace {
     }
 }
 
-impl Named {
+impl NamedType {
     /// The type `name` as the visitor `V` reads it.
     pub(super) fn new<V>(name: &'static str, members: &'static [&'static str]) -> Self {
         Self {
@@ -404,7 +404,7 @@ impl de::Error for Stop {
 
 const BEHIND: &str = "opaque (behind a value that can't be made up)";
 const NOT_ASKED: &str = "opaque (not asked for)";
-/// The path of the line that stands for what a trace left off.
+/// The path of the node that stands for what a trace left off.
 const REST: &str = "rest";
 /// How many values are made up for one place before it is given up.
 pub(super) const ATTEMPTS: usize = 16;
