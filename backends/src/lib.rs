@@ -42,7 +42,7 @@
 //! * [`Keyspace`](derive@Keyspace): the derive, its words and accessors, versions and migration; [`keyspace`]: the same
 //!   operations for generic code, and [`KeySegment`](trait@keyspace::KeySegment) for parts of keys of your own.
 //! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`]: all keyspaces of a program, listed, checked and held
-//!   against a file.
+//!   against a file (feature `schema-lock`, for tests).
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
 //! * [`throttle`]: limits on how often something may happen, typed or not, and `ThrottleLayer` for tower services.
@@ -61,7 +61,8 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `memory` | yes | [`MemoryBackend`] |
-//! | `derive` | yes | `#[derive(Keyspace)]`, `#[derive(KeySegment)]`, the registry and the schema lock |
+//! | `derive` | yes | `#[derive(Keyspace)]`, `#[derive(KeySegment)]` and the registry |
+//! | `schema-lock` | no | [`assert_schema_lock!`], for `[dev-dependencies]`: it brings code for every stored type |
 //! | `json` | no | the codec `codec::Json` |
 //! | `postcard` | no | the codec `codec::Postcard` |
 //! | `uuid` | no | UUIDs as parts of keys |
@@ -112,7 +113,7 @@ pub use reinhardt_backends_derive::Keyspace;
 /// What generated code names; not part of the public API.
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(feature = "derive")]
+    #[cfg(feature = "schema-lock")]
     pub use crate::keyspace::assert_schema_lock;
     pub use futures_core::Stream;
     pub use futures_util::stream::pending;

@@ -21,11 +21,18 @@ fn main() {
     let mut keyspaces = Measured::default();
     let mut programs = Measured::default();
     for (profile, settings) in PROFILES {
-        let [one, many] = package.build(profile);
-        let [one, many] = [one, many].map(|program| program.section(".text").len() as f64);
-        keyspaces.add(settings, vec![(many - one) / (MANY - 1) as f64]);
-        programs.add(&format!("1, {settings}"), vec![one]);
-        programs.add(&format!("{MANY}, {settings}"), vec![many]);
+        for (feature, with) in FEATURES {
+            let built = package.build(profile, feature);
+            for program in &built {
+                let traces = program.has_symbol_with(TRACER);
+                assert_eq!(traces, !feature.is_empty(), "the tracer{with}");
+            }
+            let [one, many] = built.map(|program| program.section(".text").len() as f64);
+            let case = format!("{settings}{with}");
+            keyspaces.add(&case, vec![(many - one) / (MANY - 1) as f64]);
+            programs.add(&format!("1, {case}"), vec![one]);
+            programs.add(&format!("{MANY}, {case}"), vec![many]);
+        }
     }
     let title = "C2: code of a keyspace of seven fields and an enum, `get` and `save` called";
     let mut table = Table::new(title, Unit::Bytes, keyspaces);
@@ -62,12 +69,19 @@ impl Package {
         Self { folder }
     }
 
-    /// Builds both programs by the settings of a profile.
-    fn build(&self, profile: &str) -> [Program; 2] {
+    /// Builds both programs by the settings of a profile, with a feature or with none.
+    fn build(&self, profile: &str, feature: &str) -> [Program; 2] {
         let target = self.folder.join("target");
         let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
         let status = Command::new(cargo)
-            .args(["build", "--quiet", "--profile", profile])
+            .args([
+                "build",
+                "--quiet",
+                "--profile",
+                profile,
+                "--features",
+                feature,
+            ])
             .arg("--manifest-path")
             .arg(self.folder.join("Cargo.toml"))
             .arg("--target-dir")
@@ -97,6 +111,10 @@ const PROFILES: [(&str, &str); 2] = [
     ("release", "cargo's release profile"),
     ("thin", "thin LTO, one codegen unit"),
 ];
+/// A feature and how a case is called that has it.
+const FEATURES: [(&str, &str); 2] = [("", ""), ("schema-lock", ", with `schema-lock`")];
+/// The module of the tracer, as it stands in the names of its functions.
+const TRACER: &str = "6schema6tracer";
 
 const MANIFEST: &str = r#"[package]
 name = "code-size"
@@ -105,6 +123,9 @@ edition = "2024"
 publish = false
 
 [workspace]
+
+[features]
+schema-lock = ["reinhardt-backends/schema-lock"]
 
 [dependencies]
 reinhardt-backends = { path = "LIBRARY" }

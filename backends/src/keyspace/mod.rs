@@ -46,7 +46,6 @@ mod registration;
 mod registry;
 mod replacing;
 mod scan;
-#[cfg(feature = "derive")]
 mod schema;
 mod segment;
 mod shared;
@@ -84,7 +83,7 @@ pub use registry::{Keyspaces, check_keyspaces, keyspaces};
 #[cfg(feature = "derive")]
 pub use reinhardt_backends_derive::KeySegment;
 pub use scan::{clear, scan, scan_counts, scan_keys};
-#[cfg(feature = "derive")]
+#[cfg(feature = "schema-lock")]
 #[doc(hidden)]
 pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};

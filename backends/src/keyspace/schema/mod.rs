@@ -1,16 +1,30 @@
 //! The schema lock: a test that fails when stored values change their layout without a new version.
 
+#[cfg(feature = "schema-lock")]
 mod check;
+#[cfg(feature = "schema-lock")]
 mod diff;
+#[cfg(feature = "schema-lock")]
 pub(super) mod layout;
+#[cfg(feature = "schema-lock")]
 mod snapshot;
+#[cfg(feature = "schema-lock")]
 pub(super) mod tracer;
+#[cfg(feature = "schema-lock")]
 mod ttl;
 
+#[cfg(feature = "schema-lock")]
 pub use check::assert_schema_lock;
 
 /// Compares the layout of what every keyspace of the program stores with a file, and fails on a change without a new
 /// `version`.
+///
+/// It needs the feature `schema-lock`, which tests alone switch on, so that no other program carries the tracer that finds the
+/// layouts:
+///
+/// ```sh
+/// cargo add --dev reinhardt-backends --features schema-lock
+/// ```
 ///
 /// Call it in one test of a crate, with a path that is relative to the crate's manifest, and commit the file:
 ///
@@ -42,9 +56,30 @@ pub use check::assert_schema_lock;
 /// What a type decides only when it sees the bytes (untagged and internally tagged enums, types that take anything) can't
 /// be traced. The file calls such a place `opaque`, and the test prints it: changes in it aren't seen. Of a struct with
 /// flattened fields those are held that it can't be read without; those that have a default aren't seen.
+#[cfg(feature = "schema-lock")]
 #[macro_export]
 macro_rules! assert_schema_lock {
     ($file:expr) => {
         $crate::__private::assert_schema_lock(::core::env!("CARGO_MANIFEST_DIR"), $file)
+    };
+}
+
+/// Needs the feature `schema-lock`: compares the layout of what every keyspace of the program stores with a file, and fails
+/// on a change without a new `version`.
+///
+/// Tests alone switch the feature on, so that no other program carries the tracer that finds the layouts:
+///
+/// ```sh
+/// cargo add --dev reinhardt-backends --features schema-lock
+/// ```
+#[cfg(not(feature = "schema-lock"))]
+#[macro_export]
+macro_rules! assert_schema_lock {
+    ($($file:tt)*) => {
+        ::core::compile_error!(
+            "the schema lock is behind a feature, for tests alone: run \
+            `cargo add --dev reinhardt-backends --features schema-lock`, which adds \
+            `reinhardt-backends = { version = \"..\", features = [\"schema-lock\"] }` to [dev-dependencies]"
+        )
     };
 }
