@@ -243,25 +243,41 @@ const REFUSED: &str = "its own `Deserialize` would refuse the bytes";
 /// The error of a value whose `Serialize` failed, or was stopped. What it says itself may quote the
 /// value.
 fn refused<T: ?Sized>(findings: &Findings) -> BackendError {
-    match findings.refusal() {
-        Some(why) => unreadable::<T>(why),
-        None => BackendError::new(
-            ErrorKind::Encode,
-            format!("`{}` refused to be serialized", type_name::<T>()),
-        ),
-    }
+    refused_as(type_name::<T>(), findings)
 }
 
 /// The error of a value that would be written and never read.
 fn unreadable<T: ?Sized>(why: &str) -> BackendError {
-    let name = type_name::<T>();
-    BackendError::new(ErrorKind::Encode, format!("`{name}` isn't stored: {why}"))
+    unreadable_as(type_name::<T>(), why)
 }
 
 /// The error of bytes that aren't a `T`.
 fn undecodable<T>(what: &str, offset: usize) -> BackendError {
+    undecodable_as(type_name::<T>(), what, offset)
+}
+
+// Not generic: a program has the texts of these once, and not once a type.
+
+#[cold]
+fn refused_as(name: &str, findings: &Findings) -> BackendError {
+    match findings.refusal() {
+        Some(why) => unreadable_as(name, why),
+        None => BackendError::new(
+            ErrorKind::Encode,
+            format!("`{name}` refused to be serialized"),
+        ),
+    }
+}
+
+#[cold]
+fn unreadable_as(name: &str, why: &str) -> BackendError {
+    BackendError::new(ErrorKind::Encode, format!("`{name}` isn't stored: {why}"))
+}
+
+#[cold]
+fn undecodable_as(name: &str, what: &str, offset: usize) -> BackendError {
     BackendError::new(
         ErrorKind::Decode,
-        format!("{what} at byte {offset}, for `{}`", type_name::<T>()),
+        format!("{what} at byte {offset}, for `{name}`"),
     )
 }
