@@ -114,6 +114,32 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An item without a tag that can't be the name of a field. A derived struct has this for each of its types of fields, so
+    /// it is no more than free keys need.
+    #[inline]
+    fn unnamed<'de, V: Visitor<'de>>(
+        &mut self,
+        head: Head,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match head.major {
+            POSITIVE => visitor.visit_u64(head.argument),
+            NEGATIVE => match i64::try_from(head.argument) {
+                Ok(bits) => visitor.visit_i64(!bits),
+                Err(_) => visitor.visit_i128(!i128::from(head.argument)),
+            },
+            ARRAY => self.array(head, visitor),
+            MAP => self.map(head, false, visitor),
+            _ => match (head.simple(), head.float()) {
+                (_, Some(number)) => visitor.visit_f64(number),
+                (Some(FALSE), _) => visitor.visit_bool(false),
+                (Some(TRUE), _) => visitor.visit_bool(true),
+                (Some(NULL | UNDEFINED), _) => visitor.visit_none(),
+                _ => Err(Failure::Unexpected),
+            },
+        }
+    }
+
     /// An item whose tag has been read, where anything may stand: a number if it is a short bignum, or else an enum.
     #[cold]
     fn tagged<'de, V: Visitor<'de>>(&mut self, tag: u64, visitor: V) -> Result<V::Value, Failure> {
@@ -156,25 +182,12 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         let head = self.wire.head()?;
         match head.major {
-            POSITIVE => visitor.visit_u64(head.argument),
-            NEGATIVE => match i64::try_from(head.argument) {
-                Ok(bits) => visitor.visit_i64(!bits),
-                Err(_) => visitor.visit_i128(!i128::from(head.argument)),
-            },
             BYTES if head.length().is_some() => visitor.visit_bytes(self.wire.bytes(head)?),
             BYTES => visitor.visit_byte_buf(self.wire.owned_bytes(head)?),
             TEXT if head.length().is_some() => visitor.visit_str(self.wire.text(head)?),
             TEXT => visitor.visit_string(self.wire.owned_text(head)?),
-            ARRAY => self.array(head, visitor),
-            MAP => self.map(head, false, visitor),
             TAG => self.tagged(head.argument, visitor),
-            _ => match (head.simple(), head.float()) {
-                (_, Some(number)) => visitor.visit_f64(number),
-                (Some(FALSE), _) => visitor.visit_bool(false),
-                (Some(TRUE), _) => visitor.visit_bool(true),
-                (Some(NULL | UNDEFINED), _) => visitor.visit_none(),
-                _ => Err(Failure::Unexpected),
-            },
+            _ => self.unnamed(head, visitor),
         }
     }
 
@@ -349,19 +362,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'_> {
 
     #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let mut item = self.wire;
-        let mut head = self.wire.head()?;
-        while head.major == TAG {
-            item = self.wire;
-            head = self.wire.head()?;
-        }
+        let head = self.wire.untagged()?;
         match head.major {
             TEXT => visitor.visit_str(self.wire.text(head)?),
             BYTES => visitor.visit_bytes(self.wire.bytes(head)?),
-            _ if self.is_free_key => {
-                self.wire = item;
-                self.deserialize_any(visitor)
-            }
+            _ if self.is_free_key => self.unnamed(head, visitor),
             _ => Err(Failure::Unexpected),
         }
     }
