@@ -1,4 +1,4 @@
-//! What a program is told that lacks a feature, and that the advice helps.
+//! Programs that lack a feature: the message, and that its advice helps.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -64,7 +64,8 @@ impl Program {
     }
 }
 
-/// The workspace's own, with its profile: what the library depends on has been checked there before.
+/// The workspace's own, with its profile: what the library depends on has been checked there
+/// before.
 const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/..");
 
 const SCHEMA_LOCK: &str = r#"

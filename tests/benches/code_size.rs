@@ -1,8 +1,9 @@
-//! How much code a keyspace adds to a release program: row C2 of the goals.
+//! The code that a keyspace adds to a release program: row C2 of the goals.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench code_size`
 //!
-//! The programs are generated under the target directory and built by cargo. Their sizes don't vary, so there are no rounds.
+//! The programs are generated under the target directory and built by cargo. Their sizes don't
+//! vary, so there are no rounds.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -111,7 +112,7 @@ const PROFILES: [(&str, &str); 2] = [
     ("release", "cargo's release profile"),
     ("thin", "thin LTO, one codegen unit"),
 ];
-/// A feature and how a case is called that has it.
+/// A feature and the end of the name of a case that has it.
 const FEATURES: [(&str, &str); 2] = [("", ""), ("schema-lock", ", with `schema-lock`")];
 /// The module of the tracer, as it stands in the names of its functions.
 const TRACER: &str = "6schema6tracer";

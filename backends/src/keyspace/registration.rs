@@ -1,4 +1,4 @@
-//! What is registered when a program is linked, and the macro that registers the types of generic keyspaces.
+//! The registration of keyspaces when a program is linked, and the macro that registers the types of generic keyspaces.
 
 use std::any::type_name;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! What can be done with the types of a keyspace that is known by its registration alone.
+//! The functions of a keyspace that is known by its registration alone.
 
 use std::marker::PhantomData;
 
@@ -12,8 +12,8 @@ use crate::codec::Codec;
 
 /// The functions of one keyspace.
 ///
-/// The linker keeps what a registration points to, and so all code that a function here calls, for every keyspace of every
-/// program. What only some programs need is a slot behind a feature.
+/// The linker keeps what a registration points to, and so all code that a function here calls, for
+/// every keyspace of every program. What only some programs need is a slot behind a feature.
 #[derive(Debug)]
 pub(crate) struct Vtable {
     /// Names the keyspace, or the data of sessions and their codec.

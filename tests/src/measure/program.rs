@@ -45,7 +45,8 @@ impl Program {
         &self.file[bytes.clone()]
     }
 
-    /// Says whether the name of a function or a variable holds `part`; a program that is stripped has no names.
+    /// Says whether the name of a function or a variable holds `part`; a program that is stripped
+    /// has no names.
     ///
     /// # Panics
     ///
@@ -56,7 +57,8 @@ impl Program {
     }
 }
 
-/// Lists the sections by the table that the head of the file names; `None` if it isn't there as it should be.
+/// Lists the sections by the table that the head of the file names; `None` if it isn't there as it
+/// should be.
 fn sections(file: &[u8]) -> Option<Vec<(String, Range<usize>)>> {
     if !file.starts_with(MAGIC) {
         return None;

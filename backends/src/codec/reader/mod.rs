@@ -114,8 +114,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An item without a tag that can't be the name of a field. A derived struct has this for each of its types of fields, so
-    /// it is no more than free keys need.
+    /// An item without a tag that is no text and no bytes.
+    ///
+    /// Each derived struct has a copy of this for the names of its fields, so it is no more than
+    /// free keys need.
     #[inline]
     fn unnamed<'de, V: Visitor<'de>>(
         &mut self,

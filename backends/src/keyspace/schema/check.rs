@@ -13,7 +13,7 @@ use crate::keyspace::registry::{key, registrations, versioned};
 /// Set to `accept`, it has the file written anew.
 const VARIABLE: &str = "REINHARDT_SCHEMA_LOCK";
 
-/// What `assert_schema_lock!` calls.
+/// Holds the keyspaces of the program against `file`, for `assert_schema_lock!`.
 #[track_caller]
 pub fn assert_schema_lock(manifest_dir: &str, file: &str) {
     let mode = match env::var(VARIABLE) {
@@ -23,7 +23,8 @@ pub fn assert_schema_lock(manifest_dir: &str, file: &str) {
         }
         _ => Mode::Add,
     };
-    // Where tests run on another machine than the one that built them, the variable tells where the crate is now.
+    // Where tests run on another machine than the one that built them, the variable tells where the
+    // crate is now.
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| manifest_dir.into());
     let file = PathBuf::from(manifest_dir).join(file);
     match program().and_then(|now| check(&file, &now, mode)) {
@@ -32,7 +33,7 @@ pub fn assert_schema_lock(manifest_dir: &str, file: &str) {
     }
 }
 
-/// What to do with keyspaces that aren't as the file has them.
+/// The treatment of keyspaces that aren't as the file has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Fail.

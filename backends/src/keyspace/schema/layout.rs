@@ -1,6 +1,6 @@
-//! The layout of stored values: what a type reads at each place.
+//! The layout of stored values: the places of a type, and the type of data that is read at each.
 
-/// What is read of a value, one node a place, depth first in the order of declaration.
+/// The nodes of a value, one a place, depth first in the order of declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// True if the codec finds fields by their names.
@@ -8,12 +8,12 @@ pub(crate) struct Layout {
     pub(crate) nodes: Vec<Node>,
 }
 
-/// What is read at one place of a type.
+/// One place of a type, and what is read there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
     /// The place: `value.roles[].Staff.level`.
     pub(crate) path: String,
-    /// What is asked for there: `u8`, `struct`, `newtype string`.
+    /// The type that is asked for there: `u8`, `struct`, `newtype string`.
     pub(crate) kind: String,
     /// True if the struct around it is read when this field is missing.
     pub(crate) default: bool,
@@ -80,9 +80,9 @@ pub(super) const ANY: &str = "opaque (asks for any type)";
 pub(super) const FLATTENED: &str = "opaque (a flattened struct, but for its required fields)";
 /// As files have it that are older than the tracing of required fields.
 const WAS_FLATTENED: &str = "opaque (a flattened struct)";
-/// What the kind of a type inside of itself starts with; where it was met before follows.
+/// The start of the kind of a type inside of itself; the place where it was met before follows.
 pub(super) const RECURSIVE: &str = "recursive";
 pub(super) const INTO: &str = " into ";
-/// What the kind of an alias starts with; the name of the field follows.
+/// The start of the kind of an alias; the name of the field follows.
 pub(super) const ALIAS: &str = "alias ";
 const SEPARATORS: &str = ".[]:?,\\";

@@ -16,46 +16,52 @@ mod ttl;
 #[cfg(feature = "schema-lock")]
 pub use check::assert_schema_lock;
 
-/// Compares the layout of what every keyspace of the program stores with a file, and fails on a change without a new
-/// `version`.
+/// Compares the layout of what every keyspace of the program stores with a file, and fails on a
+/// change without a new `version`.
 ///
-/// It needs the feature `schema-lock`, which tests alone switch on, so that no other program carries the tracer that finds the
-/// layouts:
+/// It needs the feature `schema-lock`, which tests alone switch on, so that no other program
+/// carries the tracer that finds the layouts:
 ///
 /// ```sh
 /// cargo add --dev reinhardt-backends --features schema-lock
 /// ```
 ///
-/// Call it in one test of a crate, with a path that is relative to the crate's manifest, and commit the file:
+/// Call it in one test of a crate, with a path that is relative to the crate's manifest, and commit
+/// the file:
 ///
 /// ```no_run
 /// reinhardt_backends::assert_schema_lock!("keyspaces.lock");
 /// ```
 ///
-/// The file holds, for each keyspace of [`keyspaces`](crate::keyspaces), its kind, key fields, codec and TTL, and a line for
-/// each place in its values, found through `Deserialize`, nested types included. The names of types aren't in it: they
-/// change no byte. A type inside of itself is `recursive`, and the line names the place that it recurs into. Sessions are
-/// among the keyspaces where [`register_sessions!`](crate::register_sessions) declares them, and types of generic keyspaces
-/// where [`register_keyspace!`](crate::register_keyspace) does.
+/// The file holds, for each keyspace of [`keyspaces`](crate::keyspaces), its kind, key fields,
+/// codec and TTL, and a line for each place in its values, found through `Deserialize`, nested
+/// types included. The names of types aren't in it: they change no byte. A type inside of itself is
+/// `recursive`, and the line names the place that it recurs into. Sessions are among the keyspaces
+/// where [`register_sessions!`](crate::register_sessions) declares them, and types of generic
+/// keyspaces where [`register_keyspace!`](crate::register_keyspace) does.
 ///
 /// # Panics
 ///
-/// * If a layout has changed: the text names the place, what it was and what it is. Raise the keyspace's `version`, or
-///   accept the change by running the test with `REINHARDT_SCHEMA_LOCK=accept` in the environment, which writes the file
-///   anew. The first run needs it as well.
-/// * If a keyspace isn't in the file yet and the environment has `CI`. Elsewhere it is added to the file.
+/// * If a layout has changed: the text names the place, what it was and what it is. Raise the
+///   keyspace's `version`, or accept the change by running the test with
+///   `REINHARDT_SCHEMA_LOCK=accept` in the environment, which writes the file anew. The first run
+///   needs it as well.
+/// * If a keyspace isn't in the file yet and the environment has `CI`. Elsewhere it is added to the
+///   file.
 /// * If a value under Postcard asks the format what comes (untagged and internally tagged enums,
 ///   flattened fields): it could never be read back.
 /// * If the file can't be read or written, or two keyspaces have the same keys.
 ///
-/// These change nothing that is stored and don't fail: another TTL, which is printed; a new field with a default, and
-/// another order of fields, where the codec finds fields by their names (Postcard doesn't); names of types. What a
-/// file of an earlier version of this library doesn't say yet, such as what a place recurs into, is printed too, and not
-/// compared until the file is written anew.
+/// These change nothing that is stored and don't fail: another TTL, which is printed; a new field
+/// with a default, and another order of fields, where the codec finds fields by their names
+/// (Postcard doesn't); names of types. What a file of an earlier version of this library doesn't
+/// say yet, such as what a place recurs into, is printed too, and not compared until the file is
+/// written anew.
 ///
-/// What a type decides only when it sees the bytes (untagged and internally tagged enums, types that take anything) can't
-/// be traced. The file calls such a place `opaque`, and the test prints it: changes in it aren't seen. Of a struct with
-/// flattened fields those are held that it can't be read without; those that have a default aren't seen.
+/// What a type decides only when it sees the bytes (untagged and internally tagged enums, types
+/// that take anything) can't be traced. The file calls such a place `opaque`, and the test prints
+/// it: changes in it aren't seen. Of a struct with flattened fields those are held that it can't be
+/// read without; those that have a default aren't seen.
 #[cfg(feature = "schema-lock")]
 #[macro_export]
 macro_rules! assert_schema_lock {
@@ -64,10 +70,11 @@ macro_rules! assert_schema_lock {
     };
 }
 
-/// Needs the feature `schema-lock`: compares the layout of what every keyspace of the program stores with a file, and fails
-/// on a change without a new `version`.
+/// Needs the feature `schema-lock`: compares the layout of what every keyspace of the program
+/// stores with a file, and fails on a change without a new `version`.
 ///
-/// Tests alone switch the feature on, so that no other program carries the tracer that finds the layouts:
+/// Tests alone switch the feature on, so that no other program carries the tracer that finds the
+/// layouts:
 ///
 /// ```sh
 /// cargo add --dev reinhardt-backends --features schema-lock

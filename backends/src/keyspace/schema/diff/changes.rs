@@ -18,8 +18,8 @@ impl Changes {
     }
 
     pub(super) fn compare_by_position(&mut self, old: &[Node], new: &[Node], codec: &str) {
-        // An alias changes nothing where no name is written. A renamed field does fail: by their names alone one can't
-        // tell it from another field in its place.
+        // An alias changes nothing where no name is written. A renamed field does fail: by their
+        // names alone one can't tell it from another field in its place.
         let old = without_aliases(old);
         let new = without_aliases(new);
         self.compare_nodes(&old, &new, false);
@@ -36,7 +36,8 @@ impl Changes {
         }
     }
 
-    /// Calls a field that has been renamed by its old name again, if that is still read as an alias.
+    /// Calls a field that has been renamed by its old name again, if that is still read as an
+    /// alias.
     fn undo_renames(&mut self, old: &[Node], new: &[Node]) -> Vec<Node> {
         let old_kinds = index(old);
         let is_field = |path: &str| {
@@ -115,7 +116,7 @@ impl Changes {
             if old_nodes.contains_key(node.path.as_str()) || settled.holds(&node.path) {
                 continue;
             }
-            // What lies inside of it is as new as it is.
+            // A place inside of it is as new as it is.
             settled.add(&node.path);
             let may_be_missing = node.default || node.alias_of().is_some();
             if !(by_name && may_be_missing) {
@@ -211,12 +212,13 @@ fn within<'a>(path: &'a str, around: &str) -> Option<&'a str> {
     (rest.is_empty() || rest.starts_with(STEPS)).then_some(rest)
 }
 
-/// Says whether the file was written before it said what a place recurs into, or what a flattened struct requires.
+/// Says whether the file was written before it said what a place recurs into, or what a flattened
+/// struct requires.
 fn is_more_exact(before: &Node, after: &Node) -> bool {
     let into = after.recurs_into().filter(|into| !into.is_empty());
     let recurs = into.is_some() && before.recurs_into() == Some("");
     recurs || before.was_flattened() && after.is_flattened()
 }
 
-/// What parts a place from one inside of it.
+/// The characters that part a place from one inside of it.
 const STEPS: [char; 3] = ['.', '[', '?'];

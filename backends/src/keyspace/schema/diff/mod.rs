@@ -1,4 +1,4 @@
-//! What has changed between a snapshot and the program.
+//! The difference between a snapshot and the keyspaces of a program.
 
 mod changes;
 #[cfg(test)]
@@ -8,7 +8,7 @@ use super::snapshot::{KeyspaceSnapshot, TTL, one_line};
 use super::ttl::is_same_life;
 use changes::Changes;
 
-/// What a program's keyspaces are against those of the lock file.
+/// The difference between a program's keyspaces and those of the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Diff {
     /// One text for each keyspace that has changed so that bytes already stored may be misread.
@@ -18,7 +18,7 @@ pub(crate) struct Diff {
     pub(crate) missing: Vec<String>,
 }
 
-/// Compares the keyspaces of a program with those of its lock file, each under its name.
+/// Compares the keyspaces of a program with those of its file, each under its name.
 pub(crate) fn compare(locked: &[KeyspaceSnapshot], now: &[KeyspaceSnapshot]) -> Diff {
     let mut diff = Diff::default();
     for keyspace in now {

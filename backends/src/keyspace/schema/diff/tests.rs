@@ -1,4 +1,4 @@
-//! What a change of a keyspace comes to.
+//! Changes that fail, changes that are noted, and those that nobody is told of.
 
 use super::{Diff, REMEDY, REMEDY_OF_SESSIONS, compare};
 use crate::keyspace::schema::snapshot::KeyspaceSnapshot;

@@ -1,4 +1,5 @@
-//! Values that are made up because a type needs one before it asks for the value that a trace looks for.
+//! Values that are made up because a type needs one before it asks for the value that a trace looks
+//! for.
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
@@ -41,7 +42,8 @@ fn learn(trace: &mut TraceState, path: &str, stop: &Stop) {
     if let Stop::Missing(name) = stop {
         trace.require(path, name);
     }
-    // Fields are missed one after the other, so whatever else fails is most likely the last of them.
+    // Fields are missed one after the other, so whatever else fails is most likely the last of
+    // them.
     let last = trace.required(path).last().copied();
     let tried = last.is_some_and(|name| trace.try_another(&field_of(path, name), stop));
     if !tried {
@@ -49,7 +51,8 @@ fn learn(trace: &mut TraceState, path: &str, stop: &Stop) {
     }
 }
 
-/// Offers made-up values for the fields `names` of the struct at `path`, and notes a field that it misses.
+/// Offers made-up values for the fields `names` of the struct at `path`, and notes a field that it
+/// misses.
 pub(super) fn offer<'de, V: Visitor<'de>>(
     trace: &mut TraceState,
     path: &str,
@@ -100,7 +103,7 @@ impl MockDeserializer<'_> {
         u8::from(self.attempt() != 1)
     }
 
-    /// How many elements a collection has: none, unless the type refuses that.
+    /// The number of elements of a collection: none, unless the type refuses that.
     fn len(&self) -> usize {
         usize::from(self.attempt() % 2 == 1)
     }
@@ -143,7 +146,8 @@ impl MockDeserializer<'_> {
         given: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        // All names at once would hold a field and its alias; they are for types that don't say what they miss.
+        // All names at once would hold a field and its alias; they are for types that don't say
+        // what they miss.
         let names = match self.attempt() {
             0 => self.trace.required(&self.path),
             _ => given.to_vec(),

@@ -1,14 +1,16 @@
 //! Finds the layout of the bytes that a type reads, through its `Deserialize` alone.
 //!
-//! A type is read again and again from a source that has no data. Each pass takes one way through the type: one field
-//! of a struct, offered first so that nothing else has to be built before it is asked for, one variant of an enum, the
-//! key of a map or its value. What is asked for at the end of the way is the node that is written down; then the pass
-//! is stopped. The next pass takes the next way, depth first.
+//! A type is read again and again from a source that has no data. Each pass takes one way through
+//! the type: one field of a struct, offered first so that nothing else has to be built before it is
+//! asked for, one variant of an enum, the key of a map or its value. What is asked for at the end
+//! of the way is the node that is written down; then the pass is stopped. The next pass takes the
+//! next way, depth first.
 //!
-//! A struct with flattened fields asks for a map and for the names of its fields, and doesn't say which it has. It tells
-//! those that it can't be read without, one after the other, as the errors of a value that lacks them. Of these a field of
-//! the struct's own is asked for as what it is, and one of what is flattened as anything: serde keeps it until it knows
-//! whose it is. A field with a default stays unknown.
+//! A struct with flattened fields asks for a map and for the names of its fields, and doesn't say
+//! which it has. It tells those that it can't be read without, one after the other, as the errors
+//! of a value that lacks them. Of these a field of the struct's own is asked for as what it is, and
+//! one of what is flattened as anything: serde keeps it until it knows whose it is. A field with a
+//! default stays unknown.
 
 mod mock;
 mod recorder;

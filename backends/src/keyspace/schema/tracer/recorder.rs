@@ -1,4 +1,5 @@
-//! The way to one place of a type: everything on it is written down, and what lies before it is made up.
+//! The way to one place of a type: everything on it is written down, and what lies before it is
+//! made up.
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
@@ -24,7 +25,8 @@ struct Place {
     prefix: &'static str,
     default: bool,
     depth: usize,
-    /// The map that this is the key of, if it is one: a flattened struct asks for it as the name of a field.
+    /// The map that this is the key of, if it is one: a flattened struct asks for it as the name of
+    /// a field.
     key_of: Option<NamedType>,
 }
 
@@ -122,7 +124,8 @@ impl<'t> RecordingDeserializer<'t> {
         self.one_of_the_fields(visitor)
     }
 
-    /// Reads the required field that this pass is to look at, once it is known which fields are required.
+    /// Reads the required field that this pass is to look at, once it is known which fields are
+    /// required.
     fn flattened<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Stop> {
         self.write(FLATTENED)?;
         if self.trace.fields(&self.place.path).is_none() {
@@ -173,7 +176,8 @@ impl<'t> RecordingDeserializer<'t> {
         let missed = match outcome {
             Err(Stop::Missing(name)) => Some(name),
             Err(stop) => {
-                // Fields are missed one after the other, so whatever else fails is most likely the last of them.
+                // Fields are missed one after the other, so whatever else fails is most likely the
+                // last of them.
                 let last = required.last().map(|name| field_of(&path, name));
                 if last.is_some_and(|last| self.trace.try_another(&last, &stop)) {
                     return self.trace.finish();
@@ -186,7 +190,8 @@ impl<'t> RecordingDeserializer<'t> {
         self.trace.finish()
     }
 
-    /// Takes one step in finding out which names mean the same field and which fields a struct can do without.
+    /// Takes one step in finding out which names mean the same field and which fields a struct can
+    /// do without.
     fn survey<'de, V: Visitor<'de>>(self, given: &'static [&'static str], visitor: V) -> Stop {
         let Place { path, depth, .. } = self.place;
         match self.trace.unplaced(&path, given) {
@@ -203,7 +208,8 @@ impl<'t> RecordingDeserializer<'t> {
     }
 }
 
-/// Finds the field that `name` means: offered twice, the struct complains and calls the field by its proper name.
+/// Finds the field that `name` means: offered twice, the struct complains and calls the field by
+/// its proper name.
 fn place_name<'de, V: Visitor<'de>>(
     trace: &mut TraceState,
     path: &str,

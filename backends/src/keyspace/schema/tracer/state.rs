@@ -1,4 +1,5 @@
-//! What the passes of one trace share: the nodes, the way to take, and what is known about made-up values.
+//! The state that the passes of one trace share: the nodes, the way to take, and what is known
+//! about mock values.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -7,7 +8,7 @@ use serde::de;
 
 use crate::keyspace::schema::layout::{ALIAS, Node, escape};
 
-/// Why a pass went no further. It keeps no text: a message may quote a value.
+/// The reason why a pass went no further. It keeps no text: a message may quote a value.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// A struct can't be built without this field.
@@ -22,8 +23,8 @@ pub(super) enum Stop {
 /// A type that is being read, for noticing that it occurs inside of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NamedType {
-    /// The type of the visitor: a derived one carries the module and the parameters of its type, which keep
-    /// `Page<Page<u8>>` apart from a type that is really recursive.
+    /// The type of the visitor: a derived one carries the module and the parameters of its type,
+    /// which keep `Page<Page<u8>>` apart from a type that is really recursive.
     visitor: &'static str,
     name: &'static str,
     members: &'static [&'static str],
@@ -38,7 +39,7 @@ pub(super) struct Field {
     pub(super) default: bool,
 }
 
-/// What has been found out about the fields of a struct.
+/// The fields of a struct, as far as they are known.
 #[derive(Debug, Default)]
 struct StructFields {
     /// The proper names of the first of the names that the struct reads.
@@ -53,6 +54,7 @@ struct Choice {
     of: usize,
 }
 
+/// The state of one trace.
 #[derive(Debug)]
 pub(super) struct TraceState {
     pub(super) human_readable: bool,
@@ -143,8 +145,8 @@ impl TraceState {
         taken.min(of.saturating_sub(1))
     }
 
-    /// Takes `map` for a struct with flattened fields from now on, and the pass back to before it parted the key from the
-    /// value.
+    /// Takes `map` for a struct with flattened fields from now on, and the pass back to before it
+    /// parted the key from the value.
     pub(super) fn take_for_flattened(&mut self, map: NamedType) -> Stop {
         self.flattened.push(map);
         self.followed -= 1;
@@ -195,7 +197,8 @@ impl TraceState {
         self.finished
     }
 
-    /// Writes down that the place at the end of the way couldn't be looked at, if the pass hasn't got there.
+    /// Writes down that the place at the end of the way couldn't be looked at, if the pass hasn't
+    /// got there.
     pub(super) fn conclude(&mut self, path: &str, prefix: &str, default: bool, failed: bool) {
         if self.finished {
             return;
@@ -217,7 +220,8 @@ impl TraceState {
         Ok(())
     }
 
-    /// Goes into a named type at `path`; if it is inside of itself, returns where it was met before.
+    /// Goes into a named type at `path`; if it is inside of itself, returns where it was met
+    /// before.
     pub(super) fn explore_type(&mut self, named: NamedType, path: &str) -> Option<String> {
         let mut around = self.around.iter();
         if let Some((_, before)) = around.find(|(other, _)| *other == named) {
@@ -277,19 +281,23 @@ impl TraceState {
         self.required.get(path).cloned().unwrap_or_default()
     }
 
-    /// Notes a field that the struct at `path` can't be built without, and has it built with that field.
+    /// Notes a field that the struct at `path` can't be built without, and has it built with that
+    /// field.
     pub(super) fn require(&mut self, path: &str, name: &'static str) {
         let required = self.required.entry(path.to_string()).or_default();
-        // What is missed although it is known was not on offer; offering it again would go on for ever.
+        // A field that is missed although it is known was not on offer; offering it again would go on
+        // for ever.
         if !required.contains(&name) {
             required.push(name);
             self.repeat();
         }
     }
 
-    /// Ends the survey of a struct with flattened fields: it has those that it can't be built without.
+    /// Ends the survey of a struct with flattened fields: it has those that it can't be built
+    /// without.
     ///
-    /// What was offered and is `missed` all the same is a field of something inside of what is flattened.
+    /// A field that was offered and is `missed` all the same is one of something inside of what is
+    /// flattened.
     pub(super) fn settle_flattened(&mut self, path: &str, missed: Option<&'static str>) {
         let required = self.required(path);
         let known = required.iter().filter(|name| Some(**name) != missed);
@@ -328,8 +336,8 @@ impl TraceState {
 
     /// Ends the survey of a struct.
     ///
-    /// Fields are checked in order. So where no value can be made up for a required field, those before it that weren't
-    /// missed have a default, and nothing is known about those behind it.
+    /// Fields are checked in order. So where no value can be made up for a required field, those
+    /// before it that weren't missed have a default, and nothing is known about those behind it.
     pub(super) fn settle(&mut self, path: &str, given: &[&'static str], built: bool) {
         let required = self.required(path);
         let known = match required.last() {
@@ -406,9 +414,10 @@ const BEHIND: &str = "opaque (behind a value that can't be made up)";
 const NOT_ASKED: &str = "opaque (not asked for)";
 /// The path of the node that stands for what a trace left off.
 const REST: &str = "rest";
-/// How many values are made up for one place before it is given up.
+/// The number of values that are made up for one place before it is given up.
 pub(super) const ATTEMPTS: usize = 16;
-/// How deep values may nest, so that no type overflows the stack.
+/// The depth to which values may nest, so that no type overflows the stack.
 pub(super) const DEPTH: usize = 64;
-/// How many values all passes together may ask for, so that no type keeps a test waiting for long.
+/// The number of values that all passes together may ask for, so that no type keeps a test waiting
+/// for long.
 const BUDGET: u32 = 2_000_000;

@@ -1,4 +1,4 @@
-//! What a trace finds in each kind of type.
+//! The layouts that a trace finds in each kind of type.
 
 #![allow(dead_code)]
 
