@@ -1,10 +1,13 @@
 //! The program that tests run as a second process: it does one thing on a server and is told what to do next.
 
 use std::io::stdin;
+use std::process::exit;
 use std::time::Duration;
 
+use fork::{Fork, fork, waitpid};
 use reinhardt_backends::lease::Lease;
-use reinhardt_backends::{BackendError, Keyspace, RedisBackend};
+use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, RedisBackend};
+use tokio::runtime::{Builder, Runtime};
 
 /// As the tests have it.
 #[derive(Keyspace)]
@@ -13,14 +16,53 @@ struct Report<'a> {
     name: &'a str,
 }
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
-async fn main() {
+fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let runtime = runtime();
     match arguments[..] {
-        ["hold", url, name, ttl] => hold(&connect(url).await, name, millis(ttl)).await,
-        ["compute", url, name] => compute(&connect(url).await, name).await,
+        ["hold", url, name, ttl] => {
+            runtime.block_on(async { hold(&connect(url).await, name, millis(ttl)).await });
+        }
+        ["compute", url, name] => {
+            runtime.block_on(async { compute(&connect(url).await, name).await });
+        }
+        ["fork", url, silent] => fork_and_count(&runtime, url, silent),
         _ => panic!("unknown arguments: {arguments:?}"),
+    }
+}
+
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    let builder = builder.worker_threads(1).enable_all();
+    builder.build().expect("threads")
+}
+
+/// Counts, forks, has the child count and ask a server that is silent, and counts again.
+fn fork_and_count(parent: &Runtime, url: &str, silent: &str) {
+    let builder = RedisBackend::builder().url(url);
+    let builder = builder.call_timeout(Duration::from_secs(30));
+    let backend = builder.build_lazy().expect("a URL");
+    let counted = parent.block_on(backend.increment("hits", None));
+    assert_eq!(counted.expect("an answer"), 1);
+    match fork().expect("a child") {
+        Fork::Child => {
+            let counted = runtime().block_on(backend.increment("hits", None));
+            let deaf = RedisBackend::builder().url(silent);
+            let deaf = deaf.connect_timeout(Duration::from_millis(50));
+            let unanswered = runtime().block_on(async { deaf.build().await.map(drop) });
+            let is_timeout = unanswered.is_err_and(|error| error.kind() == ErrorKind::Timeout);
+            let counted = counted.unwrap_or(99) as i32;
+            exit(if is_timeout { counted } else { 98 });
+        }
+        Fork::Parent(child) => {
+            let status = waitpid(child).expect("the child ends");
+            // The code is the second byte of a status.
+            let of_child = status >> 8;
+            let counted = parent.block_on(backend.increment("hits", None));
+            let counted = counted.expect("an answer");
+            println!("child: {of_child}, parent: {counted}");
+        }
     }
 }
 

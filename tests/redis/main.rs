@@ -5,6 +5,7 @@ mod down;
 mod gathering;
 mod lost;
 mod refused;
+mod runtimes;
 mod settings;
 
 use std::time::{Duration, Instant};

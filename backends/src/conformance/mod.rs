@@ -33,6 +33,7 @@ mod entries;
 mod failure;
 mod life;
 mod many;
+mod runtimes;
 mod threads;
 mod throttles;
 mod values;
@@ -50,6 +51,7 @@ pub use entries::*;
 pub use failure::*;
 pub use life::*;
 pub use many::*;
+pub use runtimes::*;
 pub use throttles::*;
 pub use values::*;
 
@@ -152,6 +154,8 @@ macro_rules! conformance_suite {
             an_attempt_leaves_what_others_go_by
             what_is_stored_can_be_read
             an_entry_comes_back_under_the_key_that_was_asked_for
+            no_runtime_waits_for_another
+            closing_ends
         }
     };
 }

@@ -33,8 +33,13 @@ use crate::error::{BackendResult, Failures};
 ///   same time go out together: `get`s as one `MGET`, increments as one script, up to some hundred a command, each with the
 ///   answer that it would have by itself. A `get` that finds nothing in an `MGET` takes a second round trip for that.
 ///   `get_many`, `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * It speaks RESP3. Clones share one connection, which is replaced when it is lost. What goes out together has no order;
-///   a call that begins after another one was answered sees what that one did.
+/// * It speaks RESP3. Clones share their connections: one for each tokio runtime that uses the backend, made by its first call and
+///   replaced when it is lost, at most 1,024. A service on one runtime has one; under actix-web each worker has a runtime, and so a
+///   connection. No call waits for another runtime, and what a runtime that has ended leaves is cleaned up. Without a runtime
+///   a call uses any connection that is up.
+/// * Calls that go out together have no order; a call that begins after another one was answered sees what that one did. What
+///   one connection learns holds for all: once a server answers that it is a replica, no call that begins later uses a connection
+///   that was made before.
 /// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it fails with `Timeout`.
 ///   It holds for a call on one key as a whole; `scan`, `clear` and calls on more than 1,000 keys are several. The limit is
 ///   in real time and no timer on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
@@ -50,6 +55,8 @@ use crate::error::{BackendResult, Failures};
 ///   of the database, and so is a `scan`: see [what a prefix costs](crate::Backend#what-a-prefix-costs).
 /// * A write that timed out, or whose connection was lost, may still be executed after later calls.
 /// * A failover to a replica can bring back an older value, or let two callers win a `set_if_absent`.
+/// * After `fork` a child that builds a new runtime can use a backend of its parent's: it gets connections of its own. Calls that
+///   were under way, the parent's runtimes and whatever its other threads held locked at that moment are lost to the child.
 ///
 /// # Cancel safety
 ///
@@ -107,7 +114,7 @@ impl RedisBackend {
     }
 
     /// Refuses further calls of this backend and its clones (`Unavailable`), waits for those under
-    /// way, and closes the connection.
+    /// way for as long as a call may take, and closes the connections.
     pub async fn close(&self) {
         self.namespace.client.close().await;
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt, stream};
 
-use super::client::{Command, Generation, Repeat, Traced};
+use super::client::{Command, ConnectionId, Repeat, Traced};
 use super::commands::{BATCH, Namespace};
 use super::reply;
 use crate::backend::stored::Stored;
@@ -66,8 +66,8 @@ impl Namespace {
                 let page = page.map_err(|error| error.after(removed > 0))?;
                 // A cursor means nothing to a server that has been restarted: such a pass isn't the last.
                 has_found |= !page.keys.is_empty()
-                    || came_by.is_some_and(|generation| generation != page.generation);
-                came_by = Some(page.generation);
+                    || came_by.is_some_and(|connection| connection != page.connection);
+                came_by = Some(page.connection);
                 let unlinks = page.keys.chunks(BATCH).map(|keys| {
                     let keys = keys.iter().map(Stored::as_bytes);
                     Command::new("UNLINK").args(keys)
@@ -89,12 +89,12 @@ impl Namespace {
     async fn page(&self, pattern: &[u8], cursor: u64) -> BackendResult<Page> {
         let scan = Command::new("SCAN").number(cursor);
         let scan = scan.arg("MATCH").arg(pattern).arg("COUNT").number(BATCH);
-        let Traced { reply, generation } = self.client.traced(scan, Repeat::Safely).await?;
+        let Traced { reply, connection } = self.client.traced(scan, Repeat::Safely).await?;
         let (next, keys) = reply::page(reply)?;
         Ok(Page {
             next,
             keys,
-            generation,
+            connection,
         })
     }
 
@@ -117,14 +117,14 @@ struct Page {
     next: u64,
     /// With the namespace.
     keys: Vec<Stored>,
-    generation: Generation,
+    connection: ConnectionId,
 }
 
 /// The place where a scan goes on.
 #[derive(Clone, Copy)]
 struct Progress {
     cursor: u64,
-    came_by: Option<Generation>,
+    came_by: Option<ConnectionId>,
     restarts: usize,
 }
 
@@ -134,7 +134,7 @@ impl Progress {
     fn after(self, page: &Page) -> BackendResult<Option<Self>> {
         let replaced = self
             .came_by
-            .is_some_and(|generation| generation != page.generation);
+            .is_some_and(|connection| connection != page.connection);
         if replaced && self.restarts == RESTARTS {
             return Err(BackendError::new(
                 ErrorKind::Unavailable,
@@ -146,7 +146,7 @@ impl Progress {
         }
         Ok(Some(Self {
             cursor: if replaced { 0 } else { page.next },
-            came_by: Some(page.generation),
+            came_by: Some(page.connection),
             restarts: self.restarts + usize::from(replaced),
         }))
     }

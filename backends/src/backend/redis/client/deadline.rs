@@ -3,63 +3,111 @@
 //! A limit on tokio's clock would pass at once in a test with paused time, where the clock jumps to the next timer
 //! whenever everything waits for the server; and a timer a call costs more than a call at full load. So one thread of
 //! the process wakes calls whose limit has passed, to a tick of 5 ms.
+//!
+//! A child after `fork` has no such thread. It gets one of its own, over a state of its own: the
+//! parent's may have been locked by a thread that the child doesn't have.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, LazyLock};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{process, thread};
 
 use futures_util::future::{Either, select};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
+
+use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Limits are rounded up to whole ticks.
 const TICK: Duration = Duration::from_millis(TICK_MILLIS);
 const TICK_MILLIS: u64 = 5;
+/// So few ticks aren't worth tidying.
+const FEW: usize = 1024;
 
-/// Runs `call` for at most `limit`; `None` when the limit passed, and `call` is dropped then.
-pub(super) async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
-    let call = pin!(call);
-    let passed = pin!(DEADLINES.after(limit));
-    match select(call, passed).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
-    }
-}
-
-struct Deadlines {
+/// The time limits of the calls of this process.
+pub(super) struct Deadlines {
     start: Instant,
-    /// Who waits for which tick. Held for a look-up or a removal.
-    ticks: Mutex<BTreeMap<u64, Arc<Notify>>>,
+    /// Held for a look-up or a removal.
+    ticks: Mutex<Ticks>,
     /// Tells the thread that an earlier tick is waited for than it knows of.
     earlier: Condvar,
 }
 
-static DEADLINES: LazyLock<&Deadlines> = LazyLock::new(|| {
-    let deadlines: &Deadlines = Box::leak(Box::new(Deadlines {
-        start: Instant::now(),
-        ticks: Mutex::default(),
-        earlier: Condvar::new(),
-    }));
-    thread::Builder::new()
-        .name("backend-deadlines".to_string())
-        .spawn(|| deadlines.run())
-        .expect("the process can start a thread");
-    deadlines
-});
+/// The calls that wait, by the tick at which their limit passes.
+struct Ticks {
+    waiting: BTreeMap<u64, Arc<Notify>>,
+    /// When there are more ticks, those that no call waits for any more are thrown away.
+    tidy_at: usize,
+}
+
+/// Returns the time limits of this process, and starts their thread if there is none.
+///
+/// # Errors
+///
+/// `Unavailable` if no thread can be started.
+pub(super) fn deadlines() -> BackendResult<&'static Deadlines> {
+    static CURRENT: Mutex<Option<(u32, &'static Deadlines)>> = Mutex::new(None);
+    let process = process::id();
+    let mut current = CURRENT.lock();
+    if let Some((of, deadlines)) = *current
+        && of == process
+    {
+        return Ok(deadlines);
+    }
+    let deadlines = Deadlines::start()?;
+    *current = Some((process, deadlines));
+    Ok(deadlines)
+}
 
 impl Deadlines {
+    fn start() -> BackendResult<&'static Self> {
+        let deadlines = Arc::new(Self {
+            start: Instant::now(),
+            ticks: Mutex::new(Ticks {
+                waiting: BTreeMap::new(),
+                tidy_at: FEW,
+            }),
+            earlier: Condvar::new(),
+        });
+        let of_thread = deadlines.clone();
+        let thread = thread::Builder::new().name("backend-deadlines".to_string());
+        let started = thread.spawn(move || of_thread.run());
+        started.map_err(|error| {
+            BackendError::new(
+                ErrorKind::Unavailable,
+                "no thread can be started for the time limits of calls",
+            )
+            .with_source(error)
+        })?;
+        Ok(Box::leak(Box::new(deadlines)))
+    }
+
+    /// Runs `call` for at most `limit`; `None` when the limit passed, and `call` is dropped then.
+    pub(super) async fn within<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = T>,
+    ) -> Option<T> {
+        let call = pin!(call);
+        let passed = pin!(self.after(limit));
+        match select(call, passed).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(_) => None,
+        }
+    }
+
     fn after(&self, limit: Duration) -> OwnedNotified {
         let tick = first_tick_after(self.start.elapsed().saturating_add(limit));
         let mut ticks = self.ticks.lock();
-        let is_first = ticks
-            .first_key_value()
-            .is_none_or(|(first, _)| tick < *first);
+        let first = ticks.waiting.first_key_value();
+        let is_first = first.is_none_or(|(first, _)| tick < *first);
         // Made under the lock: a notification wakes every future that was made before it.
-        let passed = ticks.entry(tick).or_default().clone().notified_owned();
+        let passed = ticks.waiting.entry(tick).or_default().clone();
+        let passed = passed.notified_owned();
+        ticks.tidy();
         if is_first {
             self.earlier.notify_one();
         }
@@ -69,7 +117,7 @@ impl Deadlines {
     fn run(&self) -> ! {
         let mut ticks = self.ticks.lock();
         loop {
-            let Some(first) = ticks.first_entry() else {
+            let Some(first) = ticks.waiting.first_entry() else {
                 self.earlier.wait(&mut ticks);
                 continue;
             };
@@ -80,10 +128,22 @@ impl Deadlines {
             if left.is_zero() {
                 let waiting = first.remove();
                 // Wakers are foreign code.
-                parking_lot::MutexGuard::unlocked(&mut ticks, || waiting.notify_waiters());
+                MutexGuard::unlocked(&mut ticks, || waiting.notify_waiters());
             } else {
                 self.earlier.wait_for(&mut ticks, left.min(TICK * 1000));
             }
+        }
+    }
+}
+
+impl Ticks {
+    /// Throws the ticks away that no call waits for any more: with a limit of a day they would pile
+    /// up for a day.
+    fn tidy(&mut self) {
+        if self.waiting.len() > self.tidy_at {
+            self.waiting
+                .retain(|_, waiting| Arc::strong_count(waiting) > 1);
+            self.tidy_at = FEW.max(self.waiting.len() * 2);
         }
     }
 }
@@ -102,6 +162,10 @@ mod tests {
     use std::future::pending;
 
     use super::*;
+
+    async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
+        deadlines().unwrap().within(limit, call).await
+    }
 
     #[tokio::test]
     async fn a_call_ends_at_its_limit_and_not_before() {
@@ -152,5 +216,24 @@ mod tests {
         let calls = (0..5_000).map(|_| within(Duration::from_millis(20), pending::<()>()));
         let ended = futures_util::future::join_all(calls).await;
         assert!(ended.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn a_call_that_was_answered_leaves_nothing_behind() {
+        let deadlines = Deadlines::start().unwrap();
+        let day = Duration::from_secs(24 * 3600);
+        let stays = deadlines.after(day);
+        for call in 0..10 * FEW as u32 {
+            drop(deadlines.after(day + TICK * call));
+        }
+        let ticks = deadlines.ticks.lock();
+        assert!(ticks.waiting.len() <= FEW + 1, "{}", ticks.waiting.len());
+        assert!(
+            ticks
+                .waiting
+                .values()
+                .any(|tick| Arc::strong_count(tick) > 1)
+        );
+        drop(stays);
     }
 }

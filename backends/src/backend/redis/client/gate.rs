@@ -1,9 +1,8 @@
 //! The gate that every call passes: how many may wait, and whether the client is closed.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use futures_timer::Delay;
+use tokio::sync::Notify;
 
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -11,10 +10,12 @@ pub(super) struct Gate {
     most: usize,
     waiting: AtomicUsize,
     closed: AtomicBool,
+    /// Tells that no call waits any more, once the gate is closed.
+    emptied: Notify,
 }
 
 /// A place among the calls that wait, given back when dropped.
-pub(super) struct Place<'a>(&'a AtomicUsize);
+pub(super) struct Place<'a>(&'a Gate);
 
 impl Gate {
     /// Makes a gate for at most so many calls at once.
@@ -23,37 +24,50 @@ impl Gate {
             most,
             waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            emptied: Notify::new(),
         }
     }
 
     /// Takes a place, unless too many calls wait or the client is closed.
     pub(super) fn enter(&self) -> BackendResult<Place<'_>> {
-        if self.waiting.fetch_add(1, Ordering::SeqCst) >= self.most {
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
+        let before = self.waiting.fetch_add(1, Ordering::SeqCst);
+        let place = Place(self);
+        if before >= self.most {
             return Err(BackendError::new(
                 ErrorKind::Unavailable,
                 format!("{} calls are waiting already", self.most),
             ));
         }
-        let place = Place(&self.waiting);
         if self.closed.load(Ordering::SeqCst) {
             return Err(closed());
         }
         Ok(place)
     }
 
-    /// Refuses calls from now on, and waits for those that are under way.
-    pub(super) async fn close(&self) {
+    /// Refuses calls from now on.
+    pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        while self.waiting.load(Ordering::SeqCst) > 0 {
-            Delay::new(Duration::from_millis(1)).await;
+    }
+
+    /// Waits until no call is under way in a gate that is closed.
+    pub(super) async fn emptied(&self) {
+        loop {
+            // Made before the look: it is told of each end after that.
+            let emptied = self.emptied.notified();
+            if self.waiting.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            emptied.await;
         }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        let was_last = self.0.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && self.0.closed.load(Ordering::SeqCst) {
+            self.0.emptied.notify_waiters();
+        }
     }
 }
 

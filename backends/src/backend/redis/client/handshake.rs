@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::deadline::within;
+use super::deadline::Deadlines;
 use super::driver::Socket;
 use super::inbox::End;
 use super::multiplexer::Multiplexer;
@@ -21,6 +21,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 pub(super) async fn connect(
     server: &ConnectionInfo,
     limit: Duration,
+    deadlines: &Deadlines,
 ) -> BackendResult<Multiplexer> {
     let connecting = async {
         let socket = open(server.addr()).await;
@@ -29,7 +30,7 @@ pub(super) async fn connect(
         greet(&multiplexer, server.redis_settings()).await?;
         Ok(multiplexer)
     };
-    match within(limit, connecting).await {
+    match deadlines.within(limit, connecting).await {
         Some(outcome) => outcome,
         None => Err(timeout(limit)),
     }

@@ -1,6 +1,6 @@
 //! The client: it knows RESP, sockets and servers, and nothing of the contract.
 //!
-//! A call passes the gate, which counts places. The node has the connection: the multiplexer puts
+//! A call passes the gate, which counts places. The node has a connection for each runtime: the multiplexer puts
 //! requests into its inbox, and the driver is the task that owns its socket. A request whose reply was
 //! lost is sent again only if that is harmless.
 
@@ -23,10 +23,10 @@ use std::time::Duration;
 
 use redis::ConnectionInfo;
 
-use self::deadline::within;
+use self::deadline::deadlines;
 use self::gate::Gate;
 use self::handshake::end_failure;
-pub(crate) use self::node::Generation;
+pub(crate) use self::node::ConnectionId;
 use self::node::{Connection, Node};
 use self::refusal::is_from_wrong_server;
 pub(crate) use self::refusal::{code, refusal, refusal_of_kind};
@@ -65,7 +65,7 @@ pub(crate) struct Client {
 /// A reply, and the connection that it came by.
 pub(crate) struct Traced {
     pub(crate) reply: Reply,
-    pub(crate) generation: Generation,
+    pub(crate) connection: ConnectionId,
 }
 
 /// The last send of a request, for the case that the call is dropped.
@@ -127,17 +127,29 @@ impl Client {
             .reply)
     }
 
-    /// Refuses calls from now on, waits for those that are under way, and closes the connection.
+    /// Refuses calls from now on, waits for those that are under way, for as long as a call may
+    /// take, and closes the connections.
     pub(crate) async fn close(&self) {
-        self.gate.close().await;
+        self.gate.close();
+        // A call that was begun and is polled no more never gives its place back.
+        if let Ok(deadlines) = deadlines() {
+            let emptied = deadlines.within(self.call_limit, self.gate.emptied());
+            emptied.await;
+        }
         self.node.close();
     }
 
     /// Makes one call within the limit of time.
     async fn call(&self, request: Request, repeat: Repeat) -> BackendResult<Traced> {
         let _place = self.gate.enter()?;
+        let ready = self.node.ready();
+        let deadlines = match &ready {
+            Some(connection) => connection.deadlines,
+            None => deadlines()?,
+        };
         let mut last: Option<LastSend> = None;
-        let outcome = within(self.call_limit, self.exchange(request, repeat, &mut last)).await;
+        let exchange = self.exchange(ready, request, repeat, &mut last);
+        let outcome = deadlines.within(self.call_limit, exchange).await;
         if let Some(outcome) = outcome {
             return outcome;
         }
@@ -166,13 +178,17 @@ impl Client {
     /// `last` what is sent, for the case that this is dropped.
     async fn exchange(
         &self,
+        mut ready: Option<Arc<Connection>>,
         mut request: Request,
         repeat: Repeat,
         last: &mut Option<LastSend>,
     ) -> BackendResult<Traced> {
         let mut is_repetition = false;
         loop {
-            let connection = self.node.connection().await?;
+            let connection = match ready.take() {
+                Some(connection) => connection,
+                None => self.node.connection().await?,
+            };
             let sent = last.insert(LastSend {
                 activity: connection.multiplexer.activity(),
                 connection,
@@ -181,7 +197,7 @@ impl Client {
             let multiplexer = &sent.connection.multiplexer;
             let outcome = multiplexer.exchange(&sent.request).await;
             if outcome.as_ref().is_ok_and(is_from_wrong_server) {
-                multiplexer.drain();
+                self.node.leave(&sent.connection);
             }
             match outcome {
                 Ok(Reply::Error(error)) if error.code() == "NOSCRIPT" => {
@@ -196,7 +212,7 @@ impl Client {
                 Ok(reply) => {
                     return Ok(Traced {
                         reply,
-                        generation: sent.connection.generation,
+                        connection: sent.connection.id,
                     });
                 }
                 Err(Lost) => {

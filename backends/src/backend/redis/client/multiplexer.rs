@@ -55,6 +55,11 @@ impl Multiplexer {
         self.inbox.is_draining.store(true, Ordering::Relaxed);
     }
 
+    /// Ends the connection, with all requests that are under way.
+    pub(super) fn close(&self) {
+        self.inbox.end(End::Closed);
+    }
+
     /// Returns the end of the connection, if it has ended.
     pub(super) fn end(&self) -> Option<End> {
         self.inbox.queue.lock().end
@@ -63,6 +68,6 @@ impl Multiplexer {
 
 impl Drop for Multiplexer {
     fn drop(&mut self) {
-        self.inbox.end(End::Closed);
+        self.close();
     }
 }
