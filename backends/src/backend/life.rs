@@ -53,8 +53,8 @@ pub fn check_ttl(ttl: Duration) -> BackendResult<Duration> {
     if ttl > MAX_TTL {
         return Err(impossible("more than 10,000 years"));
     }
-    let millis = ttl.subsec_nanos().div_ceil(1_000_000);
-    Ok(Duration::from_secs(ttl.as_secs()) + Duration::from_millis(millis.into()))
+    let nanos = ttl.subsec_nanos().next_multiple_of(1_000_000);
+    Ok(Duration::new(ttl.as_secs(), nanos))
 }
 
 #[cold]

@@ -21,10 +21,17 @@ struct Own {
 impl Reads {
     #[inline]
     pub(super) fn count(&self, is_hit: bool) {
-        let own = self.0.get_or_default();
+        let own = self.0.get().unwrap_or_else(|| self.begin());
         let counter = if is_hit { &own.hits } else { &own.misses };
         // Nobody else writes here, so nothing is lost between the two.
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Outlined, because a place for what is moved to the heap here would align the stack of each read.
+    #[cold]
+    #[inline(never)]
+    fn begin(&self) -> &Own {
+        self.0.get_or_default()
     }
 
     /// Returns the hits and the misses of all threads.

@@ -35,24 +35,18 @@ pub(super) type Listener = Arc<dyn Fn(&Removal<'_>) + Send + Sync>;
 
 /// Entries that have left a shard, to be dropped after its lock: what they decode to is the user's to drop.
 #[derive(Debug, Default)]
-pub(super) enum Removed {
-    #[default]
-    None,
+pub(super) struct Removed {
     /// All that most calls remove: without room on the heap.
-    One(Entry, Cause),
-    Many(Vec<(Entry, Cause)>),
+    first: Option<(Entry, Cause)>,
+    others: Vec<(Entry, Cause)>,
 }
 
 impl Removed {
+    #[inline]
     pub(super) fn push(&mut self, entry: Entry, cause: Cause) {
-        match self {
-            Self::None => *self = Self::One(entry, cause),
-            Self::Many(all) => all.push((entry, cause)),
-            Self::One(..) => {
-                if let Self::One(first, why) = std::mem::take(self) {
-                    *self = Self::Many(vec![(first, why), (entry, cause)]);
-                }
-            }
+        match self.first {
+            None => self.first = Some((entry, cause)),
+            Some(_) => self.others.push((entry, cause)),
         }
     }
 }
@@ -82,18 +76,11 @@ pub(super) fn dispose(removed: Removed, listener: Option<&Listener>) {
 }
 
 fn tell(removed: Removed, listener: &Listener) {
-    let tell = |entry: Entry, cause| {
+    for (entry, cause) in removed.first.into_iter().chain(removed.others) {
         // Keys are made of `str`, and checking that costs little beside a listener.
         if let Ok(key) = std::str::from_utf8(entry.key()) {
             let entry = &entry;
             listener(&Removal { key, cause, entry });
         }
-    };
-    match removed {
-        Removed::None => {}
-        Removed::One(entry, cause) => tell(entry, cause),
-        Removed::Many(all) => all
-            .into_iter()
-            .for_each(|(entry, cause)| tell(entry, cause)),
     }
 }

@@ -99,6 +99,7 @@ impl Shard {
     }
 
     /// Returns the entry under a key, which may have ended, and notes that it was used.
+    #[inline(always)]
     pub(super) fn find_to_use(&self, place: Place<'_>) -> Option<&Entry> {
         let entry = self.find(place)?;
         if self.queues.is_some() {
@@ -117,11 +118,14 @@ impl Shard {
         rehash: impl Fn(&[u8]) -> u64,
         removed: &mut Removed,
     ) -> Result<bool, (NoRoom, Entry)> {
-        let live = self.live(place, now);
-        if !holds(options.condition, live) {
-            return Ok(false);
+        let mut present = Moment::NEVER;
+        if depends_on_entry(options) {
+            let live = self.live(place, now);
+            if !holds(options.condition, live) {
+                return Ok(false);
+            }
+            present = live.map_or(Moment::NEVER, Entry::deadline);
         }
-        let present = live.map_or(Moment::NEVER, Entry::deadline);
         entry.set_deadline(deadline(options.life, present, now));
         self.put(place, entry, now, rehash, removed)?;
         Ok(true)
@@ -526,6 +530,12 @@ impl Pass {
             set: Moment::NEVER,
         }
     }
+}
+
+/// Says whether a write depends on the entry under its key. One that doesn't saves a look-up.
+#[inline]
+fn depends_on_entry(options: Write<'_>) -> bool {
+    !matches!(options.condition, Condition::Always) || options.life == Life::Keep
 }
 
 /// Says whether a condition holds of what lives under the key.
