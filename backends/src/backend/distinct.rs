@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::life::Life;
-use super::store::NewEntry;
+use super::store::options::NewEntry;
 use crate::error::BackendResult;
 
 /// The entries of a call, those of equal keys joined to what is left of them in the end.

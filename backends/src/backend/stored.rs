@@ -1,12 +1,10 @@
 //! The exact bytes of an entry, as a backend holds them.
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
 #[cfg(feature = "memory")]
-use super::memory::Entry;
-use super::store::DecodedOrBytes;
+use super::memory::entry::Entry;
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
@@ -46,19 +44,6 @@ impl Stored {
             Repr::Shared(bytes) => bytes,
             #[cfg(feature = "memory")]
             Repr::Entry(entry) => entry.bytes(),
-        }
-    }
-
-    /// Returns the decoded value that is attached to these bytes, if it was decoded as
-    /// `decoded_as`, or else the bytes.
-    pub(crate) fn decoded(self, decoded_as: TypeId) -> DecodedOrBytes {
-        match &self.0 {
-            #[cfg(feature = "memory")]
-            Repr::Entry(entry) => entry.shared(decoded_as),
-            _ => {
-                let _ = decoded_as;
-                DecodedOrBytes::Bytes(self)
-            }
         }
     }
 

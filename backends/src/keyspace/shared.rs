@@ -36,7 +36,7 @@ where
             Some(store) if touch == Touch::Keep => store.read_decoded(&key, decoded_as),
             _ => fast_path::read_value(backend, &key, touch)
                 .await
-                .map(|stored| stored.map(|stored| stored.decoded(decoded_as))),
+                .map(|stored| stored.map(|stored| DecodedOrBytes::of(stored, decoded_as))),
         };
         let stored = match read {
             Ok(Some(DecodedOrBytes::Decoded(value))) => {

@@ -7,7 +7,7 @@ use super::MemoryBackend;
 use super::bounds::{Bounds, Eviction};
 use super::removal::{Listener, Removal};
 use super::shards::Shards;
-use crate::backend::store::Limits;
+use crate::backend::store::limits::Limits;
 
 /// Sets up a [`MemoryBackend`].
 ///

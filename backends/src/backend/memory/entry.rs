@@ -1,6 +1,5 @@
 //! An entry in one allocation: its key, its bytes, and what may change while readers hold it.
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
@@ -8,7 +7,7 @@ use once_cell::race::OnceBox;
 use triomphe::ThinArc;
 
 use super::clock::Moment;
-use crate::backend::store::{Decoded as Kept, DecodedOrBytes as Shared};
+use crate::backend::store::decoded::Decoded;
 use crate::codec::parse_integer;
 
 /// A shared handle of one entry. Key and bytes never change: who writes puts another entry in its place.
@@ -32,8 +31,8 @@ struct Header {
 enum Content {
     /// A counter, which is changed in place, under the lock of the shard.
     Integer(AtomicI64),
-    /// The bytes behind the key, and what they decode to, once somebody has asked for it to be kept.
-    Bytes(OnceBox<Kept>),
+    /// The bytes behind the key, and the decoded value that is attached to them.
+    Bytes(OnceBox<Decoded>),
 }
 
 /// What an entry costs besides its key and its bytes: header, place in the table, and what the allocator adds.
@@ -142,32 +141,23 @@ impl Entry {
 
     /// Returns how many bytes of memory it counts for.
     pub(super) fn weight(&self) -> usize {
-        OVERHEAD + self.0.slice.len() + self.kept().map_or(0, Kept::bytes)
+        OVERHEAD + self.0.slice.len() + self.decoded().map_or(0, Decoded::bytes)
     }
 
-    /// Returns the decoded value that is kept beside the bytes.
-    pub(crate) fn kept(&self) -> Option<&Kept> {
+    /// Returns the decoded value that is attached to the bytes.
+    pub(crate) fn decoded(&self) -> Option<&Decoded> {
         match &self.header().content {
             Content::Integer(_) => None,
-            Content::Bytes(kept) => kept.get(),
+            Content::Bytes(decoded) => decoded.get(),
         }
     }
 
-    /// Returns what is kept if that was decoded as what `of` stands for, or else the bytes. Drops nothing and runs nothing
-    /// of the user's, so it may be called under a lock.
-    #[inline]
-    pub(crate) fn shared(&self, of: TypeId) -> Shared {
-        match self.kept().and_then(|kept| kept.value(of)) {
-            Some(value) => Shared::Decoded(value.clone()),
-            None => Shared::Bytes(self.clone().into()),
-        }
-    }
-
-    /// Keeps a decoded value, unless there is one already; gives it back then. Under the lock of the shard.
-    pub(super) fn keep(&self, value: Box<Kept>) -> Result<(), Box<Kept>> {
+    /// Attaches a decoded value, unless there is one already; gives it back then. Under the lock of the
+    /// shard.
+    pub(super) fn attach(&self, value: Box<Decoded>) -> Result<(), Box<Decoded>> {
         match &self.header().content {
             Content::Integer(_) => Err(value),
-            Content::Bytes(kept) => kept.set(value),
+            Content::Bytes(decoded) => decoded.set(value),
         }
     }
 
@@ -216,6 +206,7 @@ impl fmt::Debug for Entry {
 
 #[cfg(test)]
 mod tests {
+    use std::any::TypeId;
     use std::sync::Arc;
 
     use super::*;
@@ -244,18 +235,18 @@ mod tests {
     }
 
     #[test]
-    fn a_decoded_value_is_kept_once_and_counted() {
+    fn a_decoded_value_is_attached_once_and_counted() {
         let entry = Entry::new("k", b"v");
         let before = entry.weight();
         let (of, other) = (TypeId::of::<u8>(), TypeId::of::<u16>());
-        let kept = |value: u8| Box::new(Kept::new(Arc::new(value), of, 100));
-        assert!(entry.keep(kept(1)).is_ok());
-        assert!(entry.keep(kept(2)).is_err());
-        assert_eq!(entry.weight(), before + kept(1).bytes());
-        let found = entry.kept().unwrap();
+        let decoded = |value: u8| Box::new(Decoded::new(Arc::new(value), of, 100));
+        assert!(entry.attach(decoded(1)).is_ok());
+        assert!(entry.attach(decoded(2)).is_err());
+        assert_eq!(entry.weight(), before + decoded(1).bytes());
+        let found = entry.decoded().unwrap();
         let value = found.value(of).unwrap().downcast_ref::<u8>();
         assert_eq!(value, Some(&1));
         assert!(found.value(other).is_none());
-        assert!(Entry::new("k", b"1").keep(kept(1)).is_err());
+        assert!(Entry::new("k", b"1").attach(decoded(1)).is_err());
     }
 }

@@ -3,7 +3,7 @@
 mod bounds;
 mod builder;
 mod clock;
-mod entry;
+pub(super) mod entry;
 mod queues;
 mod reads;
 mod removal;
@@ -20,7 +20,6 @@ use async_trait::async_trait;
 
 pub use self::bounds::Eviction;
 pub use self::builder::MemoryBackendBuilder;
-pub(super) use self::entry::Entry;
 pub use self::removal::{Cause, Removal};
 use self::shards::Shards;
 pub use self::stats::MemoryStats;
@@ -122,12 +121,12 @@ impl SyncStore for Arc<Shards> {
     }
 
     fn read_decoded(&self, key: &str, decoded_as: TypeId) -> BackendResult<Option<DecodedOrBytes>> {
-        Shards::get_shared(self, key, decoded_as)
+        Shards::read_decoded(self, key, decoded_as)
     }
 
     fn attach_decoded(&self, key: &str, stored: &Stored, decoded: Decoded) {
         if let Some(entry) = stored.entry() {
-            Shards::keep(self, key, entry, decoded);
+            Shards::attach(self, key, entry, decoded);
         }
     }
 

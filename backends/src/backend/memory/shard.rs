@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::queues::Queues;
 use super::removal::{Cause, Removed};
 use crate::backend::life::{Expiry, Life};
-use crate::backend::store::Decoded as Kept;
+use crate::backend::store::decoded::Decoded;
 use crate::backend::throttle::standing::{Outcome, decide};
 use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::{Condition, Counted, Write};
@@ -268,22 +268,23 @@ impl Shard {
         Some(entry)
     }
 
-    /// Keeps a decoded value beside `entry` if that is the one in the table and has none yet; gives it back if it doesn't.
-    pub(super) fn keep(
+    /// Attaches a decoded value to `entry` if that is the one in the table and has none yet; gives it
+    /// back otherwise.
+    pub(super) fn attach(
         &mut self,
         place: Place<'_>,
         entry: &Entry,
-        value: Box<Kept>,
-    ) -> Result<Option<Box<Kept>>, (NoRoom, Box<Kept>)> {
+        value: Box<Decoded>,
+    ) -> Result<Option<Box<Decoded>>, (NoRoom, Box<Decoded>)> {
         let is_there = self.find(place).is_some_and(|found| found.is(entry));
-        if !is_there || entry.kept().is_some() {
+        if !is_there || entry.decoded().is_some() {
             return Ok(Some(value));
         }
         let bytes = value.bytes();
         if let Err(no_room) = self.room.reserve(0, bytes) {
             return Err((no_room.of(entry.weight() + bytes), value));
         }
-        let Err(refused) = entry.keep(value) else {
+        let Err(refused) = entry.attach(value) else {
             self.bytes += bytes;
             return Ok(None);
         };

@@ -28,7 +28,10 @@ use super::worker::Worker;
 use crate::backend::distinct::Distinct;
 
 use crate::backend::life::{Expiry, Life};
-use crate::backend::store::{Decoded as Kept, DecodedOrBytes as Shared, Limits, NewEntry, Touch};
+use crate::backend::store::decoded::Decoded;
+use crate::backend::store::limits::Limits;
+use crate::backend::store::options::{NewEntry, Touch};
+use crate::backend::store::sync::DecodedOrBytes;
 use crate::backend::stored::Stored;
 use crate::backend::throttle::{Attempt, Decision};
 
@@ -145,24 +148,31 @@ impl Shards {
         }
     }
 
-    pub(super) fn get_shared(&self, key: &str, of: TypeId) -> BackendResult<Option<Shared>> {
+    pub(super) fn read_decoded(
+        &self,
+        key: &str,
+        decoded_as: TypeId,
+    ) -> BackendResult<Option<DecodedOrBytes>> {
         let (padded, place) = self.find(key)?;
         let shard = padded.shard.read();
-        let kept = shard
-            .find_to_use(place)
-            .and_then(|entry| Some((entry.deadline(), entry.kept()?.value(of)?.clone())));
+        let decoded = shard.find_to_use(place).and_then(|entry| {
+            Some((
+                entry.deadline(),
+                entry.decoded()?.value(decoded_as)?.clone(),
+            ))
+        });
         drop(shard);
-        match kept {
+        match decoded {
             Some((end, value)) if end == Moment::NEVER || self.clock.now() < end => {
                 self.reads.count(true);
-                Ok(Some(Shared::Decoded(value)))
+                Ok(Some(DecodedOrBytes::Decoded(value)))
             }
             // What has ended is the user's to drop, and so after the lock.
             Some(_) => {
                 self.reads.count(false);
                 Ok(None)
             }
-            None => Ok(self.get(key)?.map(Shared::Bytes)),
+            None => Ok(self.get(key)?.map(DecodedOrBytes::Bytes)),
         }
     }
 
@@ -404,17 +414,17 @@ impl Shards {
             .try_fold(0, |sum, key| Ok(sum + u64::from(self.remove(key, None)?)))
     }
 
-    /// Keeps what an entry decodes to beside it, if the entry is still there and there is room.
-    pub(super) fn keep(&self, key: &str, entry: &Entry, value: Kept) {
+    /// Attaches a decoded value to an entry, if the entry is still there and there is room.
+    pub(super) fn attach(&self, key: &str, entry: &Entry, value: Decoded) {
         let Ok((padded, place)) = self.find(key) else {
             return;
         };
-        if entry.kept().is_some() {
+        if entry.decoded().is_some() {
             // Of another type or codec: the first one stays.
             return;
         }
         let refused = self.with_room(&[place], Box::new(value), |value, _| {
-            padded.shard.write().keep(place, entry, value)
+            padded.shard.write().attach(place, entry, value)
         });
         // The user's to drop, and so after the lock.
         drop(refused);

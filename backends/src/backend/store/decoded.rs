@@ -1,30 +1,8 @@
-//! Decoded values that a store in this process attaches to their bytes.
+//! The decoded value that a store in this process attaches to its bytes.
 
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
-
-use crate::backend::stored::Stored;
-
-/// The decoded value of an entry, or its bytes where no decoded value is attached.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum DecodedOrBytes {
-    /// The value, decoded by an earlier read.
-    Decoded(Arc<dyn Any + Send + Sync>),
-    /// The bytes, to be decoded.
-    Bytes(Stored),
-}
-
-/// Shows nothing of the value.
-impl fmt::Debug for DecodedOrBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Decoded(_) => "Decoded(..)",
-            Self::Bytes(_) => "Bytes(..)",
-        })
-    }
-}
 
 /// A decoded value that is attached to the bytes that it was decoded from.
 #[derive(Clone)]

@@ -1,12 +1,12 @@
 #![doc = include_str!("../store.md")]
 
-mod decoded;
+pub(super) mod decoded;
 mod info;
 mod instance;
-mod limits;
-mod options;
+pub(super) mod limits;
+pub(super) mod options;
 mod pointers;
-mod sync;
+pub(super) mod sync;
 mod throttle;
 
 use std::future::Future;
@@ -23,12 +23,12 @@ use super::throttle::{Attempt, Decision};
 use super::write::{Condition, Write};
 use crate::error::{BackendResult, Failures};
 
-pub use self::decoded::{Decoded, DecodedOrBytes};
+pub use self::decoded::Decoded;
 pub use self::info::StoreInfo;
 pub use self::instance::Instance;
 pub use self::limits::Limits;
 pub use self::options::{NewEntry, Touch};
-pub use self::sync::SyncStore;
+pub use self::sync::{DecodedOrBytes, SyncStore};
 pub use super::life::{MAX_TTL, check_ttl};
 
 /// The boxed future of a call of [`Store`], as `#[async_trait]` makes it.

@@ -1,9 +1,11 @@
 //! Stores that answer without waiting.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::decoded::{Decoded, DecodedOrBytes};
+use super::decoded::Decoded;
 use super::options::Touch;
 use crate::backend::answers::Counted;
 use crate::backend::stored::Stored;
@@ -31,7 +33,7 @@ pub trait SyncStore: Send + Sync {
     /// As [`Store::read_value`](super::Store::read_value).
     fn read_decoded(&self, key: &str, decoded_as: TypeId) -> BackendResult<Option<DecodedOrBytes>> {
         let stored = self.read_value(key, Touch::Keep)?;
-        Ok(stored.map(|stored| stored.decoded(decoded_as)))
+        Ok(stored.map(|stored| DecodedOrBytes::of(stored, decoded_as)))
     }
 
     /// Attaches the decoded value of `stored` to the entry, for as long as the entry holds these
@@ -69,5 +71,41 @@ pub trait SyncStore: Send + Sync {
     /// writes to a file.
     fn ends_with_the_process(&self) -> bool {
         false
+    }
+}
+
+/// The decoded value of an entry, or its bytes where no decoded value is attached.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum DecodedOrBytes {
+    /// The value, decoded by an earlier read.
+    Decoded(Arc<dyn Any + Send + Sync>),
+    /// The bytes, to be decoded.
+    Bytes(Stored),
+}
+
+impl DecodedOrBytes {
+    /// Returns the decoded value that is attached to these bytes, if it was decoded as
+    /// `decoded_as`, or else the bytes.
+    #[inline]
+    pub(crate) fn of(stored: Stored, decoded_as: TypeId) -> Self {
+        #[cfg(feature = "memory")]
+        if let Some(entry) = stored.entry()
+            && let Some(value) = entry.decoded().and_then(|it| it.value(decoded_as))
+        {
+            return Self::Decoded(value.clone());
+        }
+        let _ = decoded_as;
+        Self::Bytes(stored)
+    }
+}
+
+/// Shows nothing of the value.
+impl fmt::Debug for DecodedOrBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Decoded(_) => "Decoded(..)",
+            Self::Bytes(_) => "Bytes(..)",
+        })
     }
 }
