@@ -1,5 +1,5 @@
-//! Cache-aside: a slow page is computed once, however many ask for it at the same time, and an old one is served while it is
-//! refreshed.
+//! Cache-aside: a slow page is computed once, however many ask for it at the same time, and an old
+//! one is served while it is refreshed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! A session whose layout changes twice while old programs still run: who sees what, and when an entry moves.
+//! A session whose layout changes twice while old programs still run: who sees what, and when an
+//! entry moves.
 
 use futures::TryStreamExt;
 use reinhardt_backends::{

@@ -1,4 +1,5 @@
-//! A visitor logs in and out: a fresh id at login, requests at the same time, and "log out everywhere".
+//! A visitor logs in and out: a fresh id at login, requests at the same time, and "log out
+//! everywhere".
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A backend of one's own: the six required methods of `Store` over a `Mutex<BTreeMap>`; the rest of
-//! `Store`, and `Backend` with all that users call, come with them.
+//! A backend of one's own: the six required methods of `Store` over a `Mutex<BTreeMap>`; the rest
+//! of `Store`, and `Backend` with all that users call, come with them.
 //!
 //! The project's own tests hold this file against every clause of the contract.
 
@@ -55,7 +55,8 @@ impl Entry {
 
     fn expiry(&self) -> Expiry {
         self.deadline.map_or(Expiry::Never, |deadline| {
-            // An entry that is live at the look-up may end before this line: a life left is never zero.
+            // An entry that is live at the look-up may end before this line: a life left is never
+            // zero.
             let left = deadline.saturating_duration_since(Instant::now());
             Expiry::In(left.max(Duration::from_millis(1)))
         })

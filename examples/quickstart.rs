@@ -1,6 +1,7 @@
 //! The whole job in one file: typed sessions and rate counters, and the raw API under them.
 //!
-//! `cargo run --example quickstart` runs it in memory; `-- --redis redis://localhost:6379`, or `REDIS_URL`, on a server.
+//! `cargo run --example quickstart` runs it in memory; `-- --redis redis://localhost:6379`, or
+//! `REDIS_URL`, on a server.
 
 use std::net::IpAddr;
 use std::process::ExitCode;

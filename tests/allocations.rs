@@ -1,5 +1,6 @@
-//! The allocations of a call, whatever the backend is wrapped in: none for an accessor and for a raw call that memory answers
-//! at once, one boxed future for other raw calls, and the entry where one is written.
+//! The allocations of a call, whatever the backend is wrapped in: none for an accessor and for a
+//! raw call that memory answers at once, one boxed future for other raw calls, and the entry where
+//! one is written.
 
 use std::sync::Arc;
 use std::time::Duration;

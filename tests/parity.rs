@@ -1,8 +1,8 @@
 //! Memory and Redis give the same answers to the same calls, expiries included.
 //!
-//! Random sequences of all operations run on both. A call that overlaps the end of an entry's life may rightly be answered
-//! either way: it isn't compared, and both backends are cleared after it. So a slow machine compares fewer calls and never
-//! fails on its own account.
+//! Random sequences of all operations run on both. A call that overlaps the end of an entry's life
+//! may rightly be answered either way: it isn't compared, and both backends are cleared after it.
+//! So a slow machine compares fewer calls and never fails on its own account.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -24,7 +24,8 @@ const CALLS_IN_A_SEQUENCE: usize = 120;
 const SLACK: Duration = Duration::from_millis(20);
 
 const KEYS: [&str; 9] = ["k", "k*", "k?x", "kk", "[k]", "a b", "ü:{x}\n", "%", "\\"];
-/// Nothing else is stored under these, as what a throttle stores holds the time. None at all is a mistake.
+/// Nothing else is stored under these, as what a throttle stores holds the time. None at all is a
+/// mistake.
 const THROTTLES: [&str; 3] = ["kt", "ü:{t}", ""];
 /// So slow that nothing comes back in a run.
 const QUOTAS: [Quota; 3] = [

@@ -1,4 +1,5 @@
-//! The program that tests run as a second process: it does one thing on a server and is told what to do next.
+//! The program that tests run as a second process: it does one thing on a server and is told what
+//! to do next.
 
 use std::io::stdin;
 use std::process::exit;

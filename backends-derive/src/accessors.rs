@@ -52,7 +52,8 @@ struct Accessor {
     output: Output,
     does: String,
     fails: &'static str,
-    /// Type parameters and their bounds, parameters, and what is passed on: as types and as arguments.
+    /// Type parameters and their bounds, parameters, and what is passed on: as types and as
+    /// arguments.
     generics: TokenStream,
     bounds: TokenStream,
     parameters: TokenStream,
@@ -288,8 +289,9 @@ fn updates(scope: &Scope<'_>, by: By, value: &TokenStream, under: &str) -> [Acce
     let fallible =
         |output: &TokenStream| Output::Future(quote!(::core::result::Result<#output, __E>));
     let error = quote!(__E: ::core::convert::From<#library::BackendError>,);
-    // `FnMut(&mut W) -> R` tells an async closure the type of its parameter, so that the compiler gets as far as to say
-    // that `Change` wants another one. `W` is the value: of two bounds on one `FnMut` neither could be used.
+    // `FnMut(&mut W) -> R` tells an async closure the type of its parameter, so that the compiler
+    // gets as far as to say that `Change` wants another one. `W` is the value: of two bounds on one
+    // `FnMut` neither could be used.
     let takes = quote!(::core::ops::FnMut(&mut __W) -> __R);
     let same = quote!(#value: #library::keyspace::Same<__W>,);
     [
@@ -564,8 +566,8 @@ fn of_throttles(scope: &Scope<'_>, limits: &Limits) -> Vec<Accessor> {
     accessors
 }
 
-/// What is about the keyspace as a whole, or about a part of it under some leading key fields: `item` is what a scan
-/// yields, and `make` what makes it of a key and a value.
+/// What is about the keyspace as a whole, or about a part of it under some leading key fields:
+/// `item` is what a scan yields, and `make` what makes it of a key and a value.
 fn of_keyspace(
     scope: &Scope<'_>,
     scan: &'static str,
@@ -671,8 +673,8 @@ fn of_pairs(scope: &Scope<'_>, scan: &'static str, value: &TokenStream) -> Vec<A
 /// How many key fields the library has `LeadingKey` for.
 const MOST_LEADING: usize = 6;
 
-/// The type of a key that is read back, a pattern for the owned fields, and what makes it of these: the struct itself if
-/// it is nothing but its key and borrows nothing.
+/// The type of a key that is read back, a pattern for the owned fields, and what makes it of these:
+/// the struct itself if it is nothing but its key and borrows nothing.
 fn typed_key(scope: &Scope<'_>) -> (TokenStream, TokenStream, TokenStream) {
     let Scope {
         library,
@@ -760,7 +762,8 @@ fn time(time: &Ttl) -> String {
 }
 
 impl Accessor {
-    /// An accessor of one entry, which the struct names, with nothing but the backend as a parameter.
+    /// An accessor of one entry, which the struct names, with nothing but the backend as a
+    /// parameter.
     fn new(
         name: &'static str,
         call: &'static str,
@@ -795,7 +798,8 @@ impl Accessor {
     /// where B: Backend + ?Sized {
     ///     keyspace::save_for::<Self, B>(backend, self, ttl)
     /// }
-    /// pub fn increment<'b, B>(&self, backend: &'b B) -> impl Future<Output = BackendResult<i64>> + Send + use<'b, B>
+    /// pub fn increment<'b, B>(&self, backend: &'b B)
+    ///     -> impl Future<Output = BackendResult<i64>> + Send + use<'b, B>
     /// where B: Backend + ?Sized {
     ///     keyspace::increment::<RateCounter<'static>, B>(backend, Self::key(self))
     /// }

@@ -29,7 +29,8 @@ pub(crate) struct Keyspace<'a> {
     pub(crate) computed_by: Option<Span>,
     pub(crate) kind: Kind,
     pub(crate) key: Vec<KeyField<'a>>,
-    /// Whether it is an entry that can't be read back, which is a mistake: it is no keyspace of values.
+    /// Whether it is an entry that can't be read back, which is a mistake: it is no keyspace of
+    /// values.
     pub(crate) is_unreadable: bool,
 }
 
@@ -66,8 +67,8 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Returns the way the codec finds fields, as far as its name tells. Postcard is known by whatever
-    /// path.
+    /// Returns the way the codec finds fields, as far as its name tells. Postcard is known by
+    /// whatever path.
     fn layout(&self) -> Layout {
         let last = self.codec_path().and_then(|path| path.segments.last());
         if last.is_some_and(|last| last.ident == "Postcard") {
@@ -109,8 +110,8 @@ pub(crate) struct KeyField<'a> {
 }
 
 impl<'a> Keyspace<'a> {
-    /// Reads the declaration. Where it is wrong the model holds a stand-in, so that the code around the struct still has
-    /// something to compile against and shows no mistakes of its own.
+    /// Reads the declaration. Where it is wrong the model holds a stand-in, so that the code around
+    /// the struct still has something to compile against and shows no mistakes of its own.
     pub(crate) fn parse(item: &'a DeriveInput, mistakes: &mut Mistakes) -> Self {
         let words = StructWords::parse(&item.attrs, mistakes);
         let name = item.ident.span();
@@ -173,8 +174,8 @@ impl<'a> Keyspace<'a> {
         if mistakes.is_empty() {
             return keyspace;
         }
-        // A stand-in needs no older version, and what it holds may not fit one. It computes nothing either, and shares its
-        // keys with nobody.
+        // A stand-in needs no older version, and what it holds may not fit one. It computes nothing
+        // either, and shares its keys with nobody.
         keyspace.prefix = Prefix::Text("invalid".to_string());
         if let Kind::Entry(stored) | Kind::Value(_, stored) = &mut keyspace.kind {
             stored.migrates = None;
@@ -183,7 +184,8 @@ impl<'a> Keyspace<'a> {
         keyspace
     }
 
-    /// Says whether the item is a struct that can be written as `Self { field: value }`, and no mistake.
+    /// Says whether the item is a struct that can be written as `Self { field: value }`, and no
+    /// mistake.
     pub(crate) fn has_named_fields(&self) -> bool {
         match &self.item.data {
             Data::Struct(data) => !matches!(data.fields, Fields::Unnamed(_)),
@@ -191,7 +193,8 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// `session@2:`, what every key begins with; `cached.<T::NAME>:` where a constant tells a part of it.
+    /// `session@2:`, what every key begins with; `cached.<T::NAME>:` where a constant tells a part
+    /// of it.
     pub(crate) fn head(&self) -> String {
         let prefix = self.prefix.pattern();
         match self.version {

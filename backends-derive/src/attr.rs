@@ -37,7 +37,8 @@ pub(crate) struct StructWords {
     pub(crate) unread: Unread,
 }
 
-/// What no word could be read from, which has been noted: nobody is told again that a word is missing.
+/// What no word could be read from, which has been noted: nobody is told again that a word is
+/// missing.
 #[derive(Default)]
 pub(crate) struct Unread {
     /// A text by itself.
@@ -324,7 +325,8 @@ pub(crate) fn variant_name(attributes: &[Attribute], mistakes: &mut Mistakes) ->
     rename?.meaning
 }
 
-/// Calls `word` with each word of each `#[keyspace(..)]`; after a mistake it goes on behind the next comma.
+/// Calls `word` with each word of each `#[keyspace(..)]`; after a mistake it goes on behind the
+/// next comma.
 fn each_word(
     attributes: &[Attribute],
     place: &Place,

@@ -23,11 +23,11 @@ const CONTAINERS: [&str; 12] = [
     "VecDeque",
 ];
 
-/// Notes each field that serde's derive reads by borrowing from the bytes, which are gone by then, and says whether
-/// there is none.
+/// Notes each field that serde's derive reads by borrowing from the bytes, which are gone by then,
+/// and says whether there is none.
 ///
-/// A field that serde doesn't read may borrow, and mostly one that a function of the user's reads; so may any field of a
-/// struct that is read as another type.
+/// A field that serde doesn't read may borrow, and mostly one that a function of the user's reads;
+/// so may any field of a struct that is read as another type.
 pub(crate) fn check_owned(item: &DeriveInput, mistakes: &mut Mistakes) -> bool {
     let syn::Data::Struct(data) = &item.data else {
         return true;
@@ -102,8 +102,8 @@ fn find_reference<'a>(ty: &'a Type, lifetimes: &[&Ident]) -> Option<&'a TypeRefe
     }
 }
 
-/// Says whether serde's derive borrows a field of this type without being told so, even one that a function reads:
-/// `&str`, `&[u8]`, and an `Option` of either.
+/// Says whether serde's derive borrows a field of this type without being told so, even one that a
+/// function reads: `&str`, `&[u8]`, and an `Option` of either.
 fn is_borrowed_unasked(ty: &Type) -> bool {
     match ty {
         Type::Group(group) => is_borrowed_unasked(&group.elem),

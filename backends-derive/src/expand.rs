@@ -29,7 +29,7 @@ pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
 /// ```text
 /// impl Keyspace for Session {
 ///     const INFO: KeyspaceInfo =
-///         KeyspaceInfo::new("Session", "session", Kind::Entry, &["id"], Life::In(Duration::new(1800, 0)));
+///         KeyspaceInfo::new("Session", "session", Kind::Entry, &["id"], Life::In(..));
 ///     type OwnedKey = <String as KeySegment>::Owned;
 ///     fn parse_key(text: &str) -> Option<Self::OwnedKey> {
 ///         let mut segments = Segments::new(&Self::INFO, text)?;
@@ -73,13 +73,17 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
 
 /// The type of keys that are read back, and implementations that it names.
 ///
-/// A private type is shown at the place of the associated type that it stands in. So each key field whose type may be
-/// private has one of its own, unless it is the only such field.
+/// A private type is shown at the place of the associated type that it stands in. So each key field
+/// whose type may be private has one of its own, unless it is the only such field.
 ///
 /// ```text
 /// type OwnedKey = <UserId as KeySegment>::Owned;
 ///
-/// type OwnedKey = (<Self as KeyField<0>>::Owned, <Self as KeyField<1>>::Owned, <String as KeySegment>::Owned);
+/// type OwnedKey = (
+///     <Self as KeyField<0>>::Owned,
+///     <Self as KeyField<1>>::Owned,
+///     <String as KeySegment>::Owned,
+/// );
 /// impl KeyField<0> for Orders { type Owned = <Region as KeySegment>::Owned; }
 /// impl KeyField<1> for Orders { type Owned = <UserId as KeySegment>::Owned; }
 /// ```
@@ -155,7 +159,8 @@ fn may_be_private(ty: &Type) -> Option<&Type> {
     (!is_built_in).then_some(ty)
 }
 
-/// `type Value = String;`, at the place where the type is written: if it is private, it is shown there.
+/// `type Value = String;`, at the place where the type is written: if it is private, it is shown
+/// there.
 fn associated(name: &str, ty: &TokenStream, place: Span) -> TokenStream {
     let name = Ident::new(name, place);
     quote_spanned!(place=> type #name = #ty;)
@@ -171,7 +176,8 @@ fn info(scope: &Scope<'_>) -> TokenStream {
     let Scope {
         library, keyspace, ..
     } = scope;
-    // A constant that is no TTL fails in the call of `new`: all of it stands where the constant is named.
+    // A constant that is no TTL fails in the call of `new`: all of it stands where the constant is
+    // named.
     let span = match &keyspace.ttl {
         Ttl::Constant(path) => place(path),
         Ttl::Never | Ttl::For(..) => Span::call_site(),
@@ -243,7 +249,8 @@ fn joined(scope: &Scope<'_>, info: TokenStream) -> TokenStream {
     };
     let mut prefix = TokenStream::new();
     for part in parts {
-        // A constant that is no part of a prefix fails in the call, which stands where the constant is named.
+        // A constant that is no part of a prefix fails in the call, which stands where the constant
+        // is named.
         let span = match part {
             PrefixPart::Text(text) => place(text),
             PrefixPart::Constant(path) => place(path),
@@ -269,14 +276,18 @@ fn joined(scope: &Scope<'_>, info: TokenStream) -> TokenStream {
 }
 
 /// ```text
-/// KeyspaceInfo::stale(KeyspaceInfo::lease(<the above>, Duration::new(10, 0)), Duration::new(600, 0))
+/// KeyspaceInfo::stale(
+///     KeyspaceInfo::lease(<the above>, Duration::new(10, 0)),
+///     Duration::new(600, 0),
+/// )
 /// ```
 fn computing(scope: &Scope<'_>, mut info: TokenStream) -> TokenStream {
     let keyspace = scope.keyspace;
     for (name, time) in [("lease", &keyspace.lease), ("stale", &keyspace.stale)] {
         let (time, span) = match time {
             Some(Ttl::For(time, _)) => (duration(*time), Span::call_site()),
-            // A constant that is no such time fails in the call, which stands where the constant is named.
+            // A constant that is no such time fails in the call, which stands where the constant is
+            // named.
             Some(Ttl::Constant(path)) => (quote!(#path), place(path)),
             Some(Ttl::Never) | None => continue,
         };
@@ -366,7 +377,8 @@ fn location(scope: &Scope<'_>) -> TokenStream {
     quote!(#library::keyspace::Location::new(::core::module_path!(), #place))
 }
 
-/// The built-in codecs go by their bare names, whatever else has these names where the struct stands.
+/// The built-in codecs go by their bare names, whatever else has these names where the struct
+/// stands.
 fn codec(scope: &Scope<'_>, stored: &Stored) -> TokenStream {
     let library = &scope.library;
     match (stored.built_in_codec(), &stored.codec) {
@@ -378,8 +390,9 @@ fn codec(scope: &Scope<'_>, stored: &Stored) -> TokenStream {
 
 /// `submit! { Registration::of_values::<Session>() }`
 ///
-/// Also has the constants checked that `ttl` and `prefix` name. A keyspace with type or constant parameters is no one
-/// type: `register_keyspace!` registers those that a program uses, and each is checked with its first use.
+/// Also has the constants checked that `ttl` and `prefix` name. A keyspace with type or constant
+/// parameters is no one type: `register_keyspace!` registers those that a program uses, and each is
+/// checked with its first use.
 fn registration(scope: &Scope<'_>) -> TokenStream {
     let library = &scope.library;
     let of = match scope.keyspace.kind {
@@ -412,7 +425,9 @@ fn registration(scope: &Scope<'_>) -> TokenStream {
 }
 
 /// ```text
-/// submit! { Ambiguous::new("Cached", "cached", Kind::Entry, "`T`", "prefix = [\"cached\", T::NAME]", Location::new(..)) }
+/// submit! {
+///     Ambiguous::new("Cached", "cached", Kind::Entry, "`T`", "prefix = ..", Location::new(..))
+/// }
 /// ```
 fn ambiguous(scope: &Scope<'_>) -> TokenStream {
     let prefix = &scope.keyspace.prefix;

@@ -12,7 +12,8 @@ use crate::ast::{Keyspace, Kind, mentions};
 pub(crate) struct Scope<'a> {
     pub(crate) keyspace: &'a Keyspace<'a>,
     pub(crate) library: Library<'a>,
-    /// The struct, with `'static` for its lifetimes: what a future may name without borrowing from the struct.
+    /// The struct, with `'static` for its lifetimes: what a future may name without borrowing from
+    /// the struct.
     pub(crate) owned: TokenStream,
     /// The struct's lifetimes.
     pub(crate) lifetimes: Vec<&'a Lifetime>,
@@ -29,7 +30,8 @@ pub(crate) struct Scope<'a> {
 pub(crate) struct Library<'a>(pub(crate) Option<&'a Path>);
 
 impl Library<'_> {
-    /// The path at a place. One that the user gives stays where it is, so that a mistake in it shows there.
+    /// The path at a place. One that the user gives stays where it is, so that a mistake in it
+    /// shows there.
     pub(crate) fn at(self, place: Span) -> TokenStream {
         match self.0 {
             Some(path) => quote!(#path),
@@ -37,7 +39,8 @@ impl Library<'_> {
         }
     }
 
-    /// `<String as KeySegment>`, at the place of the type: there it says so if it is none, and once.
+    /// `<String as KeySegment>`, at the place of the type: there it says so if it is none, and
+    /// once.
     pub(crate) fn as_segment(self, ty: &Type) -> TokenStream {
         let place = place(ty);
         let library = self.at(place);
@@ -97,8 +100,8 @@ impl<'a> Scope<'a> {
         format!("{}{}", self.keyspace.head(), segments.join(":"))
     }
 
-    /// Says whether a key can be read back as the struct itself: it is nothing but its key, borrows nothing, and no
-    /// parameter stands for one of its fields.
+    /// Says whether a key can be read back as the struct itself: it is nothing but its key, borrows
+    /// nothing, and no parameter stands for one of its fields.
     pub(crate) fn is_own_key(&self) -> bool {
         let is_parameter = |ident: &Ident| self.parameters.contains(&ident);
         let mut types = self.field_types.iter().map(ToTokens::to_token_stream);
@@ -141,8 +144,9 @@ impl<'a> Scope<'a> {
         (info, write)
     }
 
-    /// The where-clause of an implementation: the struct's own, what the key asks of type parameters, and `Self: bound`
-    /// if there are any. Bounds on the struct itself would break serde's derive.
+    /// The where-clause of an implementation: the struct's own, what the key asks of type
+    /// parameters, and `Self: bound` if there are any. Bounds on the struct itself would break
+    /// serde's derive.
     pub(crate) fn bounds(&self, bound: Option<TokenStream>) -> TokenStream {
         let own = self.keyspace.item.generics.where_clause.as_ref();
         let own = own.into_iter().flat_map(|clause| &clause.predicates);
@@ -157,7 +161,8 @@ impl<'a> Scope<'a> {
         quote!(where #(#bounds),*)
     }
 
-    /// `T: KeySegment, <T as KeySegment>::Owned: KeySegment` for each key field whose type depends on a parameter.
+    /// `T: KeySegment, <T as KeySegment>::Owned: KeySegment` for each key field whose type depends
+    /// on a parameter.
     fn key_bounds(&self) -> impl Iterator<Item = TokenStream> {
         let library = &self.library;
         let segment = quote!(#library::keyspace::KeySegment);
@@ -167,7 +172,8 @@ impl<'a> Scope<'a> {
         types.map(move |ty| quote!(#ty: #segment, <#ty as #segment>::Owned: #segment))
     }
 
-    /// `K0: KeyArg<String>` for each key field, at the place of its type: an argument of another type shows it.
+    /// `K0: KeyArg<String>` for each key field, at the place of its type: an argument of another
+    /// type shows it.
     pub(crate) fn argument_bounds(&self) -> TokenStream {
         let bounds = self
             .argument_types

@@ -60,7 +60,8 @@ struct Segment {
     bound: TokenStream,
 }
 
-/// `segment.display(self)`, `FromStr::from_str(text).ok()`; where the word stands, it says so if a trait is missing.
+/// `segment.display(self)`, `FromStr::from_str(text).ok()`; where the word stands, it says so if a
+/// trait is missing.
 fn by_display(word: &Ident) -> Segment {
     let span = place(word);
     Segment {

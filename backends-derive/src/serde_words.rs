@@ -21,7 +21,8 @@ pub(crate) fn check(item: &DeriveInput, key: &[&Ident], layout: Layout, mistakes
         return;
     };
     let container = Words::of(&item.attrs);
-    // Another type is written or read in place of one that isn't itself, with attributes of its own.
+    // Another type is written or read in place of one that isn't itself, with attributes of its
+    // own.
     if !container.is_read_as_itself() || container.find("into").is_some() {
         return;
     }

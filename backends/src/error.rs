@@ -10,8 +10,8 @@ pub type BackendResult<T> = Result<T, BackendError>;
 
 /// Says why a call failed, and whether it may have taken effect all the same.
 ///
-/// An error never carries a stored value, a key or a credential: not in `Display`, not in `Debug`, not
-/// in `source()`. A clone shares the cause.
+/// An error never carries a stored value, a key or a credential: not in `Display`, not in `Debug`,
+/// not in `source()`. A clone shares the cause.
 ///
 /// # Examples
 ///
@@ -39,19 +39,21 @@ struct Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The backend can't be reached or can't serve now: a closed socket, too many waiting calls, or a server that
-    /// answers `LOADING`, `READONLY`, `MASTERDOWN`, `CLUSTERDOWN`, `BUSY`, `MISCONF` or `TRYAGAIN`.
+    /// The backend can't be reached or can't serve now: a closed socket, too many waiting calls, or
+    /// a server that answers `LOADING`, `READONLY`, `MASTERDOWN`, `CLUSTERDOWN`, `BUSY`, `MISCONF`
+    /// or `TRYAGAIN`.
     Unavailable,
     /// The call's time limit passed.
     Timeout,
-    /// The server refused the credentials or the permission (`NOAUTH`, `WRONGPASS`, `NOPERM`, a refused certificate).
+    /// The server refused the credentials or the permission (`NOAUTH`, `WRONGPASS`, `NOPERM`, a
+    /// refused certificate).
     Denied,
     /// The value could not be encoded; nothing was stored.
     Encode,
     /// The stored bytes are not a value of the type that was asked for.
     Decode,
-    /// The stored value doesn't support the operation: counting something that is not an integer in the range of
-    /// `i64`, or touching a key of a foreign Redis type.
+    /// The stored value doesn't support the operation: counting something that is not an integer in
+    /// the range of `i64`, or touching a key of a foreign Redis type.
     WrongType,
     /// The counter would leave the range of `i64`; it is unchanged.
     Overflow,
@@ -65,7 +67,8 @@ pub enum ErrorKind {
     TooLarge,
     /// Other writers were faster in every one of the bounded tries.
     Conflict,
-    /// No room: the server's `OOM`, or a memory backend with bounds that doesn't evict, or that the value could never fit.
+    /// No room: the server's `OOM`, or a memory backend with bounds that doesn't evict, or that the
+    /// value could never fit.
     Full,
     /// The backend can't do this, for instance because the server is too old to know the command.
     Unsupported,
@@ -74,7 +77,8 @@ pub enum ErrorKind {
 }
 
 impl BackendError {
-    /// Makes an error; `message` is lower case, has no full stop, and holds neither value, key nor credential.
+    /// Makes an error; `message` is lower case, has no full stop, and holds neither value, key nor
+    /// credential.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -128,27 +132,33 @@ impl BackendError {
         )
     }
 
-    /// Says whether the call may have taken effect although it failed: no answer arrived, or a part of it was done.
+    /// Says whether the call may have taken effect although it failed: no answer arrived, or a part
+    /// of it was done.
     ///
-    /// It may even take effect *later*: what was sent over a connection that was given up can still be on its way, and be
-    /// executed after calls that were made and answered since. Where that matters (a save before a logout), use
-    /// `set_if_present` or `compare_and_set`, which find the entry gone or changed.
+    /// It may even take effect *later*: what was sent over a connection that was given up can still
+    /// be on its way, and be executed after calls that were made and answered since. Where that
+    /// matters (a save before a logout), use `set_if_present` or `compare_and_set`, which find the
+    /// entry gone or changed.
     ///
-    /// Repeating a call with an unknown outcome may count twice or take a second value, so the library never does it.
+    /// Repeating a call with an unknown outcome may count twice or take a second value, so the
+    /// library never does it.
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
     }
 
-    /// Returns the positions of the entries that a `set_many` failed for; empty for every other call.
+    /// Returns the positions of the entries that a `set_many` failed for; empty for every other
+    /// call.
     ///
-    /// Of bad input, which is refused as a whole, these are the entries at fault, and nothing is stored. Otherwise they are
-    /// the entries that were not stored or not acknowledged, and the others are stored.
+    /// Of bad input, which is refused as a whole, these are the entries at fault, and nothing is
+    /// stored. Otherwise they are the entries that were not stored or not acknowledged, and the
+    /// others are stored.
     pub fn failed_indices(&self) -> &[usize] {
         &self.0.failed
     }
 }
 
-/// The failures of a call on many entries: which entries failed, the first error, and whether any outcome is unknown.
+/// The failures of a call on many entries: which entries failed, the first error, and whether any
+/// outcome is unknown.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     first: Option<BackendError>,

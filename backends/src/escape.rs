@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// What never appears raw, besides everything that isn't ASCII: the escape itself, the separator, glob characters,
-/// braces (hash tags of a cluster), whitespace and control characters.
+/// What never appears raw, besides everything that isn't ASCII: the escape itself, the separator,
+/// glob characters, braces (hash tags of a cluster), whitespace and control characters.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'%')
     .add(b':')

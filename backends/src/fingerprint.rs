@@ -6,7 +6,8 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// The fingerprint of a secret, 144 bits of its SHA-256: as good a name as the secret, and worthless to who reads it.
+/// The fingerprint of a secret, 144 bits of its SHA-256: as good a name as the secret, and
+/// worthless to who reads it.
 ///
 /// A secret is random and has 128 bits or more, so the hash needs neither a salt nor to be slow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

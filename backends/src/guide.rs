@@ -1,5 +1,5 @@
-//! Testing, starting, watching and ending a service on this library, where its edges are, and the map
-//! of its source; pages without items.
+//! Testing, starting, watching and ending a service on this library, where its edges are, and the
+//! map of its source; pages without items.
 
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}

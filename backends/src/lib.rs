@@ -1,7 +1,8 @@
-//! Sessions, caches and rate limits over one async key-value contract, in process or on Redis and Valkey.
+//! Sessions, caches and rate limits over one async key-value contract, in process or on Redis and
+//! Valkey.
 //!
-//! Derive [`Keyspace`] on a struct and call what it generates. Where that doesn't fit, every backend has the raw API of
-//! [`Backend`].
+//! Derive [`Keyspace`] on a struct and call what it generates. Where that doesn't fit, every
+//! backend has the raw API of [`Backend`].
 //!
 //! ```
 //! use reinhardt_backends::{Keyspace, MemoryBackend};
@@ -39,22 +40,28 @@
 //!
 //! # Where to look
 //!
-//! * [`Keyspace`](derive@Keyspace): the derive, its words and accessors, versions and migration; [`keyspace`]: the same
-//!   operations for generic code, and [`KeySegment`](trait@keyspace::KeySegment) for parts of keys of your own.
-//! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`]: all keyspaces of a program, listed, checked and held
-//!   against a file (feature `schema-lock`, for tests).
+//! * [`Keyspace`](derive@Keyspace): the derive, its words and accessors, versions and migration;
+//!   [`keyspace`]: the same operations for generic code, and
+//!   [`KeySegment`](trait@keyspace::KeySegment) for parts of keys of your own.
+//! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`]: all keyspaces of a
+//!   program, listed, checked and held against a file (feature `schema-lock`, for tests).
 //! * [`Backend`]: the contract, clause by clause.
-//! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one guarantees.
-//! * [`throttle`]: limits on how often something may happen, typed or not, and `ThrottleLayer` for tower services.
-//! * [`cache`]: values computed once across processes, and old ones served while they are refreshed.
-//! * [`session`]: sessions with unguessable ids, an idle life and an absolute end, and "log out everywhere".
+//! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one
+//!   guarantees.
+//! * [`throttle`]: limits on how often something may happen, typed or not, and `ThrottleLayer` for
+//!   tower services.
+//! * [`cache`]: values computed once across processes, and old ones served while they are
+//!   refreshed.
+//! * [`session`]: sessions with unguessable ids, an idle life and an absolute end, and "log out
+//!   everywhere".
 //! * [`lease`]: a name that one owner at a time holds, with a fencing number.
 //! * [`BackendError`]: what can fail, and what to do about it.
 //! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
-//! * [`guide`]: pages on [tests](guide::testing) with paused time and on a real server, [starting](guide::starting) before the
-//!   server is up, [health and shutdown](guide::health), the [versions](guide::versions) of other crates that go with this one,
-//!   and [what this library isn't](guide::scope).
+//! * [`guide`]: pages on [tests](guide::testing) with paused time and on a real server,
+//!   [starting](guide::starting) before the server is up, [health and shutdown](guide::health), the
+//!   [versions](guide::versions) of other crates that go with this one, and [what this library
+//!   isn't](guide::scope).
 //!
 //! # Features
 //!

@@ -1,5 +1,6 @@
-//! The library against a server of yours: `cargo test --package reinhardt-backends --features redis-backend -- --ignored`
-//! uses the one at `REDIS_URL`, `redis://localhost:6379` unless set. Everything happens in namespaces of the tests' own.
+//! The library against a server of yours: `cargo test --package reinhardt-backends --features
+//! redis-backend -- --ignored` uses the one at `REDIS_URL`, `redis://localhost:6379` unless set.
+//! Everything happens in namespaces of the tests' own.
 
 use std::time::Duration;
 

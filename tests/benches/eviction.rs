@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench eviction -- [zipf] [scan] [loop]`
 //!
-//! Hit ratios, not speed. The requests are the same in every run; the numbers vary a little, as hashers have random seeds.
+//! Hit ratios, not speed. The requests are the same in every run; the numbers vary a little, as
+//! hashers have random seeds.
 
 use std::num::NonZeroUsize;
 

@@ -1,4 +1,5 @@
-//! What readers see of a million entries that end at once, and what an idle backend costs: row M5 of the goals.
+//! What readers see of a million entries that end at once, and what an idle backend costs: row M5
+//! of the goals.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench expiry -- [ROUNDS] [sweep] [idle]`
 
@@ -105,8 +106,8 @@ fn compare(title: &str, endings: &[Seen], quiet: &[Seen], number: fn(&Seen) -> f
     Table::new(title, Unit::Time, measured).ratios_to(QUIET)
 }
 
-/// Reads a thousand keys over and over, from shortly before a million others end until well after; or the same without
-/// anything that ends.
+/// Reads a thousand keys over and over, from shortly before a million others end until well after;
+/// or the same without anything that ends.
 fn read_while(ending: bool) -> Seen {
     let runtime = runtime();
     let seen = runtime.block_on(async {
@@ -143,7 +144,8 @@ fn read_while(ending: bool) -> Seen {
             more: 0.0,
         };
         drop(times);
-        // In a store of its own: what is free is the process's, and no write of this one sweeps the first.
+        // In a store of its own: what is free is the process's, and no write of this one sweeps the
+        // first.
         let (before, another) = (resident_bytes(), MemoryBackend::new());
         for number in 0..ENTRIES {
             write(&another, number, LONG).await;
@@ -170,7 +172,8 @@ async fn read(backend: &MemoryBackend, keys: &[String], until: Instant) -> Vec<u
     times
 }
 
-/// Waits until what has ended has left, which nobody reads, and returns how long after the end that was.
+/// Waits until what has ended has left, which nobody reads, and returns how long after the end that
+/// was.
 async fn watch(backend: MemoryBackend, end: Instant) -> Option<Duration> {
     while Instant::now() < end + AFTER {
         if backend.stats().entries <= 1000 {

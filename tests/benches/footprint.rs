@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench footprint -- [ROUNDS]`
 //!
-//! Each store is filled in a process of its own, because an allocator keeps what an earlier one has freed.
+//! Each store is filled in a process of its own, because an allocator keeps what an earlier one has
+//! freed.
 
 use std::env;
 use std::hint::black_box;

@@ -1,6 +1,8 @@
-//! The speed of the Redis backend beside redis-rs on the same private server: rows R1 to R3 and R5 of the goals.
+//! The speed of the Redis backend beside redis-rs on the same private server: rows R1 to R3 and R5
+//! of the goals.
 //!
-//! `cargo bench -p reinhardt-backends-tests --bench redis -- [ROUNDS] [get] [save] [increment] [many] [clear]`
+//! `cargo bench -p reinhardt-backends-tests --bench redis -- [ROUNDS] [get] [save] [increment]
+//! [many] [clear]`
 
 use std::future::Future;
 use std::process::Command;
@@ -295,7 +297,8 @@ impl Bench {
         (tasks * each) as f64 / begun.elapsed().as_secs_f64()
     }
 
-    /// Returns how many `GET`s a second the server's own benchmark reaches with 50 connections of 16 in flight.
+    /// Returns how many `GET`s a second the server's own benchmark reaches with 50 connections of
+    /// 16 in flight.
     fn ceiling(&self) -> f64 {
         let port = self.server.port().to_string();
         let run = [

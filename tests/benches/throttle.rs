@@ -1,6 +1,8 @@
-//! What a throttle costs, in memory and on Redis, and a picture of how each algorithm lets a burst through.
+//! What a throttle costs, in memory and on Redis, and a picture of how each algorithm lets a burst
+//! through.
 //!
-//! `cargo bench -p reinhardt-backends-tests --bench throttle -- [ROUNDS] [memory] [redis] [picture]`
+//! `cargo bench -p reinhardt-backends-tests --bench throttle -- [ROUNDS] [memory] [redis]
+//! [picture]`
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
@@ -224,7 +226,8 @@ where
     (tasks * each) as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// Draws when each algorithm lets a call pass: a client calls once, is silent, and then calls twice a second.
+/// Draws when each algorithm lets a call pass: a client calls once, is silent, and then calls twice
+/// a second.
 fn picture(path: &Path) {
     let minute = Duration::from_secs(60);
     let lanes = [
@@ -292,7 +295,8 @@ fn picture(path: &Path) {
         Ok(())
     };
     draw().expect("the picture can be drawn");
-    // A label without text is an empty line, at which the picture would end where it stands in a page of Markdown.
+    // A label without text is an empty line, at which the picture would end where it stands in a
+    // page of Markdown.
     let drawn = std::fs::read_to_string(path).expect("it was just drawn");
     let lines = drawn.lines().filter(|line| !line.is_empty());
     std::fs::write(path, lines.collect::<Vec<_>>().join("\n")).expect("it was just drawn");

@@ -1,5 +1,5 @@
-//! What it costs to look for keys by their prefix on a server that is full of other keys: "log out everywhere" of an owner with
-//! two sessions, and what another client sees meanwhile.
+//! What it costs to look for keys by their prefix on a server that is full of other keys: "log out
+//! everywhere" of an owner with two sessions, and what another client sees meanwhile.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench walk -- [ROUNDS]`
 
@@ -128,7 +128,8 @@ async fn fill(connection: &mut MultiplexedConnection, foreign: usize) {
     }
 }
 
-/// Sends one `PING` after the other for as long as it is told to, 100 at least; returns the slowest, and all.
+/// Sends one `PING` after the other for as long as it is told to, 100 at least; returns the
+/// slowest, and all.
 async fn pings(
     connection: &mut MultiplexedConnection,
     go_on: impl Fn() -> bool,

@@ -1,4 +1,5 @@
-//! What is written or removed stays so at whatever call of the accessor a computation that began before comes to its end.
+//! What is written or removed stays so at whatever call of the accessor a computation that began
+//! before comes to its end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -31,8 +32,8 @@ struct Stored {
     news: Option<String>,
 }
 
-/// What is stored when an accessor has ended before whose call of position `at` a computation ended that began before it;
-/// `None` if it has no such call.
+/// What is stored when an accessor has ended before whose call of position `at` a computation ended
+/// that began before it; `None` if it has no such call.
 async fn ended_before(at: usize, accessor: Accessor) -> Option<Stored> {
     let (calls, has_stopped) = (
         Arc::new(AtomicUsize::new(0)),
@@ -120,7 +121,8 @@ async fn what_is_written_stays_so_wherever_a_computation_ends() {
 
 #[tokio::test]
 async fn what_is_written_on_a_condition_meets_nothing_from_before_it() {
-    // A computation that ends before the lease is taken away was stored before the condition was looked at.
+    // A computation that ends before the lease is taken away was stored before the condition was
+    // looked at.
     let early = Some("computed 0");
     for (name, accessor, expected) in [
         (

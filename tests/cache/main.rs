@@ -1,4 +1,5 @@
-//! Values that are computed once across processes, and old ones that are served while they are refreshed.
+//! Values that are computed once across processes, and old ones that are served while they are
+//! refreshed.
 
 mod bounds;
 mod edges;
@@ -87,8 +88,8 @@ impl Two {
     }
 }
 
-/// A backend that is never freed: a store is known by its address, and the next test's would be taken for this one while that
-/// pauses between refreshes.
+/// A backend that is never freed: a store is known by its address, and the next test's would be
+/// taken for this one while that pauses between refreshes.
 fn lasting(backend: impl Backend + 'static) -> Arc<dyn Backend> {
     let backend: Arc<dyn Backend> = Arc::new(backend);
     std::mem::forget(backend.clone());

@@ -149,8 +149,8 @@ async fn a_dead_leader_frees_who_waits_at_the_end_of_its_lease(two: Two) {
     }
 }
 
-/// What a page is after `change` was made by another process while the page, which was missing, was being computed, and
-/// what the computing caller got.
+/// What a page is after `change` was made by another process while the page, which was missing, was
+/// being computed, and what the computing caller got.
 async fn changed_meanwhile<F: Future>(
     two: &Two,
     change: impl FnOnce(Arc<dyn Backend>) -> F,

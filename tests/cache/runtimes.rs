@@ -438,7 +438,8 @@ fn answering_late(call: &'static str, at: usize) -> (Arc<dyn Backend>, Arc<Semap
     (lasting(odd), go)
 }
 
-/// Has a reader passed by while it waits for an answer, and checks that it waits for who leads then.
+/// Has a reader passed by while it waits for an answer, and checks that it waits for who leads
+/// then.
 fn passed_by_while_it_waits_for(
     call: &'static str,
     at: usize,

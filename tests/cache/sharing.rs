@@ -18,7 +18,8 @@ const MANY: usize = 50;
 
 type Got = Result<String, BackendError>;
 
-/// A backend that counts the reads of values, and stops before one call of one name until it may go on.
+/// A backend that counts the reads of values, and stops before one call of one name until it may go
+/// on.
 fn stopping(call: &'static str, at: usize) -> (Odd, Arc<AtomicUsize>, Arc<Semaphore>) {
     let (reads, calls) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let go = Arc::new(Semaphore::new(0));
@@ -39,8 +40,8 @@ fn stopping(call: &'static str, at: usize) -> (Odd, Arc<AtomicUsize>, Arc<Semaph
     (odd, reads, go)
 }
 
-/// Starts readers of a page whose computation doesn't get stored, as somebody deletes the page meanwhile. On one thread who has
-/// looked waits, too.
+/// Starts readers of a page whose computation doesn't get stored, as somebody deletes the page
+/// meanwhile. On one thread who has looked waits, too.
 fn readers(source: &Arc<Source>, odd: &Odd) -> Vec<JoinHandle<Got>> {
     let readers = (0..MANY).map(|_| {
         let (source, backend) = (source.clone(), odd.clone());

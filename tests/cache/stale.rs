@@ -102,7 +102,8 @@ async fn what_is_missing_is_computed(two: Two) {
     assert!(is_free(&two).await);
 }
 
-/// What the news are after `change` was made by another process while old ones were being refreshed.
+/// What the news are after `change` was made by another process while old ones were being
+/// refreshed.
 async fn changed_meanwhile<F: Future>(
     two: &Two,
     change: impl FnOnce(Arc<dyn Backend>) -> F,

@@ -1,4 +1,5 @@
-//! How many calls of the backend an accessor makes, each of them a round trip where there is a server.
+//! How many calls of the backend an accessor makes, each of them a round trip where there is a
+//! server.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;

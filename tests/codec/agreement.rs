@@ -382,8 +382,9 @@ proptest! {
         agree_on_everything(&item);
     }
 
-    /// ciborium may get by with fewer bytes than were declared; other than that an error in between changes nothing. Of
-    /// a bignum that is too large, and of a `str` longer than its buffer, ciborium reads only a part.
+    /// ciborium may get by with fewer bytes than were declared; other than that an error in between
+    /// changes nothing. Of a bignum that is too large, and of a `str` longer than its buffer,
+    /// ciborium reads only a part.
     #[test]
     fn what_follows_a_swallowed_error(item in prop_oneof![odd_item(), damaged(odd_item())]) {
         fn check<T: DeserializeOwned + Debug>(item: &[u8]) {

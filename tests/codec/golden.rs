@@ -1,7 +1,9 @@
-//! The bytes of every kind of value. A later release must write and read them as they stand in `golden.txt`.
+//! The bytes of every kind of value. A later release must write and read them as they stand in
+//! `golden.txt`.
 //!
-//! A line is a name, the bytes in hex, and what minicbor, a CBOR library that shares no code with ours, reads in them
-//! (decimal integers stand as they are). `BLESS=1` adds lines for new samples and never changes one that stands.
+//! A line is a name, the bytes in hex, and what minicbor, a CBOR library that shares no code with
+//! ours, reads in them (decimal integers stand as they are). `BLESS=1` adds lines for new samples
+//! and never changes one that stands.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;

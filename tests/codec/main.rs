@@ -1,4 +1,5 @@
-//! The stored format from outside: pinned by golden files, read by another CBOR library, and never a panic.
+//! The stored format from outside: pinned by golden files, read by another CBOR library, and never
+//! a panic.
 
 mod agreement;
 mod golden;

@@ -147,7 +147,8 @@ fn newtype<'de, A: VariantAccess<'de>>(content: A) -> Result<String, A::Error> {
     content.newtype_variant::<Anything>().map(|trace| trace.0)
 }
 
-/// Takes what fails to decode for `None`, as services do that would rather lose a field than an entry.
+/// Takes what fails to decode for `None`, as services do that would rather lose a field than an
+/// entry.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Lenient<T>(Option<T>);
 

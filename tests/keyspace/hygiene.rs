@@ -1,4 +1,5 @@
-//! Structs among names that are trouble for generated code; the module is compiled with every lint on.
+//! Structs among names that are trouble for generated code; the module is compiled with every lint
+//! on.
 #![deny(warnings, missing_docs, unused_qualifications, unreachable_pub)]
 #![deny(
     unused_lifetimes,

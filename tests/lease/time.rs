@@ -80,7 +80,8 @@ async fn the_time_is_counted_from_before_the_call_that_begins_it() {
     let backend = Stalling::after(MemoryBackend::new(), 4);
     let lease = lease(&backend, TTL);
     let stall = TTL / 3;
-    // The token and the number, which takes three calls the first time, are answered; the last call isn't yet.
+    // The token and the number, which takes three calls the first time, are answered; the last call
+    // isn't yet.
     let mut acquiring = Box::pin(lease.acquire());
     assert!((&mut acquiring).now_or_never().is_none());
     advance(stall).await;

@@ -221,7 +221,8 @@ fn of_equal_keys_in_one_call_the_last_one_alone_needs_room() {
 #[test]
 fn many_threads_never_put_in_more_than_fits() {
     for eviction in [Eviction::Off, Eviction::S3Fifo] {
-        // One shard, whose sum is a snapshot, and several, whose sum is one only when nobody writes.
+        // One shard, whose sum is a snapshot, and several, whose sum is one only when nobody
+        // writes.
         for most in [1_000, 10_000] {
             fill_from_many_threads(most, eviction);
         }

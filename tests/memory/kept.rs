@@ -1,4 +1,5 @@
-//! Values that are kept decoded: made once, counted, gone with their entry, and dropped under no lock.
+//! Values that are kept decoded: made once, counted, gone with their entry, and dropped under no
+//! lock.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};

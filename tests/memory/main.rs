@@ -1,4 +1,5 @@
-//! What only the memory backend does: bounds, eviction, what it tells of itself, and what it keeps decoded.
+//! What only the memory backend does: bounds, eviction, what it tells of itself, and what it keeps
+//! decoded.
 
 mod bounds;
 mod clocks;
@@ -13,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 
-/// Returns the output of a future that is ready at once, as those of a memory backend are; from anywhere.
+/// Returns the output of a future that is ready at once, as those of a memory backend are; from
+/// anywhere.
 #[track_caller]
 fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("memory answers at once")

@@ -1,4 +1,5 @@
-//! The Redis backend on servers that are down, stopped, cut off, full or foreign, and what it really sends.
+//! The Redis backend on servers that are down, stopped, cut off, full or foreign, and what it
+//! really sends.
 
 mod commands;
 mod down;
@@ -28,8 +29,8 @@ async fn connect(url: &str) -> RedisBackend {
     builder(url).build().await.unwrap()
 }
 
-/// Connects with a brief limit for calls. What is expected to be answered is asked through [`connect`]: on a slow machine an
-/// answer may take longer.
+/// Connects with a brief limit for calls. What is expected to be answered is asked through
+/// [`connect`]: on a slow machine an answer may take longer.
 async fn impatient(url: &str) -> RedisBackend {
     builder(url).call_timeout(BRIEF).build().await.unwrap()
 }

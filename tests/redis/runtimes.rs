@@ -1,4 +1,5 @@
-//! A backend that several runtimes share, runtimes that end or stand still, and a process that forks.
+//! A backend that several runtimes share, runtimes that end or stand still, and a process that
+//! forks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -168,8 +169,8 @@ async fn closing_waits_for_calls_under_way_and_not_longer() {
     assert!(counted.iter().all(Result::is_ok));
 }
 
-/// The child of a `fork` has none of the threads of its parent: not those of its runtime, and not the
-/// one that ends calls.
+/// The child of a `fork` has none of the threads of its parent: not those of its runtime, and not
+/// the one that ends calls.
 #[tokio::test]
 async fn the_child_of_a_fork_is_answered_and_its_parent_still_is() {
     let server = Server::start();

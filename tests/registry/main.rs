@@ -1,4 +1,5 @@
-//! The registry and the schema lock, in a program of their own: they know every keyspace that is linked.
+//! The registry and the schema lock, in a program of their own: they know every keyspace that is
+//! linked.
 
 mod model;
 
@@ -16,7 +17,8 @@ use reinhardt_backends::{Life, MemoryBackend, check_keyspaces, keyspaces};
 fn every_keyspace_of_the_program_is_listed() {
     let all = keyspaces();
     let names: Vec<&str> = all.iter().map(|keyspace| keyspace.name).collect();
-    // By prefix and version; `Local` is declared inside of a function, no type of `Generic` is registered.
+    // By prefix and version; `Local` is declared inside of a function, no type of `Generic` is
+    // registered.
     assert_eq!(
         names,
         [
@@ -161,7 +163,8 @@ fn a_change_in_the_data_of_sessions_is_seen_and_named() {
     }
 }
 
-/// What the lock file of this program says of another program, whose `Role` inside of a `Vec<Role>` was different.
+/// What the lock file of this program says of another program, whose `Role` inside of a `Vec<Role>`
+/// was different.
 #[test]
 fn a_change_in_a_nested_type_is_seen_and_named() {
     let level = "value.roles[].Staff.level: u8";

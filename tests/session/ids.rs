@@ -13,7 +13,8 @@ use reinhardt_backends::{Backend, ErrorKind, MemoryBackend};
 use crate::probe::Probe;
 use crate::{Login, ann, sessions};
 
-/// Says what the client could send in a cookie, and is asked for, of a store with one session of `ann`.
+/// Says what the client could send in a cookie, and is asked for, of a store with one session of
+/// `ann`.
 fn asked_for(text: &str) -> Vec<String> {
     let probe = Probe::default();
     let sessions = sessions(&probe);

@@ -164,7 +164,8 @@ async fn past_the_absolute_end_nothing_brings_a_session_back() {
                 assert!(matches!(cycled, Err(SessionError::Gone)));
             }
         }
-        // The clock may be the one that is wrong, and anybody can send an id with an end that is past.
+        // The clock may be the one that is wrong, and anybody can send an id with an end that is
+        // past.
         assert_eq!(probe.calls(), [], "nothing is asked or removed");
         assert!(probe.exists(&key).await.unwrap());
         probe.calls();

@@ -1,4 +1,5 @@
-//! A backend in memory that notes what it is asked, and can say that a key is taken; and one that takes its time.
+//! A backend in memory that notes what it is asked, and can say that a key is taken; and one that
+//! takes its time.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -50,7 +50,8 @@ fn secret(id: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(&id[..24]).unwrap()
 }
 
-/// Looks for a part of a secret in whatever the store holds, and in what that says in base64 and in hexadecimal digits.
+/// Looks for a part of a secret in whatever the store holds, and in what that says in base64 and in
+/// hexadecimal digits.
 async fn assert_hidden(backend: &Arc<dyn Backend>, secrets: &[Vec<u8>]) {
     let keys: Vec<String> = backend.scan("").try_collect().await.unwrap();
     assert!(!keys.is_empty());

@@ -6,7 +6,8 @@ use reinhardt_backends_tests::Server;
 
 use crate::{ann, sessions};
 
-/// Returns the names of the commands that `calls` causes on the server, without those inside of scripts.
+/// Returns the names of the commands that `calls` causes on the server, without those inside of
+/// scripts.
 async fn sent<T>(server: &Server, calls: impl Future<Output = T>) -> (T, Vec<String>) {
     let client = redis::Client::open(server.url()).unwrap();
     let monitor = client.get_async_monitor().await.unwrap();

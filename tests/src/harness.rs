@@ -131,7 +131,8 @@ as_trait_objects! {
     Boxed, Box
 }
 
-/// A backend that needs nothing but `Default`, in paused time, where entries are absent at their deadline.
+/// A backend that needs nothing but `Default`, in paused time, where entries are absent at their
+/// deadline.
 #[derive(Debug, Default)]
 pub struct InProcess<B>(PhantomData<fn() -> B>);
 

@@ -1,4 +1,5 @@
-//! What the tests of reinhardt-backends share: private servers that can be broken, cables that can be cut, and measuring.
+//! What the tests of reinhardt-backends share: private servers that can be broken, cables that can
+//! be cut, and measuring.
 
 mod elsewhere;
 mod harness;

@@ -7,8 +7,8 @@ use std::thread;
 
 /// Forwards connections on the loopback interface to a server.
 ///
-/// Held answers stay in the cable until they are let through; a black hole swallows both directions and closes nothing,
-/// as a cut cable does.
+/// Held answers stay in the cable until they are let through; a black hole swallows both directions
+/// and closes nothing, as a cut cable does.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -71,7 +71,8 @@ impl Proxy {
         self.cable.state.lock().unwrap().held > 0
     }
 
-    /// Swallows everything in both directions until [`release`](Self::release); connections stay open.
+    /// Swallows everything in both directions until [`release`](Self::release); connections stay
+    /// open.
     pub fn black_hole(&self) {
         self.change(|state| state.black_hole = true);
     }

@@ -40,7 +40,8 @@ impl Server {
         Self::with_settings(&[])
     }
 
-    /// Starts a server on a unix socket with more settings, as on its command line: `["--requirepass", "secret"]`.
+    /// Starts a server on a unix socket with more settings, as on its command line:
+    /// `["--requirepass", "secret"]`.
     pub fn with_settings(settings: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let socket = directory.path().join("redis.sock");
@@ -69,7 +70,8 @@ impl Server {
         server
     }
 
-    /// Connects a backend that is patient, because many tests may be starting servers at the same time.
+    /// Connects a backend that is patient, because many tests may be starting servers at the same
+    /// time.
     ///
     /// # Panics
     ///
@@ -100,8 +102,8 @@ impl Server {
         }
     }
 
-    /// Starts the server, again if it was killed, on the same address and with the same settings, and waits until it
-    /// answers.
+    /// Starts the server, again if it was killed, on the same address and with the same settings,
+    /// and waits until it answers.
     ///
     /// # Panics
     ///
@@ -178,7 +180,8 @@ impl Server {
         }
     }
 
-    /// Says whether the server answers at all, be it with an error (`NOAUTH`, `LOADING`, `MASTERDOWN`).
+    /// Says whether the server answers at all, be it with an error (`NOAUTH`, `LOADING`,
+    /// `MASTERDOWN`).
     fn answers(&self) -> bool {
         let answer = self.try_command("PING").unwrap_or_default();
         !answer.is_empty()

@@ -1,7 +1,7 @@
 //! The script of the Redis backend decides as the memory backend does, to the microsecond.
 //!
-//! A server's clock can't be set, so the script is run here with the one line replaced that asks for the time, and on entries
-//! that don't end; memory follows a paused clock.
+//! A server's clock can't be set, so the script is run here with the one line replaced that asks
+//! for the time, and on entries that don't end; memory follows a paused clock.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -19,8 +19,9 @@ use super::quotas;
 const SCRIPT: &str = include_str!("../../backends/src/backend/redis/scripts/throttle.lua");
 const TIME: &str = "local time = call('TIME')";
 const LIFE: &str = ", 'PX', string.format('%.0f', life))";
-/// Where the clock of the script begins, as a server's does: in microseconds since 1970. The fraction of the millisecond is that
-/// of a new memory backend's clock, because a sliding window goes by whole ones.
+/// Where the clock of the script begins, as a server's does: in microseconds since 1970. The
+/// fraction of the millisecond is that of a new memory backend's clock, because a sliding window
+/// goes by whole ones.
 const START: u64 = 1_790_000_000_123_624;
 
 /// The script, by the clock of the test.
@@ -61,8 +62,8 @@ pub(super) fn try_ask(
     call.invoke(connection)
 }
 
-/// Whether it was allowed, of which quota this tells, what remains, and the waits until it fits, until nothing is used up, and
-/// until more remains.
+/// Whether it was allowed, of which quota this tells, what remains, and the waits until it fits,
+/// until nothing is used up, and until more remains.
 pub(super) type Answer = (bool, u64, u64, u64, u64, u64);
 
 /// The time between two tokens in microseconds, as a fraction in lowest terms.
@@ -119,7 +120,8 @@ fn memory_and_the_script_decide_alike() {
             let memory = MemoryBackend::new();
             let mut now = START;
             for (pause, cost, peek) in calls {
-                // The real clock has no part in a paused one, but for where it begins within a microsecond.
+                // The real clock has no part in a paused one, but for where it begins within a
+                // microsecond.
                 tokio::time::advance(Duration::from_micros(pause)).await;
                 now += pause;
                 let most = quotas.iter().map(Quota::capacity).min().unwrap();

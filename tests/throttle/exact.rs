@@ -95,7 +95,8 @@ fn gcra_is_that_of_the_recommendation() {
         |((limit, period, burst), calls)| async move {
             let quota = [Quota::gcra(limit, Duration::from_millis(period)).with_burst(burst)];
             let backend = MemoryBackend::new();
-            // The virtual scheduling algorithm, in units of one microsecond over the limit: no number is rounded.
+            // The virtual scheduling algorithm, in units of one microsecond over the limit: no
+            // number is rounded.
             let (period, limit) = (u128::from(period) * 1000, u128::from(limit));
             let (mut now, mut arrival) = (0, 0);
             for (pause, cost) in calls {
@@ -122,7 +123,8 @@ fn gcra_is_that_of_the_recommendation() {
     );
 }
 
-/// The default in terms of the required methods, where no time passes between its look and its write.
+/// The default in terms of the required methods, where no time passes between its look and its
+/// write.
 #[test]
 fn a_backend_without_a_step_of_its_own_decides_alike() {
     let quotas = prop::collection::vec(quotas(), 1..4);

@@ -1,4 +1,5 @@
-//! The tower layer, in an axum service over real HTTP and in services that count how they are called.
+//! The tower layer, in an axum service over real HTTP and in services that count how they are
+//! called.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -299,7 +300,8 @@ async fn a_mistake_is_no_outage() {
     assert_eq!(answer.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
 }
 
-/// A service that is ready for one request each time that it was asked, and says so loudly when it is called unready.
+/// A service that is ready for one request each time that it was asked, and says so loudly when it
+/// is called unready.
 #[derive(Debug, Default)]
 struct Counting {
     is_ready: bool,

@@ -16,7 +16,8 @@ use reinhardt_backends_tests::on_both_backends;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Says whether a life is the one that was given, up to the minutes that a very slow machine may take.
+/// Says whether a life is the one that was given, up to the minutes that a very slow machine may
+/// take.
 fn about(expiry: Option<Expiry>, given: Duration) -> bool {
     matches!(expiry, Some(Expiry::In(left)) if left <= given && left + 4 * MINUTE > given)
 }

@@ -166,7 +166,8 @@ async fn an_old_entry_is_shared_as_what_it_becomes<B: Backend>(backend: Arc<B>) 
     assert_eq!(ProfileV1::get_shared(&backend, 1).await.unwrap(), None);
 }
 
-/// Eight readers while one writes: nobody reads what is older than a write that had been acknowledged.
+/// Eight readers while one writes: nobody reads what is older than a write that had been
+/// acknowledged.
 async fn a_write_is_seen_by_the_next_shared_read<B: Backend + 'static>(backend: Arc<B>) {
     let written = Arc::new(std::sync::atomic::AtomicU32::new(0));
     let order = std::sync::atomic::Ordering::SeqCst;

@@ -1,4 +1,5 @@
-//! The words that change what accessors do: sliding, jitter, tag, version, what is taken for a miss.
+//! The words that change what accessors do: sliding, jitter, tag, version, what is taken for a
+//! miss.
 
 use std::sync::Arc;
 use std::time::Duration;

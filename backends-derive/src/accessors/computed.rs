@@ -1,4 +1,5 @@
-//! The accessors that compute a missing value: by closures that can fail, that can't, and in a task.
+//! The accessors that compute a missing value: by closures that can fail, that can't, and in a
+//! task.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -7,8 +8,8 @@ use syn::Type;
 use super::{Accessor, Output, life, time};
 use crate::scope::Scope;
 
-/// `get_or_set_with`, `get_or_compute` and `get_or_set_spawned`, as the words `lease` and `stale` have
-/// them.
+/// `get_or_set_with`, `get_or_compute` and `get_or_set_spawned`, as the words `lease` and `stale`
+/// have them.
 pub(super) fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> [Accessor; 3] {
     let library = &scope.library;
     let result = quote!(::core::result::Result<#value, __E>);
@@ -73,7 +74,8 @@ fn spawned(scope: &Scope<'_>, result: &TokenStream, under: &str) -> Accessor {
     Accessor {
         module: "cache",
         generics: quote!(__F, __Fut, __E,),
-        // The result is named, not the value: a value that isn't `Send` is a mistake of who calls this alone.
+        // The result is named, not the value: a value that isn't `Send` is a mistake of who calls
+        // this alone.
         bounds: quote! {
             __F: ::core::ops::FnOnce() -> __Fut + ::core::marker::Send + 'static,
             __Fut: ::core::future::Future<Output = #result> + ::core::marker::Send + 'static,
@@ -155,8 +157,8 @@ struct Asks {
     goes_on: TokenStream,
     /// Of the error.
     lasts: TokenStream,
-    /// Of the backend, as a caller that goes away leaves something to be done in the background, and
-    /// of the keyspace.
+    /// Of the backend, as a caller that goes away leaves something to be done in the background,
+    /// and of the keyspace.
     of_keyspace: TokenStream,
 }
 

@@ -7,7 +7,8 @@ use futures_core::Stream;
 use super::life::Expiry;
 use crate::error::BackendResult;
 
-/// The keys that [`Backend::scan`](crate::Backend::scan) yields, in no order; a key may come more than once.
+/// The keys that [`Backend::scan`](crate::Backend::scan) yields, in no order; a key may come more
+/// than once.
 pub type KeyStream<'a> = Pin<Box<dyn Stream<Item = BackendResult<String>> + Send + 'a>>;
 
 /// A counter after it was added to.

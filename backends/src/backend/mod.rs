@@ -151,15 +151,15 @@ pub trait Backend: Store {
         values::get_many(self, keys)
     }
 
-    /// Stores all entries for `ttl`, or for ever. Each one is atomic, all together are not; of equal
-    /// keys the last wins.
+    /// Stores all entries for `ttl`, or for ever. Each one is atomic, all together are not; of
+    /// equal keys the last wins.
     ///
     /// # Errors
     ///
     /// Bad input (`InvalidKey`, `TooLarge`, `Encode`, `InvalidTtl`) is refused as a whole before
     /// anything is sent: nothing is stored, and
-    /// [`failed_indices`](crate::BackendError::failed_indices) names the entries at fault. For later
-    /// failures it names the entries that were not stored or not acknowledged; the others are
+    /// [`failed_indices`](crate::BackendError::failed_indices) names the entries at fault. For
+    /// later failures it names the entries that were not stored or not acknowledged; the others are
     /// stored.
     fn set_many<V>(
         &self,
@@ -255,7 +255,8 @@ pub trait Backend: Store {
     /// ```
     /// # use reinhardt_backends::{Backend, Expiry, MemoryBackend};
     /// # use std::time::Duration;
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
     /// let backend = MemoryBackend::new();
     /// let counted = backend.increment_by("uploads", 5, Some(Duration::from_secs(60))).await?;
     /// assert_eq!(counted.value, 5);
@@ -298,7 +299,8 @@ pub trait Backend: Store {
     ///
     /// ```
     /// # use reinhardt_backends::{Backend, Condition, Life, MemoryBackend, Write};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
     /// let backend = MemoryBackend::new();
     /// let once = Write::new(Life::Never).when(Condition::Absent);
     /// assert!(backend.write("icon", b"\x89PNG", once).await?);

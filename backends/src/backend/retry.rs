@@ -9,7 +9,8 @@ use crate::error::{BackendError, ErrorKind};
 /// How often others may be faster before a call gives up.
 pub(crate) const MAX_TRIES: u32 = 128;
 
-/// Waits for a random time below 0.25 ms doubled with every lost race, 16 ms at most ("full jitter").
+/// Waits for a random time below 0.25 ms doubled with every lost race, 16 ms at most ("full
+/// jitter").
 ///
 /// Not on tokio's clock, which a test with paused time would see jump.
 pub(crate) async fn back_off(lost: u32) {

@@ -10,9 +10,10 @@ use crate::error::BackendResult;
 
 /// The bytes that a backend holds under a key, exactly as they were read; cheap to clone.
 ///
-/// [`compare_and_set`](crate::Backend::compare_and_set) and [`compare_and_delete`](crate::Backend::compare_and_delete)
-/// compare with these bytes and not with an encoding made anew, because equal values need not encode to equal bytes (two
-/// equal `HashMap`s, say).
+/// [`compare_and_set`](crate::Backend::compare_and_set) and
+/// [`compare_and_delete`](crate::Backend::compare_and_delete) compare with these bytes and not with
+/// an encoding made anew, because equal values need not encode to equal bytes (two equal
+/// `HashMap`s, say).
 #[derive(Clone)]
 pub struct Stored(Repr);
 
@@ -25,7 +26,8 @@ enum Repr {
     Entry(Entry),
 }
 
-/// Aligned, so that it is moved in whole words: reads of what was written in pieces have to wait for them.
+/// Aligned, so that it is moved in whole words: reads of what was written in pieces have to wait
+/// for them.
 #[derive(Clone)]
 #[repr(align(8))]
 struct Short {

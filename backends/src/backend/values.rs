@@ -46,7 +46,8 @@ pub(crate) async fn get_many<S: Store + ?Sized, V: Decode>(
     all.into_iter().map(decoded).collect()
 }
 
-/// Writes a value that is encoded before the future is made, so that the value itself need not be `Send`.
+/// Writes a value that is encoded before the future is made, so that the value itself need not be
+/// `Send`.
 pub(crate) fn write<'b, 'k, 'c, S: Store + ?Sized, V: Encode + ?Sized>(
     store: &'b S,
     key: &'k str,

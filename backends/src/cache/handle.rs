@@ -2,9 +2,11 @@
 
 use crate::backend::Backend;
 
-/// A backend that what goes on in the background can hold on to: it can be cloned, and borrows nothing.
+/// A backend that what goes on in the background can hold on to: it can be cloned, and borrows
+/// nothing.
 ///
-/// All of this library are, and so is an `Arc<dyn Backend>`. A `&dyn Backend` and a `Box<dyn Backend>` aren't.
+/// All of this library are, and so is an `Arc<dyn Backend>`. A `&dyn Backend` and a `Box<dyn
+/// Backend>` aren't.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be held by what goes on in the background",
     label = "`lease` and `stale` need a backend that is `Clone + 'static`",

@@ -1,4 +1,5 @@
-//! Who computes a value: one caller across all processes, for as long as its lease on the key lasts.
+//! Who computes a value: one caller across all processes, for as long as its lease on the key
+//! lasts.
 
 use std::future::Future;
 use std::pin::pin;
@@ -48,13 +49,15 @@ pub(super) struct Leader<B: BackendHandle> {
     over: Option<Stored>,
 }
 
-/// The first pause between two looks lasts so long at most, each further one twice as long as the one before.
+/// The first pause between two looks lasts so long at most, each further one twice as long as the
+/// one before.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Not every system counts further than some centuries.
 const LONGEST_TIMER: Duration = Duration::from_secs(24 * 3600);
-/// A lease is renewed so often, at each third of its time, and then let go: what takes longer has probably hung.
+/// A lease is renewed so often, at each third of its time, and then let go: what takes longer has
+/// probably hung.
 const RENEWALS: usize = 30;
 /// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave
 /// it behind, who leads where nobody drives the runtime any more is passed by, and a test with a
@@ -63,8 +66,9 @@ const IN_PROCESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Waits until somebody has stored a value, or the lease is this caller's.
 ///
-/// Who holds the lease is waited for no longer than that lasts: it goes with its holder, at once or at its end. What others
-/// have stored is passed on to those who wait in the same flight, and so is a failure that may pass.
+/// Who holds the lease is waited for no longer than that lasts: it goes with its holder, at once or
+/// at its end. What others have stored is passed on to those who wait in the same flight, and so is
+/// a failure that may pass.
 pub(super) async fn arrive<K, B>(
     backend: &B,
     key: &Key,
@@ -173,7 +177,8 @@ impl<B: BackendHandle> Leader<B> {
 
     /// Becomes the leader that computes an old value anew.
     ///
-    /// The bytes are read again under the lease. A look from before would be one at what another leader has replaced since.
+    /// The bytes are read again under the lease. A look from before would be one at what another
+    /// leader has replaced since.
     pub(super) async fn of_stale<K: Valued>(
         backend: &B,
         key: &Key,
@@ -198,15 +203,16 @@ impl<B: BackendHandle> Leader<B> {
         Ok(Stale::Leader(leader))
     }
 
-    /// Waits for `work` and renews the lease meanwhile, at a third of its time, until ten times its time are over.
+    /// Waits for `work` and renews the lease meanwhile, at a third of its time, until ten times its
+    /// time are over.
     ///
-    /// Then the lease is let go, and nobody in this process waits for the work any longer: what takes
-    /// longer has probably hung, and would hold its key for as long as it hangs. What it makes at last
-    /// is its caller's.
+    /// Then the lease is let go, and nobody in this process waits for the work any longer: what
+    /// takes longer has probably hung, and would hold its key for as long as it hangs. What it
+    /// makes at last is its caller's.
     ///
-    /// The time is real, as it is for the store: a test's paused clock, which jumps where nothing else is to be done, would
-    /// renew it without pause. If the lease is lost, or the store doesn't answer, the work is done all the same: what it
-    /// makes is its caller's, at least.
+    /// The time is real, as it is for the store: a test's paused clock, which jumps where nothing
+    /// else is to be done, would renew it without pause. If the lease is lost, or the store doesn't
+    /// answer, the work is done all the same: what it makes is its caller's, at least.
     pub(super) async fn run<T>(&mut self, lead: &Lead, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         let mut is_held = true;
@@ -235,7 +241,8 @@ impl<B: BackendHandle> Leader<B> {
         work.await
     }
 
-    /// Stores a value if the lease is still held and the key is as it was, and says whether it did. Gives the lease up.
+    /// Stores a value if the lease is still held and the key is as it was, and says whether it did.
+    /// Gives the lease up.
     pub(super) async fn land<K: Keyspace>(
         mut self,
         backend: &B,
@@ -257,7 +264,8 @@ impl<B: BackendHandle> Leader<B> {
         Ok(landed)
     }
 
-    /// Gives the lease up, so that who waits needn't wait for its end. If that fails it ends by itself.
+    /// Gives the lease up, so that who waits needn't wait for its end. If that fails it ends by
+    /// itself.
     pub(super) async fn resign(mut self) {
         let _ = self.claim.release().await;
     }

@@ -21,9 +21,11 @@ use crate::keyspace::flight::{Joined, Lead, join, look, try_lead};
 use crate::keyspace::value::decode;
 use crate::keyspace::{Key, Valued};
 
-/// Returns the live value, or has it computed by one caller across all processes and stored for the keyspace's own time.
+/// Returns the live value, or has it computed by one caller across all processes and stored for the
+/// keyspace's own time.
 ///
-/// For keyspaces with the word `lease`: others don't compile. [The module](self) has what is guaranteed.
+/// For keyspaces with the word `lease`: others don't compile. [The module](self) has what is
+/// guaranteed.
 ///
 /// # Errors
 ///
@@ -33,7 +35,8 @@ use crate::keyspace::{Key, Valued};
 ///
 /// # Cancel safety
 ///
-/// A dropped future may have stored the value. A leader that is dropped gives its lease back in the background.
+/// A dropped future may have stored the value. A leader that is dropped gives its lease back in the
+/// background.
 pub async fn get_or_set_with<K, B, F, Fut, E>(
     backend: &B,
     key: Key,
@@ -53,10 +56,11 @@ where
     compute_once::<K, B, F, Fut, E>(backend, &key, compute).await
 }
 
-/// Returns the live value, an old one too, which is then refreshed by one caller in the background; or has it computed as
-/// [`get_or_set_with`] does.
+/// Returns the live value, an old one too, which is then refreshed by one caller in the background;
+/// or has it computed as [`get_or_set_with`] does.
 ///
-/// For keyspaces with the word `stale`: others don't compile. [The module](self) has what is guaranteed.
+/// For keyspaces with the word `stale`: others don't compile. [The module](self) has what is
+/// guaranteed.
 ///
 /// # Errors
 ///
@@ -127,8 +131,9 @@ where
     let Some(attempt) = Attempt::begin::<K>(backend.info().instance, key) else {
         return Ok(Looked::There(value));
     };
-    // The refresh may outlive the borrow that the instance of `backend` stands for, but not that of a clone of its own, which
-    // doesn't move. If the two differ, the lease alone keeps others from the same.
+    // The refresh may outlive the borrow that the instance of `backend` stands for, but not that of
+    // a clone of its own, which doesn't move. If the two differ, the lease alone keeps others from
+    // the same.
     let own = Box::new(backend.clone());
     let Some(lead) = try_lead(own.info().instance, key) else {
         attempt.succeed();
@@ -155,7 +160,8 @@ where
     Ok(Looked::There(value))
 }
 
-/// Waits for the callers in this process, then for those in others; computes if it is still missing.
+/// Waits for the callers in this process, then for those in others; computes if it is still
+/// missing.
 async fn compute_once<K, B, F, Fut, E>(backend: &B, key: &Key, compute: F) -> Result<K::Value, E>
 where
     K: Valued,
@@ -249,8 +255,8 @@ where
     }
 }
 
-/// Computes an old value anew if nobody else does, and stores it if nobody has written or removed it; returns what it stored,
-/// `None` if it failed or somebody else is at it.
+/// Computes an old value anew if nobody else does, and stores it if nobody has written or removed
+/// it; returns what it stored, `None` if it failed or somebody else is at it.
 ///
 /// The lead keeps the callers in this process from doing the same.
 async fn refresh<K, B, F, Fut, E>(

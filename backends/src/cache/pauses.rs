@@ -1,4 +1,5 @@
-//! Pauses after refreshes that failed, or that somebody else was at, so that hits on old values don't each try again.
+//! Pauses after refreshes that failed, or that somebody else was at, so that hits on old values
+//! don't each try again.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -18,7 +19,8 @@ pub(super) struct Attempt {
     most: Duration,
 }
 
-/// A store and a key in it. The store may be gone, and another one be in its place: then that begins with a pause.
+/// A store and a key in it. The store may be gone, and another one be in its place: then that
+/// begins with a pause.
 type Place = (Instance, Box<str>);
 
 #[derive(Debug)]
@@ -34,7 +36,8 @@ static PAUSES: LazyLock<DashMap<Place, Pause>> = LazyLock::new(DashMap::new);
 /// When there are as many, those that are over are forgotten.
 static TIDY_AT: AtomicUsize = AtomicUsize::new(FEW);
 
-/// The first pause lasts so long at most, each further one twice as long as the one before, up to the lease.
+/// The first pause lasts so long at most, each further one twice as long as the one before, up to
+/// the lease.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// Not every system counts further than some centuries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);

@@ -14,7 +14,8 @@ use crate::error::{BackendError, ErrorKind};
 use crate::keyspace::flight::{Joined, Lead, compute_and_store, join_and_look, look};
 use crate::keyspace::{Key, Valued};
 
-/// Returns the live value, or has it computed in a task of its own, which stores it although its callers have left.
+/// Returns the live value, or has it computed in a task of its own, which stores it although its
+/// callers have left.
 ///
 /// For all keyspaces with `value = T`, and with what their words `lease` and `stale` promise. It
 /// does what their `get_or_set_with` does, except that the caller who leads waits for a task of

@@ -17,7 +17,8 @@ pub(super) fn collect<T: Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
         .filter(|bytes| !bytes.is_empty())
 }
 
-/// Accepts a sequence of plain `u8` and refuses all else; looks through `Some` and newtypes around the sequence.
+/// Accepts a sequence of plain `u8` and refuses all else; looks through `Some` and newtypes around
+/// the sequence.
 struct Collector;
 
 /// Accepts one plain `u8` and refuses all else, `Some` and newtypes included.

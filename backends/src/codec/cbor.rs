@@ -124,8 +124,8 @@ fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
 
 /// Returns the integer if this is an item of major type 0 or 1 that fits `i64` or `u64`.
 ///
-/// Decided on the bytes, because serde calls don't show it: ciborium's captured tags arrive as newtype variants and are
-/// written as bare integers all the same.
+/// Decided on the bytes, because serde calls don't show it: ciborium's captured tags arrive as
+/// newtype variants and are written as bare integers all the same.
 fn as_integer(encoded: &[u8]) -> Option<i128> {
     if encoded.len() > LONGEST_INTEGER {
         return None;

@@ -1,8 +1,10 @@
 //! Integers as canonical decimal text.
 
-/// Returns the counter that `bytes` holds: canonical decimal text of an integer in the range of `i64`.
+/// Returns the counter that `bytes` holds: canonical decimal text of an integer in the range of
+/// `i64`.
 ///
-/// For authors of backends: these are the bytes that `increment_by` counts on; for all others it answers `WrongType`.
+/// For authors of backends: these are the bytes that `increment_by` counts on; for all others it
+/// answers `WrongType`.
 ///
 /// # Examples
 ///

@@ -16,7 +16,8 @@ thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Returns an empty buffer. It is the caller's alone: what runs while it is filled may ask for another.
+/// Returns an empty buffer. It is the caller's alone: what runs while it is filled may ask for
+/// another.
 pub(super) fn buffer() -> Vec<u8> {
     let spare = SPARE.try_with(Cell::take).unwrap_or_default();
     if spare.capacity() == 0 {

@@ -21,7 +21,8 @@ use crate::error::BackendResult;
 /// ```
 /// use reinhardt_backends::{Backend, MemoryBackend, codec::Json};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend = MemoryBackend::new();
 /// backend.set("list", Json(vec![true, false]), None).await?;
 /// let stored = backend.get_stored("list").await?;
@@ -203,8 +204,9 @@ fn scalar(text: &str) -> Option<Scalar> {
         .or_else(|| text.parse().ok().map(Scalar::Real))
 }
 
-/// Says whether bytes that read like `true`, `false` or `null` and white space are a CBOR text: `t`, `f` and `n` begin one of
-/// 20, 6 and 14 bytes. It is the only JSON text that is a CBOR item as well, besides whole numbers.
+/// Says whether bytes that read like `true`, `false` or `null` and white space are a CBOR text:
+/// `t`, `f` and `n` begin one of 20, 6 and 14 bytes. It is the only JSON text that is a CBOR item
+/// as well, besides whole numbers.
 fn is_cbor_text(bytes: &[u8]) -> bool {
     let begins_a_word = matches!(bytes.first(), Some(b't' | b'f' | b'n'));
     begins_a_word && bytes.last().is_some_and(u8::is_ascii_whitespace)

@@ -2,18 +2,22 @@
 //!
 //! # The stored format
 //!
-//! * A top-level integer that fits `i64` or `u64` is canonical decimal text, as Redis counters are. So `set`, `get` and
-//!   `increment` speak of the same number, and an item that begins with `-` or a digit is always an integer.
-//! * A top-level sequence of plain `u8` that isn't empty (`Vec<u8>`, `&[u8]`) is a CBOR byte string under tag 64
-//!   (RFC 8746), so that it costs its length. Arrays of numbers are read as well. Inside of structs `serde_bytes` decides.
-//! * Everything else is plain CBOR (RFC 8949) as ciborium writes it, readable by every CBOR library.
+//! * A top-level integer that fits `i64` or `u64` is canonical decimal text, as Redis counters are.
+//!   So `set`, `get` and `increment` speak of the same number, and an item that begins with `-` or
+//!   a digit is always an integer.
+//! * A top-level sequence of plain `u8` that isn't empty (`Vec<u8>`, `&[u8]`) is a CBOR byte string
+//!   under tag 64 (RFC 8746), so that it costs its length. Arrays of numbers are read as well.
+//!   Inside of structs `serde_bytes` decides.
+//! * Everything else is plain CBOR (RFC 8949) as ciborium writes it, readable by every CBOR
+//!   library.
 //!
-//! As in every serde format of this kind an option directly inside of an option, and `Some(())`, collapse to `None`.
+//! As in every serde format of this kind an option directly inside of an option, and `Some(())`,
+//! collapse to `None`.
 //!
 //! A byte vector is read as bytes and as a sequence of integers, and as nothing else. (Behind
 //! `untagged` and `tag` serde itself takes every sequence for a struct too.) A tag 64 that a value
-//! writes itself, such as a `ciborium::Value`, is written in a longer head (0xD9 0x00 0x40), so that it
-//! comes back as the tag. A bignum's tag comes back as the integer.
+//! writes itself, such as a `ciborium::Value`, is written in a longer head (0xD9 0x00 0x40), so
+//! that it comes back as the tag. A bignum's tag comes back as the integer.
 //!
 //! # Other codecs
 //!
@@ -23,10 +27,11 @@
 //! | `Json` | `json` | JSON text (RFC 8259) without white space around it | values that other programs or people read |
 //! | `Postcard` | `postcard` | the byte 0xFC, then the postcard wire format 1 | small and fast; finds fields by their position, so *every* change of a type needs a new version |
 //!
-//! A keyspace names its codec with `codec = Json`; the raw API reads and writes the same bytes through the wrapper of
-//! that name, `backend.get::<codec::Json<Session>>(key)`. What one codec wrote is `Decode` to another, and never a wrong
-//! value: CBOR reserves the byte that Postcard begins with, JSON text is no CBOR item, and whole numbers, which CBOR and
-//! JSON store as the same decimal text, mean the same in both. Counters are decimal text under every codec.
+//! A keyspace names its codec with `codec = Json`; the raw API reads and writes the same bytes
+//! through the wrapper of that name, `backend.get::<codec::Json<Session>>(key)`. What one codec
+//! wrote is `Decode` to another, and never a wrong value: CBOR reserves the byte that Postcard
+//! begins with, JSON text is no CBOR item, and whole numbers, which CBOR and JSON store as the same
+//! decimal text, mean the same in both. Counters are decimal text under every codec.
 //!
 //! # What is stored can be read
 //!
@@ -68,16 +73,16 @@
 //! To find out, some values are read back when they are written: those with a form marked ¹, and
 //! under Postcard the first of each form of a type.
 //!
-//! The derive refuses `flatten`, `tag` and fields that are skipped on one side alone on an entry with
-//! `codec = Postcard`, and `skip_serializing` without `default` and two names for one field on others.
-//! It refuses a key field that is skipped on one side alone with every codec. The
-//! [schema lock](crate::assert_schema_lock) refuses types under Postcard that ask the format what comes.
+//! The derive refuses `flatten`, `tag` and fields that are skipped on one side alone on an entry
+//! with `codec = Postcard`, and `skip_serializing` without `default` and two names for one field on
+//! others. It refuses a key field that is skipped on one side alone with every codec. The [schema
+//! lock](crate::assert_schema_lock) refuses types under Postcard that ask the format what comes.
 //!
 //! # Codecs of your own
 //!
-//! A codec of your own implements [`Codec`]. If its bytes could be mistaken for another format's, let them begin with
-//! a byte that CBOR reserves: 0x1C to 0x1E, 0x3C to 0x3E, 0x5C to 0x5E, 0x7C to 0x7E, 0x9C to 0x9E, 0xBC to 0xBE or 0xDC to
-//! 0xDE. 0xFC to 0xFE are this library's.
+//! A codec of your own implements [`Codec`]. If its bytes could be mistaken for another format's,
+//! let them begin with a byte that CBOR reserves: 0x1C to 0x1E, 0x3C to 0x3E, 0x5C to 0x5E, 0x7C to
+//! 0x7E, 0x9C to 0x9E, 0xBC to 0xBE or 0xDC to 0xDE. 0xFC to 0xFE are this library's.
 
 mod bytes;
 mod cbor;
@@ -124,8 +129,9 @@ pub trait Codec: 'static {
     /// What the format's serializer and deserializer answer to `is_human_readable`.
     const HUMAN_READABLE: bool = false;
 
-    /// Whether a reader finds the fields of a struct by their names, and takes those that are missing from their
-    /// defaults; the schema lock lets such a format reorder fields and add ones with a default.
+    /// Whether a reader finds the fields of a struct by their names, and takes those that are
+    /// missing from their defaults; the schema lock lets such a format reorder fields and add ones
+    /// with a default.
     const FIELDS_BY_NAME: bool = false;
 
     /// Encodes a value.
@@ -139,8 +145,8 @@ pub trait Codec: 'static {
     /// from; keyspaces, sessions and caches write by it.
     ///
     /// For a codec whose limits depend on the type that reads; by default it is
-    /// [`encode`](Self::encode). The codecs of this library read some values back to find out, which
-    /// runs the `Deserialize` of `V`: always before anything is sent, never under a lock.
+    /// [`encode`](Self::encode). The codecs of this library read some values back to find out,
+    /// which runs the `Deserialize` of `V`: always before anything is sent, never under a lock.
     ///
     /// # Errors
     ///
@@ -163,8 +169,8 @@ pub trait Codec: 'static {
 
 /// A value that the raw API can write: everything that implements `serde::Serialize`, as [`Cbor`].
 ///
-/// A sequence may be serialized twice, the first time to see whether it is bytes: a `Serialize` that can run only once
-/// isn't for this.
+/// A sequence may be serialized twice, the first time to see whether it is bytes: a `Serialize`
+/// that can run only once isn't for this.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be stored in a backend",
     label = "derive or implement `serde::Serialize` for it"
@@ -184,7 +190,8 @@ impl<T: Serialize + ?Sized> Encode for T {
     }
 }
 
-/// A value that the raw API can read: everything that implements `serde::de::DeserializeOwned`, as [`Cbor`].
+/// A value that the raw API can read: everything that implements `serde::de::DeserializeOwned`, as
+/// [`Cbor`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be read from a backend",
     label = "derive or implement `serde::Deserialize` for it, without borrowed fields"

@@ -12,7 +12,8 @@ use super::shape::{Fields, Known, Look, Name, Record, Recorder};
 use super::{Codec, Encode, REFUSED, raw_api, refused, undecodable, unreadable};
 use crate::error::BackendResult;
 
-/// The postcard wire format; as a codec `codec = Postcard`, in the raw API a wrapper around the value.
+/// The postcard wire format; as a codec `codec = Postcard`, in the raw API a wrapper around the
+/// value.
 ///
 /// It isn't self-describing: fields are found by their position, so every change of a type needs a
 /// new `version`. A value that could not be read back, or not as it was, is refused when it is
@@ -28,7 +29,8 @@ use crate::error::BackendResult;
 /// ```
 /// use reinhardt_backends::{Backend, MemoryBackend, codec::Postcard};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend = MemoryBackend::new();
 /// let pair = ("ann".to_string(), 7);
 /// backend.set("pair", Postcard(pair.clone()), None).await?;

@@ -28,7 +28,8 @@ async fn calls(backend: &impl Backend) -> Results {
     results
 }
 
-/// Waits in real time, so that a call that never ends fails the clause and not the patience of who runs it.
+/// Waits in real time, so that a call that never ends fails the clause and not the patience of who
+/// runs it.
 async fn in_time<T>(calls: impl Future<Output = T>) -> T {
     match select(pin!(calls), Delay::new(PATIENCE)).await {
         Either::Left((output, _)) => output,
@@ -129,7 +130,8 @@ pub async fn every_call_ends<H: Harness>(harness: &H) {
     assert!(ended.into_iter().all(|took| took < PATIENCE));
 }
 
-/// Clause 26, where a server doesn't answer: every call ends with `Timeout`, and the backend recovers.
+/// Clause 26, where a server doesn't answer: every call ends with `Timeout`, and the backend
+/// recovers.
 pub async fn every_call_to_a_stopped_server_ends<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     backend.set("key", 1, None).await.unwrap();
@@ -232,7 +234,8 @@ fn said(error: &BackendError) -> String {
     said
 }
 
-/// Clause 30: oversized and empty keys, and values over the limit, are refused before anything is sent.
+/// Clause 30: oversized and empty keys, and values over the limit, are refused before anything is
+/// sent.
 pub async fn oversized_and_empty_keys_are_refused<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let limits = Limits::default();

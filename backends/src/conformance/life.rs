@@ -76,7 +76,8 @@ fn refused<T>(result: BackendResult<T>) {
     assert_eq!(kind, Some(ErrorKind::InvalidTtl));
 }
 
-/// Clause 3: an expired entry is absent for every operation, swept or not; `ttl` never reports zero.
+/// Clause 3: an expired entry is absent for every operation, swept or not; `ttl` never reports
+/// zero.
 pub async fn an_expired_entry_is_absent_for_every_operation<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let keys: Vec<String> = (0..20).map(|index| format!("ended:{index}")).collect();
@@ -159,7 +160,8 @@ pub async fn an_expired_entry_is_absent_for_every_operation<H: Harness>(harness:
     }
 }
 
-/// Clause 4: `set` replaces value and life together; without a TTL there is no end, whatever was there.
+/// Clause 4: `set` replaces value and life together; without a TTL there is no end, whatever was
+/// there.
 pub async fn set_replaces_value_and_life_together<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     for (first, second) in [
@@ -184,7 +186,8 @@ pub async fn set_replaces_value_and_life_together<H: Harness>(harness: &H) {
     }
 }
 
-/// Clause 5: `expire` touches only the life; `compare_and_set` and the increments neither shorten nor renew one.
+/// Clause 5: `expire` touches only the life; `compare_and_set` and the increments neither shorten
+/// nor renew one.
 pub async fn nothing_changes_a_life_unasked<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     backend.set("key", 5, Some(HOUR)).await.unwrap();
@@ -270,7 +273,8 @@ pub async fn nothing_changes_a_life_unasked<H: Harness>(harness: &H) {
     assert_eq!(backend.ttl("ever").await.unwrap(), Some(Expiry::Never));
 }
 
-/// Clause 33: a renewing read answers as a plain one does and never shortens a life, nor ends one that has no end.
+/// Clause 33: a renewing read answers as a plain one does and never shortens a life, nor ends one
+/// that has no end.
 pub async fn a_renewing_read_never_shortens_a_life<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     for (given, renewed, then) in [
@@ -319,7 +323,8 @@ fn same(expiry: Option<Expiry>, given: Option<Duration>) -> bool {
     }
 }
 
-/// Says whether a life is the one that was given, up to the minutes that a very slow machine may take.
+/// Says whether a life is the one that was given, up to the minutes that a very slow machine may
+/// take.
 pub(super) fn about(expiry: Option<Expiry>, given: Duration) -> bool {
     let slow = Duration::from_secs(600);
     matches!(expiry, Some(Expiry::In(left)) if left <= given && left + slow > given)

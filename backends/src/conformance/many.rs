@@ -43,7 +43,8 @@ pub async fn get_many_is_positional<H: Harness>(harness: &H) {
     assert_eq!(backend.delete_many(&["a", "a", "x"]).await.unwrap(), 1);
 }
 
-/// Clause 19: a scan yields what was there throughout, at least once, and nothing outside of the prefix.
+/// Clause 19: a scan yields what was there throughout, at least once, and nothing outside of the
+/// prefix.
 pub async fn scan_yields_what_was_there_throughout<H: Harness>(harness: &H) {
     let backend = Arc::new(harness.backend().await);
     for key in ODD {

@@ -1,7 +1,8 @@
 //! The contract of [`Backend`] as a test suite, for authors of backends.
 //!
 //! Each clause is a function here. An author writes a small [`Harness`] and calls
-//! [`conformance_suite!`](crate::conformance_suite) in a test target; every clause becomes a `#[test]` of its name.
+//! [`conformance_suite!`](crate::conformance_suite) in a test target; every clause becomes a
+//! `#[test]` of its name.
 //!
 //! ```
 //! use reinhardt_backends::{MemoryBackend, conformance::Harness};
@@ -23,9 +24,9 @@
 //! # fn main() {}
 //! ```
 //!
-//! Concurrency is tested on threads of their own, so backends see real contention. Time is measured around each call:
-//! an answer is held against a deadline only if it can't have been on the other side of it, so a slow machine fails no
-//! clause.
+//! Concurrency is tested on threads of their own, so backends see real contention. Time is measured
+//! around each call: an answer is held against a deadline only if it can't have been on the other
+//! side of it, so a slow machine fails no clause.
 
 mod conditions;
 mod counters;
@@ -60,10 +61,12 @@ pub trait Harness: Default + Send + Sync + 'static {
     /// The backend under test.
     type Backend: Backend + 'static;
 
-    /// Makes an empty backend that shares no entry with any other that this or another harness has made.
+    /// Makes an empty backend that shares no entry with any other that this or another harness has
+    /// made.
     fn backend(&self) -> impl Future<Output = Self::Backend> + Send;
 
-    /// Runs a clause; on a current-thread runtime unless overridden, for instance by one with a paused clock.
+    /// Runs a clause; on a current-thread runtime unless overridden, for instance by one with a
+    /// paused clock.
     fn run(clause: impl Future<Output = ()>) {
         let runtime = Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime can be built").block_on(clause);
@@ -74,7 +77,8 @@ pub trait Harness: Default + Send + Sync + 'static {
         tokio::time::sleep(time)
     }
 
-    /// Returns how long past its end an entry may still be seen: a millisecond, or nothing for a clock of one's own.
+    /// Returns how long past its end an entry may still be seen: a millisecond, or nothing for a
+    /// clock of one's own.
     fn grace(&self) -> Duration {
         Duration::from_millis(1)
     }
@@ -97,10 +101,11 @@ pub trait Server: Sync {
     fn restart(&self);
 }
 
-/// Makes a `#[test]` of every clause, for the [`Harness`](crate::conformance::Harness) of the given type.
+/// Makes a `#[test]` of every clause, for the [`Harness`](crate::conformance::Harness) of the given
+/// type.
 ///
-/// `conformance_suite!(Harness, server)` adds the clauses that can only be asked of a backend with a
-/// [`Server`](crate::conformance::Server).
+/// `conformance_suite!(Harness, server)` adds the clauses that can only be asked of a backend with
+/// a [`Server`](crate::conformance::Server).
 #[macro_export]
 macro_rules! conformance_suite {
     ($harness:ty, server) => {

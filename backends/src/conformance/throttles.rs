@@ -28,7 +28,8 @@ async fn ask(backend: &impl Backend, key: &str, attempt: Attempt<'_>) -> Decisio
     backend.throttle(key, attempt).await.unwrap()
 }
 
-/// Clause 35: of any number of concurrent attempts exactly as many are allowed as there is room for.
+/// Clause 35: of any number of concurrent attempts exactly as many are allowed as there is room
+/// for.
 pub async fn a_throttle_allows_exactly_what_fits<H: Harness>(harness: &H) {
     let backend = Arc::new(harness.backend().await);
     for (index, quota) in quotas(5, HOUR).into_iter().enumerate() {
@@ -130,7 +131,8 @@ pub async fn a_throttle_lets_pass_when_it_says<H: Harness>(harness: &H) {
     }
 }
 
-/// Clause 38: throttling something else is an error and changes nothing, and what a throttle stores is nothing else.
+/// Clause 38: throttling something else is an error and changes nothing, and what a throttle stores
+/// is nothing else.
 pub async fn throttling_something_else_is_an_error_and_changes_nothing<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let quota = [Quota::gcra(5, HOUR)];
@@ -157,7 +159,8 @@ pub async fn throttling_something_else_is_an_error_and_changes_nothing<H: Harnes
     );
 }
 
-/// Clause 39: a throttle lives for as long as it matters what was used up; deleting it forgets that.
+/// Clause 39: a throttle lives for as long as it matters what was used up; deleting it forgets
+/// that.
 pub async fn a_throttle_lives_as_long_as_it_matters<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let period = Duration::from_millis(120);
@@ -207,7 +210,8 @@ pub async fn a_throttle_lives_as_long_as_it_matters<H: Harness>(harness: &H) {
     );
 }
 
-/// Clause 40: an attempt that can't be decided, or could never be allowed, is refused as a mistake before anything is sent.
+/// Clause 40: an attempt that can't be decided, or could never be allowed, is refused as a mistake
+/// before anything is sent.
 pub async fn an_impossible_attempt_is_refused<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let good = Quota::gcra(5, HOUR);

@@ -306,7 +306,8 @@ thread_local! {
 /// A value whose code uses the backend that it is being stored in or read from.
 struct CallsBack;
 
-/// Uses the key of the call from another thread and waits for it: with a lock held this would never end.
+/// Uses the key of the call from another thread and waits for it: with a lock held this would never
+/// end.
 fn call_back() {
     let Some(backend) = BACKEND.with_borrow(Clone::clone) else {
         return;

@@ -25,19 +25,22 @@ use crate::pending::{self, Token};
 
 /// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
 ///
-/// For keyspaces without the words `lease` and `stale`: others don't compile, as the value would go around the lease.
+/// For keyspaces without the words `lease` and `stale`: others don't compile, as the value would go
+/// around the lease.
 ///
-/// Of all callers in this process that miss the same key of the same store at the same time, one runs its `compute` and
-/// the others get its value ([`StoreInfo::instance`](crate::store::StoreInfo::instance) tells what one store is). A leader that fails, is dropped or
-/// panics wakes one of them, which becomes the leader. A value that somebody else stored while `compute` ran is not
-/// overwritten: it is returned in place of the computed one.
+/// Of all callers in this process that miss the same key of the same store at the same time, one
+/// runs its `compute` and the others get its value
+/// ([`StoreInfo::instance`](crate::store::StoreInfo::instance) tells what one store is). A leader
+/// that fails, is dropped or panics wakes one of them, which becomes the leader. A value that
+/// somebody else stored while `compute` ran is not overwritten: it is returned in place of the
+/// computed one.
 ///
 /// If the value can't be stored, its callers get it all the same, and nobody the error: the leader,
 /// and who has waited since before it was computed. One that doesn't even encode can't be shared:
 /// the leader gets it, and those who wait compute for themselves, side by side, and store nothing.
 ///
-/// Waiting lasts as long as the computations before it: the limits of the backend don't cover `compute`. It must not ask
-/// for the same key itself, which would wait for its own end.
+/// Waiting lasts as long as the computations before it: the limits of the backend don't cover
+/// `compute`. It must not ask for the same key itself, which would wait for its own end.
 ///
 /// Waiting for a leader needs its runtime to run. Where nobody drives that any more, or all its
 /// threads are blocked, others wait for a second and a half at most: they pass the leader by, and
@@ -47,10 +50,10 @@ use crate::pending::{self, Token};
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; `E::from` of `InvalidKey` for a computed entry
-/// whose key isn't `key`; and of what the backend fails with when it is asked for the value. A
-/// transient error of the backend is also that of those who waited when the failing call was made, so
-/// that they don't wait for the same one after the other.
+/// What `compute` fails with, for its own caller only; `E::from` of `InvalidKey` for a computed
+/// entry whose key isn't `key`; and of what the backend fails with when it is asked for the value.
+/// A transient error of the backend is also that of those who waited when the failing call was
+/// made, so that they don't wait for the same one after the other.
 ///
 /// # Cancel safety
 ///
@@ -85,7 +88,8 @@ where
     }
 }
 
-/// Waits until there is a value, in the store or with another leader, or it is this caller's to compute.
+/// Waits until there is a value, in the store or with another leader, or it is this caller's to
+/// compute.
 pub(crate) async fn join_and_look<K, B>(backend: &B, key: &Key) -> BackendResult<Joined<K::Value>>
 where
     K: Valued,
@@ -106,8 +110,8 @@ where
     }
 }
 
-/// Computes the value as the leader, passes it on and stores it. Nobody waits for it for longer than
-/// `at_most`, if that is given.
+/// Computes the value as the leader, passes it on and stores it. Nobody waits for it for longer
+/// than `at_most`, if that is given.
 ///
 /// Across an `await` it holds nothing of the value but the result that `compute` gave: a task of
 /// its own needs that alone to be `Send`.
@@ -163,7 +167,8 @@ where
     }
 }
 
-/// Stores a computed value where there is none, or bytes that count as none; otherwise returns the one that is there.
+/// Stores a computed value where there is none, or bytes that count as none; otherwise returns the
+/// one that is there.
 async fn store<K, B>(
     backend: &B,
     places: &Places<'_>,
@@ -197,7 +202,8 @@ type Place = (Instance, Box<str>);
 #[derive(Debug)]
 struct Flight {
     turn: Turn,
-    /// How many steps leaders have begun that others may share: calls of the backend, and computations.
+    /// How many steps leaders have begun that others may share: calls of the backend, and
+    /// computations.
     steps: AtomicU64,
     /// What the latest of them came to. Locked for as long as a copy takes; what is taken out is
     /// dropped afterwards, as it may own what is its user's: a value that a store keeps decoded,
@@ -205,7 +211,8 @@ struct Flight {
     results: Mutex<Results>,
 }
 
-/// What whoever waited before a step takes from here, as if the step was its own: its call lasts for all of the step's time.
+/// What whoever waited before a step takes from here, as if the step was its own: its call lasts
+/// for all of the step's time.
 #[derive(Debug, Default)]
 struct Results {
     /// How many values there were.
@@ -225,7 +232,8 @@ struct Landed {
     stored: Stored,
 }
 
-/// A caller's part in a flight, given back when dropped; the last one takes the flight off the table.
+/// A caller's part in a flight, given back when dropped; the last one takes the flight off the
+/// table.
 ///
 /// A flight that is over is off the table before its seats are gone. Who has waited in it takes
 /// what there is, or a seat in the next flight; a leader that is passed by goes on in the old one,
@@ -234,8 +242,8 @@ struct Landed {
 pub(crate) struct Seat {
     place: Place,
     flight: Arc<Flight>,
-    /// How many steps had begun when it was taken. A value of one of these may have been removed again before the seat was
-    /// taken.
+    /// How many steps had begun when it was taken. A value of one of these may have been removed
+    /// again before the seat was taken.
     joined: u64,
     /// How many values there were when it was taken.
     landings: u64,
@@ -366,7 +374,8 @@ impl Seat {
         Key::of_parts([&*self.place.1])
     }
 
-    /// Returns what the latest step came to that began after this seat was taken: a value, or else a failure.
+    /// Returns what the latest step came to that began after this seat was taken: a value, or else
+    /// a failure.
     pub(crate) fn result<K: Valued>(&self) -> BackendResult<Option<K::Value>> {
         let (landed, failure) = {
             let results = self.flight.results();
@@ -381,7 +390,8 @@ impl Seat {
         }
     }
 
-    /// Says whether a leader has had a value since this seat was taken, be it in a step that began before.
+    /// Says whether a leader has had a value since this seat was taken, be it in a step that began
+    /// before.
     pub(crate) fn has_landed(&self) -> bool {
         self.landings < self.flight.results().landings
     }
@@ -406,7 +416,8 @@ impl Seat {
         self.flight.steps.fetch_add(1, SeqCst) + 1
     }
 
-    /// To be called by a leader whose step has made a value, stored it or found one, `back` versions ago.
+    /// To be called by a leader whose step has made a value, stored it or found one, `back`
+    /// versions ago.
     pub(crate) fn land(&self, step: u64, back: usize, stored: &Stored) {
         let stored = stored.clone();
         let last = {
@@ -495,8 +506,9 @@ impl Flight {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // Seats are taken under the same lock, so two references are this seat's and the table's. A flight that is closed
-        // is left at once, so that who misses later needn't wait for those who have yet to take what it brought.
+        // Seats are taken under the same lock, so two references are this seat's and the table's. A
+        // flight that is closed is left at once, so that who misses later needn't wait for those
+        // who have yet to take what it brought.
         FLIGHTS.remove_if(&self.place, |_, flight| {
             Arc::ptr_eq(flight, &self.flight)
                 && (Arc::strong_count(flight) == 2 || flight.results().is_closed)
@@ -514,7 +526,8 @@ impl Lead {
         self.flight.turn.is_over()
     }
 
-    /// Tells the runtime that is asked for a sign of life from now on: that of the task which leads.
+    /// Tells the runtime that is asked for a sign of life from now on: that of the task which
+    /// leads.
     pub(crate) fn runs_on(&self, runtime: &Handle) {
         self.flight.turn.runs_on(runtime);
     }

@@ -14,11 +14,13 @@ const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyspaceInfo {
-    /// The name of the struct; with its parameters where a macro registers a type, and that of the data of sessions.
+    /// The name of the struct; with its parameters where a macro registers a type, and that of the
+    /// data of sessions.
     pub name: &'static str,
     /// The first part of every key.
     pub prefix: &'static str,
-    /// The prefix and the version as they stand in a key; empty unless they were put together when this was compiled.
+    /// The prefix and the version as they stand in a key; empty unless they were put together when
+    /// this was compiled.
     pub(super) head: &'static str,
     /// The version, which is a part of every key from 2 on.
     pub version: u32,
@@ -28,19 +30,21 @@ pub struct KeyspaceInfo {
     pub key_fields: &'static [&'static str],
     /// The position of the key field that stands in braces.
     pub tag: Option<usize>,
-    /// The type of the values, as it is written: of an entry its own name, of a counter `i64`; of a throttle its limits,
-    /// or that they are set at run time.
+    /// The type of the values, as it is written: of an entry its own name, of a counter `i64`; of a
+    /// throttle its limits, or that they are set at run time.
     pub value: &'static str,
     /// The name of the values' codec; of a counter `decimal`, of a throttle `throttle`.
     pub codec: &'static str,
-    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`]. Of a throttle the longest one;
-    /// [`Life::Keep`] where the program sets it when it makes a store or a throttle.
+    /// The life that is given where a call names no other: [`Life::In`] or [`Life::Never`]. Of a
+    /// throttle the longest one; [`Life::Keep`] where the program sets it when it makes a store or
+    /// a throttle.
     pub life: Life,
     /// Whether a read starts the life over.
     pub sliding: bool,
     /// How many percent a life is shortened by at most, at random.
     pub jitter: u8,
-    /// How long whoever computes a value keeps others from computing it, if it is computed once across processes.
+    /// How long whoever computes a value keeps others from computing it, if it is computed once
+    /// across processes.
     pub lease: Option<Duration>,
     /// How much longer than `life` says an old value is there, to be served while it is refreshed.
     pub stale: Option<Duration>,
@@ -48,7 +52,8 @@ pub struct KeyspaceInfo {
     pub on_decode_error: OnDecodeError,
     /// The keyspace whose entries are read where there is none of this one.
     pub migrates: Option<&'static KeyspaceInfo>,
-    /// Where the struct is declared, or where a macro such as [`register_sessions!`](crate::register_sessions) stands.
+    /// Where the struct is declared, or where a macro such as
+    /// [`register_sessions!`](crate::register_sessions) stands.
     pub location: Location,
     /// The times above as the declaration writes them.
     pub(super) written: Written,
@@ -74,7 +79,8 @@ pub enum Kind {
     Counter,
     /// The struct is the key of a throttle.
     Throttle,
-    /// The sessions of a [`SessionStore`](crate::session::SessionStore), under a prefix that the program sets.
+    /// The sessions of a [`SessionStore`](crate::session::SessionStore), under a prefix that the
+    /// program sets.
     Sessions,
     /// The sessions of a store for the crate tower-sessions, under a prefix that the program sets.
     TowerSessions,
@@ -126,8 +132,8 @@ impl fmt::Display for Location {
 }
 
 impl KeyspaceInfo {
-    /// For the derive: puts the declaration together, at compile time. What isn't named here is as if its word weren't
-    /// there.
+    /// For the derive: puts the declaration together, at compile time. What isn't named here is as
+    /// if its word weren't there.
     ///
     /// # Panics
     ///
@@ -153,7 +159,8 @@ impl KeyspaceInfo {
         Self::with_life(name, prefix, kind, key_fields, life)
     }
 
-    /// For `register_sessions!` and its like: declares what the program makes under a prefix, with lives of its own.
+    /// For `register_sessions!` and its like: declares what the program makes under a prefix, with
+    /// lives of its own.
     ///
     /// # Panics
     ///
@@ -220,7 +227,8 @@ impl KeyspaceInfo {
         self
     }
 
-    /// For the derive: takes the prefix, and what every key begins with, from parts that were joined.
+    /// For the derive: takes the prefix, and what every key begins with, from parts that were
+    /// joined.
     pub const fn joined(mut self, prefix: &'static JoinedPrefix) -> Self {
         self.prefix = prefix.prefix();
         self.head = prefix.head();
@@ -257,7 +265,8 @@ impl KeyspaceInfo {
         self
     }
 
-    /// For the derive: has missing values computed once across processes, by whoever holds a lease of this length.
+    /// For the derive: has missing values computed once across processes, by whoever holds a lease
+    /// of this length.
     ///
     /// # Panics
     ///
@@ -272,12 +281,13 @@ impl KeyspaceInfo {
         self
     }
 
-    /// For the derive: keeps values for so much longer, to be served while one caller refreshes them; under a lease of ten
-    /// seconds if [`lease`](Self::lease) isn't called before.
+    /// For the derive: keeps values for so much longer, to be served while one caller refreshes
+    /// them; under a lease of ten seconds if [`lease`](Self::lease) isn't called before.
     ///
     /// # Panics
     ///
-    /// If entries have no end, or if `stale` is zero or makes their life too long: in a constant this is a compile error.
+    /// If entries have no end, or if `stale` is zero or makes their life too long: in a constant
+    /// this is a compile error.
     pub const fn stale(mut self, stale: Duration) -> Self {
         assert!(!stale.is_zero(), "the stale time of a keyspace is zero");
         match self.life {
@@ -304,7 +314,8 @@ impl KeyspaceInfo {
     ///
     /// # Panics
     ///
-    /// If entries of the older one can't be told from this one's: in a constant this is a compile error.
+    /// If entries of the older one can't be told from this one's: in a constant this is a compile
+    /// error.
     pub const fn migrates(mut self, older: &'static Self) -> Self {
         let same_prefix = is_same(self.prefix, older.prefix);
         assert!(
@@ -326,7 +337,8 @@ impl KeyspaceInfo {
         std::iter::successors(Some(self), |info| info.migrates)
     }
 
-    /// Says whether this keyspace or one that it migrates from has its values computed under leases.
+    /// Says whether this keyspace or one that it migrates from has its values computed under
+    /// leases.
     pub(super) const fn has_leases(&self) -> bool {
         match (self.lease, self.migrates) {
             (Some(_), _) => true,
@@ -335,7 +347,8 @@ impl KeyspaceInfo {
         }
     }
 
-    /// Returns what a write gives where no other life is asked for, shortened at random where there is a jitter.
+    /// Returns what a write gives where no other life is asked for, shortened at random where there
+    /// is a jitter.
     #[inline]
     pub(crate) fn new_life(&self) -> Life {
         match self.life {
@@ -354,7 +367,8 @@ impl KeyspaceInfo {
         }
     }
 
-    /// Says whether an entry with so much left of its life is old, and alive to be served while it is refreshed.
+    /// Says whether an entry with so much left of its life is old, and alive to be served while it
+    /// is refreshed.
     pub(crate) fn is_stale(&self, expiry: Expiry) -> bool {
         match (self.stale, expiry) {
             (Some(stale), Expiry::In(left)) => left <= stale,

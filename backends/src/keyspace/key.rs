@@ -9,10 +9,12 @@ use percent_encoding::percent_decode_str;
 use super::KeyspaceInfo;
 use super::segment::{KeyArg, KeySegment, SegmentWriter};
 
-/// The text of a typed key: `prefix:segment:segment`, to be passed wherever the raw API takes a `&str`.
+/// The text of a typed key: `prefix:segment:segment`, to be passed wherever the raw API takes a
+/// `&str`.
 ///
-/// The segments are percent-escaped, so that different keys have different text and no part of one can be mistaken
-/// for a separator, a pattern or a hash tag. A text of up to 60 bytes allocates nothing.
+/// The segments are percent-escaped, so that different keys have different text and no part of one
+/// can be mistaken for a separator, a pattern or a hash tag. A text of up to 60 bytes allocates
+/// nothing.
 ///
 /// # Examples
 ///
@@ -43,7 +45,8 @@ enum Text {
 
 /// Keys up to this length, in bytes, live on the stack.
 const SHORT: usize = 60;
-/// Longer keys get room for the longest key that backends take unless set otherwise, so that they are allocated once.
+/// Longer keys get room for the longest key that backends take unless set otherwise, so that they
+/// are allocated once.
 const LONG: usize = 1024;
 /// No text is as long.
 const DIFFERENT: usize = usize::MAX;
@@ -223,9 +226,9 @@ impl Target<'_> {
 
     /// Says whether text is pushed as it is, escaped or not.
     ///
-    /// A key in which nothing is escaped holds no character that would have to be, besides the marks
-    /// between its segments. Text that isn't plain differs from it there, or takes the place of a
-    /// mark, which is then missing: both keys are of one declaration, and have as many marks.
+    /// A key in which nothing is escaped holds no character that would have to be, besides the
+    /// marks between its segments. Text that isn't plain differs from it there, or takes the place
+    /// of a mark, which is then missing: both keys are of one declaration, and have as many marks.
     #[inline]
     pub(super) fn takes_raw(&self) -> bool {
         matches!(self, Self::Other { is_plain: true, .. })
@@ -267,8 +270,8 @@ impl Target<'_> {
 }
 
 impl Key {
-    /// For the derive: builds a key of the keyspace from the segments that `add` adds. One whose tag is empty, which a
-    /// cluster would ignore, is the empty key, which every backend refuses.
+    /// For the derive: builds a key of the keyspace from the segments that `add` adds. One whose
+    /// tag is empty, which a cluster would ignore, is the empty key, which every backend refuses.
     #[inline]
     pub fn build(keyspace: &KeyspaceInfo, add: impl FnOnce(&mut KeyBuilder<'_>)) -> Self {
         let mut key = Self::empty();
@@ -328,25 +331,26 @@ impl Key {
 }
 
 impl Key {
-    /// Returns the text of the same key in another version of its keyspace; `None` if it can't be one.
+    /// Returns the text of the same key in another version of its keyspace; `None` if it can't be
+    /// one.
     pub(super) fn moved(&self, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Option<Self> {
         moved(self, from, to)
     }
 }
 
 impl Key {
-    /// Returns the key of the lease under which the value of this key is computed; the empty key, which every backend
-    /// refuses, if this is none of the keyspace's.
+    /// Returns the key of the lease under which the value of this key is computed; the empty key,
+    /// which every backend refuses, if this is none of the keyspace's.
     pub(crate) fn of_lease(&self, keyspace: &KeyspaceInfo) -> Self {
         of_lease(self, keyspace).unwrap_or_else(Self::empty)
     }
 }
 
-/// Rewrites a key of a keyspace, or what keys begin with, to that of the lease: `page:en` to `page@lease:en`, `page@2:en` to
-/// `page@2@lease:en`.
+/// Rewrites a key of a keyspace, or what keys begin with, to that of the lease: `page:en` to
+/// `page@lease:en`, `page@2:en` to `page@2@lease:en`.
 ///
-/// No keyspace has such a key, as its prefix holds no `@` and its version is a number; and no scan of one sees it, as what
-/// keys begin with ends with a colon.
+/// No keyspace has such a key, as its prefix holds no `@` and its version is a number; and no scan
+/// of one sees it, as what keys begin with ends with a colon.
 pub(super) fn of_lease(text: &str, keyspace: &KeyspaceInfo) -> Option<Key> {
     let segments = segments(text, keyspace)?;
     let head = scan_prefix(keyspace);
@@ -357,7 +361,8 @@ pub(super) fn of_lease(text: &str, keyspace: &KeyspaceInfo) -> Option<Key> {
     ]))
 }
 
-/// Rewrites the text of a key, or of its leading segments, from one version of a keyspace to another.
+/// Rewrites the text of a key, or of its leading segments, from one version of a keyspace to
+/// another.
 pub(super) fn moved(text: &str, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Option<Key> {
     let segments = segments(text, from)?;
     let mut key = Key::of_parts([scan_prefix(to).as_str()]);
@@ -383,14 +388,16 @@ pub(super) fn moved(text: &str, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Optio
     Some(key)
 }
 
-/// Returns what stands behind the prefix and the version; `None` if `text` belongs to another keyspace.
+/// Returns what stands behind the prefix and the version; `None` if `text` belongs to another
+/// keyspace.
 fn segments<'a>(text: &'a str, keyspace: &KeyspaceInfo) -> Option<&'a str> {
     text.strip_prefix(scan_prefix(keyspace).as_str())
 }
 
 /// For the derive: reads the segments of a key back.
 ///
-/// Each segment must be the text that its value writes, to the letter: so two texts never name one key.
+/// Each segment must be the text that its value writes, to the letter: so two texts never name one
+/// key.
 pub struct Segments<'a> {
     rest: Option<&'a str>,
     position: usize,

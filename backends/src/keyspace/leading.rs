@@ -16,9 +16,9 @@ pub struct Leading<K: ?Sized> {
     keyspace: PhantomData<fn() -> K>,
 }
 
-/// What `scan_under` and `clear_under` take of a keyspace with key fields of the types in the tuple `F`: the first
-/// field's value ([`One`]), or a tuple of the first fields' values ([`Several`]); the compiler finds out which. At least
-/// one field is left open, and there are at most six.
+/// What `scan_under` and `clear_under` take of a keyspace with key fields of the types in the tuple
+/// `F`: the first field's value ([`One`]), or a tuple of the first fields' values ([`Several`]);
+/// the compiler finds out which. At least one field is left open, and there are at most six.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` doesn't name the first of the key fields `{F}`",
     label = "expected the first key field, or a tuple of the first ones, and not all of them"

@@ -7,7 +7,8 @@ use crate::backend::Life;
 
 /// `30m`, with its words where reads renew it and where it is shortened at random.
 ///
-/// A time that the declaration writes is printed as it stands there; that of a constant in whole units.
+/// A time that the declaration writes is printed as it stands there; that of a constant in whole
+/// units.
 pub(super) fn life(info: &KeyspaceInfo) -> String {
     let mut life = match info.life {
         Life::In(ttl) => as_written(info.written.ttl, ttl),

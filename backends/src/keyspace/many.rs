@@ -61,13 +61,15 @@ where
     }
 }
 
-/// Stores all values for the keyspace's own time. Each one is atomic, all together are not; of equal keys the last wins.
+/// Stores all values for the keyspace's own time. Each one is atomic, all together are not; of
+/// equal keys the last wins.
 ///
 /// # Errors
 ///
 /// Bad input (`Encode`, `InvalidKey`, `TooLarge`) is refused as a whole before anything is sent;
-/// [`failed_indices`](crate::BackendError::failed_indices) names what is at fault, or later what was not stored.
-/// `Conflict` in a keyspace that migrates, when other writers were faster 128 times.
+/// [`failed_indices`](crate::BackendError::failed_indices) names what is at fault, or later what
+/// was not stored. `Conflict` in a keyspace that migrates, when other writers were faster 128
+/// times.
 pub fn set_many<'b, K, B, V, I>(
     backend: &'b B,
     entries: I,
@@ -140,7 +142,8 @@ fn all_texts<'p>(places: &'p [Places<'_>]) -> impl Iterator<Item = &'p str> {
     keys.map(|(_, key)| key.as_str())
 }
 
-/// Finds the newest version of each entry, as if all had been read in one step where the backend does that.
+/// Finds the newest version of each entry, as if all had been read in one step where the backend
+/// does that.
 async fn find_many<K, B>(backend: &B, keys: &[Key]) -> BackendResult<Vec<Option<(usize, Stored)>>>
 where
     K: Keyspace,

@@ -1,7 +1,9 @@
-//! Typed keyspaces: what `#[derive(Keyspace)]` implements, and the operations behind the generated accessors.
+//! Typed keyspaces: what `#[derive(Keyspace)]` implements, and the operations behind the generated
+//! accessors.
 //!
-//! A keyspace is a struct whose key fields name an entry. The derive generates inherent methods; each is one call of a
-//! function of this module with the key that it built, so code that is generic over keyspaces calls them directly:
+//! A keyspace is a struct whose key fields name an entry. The derive generates inherent methods;
+//! each is one call of a function of this module with the key that it built, so code that is
+//! generic over keyspaces calls them directly:
 //!
 //! ```
 //! use reinhardt_backends::keyspace::{self, Entry};
@@ -26,7 +28,8 @@
 //! # Ok(()) }
 //! ```
 
-// Not `async fn`: with the `Send` declared, the compiler need not look into the future at each call that is generated.
+// Not `async fn`: with the `Send` declared, the compiler need not look into the future at each call
+// that is generated.
 #![allow(clippy::manual_async_fn)]
 
 mod counter;
@@ -101,8 +104,9 @@ pub(crate) use vtable::{Values, Vtable};
 
 /// A struct whose key fields name an entry in a backend; derive it.
 ///
-/// The [derive macro](derive@crate::Keyspace) of the same name has the words of `#[keyspace(..)]`, the accessors, the text of
-/// keys, versions and migration. What it implements is here for code that is generic over keyspaces.
+/// The [derive macro](derive@crate::Keyspace) of the same name has the words of `#[keyspace(..)]`,
+/// the accessors, the text of keys, versions and migration. What it implements is here for code
+/// that is generic over keyspaces.
 ///
 /// # Examples
 ///
@@ -131,7 +135,8 @@ pub trait Keyspace {
     /// The key fields as owned values: one field's type, a tuple of several, `()` of none.
     type OwnedKey;
 
-    /// Reads the text of a key back; `None` if it is not the text of a key of this keyspace, to the letter.
+    /// Reads the text of a key back; `None` if it is not the text of a key of this keyspace, to the
+    /// letter.
     fn parse_key(text: &str) -> Option<Self::OwnedKey>;
 }
 
@@ -146,8 +151,8 @@ pub trait Valued: Keyspace {
     /// How it is stored.
     type Codec: Codec;
 
-    /// Decodes the bytes of the version `back` steps before this one and converts the value. `key` is
-    /// the key that was asked for, as this version writes it.
+    /// Decodes the bytes of the version `back` steps before this one and converts the value. `key`
+    /// is the key that was asked for, as this version writes it.
     ///
     /// # Errors
     ///
@@ -156,8 +161,8 @@ pub trait Valued: Keyspace {
         Self::Codec::decode(bytes)
     }
 
-    /// Says whether a value belongs under `key`: an entry with other key fields doesn't, and a value
-    /// that isn't the entry itself does.
+    /// Says whether a value belongs under `key`: an entry with other key fields doesn't, and a
+    /// value that isn't the entry itself does.
     fn matches_key(_key: &Key, _value: &Self::Value) -> bool {
         true
     }
@@ -209,8 +214,8 @@ where
     O::decode(older.as_ref().unwrap_or(key), back, bytes).map(K::Value::from)
 }
 
-/// For the derive: decodes an entry whose skipped key fields are not among its bytes, and has `fill`
-/// take them from its key.
+/// For the derive: decodes an entry whose skipped key fields are not among its bytes, and has
+/// `fill` take them from its key.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! What can be the prefix of a keyspace, and prefixes that are joined from parts when a program is compiled.
+//! What can be the prefix of a keyspace, and prefixes that are joined from parts when a program is
+//! compiled.
 
 /// What is wrong with a prefix that [`is_prefix`] refuses.
 pub(crate) const PREFIX_RULE: &str =
@@ -31,8 +32,8 @@ const fn is_inner(byte: u8) -> bool {
 
 /// For the derive: a prefix whose parts are constants, `cached.user`, and the version behind it.
 ///
-/// It is put together in a constant, in a buffer of a fixed length: the length of an array can't depend on a constant of
-/// a type parameter.
+/// It is put together in a constant, in a buffer of a fixed length: the length of an array can't
+/// depend on a constant of a type parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct JoinedPrefix {
     /// What every key begins with, `cached.user@2:`.
@@ -68,12 +69,13 @@ impl JoinedPrefix {
 
     /// Adds a dot and what a constant holds.
     ///
-    /// The constant may hold no dot. Otherwise two constants that follow each other could make the prefix of two others.
+    /// The constant may hold no dot. Otherwise two constants that follow each other could make the
+    /// prefix of two others.
     ///
     /// # Panics
     ///
-    /// If `part` is empty or holds another character than a lower-case letter, a digit, `_` or `-`, or if the whole is
-    /// longer than 128 bytes: in a constant this is a compile error.
+    /// If `part` is empty or holds another character than a lower-case letter, a digit, `_` or `-`,
+    /// or if the whole is longer than 128 bytes: in a constant this is a compile error.
     #[must_use]
     pub const fn constant(self, part: &'static str) -> Self {
         let bytes = part.as_bytes();

@@ -1,4 +1,5 @@
-//! Prefixes that a program sets when it makes a store or a throttle, against those that are registered.
+//! Prefixes that a program sets when it makes a store or a throttle, against those that are
+//! registered.
 
 use std::any::type_name;
 use std::fmt;
@@ -54,8 +55,8 @@ impl Owner {
         }
     }
 
-    /// Makes sure that `prefix` is not that of another store which is given none, and that nothing else
-    /// is registered under it.
+    /// Makes sure that `prefix` is not that of another store which is given none, and that nothing
+    /// else is registered under it.
     ///
     /// It is one look into a table. Without the feature `derive` nothing is registered.
     ///

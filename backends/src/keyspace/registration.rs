@@ -1,4 +1,5 @@
-//! The registration of keyspaces when a program is linked, and the macro that registers the types of generic keyspaces.
+//! The registration of keyspaces when a program is linked, and the macro that registers the types
+//! of generic keyspaces.
 
 use std::any::type_name;
 use std::marker::PhantomData;
@@ -51,8 +52,8 @@ impl Registration {
         }
     }
 
-    /// For [`register_keyspace!`](crate::register_keyspace): names one type of a generic keyspace, and the place that
-    /// registers it.
+    /// For [`register_keyspace!`](crate::register_keyspace): names one type of a generic keyspace,
+    /// and the place that registers it.
     #[must_use]
     pub const fn registered(mut self, name: &'static str, location: Location) -> Self {
         self.info.name = name;
@@ -63,7 +64,8 @@ impl Registration {
         self
     }
 
-    /// Says whether both register the same thing, as two crates may do that don't know of each other.
+    /// Says whether both register the same thing, as two crates may do that don't know of each
+    /// other.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let named = |it: &Self| (it.info.prefix, it.info.version, it.info.kind, it.declared);
         named(self) == named(other) && (self.vtable.types)() == (other.vtable.types)()
@@ -93,8 +95,8 @@ pub trait Registered: Keyspace {
     const REGISTRATION: Registration;
 }
 
-/// For the derive: a keyspace with type or constant parameters that have no part in its prefix, so that several types of
-/// it have the same keys.
+/// For the derive: a keyspace with type or constant parameters that have no part in its prefix, so
+/// that several types of it have the same keys.
 #[derive(Debug)]
 pub struct Ambiguous {
     pub(super) name: &'static str,
@@ -161,11 +163,12 @@ pub(super) fn path(info: &KeyspaceInfo) -> String {
 
 /// Registers one type of a keyspace that has type or constant parameters.
 ///
-/// A keyspace without such parameters registers itself where it is derived. One with them is many keyspaces, and the
-/// derive can't know which of them a program uses. Each one that is registered is in [`keyspaces`](crate::keyspaces()) and
-/// in the [schema lock](crate::assert_schema_lock), and [`check_keyspaces`](crate::check_keyspaces()) finds a second one
-/// with the same prefix. Lifetimes are written as `'static`. The macro stands where an item or a statement can stand; the
-/// same type may be registered in several places.
+/// A keyspace without such parameters registers itself where it is derived. One with them is many
+/// keyspaces, and the derive can't know which of them a program uses. Each one that is registered
+/// is in [`keyspaces`](crate::keyspaces()) and in the [schema lock](crate::assert_schema_lock), and
+/// [`check_keyspaces`](crate::check_keyspaces()) finds a second one with the same prefix. Lifetimes
+/// are written as `'static`. The macro stands where an item or a statement can stand; the same type
+/// may be registered in several places.
 ///
 /// # Examples
 ///

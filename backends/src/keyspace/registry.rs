@@ -13,12 +13,13 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 #[derive(Debug, Clone)]
 pub struct Keyspaces(Vec<&'static KeyspaceInfo>);
 
-/// Returns the keyspaces of the running program: every one that was derived in it or in a library that it links, and what
-/// is declared by [`register_keyspace!`](crate::register_keyspace), [`register_sessions!`](crate::register_sessions),
-/// `register_tower_sessions!` and [`register_throttle!`](crate::register_throttle).
+/// Returns the keyspaces of the running program: every one that was derived in it or in a library
+/// that it links, and what is declared by [`register_keyspace!`](crate::register_keyspace),
+/// [`register_sessions!`](crate::register_sessions), `register_tower_sessions!` and
+/// [`register_throttle!`](crate::register_throttle).
 ///
-/// Of a keyspace with type or constant parameters the types that are registered are listed. What is declared in several
-/// places is listed once.
+/// Of a keyspace with type or constant parameters the types that are registered are listed. What is
+/// declared in several places is listed once.
 ///
 /// # Examples
 ///
@@ -72,10 +73,11 @@ pub(super) fn registrations() -> Vec<&'static Registration> {
     each
 }
 
-/// Makes sure that no two keyspaces of the program share keys, and that each version of one is migrated from or gone.
+/// Makes sure that no two keyspaces of the program share keys, and that each version of one is
+/// migrated from or gone.
 ///
-/// Call it in a test, or first thing in `main`. It goes by what [`keyspaces`] lists: the prefixes of sessions and throttles
-/// that are made at run time are among it where a macro declares them.
+/// Call it in a test, or first thing in `main`. It goes by what [`keyspaces`] lists: the prefixes
+/// of sessions and throttles that are made at run time are among it where a macro declares them.
 ///
 /// # Errors
 ///
@@ -83,9 +85,11 @@ pub(super) fn registrations() -> Vec<&'static Registration> {
 ///
 /// * all keyspaces that have a prefix and a version in common;
 /// * those with a prefix in common that no chain of `migrates` joins;
-/// * keyspaces with a type or constant parameter that has no part in their prefix: two types of one would share keys;
-/// * keyspaces with the prefix `session-store` or `tower-sessions`, which sessions have unless another one is set: their
-///   `clear` would log everybody out. These two are known whether a macro declares them or not.
+/// * keyspaces with a type or constant parameter that has no part in their prefix: two types of one
+///   would share keys;
+/// * keyspaces with the prefix `session-store` or `tower-sessions`, which sessions have unless
+///   another one is set: their `clear` would log everybody out. These two are known whether a macro
+///   declares them or not.
 pub fn check_keyspaces() -> BackendResult<()> {
     let registrations = registrations();
     let all = registrations.iter().map(|it| (&it.info, it.declared));
@@ -155,8 +159,8 @@ fn one_prefix_for_all(keyspace: &Ambiguous) -> String {
     )
 }
 
-/// Says whether `newest` migrates from `older`, directly or through others. The name and the place of
-/// a type that a macro registers are those of the macro; its struct's place tells it apart.
+/// Says whether `newest` migrates from `older`, directly or through others. The name and the place
+/// of a type that a macro registers are those of the macro; its struct's place tells it apart.
 fn is_in_chain((older, declared): Declared<'_>, newest: &KeyspaceInfo) -> bool {
     newest.versions().any(|version| {
         version.prefix == older.prefix

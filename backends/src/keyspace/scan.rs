@@ -23,13 +23,15 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// How many values a scan reads in one round trip.
 const SCAN_BATCH: usize = 128;
 
-/// Streams what `make` makes of the keys and values under `leading`, in no order; an entry may come more than once.
+/// Streams what `make` makes of the keys and values under `leading`, in no order; an entry may come
+/// more than once.
 ///
 /// It looks through all keys of the store, those of others too: see
 /// [what a prefix costs](Backend#what-a-prefix-costs).
 ///
-/// An entry that goes while the scan runs may be missing. A value that can't be read and text under the prefix that is
-/// no key of the keyspace are error items, and the stream goes on; the latter (`InvalidKey`) name the text.
+/// An entry that goes while the scan runs may be missing. A value that can't be read and text under
+/// the prefix that is no key of the keyspace are error items, and the stream goes on; the latter
+/// (`InvalidKey`) name the text.
 pub fn scan<'b, K, B, T>(
     backend: &'b B,
     leading: Leading<K>,
@@ -140,8 +142,8 @@ fn keys<'b, B: Backend + ?Sized>(
     })
 }
 
-/// Streams the entries under all prefixes. Those of one prefix have been read before the next one is begun: what is moved
-/// before it is read turns up under a newer one.
+/// Streams the entries under all prefixes. Those of one prefix have been read before the next one
+/// is begun: what is moved before it is read turns up under a newer one.
 fn found<'b, B: Backend + ?Sized>(
     backend: &'b B,
     prefixes: BackendResult<Vec<Prefix>>,
@@ -170,8 +172,8 @@ fn each<'b, T: Send + 'b>(
     }
 }
 
-/// Reads what is under the keys of a batch. Left out is what is gone by now, and what has a newer version, which comes by
-/// itself.
+/// Reads what is under the keys of a batch. Left out is what is gone by now, and what has a newer
+/// version, which comes by itself.
 async fn read_batch<B: Backend + ?Sized>(
     backend: &B,
     batch: Vec<BackendResult<String>>,
@@ -250,7 +252,8 @@ where
     })
 }
 
-/// The error of text that nobody who used the keyspace has written: no secret of its, so it can be named.
+/// The error of text that nobody who used the keyspace has written: no secret of its, so it can be
+/// named.
 fn foreign(keyspace: &str, text: &str) -> BackendError {
     BackendError::new(
         ErrorKind::InvalidKey,

@@ -10,18 +10,21 @@ use crate::escape::escape;
 
 /// A type whose values can be a segment of a key.
 ///
-/// Two values that aren't equal must write different text, and `parse` must read back what `write` wrote. Whatever the
-/// text is, it can't leave its segment: it is percent-escaped on the way.
+/// Two values that aren't equal must write different text, and `parse` must read back what `write`
+/// wrote. Whatever the text is, it can't leave its segment: it is percent-escaped on the way.
 ///
-/// Strings, integers, `bool`, `char`, IP addresses and socket addresses are segments, and `Uuid` with the feature `uuid`.
+/// Strings, integers, `bool`, `char`, IP addresses and socket addresses are segments, and `Uuid`
+/// with the feature `uuid`.
 ///
 /// # Deriving
 ///
 /// `#[derive(KeySegment)]` makes segments of
 ///
 /// * a struct of one field that is a segment: it is written as the field is;
-/// * an enum without data: a variant is written as its name, or as `#[keyspace(rename = "..")]` on it says;
-/// * with `#[keyspace(display)]`, a type that implements `Display` and `FromStr`: it is written as `Display` writes it.
+/// * an enum without data: a variant is written as its name, or as `#[keyspace(rename = "..")]` on
+///   it says;
+/// * with `#[keyspace(display)]`, a type that implements `Display` and `FromStr`: it is written as
+///   `Display` writes it.
 ///
 /// ```
 /// use reinhardt_backends::Keyspace;
@@ -131,11 +134,13 @@ impl<'a> SegmentWriter<'a> {
     }
 }
 
-/// Says whether all bytes are of those in ids, which are never escaped: letters, digits, `-`, `.`, `/` and `_`.
+/// Says whether all bytes are of those in ids, which are never escaped: letters, digits, `-`, `.`,
+/// `/` and `_`.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     let (chunks, rest) = text.as_chunks::<16>();
-    // Where there are enough of them, the last bytes are looked at together with some before them, and not one by one.
+    // Where there are enough of them, the last bytes are looked at together with some before them,
+    // and not one by one.
     let is_rest_plain = match (text.last_chunk::<16>(), text.last_chunk::<8>()) {
         _ if rest.is_empty() => true,
         (Some(last), _) => all_plain(last),
@@ -168,7 +173,8 @@ impl Write for SegmentWriter<'_> {
     }
 }
 
-/// What a generated accessor takes for a key field of type `T`: a `T`, a `&T`, and `&str` for owned strings.
+/// What a generated accessor takes for a key field of type `T`: a `T`, a `&T`, and `&str` for owned
+/// strings.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a key for a field of type `{T}`",
     label = "expected `{T}`, a reference to it, or `&str` for a string"

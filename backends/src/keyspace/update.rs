@@ -45,8 +45,9 @@ impl<T> Same<T> for T {}
 
 /// Changes the value in one atomic step and returns it as stored; `None` if there is no live entry.
 ///
-/// The bytes as read are compared when the changed value is stored. If another writer was faster the value is read and
-/// changed again, so `change` may run several times. What is left of the life stays; in a sliding keyspace it starts over.
+/// The bytes as read are compared when the changed value is stored. If another writer was faster
+/// the value is read and changed again, so `change` may run several times. What is left of the life
+/// stays; in a sliding keyspace it starts over.
 ///
 /// # Errors
 ///
@@ -96,7 +97,8 @@ where
     })
 }
 
-/// Changes the value as [`update`] does, or stores what `insert` returns where there is none; returns what is stored.
+/// Changes the value as [`update`] does, or stores what `insert` returns where there is none;
+/// returns what is stored.
 ///
 /// What is inserted gets the keyspace's own life. Both closures may run several times.
 ///
@@ -123,7 +125,8 @@ where
     try_update_or_insert_with::<K, B, _, _, BackendError>(backend, key, change, insert)
 }
 
-/// Changes or inserts as [`update_or_insert_with`] does, unless a closure fails: then nothing is stored.
+/// Changes or inserts as [`update_or_insert_with`] does, unless a closure fails: then nothing is
+/// stored.
 ///
 /// # Errors
 ///
@@ -151,7 +154,8 @@ where
     async move { Ok(replaced.await?.expect("what is inserted is stored")) }
 }
 
-/// Stores what `change` makes of the value that is there, in one atomic step, and returns it; `None` if `change` does.
+/// Stores what `change` makes of the value that is there, in one atomic step, and returns it;
+/// `None` if `change` does.
 async fn replace<K, B, F, E>(backend: &B, key: Key, mut change: F) -> Result<Option<K::Value>, E>
 where
     K: Valued,

@@ -20,7 +20,8 @@ use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
 use crate::codec::{Codec, Encoded};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// What an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String` and `&[U]` for `Vec<U>`.
+/// What an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String` and `&[U]` for
+/// `Vec<U>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a value of type `{T}`",
     label = "expected `{T}`, a reference to it, `&str` for a `String`, or `&[U]` for a `Vec<U>`"
@@ -113,7 +114,8 @@ where
 ///
 /// # Errors
 ///
-/// `Encode`; `InvalidKey` for an entry whose key isn't `key`; `Conflict` in a keyspace that migrates, when other writers were faster 128 times.
+/// `Encode`; `InvalidKey` for an entry whose key isn't `key`; `Conflict` in a keyspace that
+/// migrates, when other writers were faster 128 times.
 pub fn set<'b, K, B, V>(
     backend: &'b B,
     key: Key,
@@ -329,7 +331,8 @@ where
     }
 }
 
-/// Starts the life of the entry over, leaves its value alone, and says whether there was a live entry.
+/// Starts the life of the entry over, leaves its value alone, and says whether there was a live
+/// entry.
 pub fn touch<'b, K, B>(
     backend: &'b B,
     key: Key,
@@ -348,7 +351,8 @@ where
     }
 }
 
-/// Finds the newest version of an entry: how many versions back it is, and its bytes. Renews it in a sliding keyspace.
+/// Finds the newest version of an entry: how many versions back it is, and its bytes. Renews it in
+/// a sliding keyspace.
 pub(crate) async fn find<K, B>(backend: &B, key: &Key) -> BackendResult<Option<(usize, Stored)>>
 where
     K: Keyspace,
@@ -362,7 +366,8 @@ where
     Ok(None)
 }
 
-/// Returns what [`find`] finds, decoded, of a keyspace that migrates: in a box, which others are spared.
+/// Returns what [`find`] finds, decoded, of a keyspace that migrates: in a box, which others are
+/// spared.
 pub(super) fn get_older<'a, K, B>(
     backend: &'a B,
     key: &'a Key,

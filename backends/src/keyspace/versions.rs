@@ -1,4 +1,5 @@
-//! Where an entry can be: under the key of its keyspace, or under that of a version that it migrates from.
+//! Where an entry can be: under the key of its keyspace, or under that of a version that it
+//! migrates from.
 
 use super::Keyspace;
 use super::info::KeyspaceInfo;
@@ -8,9 +9,10 @@ use crate::error::BackendResult;
 
 /// The keys of one entry, one a version.
 ///
-/// Nobody reads two keys in one step, so readers and writers keep an order. An entry is only ever moved to a newer key, and
-/// never before that one is written: who looks from the newest down to the oldest and up again can't miss one that is
-/// being moved. What removes an entry goes from the oldest to the newest: nothing older shows up on the way.
+/// Nobody reads two keys in one step, so readers and writers keep an order. An entry is only ever
+/// moved to a newer key, and never before that one is written: who looks from the newest down to
+/// the oldest and up again can't miss one that is being moved. What removes an entry goes from the
+/// oldest to the newest: nothing older shows up on the way.
 #[derive(Debug)]
 pub(crate) struct Places<'k> {
     newest: &'k Key,

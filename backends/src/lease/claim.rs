@@ -14,8 +14,8 @@ use crate::pending::{self, Token};
 
 /// A key of which this process believes that its token is there.
 ///
-/// Nobody else writes the token: it is of 128 random bits, and written by [`Claim::take`] alone. So whenever a step finds
-/// it under the key, it has been there all the time since it was taken.
+/// Nobody else writes the token: it is of 128 random bits, and written by [`Claim::take`] alone. So
+/// whenever a step finds it under the key, it has been there all the time since it was taken.
 pub(crate) struct Claim<B: Backend + Clone + 'static> {
     backend: B,
     key: Arc<str>,
@@ -26,7 +26,8 @@ pub(crate) struct Claim<B: Backend + Clone + 'static> {
 }
 
 impl<B: Backend + Clone + 'static> Claim<B> {
-    /// Puts a new token under the key if nothing is there; `None` if something is. `ttl` is checked.
+    /// Puts a new token under the key if nothing is there; `None` if something is. `ttl` is
+    /// checked.
     ///
     /// # Cancel safety
     ///
@@ -120,15 +121,16 @@ impl<B: Backend + Clone + 'static> Claim<B> {
             return Ok(false);
         }
         let released = self.backend.remove(&self.key, Some(&self.token)).await;
-        // Of an answer that was lost nothing is known: it is removed once more when this is dropped, which can't hurt.
+        // Of an answer that was lost nothing is known: it is removed once more when this is
+        // dropped, which can't hurt.
         if released.is_ok() {
             self.close();
         }
         released
     }
 
-    /// Removes the token and writes an entry in one step, if the token is still there and nothing is where the entry goes, or
-    /// exactly `over`; says whether it did.
+    /// Removes the token and writes an entry in one step, if the token is still there and nothing
+    /// is where the entry goes, or exactly `over`; says whether it did.
     pub(crate) async fn exchange(
         &mut self,
         to: NewEntry<'_>,
@@ -172,7 +174,8 @@ impl<B: Backend + Clone + 'static> Drop for Claim<B> {
                 pending::forget(&key, &token);
             }
         });
-        // Such a backend mostly answers at once, and needs no runtime then. Others may need one to be asked at all.
+        // Such a backend mostly answers at once, and needs no runtime then. Others may need one to
+        // be asked at all.
         if is_in_process && (&mut removal).now_or_never().is_some() {
             return;
         }

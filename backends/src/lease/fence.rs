@@ -5,18 +5,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::backend::{Backend, Condition, Life, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The counter of a backend. One for all leases, without an end: one for each name would stay behind for each name.
+/// The counter of a backend. One for all leases, without an end: one for each name would stay
+/// behind for each name.
 ///
-/// No keyspace has this key: a prefix holds no `@`, and behind a prefix stands a version or a colon.
+/// No keyspace has this key: a prefix holds no `@`, and behind a prefix stands a version or a
+/// colon.
 const COUNTER: &str = "lease@fence";
-/// What counts from zero is below, and what counts from the time of day above: microseconds up to September 2005.
+/// What counts from zero is below, and what counts from the time of day above: microseconds up to
+/// September 2005.
 const FLOOR: i64 = 1 << 50;
 
 /// Returns a number that is greater than all that were returned before this call began.
 ///
-/// A counter that isn't there is begun at the microseconds since 1970, not at zero. A store that forgot everything
-/// (`clear`, an eviction, a restart without a file) therefore goes on with greater numbers too, as long as fewer than a
-/// million leases a second were granted and the clocks of those who begin it are right to within its age.
+/// A counter that isn't there is begun at the microseconds since 1970, not at zero. A store that
+/// forgot everything (`clear`, an eviction, a restart without a file) therefore goes on with
+/// greater numbers too, as long as fewer than a million leases a second were granted and the clocks
+/// of those who begin it are right to within its age.
 pub(super) async fn next<B: Backend>(backend: &B) -> BackendResult<u64> {
     loop {
         let number = backend.add(COUNTER, 1, None).await?.value;
@@ -26,8 +30,8 @@ pub(super) async fn next<B: Backend>(backend: &B) -> BackendResult<u64> {
         if number >= FLOOR {
             return Ok(number.unsigned_abs());
         }
-        // Only ever lifted: it holds less than the floor when this happens, if it happens. Who sees it lifted by
-        // somebody else counts again, as who lifted it does.
+        // Only ever lifted: it holds less than the floor when this happens, if it happens. Who sees
+        // it lifted by somebody else counts again, as who lifted it does.
         let (low, lifted) = (number.to_string(), begin().to_string());
         let options = Write::new(Life::Keep).when(Condition::Equals(low.as_bytes()));
         (backend.put(COUNTER, lifted.as_bytes(), options)).await?;

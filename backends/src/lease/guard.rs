@@ -11,16 +11,18 @@ use crate::error::BackendResult;
 
 /// A granted lease; releases it in the background when dropped.
 ///
-/// Dropped on a tokio runtime, it sends the release in a task of its own and waits for nothing; a backend in this process is
-/// told at once. If nobody drives that runtime any more, the next one in this process who wants the
-/// lease removes it. Dropped elsewhere nothing is sent and the lease ends by itself, as it does if
-/// the process ends. [`release`](Self::release) waits and tells how it went.
+/// Dropped on a tokio runtime, it sends the release in a task of its own and waits for nothing; a
+/// backend in this process is told at once. If nobody drives that runtime any more, the next one in
+/// this process who wants the lease removes it. Dropped elsewhere nothing is sent and the lease
+/// ends by itself, as it does if the process ends. [`release`](Self::release) waits and tells how
+/// it went.
 #[must_use = "a lease that is dropped is released"]
 pub struct LeaseGuard<B: Backend + Clone + 'static> {
     claim: Claim<B>,
     number: u64,
     ttl: Duration,
-    /// Before this the store can't have ended the lease: measured from before the call that started its time.
+    /// Before this the store can't have ended the lease: measured from before the call that started
+    /// its time.
     until: Instant,
 }
 
@@ -28,7 +30,8 @@ pub struct LeaseGuard<B: Backend + Clone + 'static> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a lost lease is somebody else's"]
 pub enum Renewal {
-    /// The lease was still held, without a gap since it was granted, and its whole time begins anew.
+    /// The lease was still held, without a gap since it was granted, and its whole time begins
+    /// anew.
     Held,
     /// It had ended; somebody else may hold it. Nothing was changed.
     Lost,
@@ -44,34 +47,41 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
         }
     }
 
-    /// Returns the number of this grant: greater than that of every earlier grant of the same lease.
+    /// Returns the number of this grant: greater than that of every earlier grant of the same
+    /// lease.
     ///
-    /// Send it with each write to what the lease protects, and have that refuse a number below the greatest that it has
-    /// seen. It is the same for as long as the guard lives, renewals included, and fits an `i64`.
+    /// Send it with each write to what the lease protects, and have that refuse a number below the
+    /// greatest that it has seen. It is the same for as long as the guard lives, renewals included,
+    /// and fits an `i64`.
     ///
-    /// After a `clear`, an eviction or a loss of the counter it still is greater if clocks are about right and fewer than a
-    /// million leases a second were granted: see [what is not guaranteed](super#not-guaranteed).
+    /// After a `clear`, an eviction or a loss of the counter it still is greater if clocks are
+    /// about right and fewer than a million leases a second were granted: see [what is not
+    /// guaranteed](super#not-guaranteed).
     pub fn fencing_number(&self) -> u64 {
         self.number
     }
 
     /// Says whether the lease is surely held at this moment, by the local clock; sends nothing.
     ///
-    /// It may be over by the time that the answer is looked at: see [what is not guaranteed](super#not-guaranteed).
+    /// It may be over by the time that the answer is looked at: see [what is not
+    /// guaranteed](super#not-guaranteed).
     pub fn is_held(&self) -> bool {
         !self.remaining().is_zero()
     }
 
-    /// Returns for how long the lease is surely held yet, by the local clock, zero if that is over; sends nothing.
+    /// Returns for how long the lease is surely held yet, by the local clock, zero if that is over;
+    /// sends nothing.
     ///
-    /// The time is measured from before the call was sent that started it, so it ends before the store's.
+    /// The time is measured from before the call was sent that started it, so it ends before the
+    /// store's.
     pub fn remaining(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
 
     /// Starts the lease's time over if it is still held; one round trip.
     ///
-    /// It may be renewed after [`is_held`](Self::is_held) turned false: the store decides, and has ended it or not.
+    /// It may be renewed after [`is_held`](Self::is_held) turned false: the store decides, and has
+    /// ended it or not.
     ///
     /// # Errors
     ///
@@ -90,13 +100,15 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
         Ok(Renewal::Lost)
     }
 
-    /// Gives the lease back, and says whether it was still held: `false` means that somebody else may have been inside.
+    /// Gives the lease back, and says whether it was still held: `false` means that somebody else
+    /// may have been inside.
     ///
     /// Never touches the lease of another owner.
     ///
     /// # Errors
     ///
-    /// What the backend fails with; it is tried once more in the background, or the lease ends by itself.
+    /// What the backend fails with; it is tried once more in the background, or the lease ends by
+    /// itself.
     ///
     /// # Cancel safety
     ///

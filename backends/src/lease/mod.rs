@@ -22,8 +22,8 @@ pub use self::guard::{LeaseGuard, Renewal};
 
 /// A name in a backend that one owner at a time holds, for a time.
 ///
-/// It takes nothing by itself: [`acquire`](Self::acquire) does, as often as one likes, each time as an owner of its own.
-/// [The module](self) has what a lease guarantees and what not.
+/// It takes nothing by itself: [`acquire`](Self::acquire) does, as often as one likes, each time as
+/// an owner of its own. [The module](self) has what a lease guarantees and what not.
 ///
 /// # Examples
 ///
@@ -32,7 +32,8 @@ pub use self::guard::{LeaseGuard, Renewal};
 /// use reinhardt_backends::lease::Lease;
 /// use std::time::Duration;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend = MemoryBackend::new();
 /// let report = Lease::new(backend, "nightly-report", Duration::from_secs(30))?;
 ///
@@ -48,9 +49,11 @@ pub struct Lease<B> {
     ttl: Duration,
 }
 
-/// What stands before the names. No keyspace has such keys: a prefix holds no `@`, and behind one stands a number.
+/// What stands before the names. No keyspace has such keys: a prefix holds no `@`, and behind one
+/// stands a number.
 const PREFIX: &str = "lease@name:";
-/// The first pause between two tries lasts so long at most, each further one twice as long as the one before.
+/// The first pause between two tries lasts so long at most, each further one twice as long as the
+/// one before.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -58,13 +61,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 impl<B: Backend + Clone + 'static> Lease<B> {
     /// Names a lease that lasts for `ttl` from each grant and each renewal; nothing is sent.
     ///
-    /// A `ttl` is rounded up to whole milliseconds. Choose it longer than the work takes with everything that usually goes
-    /// wrong: a dead owner keeps others out for as long.
+    /// A `ttl` is rounded up to whole milliseconds. Choose it longer than the work takes with
+    /// everything that usually goes wrong: a dead owner keeps others out for as long.
     ///
     /// # Errors
     ///
-    /// `InvalidKey` if `name` is empty, or over the backend's limit with its escapes; `InvalidTtl` if `ttl` is zero or over
-    /// 10,000 years.
+    /// `InvalidKey` if `name` is empty, or over the backend's limit with its escapes; `InvalidTtl`
+    /// if `ttl` is zero or over 10,000 years.
     pub fn new(backend: B, name: &str, ttl: Duration) -> BackendResult<Self> {
         let ttl = check_ttl(ttl)?;
         if name.is_empty() {
@@ -76,14 +79,16 @@ impl<B: Backend + Clone + 'static> Lease<B> {
         Ok(Self { backend, key, ttl })
     }
 
-    /// Tries once; `None` if somebody else has it, or if it took longer than the lease lasts to get it.
+    /// Tries once; `None` if somebody else has it, or if it took longer than the lease lasts to get
+    /// it.
     ///
     /// Three round trips, or one if it is refused; three more, or one more, after a release in the
     /// background of this process that isn't done.
     ///
     /// # Errors
     ///
-    /// What the backend fails with; what was taken by then is given back in the background, or ends by itself.
+    /// What the backend fails with; what was taken by then is given back in the background, or ends
+    /// by itself.
     ///
     /// # Cancel safety
     ///
@@ -97,11 +102,12 @@ impl<B: Backend + Clone + 'static> Lease<B> {
         let number = fence::next(&self.backend).await?;
         // 3. The token is still there and gets its whole time. This step is the grant.
         //
-        // So numbers grow in the order of the grants of a name. Take two grants, A before B. A key holds one token at a time,
-        // and a token that is gone never comes back, so A's was there from A1 to A3, B's from B1 to B3, and the two don't
-        // overlap: A3 is before B1. A's number was drawn before A3 and B's after B1, so B's is greater. An owner that
-        // stalls between 1 and 3 for longer than its time draws a number greater than that of a grant that comes before
-        // 3, but 3 refuses it: it was never granted.
+        // So numbers grow in the order of the grants of a name. Take two grants, A before B. A key
+        // holds one token at a time, and a token that is gone never comes back, so A's was there
+        // from A1 to A3, B's from B1 to B3, and the two don't overlap: A3 is before B1. A's number
+        // was drawn before A3 and B's after B1, so B's is greater. An owner that stalls between 1
+        // and 3 for longer than its time draws a number greater than that of a grant that comes
+        // before 3, but 3 refuses it: it was never granted.
         let before = Instant::now();
         if !claim.renew().await? {
             return Ok(None);
@@ -109,16 +115,18 @@ impl<B: Backend + Clone + 'static> Lease<B> {
         Ok(Some(LeaseGuard::new(claim, number, before, self.ttl)))
     }
 
-    /// Tries until it has the lease or `patience` is over; `None` then. The last try is made at the end, so the call lasts longer than
-    /// the patience by what that try takes: up to the time limits of its three calls.
+    /// Tries until it has the lease or `patience` is over; `None` then. The last try is made at the
+    /// end, so the call lasts longer than the patience by what that try takes: up to the time
+    /// limits of its three calls.
     ///
-    /// Between two tries lies a random pause of 10 ms at most in the beginning and 500 ms in the end. There is no queue: who
-    /// waits longest need not be next. Time is tokio's, so a test with a paused clock doesn't wait.
+    /// Between two tries lies a random pause of 10 ms at most in the beginning and 500 ms in the
+    /// end. There is no queue: who waits longest need not be next. Time is tokio's, so a test with
+    /// a paused clock doesn't wait.
     ///
     /// # Errors
     ///
-    /// A failure that may pass ([`is_transient`](BackendError::is_transient)) is tried again until the patience is over; that
-    /// of the last try is returned then. Any other one ends the waiting.
+    /// A failure that may pass ([`is_transient`](BackendError::is_transient)) is tried again until
+    /// the patience is over; that of the last try is returned then. Any other one ends the waiting.
     ///
     /// # Panics
     ///

@@ -44,10 +44,12 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
         }
     }
 
-    /// Sets the first part of every key, `[a-z][a-z0-9_.-]*` and at most 64 bytes; `session-store` unless set.
+    /// Sets the first part of every key, `[a-z][a-z0-9_.-]*` and at most 64 bytes; `session-store`
+    /// unless set.
     ///
-    /// Two stores of different data on one backend need two prefixes, and typed keyspaces others again.
-    /// [`register_sessions!`](crate::register_sessions) declares the prefix, so that the registry and the schema lock know it.
+    /// Two stores of different data on one backend need two prefixes, and typed keyspaces others
+    /// again. [`register_sessions!`](crate::register_sessions) declares the prefix, so that the
+    /// registry and the schema lock know it.
     #[must_use]
     pub fn prefix(mut self, prefix: &'static str) -> Self {
         self.prefix = prefix;
@@ -61,7 +63,8 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
         self
     }
 
-    /// Sets how long a session lives however much it is used, from its creation; 24 hours unless set.
+    /// Sets how long a session lives however much it is used, from its creation; 24 hours unless
+    /// set.
     ///
     /// As long as the idle life, it makes sessions that nothing prolongs.
     #[must_use]
@@ -86,9 +89,10 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
     ///
     /// # Errors
     ///
-    /// `InvalidTtl` for a life of zero or of more than 10,000 years. `InvalidConfig` for a prefix that can't be one; for one
-    /// that is declared for something else, a keyspace or sessions of other data, with the feature `derive`; and for an
-    /// absolute life that is shorter than the idle one: the two were most likely mistaken for each other.
+    /// `InvalidTtl` for a life of zero or of more than 10,000 years. `InvalidConfig` for a prefix
+    /// that can't be one; for one that is declared for something else, a keyspace or sessions of
+    /// other data, with the feature `derive`; and for an absolute life that is shorter than the
+    /// idle one: the two were most likely mistaken for each other.
     pub fn build(self) -> BackendResult<SessionStore<T, B, C>> {
         let idle = check_ttl(self.idle)?;
         let absolute = check_ttl(self.absolute)?;

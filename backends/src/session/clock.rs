@@ -4,17 +4,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall-clock time that follows tokio's paused clock.
 ///
-/// It is the system's time when it was made and what tokio has counted since. If the system's clock has gone further than a
-/// monotonic one, because the machine slept or it was set forward, that is added; if it was set back, nothing is.
+/// It is the system's time when it was made and what tokio has counted since. If the system's clock
+/// has gone further than a monotonic one, because the machine slept or it was set forward, that is
+/// added; if it was set back, nothing is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     made_at: u64,
     made: tokio::time::Instant,
-    /// The same moment on a clock that no test pauses: what passes there while tokio's stands still must not count.
+    /// The same moment on a clock that no test pauses: what passes there while tokio's stands still
+    /// must not count.
     really_made: Instant,
 }
 
-/// Less than this, in milliseconds, is no sleep but the clock being adjusted, or the time between two looks at two clocks.
+/// Less than this, in milliseconds, is no sleep but the clock being adjusted, or the time between
+/// two looks at two clocks.
 const ADJUSTMENT: u64 = 1000;
 
 impl Clock {
@@ -35,7 +38,8 @@ impl Clock {
         self.at(system, self.really_made.elapsed())
     }
 
-    /// Returns the time when the system says `system` and a monotonic clock has gone on by `really`.
+    /// Returns the time when the system says `system` and a monotonic clock has gone on by
+    /// `really`.
     fn at(&self, system: u64, really: Duration) -> u64 {
         let counted = self.made_at.saturating_add(millis(self.made.elapsed()));
         let expected = self.made_at.saturating_add(millis(really));

@@ -13,7 +13,8 @@ use crate::codec::Codec;
 use crate::keyspace::{KeyspaceInfo, Kind, Location, Registration, Values, Vtable};
 
 impl Registration {
-    /// For [`register_sessions!`](crate::register_sessions): registers the sessions of a `SessionStore`.
+    /// For [`register_sessions!`](crate::register_sessions): registers the sessions of a
+    /// `SessionStore`.
     ///
     /// # Panics
     ///
@@ -61,23 +62,25 @@ const fn check_length(prefix: &str) {
     );
 }
 
-/// Declares the sessions that a [`SessionStore`](crate::session::SessionStore) keeps under a prefix, when the program is
-/// linked.
+/// Declares the sessions that a [`SessionStore`](crate::session::SessionStore) keeps under a
+/// prefix, when the program is linked.
 ///
 /// It takes the prefix, the type of the data, and the type of the codec if that isn't
 /// [`Cbor`](crate::codec::Cbor). The sessions are in [`keyspaces`](crate::keyspaces()) and in the
-/// [schema lock](crate::assert_schema_lock) then, [`check_keyspaces`](crate::check_keyspaces) names what else is declared
-/// under the prefix, and a store of other data with this prefix is refused when it is built. The prefix is a literal or a
-/// constant; without a call of [`prefix`](crate::session::SessionStoreBuilder::prefix) it is `session-store`.
+/// [schema lock](crate::assert_schema_lock) then, [`check_keyspaces`](crate::check_keyspaces) names
+/// what else is declared under the prefix, and a store of other data with this prefix is refused
+/// when it is built. The prefix is a literal or a constant; without a call of
+/// [`prefix`](crate::session::SessionStoreBuilder::prefix) it is `session-store`.
 ///
-/// The macro stands where an item or a statement can stand. The same declaration may stand in several places, such as two
-/// crates of one program: it is listed once.
+/// The macro stands where an item or a statement can stand. The same declaration may stand in
+/// several places, such as two crates of one program: it is listed once.
 ///
 /// # Examples
 ///
 /// ```standalone_crate
 /// use reinhardt_backends::session::SessionStore;
-/// use reinhardt_backends::{ErrorKind, MemoryBackend, check_keyspaces, keyspaces, register_sessions};
+/// use reinhardt_backends::{ErrorKind, MemoryBackend};
+/// use reinhardt_backends::{check_keyspaces, keyspaces, register_sessions};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize)]
@@ -113,15 +116,16 @@ macro_rules! register_sessions {
     };
 }
 
-/// Declares the sessions that a [`TowerSessions`](crate::session::TowerSessions) keeps under a prefix, when the program is
-/// linked.
+/// Declares the sessions that a [`TowerSessions`](crate::session::TowerSessions) keeps under a
+/// prefix, when the program is linked.
 ///
-/// The sessions are in [`keyspaces`](crate::keyspaces()) and in the [schema lock](crate::assert_schema_lock) then, and
-/// [`check_keyspaces`](crate::check_keyspaces) names what else is declared under the prefix. The prefix is a literal or a
-/// constant; that of [`TowerSessions::new`](crate::session::TowerSessions::new) is `tower-sessions`.
+/// The sessions are in [`keyspaces`](crate::keyspaces()) and in the [schema
+/// lock](crate::assert_schema_lock) then, and [`check_keyspaces`](crate::check_keyspaces) names
+/// what else is declared under the prefix. The prefix is a literal or a constant; that of
+/// [`TowerSessions::new`](crate::session::TowerSessions::new) is `tower-sessions`.
 ///
-/// The macro stands where an item or a statement can stand. The same declaration may stand in several places, such as two
-/// crates of one program: it is listed once.
+/// The macro stands where an item or a statement can stand. The same declaration may stand in
+/// several places, such as two crates of one program: it is listed once.
 ///
 /// # Examples
 ///

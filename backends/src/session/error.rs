@@ -30,28 +30,31 @@ use crate::error::BackendError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The session has ended, was deleted or has another id by now. Nothing was written, and nothing brings it back.
+    /// The session has ended, was deleted or has another id by now. Nothing was written, and
+    /// nothing brings it back.
     Gone,
-    /// Somebody else has saved the session since it was loaded. Nothing was written: load it again, or use
-    /// [`update`](super::SessionStore::update).
+    /// Somebody else has saved the session since it was loaded. Nothing was written: load it again,
+    /// or use [`update`](super::SessionStore::update).
     Conflict,
-    /// The session belongs to another owner than the one it was to get, and its data are theirs. Nothing was written: delete it
-    /// and create one.
+    /// The session belongs to another owner than the one it was to get, and its data are theirs.
+    /// Nothing was written: delete it and create one.
     OtherOwner,
     /// The backend failed, or the value doesn't encode or decode.
     Backend(BackendError),
 }
 
 impl SessionError {
-    /// Says whether the same call may succeed later: if the backend's error [is transient](BackendError::is_transient).
+    /// Says whether the same call may succeed later: if the backend's error [is
+    /// transient](BackendError::is_transient).
     ///
-    /// A [`Conflict`](Self::Conflict) isn't: what was loaded stays outdated however often it is saved.
+    /// A [`Conflict`](Self::Conflict) isn't: what was loaded stays outdated however often it is
+    /// saved.
     pub fn is_transient(&self) -> bool {
         self.backend().is_some_and(BackendError::is_transient)
     }
 
-    /// Says whether the call may have taken effect although it failed, now or later, as the backend's error
-    /// [does](BackendError::outcome_unknown).
+    /// Says whether the call may have taken effect although it failed, now or later, as the
+    /// backend's error [does](BackendError::outcome_unknown).
     pub fn outcome_unknown(&self) -> bool {
         self.backend().is_some_and(BackendError::outcome_unknown)
     }

@@ -12,15 +12,18 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::fingerprint::Fingerprint;
 use crate::keyspace::{Key, KeySegment, KeyspaceInfo};
 
-/// The id of a session, as its cookie holds it: a secret of 144 random bits, the session's end and its owner.
+/// The id of a session, as its cookie holds it: a secret of 144 random bits, the session's end and
+/// its owner.
 ///
-/// The text is base64 in the alphabet that is safe in URLs and cookies (`A-Z a-z 0-9 - _`), 32 characters and four for every
-/// three bytes of the owner. It is no cipher: **who has the cookie can read the owner and the end**, so let an owner be an
-/// opaque user id and not an e-mail address. Changing them makes another id, under which there is no session.
+/// The text is base64 in the alphabet that is safe in URLs and cookies (`A-Z a-z 0-9 - _`), 32
+/// characters and four for every three bytes of the owner. It is no cipher: **who has the cookie
+/// can read the owner and the end**, so let an owner be an opaque user id and not an e-mail
+/// address. Changing them makes another id, under which there is no session.
 ///
 /// The backend holds a hash of secret and end, from which no id can be made.
 ///
-/// `Display` and [`as_str`](Self::as_str) give the text, which is a credential; `Debug` shows nothing of it.
+/// `Display` and [`as_str`](Self::as_str) give the text, which is a credential; `Debug` shows
+/// nothing of it.
 ///
 /// # Examples
 ///
@@ -41,7 +44,8 @@ pub struct SessionId {
 pub(super) const FRESH_IDS: u32 = 8;
 /// The random bytes, 144 bits.
 const SECRET: usize = 18;
-/// The secret and the end, in bytes; a multiple of three, so that the owner's text begins where theirs ends.
+/// The secret and the end, in bytes; a multiple of three, so that the owner's text begins where
+/// theirs ends.
 const HEAD: usize = SECRET + 6;
 /// The same in characters.
 const HEAD_TEXT: usize = HEAD / 3 * 4;
@@ -74,7 +78,8 @@ impl SessionId {
         })
     }
 
-    /// Reads what a client sent; `None` if it is no id, to the letter: so two texts never name one session.
+    /// Reads what a client sent; `None` if it is no id, to the letter: so two texts never name one
+    /// session.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.len() < HEAD_TEXT || text.len() > MAX_TEXT {
             return None;

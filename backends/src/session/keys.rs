@@ -13,7 +13,8 @@ pub(super) const KEY_FIELDS: &[&str] = &["owner", "id"];
 ///
 /// # Errors
 ///
-/// `InvalidConfig` for a prefix that can't be one, and for one under which something else is registered.
+/// `InvalidConfig` for a prefix that can't be one, and for one under which something else is
+/// registered.
 pub(super) fn keyspace(
     prefix: &'static str,
     key_fields: &'static [&'static str],

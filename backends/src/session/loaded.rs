@@ -15,8 +15,8 @@ use crate::keyspace::KeySegment;
 
 /// A session as it was created, loaded or last saved, with its data as `T`.
 ///
-/// It dereferences to the data. What one changes is stored by [`save`](super::SessionStore::save) and by nothing else.
-/// `Debug` shows the version alone.
+/// It dereferences to the data. What one changes is stored by [`save`](super::SessionStore::save)
+/// and by nothing else. `Debug` shows the version alone.
 ///
 /// # Examples
 ///
@@ -50,12 +50,14 @@ impl<T> Session<T> {
         self.id.owner()
     }
 
-    /// Reads the owner as a value of type `O`; `None` for a session before login, or if the text isn't one.
+    /// Reads the owner as a value of type `O`; `None` for a session before login, or if the text
+    /// isn't one.
     pub fn owner_as<O: KeySegment + ?Sized>(&self) -> Option<O::Owned> {
         O::parse(self.owner()?)
     }
 
-    /// Returns the version: 1 when the session is created, and one more with every save, update and change of the id.
+    /// Returns the version: 1 when the session is created, and one more with every save, update and
+    /// change of the id.
     pub fn version(&self) -> u64 {
         self.version
     }

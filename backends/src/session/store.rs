@@ -24,21 +24,24 @@ use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
 ///
 /// # Guarantees
 ///
-/// * An id holds 144 bits from the system's random source. Nobody gets the id of another session: it is stored only where
-///   nothing is.
-/// * A session that was deleted stays deleted. [`save`](Self::save), [`update`](Self::update) and [`cycle`](Self::cycle) write
-///   only over the exact bytes that they read, so they neither bring a session back nor lose what others saved meanwhile.
-/// * A session ends after its idle life without use, and at its absolute end whatever happens. No life that is written reaches
-///   beyond that end.
-/// * A read, a touch, a save, an update without rivals and a deletion that find their session are one, one, one, two and one
-///   round trips, and a change of the id is one.
-/// * The backend holds a hash of the secret in an id and never the secret: who reads it can't make a cookie of it.
-/// * Whatever a client sends as an id is a session of this store or nothing: never a panic, never a key of something else.
+/// * An id holds 144 bits from the system's random source. Nobody gets the id of another session:
+///   it is stored only where nothing is.
+/// * A session that was deleted stays deleted. [`save`](Self::save), [`update`](Self::update) and
+///   [`cycle`](Self::cycle) write only over the exact bytes that they read, so they neither bring a
+///   session back nor lose what others saved meanwhile.
+/// * A session ends after its idle life without use, and at its absolute end whatever happens. No
+///   life that is written reaches beyond that end.
+/// * A read, a touch, a save, an update without rivals and a deletion that find their session are
+///   one, one, one, two and one round trips, and a change of the id is one.
+/// * The backend holds a hash of the secret in an id and never the secret: who reads it can't make
+///   a cookie of it.
+/// * Whatever a client sends as an id is a session of this store or nothing: never a panic, never a
+///   key of something else.
 ///
 /// # Not promised
 ///
-/// That "log out everywhere" ends a session which is created, or gets another id, while it runs; and what the backend itself
-/// doesn't promise, for instance after a failover.
+/// That "log out everywhere" ends a session which is created, or gets another id, while it runs;
+/// and what the backend itself doesn't promise, for instance after a failover.
 ///
 /// # Examples
 ///
@@ -115,15 +118,15 @@ where
 {
     /// Creates a session of `owner`, under an id that is fresh.
     ///
-    /// The owner is what can be a part of a key: text, a number, an address, a UUID, or a type that derives
-    /// [`KeySegment`](trait@KeySegment). Its text is readable in the id.
+    /// The owner is what can be a part of a key: text, a number, an address, a UUID, or a type that
+    /// derives [`KeySegment`](trait@KeySegment). Its text is readable in the id.
     ///
     /// After a login in a browser that had a session already, use [`cycle`](Self::cycle).
     ///
     /// # Errors
     ///
-    /// `InvalidKey` for an owner whose text is empty or over 256 bytes, `Encode`, and what the backend fails with; `Other` if
-    /// the system gives no random bytes, or only ids that are taken.
+    /// `InvalidKey` for an owner whose text is empty or over 256 bytes, `Encode`, and what the
+    /// backend fails with; `Other` if the system gives no random bytes, or only ids that are taken.
     pub async fn create<O>(&self, owner: &O, data: T) -> BackendResult<Session<T>>
     where
         O: KeySegment + ?Sized,
@@ -141,13 +144,14 @@ where
         self.create_for("", data).await
     }
 
-    /// Returns the live session of the id that a client sent, and starts its idle life over, in one round trip
-    /// in memory and on Redis.
+    /// Returns the live session of the id that a client sent, and starts its idle life over, in one
+    /// round trip in memory and on Redis.
     ///
     /// The idle life is that of this store, be it longer or shorter than the one that the session
     /// was last used with.
     ///
-    /// Text that is no id is no session, an id past its absolute end is none either, and the backend isn't asked.
+    /// Text that is no id is no session, an id past its absolute end is none either, and the
+    /// backend isn't asked.
     ///
     /// # Errors
     ///
@@ -165,16 +169,18 @@ where
         }
     }
 
-    /// Stores the data of a session that hasn't changed since it was loaded, and starts its idle life over.
+    /// Stores the data of a session that hasn't changed since it was loaded, and starts its idle
+    /// life over.
     ///
     /// # Errors
     ///
-    /// `Gone` if there is no such session any more, `Conflict` if somebody else has saved it; both write nothing.
+    /// `Gone` if there is no such session any more, `Conflict` if somebody else has saved it; both
+    /// write nothing.
     ///
     /// # Cancel safety
     ///
-    /// A dropped future, or an error whose outcome is unknown, has stored everything or nothing. If everything, the next
-    /// save of the same value is a `Conflict`: load the session again.
+    /// A dropped future, or an error whose outcome is unknown, has stored everything or nothing. If
+    /// everything, the next save of the same value is a `Conflict`: load the session again.
     pub async fn save(&self, session: &mut Session<T>) -> Result<(), SessionError> {
         let key = session.id.key(&self.keyspace);
         let Some(life) = self.life(&session.id) else {
@@ -189,9 +195,11 @@ where
         }
     }
 
-    /// Changes the data of a session in one atomic step, starts its idle life over and returns it; `None` if there is none.
+    /// Changes the data of a session in one atomic step, starts its idle life over and returns it;
+    /// `None` if there is none.
     ///
-    /// If somebody else was faster the session is read and changed again, so `change` may run several times.
+    /// If somebody else was faster the session is read and changed again, so `change` may run
+    /// several times.
     ///
     /// # Errors
     ///
@@ -226,7 +234,8 @@ where
         Err(SessionError::Conflict)
     }
 
-    /// Starts the idle life of a session over without reading or writing its data, and says whether there is one.
+    /// Starts the idle life of a session over without reading or writing its data, and says whether
+    /// there is one.
     pub async fn touch(&self, id: &(impl AsRef<str> + ?Sized)) -> BackendResult<bool> {
         let Some((id, key)) = self.parse(id.as_ref()) else {
             return Ok(false);
@@ -237,26 +246,28 @@ where
         }
     }
 
-    /// Gives a session a fresh id and an owner, with its data as they are in `session`: for every login.
+    /// Gives a session a fresh id and an owner, with its data as they are in `session`: for every
+    /// login.
     ///
-    /// Who can plant a cookie in somebody's browser knows the id of the session that this person logs in with ("session
-    /// fixation"). So the old id must be worthless after the login, and the new one known to nobody. Send the new cookie.
-    /// The absolute end stays where it was.
+    /// Who can plant a cookie in somebody's browser knows the id of the session that this person
+    /// logs in with ("session fixation"). So the old id must be worthless after the login, and the
+    /// new one known to nobody. Send the new cookie. The absolute end stays where it was.
     ///
-    /// On a backend that moves entries in one step, as memory and a single Redis server do, there is either the old session or
-    /// the new one at any time, and never both or neither. On others both may be alive until the call has returned `Ok`.
+    /// On a backend that moves entries in one step, as memory and a single Redis server do, there
+    /// is either the old session or the new one at any time, and never both or neither. On others
+    /// both may be alive until the call has returned `Ok`.
     ///
     /// # Errors
     ///
-    /// `OtherOwner` if the session belongs to somebody else already, with data of theirs: another user's login is
-    /// [`delete`](Self::delete) and [`create`](Self::create). Otherwise as [`save`](Self::save) and `create`. The session then
-    /// has its old id.
+    /// `OtherOwner` if the session belongs to somebody else already, with data of theirs: another
+    /// user's login is [`delete`](Self::delete) and [`create`](Self::create). Otherwise as
+    /// [`save`](Self::save) and `create`. The session then has its old id.
     ///
     /// # Cancel safety
     ///
-    /// A dropped future, or an error whose [outcome is unknown](SessionError::outcome_unknown), may have moved the session to an id
-    /// that nobody knows: it ends with its idle life. Where a move isn't one step the old id may be alive as well: delete it
-    /// before answering.
+    /// A dropped future, or an error whose [outcome is unknown](SessionError::outcome_unknown), may
+    /// have moved the session to an id that nobody knows: it ends with its idle life. Where a move
+    /// isn't one step the old id may be alive as well: delete it before answering.
     pub async fn cycle<O>(&self, session: &mut Session<T>, owner: &O) -> Result<(), SessionError>
     where
         O: KeySegment + ?Sized,
@@ -268,7 +279,8 @@ where
         self.move_to(&owner, session).await
     }
 
-    /// Gives a session a fresh id and leaves its owner, as [`cycle`](Self::cycle) does: for every change of what it may do.
+    /// Gives a session a fresh id and leaves its owner, as [`cycle`](Self::cycle) does: for every
+    /// change of what it may do.
     ///
     /// # Errors
     ///
@@ -286,13 +298,16 @@ where
         }
     }
 
-    /// Deletes all sessions of `owner` and of nobody else ("log out everywhere"), and returns how many there were.
+    /// Deletes all sessions of `owner` and of nobody else ("log out everywhere"), and returns how
+    /// many there were.
     ///
-    /// It looks through all keys of the backend, those of others too, twice on a server: beside many keys
-    /// that [costs](crate::Backend#what-a-prefix-costs) the more, however few sessions there are.
+    /// It looks through all keys of the backend, those of others too, twice on a server: beside
+    /// many keys that [costs](crate::Backend#what-a-prefix-costs) the more, however few sessions
+    /// there are.
     ///
-    /// A session that is created, or gets another id, while it runs may stay. So first change what a login needs and what requests are allowed by, then call this,
-    /// and again until it returns 0.
+    /// A session that is created, or gets another id, while it runs may stay. So first change what
+    /// a login needs and what requests are allowed by, then call this, and again until it
+    /// returns 0.
     ///
     /// # Errors
     ///
@@ -310,12 +325,13 @@ where
         self.backend.clear_prefix(&prefix).await
     }
 
-    /// Deletes all sessions of the owner of `session` but this one ("log out everywhere else"), and returns how many there
-    /// were: after a change of the password, for instance.
+    /// Deletes all sessions of the owner of `session` but this one ("log out everywhere else"), and
+    /// returns how many there were: after a change of the password, for instance.
     ///
-    /// It looks through all keys as [`delete_all`](Self::delete_all) does, with the same limits and at the
-    /// same [cost](crate::Backend#what-a-prefix-costs). This session stays whatever
-    /// happens to it meanwhile, except that another id, which another request gave it, makes it one of the others.
+    /// It looks through all keys as [`delete_all`](Self::delete_all) does, with the same limits and
+    /// at the same [cost](crate::Backend#what-a-prefix-costs). This session stays whatever happens
+    /// to it meanwhile, except that another id, which another request gave it, makes it one of the
+    /// others.
     ///
     /// # Errors
     ///
@@ -398,7 +414,8 @@ where
         Err(all_taken().into())
     }
 
-    /// Writes the data over the bytes that they were read as, and says whether those were still there.
+    /// Writes the data over the bytes that they were read as, and says whether those were still
+    /// there.
     async fn swap(
         &self,
         key: &str,
@@ -426,10 +443,11 @@ where
         Some((id, key))
     }
 
-    /// Returns how long a session may live now: its idle life, or what is left until its end; `None` if that is past.
+    /// Returns how long a session may live now: its idle life, or what is left until its end;
+    /// `None` if that is past.
     ///
-    /// What is past its end is left to its TTL and not removed: the end may be a client's invention, or this clock be ahead of
-    /// those by which the session is alive.
+    /// What is past its end is left to its TTL and not removed: the end may be a client's
+    /// invention, or this clock be ahead of those by which the session is alive.
     fn life(&self, id: &SessionId) -> Option<Duration> {
         let left = id
             .end()

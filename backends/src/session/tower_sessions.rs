@@ -23,33 +23,41 @@ use crate::keyspace::{Key, KeyspaceInfo, Owner, TOWER_SESSIONS};
 #[cfg(feature = "derive")]
 use crate::keyspace::{Values, Vtable};
 
-/// Keeps the sessions of the crate [tower-sessions](https://docs.rs/tower-sessions/0.15) in any backend.
+/// Keeps the sessions of the crate [tower-sessions](https://docs.rs/tower-sessions/0.15) in any
+/// backend.
 ///
 /// # Guarantees
 ///
-/// * A late save brings no flushed session back: `save` stores a record only where one is. A request that outlives the logout
-///   of another one saves nothing, and isn't told; its cookie names nothing.
-/// * `create` gives every record an id that nobody has seen, and stores it only where none is. So what a request inserts after
-///   a `flush` is not found under the cookie that it came with, which may have been planted.
+/// * A late save brings no flushed session back: `save` stores a record only where one is. A
+///   request that outlives the logout of another one saves nothing, and isn't told; its cookie
+///   names nothing.
+/// * `create` gives every record an id that nobody has seen, and stores it only where none is. So
+///   what a request inserts after a `flush` is not found under the cookie that it came with, which
+///   may have been planted.
 /// * The backend holds a hash of the id and never the id: who reads it can't make a cookie of it.
-/// * What is stored reads back equal to the record, or it isn't stored and the error is `Encode`. The expiry date is kept to
-///   the nanosecond, with its offset.
-/// * A record is gone at its expiry date without being swept (`ExpiredDeletion` isn't needed), and one that has expired is
-///   removed by a save, and not stored by `create`. Dates are the system clock's, as they are to the crate.
+/// * What is stored reads back equal to the record, or it isn't stored and the error is `Encode`.
+///   The expiry date is kept to the nanosecond, with its offset.
+/// * A record is gone at its expiry date without being swept (`ExpiredDeletion` isn't needed), and
+///   one that has expired is removed by a save, and not stored by `create`. Dates are the system
+///   clock's, as they are to the crate.
 /// * Each call is one round trip, if no id is taken.
 ///
 /// # Not promised
 ///
 /// The [`SessionStore`](super::SessionStore) of this library has none of these.
 ///
-/// * That parallel requests with one session lose no update: the crate saves whole records, and the last one wins.
-/// * That a logout is final: a request that has loaded the session before it and calls `cycle_id` after it stores the data
-///   under a fresh id. The crate calls `create` then, as for any new session.
-/// * That what follows a `clear` is stored: with a cookie whose record is gone, the crate neither looks for the record nor
-///   creates one, but saves over nothing, and the login is lost without an error. Begin a login with `flush` or `cycle_id`, or
-///   read a value before `clear`; `Session::load` isn't enough.
-/// * That it can be the cache of a `CachingSessionStore`. It can be the store behind one; but a cache that stores whatever is
-///   saved, as caches do, serves a flushed session again after a late save.
+/// * That parallel requests with one session lose no update: the crate saves whole records, and the
+///   last one wins.
+/// * That a logout is final: a request that has loaded the session before it and calls `cycle_id`
+///   after it stores the data under a fresh id. The crate calls `create` then, as for any new
+///   session.
+/// * That what follows a `clear` is stored: with a cookie whose record is gone, the crate neither
+///   looks for the record nor creates one, but saves over nothing, and the login is lost without an
+///   error. Begin a login with `flush` or `cycle_id`, or read a value before `clear`;
+///   `Session::load` isn't enough.
+/// * That it can be the cache of a `CachingSessionStore`. It can be the store behind one; but a
+///   cache that stores whatever is saved, as caches do, serves a flushed session again after a late
+///   save.
 ///
 /// # Examples
 ///
@@ -63,7 +71,8 @@ use crate::keyspace::{Values, Vtable};
 /// # async fn main() -> Result<(), tower_sessions_core::session::Error> {
 /// let store = TowerSessions::new(MemoryBackend::new());
 ///
-/// // In a service: `SessionManagerLayer::new(store)`, and a `Session` as the argument of a handler.
+/// // In a service: `SessionManagerLayer::new(store)`, and a `Session` as the argument of a
+/// // handler.
 /// let session = Session::new(None, Arc::new(store), None);
 /// session.insert("user", 7).await?;
 /// session.save().await?;
@@ -81,8 +90,8 @@ impl<B> TowerSessions<B> {
     ///
     /// # Panics
     ///
-    /// If the program declares this prefix for something else, such as a keyspace: [`with_prefix`](Self::with_prefix)
-    /// returns that as an error.
+    /// If the program declares this prefix for something else, such as a keyspace:
+    /// [`with_prefix`](Self::with_prefix) returns that as an error.
     #[track_caller]
     pub fn new(backend: B) -> Self {
         match Self::with_prefix(backend, TOWER_SESSIONS) {
@@ -93,12 +102,13 @@ impl<B> TowerSessions<B> {
 
     /// Makes a store whose keys begin with `prefix`, `[a-z][a-z0-9_.-]*` and at most 64 bytes.
     ///
-    /// `register_tower_sessions!` declares the prefix, so that the registry and the schema lock know it.
+    /// `register_tower_sessions!` declares the prefix, so that the registry and the schema lock
+    /// know it.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` for a prefix that can't be one, and, with the feature `derive`, for one that is declared for
-    /// something else.
+    /// `InvalidConfig` for a prefix that can't be one, and, with the feature `derive`, for one that
+    /// is declared for something else.
     pub fn with_prefix(backend: B, prefix: &'static str) -> BackendResult<Self> {
         Ok(Self {
             backend,
@@ -118,7 +128,8 @@ impl<B> TowerSessions<B> {
 impl<B: Backend + 'static> SessionStore for TowerSessions<B> {
     async fn create(&self, record: &mut Record) -> Result<()> {
         for _ in 0..FRESH_IDS {
-            // Never the id that the crate suggests: after a `clear` it is the one that the cookie holds, whoever planted it.
+            // Never the id that the crate suggests: after a `clear` it is the one that the cookie
+            // holds, whoever planted it.
             record.id = Id::default();
             let Some(life) = life(record) else {
                 return Ok(());
@@ -231,7 +242,8 @@ fn life(record: &Record) -> Option<Duration> {
     Some(Duration::from_millis(left).min(MAX_TTL))
 }
 
-/// Says it in the crate's own words; no text of a [`BackendError`] holds a value, a key or a credential.
+/// Says it in the crate's own words; no text of a [`BackendError`] holds a value, a key or a
+/// credential.
 fn into_store_error(error: BackendError) -> Error {
     let text = error.to_string();
     match error.kind() {

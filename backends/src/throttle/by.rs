@@ -131,8 +131,9 @@ impl<F> fmt::Debug for KeyFn<F> {
 
 /// Goes by the value of a header, such as an API key that an earlier layer has checked.
 ///
-/// The key in the store is a hash of the value (SHA-256), so that who reads the store's keys learns no credential. All requests
-/// without the header, or with several of them, share one key: leaving it out gets nobody around the limit.
+/// The key in the store is a hash of the value (SHA-256), so that who reads the store's keys learns
+/// no credential. All requests without the header, or with several of them, share one key: leaving
+/// it out gets nobody around the limit.
 ///
 /// # Examples
 ///
@@ -171,13 +172,16 @@ impl RequestKey for HeaderKey {
 
 /// Goes by the client's address: the peer's, or what trusted proxies say of it.
 ///
-/// * A server tells the peer's address by an extension of the request: [`peer_from`](Self::peer_from) says which, such as
-///   axum's `ConnectInfo<SocketAddr>`. A request without it is a mistake in how the server is set up: `InvalidConfig`.
-/// * A forwarding header is looked at only if the peer is in one of the networks that are [trusted](Self::trusting). It is read
-///   from its end, past every address that is trusted too: the first other one is the client's. What stands before that is
-///   what the client says itself, and means nothing. What is no address ends the reading: who handed it on is the client then.
-/// * IPv6 clients go by the first 64 bits of their address ([others](Self::with_ipv6_prefix)), because each has as many
-///   addresses as it likes in there. An IPv4 address that is mapped into IPv6 is that IPv4 address.
+/// * A server tells the peer's address by an extension of the request:
+///   [`peer_from`](Self::peer_from) says which, such as axum's `ConnectInfo<SocketAddr>`. A request
+///   without it is a mistake in how the server is set up: `InvalidConfig`.
+/// * A forwarding header is looked at only if the peer is in one of the networks that are
+///   [trusted](Self::trusting). It is read from its end, past every address that is trusted too:
+///   the first other one is the client's. What stands before that is what the client says itself,
+///   and means nothing. What is no address ends the reading: who handed it on is the client then.
+/// * IPv6 clients go by the first 64 bits of their address ([others](Self::with_ipv6_prefix)),
+///   because each has as many addresses as it likes in there. An IPv4 address that is mapped into
+///   IPv6 is that IPv4 address.
 ///
 /// # Examples
 ///
@@ -208,7 +212,8 @@ pub struct ClientAddress {
 /// Finds the peer's address.
 type Peer = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
-/// Which header the trusted proxies write; they must remove what a client sends in it, or append to it.
+/// Which header the trusted proxies write; they must remove what a client sends in it, or append to
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Forwarding {
@@ -238,12 +243,13 @@ impl ClientAddress {
         }
     }
 
-    /// Believes what peers in these networks (`10.0.0.0/8`, `::1`), and in no others, say in a forwarding header.
+    /// Believes what peers in these networks (`10.0.0.0/8`, `::1`), and in no others, say in a
+    /// forwarding header.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` if one is neither an address nor a network, or is all there are: then what the client says itself would
-    /// count.
+    /// `InvalidConfig` if one is neither an address nor a network, or is all there are: then what
+    /// the client says itself would count.
     pub fn trusting<'n>(
         mut self,
         networks: impl IntoIterator<Item = &'n str>,
@@ -257,7 +263,8 @@ impl ClientAddress {
         Ok(self)
     }
 
-    /// Takes IPv6 addresses for one client's that have the first `bits` in common; more than 128 is 128.
+    /// Takes IPv6 addresses for one client's that have the first `bits` in common; more than 128
+    /// is 128.
     #[must_use]
     pub fn with_ipv6_prefix(mut self, bits: u8) -> Self {
         self.ipv6_prefix = bits.min(128);
@@ -321,7 +328,8 @@ impl ClientAddress {
     }
 }
 
-/// Reads a network as the addresses are that are held against it: IPv4 that is mapped into IPv6 is IPv4.
+/// Reads a network as the addresses are that are held against it: IPv4 that is mapped into IPv6 is
+/// IPv4.
 fn network(text: &str) -> BackendResult<IpNet> {
     let address = || text.parse().ok().map(IpNet::from as fn(IpAddr) -> IpNet);
     let network: Option<IpNet> = text.parse().ok().or_else(address);
@@ -343,7 +351,8 @@ fn network(text: &str) -> BackendResult<IpNet> {
 
 /// Splits a line of a header; separators inside of quoted strings are part of these.
 ///
-/// A client's own words stand in quotes in `Forwarded` (`host="a,for=6.6.6.6"`). A quote without an end takes all that follows.
+/// A client's own words stand in quotes in `Forwarded` (`host="a,for=6.6.6.6"`). A quote without an
+/// end takes all that follows.
 fn split(line: &[u8], separator: u8, quotes: bool) -> Vec<&[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let separates = |byte: &u8| {
@@ -360,7 +369,8 @@ fn split(line: &[u8], separator: u8, quotes: bool) -> Vec<&[u8]> {
     line.split(separates).collect()
 }
 
-/// Returns the address that `for=` names in one element of `Forwarded`; `None` if it names none, or two.
+/// Returns the address that `for=` names in one element of `Forwarded`; `None` if it names none, or
+/// two.
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     let mut named = split(element, b';', true).into_iter().filter_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;

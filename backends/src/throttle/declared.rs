@@ -17,15 +17,18 @@ impl Registration {
 
 const VTABLE: &Vtable = &Vtable::of_keys(|| ["", ""]);
 
-/// Declares that a [`Throttle`](crate::throttle::Throttle) has its keys under a prefix, when the program is linked.
+/// Declares that a [`Throttle`](crate::throttle::Throttle) has its keys under a prefix, when the
+/// program is linked.
 ///
-/// The prefix is in [`keyspaces`](crate::keyspaces()) then, and [`check_keyspaces`](crate::check_keyspaces) names what
-/// else is declared under it. It is a literal or a constant. Any number of throttles may be made with it: they share what
-/// was used up, as without the declaration. A keyspace with a `limit` declares its prefix itself: a throttle that is made
-/// with that prefix shares what was used up of its keys, and the macro beside it would be a second declaration.
+/// The prefix is in [`keyspaces`](crate::keyspaces()) then, and
+/// [`check_keyspaces`](crate::check_keyspaces) names what else is declared under it. It is a
+/// literal or a constant. Any number of throttles may be made with it: they share what was used up,
+/// as without the declaration. A keyspace with a `limit` declares its prefix itself: a throttle
+/// that is made with that prefix shares what was used up of its keys, and the macro beside it would
+/// be a second declaration.
 ///
-/// The macro stands where an item or a statement can stand. The same declaration may stand in several places, such as two
-/// crates of one program: it is listed once.
+/// The macro stands where an item or a statement can stand. The same declaration may stand in
+/// several places, such as two crates of one program: it is listed once.
 ///
 /// # Examples
 ///

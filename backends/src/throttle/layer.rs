@@ -19,22 +19,27 @@ use crate::error::{BackendError, ErrorKind};
 
 /// Throttles an HTTP service: axum's and every other one of tower.
 ///
-/// * A request goes by the key that a [`RequestKey`] makes of its head ([`key_fn`](super::key_fn) takes a closure for one), and takes one of the throttle's quotas, in one round
-///   trip, before the service sees it. `None` for a key lets it pass.
-/// * A refused request is answered with `429 Too Many Requests`, an empty body and `Retry-After` in seconds, rounded up.
-/// * Every request that was decided is answered with `RateLimit-Policy`, which names the quotas (`"api";q=10;w=120`: ten in 120
-///   seconds, of which all may come at once), and `RateLimit` (`"api";r=4;t=12`: four are left for the next 12 seconds), as draft
-///   11 of the IETF's "RateLimit header fields for HTTP" has them. A throttle of several quotas numbers them: `"api.0"`,
-///   `"api.1"`; one whose period isn't whole seconds has no `w`.
-/// * The [`Decision`] is an extension of the request that the service sees, and of the response, where a refusal stays if layers
-///   are nested: a layer around this one can make a page of a `429`.
-/// * While the store can't decide, [`WhenDown`] does: requests pass, after as long as the store takes to fail, or are answered with
-///   `503 Service Unavailable`. A key over the backend's limit is `431 Request Header Fields Too Large`, any other mistake
-///   `500 Internal Server Error`. Each time the [`BackendError`] is an extension of the response, and of a request that
-///   passes, as an `Arc`: for a log, without which nobody sees that a limit is off.
+/// * A request goes by the key that a [`RequestKey`] makes of its head ([`key_fn`](super::key_fn)
+///   takes a closure for one), and takes one of the throttle's quotas, in one round trip, before
+///   the service sees it. `None` for a key lets it pass.
+/// * A refused request is answered with `429 Too Many Requests`, an empty body and `Retry-After` in
+///   seconds, rounded up.
+/// * Every request that was decided is answered with `RateLimit-Policy`, which names the quotas
+///   (`"api";q=10;w=120`: ten in 120 seconds, of which all may come at once), and `RateLimit`
+///   (`"api";r=4;t=12`: four are left for the next 12 seconds), as draft 11 of the IETF's
+///   "RateLimit header fields for HTTP" has them. A throttle of several quotas numbers them:
+///   `"api.0"`, `"api.1"`; one whose period isn't whole seconds has no `w`.
+/// * The [`Decision`] is an extension of the request that the service sees, and of the response,
+///   where a refusal stays if layers are nested: a layer around this one can make a page of a
+///   `429`.
+/// * While the store can't decide, [`WhenDown`] does: requests pass, after as long as the store
+///   takes to fail, or are answered with `503 Service Unavailable`. A key over the backend's limit
+///   is `431 Request Header Fields Too Large`, any other mistake `500 Internal Server Error`. Each
+///   time the [`BackendError`] is an extension of the response, and of a request that passes, as an
+///   `Arc`: for a log, without which nobody sees that a limit is off.
 ///
-/// The layer asks the store when a request is called and not when the service is asked whether it is ready; it never holds
-/// back a service that is ready, and calls none that isn't.
+/// The layer asks the store when a request is called and not when the service is asked whether it
+/// is ready; it never holds back a service that is ready, and calls none that isn't.
 ///
 /// # Examples
 ///
@@ -48,7 +53,7 @@ use crate::error::{BackendError, ErrorKind};
 /// let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
 /// let throttle = Throttle::new("api", Quota::gcra(100, Duration::from_secs(60)))?;
 /// // On axum, with `into_make_service_with_connect_info::<SocketAddr>()`.
-/// let by = ClientAddress::peer_from(|ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip());
+/// let by = ClientAddress::peer_from(|info: &ConnectInfo<SocketAddr>| info.0.ip());
 /// let layer = ThrottleLayer::new(backend, throttle, by, WhenDown::Allow);
 /// // Router::new().route("/search", get(search)).layer(layer)
 /// # let _ = layer;

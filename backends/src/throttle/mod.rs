@@ -32,16 +32,17 @@ pub use crate::backend::throttle::{Algorithm, Attempt, Decision, MAX_PERIOD, Quo
 
 /// Holds each of any number of keys to the same quotas.
 ///
-/// The kind of keyspace with the word `limit` is the same, declared at a type and checked by the compiler; this is for limits
-/// that are known only when the program runs.
+/// The kind of keyspace with the word `limit` is the same, declared at a type and checked by the
+/// compiler; this is for limits that are known only when the program runs.
 ///
-/// Every call is one atomic step of the store, by the store's own clock: of any number of concurrent calls as many are allowed as
-/// there is room for. What was used up is forgotten when it doesn't matter any more.
+/// Every call is one atomic step of the store, by the store's own clock: of any number of
+/// concurrent calls as many are allowed as there is room for. What was used up is forgotten when it
+/// doesn't matter any more.
 ///
-/// Throttles of one prefix share their keys, in other programs too. Under a key a quota goes on with
-/// what was used up of a quota with the same algorithm and period, whatever the limit and the burst
-/// of either are ([how](crate::throttle#changing-a-limit)). Quotas of another algorithm or period
-/// have a count of their own there.
+/// Throttles of one prefix share their keys, in other programs too. Under a key a quota goes on
+/// with what was used up of a quota with the same algorithm and period, whatever the limit and the
+/// burst of either are ([how](crate::throttle#changing-a-limit)). Quotas of another algorithm or
+/// period have a count of their own there.
 ///
 /// # Examples
 ///
@@ -50,7 +51,8 @@ pub use crate::backend::throttle::{Algorithm, Attempt, Decision, MAX_PERIOD, Quo
 /// use reinhardt_backends::{Backend, MemoryBackend};
 /// use std::{sync::Arc, time::Duration};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
 /// let burst = Quota::gcra(10, Duration::from_secs(1));
 /// let sustained = Quota::sliding_window(1000, Duration::from_secs(3600));
@@ -70,16 +72,17 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Makes a throttle whose keys begin with `prefix` and that asks for room in all of `quotas`: one
-    /// [`Quota`], or several.
+    /// Makes a throttle whose keys begin with `prefix` and that asks for room in all of `quotas`:
+    /// one [`Quota`], or several.
     ///
-    /// Nothing else may have keys with this prefix: it is one of a keyspace, a lower-case letter and then lower-case letters,
-    /// digits, `_`, `.` and `-`. [`register_throttle!`](crate::register_throttle) declares it, so that the registry knows it.
+    /// Nothing else may have keys with this prefix: it is one of a keyspace, a lower-case letter
+    /// and then lower-case letters, digits, `_`, `.` and `-`.
+    /// [`register_throttle!`](crate::register_throttle) declares it, so that the registry knows it.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` for another prefix; with the feature `derive` for one that is declared for something else than
-    /// throttles; for no quota, for more than eight, and for one that fails its
+    /// `InvalidConfig` for another prefix; with the feature `derive` for one that is declared for
+    /// something else than throttles; for no quota, for more than eight, and for one that fails its
     /// [`check`](Quota::check).
     pub fn new(prefix: &str, quotas: impl IntoIterator<Item = Quota>) -> BackendResult<Self> {
         if !is_prefix(prefix) {
@@ -98,8 +101,8 @@ impl Throttle {
     ///
     /// # Errors
     ///
-    /// `InvalidKey` if the key is over the limit, `WrongType` if something else is stored under it; and what the backend fails
-    /// with: [`WhenDown`] says what to make of that.
+    /// `InvalidKey` if the key is over the limit, `WrongType` if something else is stored under it;
+    /// and what the backend fails with: [`WhenDown`] says what to make of that.
     ///
     /// # Cancel safety
     ///
@@ -207,10 +210,12 @@ pub enum WhenDown {
 }
 
 impl WhenDown {
-    /// Says whether a call passes: as was decided, or as this says where the store couldn't decide because it can't be reached
-    /// (`Unavailable`, `Timeout`) or is full (`Full`). Any other error is a mistake, and refuses.
+    /// Says whether a call passes: as was decided, or as this says where the store couldn't decide
+    /// because it can't be reached (`Unavailable`, `Timeout`) or is full (`Full`). Any other error
+    /// is a mistake, and refuses.
     ///
-    /// What was decided stays with the caller, who answers a refusal with its `retry_after` and an error with what it is.
+    /// What was decided stays with the caller, who answers a refusal with its `retry_after` and an
+    /// error with what it is.
     #[must_use]
     pub fn allows(self, decided: &BackendResult<Decision>) -> bool {
         match decided {

@@ -32,9 +32,9 @@ pub(crate) struct AppState {
 /// How long a request may take.
 pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// Everything that changes something is a `POST`. A browser sends the session's cookie along with none from another site
-/// (`SameSite=Lax`), and `CsrfLayer` refuses those that a browser says came from another origin, which covers the login form
-/// and sibling domains as well.
+/// Everything that changes something is a `POST`. A browser sends the session's cookie along with
+/// none from another site (`SameSite=Lax`), and `CsrfLayer` refuses those that a browser says came
+/// from another origin, which covers the login form and sibling domains as well.
 ///
 /// # Errors
 ///

@@ -53,8 +53,8 @@ impl IntoResponse for AppError {
     }
 }
 
-/// A store that can't be reached now is 503, any other failure is a mistake of ours. The error itself goes to the log; it holds
-/// no value and no key, but it is of no use to a visitor.
+/// A store that can't be reached now is 503, any other failure is a mistake of ours. The error
+/// itself goes to the log; it holds no value and no key, but it is of no use to a visitor.
 fn failed(error: &BackendError) -> Response {
     tracing::error!(%error, "the backend failed");
     let content = html! {

@@ -48,9 +48,11 @@ pub(crate) struct Credentials {
     password: String,
 }
 
-/// Answers a wrong name and a wrong password alike, so that the form doesn't tell who has an account.
+/// Answers a wrong name and a wrong password alike, so that the form doesn't tell who has an
+/// account.
 ///
-/// The status of a refusal is 403: a 401 has to name a scheme of the `Authorization` header, and this is a form.
+/// The status of a refusal is 403: a 401 has to name a scheme of the `Authorization` header, and
+/// this is a form.
 pub(crate) async fn log_in(
     State(state): State<AppState>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
@@ -78,7 +80,8 @@ pub(crate) async fn log_out(
     Ok((jar, Redirect::to("/login")))
 }
 
-/// Ends the sessions that there are. Before this a service changes what was used to log in, where somebody else knows it.
+/// Ends the sessions that there are. Before this a service changes what was used to log in, where
+/// somebody else knows it.
 pub(crate) async fn log_out_everywhere(
     State(state): State<AppState>,
     signed_in: SignedIn,

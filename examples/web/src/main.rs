@@ -1,7 +1,8 @@
-//! A small web service on `reinhardt-backends`: login, sessions, a throttled form, a page that is computed once.
+//! A small web service on `reinhardt-backends`: login, sessions, a throttled form, a page that is
+//! computed once.
 //!
-//! `cargo run --bin web` runs it in memory; `REDIS_URL=redis://localhost:6379 cargo run --bin web` on a server, which any
-//! number of instances can share.
+//! `cargo run --bin web` runs it in memory; `REDIS_URL=redis://localhost:6379 cargo run --bin web`
+//! on a server, which any number of instances can share.
 //!
 //! | file | shows |
 //! |---|---|

@@ -1,7 +1,9 @@
-//! A page that takes long: however many ask at once, of all instances, one of them computes it and all get it. When it is
-//! older than a minute it is still served for ten, while somebody computes it anew.
+//! A page that takes long: however many ask at once, of all instances, one of them computes it and
+//! all get it. When it is older than a minute it is still served for ten, while somebody computes
+//! it anew.
 //!
-//! What is kept is the part that is the same for everybody; the name in the head of the page is not in it.
+//! What is kept is the part that is the same for everybody; the name in the head of the page is not
+//! in it.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! Sessions: who is logged in, under an id that only the browser's cookie knows.
 //!
-//! The cookie is `HttpOnly` (no script reads it), `SameSite=Lax` (no other site's form or script sends it along) and, over https,
-//! `Secure` under a `__Host-` name, which no other host can set. It ends with the browser; the session ends 30 minutes after
-//! its last request, and 12 hours after the login whatever happens.
+//! The cookie is `HttpOnly` (no script reads it), `SameSite=Lax` (no other site's form or script
+//! sends it along) and, over https, `Secure` under a `__Host-` name, which no other host can set.
+//! It ends with the browser; the session ends 30 minutes after its last request, and 12 hours after
+//! the login whatever happens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use crate::app::AppState;
 use crate::error::AppError;
 use crate::users::User;
 
-/// Where sessions are kept. Each has an owner, the id of a user, which stands in its own id as well.
+/// Where sessions are kept. Each has an owner, the id of a user, which stands in its own id as
+/// well.
 pub(crate) type Sessions = SessionStore<Profile>;
 
 /// What pages need of a user, so that they don't ask the database of users.
@@ -48,10 +50,11 @@ pub(crate) fn open(backend: Arc<dyn Backend>) -> BackendResult<Sessions> {
         .build()
 }
 
-/// Begins a session and returns its cookie; one that the browser brought along ends, so that an id from before the login is
-/// worth nothing after it.
+/// Begins a session and returns its cookie; one that the browser brought along ends, so that an id
+/// from before the login is worth nothing after it.
 ///
-/// A service with something to keep, such as a basket from before the login, has `SessionStore::cycle` for that.
+/// A service with something to keep, such as a basket from before the login, has
+/// `SessionStore::cycle` for that.
 pub(crate) async fn begin(
     state: &AppState,
     jar: CookieJar,

@@ -1,12 +1,14 @@
 //! The limits of the login form.
 //!
-//! A user name has five tries a minute *from an address*: five at once, then one every twelve seconds. The address is part of the
-//! key, so that nobody can lock somebody else out by trying wrong passwords for their name. The name is, so that people behind
-//! one address don't lock each other out.
+//! A user name has five tries a minute *from an address*: five at once, then one every twelve
+//! seconds. The address is part of the key, so that nobody can lock somebody else out by trying
+//! wrong passwords for their name. The name is, so that people behind one address don't lock each
+//! other out.
 //!
-//! An address has a hundred tries a minute for all names together, against those who try one password on everybody. What is
-//! left to somebody with many addresses is five guesses a minute from each. Against that help long passwords, a second factor
-//! and an alarm, and no lock on the name: that would be the attacker's to turn.
+//! An address has a hundred tries a minute for all names together, against those who try one
+//! password on everybody. What is left to somebody with many addresses is five guesses a minute
+//! from each. Against that help long passwords, a second factor and an alarm, and no lock on the
+//! name: that would be the attacker's to turn.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,12 +30,13 @@ struct LoginAttempts<'a> {
     user: &'a str,
 }
 
-/// Takes a try, before the password is looked at: of many tries at once no more than five get that far.
+/// Takes a try, before the password is looked at: of many tries at once no more than five get that
+/// far.
 ///
 /// # Errors
 ///
-/// `TooManyTries` with the time until the next one; and what the backend fails with, because a limit that can't count lets
-/// nobody in.
+/// `TooManyTries` with the time until the next one; and what the backend fails with, because a
+/// limit that can't count lets nobody in.
 pub(crate) async fn admit<B>(backend: &B, client: IpAddr, user: &str) -> Result<(), AppError>
 where
     B: Backend + ?Sized,

@@ -1,7 +1,8 @@
 //! Who may log in: three people, whose passwords stand in the source.
 //!
-//! A real service keeps a salted hash of each password (argon2, with the crate `argon2`, in `spawn_blocking`, since it takes
-//! long on purpose) and also hashes for names that it doesn't know, so that the time of an answer tells nobody who has an account.
+//! A real service keeps a salted hash of each password (argon2, with the crate `argon2`, in
+//! `spawn_blocking`, since it takes long on purpose) and also hashes for names that it doesn't
+//! know, so that the time of an answer tells nobody who has an account.
 
 use subtle::ConstantTimeEq;
 

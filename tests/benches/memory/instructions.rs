@@ -1,7 +1,8 @@
-//! How many instructions an operation takes, where the time of a shared machine says little: rows M1 to M3, warm.
+//! How many instructions an operation takes, where the time of a shared machine says little: rows
+//! M1 to M3, warm.
 //!
-//! `cargo bench -p reinhardt-backends-tests --bench instructions -- [get] [save] [increment] [parts]`, with valgrind on the
-//! path.
+//! `cargo bench -p reinhardt-backends-tests --bench instructions -- [get] [save] [increment]
+//! [parts]`, with valgrind on the path.
 
 #[expect(dead_code, reason = "who times them asks them for more")]
 mod peers;

@@ -1,6 +1,8 @@
-//! The speed of the memory backend beside DashMap, moka and quick_cache: rows M1 to M4 of the goals.
+//! The speed of the memory backend beside DashMap, moka and quick_cache: rows M1 to M4 of the
+//! goals.
 //!
-//! `cargo bench -p reinhardt-backends-tests --bench memory -- [ROUNDS] [get] [save] [increment] [threads]`
+//! `cargo bench -p reinhardt-backends-tests --bench memory -- [ROUNDS] [get] [save] [increment]
+//! [threads]`
 
 mod peers;
 #[expect(dead_code, reason = "who counts instructions has traffic of its own")]

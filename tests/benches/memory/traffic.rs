@@ -31,7 +31,8 @@ pub(crate) const TTL: Duration = Duration::from_secs(30 * 60);
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 /// How many operations a round is that is timed.
 const TIMED: usize = 100_000;
-/// How many operations a round is whose instructions are counted: they vary little, and counting takes its time.
+/// How many operations a round is whose instructions are counted: they vary little, and counting
+/// takes its time.
 const COUNTED: usize = 10_000;
 /// How often threads go through them: they don't begin and end at quite the same time.
 const PASSES: usize = 4;
@@ -42,8 +43,8 @@ const VALUE: usize = 77;
 
 /// Operations on keys that are drawn uniformly.
 ///
-/// Keys and sessions lie in memory in the order of their use, so that fetching them costs next to nothing and the stores
-/// alone are measured.
+/// Keys and sessions lie in memory in the order of their use, so that fetching them costs next to
+/// nothing and the stores alone are measured.
 pub(crate) struct Traffic {
     name: &'static str,
     distinct: Vec<Session>,
@@ -119,7 +120,8 @@ impl Traffic {
         self.measure(async |index| operation(key(&self.keys, index), &self.sessions[index]).await)
     }
 
-    /// Measures an operation that takes sessions for good, in nanoseconds each; the copies that it takes are made before.
+    /// Measures an operation that takes sessions for good, in nanoseconds each; the copies that it
+    /// takes are made before.
     pub(crate) fn owned_sessions<T>(
         &self,
         mut operation: impl AsyncFnMut(&str, Session) -> T,
@@ -131,7 +133,8 @@ impl Traffic {
         })
     }
 
-    /// Measures how many operations a second so many threads do together, each on a runtime of its own.
+    /// Measures how many operations a second so many threads do together, each on a runtime of its
+    /// own.
     pub(crate) fn threads<T>(
         &self,
         threads: usize,
@@ -147,7 +150,8 @@ impl Traffic {
                     let begin = Instant::now();
                     runtime.block_on(async {
                         for index in 0..PASSES * self.operations() {
-                            // Each begins elsewhere, or all would ask for the same key at the same time.
+                            // Each begins elsewhere, or all would ask for the same key at the same
+                            // time.
                             let begin = number * self.operations() / threads;
                             let index = (index + begin) % self.operations();
                             let key = key(&self.keys, index);

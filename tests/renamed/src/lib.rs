@@ -1,4 +1,5 @@
-//! A user of `reinhardt-backends` that knows it as `store` only, and has every lint on that a user may have.
+//! A user of `reinhardt-backends` that knows it as `store` only, and has every lint on that a user
+//! may have.
 #![deny(
     warnings,
     missing_docs,
@@ -119,7 +120,8 @@ impl FromStr for Size {
     }
 }
 
-/// Declares a keyspace of each kind, and a part of their keys, in crates that need not know `reinhardt-backends`.
+/// Declares a keyspace of each kind, and a part of their keys, in crates that need not know
+/// `reinhardt-backends`.
 #[macro_export]
 macro_rules! keyspaces {
     ($prefix:literal, $ttl:expr, $id:ident($inner:ty), $older:ident, $value:ident: $ty:ty as $codec:ty, $counter:ident) => {

@@ -32,8 +32,8 @@ impl<'a> Cases<'a> {
         self.cases.push((name.to_string(), Box::new(round)));
     }
 
-    /// Measures every case once a round, after one round that doesn't count. Each round begins with the next case, so
-    /// that none has always the same neighbour's traces in the caches.
+    /// Measures every case once a round, after one round that doesn't count. Each round begins with
+    /// the next case, so that none has always the same neighbour's traces in the caches.
     pub fn measure(mut self, rounds: usize) -> Measured {
         let count = self.cases.len();
         let mut measured = Measured::default();

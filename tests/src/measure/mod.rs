@@ -1,7 +1,7 @@
 //! Benchmarks that compare: cases in turn in one process, ratios a round, goals, tables and plots.
 //!
-//! Machines are shared and noisy, so absolute numbers mean little. Every round measures each case once, in an order that
-//! rotates, and a ratio is the median of the ratios of the rounds.
+//! Machines are shared and noisy, so absolute numbers mean little. Every round measures each case
+//! once, in an order that rotates, and a ratio is the median of the ratios of the rounds.
 
 mod cases;
 mod plot;
@@ -24,9 +24,11 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads the command line: `cargo bench --bench memory -- [ROUNDS] [PART..]`; the variable `ROUNDS` works as well.
+    /// Reads the command line: `cargo bench --bench memory -- [ROUNDS] [PART..]`; the variable
+    /// `ROUNDS` works as well.
     ///
-    /// `None` unless `cargo bench` has started this: `cargo test --all-targets` builds benchmarks and runs none.
+    /// `None` unless `cargo bench` has started this: `cargo test --all-targets` builds benchmarks
+    /// and runs none.
     ///
     /// # Panics
     ///

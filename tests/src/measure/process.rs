@@ -25,7 +25,8 @@ pub fn resident_bytes() -> f64 {
     kibibytes * 1024.0
 }
 
-/// Starts this program again with other arguments and returns what it prints, for what one run would spoil for the next.
+/// Starts this program again with other arguments and returns what it prints, for what one run
+/// would spoil for the next.
 ///
 /// # Panics
 ///
@@ -39,7 +40,8 @@ pub fn in_own_process(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
-/// Starts this program again under callgrind and returns how many instructions it took; `None` where there is no valgrind.
+/// Starts this program again under callgrind and returns how many instructions it took; `None`
+/// where there is no valgrind.
 ///
 /// # Panics
 ///

@@ -8,8 +8,8 @@ use super::cases::Measured;
 use super::plot::{self, Bar};
 use super::process::describe;
 
-/// The results of one benchmark: text on standard output and under `tests/benches/results`, a plot beside it for each
-/// table.
+/// The results of one benchmark: text on standard output and under `tests/benches/results`, a plot
+/// beside it for each table.
 #[derive(Debug)]
 pub struct Report {
     name: String,
@@ -110,7 +110,8 @@ impl Report {
         plot::bars(&path, &table.title, table.unit, &bars).expect("the plot can be written");
     }
 
-    /// Prints and plots a sweep: lines of the ratios if it has a baseline, else bars of the numbers.
+    /// Prints and plots a sweep: lines of the ratios if it has a baseline, else bars of the
+    /// numbers.
     ///
     /// # Panics
     ///

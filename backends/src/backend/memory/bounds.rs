@@ -9,24 +9,28 @@ use crate::error::{BackendError, ErrorKind};
 ///
 /// Room is needed for what comes anew and for what grows, and for the difference alone: a write
 /// takes the room of the entry that it replaces, live or ended, and a
-/// [`move_entry`](crate::store::Store::move_entry) that of the one that it removes as well. So a session
-/// is cycled and saved, a counter counted on and a value compared and set in a store that is full.
+/// [`move_entry`](crate::store::Store::move_entry) that of the one that it removes as well. So a
+/// session is cycled and saved, a counter counted on and a value compared and set in a store that
+/// is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Eviction {
-    /// Refuses new entries ([`Full`](crate::ErrorKind::Full)), and never loses one before its end: for sessions, limits and
-    /// locks.
+    /// Refuses new entries ([`Full`](crate::ErrorKind::Full)), and never loses one before its end:
+    /// for sessions, limits and locks.
     #[default]
     Off,
-    /// Gives up the entries that are used least, by S3-FIFO, which a scan doesn't flush: for caches. Nobody is told but
-    /// the listener: a counter, a limit or a lock in the same store can be given up too, and starts over.
+    /// Gives up the entries that are used least, by S3-FIFO, which a scan doesn't flush: for
+    /// caches. Nobody is told but the listener: a counter, a limit or a lock in the same store can
+    /// be given up too, and starts over.
     ///
-    /// The algorithm is that of Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023.
+    /// The algorithm is that of Yang et al., "FIFO queues are all you need for cache eviction",
+    /// SOSP 2023.
     S3Fifo,
 }
 
-/// Counted for the store as a whole, so that a limit means what it says. Entries are few to the shard: whoever puts
-/// one in reserves its room here first, under the shard's lock, without waiting.
+/// Counted for the store as a whole, so that a limit means what it says. Entries are few to the
+/// shard: whoever puts one in reserves its room here first, under the shard's lock, without
+/// waiting.
 #[derive(Debug)]
 pub(super) struct Bounds {
     max_entries: usize,
@@ -143,8 +147,8 @@ impl Room {
     }
 }
 
-/// How large an entry is thought to be where only bytes are bounded: with many more shards than large entries fill, each
-/// would hold too few to tell what is used.
+/// How large an entry is thought to be where only bytes are bounded: with many more shards than
+/// large entries fill, each would hold too few to tell what is used.
 const USUAL_ENTRY: usize = 4096;
 
 fn take(taken: &AtomicUsize, more: usize, most: usize) -> Option<usize> {

@@ -13,12 +13,14 @@ use crate::backend::store::limits::Limits;
 ///
 /// # Examples
 ///
-/// A cache of at most 64 MiB that gives up what is used least, and a store of limits that refuses instead:
+/// A cache of at most 64 MiB that gives up what is used least, and a store of limits that refuses
+/// instead:
 ///
 /// ```
 /// use reinhardt_backends::{Backend, ErrorKind, Eviction, MemoryBackend};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let cache = MemoryBackend::builder()
 ///     .max_bytes(64 * 1024 * 1024)
 ///     .eviction(Eviction::S3Fifo)
@@ -58,8 +60,8 @@ impl MemoryBackendBuilder {
 
     /// Sets how many entries there can be at once; any number unless set.
     ///
-    /// Entries that have ended count until they have been swept; a full store looks for them before it refuses. A store of
-    /// fewer than 1,024 entries is one lock.
+    /// Entries that have ended count until they have been swept; a full store looks for them before
+    /// it refuses. A store of fewer than 1,024 entries is one lock.
     pub fn max_entries(mut self, entries: usize) -> Self {
         self.max_entries = Some(entries);
         self
@@ -67,18 +69,19 @@ impl MemoryBackendBuilder {
 
     /// Sets how many bytes all entries can count for at once; any number unless set.
     ///
-    /// An entry counts for its key, its value and 72 bytes besides. A value that is kept decoded (in a keyspace that is
-    /// `shared`) counts for its encoded length and the size of its type once more: what it holds on the heap is taken
-    /// to be as large as its encoding. A number takes some bytes more as it gets more digits, and
-    /// so do a throttle's numbers and the version of a session: the limit is better not as low as
-    /// that counts. Where there is eviction its order takes some 50 bytes an entry besides, which
-    /// aren't counted.
+    /// An entry counts for its key, its value and 72 bytes besides. A value that is kept decoded
+    /// (in a keyspace that is `shared`) counts for its encoded length and the size of its type once
+    /// more: what it holds on the heap is taken to be as large as its encoding. A number takes some
+    /// bytes more as it gets more digits, and so do a throttle's numbers and the version of a
+    /// session: the limit is better not as low as that counts. Where there is eviction its order
+    /// takes some 50 bytes an entry besides, which aren't counted.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// Sets what a full store does; it refuses new entries unless set. Without a bound no store is ever full.
+    /// Sets what a full store does; it refuses new entries unless set. Without a bound no store is
+    /// ever full.
     ///
     /// What can never fit is refused in any case, and nothing is given up for it.
     pub fn eviction(mut self, eviction: Eviction) -> Self {
@@ -88,12 +91,14 @@ impl MemoryBackendBuilder {
 
     /// Sets what is told of every entry that leaves, and why.
     ///
-    /// It is called on the thread that removed the entry, by the call that did or by the sweep, after the locks: it may
-    /// use the store. It should be quick. A panic in it is one of the call's, and what left at the same time isn't told of;
-    /// in the sweep it ends the sweeping until the next write that sets an end.
+    /// It is called on the thread that removed the entry, by the call that did or by the sweep,
+    /// after the locks: it may use the store. It should be quick. A panic in it is one of the
+    /// call's, and what left at the same time isn't told of; in the sweep it ends the sweeping
+    /// until the next write that sets an end.
     ///
-    /// A listener that writes to a full store makes further entries leave, of which it is told in turn: let it look at the
-    /// cause. One that owns a clone of the backend keeps the store alive for ever.
+    /// A listener that writes to a full store makes further entries leave, of which it is told in
+    /// turn: let it look at the cause. One that owns a clone of the backend keeps the store alive
+    /// for ever.
     ///
     /// # Examples
     ///
@@ -101,11 +106,14 @@ impl MemoryBackendBuilder {
     /// use reinhardt_backends::{Backend, Cause, MemoryBackend};
     /// use std::sync::{Arc, Mutex};
     ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
     /// let seen = Arc::new(Mutex::new(Vec::new()));
     /// let log = seen.clone();
     /// let backend = MemoryBackend::builder()
-    ///     .on_removal(move |removal| log.lock().unwrap().push((removal.key.to_string(), removal.cause)))
+    ///     .on_removal(move |removal| {
+    ///         log.lock().unwrap().push((removal.key.to_string(), removal.cause));
+    ///     })
     ///     .build();
     /// backend.set("a", 1, None).await?;
     /// backend.delete("a").await?;

@@ -15,7 +15,8 @@ pub(super) struct Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
-/// The start of every clock. A runtime whose clock was moved may make a store that others use before that time.
+/// The start of every clock. A runtime whose clock was moved may make a store that others use
+/// before that time.
 const START: u64 = 1 << 62;
 const TICKS_PER_SECOND: u64 = 10_000_000;
 const TICKS_PER_MICRO: u64 = 10;
@@ -53,7 +54,8 @@ impl Moment {
         Duration::new(ticks / TICKS_PER_SECOND, nanos)
     }
 
-    /// Returns the whole microseconds since 35 years before the start of the clock: numbers of the size of a server's time.
+    /// Returns the whole microseconds since 35 years before the start of the clock: numbers of the
+    /// size of a server's time.
     pub(super) fn micros(self) -> u64 {
         (self.0 / TICKS_PER_MICRO).saturating_sub(START / TICKS_PER_MICRO - (1 << 50))
     }

@@ -10,9 +10,11 @@ use super::clock::Moment;
 use crate::backend::store::decoded::Decoded;
 use crate::codec::parse_integer;
 
-/// A shared handle of one entry. Key and bytes never change: who writes puts another entry in its place.
+/// A shared handle of one entry. Key and bytes never change: who writes puts another entry in its
+/// place.
 ///
-/// The key stands behind the bytes, so that an entry is copied from the buffer that the value was encoded into.
+/// The key stands behind the bytes, so that an entry is copied from the buffer that the value was
+/// encoded into.
 ///
 /// One word in a table and one block on the heap, so that a look-up touches few cache lines.
 #[derive(Clone)]
@@ -23,7 +25,8 @@ struct Header {
     deadline: AtomicU64,
     content: Content,
     key_length: u32,
-    /// How often it was used of late and its place in the order of eviction; changed under the lock of the shard.
+    /// How often it was used of late and its place in the order of eviction; changed under the lock
+    /// of the shard.
     mark: AtomicU32,
 }
 
@@ -35,7 +38,8 @@ enum Content {
     Bytes(OnceBox<Decoded>),
 }
 
-/// What an entry costs besides its key and its bytes: header, place in the table, and what the allocator adds.
+/// What an entry costs besides its key and its bytes: header, place in the table, and what the
+/// allocator adds.
 const OVERHEAD: usize = 72;
 /// The bits of a mark that count uses.
 const USES: u32 = 0b11;
@@ -152,8 +156,8 @@ impl Entry {
         }
     }
 
-    /// Attaches a decoded value, unless there is one already; gives it back then. Under the lock of the
-    /// shard.
+    /// Attaches a decoded value, unless there is one already; gives it back then. Under the lock of
+    /// the shard.
     pub(super) fn attach(&self, value: Box<Decoded>) -> Result<(), Box<Decoded>> {
         match &self.header().content {
             Content::Integer(_) => Err(value),
@@ -165,7 +169,8 @@ impl Entry {
         self.0.as_ptr() == other.0.as_ptr()
     }
 
-    /// Notes a use. Of uses at the same time one may be lost, which only makes the estimate a little lower.
+    /// Notes a use. Of uses at the same time one may be lost, which only makes the estimate a
+    /// little lower.
     pub(super) fn note_use(&self) {
         let mark = self.header().mark.load(Ordering::Relaxed);
         if mark & USES < USES {

@@ -35,8 +35,9 @@ use crate::error::BackendResult;
 /// # Guarantees
 ///
 /// * Clones share one store.
-/// * Every operation is atomic: it holds the lock of the shard that its key is in (`move_entry` of two), and never while
-///   an `.await` or code of yours runs. Entries hold encoded bytes, so readers see what they would see of a Redis server.
+/// * Every operation is atomic: it holds the lock of the shard that its key is in (`move_entry` of
+///   two), and never while an `.await` or code of yours runs. Entries hold encoded bytes, so
+///   readers see what they would see of a Redis server.
 /// * An entry is absent from the instant of its deadline on, by the caller's [clock](#time).
 ///   Expired entries give their memory back without being read: every write looks at a few of its
 ///   shard's entries once one is due, and on a tokio runtime a task looks through all of them every
@@ -44,14 +45,15 @@ use crate::error::BackendResult;
 ///   that sets an end, started anew when its runtime has ended, and gone with the last clone. While
 ///   its runtime exists and nobody drives it, writes alone look.
 /// * `new` and every operation work without a runtime too, on any executor.
-/// * Without bounds it grows as the process does. With [`max_entries`](MemoryBackendBuilder::max_entries) or
-///   [`max_bytes`](MemoryBackendBuilder::max_bytes) it never holds more, and either refuses what is new
-///   ([`Full`](crate::ErrorKind::Full)) or gives up what is used least: see [`Eviction`].
+/// * Without bounds it grows as the process does. With
+///   [`max_entries`](MemoryBackendBuilder::max_entries) or
+///   [`max_bytes`](MemoryBackendBuilder::max_bytes) it never holds more, and either refuses what is
+///   new ([`Full`](crate::ErrorKind::Full)) or gives up what is used least: see [`Eviction`].
 ///
 /// # Time
 ///
-/// Deadlines follow [`tokio::time::Instant`], so `#[tokio::test(start_paused = true)]` with `tokio::time::advance` expires
-/// entries without waiting.
+/// Deadlines follow [`tokio::time::Instant`], so `#[tokio::test(start_paused = true)]` with
+/// `tokio::time::advance` expires entries without waiting.
 ///
 /// Each call, and each step of the sweep, goes by the clock of the runtime that it runs on; on a
 /// plain thread that is the real one. What has ended by that clock is absent for that call, and may
@@ -70,7 +72,8 @@ use crate::error::BackendResult;
 /// use reinhardt_backends::{Backend, MemoryBackend};
 /// use std::time::Duration;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend = MemoryBackend::new();
 /// backend.set("user:123", "active", Some(Duration::from_secs(3600))).await?;
 /// assert_eq!(backend.get::<String>("user:123").await?.as_deref(), Some("active"));
@@ -95,8 +98,8 @@ impl MemoryBackend {
 
     /// Returns how many live entries there are.
     ///
-    /// It looks at every entry, some ten nanoseconds each: meant for tests and occasional looks. [`stats`](Self::stats)
-    /// counts entries at no cost.
+    /// It looks at every entry, some ten nanoseconds each: meant for tests and occasional looks.
+    /// [`stats`](Self::stats) counts entries at no cost.
     pub fn len(&self) -> usize {
         self.shards.len()
     }
@@ -106,7 +109,8 @@ impl MemoryBackend {
         self.shards.is_empty()
     }
 
-    /// Returns what the store holds and has done so far; takes some microseconds, however much it holds.
+    /// Returns what the store holds and has done so far; takes some microseconds, however much it
+    /// holds.
     pub fn stats(&self) -> MemoryStats {
         self.shards.stats()
     }

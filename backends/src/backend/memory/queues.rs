@@ -1,9 +1,10 @@
 //! The order in which a full shard gives entries up: S3-FIFO.
 //!
-//! Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023. Entries begin in a small
-//! queue. One that was used while it passed through goes on to the main queue, all others are evicted, so that a scan
-//! flushes a tenth of the entries at most. In the main queue an entry that was used goes round again. A key that comes
-//! back soon after it was evicted from the small queue begins in the main queue.
+//! Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023.
+//! Entries begin in a small queue. One that was used while it passed through goes on to the main
+//! queue, all others are evicted, so that a scan flushes a tenth of the entries at most. In the
+//! main queue an entry that was used goes round again. A key that comes back soon after it was
+//! evicted from the small queue begins in the main queue.
 //!
 //! Reading only counts the use in the entry itself, which needs no exclusive lock.
 
@@ -23,7 +24,8 @@ pub(super) struct Queues {
     last_ticket: u32,
 }
 
-/// An entry's spot in a queue. The entry knows its ticket, so a spot whose entry has gone is recognised.
+/// An entry's spot in a queue. The entry knows its ticket, so a spot whose entry has gone is
+/// recognised.
 #[derive(Debug, Clone, Copy)]
 struct Spot {
     hash: u64,
@@ -41,8 +43,8 @@ struct Ghosts {
 const SMALL_SHARE: usize = 10;
 /// An entry moves on from the small queue if it was used as often as this.
 const USED: u32 = 1;
-/// Whoever meets entries that are spared (two at most) this often has gone round as often as the most used one can: there is no
-/// other.
+/// Whoever meets entries that are spared (two at most) this often has gone round as often as the
+/// most used one can: there is no other.
 const MOST_SPARED: usize = 10;
 /// Tickets are numbers below this.
 const TICKETS: u32 = MAIN;
@@ -90,8 +92,8 @@ impl Queues {
         new.note_use();
     }
 
-    /// Chooses the entry to give up, and takes its spot away: the next that has ended, or else the next that isn't used.
-    /// Never one that `is_spared`.
+    /// Chooses the entry to give up, and takes its spot away: the next that has ended, or else the
+    /// next that isn't used. Never one that `is_spared`.
     pub(super) fn choose(
         &mut self,
         entries: &HashTable<Entry>,

@@ -6,11 +6,13 @@ use thread_local::ThreadLocal;
 
 /// How many reads have found a value, and how many none.
 ///
-/// One count for all threads would cost a read as much as the lock does, and more when threads meet.
+/// One count for all threads would cost a read as much as the lock does, and more when threads
+/// meet.
 #[derive(Debug, Default)]
 pub(super) struct Reads(ThreadLocal<Own>);
 
-/// What one thread has counted, in cache lines of its own. A thread that begins goes on where one that ended left off.
+/// What one thread has counted, in cache lines of its own. A thread that begins goes on where one
+/// that ended left off.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Own {
@@ -27,7 +29,8 @@ impl Reads {
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// Outlined, because a place for what is moved to the heap here would align the stack of each read.
+    /// Outlined, because a place for what is moved to the heap here would align the stack of each
+    /// read.
     #[cold]
     #[inline(never)]
     fn begin(&self) -> &Own {

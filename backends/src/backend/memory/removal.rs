@@ -10,7 +10,8 @@ use crate::backend::stored::Stored;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// It came to its end. The store notices this when it sweeps, or when somebody writes under the key.
+    /// It came to its end. The store notices this when it sweeps, or when somebody writes under the
+    /// key.
     Expired,
     /// The store was full.
     Evicted,
@@ -20,7 +21,8 @@ pub enum Cause {
     Removed,
 }
 
-/// An entry that has left a memory backend, as [`on_removal`](super::MemoryBackendBuilder::on_removal) is told of it.
+/// An entry that has left a memory backend, as
+/// [`on_removal`](super::MemoryBackendBuilder::on_removal) is told of it.
 #[non_exhaustive]
 pub struct Removal<'a> {
     /// The key.
@@ -33,7 +35,8 @@ pub struct Removal<'a> {
 /// Called for every entry that leaves.
 pub(super) type Listener = Arc<dyn Fn(&Removal<'_>) + Send + Sync>;
 
-/// Entries that have left a shard, to be dropped after its lock: what they decode to is the user's to drop.
+/// Entries that have left a shard, to be dropped after its lock: what they decode to is the user's
+/// to drop.
 #[derive(Debug, Default)]
 pub(super) struct Removed {
     /// All that most calls remove: without room on the heap.

@@ -15,11 +15,13 @@ use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The entries whose keys hash to one shard. Entries past their deadline may still be here; no method shows them.
+/// The entries whose keys hash to one shard. Entries past their deadline may still be here; no
+/// method shows them.
 ///
 /// What leaves is handed out to be dropped after the lock.
 ///
-/// In this order, so that a look-up touches the first cache line, which the lock is in, and no other.
+/// In this order, so that a look-up touches the first cache line, which the lock is in, and no
+/// other.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Shard {
@@ -41,7 +43,8 @@ pub(super) struct Shard {
 struct Pass {
     /// The next bucket to look at.
     next: usize,
-    /// How many there were at the beginning: a table that has grown or shrunk is looked through anew.
+    /// How many there were at the beginning: a table that has grown or shrunk is looked through
+    /// anew.
     buckets: usize,
     /// The earliest end of those that were looked at and stay.
     kept: Moment,
@@ -73,7 +76,8 @@ pub(super) struct Move<'a> {
     pub(super) options: Write<'a>,
 }
 
-/// How many buckets a write looks at while something is due: as many as leave sooner than writes bring new ones.
+/// How many buckets a write looks at while something is due: as many as leave sooner than writes
+/// bring new ones.
 const BUCKETS_A_WRITE: usize = 8;
 /// A shard this small isn't worth shrinking.
 const SMALL: usize = 64;
@@ -268,8 +272,8 @@ impl Shard {
         Some(entry)
     }
 
-    /// Attaches a decoded value to `entry` if that is the one in the table and has none yet; gives it
-    /// back otherwise.
+    /// Attaches a decoded value to `entry` if that is the one in the table and has none yet; gives
+    /// it back otherwise.
     pub(super) fn attach(
         &mut self,
         place: Place<'_>,
@@ -292,7 +296,8 @@ impl Shard {
         Ok(Some(refused))
     }
 
-    /// Removes the entries whose keys begin with `prefix` and returns how many live ones there were.
+    /// Removes the entries whose keys begin with `prefix` and returns how many live ones there
+    /// were.
     pub(super) fn clear_prefix(&mut self, prefix: &str, now: Moment, removed: &mut Removed) -> u64 {
         let in_prefix = |entry: &mut Entry| entry.key().starts_with(prefix.as_bytes());
         let cleared: Vec<Entry> = self.entries.extract_if(in_prefix).collect();
@@ -378,7 +383,8 @@ impl Shard {
         self.bytes
     }
 
-    /// Returns how many entries have left because they ended, and how many because the store was full.
+    /// Returns how many entries have left because they ended, and how many because the store was
+    /// full.
     pub(super) fn gone(&self) -> (u64, u64) {
         (self.expired, self.evicted)
     }
@@ -436,8 +442,8 @@ impl Shard {
         let rehash = |entry: &Entry| rehash(entry.key());
         let (weight, end) = (entry.weight(), entry.deadline());
         if self.entries.len() == self.entries.capacity() {
-            // A table without room for one more may be arranged anew in as many buckets as before, and move entries behind
-            // the pass.
+            // A table without room for one more may be arranged anew in as many buckets as before,
+            // and move entries behind the pass.
             self.pass.next = 0;
         }
         match self.entries.entry(place.hash, is_of_place, rehash) {
@@ -478,8 +484,8 @@ impl Shard {
         Ok(())
     }
 
-    /// Notes that an entry's end was set, and does its share of looking for entries that have ended: so they leave where
-    /// no task sweeps, too.
+    /// Notes that an entry's end was set, and does its share of looking for entries that have
+    /// ended: so they leave where no task sweeps, too.
     #[inline]
     fn wrote(&mut self, end: Moment, now: Moment, removed: &mut Removed) {
         self.earliest = self.earliest.min(end);
@@ -506,7 +512,8 @@ impl Shard {
         self.tell(entry, Cause::Removed, now, removed);
     }
 
-    /// Counts and hands out an entry that has left. One that had ended has expired, whatever took it away.
+    /// Counts and hands out an entry that has left. One that had ended has expired, whatever took
+    /// it away.
     fn tell(&mut self, entry: Entry, cause: Cause, now: Moment, removed: &mut Removed) {
         let cause = if entry.is_live(|| now) {
             cause

@@ -1,8 +1,8 @@
 //! The shards of a memory backend, their locks and their sweeper.
 //!
-//! Not a `DashMap`: its shards can be swept only all in one go, which holds a thread for as long as the whole store
-//! takes and leaves no room for what a shard knows of itself (when its next entry ends, how much it holds). The
-//! table is the same hashbrown and the lock is of the same kind.
+//! Not a `DashMap`: its shards can be swept only all in one go, which holds a thread for as long as
+//! the whole store takes and leaves no room for what a shard knows of itself (when its next entry
+//! ends, how much it holds). The table is the same hashbrown and the lock is of the same kind.
 
 use std::any::TypeId;
 use std::fmt;
@@ -40,11 +40,13 @@ use crate::error::{BackendResult, Failures};
 
 /// Enough that a million entries are swept in short steps and that threads seldom meet.
 const SHARDS: usize = 256;
-/// A bounded store has so few shards that each holds about this many entries, or one shard: the order of eviction is a shard's own.
+/// A bounded store has so few shards that each holds about this many entries, or one shard: the
+/// order of eviction is a shard's own.
 const ENTRIES_A_SHARD: usize = 512;
 /// How often the sweeper looks at all shards, in real time.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
-/// The sweeper pauses for this many times as long as it worked, so that it takes less than a percent of a core.
+/// The sweeper pauses for this many times as long as it worked, so that it takes less than a
+/// percent of a core.
 const SWEEP_REST: u32 = 200;
 /// How many buckets the sweeper looks at before it lets others have the lock.
 const SWEEP_BUCKETS: usize = 2048;
@@ -71,8 +73,8 @@ pub(super) struct Shards {
 /// A shard with cache lines of its own, so that neighbours don't slow each other.
 #[repr(align(128))]
 struct Padded {
-    /// Held for one operation on one key, or one step of a sweep; never across an `.await`, never while foreign code
-    /// runs.
+    /// Held for one operation on one key, or one step of a sweep; never across an `.await`, never
+    /// while foreign code runs.
     shard: RwLock<Shard>,
 }
 
@@ -297,7 +299,8 @@ impl Shards {
         self.sweep_later(Life::In(ttl));
         let now = self.clock.now();
         let renewed = {
-            // Shared with other readers: an end is only ever moved on here, and all else that sets one is exclusive.
+            // Shared with other readers: an end is only ever moved on here, and all else that sets
+            // one is exclusive.
             let shard = padded.shard.read();
             let live = shard
                 .find_to_use(place)
@@ -523,8 +526,9 @@ impl Shards {
         taken
     }
 
-    /// Tries until there is room for what is tried with, or none to be made. What stands in `places`, of which the first is to be
-    /// written, isn't given up for it: the next try is to find what this one found.
+    /// Tries until there is room for what is tried with, or none to be made. What stands in
+    /// `places`, of which the first is to be written, isn't given up for it: the next try is to
+    /// find what this one found.
     #[inline]
     fn with_room<V, T>(
         &self,
@@ -575,8 +579,8 @@ impl Shards {
         Err(bounds.full())
     }
 
-    /// Gives up one entry, of the shard that needs the room unless that holds less than its share, and says whether there was
-    /// one.
+    /// Gives up one entry, of the shard that needs the room unless that holds less than its share,
+    /// and says whether there was one.
     fn evict(&self, places: &[Place<'_>], bounds: &Bounds) -> bool {
         let share = bounds.entries() / self.shards.len();
         let evict = |padded: &Padded, least: usize| {
@@ -597,8 +601,8 @@ impl Shards {
     /// Looks for what has ended until `is_enough`, and says whether it was.
     fn sweep_until(&self, is_enough: impl Fn() -> bool) -> bool {
         for index in self.in_turn() {
-            // Twice: a pass that began earlier may have gone by what has ended since. Most often nothing is due, and a look
-            // keeps no reader out.
+            // Twice: a pass that began earlier may have gone by what has ended since. Most often
+            // nothing is due, and a look keeps no reader out.
             for _ in 0..2 {
                 let mut may_have_more = self.shards[index].shard.read().is_due(self.clock.now());
                 while may_have_more {
@@ -619,7 +623,8 @@ impl Shards {
         (0..count).map(move |index| next.wrapping_add(index) % count)
     }
 
-    /// Looks at a part of a shard for what has ended. Says whether there may be more, and how much the shard held.
+    /// Looks at a part of a shard for what has ended. Says whether there may be more, and how much
+    /// the shard held.
     fn sweep_step(&self, index: usize) -> (bool, usize) {
         let mut removed = Removed::default();
         let swept = {
@@ -640,7 +645,8 @@ impl Shards {
         dispose(removed, self.listener.as_ref());
     }
 
-    /// Inlined, or else what it returns would go through memory, at the price of a look-up's comparison.
+    /// Inlined, or else what it returns would go through memory, at the price of a look-up's
+    /// comparison.
     #[inline(always)]
     fn find<'k>(&self, key: &'k str) -> BackendResult<(&Padded, Place<'k>)> {
         self.limits.check_key(key)?;
@@ -650,8 +656,8 @@ impl Shards {
 
     #[inline(always)]
     fn shard(&self, hash: u64) -> &Padded {
-        // hashbrown tells entries apart by the top bits and places them by the low ones: these are neither. There are as
-        // many shards as a power of two.
+        // hashbrown tells entries apart by the top bits and places them by the low ones: these are
+        // neither. There are as many shards as a power of two.
         &self.shards[(hash >> 40) as usize & (self.shards.len() - 1)]
     }
 
@@ -663,7 +669,8 @@ impl Shards {
         hasher.finish()
     }
 
-    /// Makes sure that a sweeper runs when something is about to end, if there is a runtime to run it.
+    /// Makes sure that a sweeper runs when something is about to end, if there is a runtime to run
+    /// it.
     #[inline]
     fn sweep_later(self: &Arc<Self>, life: Life) {
         if let Life::In(_) = life
@@ -674,9 +681,11 @@ impl Shards {
     }
 }
 
-/// Runs `work` under the locks of two shards, or of the one that both are: then there is no first one.
+/// Runs `work` under the locks of two shards, or of the one that both are: then there is no first
+/// one.
 ///
-/// Two locks are always taken in the order of their addresses, so that two moves never wait for each other.
+/// Two locks are always taken in the order of their addresses, so that two moves never wait for
+/// each other.
 fn with_both<T>(
     first: &RwLock<Shard>,
     second: &RwLock<Shard>,

@@ -2,16 +2,19 @@
 
 /// What a [`MemoryBackend`](super::MemoryBackend) holds now and has done since it was made.
 ///
-/// The numbers are gathered shard by shard: exact while nothing else happens, close to each other otherwise.
+/// The numbers are gathered shard by shard: exact while nothing else happens, close to each other
+/// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct MemoryStats {
     /// How many entries take up memory, those included that have ended and not been swept yet.
     pub entries: usize,
-    /// How many bytes they count for: keys, values, what is kept decoded, and 72 bytes an entry besides.
+    /// How many bytes they count for: keys, values, what is kept decoded, and 72 bytes an entry
+    /// besides.
     pub bytes: usize,
-    /// How many reads of a value found one (`get`, `get_many`, `get_with_ttl`, `take` and what is built on them). Look-ups are
-    /// counted, not calls: `get_or_set_with` looks twice before it computes, and a keyspace with older versions looks for each.
+    /// How many reads of a value found one (`get`, `get_many`, `get_with_ttl`, `take` and what is
+    /// built on them). Look-ups are counted, not calls: `get_or_set_with` looks twice before it
+    /// computes, and a keyspace with older versions looks for each.
     pub hits: u64,
     /// How many reads of a value found none.
     pub misses: u64,

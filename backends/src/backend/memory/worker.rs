@@ -9,8 +9,8 @@ use tokio::task::AbortHandle;
 
 /// Runs at most one task at a time, on the runtime that uses the owner.
 ///
-/// When that runtime ends, the next call of [`ensure`](Self::ensure) starts the task on the one in use then. When the
-/// owner is dropped the task ends.
+/// When that runtime ends, the next call of [`ensure`](Self::ensure) starts the task on the one in
+/// use then. When the owner is dropped the task ends.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
     running: Arc<AtomicBool>,
@@ -18,7 +18,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Says whether the task runs; it may end any time, and so may the call of [`ensure`](Self::ensure) that this spares.
+    /// Says whether the task runs; it may end any time, and so may the call of
+    /// [`ensure`](Self::ensure) that this spares.
     #[inline]
     pub(crate) fn is_running(&self) -> bool {
         self.running.load(Ordering::Relaxed)

@@ -21,7 +21,8 @@ use crate::escape::escape;
 /// use reinhardt_backends::RedisBackend;
 /// use std::time::Duration;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend = RedisBackend::builder()
 ///     .url("redis://user:password@localhost:6379/2")
 ///     .namespace("shop")
@@ -65,7 +66,8 @@ impl Default for RedisBackendBuilder {
 
 impl RedisBackendBuilder {
     /// Names the server: `redis://[user][:password@]host[:port][/database]` or
-    /// `unix:///path[?db=database][&user=user][&pass=password]`; `redis://localhost:6379` unless set.
+    /// `unix:///path[?db=database][&user=user][&pass=password]`; `redis://localhost:6379` unless
+    /// set.
     pub fn url(mut self, url: &str) -> Self {
         self.server = Server::Url(url.to_string());
         self
@@ -76,7 +78,8 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// Sets what every key begins with, and a colon behind it; `reinhardt` unless set. It is escaped as key segments are.
+    /// Sets what every key begins with, and a colon behind it; `reinhardt` unless set. It is
+    /// escaped as key segments are.
     pub fn namespace(mut self, namespace: &str) -> Self {
         self.namespace = Some(namespace.to_string());
         self
@@ -84,7 +87,8 @@ impl RedisBackendBuilder {
 
     /// Writes keys as they are, for a key space that is shared with other programs.
     ///
-    /// `clear` and `clear_prefix("")` are `Unsupported` then, because nothing says which keys are this backend's.
+    /// `clear` and `clear_prefix("")` are `Unsupported` then, because nothing says which keys are
+    /// this backend's.
     pub fn namespace_none(mut self) -> Self {
         self.namespace = None;
         self
@@ -96,14 +100,16 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// Limits one call, queueing and reconnecting included; 1 s unless set, a day at most. A call that takes several round
-    /// trips (`clear`, `scan`, more than 1,000 keys at once) has this limit for each of them.
+    /// Limits one call, queueing and reconnecting included; 1 s unless set, a day at most. A call
+    /// that takes several round trips (`clear`, `scan`, more than 1,000 keys at once) has this
+    /// limit for each of them.
     pub fn call_timeout(mut self, limit: Duration) -> Self {
         self.times.call = limit.min(LONGEST);
         self
     }
 
-    /// Limits how many calls may wait at once; 10,000 unless set. One more is `Unavailable` at once.
+    /// Limits how many calls may wait at once; 10,000 unless set. One more is `Unavailable` at
+    /// once.
     pub fn waiting_limit(mut self, calls: usize) -> Self {
         self.times.waiting = calls;
         self
@@ -125,8 +131,8 @@ impl RedisBackendBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` for settings that can't be right; `Unavailable`, `Timeout`, `Denied` or `Unsupported` if there is
-    /// no connection to be had.
+    /// `InvalidConfig` for settings that can't be right; `Unavailable`, `Timeout`, `Denied` or
+    /// `Unsupported` if there is no connection to be had.
     pub async fn build(self) -> BackendResult<RedisBackend> {
         let backend = self.build_lazy()?;
         backend.namespace.client.connect().await?;

@@ -162,7 +162,8 @@ impl Namespace {
     }
 }
 
-/// Returns how many of the entries go in one pipeline: at least one, otherwise bounded in number and bytes.
+/// Returns how many of the entries go in one pipeline: at least one, otherwise bounded in number
+/// and bytes.
 pub(super) fn batch_length(entries: &[NewEntry<'_>]) -> usize {
     let mut bytes = 0;
     let fits = entries.iter().take(BATCH).take_while(|entry| {

@@ -29,39 +29,47 @@ use crate::error::{BackendResult, Failures};
 /// # Guarantees
 ///
 /// * Every key is `namespace:key`; nothing outside of the namespace is read or written.
-/// * Every operation on one key is one command or one script: one round trip, one atomic step. Calls that are made at the
-///   same time go out together: `get`s as one `MGET`, increments as one script, up to some hundred a command, each with the
-///   answer that it would have by itself. A `get` that finds nothing in an `MGET` takes a second round trip for that.
-///   `get_many`, `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * It speaks RESP3. Clones share their connections: one for each tokio runtime that uses the backend, made by its first call and
-///   replaced when it is lost, at most 1,024. A service on one runtime has one; under actix-web each worker has a runtime, and so a
-///   connection. No call waits for another runtime, and what a runtime that has ended leaves is cleaned up. Without a runtime
+/// * Every operation on one key is one command or one script: one round trip, one atomic step.
+///   Calls that are made at the same time go out together: `get`s as one `MGET`, increments as one
+///   script, up to some hundred a command, each with the answer that it would have by itself. A
+///   `get` that finds nothing in an `MGET` takes a second round trip for that. `get_many`,
+///   `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
+/// * It speaks RESP3. Clones share their connections: one for each tokio runtime that uses the
+///   backend, made by its first call and replaced when it is lost, at most 1,024. A service on one
+///   runtime has one; under actix-web each worker has a runtime, and so a connection. No call waits
+///   for another runtime, and what a runtime that has ended leaves is cleaned up. Without a runtime
 ///   a call uses any connection that is up.
-/// * Calls that go out together have no order; a call that begins after another one was answered sees what that one did. What
-///   one connection learns holds for all: once a server answers that it is a replica, no call that begins later uses a connection
-///   that was made before.
-/// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it fails with `Timeout`.
-///   It holds for a call on one key as a whole; `scan`, `clear` and calls on more than 1,000 keys are several. The limit is
-///   in real time and no timer on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
-/// * Only calls that change nothing (`get`, `exists`, `ttl`, `get_many`, `scan`, `ping`) are sent again when an answer was
-///   lost. Of all others the error says [`outcome_unknown`](BackendError::outcome_unknown).
+/// * Calls that go out together have no order; a call that begins after another one was answered
+///   sees what that one did. What one connection learns holds for all: once a server answers that
+///   it is a replica, no call that begins later uses a connection that was made before.
+/// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it
+///   fails with `Timeout`. It holds for a call on one key as a whole; `scan`, `clear` and calls on
+///   more than 1,000 keys are several. The limit is in real time and no timer on tokio's clock, so
+///   it also holds, and doesn't fire early, under a paused clock.
+/// * Only calls that change nothing (`get`, `exists`, `ttl`, `get_many`, `scan`, `ping`) are sent
+///   again when an answer was lost. Of all others the error says
+///   [`outcome_unknown`](BackendError::outcome_unknown).
 ///
 /// # Not guaranteed
 ///
-/// * The server's wall clock decides what has expired. When it is set forward entries end early, and late when it is set
-///   back. An entry may be read for up to a millisecond past its end.
-/// * What the server acknowledged can be lost if it crashes or fails over, as its persistence and replication allow.
-/// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times. Each time is a walk over all keys
-///   of the database, and so is a `scan`: see [what a prefix costs](crate::Backend#what-a-prefix-costs).
+/// * The server's wall clock decides what has expired. When it is set forward entries end early,
+///   and late when it is set back. An entry may be read for up to a millisecond past its end.
+/// * What the server acknowledged can be lost if it crashes or fails over, as its persistence and
+///   replication allow.
+/// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times. Each
+///   time is a walk over all keys of the database, and so is a `scan`: see [what a prefix
+///   costs](crate::Backend#what-a-prefix-costs).
 /// * A write that timed out, or whose connection was lost, may still be executed after later calls.
-/// * A failover to a replica can bring back an older value, or let two callers win a `set_if_absent`.
-/// * After `fork` a child that builds a new runtime can use a backend of its parent's: it gets connections of its own. Calls that
-///   were under way, the parent's runtimes and whatever its other threads held locked at that moment are lost to the child.
+/// * A failover to a replica can bring back an older value, or let two callers win a
+///   `set_if_absent`.
+/// * After `fork` a child that builds a new runtime can use a backend of its parent's: it gets
+///   connections of its own. Calls that were under way, the parent's runtimes and whatever its
+///   other threads held locked at that moment are lost to the child.
 ///
 /// # Cancel safety
 ///
-/// A dropped call may have been sent. It is one atomic step on the server, so it has its whole effect or none; one that wasn't
-/// sent yet never is.
+/// A dropped call may have been sent. It is one atomic step on the server, so it has its whole
+/// effect or none; one that wasn't sent yet never is.
 ///
 /// # Examples
 ///
@@ -69,7 +77,8 @@ use crate::error::{BackendResult, Failures};
 /// use reinhardt_backends::{Backend, RedisBackend};
 /// use std::time::Duration;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let backend = RedisBackend::new("redis://localhost:6379").await?;
 /// backend.set("user:123", "active", Some(Duration::from_secs(3600))).await?;
 /// assert_eq!(backend.get::<String>("user:123").await?.as_deref(), Some("active"));

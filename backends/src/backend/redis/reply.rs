@@ -60,7 +60,8 @@ pub(super) fn done(reply: Reply) -> BackendResult<bool> {
     }
 }
 
-/// Reads a remaining life in milliseconds as `PTTL` tells it: a key in its last millisecond has 0 left.
+/// Reads a remaining life in milliseconds as `PTTL` tells it: a key in its last millisecond has 0
+/// left.
 pub(super) fn expiry(millis: i64) -> Option<Expiry> {
     match millis {
         -2 => None,

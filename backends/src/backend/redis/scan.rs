@@ -46,7 +46,8 @@ impl Namespace {
         })
     }
 
-    /// Removes what begins with `prefix`, again and again until a pass over the whole key space finds nothing.
+    /// Removes what begins with `prefix`, again and again until a pass over the whole key space
+    /// finds nothing.
     pub(super) async fn clear(&self, prefix: &str) -> BackendResult<u64> {
         self.limits.check_prefix(prefix)?;
         if self.prefix.is_empty() && prefix.is_empty() {
@@ -64,7 +65,8 @@ impl Namespace {
             loop {
                 let page = self.page(&pattern, cursor).await;
                 let page = page.map_err(|error| error.after(removed > 0))?;
-                // A cursor means nothing to a server that has been restarted: such a pass isn't the last.
+                // A cursor means nothing to a server that has been restarted: such a pass isn't the
+                // last.
                 has_found |= !page.keys.is_empty()
                     || came_by.is_some_and(|connection| connection != page.connection);
                 came_by = Some(page.connection);
@@ -129,8 +131,8 @@ struct Progress {
 }
 
 impl Progress {
-    /// Returns the place after `page`. A scan by a new connection starts over, because the cursor of
-    /// a server that has been restarted would leave keys out. A key may come twice.
+    /// Returns the place after `page`. A scan by a new connection starts over, because the cursor
+    /// of a server that has been restarted would leave keys out. A key may come twice.
     fn after(self, page: &Page) -> BackendResult<Option<Self>> {
         let replaced = self
             .came_by

@@ -1,7 +1,9 @@
-//! The operations that take more than one command: each one is a script, so that it is one step and one round trip.
+//! The operations that take more than one command: each one is a script, so that it is one step and
+//! one round trip.
 //!
-//! Scripts answer with text where a number could be larger than a double holds. Errors of the commands inside are handed
-//! on as they are (`pcall`), because Redis 6.2 buries the code word of an error that `call` raises.
+//! Scripts answer with text where a number could be larger than a double holds. Errors of the
+//! commands inside are handed on as they are (`pcall`), because Redis 6.2 buries the code word of
+//! an error that `call` raises.
 
 use std::sync::LazyLock;
 
@@ -18,11 +20,13 @@ pub(super) const TOO_MANY_QUOTAS: &str = "TOOMANYQUOTAS";
 pub(super) static READ: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/read.lua")));
 
-/// Key; milliseconds. Answers the value and gives the key these milliseconds if it would end sooner.
+/// Key; milliseconds. Answers the value and gives the key these milliseconds if it would end
+/// sooner.
 pub(super) static RENEW: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/renew.lua")));
 
-/// Keys; milliseconds. Does what `RENEW` does for each key; one of a foreign type is nothing, as in `MGET`.
+/// Keys; milliseconds. Does what `RENEW` does for each key; one of a foreign type is nothing, as in
+/// `MGET`.
 pub(super) static RENEW_MANY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/renew_many.lua")));
 
@@ -34,18 +38,19 @@ pub(super) static COMPARE_AND_SET: LazyLock<Script> =
 pub(super) static COMPARE_AND_DELETE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/compare_and_delete.lua")));
 
-/// Old and new key; expected value, new value, `KEEP`, `NEVER` or milliseconds, and the value to be replaced if there is to
-/// be one. Answers whether the entry was moved.
+/// Old and new key; expected value, new value, `KEEP`, `NEVER` or milliseconds, and the value to be
+/// replaced if there is to be one. Answers whether the entry was moved.
 pub(super) static MOVE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/move.lua")));
 
-/// Keys; for each the delta and its window in milliseconds, 0 for none. Answers for each the sum (text where a double could
-/// not hold it) or an error, and the remaining milliseconds.
+/// Keys; for each the delta and its window in milliseconds, 0 for none. Answers for each the sum
+/// (text where a double could not hold it) or an error, and the remaining milliseconds.
 ///
-/// Many counters in one script cost the server half of what as many scripts do. No error is raised: each counter
-/// has its own. A user who may not run one of the commands gets the server's refusal and has counted nothing: what was
-/// added is taken away by the command that added it, the one that this user may run for certain. It can't take the least
-/// number away at once, which has no counterpart.
+/// Many counters in one script cost the server half of what as many scripts do. No error is raised:
+/// each counter has its own. A user who may not run one of the commands gets the server's refusal
+/// and has counted nothing: what was added is taken away by the command that added it, the one that
+/// this user may run for certain. It can't take the least number away at once, which has no
+/// counterpart.
 pub(super) static COUNT: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/count.lua")));
 
@@ -53,8 +58,9 @@ pub(super) static COUNT: LazyLock<Script> =
 pub(super) static PERSIST: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/persist.lua")));
 
-/// Key; cost, 1 for a peek or 0, and for each quota its head, capacity, and interval as a fraction. Answers whether the attempt
-/// was allowed, the position of the quota to tell of, what remains of it, and the microseconds until the attempt fits, until
-/// nothing is used up, and until more remains.
+/// Key; cost, 1 for a peek or 0, and for each quota its head, capacity, and interval as a fraction.
+/// Answers whether the attempt was allowed, the position of the quota to tell of, what remains of
+/// it, and the microseconds until the attempt fits, until nothing is used up, and until more
+/// remains.
 pub(super) static THROTTLE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/throttle.lua")));

@@ -2,7 +2,8 @@
 
 use std::any::type_name;
 
-/// The identity of a store while it is borrowed; see [`StoreInfo::instance`](super::StoreInfo::instance).
+/// The identity of a store while it is borrowed; see
+/// [`StoreInfo::instance`](super::StoreInfo::instance).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Instance {
     address: usize,

@@ -71,7 +71,8 @@ impl Limits {
         Ok(())
     }
 
-    /// Refuses the entries of a `put_many` as a whole if one of them breaks a limit or has an impossible life.
+    /// Refuses the entries of a `put_many` as a whole if one of them breaks a limit or has an
+    /// impossible life.
     ///
     /// # Errors
     ///

@@ -36,8 +36,8 @@ pub type BoxedCall<'a, T> = Pin<Box<dyn Future<Output = BackendResult<T>> + Send
 
 /// The authors' half of the contract: byte-level steps, each of them atomic on its key.
 ///
-/// A type that implements it is a [`Backend`](crate::Backend). [The module](self) tells how to write
-/// one, and how to write a wrapper.
+/// A type that implements it is a [`Backend`](crate::Backend). [The module](self) tells how to
+/// write one, and how to write a wrapper.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a backend",
     label = "expected a backend, such as `MemoryBackend`, `RedisBackend` or `Arc<dyn Backend>`",

@@ -14,9 +14,10 @@ use crate::error::BackendResult;
 
 /// The part of a store in this process that answers at once, without a future and its allocation.
 ///
-/// Accessors of keyspaces and the raw API ask a store for it ([`StoreInfo::sync`](super::StoreInfo::sync))
-/// before they make a call. Each method does exactly what the method of the same name of
-/// [`Store`](super::Store) does. None may block for longer than a short lock.
+/// Accessors of keyspaces and the raw API ask a store for it
+/// ([`StoreInfo::sync`](super::StoreInfo::sync)) before they make a call. Each method does exactly
+/// what the method of the same name of [`Store`](super::Store) does. None may block for longer than
+/// a short lock.
 pub trait SyncStore: Send + Sync {
     /// Returns the bytes under `key`, with the given effect on their life.
     ///

@@ -45,12 +45,14 @@ impl<'a> Attempt<'a> {
         self
     }
 
-    /// Makes sure that the quotas can be counted and the cost can ever fit; for authors of backends, before anything else.
+    /// Makes sure that the quotas can be counted and the cost can ever fit; for authors of
+    /// backends, before anything else.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` for no quota, for more than eight, and for one that fails its [`check`](Quota::check); `TooLarge` for a
-    /// cost over the capacity of a quota, which would be refused for ever.
+    /// `InvalidConfig` for no quota, for more than eight, and for one that fails its
+    /// [`check`](Quota::check); `TooLarge` for a cost over the capacity of a quota, which would be
+    /// refused for ever.
     pub fn check(&self) -> BackendResult<()> {
         check_quotas(self.quotas)?;
         if self.quotas.iter().any(|quota| self.cost > quota.capacity()) {
@@ -76,8 +78,8 @@ pub(crate) fn check_quotas(quotas: &[Quota]) -> BackendResult<()> {
 
 /// What became of an attempt, and how things stand after it.
 ///
-/// With several quotas the numbers are those of one: the one to be waited for longest if the attempt was refused, or else the
-/// one that has the least left.
+/// With several quotas the numbers are those of one: the one to be waited for longest if the
+/// attempt was refused, or else the one that has the least left.
 ///
 /// # Examples
 ///
@@ -86,7 +88,8 @@ pub(crate) fn check_quotas(quotas: &[Quota]) -> BackendResult<()> {
 /// use reinhardt_backends::throttle::{Quota, Throttle};
 /// use std::time::Duration;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> reinhardt_backends::BackendResult<()> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
 /// let throttle = Throttle::new("api", [Quota::fixed_window(2, Duration::from_secs(60))])?;
 /// let decision = throttle.check(&MemoryBackend::new(), "ann").await?;
 /// assert!(decision.allowed);
@@ -97,15 +100,18 @@ pub(crate) fn check_quotas(quotas: &[Quota]) -> BackendResult<()> {
 #[non_exhaustive]
 #[must_use = "a refused attempt is no error: look at `allowed`"]
 pub struct Decision {
-    /// Whether there was room: if so the cost was used up, unless this was a peek, and if not nothing was.
+    /// Whether there was room: if so the cost was used up, unless this was a peek, and if not
+    /// nothing was.
     pub allowed: bool,
     /// The position of the quota whose numbers these are.
     pub quota: usize,
-    /// How many pass at once where nothing was used up: the quota's [capacity](Quota::capacity), which for GCRA is the burst.
+    /// How many pass at once where nothing was used up: the quota's [capacity](Quota::capacity),
+    /// which for GCRA is the burst.
     pub limit: u64,
     /// How many more of cost one would pass now.
     pub remaining: u64,
-    /// How long to wait until the same attempt can pass, if nobody else comes first; `None` if it was allowed.
+    /// How long to wait until the same attempt can pass, if nobody else comes first; `None` if it
+    /// was allowed.
     pub retry_after: Option<Duration>,
     /// How long it takes until `remaining` grows; zero if nothing is used up.
     pub next_after: Duration,

@@ -9,8 +9,9 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// How often something may happen: so many in a period, counted by one of three algorithms.
 ///
-/// The page [Throttling](crate::throttle) compares them. What a quota is asked is a cost, one unless a call says another;
-/// [`capacity`](Self::capacity) is what passes at once where nothing was used up before.
+/// The page [Throttling](crate::throttle) compares them. What a quota is asked is a cost, one
+/// unless a call says another; [`capacity`](Self::capacity) is what passes at once where nothing
+/// was used up before.
 ///
 /// Making one checks nothing; whatever takes one does ([`check`](Self::check)). One that is
 /// [read from text](#impl-FromStr-for-Quota) is checked.
@@ -39,13 +40,14 @@ pub struct Quota {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// The generic cell rate algorithm (ITU-T I.371, annex A), which is a token bucket without a timer: tokens come back one
-    /// by one at the rate of the limit, and a burst uses up what was saved.
+    /// The generic cell rate algorithm (ITU-T I.371, annex A), which is a token bucket without a
+    /// timer: tokens come back one by one at the rate of the limit, and a burst uses up what was
+    /// saved.
     Gcra,
     /// A counter that starts with the first call and is forgotten when the period is over.
     FixedWindow,
-    /// Two counters, of this period and the one before, of which the older weighs as much as it overlaps the period that ends
-    /// now (the approximation that Cloudflare described in 2017).
+    /// Two counters, of this period and the one before, of which the older weighs as much as it
+    /// overlaps the period that ends now (the approximation that Cloudflare described in 2017).
     SlidingWindow,
 }
 
@@ -58,7 +60,8 @@ const EXACT: u64 = 1 << 52;
 impl Quota {
     /// Lets `limit` pass in each `period`, spread evenly, and as many at once.
     ///
-    /// In the first period up to twice the limit can pass: what was saved and what comes back meanwhile.
+    /// In the first period up to twice the limit can pass: what was saved and what comes back
+    /// meanwhile.
     pub const fn gcra(limit: u32, period: Duration) -> Self {
         Self::new(Algorithm::Gcra, limit, period)
     }
@@ -109,7 +112,8 @@ impl Quota {
         self.period
     }
 
-    /// Returns how many pass at once where nothing was used up before: the burst of GCRA, the limit of a window.
+    /// Returns how many pass at once where nothing was used up before: the burst of GCRA, the limit
+    /// of a window.
     pub const fn capacity(&self) -> u32 {
         match self.algorithm {
             Algorithm::Gcra => self.burst,
@@ -121,9 +125,10 @@ impl Quota {
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` for a limit or a burst of zero, a burst on a window, a period that isn't whole milliseconds or is over
-    /// [`MAX_PERIOD`], and for a limit so high in a period so long that it can't be counted exactly: such as 200,003 a day by
-    /// GCRA, which has no common divisor with it.
+    /// `InvalidConfig` for a limit or a burst of zero, a burst on a window, a period that isn't
+    /// whole milliseconds or is over [`MAX_PERIOD`], and for a limit so high in a period so long
+    /// that it can't be counted exactly: such as 200,003 a day by GCRA, which has no common divisor
+    /// with it.
     pub fn check(&self) -> BackendResult<()> {
         match self.fault() {
             None => Ok(()),
@@ -131,7 +136,8 @@ impl Quota {
         }
     }
 
-    /// For the derive, which asks at compile time: says what [`check`](Self::check) would fail with.
+    /// For the derive, which asks at compile time: says what [`check`](Self::check) would fail
+    /// with.
     #[doc(hidden)]
     pub const fn fault(&self) -> Option<&'static str> {
         if self.limit == 0 || self.burst == 0 {
@@ -206,7 +212,8 @@ impl Quota {
         millis(self.period)
     }
 
-    /// Returns the time between two tokens as a fraction in lowest terms: microseconds over a whole number.
+    /// Returns the time between two tokens as a fraction in lowest terms: microseconds over a whole
+    /// number.
     pub(crate) const fn interval(&self) -> (u64, u64) {
         self.interval
     }
@@ -228,7 +235,8 @@ pub(super) const fn millis(period: Duration) -> u64 {
     seconds.saturating_add(period.subsec_millis() as u64)
 }
 
-/// Divides by the greatest common divisor (Euclid's algorithm), when a quota is made and not when it is asked.
+/// Divides by the greatest common divisor (Euclid's algorithm), when a quota is made and not when
+/// it is asked.
 const fn interval(limit: u32, period: Duration) -> (u64, u64) {
     let (period, limit) = (millis(period).saturating_mul(1000), limit as u64);
     if period == 0 || limit == 0 {

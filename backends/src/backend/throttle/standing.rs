@@ -1,7 +1,8 @@
 //! What was used up of quotas, and how it comes back.
 //!
-//! The one place where an attempt is decided; the script of the Redis backend (`throttle.lua`) repeats it step for step, in
-//! the same whole numbers, and a property test holds the two against each other.
+//! The one place where an attempt is decided; the script of the Redis backend (`throttle.lua`)
+//! repeats it step for step, in the same whole numbers, and a property test holds the two against
+//! each other.
 //!
 //! What is stored is the same whoever asks: it is never fitted to the limits of the one that reads
 //! it. A debt or a count over one's own most is another program's, with a higher limit, and is
@@ -175,7 +176,8 @@ impl<'a> Standing<'a> {
         self.quota.capacity().into()
     }
 
-    /// Returns how long it takes until `cost`, which is not over the capacity, fits; nothing if it fits now.
+    /// Returns how long it takes until `cost`, which is not over the capacity, fits; nothing if it
+    /// fits now.
     fn wait(&self, cost: u64, now: u64) -> u64 {
         let capacity = self.capacity();
         match self.used {

@@ -1,7 +1,8 @@
 //! A reader of CBOR in a slice that gives ciborium's answers, without its costs.
 //!
-//! The written format is ciborium's, so what an item may be read as is ciborium's to say: which visitor method an item
-//! ends in, which tags are looked through, which values stay unread. Errors are cheaper: they hold no text.
+//! The written format is ciborium's, so what an item may be read as is ciborium's to say: which
+//! visitor method an item ends in, which tags are looked through, which values stay unread. Errors
+//! are cheaper: they hold no text.
 
 mod tag;
 #[cfg(test)]
@@ -142,7 +143,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An item whose tag has been read, where anything may stand: a number if it is a short bignum, or else an enum.
+    /// An item whose tag has been read, where anything may stand: a number if it is a short bignum,
+    /// or else an enum.
     #[cold]
     fn tagged<'de, V: Visitor<'de>>(&mut self, tag: u64, visitor: V) -> Result<V::Value, Failure> {
         let mut ahead = self.wire;
@@ -405,8 +407,8 @@ impl<'r, 'a> Items<'r, 'a> {
         }
     }
 
-    /// Whether there is one more. Asking for one in vain is an error here, or else a visitor that swallows the errors of
-    /// its elements would count up to whatever length was declared.
+    /// Whether there is one more. Asking for one in vain is an error here, or else a visitor that
+    /// swallows the errors of its elements would count up to whatever length was declared.
     #[inline]
     fn advance(&mut self) -> Result<bool, Failure> {
         match &mut self.left {
@@ -427,7 +429,8 @@ impl<'r, 'a> Items<'r, 'a> {
         }
     }
 
-    /// No item is shorter than a byte, so a declared length says nothing beyond those that are left.
+    /// No item is shorter than a byte, so a declared length says nothing beyond those that are
+    /// left.
     #[inline]
     fn at_most(&self) -> Option<usize> {
         let bytes = self.reader.wire.0.len();
@@ -483,7 +486,8 @@ impl<'de> MapAccess<'de> for Items<'_, '_> {
 
 /// A variant: its name, and its content unless it is a unit.
 ///
-/// A unit variant's content stays unread, and a tuple's or a struct's may be whatever its visitor takes, as in ciborium.
+/// A unit variant's content stays unread, and a tuple's or a struct's may be whatever its visitor
+/// takes, as in ciborium.
 struct Variant<'r, 'a>(&'r mut Reader<'a>);
 
 impl<'de> EnumAccess<'de> for Variant<'_, '_> {

@@ -104,7 +104,8 @@ const MORE: u8 = 31;
 
 /// Bytes that haven't been read yet.
 ///
-/// What was refused has been read all the same, so a visitor that carries on after an error comes to an end.
+/// What was refused has been read all the same, so a visitor that carries on after an error comes
+/// to an end.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::codec) struct Wire<'a>(pub(in crate::codec) &'a [u8]);
 
@@ -219,7 +220,8 @@ impl<'a> Wire<'a> {
         Ok(sum)
     }
 
-    /// Hands out the segments of a string, which are items of its own kind. ciborium lets them be in segments again.
+    /// Hands out the segments of a string, which are items of its own kind. ciborium lets them be
+    /// in segments again.
     fn segments(
         &mut self,
         head: Head,

@@ -1,11 +1,12 @@
-//! A thousand clients of the service at once, on memory and on Redis: how many requests it answers, how fast, and whether all
-//! of them rightly.
+//! A thousand clients of the service at once, on memory and on Redis: how many requests it answers,
+//! how fast, and whether all of them rightly.
 //!
 //! `cargo bench -p reinhardt-backends-example-web --bench load -- [ROUNDS] [memory] [redis]`
 //!
-//! Each round starts a service, and a server, with nothing in it. First every client sends a request a second, then all send as
-//! fast as they are answered. Any answer other than the right one, and any click that was lost, makes this fail; what a client
-//! that guesses passwords must get is 429.
+//! Each round starts a service, and a server, with nothing in it. First every client sends a
+//! request a second, then all send as fast as they are answered. Any answer other than the right
+//! one, and any click that was lost, makes this fail; what a client that guesses passwords must get
+//! is 429.
 
 mod person;
 #[path = "../../tests/e2e/service.rs"]
@@ -80,7 +81,8 @@ async fn main() -> ExitCode {
     ExitCode::from(u8::from(wrong > 0))
 }
 
-/// Starts everything, lets all clients go for a while, and compares what was clicked with what was counted.
+/// Starts everything, lets all clients go for a while, and compares what was clicked with what was
+/// counted.
 async fn one_round(place: &str, pace: Pace, label: String) -> Tally {
     let server = (place == "Redis").then(Server::start);
     let url = server.as_ref().map(Server::url);
@@ -178,13 +180,15 @@ async fn progress(label: String, tally: Arc<Tally>, until: Instant) {
     bar.finish_and_clear();
 }
 
-/// Each client has an address of its own, as in the world; on Linux all of 127.0.0.0/8 is this machine.
+/// Each client has an address of its own, as in the world; on Linux all of 127.0.0.0/8 is this
+/// machine.
 fn address(index: u16) -> Ipv4Addr {
     let [high, low] = index.to_be_bytes();
     Ipv4Addr::new(127, 1, high, low)
 }
 
-/// Raises the limit of open files, which the service takes over, as far as all the connections need.
+/// Raises the limit of open files, which the service takes over, as far as all the connections
+/// need.
 fn allow_connections() -> Result<(), String> {
     let needed = u64::from(CLIENTS) + 200;
     let limit = getrlimit(Resource::Nofile);

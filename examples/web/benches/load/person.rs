@@ -23,8 +23,8 @@ pub(crate) struct Plan {
 pub(crate) enum Pace {
     /// As soon as the last one is answered.
     AtOnce,
-    /// This long after the last one was due, be it answered or not. Its latency counts from when it was due: a service that
-    /// stalls isn't asked less.
+    /// This long after the last one was due, be it answered or not. Its latency counts from when it
+    /// was due: a service that stalls isn't asked less.
     Every(Duration),
 }
 
@@ -68,8 +68,9 @@ impl Person {
         }
     }
 
-    /// Logs in and looks around: a third of the requests are for the front page, a fifth for the counter, a quarter for reports,
-    /// a sixth are clicks. Now and then it logs out and in again, half of the times with a mistyped password first.
+    /// Logs in and looks around: a third of the requests are for the front page, a fifth for the
+    /// counter, a quarter for reports, a sixth are clicks. Now and then it logs out and in again,
+    /// half of the times with a mistyped password first.
     pub(crate) async fn visit(mut self) {
         self.due = Instant::now();
         self.log_in().await;
@@ -90,7 +91,8 @@ impl Person {
         }
     }
 
-    /// Tries wrong passwords, of which the first five are looked at, and no more than five in any minute from then on.
+    /// Tries wrong passwords, of which the first five are looked at, and no more than five in any
+    /// minute from then on.
     pub(crate) async fn guess(mut self) {
         self.due = Instant::now();
         let begin = Instant::now();

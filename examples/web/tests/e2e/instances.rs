@@ -147,7 +147,8 @@ async fn half_a_request_does_not_hold_up_the_end_for_ever() {
     assert!(log.contains("gave up"), "{log}");
 }
 
-/// Tries again where a report was ready before the signal was there, on a machine that is busy with something else.
+/// Tries again where a report was ready before the signal was there, on a machine that is busy with
+/// something else.
 async fn in_time(attempt: impl AsyncFn() -> bool) {
     for _ in 0..10 {
         if attempt().await {
@@ -157,8 +158,8 @@ async fn in_time(attempt: impl AsyncFn() -> bool) {
     panic!("in ten times no signal came within a report's time");
 }
 
-/// Ends the service while it computes a report for the visitor, who gets it; says whether the report was still under way when
-/// the service began to end.
+/// Ends the service while it computes a report for the visitor, who gets it; says whether the
+/// report was still under way when the service began to end.
 async fn is_answered_while_ending(service: Service, visitor: &Visitor) -> bool {
     let asking = tokio::spawn({
         let visitor = visitor.clone();

@@ -1,4 +1,5 @@
-//! The service as its users see it: over real HTTP, from processes of its own, in memory and on Redis.
+//! The service as its users see it: over real HTTP, from processes of its own, in memory and on
+//! Redis.
 
 mod browser;
 mod instances;

@@ -23,8 +23,8 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the service, on memory without the URL of a server, with more said by the environment, and waits until it
-    /// serves.
+    /// Starts the service, on memory without the URL of a server, with more said by the
+    /// environment, and waits until it serves.
     pub(crate) async fn start(redis_url: Option<&str>, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let log = directory.path().join("log");

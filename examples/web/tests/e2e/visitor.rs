@@ -35,7 +35,8 @@ impl Visitor {
         }
     }
 
-    /// Goes to another instance and takes the cookies along, as a browser does behind one host name.
+    /// Goes to another instance and takes the cookies along, as a browser does behind one host
+    /// name.
     pub(crate) fn moved_to(&self, url: &str) -> Self {
         Self {
             client: self.client.clone(),
@@ -99,7 +100,8 @@ impl Visitor {
     }
 }
 
-/// Guesses the password of `user`, at each place in turn, until a guess is refused, and returns that answer.
+/// Guesses the password of `user`, at each place in turn, until a guess is refused, and returns
+/// that answer.
 ///
 /// Five guesses are looked at, and one more for every twelve seconds that it takes.
 pub(crate) async fn guess_until_refused(places: &[&Visitor], user: &str) -> Page {

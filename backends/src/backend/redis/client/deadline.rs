@@ -1,8 +1,9 @@
 //! Time limits in real time, off tokio's clock.
 //!
-//! A limit on tokio's clock would pass at once in a test with paused time, where the clock jumps to the next timer
-//! whenever everything waits for the server; and a timer a call costs more than a call at full load. So one thread of
-//! the process wakes calls whose limit has passed, to a tick of 5 ms.
+//! A limit on tokio's clock would pass at once in a test with paused time, where the clock jumps to
+//! the next timer whenever everything waits for the server; and a timer a call costs more than a
+//! call at full load. So one thread of the process wakes calls whose limit has passed, to a tick of
+//! 5 ms.
 //!
 //! A child after `fork` has no such thread. It gets one of its own, over a state of its own: the
 //! parent's may have been locked by a thread that the child doesn't have.

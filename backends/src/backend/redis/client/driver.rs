@@ -1,11 +1,12 @@
-//! The task that owns a socket: it writes the requests of all callers, gathered, and reads the replies.
+//! The task that owns a socket: it writes the requests of all callers, gathered, and reads the
+//! replies.
 //!
 //! A single caller's request goes out at once. Where many were answered together, many are about to
-//! call again, and the driver lets them run first, for as long as the queue grows. The requests that
-//! are then there go out in two batches, so that the server works on one while the callers of the
-//! other run. Replies come in the order of the commands
-//! (<https://redis.io/docs/latest/develop/using-commands/pipelining/>), so the driver remembers whose
-//! turn is next. A reply whose caller was dropped is discarded.
+//! call again, and the driver lets them run first, for as long as the queue grows. The requests
+//! that are then there go out in two batches, so that the server works on one while the callers of
+//! the other run. Replies come in the order of the commands
+//! (<https://redis.io/docs/latest/develop/using-commands/pipelining/>), so the driver remembers
+//! whose turn is next. A reply whose caller was dropped is discarded.
 
 use std::collections::VecDeque;
 use std::future::Future;

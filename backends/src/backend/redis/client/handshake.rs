@@ -41,8 +41,8 @@ async fn open(address: &ConnectionAddr) -> io::Result<Box<dyn Socket>> {
         ConnectionAddr::Tcp(host, port) => {
             let socket = TcpStream::connect((host.as_str(), *port)).await?;
             // Requests that go out together were gathered before they are written. On the same
-            // machine the kernel's own gathering (Nagle's algorithm) wins all the same: it sends the
-            // next ones without waking anybody. Over a network it would cost a round trip.
+            // machine the kernel's own gathering (Nagle's algorithm) wins all the same: it sends
+            // the next ones without waking anybody. Over a network it would cost a round trip.
             let is_local = socket.peer_addr()?.ip().is_loopback();
             socket.set_nodelay(!is_local)?;
             Ok(Box::new(socket))
@@ -79,7 +79,8 @@ async fn greet(multiplexer: &Multiplexer, settings: &RedisConnectionInfo) -> Bac
 }
 
 fn hello(settings: &RedisConnectionInfo) -> Command {
-    // RESP3 tells a missing value from an empty array, and can tell of things that nobody asked for.
+    // RESP3 tells a missing value from an empty array, and can tell of things that nobody asked
+    // for.
     let hello = Command::new("HELLO").number(3);
     match (settings.username(), settings.password()) {
         (user, Some(password)) => hello.args(["AUTH", user.unwrap_or("default"), password]),

@@ -1,11 +1,11 @@
 //! Requests of many callers that become one command, and the reply to it that becomes many.
 //!
 //! Reads of single keys that go out together become one `MGET`, and scripts with one key one
-//! invocation, which costs the server half or less. Each caller gets the answer that a command of its
-//! own would have been given. `MGET` says nil of a foreign type and fails as a whole for one forbidden
-//! key, so a read that was nil, or failed, is asked again as a `GET`: reading twice is harmless. The
-//! script answers each key by itself; where it wasn't begun (a forbidden key, a server that doesn't
-//! know it), each is sent by itself.
+//! invocation, which costs the server half or less. Each caller gets the answer that a command of
+//! its own would have been given. `MGET` says nil of a foreign type and fails as a whole for one
+//! forbidden key, so a read that was nil, or failed, is asked again as a `GET`: reading twice is
+//! harmless. The script answers each key by itself; where it wasn't begun (a forbidden key, a
+//! server that doesn't know it), each is sent by itself.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use super::script::{KeyedInvocation, Script};
 /// The most keys of one command, so that none holds the server for long: a tenth of a millisecond.
 const MOST_GETS: usize = 512;
 const MOST_KEYED: usize = 128;
-/// The fewest requests that become one command: fewer reads cost the server no more one by one, fewer
-/// scripts do.
+/// The fewest requests that become one command: fewer reads cost the server no more one by one,
+/// fewer scripts do.
 const FEWEST_GETS: usize = 4;
 const FEWEST_KEYED: usize = 2;
 
@@ -82,8 +82,8 @@ impl Keyed {
         self.keys.len() + self.numbers.len()
     }
 
-    /// Adds the key and the numbers of a request that [`push`](Self::push) adds afterwards, and says
-    /// whether it did: invocations of another script go by themselves.
+    /// Adds the key and the numbers of a request that [`push`](Self::push) adds afterwards, and
+    /// says whether it did: invocations of another script go by themselves.
     pub(super) fn add(&mut self, invocation: &KeyedInvocation) -> bool {
         let script = *self.script.get_or_insert(invocation.script());
         if !std::ptr::eq(script, invocation.script()) {

@@ -1,8 +1,8 @@
 //! The client: it knows RESP, sockets and servers, and nothing of the contract.
 //!
-//! A call passes the gate, which counts places. The node has a connection for each runtime: the multiplexer puts
-//! requests into its inbox, and the driver is the task that owns its socket. A request whose reply was
-//! lost is sent again only if that is harmless.
+//! A call passes the gate, which counts places. The node has a connection for each runtime: the
+//! multiplexer puts requests into its inbox, and the driver is the task that owns its socket. A
+//! request whose reply was lost is sent again only if that is harmless.
 
 mod deadline;
 mod driver;

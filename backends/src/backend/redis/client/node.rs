@@ -1,11 +1,11 @@
-//! A server and the connections to it, one for each runtime: made when one is needed, replaced when it
-//! is lost.
+//! A server and the connections to it, one for each runtime: made when one is needed, replaced when
+//! it is lost.
 //!
-//! The driver of a connection is a task, which stands still where nobody drives its runtime and ends
-//! with it. So a call uses the connection of the runtime that polls it, and none waits for another
-//! runtime. What one connection learns of the server holds for all: a generation number rises when the
-//! server turns out to be the wrong one, and no call that begins later uses a connection of an older
-//! generation.
+//! The driver of a connection is a task, which stands still where nobody drives its runtime and
+//! ends with it. So a call uses the connection of the runtime that polls it, and none waits for
+//! another runtime. What one connection learns of the server holds for all: a generation number
+//! rises when the server turns out to be the wrong one, and no call that begins later uses a
+//! connection of an older generation.
 
 use std::process;
 use std::sync::Arc;
@@ -54,8 +54,8 @@ enum State {
     },
     Connecting {
         attempt: Attempt,
-        /// The time at which the attempt must have ended: an attempt on a runtime that nobody drives
-        /// any more never does.
+        /// The time at which the attempt must have ended: an attempt on a runtime that nobody
+        /// drives any more never does.
         overdue: Instant,
     },
     Up(Arc<Connection>),
@@ -126,8 +126,8 @@ impl Node {
         }
     }
 
-    /// Takes no further calls over connections to the server that this one leads to: it is the wrong
-    /// server to ask.
+    /// Takes no further calls over connections to the server that this one leads to: it is the
+    /// wrong server to ask.
     pub(super) fn leave(&self, connection: &Connection) {
         connection.multiplexer.drain();
         let mut states = self.states.lock();

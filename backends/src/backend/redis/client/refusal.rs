@@ -3,8 +3,8 @@
 use super::resp::{ErrorReply, Reply};
 use crate::error::{BackendError, ErrorKind};
 
-/// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments, values
-/// included.
+/// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments,
+/// values included.
 pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
     let details = error.details();
     let code = code(error);
@@ -48,7 +48,8 @@ pub(super) fn is_from_wrong_server(reply: &Reply) -> bool {
     }
 }
 
-/// Finds the code in `@user_script: 3: -OOM command not allowed`, as Redis 6.2 spells an error that a script hands on.
+/// Finds the code in `@user_script: 3: -OOM command not allowed`, as Redis 6.2 spells an error that
+/// a script hands on.
 fn code_in_script<'a>(code: &str, details: &'a str) -> Option<&'a str> {
     if !code.starts_with("@user_script") {
         return None;

@@ -37,7 +37,8 @@ impl Request {
 /// A request in flight: shared by the caller, which waits, and the driver, which sends and answers.
 pub(super) struct InFlight {
     length: usize,
-    /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and dropped after it.
+    /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and
+    /// dropped after it.
     inner: Mutex<Inner>,
 }
 

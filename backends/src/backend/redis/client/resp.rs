@@ -1,13 +1,15 @@
 //! RESP3, the protocol of Redis: commands to bytes, and bytes to replies.
 //!
-//! Ours because it is on the path of every call: a reply is read where it lies in the buffer of the connection, and a value
-//! is copied once, into what its caller gets. The format is that of <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+//! Ours because it is on the path of every call: a reply is read where it lies in the buffer of the
+//! connection, and a value is copied once, into what its caller gets. The format is that of
+//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
 use crate::backend::stored::Stored;
 
 /// The length of an array as a command names it, and how deep replies may be nested.
 const DEEPEST: usize = 8;
-/// A server's own limit is 512 MB (`proto-max-bulk-len`); more can't be a reply to anything that is asked here.
+/// A server's own limit is 512 MB (`proto-max-bulk-len`); more can't be a reply to anything that is
+/// asked here.
 const LONGEST: usize = 1 << 30;
 /// A line is a number, a status or an error.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -208,8 +210,8 @@ pub(super) fn reply(bytes: &[u8]) -> Result<(Reply, usize), DecodeError> {
     Ok((reply, cursor.at))
 }
 
-/// The progress of a scan through a reply that comes in parts. Without it a long array would be read
-/// anew whenever a little more of it is there, which takes time that grows with its square.
+/// The progress of a scan through a reply that comes in parts. Without it a long array would be
+/// read anew whenever a little more of it is there, which takes time that grows with its square.
 pub(super) struct ScanState {
     at: usize,
     /// How many elements are still to come, as far as is known.
@@ -454,7 +456,8 @@ mod tests {
         }
     }
 
-    /// However the bytes come, nothing is read before the reply is there, and what is said to be missing is missing.
+    /// However the bytes come, nothing is read before the reply is there, and what is said to be
+    /// missing is missing.
     #[test]
     fn a_part_of_a_reply_is_incomplete() {
         let text = "*3\r\n$5\r\nhello\r\n%1\r\n+k\r\n:12\r\n-ERR no\r\n";

@@ -285,8 +285,8 @@ impl TraceState {
     /// field.
     pub(super) fn require(&mut self, path: &str, name: &'static str) {
         let required = self.required.entry(path.to_string()).or_default();
-        // A field that is missed although it is known was not on offer; offering it again would go on
-        // for ever.
+        // A field that is missed although it is known was not on offer; offering it again would go
+        // on for ever.
         if !required.contains(&name) {
             required.push(name);
             self.repeat();
