@@ -43,8 +43,8 @@
 //! * [`Keyspace`](derive@Keyspace): the derive, its words and accessors, versions and migration;
 //!   [`keyspace`]: the same operations for generic code, and
 //!   [`KeySegment`](trait@keyspace::KeySegment) for parts of keys of your own.
-//! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`]: all keyspaces of a
-//!   program, listed, checked and held against a file (feature `schema-lock`, for tests).
+//! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`] (feature `schema-lock`, for
+//!   tests): all keyspaces of a program, listed, checked and held against a file.
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one
 //!   guarantees.

@@ -163,38 +163,36 @@ impl Store for Odd {
         self.inner.keys(prefix)
     }
 
-    fn info(&self) -> StoreInfo<'_> {
-        let info = self.inner.info().without_sync();
-        if self.is_in_process {
-            info.with_sync(self)
-        } else {
-            info
-        }
+    fn info(&self) -> StoreInfo {
+        self.inner.info()
+    }
+
+    fn as_sync(&self) -> Option<&dyn SyncStore> {
+        self.is_in_process.then_some(self)
     }
 }
 
 impl SyncStore for Odd {
     fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
-        self.inner.info().sync.unwrap().read_value(key, touch)
+        self.inner.as_sync().unwrap().read_value(key, touch)
     }
 
     fn read_decoded(&self, key: &str, of: TypeId) -> BackendResult<Option<DecodedOrBytes>> {
-        self.inner.info().sync.unwrap().read_decoded(key, of)
+        self.inner.as_sync().unwrap().read_decoded(key, of)
     }
 
     fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.inner.info().sync.unwrap().put(key, value, options)
+        self.inner.as_sync().unwrap().put(key, value, options)
     }
 
     fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
-        let inner = self.inner.info().sync.unwrap();
+        let inner = self.inner.as_sync().unwrap();
         inner.add(key, delta, ttl)
     }
 
     fn attach_decoded(&self, key: &str, stored: &Stored, value: Decoded) {
         self.inner
-            .info()
-            .sync
+            .as_sync()
             .unwrap()
             .attach_decoded(key, stored, value);
     }

@@ -167,7 +167,7 @@ async fn a_guard_that_is_dropped_where_nothing_runs_ends_by_itself<B: Backend + 
     let lease = lease(&backend, HOUR);
     let guard = acquire(&lease).await;
     std::thread::spawn(move || drop(guard)).join().unwrap();
-    if backend.info().sync.is_none() {
+    if backend.as_sync().is_none() {
         assert!(lease.acquire().await.unwrap().is_none());
         let moment = Life::In(Duration::from_millis(50));
         assert!(backend.expire("lease@name:job", moment).await.unwrap());

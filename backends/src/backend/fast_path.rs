@@ -13,7 +13,7 @@ use crate::error::BackendResult;
 /// moves it once more.
 macro_rules! call_now {
     ($store:ident.$method:ident($($argument:expr),*)) => {
-        match $store.info().sync {
+        match $store.as_sync() {
             Some(store) => store.$method($($argument),*),
             None => $store.$method($($argument),*).await,
         }
@@ -24,7 +24,7 @@ pub(crate) use call_now;
 /// Writes an encoded value, as [`call_now`] calls.
 macro_rules! put_now {
     ($store:ident, $key:expr, $encoded:ident, $options:expr) => {
-        match $store.info().sync {
+        match $store.as_sync() {
             Some(store) => store.put_from($key, $encoded.as_buffer(), $options),
             None => $store.put($key, &$encoded, $options).await,
         }

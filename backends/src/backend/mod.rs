@@ -34,7 +34,8 @@ pub use write::{Condition, Write};
 #[doc = include_str!("contract.md")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a backend",
-    label = "expected a backend, such as `MemoryBackend`, `RedisBackend` or `Arc<dyn Backend>`"
+    label = "expected a backend, such as `MemoryBackend`, `RedisBackend` or `Arc<dyn Backend>`",
+    note = "a backend of your own implements `reinhardt_backends::store::Store`, and `Backend` comes with it"
 )]
 pub trait Backend: Store {
     // Values of any type.

@@ -145,7 +145,7 @@ impl<B: BackendHandle> Leader<B> {
         lead: &Lead,
     ) -> BackendResult<Option<Self>> {
         let lease = K::INFO.lease.expect("checked when it was compiled");
-        let memory = (backend.info().sync).filter(|memory| memory.ends_with_the_process());
+        let memory = (backend.as_sync()).filter(|memory| memory.ends_with_the_process());
         let ttl = memory.map_or(lease, |_| lease.max(IN_PROCESS));
         let claim = Claim::new(backend, &Arc::from(lease_key.as_str()), ttl)?;
         if !lead.may_put(claim.token()) {

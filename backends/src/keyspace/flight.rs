@@ -637,8 +637,7 @@ mod tests {
         backend.set(KEY, 1, None).now_or_never().unwrap().unwrap();
         let decoded = Decoded::new(Arc::new(value), TypeId::of::<Meddler>(), 1);
         backend
-            .info()
-            .sync
+            .as_sync()
             .unwrap()
             .attach_decoded(KEY, &stored(backend), decoded);
         let stored = stored(backend);

@@ -29,7 +29,7 @@ pub(super) struct Older<'p> {
 /// helps where memory is behind a wrapper, which can't be told from a server. A server that is over
 /// its bound refuses the move as well.
 pub(super) fn looks_first<B: Backend + ?Sized>(backend: &B) -> bool {
-    backend.info().sync.is_some()
+    backend.as_sync().is_some()
 }
 
 /// Writes an entry, whatever was there, and removes its older versions.

@@ -34,7 +34,7 @@ where
     async move {
         let decoded_as = TypeId::of::<fn(K::Codec) -> K::Value>();
         let touch = K::INFO.touch();
-        let read = match backend.info().sync {
+        let read = match backend.as_sync() {
             Some(store) if touch == Touch::Keep => store.read_decoded(&key, decoded_as),
             _ => fast_path::read_value(backend, &key, touch)
                 .await
@@ -59,7 +59,7 @@ where
         let Some(value) = decode::<K>(&key, 0, &stored)?.map(Arc::new) else {
             return Ok(None);
         };
-        if let Some(store) = backend.info().sync {
+        if let Some(store) = backend.as_sync() {
             let decoded = Decoded::new(value.clone(), decoded_as, stored.as_bytes().len());
             store.attach_decoded(&key, &stored, decoded);
         }

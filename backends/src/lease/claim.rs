@@ -167,7 +167,7 @@ impl<B: Backend + Clone + 'static> Drop for Claim<B> {
             return;
         }
         let (backend, key, token) = (self.backend.clone(), self.key.clone(), self.token.clone());
-        let is_in_process = backend.info().sync.is_some();
+        let is_in_process = backend.as_sync().is_some();
         let mut removal = Box::pin(async move {
             // If this fails it ends by itself, or is removed by who finds it.
             if backend.remove(&key, Some(&token)).await.is_ok() {

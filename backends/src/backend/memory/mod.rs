@@ -227,9 +227,12 @@ impl Store for MemoryBackend {
     }
 
     #[inline]
-    fn info(&self) -> StoreInfo<'_> {
-        StoreInfo::of(&*self.shards)
-            .with_limits(self.shards.limits())
-            .with_sync(&self.shards)
+    fn info(&self) -> StoreInfo {
+        StoreInfo::of(&*self.shards).with_limits(self.shards.limits())
+    }
+
+    #[inline]
+    fn as_sync(&self) -> Option<&dyn SyncStore> {
+        Some(&self.shards)
     }
 }

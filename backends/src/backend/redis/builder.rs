@@ -8,7 +8,7 @@ use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use super::RedisBackend;
 use super::client::{Client, ClientLimits};
-use super::commands::Namespace;
+use super::commands::Commands;
 use crate::backend::store::Limits;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::escape::escape;
@@ -135,7 +135,7 @@ impl RedisBackendBuilder {
     /// `Unsupported` if there is no connection to be had.
     pub async fn build(self) -> BackendResult<RedisBackend> {
         let backend = self.build_lazy()?;
-        backend.namespace.client.connect().await?;
+        backend.commands.client.connect().await?;
         Ok(backend)
     }
 
@@ -169,7 +169,7 @@ impl RedisBackendBuilder {
             None => String::new(),
         };
         Ok(RedisBackend {
-            namespace: Arc::new(Namespace {
+            commands: Arc::new(Commands {
                 client: Client::new(server, self.times),
                 prefix,
                 limits: self.limits,

@@ -1,4 +1,4 @@
-//! From calls to commands: the keys of a namespace, and the commands and scripts on them.
+//! From keys to commands and scripts.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -18,15 +18,15 @@ pub(super) const BATCH: usize = 1000;
 /// The most bytes of values that are sent at once, if there is more than one value.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// The keys of a backend on a server.
-pub(super) struct Namespace {
+/// The commands of a backend, on the keys of its namespace.
+pub(super) struct Commands {
     pub(super) client: Client,
     /// The namespace, escaped, and a colon; empty where there is none.
     pub(super) prefix: String,
     pub(super) limits: Limits,
 }
 
-impl Namespace {
+impl Commands {
     /// Begins a command whose first argument is a key.
     pub(super) fn command(&self, name: &str, key: &str) -> BackendResult<Command> {
         self.limits.check_key(key)?;
@@ -40,7 +40,7 @@ impl Namespace {
             .fold(begin, |command, key| self.with_key(command, key))
     }
 
-    pub(super) fn with_key(&self, command: Command, key: &str) -> Command {
+    fn with_key(&self, command: Command, key: &str) -> Command {
         command.joined(self.prefix.as_bytes(), key.as_bytes())
     }
 
@@ -154,8 +154,12 @@ impl Namespace {
                 let commands = keys.iter().map(|key| self.restarting_get(key, ttl));
                 let commands = commands.collect::<BackendResult<_>>()?;
                 let replies = self.client.pipeline(commands).await?;
-                let replies = reply::each(replies, keys.len())?.into_iter();
-                return replies.map(reply::stored_or_foreign).collect();
+                let mut values = Vec::with_capacity(keys.len());
+                for reply in reply::each(replies, keys.len())? {
+                    let value = reply::stored_or_foreign(reply);
+                    values.push(value.map_err(|error| error.after(!values.is_empty()))?);
+                }
+                return Ok(values);
             }
         };
         reply::all_stored(reply?)

@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 
 pub use self::builder::RedisBackendBuilder;
 use self::client::{Argument, Command, Repeat, Reply};
-use self::commands::{BATCH, Namespace, argument, batch_length, millis, set};
+use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
 use super::life::{Expiry, Life};
 use super::store::{NewEntry, Store, StoreInfo, Touch};
 use super::stored::Stored;
@@ -46,9 +46,9 @@ use crate::error::{BackendResult, Failures};
 ///   fails with `Timeout`. It holds for a call on one key as a whole; `scan`, `clear` and calls on
 ///   more than 1,000 keys are several. The limit is in real time and no timer on tokio's clock, so
 ///   it also holds, and doesn't fire early, under a paused clock.
-/// * Only calls that change nothing (`get`, `exists`, `ttl`, `get_many`, `scan`, `ping`) are sent
-///   again when an answer was lost. Of all others the error says
-///   [`outcome_unknown`](BackendError::outcome_unknown).
+/// * Only calls that change nothing (`get`, `get_stored`, `get_with_ttl`, `exists`, `ttl`,
+///   `get_many`, `scan`, `ping`) are sent again when an answer was lost. Of all others the error
+///   says [`outcome_unknown`](crate::BackendError::outcome_unknown).
 ///
 /// # Not guaranteed
 ///
@@ -86,7 +86,7 @@ use crate::error::{BackendResult, Failures};
 /// ```
 #[derive(Clone)]
 pub struct RedisBackend {
-    namespace: Arc<Namespace>,
+    commands: Arc<Commands>,
 }
 
 impl RedisBackend {
@@ -125,7 +125,7 @@ impl RedisBackend {
     /// Refuses further calls of this backend and its clones (`Unavailable`), waits for those under
     /// way for as long as a call may take, and closes the connections.
     pub async fn close(&self) {
-        self.namespace.client.close().await;
+        self.commands.client.close().await;
     }
 }
 
@@ -133,8 +133,8 @@ impl RedisBackend {
 impl fmt::Debug for RedisBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisBackend")
-            .field("prefix", &self.namespace.prefix)
-            .field("limits", &self.namespace.limits)
+            .field("prefix", &self.commands.prefix)
+            .field("limits", &self.commands.limits)
             .finish_non_exhaustive()
     }
 }
@@ -142,22 +142,22 @@ impl fmt::Debug for RedisBackend {
 #[async_trait]
 impl Store for RedisBackend {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        let invocation = self.namespace.script(&scripts::READ, key)?;
-        let client = &self.namespace.client;
+        let invocation = self.commands.script(&scripts::READ, key)?;
+        let client = &self.commands.client;
         reply::stored_and_expiry(client.script(invocation, Repeat::Safely).await?)
     }
 
     async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
         let life = options.life.checked()?;
-        self.namespace.limits.check_value(value)?;
-        let client = &self.namespace.client;
+        self.commands.limits.check_value(value)?;
+        let client = &self.commands.client;
         if let Condition::Equals(expected) = options.condition {
-            let invocation = self.namespace.script(&scripts::COMPARE_AND_SET, key)?;
+            let invocation = self.commands.script(&scripts::COMPARE_AND_SET, key)?;
             let invocation = invocation.arg(expected).arg(value).arg(argument(life));
             let reply = client.script(invocation, Repeat::Never).await?;
             return Ok(reply::integer(reply)? == 1);
         }
-        let command = set(self.namespace.command("SET", key)?, value, life);
+        let command = set(self.commands.command("SET", key)?, value, life);
         let command = match options.condition {
             Condition::Absent => command.arg("NX"),
             Condition::Present => command.arg("XX"),
@@ -168,25 +168,25 @@ impl Store for RedisBackend {
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
         match expected {
-            None => self.namespace.remove(key).await,
-            Some(expected) => self.namespace.compare_and_delete(key, expected).await,
+            None => self.commands.remove(key).await,
+            Some(expected) => self.commands.compare_and_delete(key, expected).await,
         }
     }
 
     async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
-        self.namespace.count(key, delta, ttl).await
+        self.commands.count(key, delta, ttl).await
     }
 
     async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
-        let client = &self.namespace.client;
+        let client = &self.commands.client;
         let reply = match life.checked()? {
-            Life::Keep => self.namespace.single("EXISTS", key, Repeat::Safely).await?,
+            Life::Keep => self.commands.single("EXISTS", key, Repeat::Safely).await?,
             Life::Never => {
-                let invocation = self.namespace.script(&scripts::PERSIST, key)?;
+                let invocation = self.commands.script(&scripts::PERSIST, key)?;
                 client.script(invocation, Repeat::Never).await?
             }
             Life::In(ttl) => {
-                let command = self.namespace.command("PEXPIRE", key)?.number(millis(ttl));
+                let command = self.commands.command("PEXPIRE", key)?.number(millis(ttl));
                 client.command(command, Repeat::Never).await?
             }
         };
@@ -194,26 +194,26 @@ impl Store for RedisBackend {
     }
 
     fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        match self.namespace.limits.check_prefix(prefix) {
-            Ok(()) => self.namespace.scan(prefix).boxed(),
+        match self.commands.limits.check_prefix(prefix) {
+            Ok(()) => self.commands.scan(prefix).boxed(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         }
     }
 
     async fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
-        let client = &self.namespace.client;
+        let client = &self.commands.client;
         let reply = match touch.checked()? {
             Touch::Keep => {
-                self.namespace.limits.check_key(key)?;
-                let key = Argument::joined(self.namespace.prefix.as_bytes(), key.as_bytes());
+                self.commands.limits.check_key(key)?;
+                let key = Argument::joined(self.commands.prefix.as_bytes(), key.as_bytes());
                 client.get(key).await
             }
             Touch::Restart(ttl) => {
-                let command = self.namespace.restarting_get(key, ttl)?;
+                let command = self.commands.restarting_get(key, ttl)?;
                 client.command(command, Repeat::Never).await
             }
             Touch::Extend(ttl) => {
-                let invocation = self.namespace.script(&scripts::RENEW, key)?;
+                let invocation = self.commands.script(&scripts::RENEW, key)?;
                 let invocation = invocation.number(millis(ttl));
                 client.script(invocation, Repeat::Never).await
             }
@@ -223,10 +223,10 @@ impl Store for RedisBackend {
 
     async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
         let touch = touch.checked()?;
-        self.namespace.limits.check_keys(keys)?;
+        self.commands.limits.check_keys(keys)?;
         let mut all = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
-            match self.namespace.read_batch(batch, touch).await {
+            match self.commands.read_batch(batch, touch).await {
                 Ok(values) => all.extend(values),
                 // Nothing was changed, so nothing is unknown.
                 Err(error) if touch == Touch::Keep => return Err(error),
@@ -237,12 +237,12 @@ impl Store for RedisBackend {
     }
 
     async fn read_life(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        let reply = self.namespace.single("PTTL", key, Repeat::Safely).await?;
+        let reply = self.commands.single("PTTL", key, Repeat::Safely).await?;
         Ok(reply::expiry(reply::integer(reply)?))
     }
 
     async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
-        reply::stored(self.namespace.single("GETDEL", key, Repeat::Never).await?)
+        reply::stored(self.commands.single("GETDEL", key, Repeat::Never).await?)
     }
 
     async fn move_entry(
@@ -253,9 +253,9 @@ impl Store for RedisBackend {
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
         let life = to.life.checked()?;
-        self.namespace.limits.check_value(to.value)?;
+        self.commands.limits.check_value(to.value)?;
         let keys = [from, to.key];
-        let invocation = self.namespace.script_of_many(&scripts::MOVE, &keys)?;
+        let invocation = self.commands.script_of_many(&scripts::MOVE, &keys)?;
         if from == to.key {
             return Ok(false);
         }
@@ -264,14 +264,14 @@ impl Store for RedisBackend {
         if let Some(over) = over {
             invocation = invocation.arg(over);
         }
-        let client = &self.namespace.client;
+        let client = &self.commands.client;
         let reply = client.script(invocation, Repeat::Never).await?;
         Ok(reply::integer(reply)? == 1)
     }
 
     async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
         attempt.check()?;
-        let invocation = self.namespace.script(&scripts::THROTTLE, key)?;
+        let invocation = self.commands.script(&scripts::THROTTLE, key)?;
         let invocation = invocation
             .number(attempt.cost)
             .number(u8::from(attempt.peek));
@@ -282,23 +282,23 @@ impl Store for RedisBackend {
             let invocation = invocation.arg(head).number(quota.capacity());
             invocation.number(time).number(units)
         });
-        let client = &self.namespace.client;
+        let client = &self.commands.client;
         let reply = client.script(invocation, Repeat::Never).await?;
         reply::decision(reply, attempt.quotas)
     }
 
     async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
-        self.namespace.limits.check_entries(entries)?;
+        self.commands.limits.check_entries(entries)?;
         let mut failures = Failures::default();
         let mut start = 0;
         while start < entries.len() {
             let batch = &entries[start..start + batch_length(&entries[start..])];
             let sets = batch.iter().map(|entry| {
-                let command = self.namespace.command("SET", entry.key)?;
+                let command = self.commands.command("SET", entry.key)?;
                 Ok(set(command, entry.value, entry.life.checked()?))
             });
             let sets = sets.collect::<BackendResult<_>>()?;
-            let replies = self.namespace.client.pipeline(sets).await;
+            let replies = self.commands.client.pipeline(sets).await;
             match replies.and_then(|replies| reply::each(replies, batch.len())) {
                 Ok(replies) => {
                     for (index, reply) in (start..).zip(replies) {
@@ -319,19 +319,19 @@ impl Store for RedisBackend {
     }
 
     async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
-        self.namespace.limits.check_keys(keys)?;
+        self.commands.limits.check_keys(keys)?;
         let unlinks = keys
             .chunks(BATCH)
-            .map(|keys| self.namespace.command_of_many("UNLINK", keys));
-        self.namespace.remove_many(unlinks).await
+            .map(|keys| self.commands.command_of_many("UNLINK", keys));
+        self.commands.remove_many(unlinks).await
     }
 
     async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
-        self.namespace.clear(prefix).await
+        self.commands.clear(prefix).await
     }
 
     async fn probe(&self) -> BackendResult<()> {
-        let client = &self.namespace.client;
+        let client = &self.commands.client;
         match client.command(Command::new("PING"), Repeat::Safely).await? {
             Reply::Status => Ok(()),
             other => reply::unexpected(other),
@@ -339,10 +339,10 @@ impl Store for RedisBackend {
     }
 
     async fn shut_down(&self) {
-        self.namespace.client.close().await;
+        self.commands.client.close().await;
     }
 
-    fn info(&self) -> StoreInfo<'_> {
-        StoreInfo::of(&*self.namespace).with_limits(self.namespace.limits)
+    fn info(&self) -> StoreInfo {
+        StoreInfo::of(&*self.commands).with_limits(self.commands.limits)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{Stream, TryStreamExt, stream};
 
 use super::client::{Command, ConnectionId, Repeat, Traced};
-use super::commands::{BATCH, Namespace};
+use super::commands::{BATCH, Commands};
 use super::reply;
 use crate::backend::stored::Stored;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -14,7 +14,7 @@ const PASSES: usize = 16;
 /// The most restarts of a scan whose connection was replaced.
 const RESTARTS: usize = 8;
 
-impl Namespace {
+impl Commands {
     /// Streams the keys that begin with `prefix`, which is checked.
     pub(super) fn scan<'a>(
         &'a self,

@@ -47,13 +47,23 @@ pub type BoxedCall<'a, T> = Pin<Box<dyn Future<Output = BackendResult<T>> + Send
 pub trait Store: Send + Sync {
     // Required.
 
-    /// Returns the bytes under `key` and what is left of their life.
+    /// Returns the live bytes under `key` and what is left of their life, which is never zero.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey`, before anything is sent; `WrongType` for a key of a foreign type; and what the
+    /// store fails with.
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>>;
 
     /// Writes `value` with the given life if the condition holds, in one atomic step, and says
     /// whether it did.
     ///
     /// `Life::Keep` without a live entry to keep the life of means no end.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey`, `InvalidTtl` and `TooLarge`, before anything is sent; and what the store fails
+    /// with. A write that failed has changed nothing, or says that its outcome is unknown.
     ///
     /// # Cancel safety
     ///
@@ -62,6 +72,10 @@ pub trait Store: Send + Sync {
 
     /// Removes the entry, if `expected` is given only while it holds exactly these bytes, in one
     /// atomic step, and says whether there was a live entry to remove.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey`, before anything is sent; and what the store fails with.
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool>;
 
     /// Adds `delta` to the counter under `key` in one atomic step and returns the sum and what is
@@ -72,8 +86,9 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `Overflow` if the sum leaves the range of `i64`, `WrongType` if the bytes aren't an integer
-    /// in that range; both change nothing.
+    /// `InvalidKey` and `InvalidTtl`, before anything is sent; `Overflow` if the sum leaves the
+    /// range of `i64`, `WrongType` if the bytes aren't an integer in that range; these change
+    /// nothing.
     ///
     /// # Cancel safety
     ///
@@ -82,6 +97,10 @@ pub trait Store: Send + Sync {
 
     /// Gives the entry another life, leaves its value alone, and says whether there was a live
     /// entry.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` and `InvalidTtl`, before anything is sent; and what the store fails with.
     async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool>;
 
     /// Streams the keys that begin with `prefix`; the empty prefix means all of this store's.
@@ -124,12 +143,23 @@ pub trait Store: Send + Sync {
     }
 
     /// Does what [`read_value`](Self::read_value) does for each key, in the order of `keys`.
+    ///
+    /// A server may say that a key of a foreign type is absent among many, where it is `WrongType`
+    /// by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_value`](Self::read_value);
+    /// [`outcome_unknown`](crate::BackendError::outcome_unknown) if the lives of some may have
+    /// changed.
     async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
         let touch = touch.checked()?;
         self.info().limits.check_keys(keys)?;
         let mut all = Vec::with_capacity(keys.len());
         for key in keys {
-            all.push(self.read_value(key, touch).await?);
+            let value = self.read_value(key, touch).await;
+            let has_touched = touch != Touch::Keep && !all.is_empty();
+            all.push(value.map_err(|error| error.after(has_touched))?);
         }
         Ok(all)
     }
@@ -192,7 +222,7 @@ pub trait Store: Send + Sync {
     }
 
     /// Removes every entry whose key begins with `prefix` and that was there when the call began;
-    /// returns how many were removed.
+    /// returns how many were removed. Entries that are written meanwhile may be removed or stay.
     ///
     /// # Errors
     ///
@@ -301,12 +331,21 @@ pub trait Store: Send + Sync {
     /// A dropped future may have closed the store to further calls. Closing twice does no harm.
     async fn shut_down(&self) {}
 
-    /// Describes the store: its limits, its identity, and the part of it that answers without a
-    /// future.
+    /// Describes the store: its limits and its identity.
     ///
-    /// Override it if clones of the backend have addresses of their own but share a store, if the
-    /// limits aren't the default ones, or if the store is in this process and can answer at once.
-    fn info(&self) -> StoreInfo<'_> {
+    /// Override it if clones of the backend have addresses of their own but share a store, or if
+    /// the limits aren't the default ones.
+    fn info(&self) -> StoreInfo {
         StoreInfo::of(self)
+    }
+
+    /// Returns the part of a store in this process that answers without a future; `None` unless
+    /// overridden.
+    ///
+    /// Where there is one it is asked in place of the methods of the same names. A wrapper that
+    /// does something of its own in one of these leaves it at `None`, or the wrapper is passed by.
+    /// A wrapper that hands it on hands on the [`instance`](StoreInfo::instance) too.
+    fn as_sync(&self) -> Option<&dyn SyncStore> {
+        None
     }
 }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BoxedCall, NewEntry, Store, StoreInfo, Touch};
+use super::{BoxedCall, NewEntry, Store, StoreInfo, SyncStore, Touch};
 use crate::backend::answers::{Counted, KeyStream};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::stored::Stored;
@@ -67,8 +67,13 @@ macro_rules! forward_store {
             }
 
             #[inline]
-            fn info(&self) -> StoreInfo<'_> {
+            fn info(&self) -> StoreInfo {
                 (**self).info()
+            }
+
+            #[inline]
+            fn as_sync(&self) -> Option<&dyn SyncStore> {
+                (**self).as_sync()
             }
         })*
     };

@@ -15,9 +15,12 @@ use crate::error::BackendResult;
 /// The part of a store in this process that answers at once, without a future and its allocation.
 ///
 /// Accessors of keyspaces and the raw API ask a store for it
-/// ([`StoreInfo::sync`](super::StoreInfo::sync)) before they make a call. Each method does exactly
+/// ([`Store::as_sync`](super::Store::as_sync)) before they make a call. Each method does exactly
 /// what the method of the same name of [`Store`](super::Store) does. None may block for longer than
 /// a short lock.
+///
+/// A backend implements it on the value that its clones share, and `Store` on itself: on one type
+/// the methods of both would be ambiguous.
 pub trait SyncStore: Send + Sync {
     /// Returns the bytes under `key`, with the given effect on their life.
     ///
@@ -39,7 +42,11 @@ pub trait SyncStore: Send + Sync {
 
     /// Attaches the decoded value of `stored` to the entry, for as long as the entry holds these
     /// bytes; does nothing where there is no room or the entry has changed.
-    fn attach_decoded(&self, key: &str, stored: &Stored, decoded: Decoded);
+    ///
+    /// The default attaches nothing: each read decodes.
+    fn attach_decoded(&self, key: &str, stored: &Stored, decoded: Decoded) {
+        let _ = (key, stored, decoded);
+    }
 
     /// Writes `value` with the given life if the condition holds, and says whether it did.
     ///

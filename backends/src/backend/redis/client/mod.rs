@@ -1,4 +1,5 @@
-//! The client: it knows RESP, sockets and servers, and nothing of the contract.
+//! The client: it knows RESP, sockets and servers, and of the contract nothing but `Stored`, into
+//! which a value is copied once.
 //!
 //! A call passes the gate, which counts places. The node has a connection for each runtime: the
 //! multiplexer puts requests into its inbox, and the driver is the task that owns its socket. A
@@ -55,7 +56,8 @@ pub(crate) enum Repeat {
     Never,
 }
 
-/// A client of one server.
+/// A client of one server. A reply may be an error of the server: its meaning is the caller's to
+/// say.
 pub(crate) struct Client {
     gate: Gate,
     node: Node,
