@@ -41,7 +41,7 @@ fn main() {
     let title = "M6: memory per entry of a million, 24-byte keys, 77-byte values";
     let table = Table::new(title, Unit::Bytes, cases.measure(run.rounds()))
         .ratios_to(PAYLOAD)
-        .goal("MemoryBackend", AtMost(1.9), PAYLOAD);
+        .goal("MemoryBackend", AtMost(1.8), PAYLOAD);
     report.table(&table);
     report.finish();
 }

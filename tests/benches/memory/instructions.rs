@@ -111,7 +111,7 @@ const PARTS: &[Part] = &[
         ],
         &[
             ("typed get", 1.15, "DashMap get + decode"),
-            ("typed get_shared", 1.25, "DashMap get"),
+            ("typed get_shared", 2.1, "DashMap get"),
         ],
     ),
     (
@@ -144,7 +144,7 @@ const PARTS: &[Part] = &[
                 });
             }),
         ],
-        &[("typed save", 1.25, "encode + DashMap insert")],
+        &[("typed save", 1.45, "encode + DashMap insert")],
     ),
     (
         "increment",
@@ -172,7 +172,7 @@ const PARTS: &[Part] = &[
                 repeat(passes, || traffic.counters(async |key| map.increment(key)));
             }),
         ],
-        &[("typed increment", 1.25, "DashMap entry + 1")],
+        &[("typed increment", 1.7, "DashMap entry + 1")],
     ),
     (
         "parts",

@@ -96,7 +96,7 @@ fn get(traffic: &Traffic, rounds: usize) -> Vec<Table> {
         .ratios_to("DashMap get + decode")
         .goal("typed get", AtMost(1.15), "DashMap get + decode")
         .goal("typed get", AtMost(1.0), "moka get")
-        .goal("typed get_shared", AtMost(1.25), "DashMap get")
+        .goal("typed get_shared", AtMost(1.6), "DashMap get")
         .goal("moka get", AtLeast(2.5), "typed get_shared");
     vec![table]
 }
@@ -135,7 +135,7 @@ fn save(traffic: &Traffic, rounds: usize) -> Vec<Table> {
     let title = format!("M2: save with TTL, {}", traffic.name());
     let table = Table::new(&title, Unit::Time, cases.measure(rounds))
         .ratios_to("encode + DashMap insert")
-        .goal("typed save", AtMost(1.25), "encode + DashMap insert")
+        .goal("typed save", AtMost(1.5), "encode + DashMap insert")
         .goal("moka insert", AtLeast(5.0), "typed save");
     vec![table]
 }
