@@ -118,24 +118,12 @@ fn write(file: &Path, all: &[KeyspaceSnapshot]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::schema::layout::{Layout, Node};
+    use crate::keyspace::schema::snapshot::tests::session;
 
     fn keyspace(name: &str, kind_of_id: &str) -> KeyspaceSnapshot {
-        let node = |path: &str, kind: &str| Node {
-            path: path.to_string(),
-            kind: kind.to_string(),
-            default: false,
-        };
         KeyspaceSnapshot {
             name: name.to_string(),
-            kind: "entry".to_string(),
-            key: "id".to_string(),
-            codec: "cbor".to_string(),
-            ttl: "30m".to_string(),
-            layout: Layout {
-                by_name: true,
-                nodes: vec![node("value", "struct"), node("value.id", kind_of_id)],
-            },
+            ..session(&["value: struct", &format!("value.id: {kind_of_id}")])
         }
     }
 
