@@ -44,6 +44,12 @@ impl Commands {
         command.joined(self.prefix.as_bytes(), key.as_bytes())
     }
 
+    /// Makes an argument of a key.
+    pub(super) fn key(&self, key: &str) -> BackendResult<Argument> {
+        self.limits.check_key(key)?;
+        Ok(Argument::joined(self.prefix.as_bytes(), key.as_bytes()))
+    }
+
     /// Begins the invocation of a script with one key.
     pub(super) fn script(
         &self,
@@ -84,14 +90,11 @@ impl Commands {
         delta: i64,
         ttl: Option<Duration>,
     ) -> BackendResult<Counted> {
-        let window = Life::from(ttl).checked()?;
-        self.limits.check_key(key)?;
-        let window = match window {
+        let window = match Life::from(ttl).checked()? {
             Life::In(ttl) => millis(ttl).cast_signed(),
             Life::Keep | Life::Never => 0,
         };
-        let key = Argument::joined(self.prefix.as_bytes(), key.as_bytes());
-        let count = KeyedInvocation::new(&scripts::COUNT, key, [delta, window]);
+        let count = KeyedInvocation::new(&scripts::COUNT, self.key(key)?, [delta, window]);
         reply::counted(self.client.keyed(count).await?)
     }
 

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 
 pub use self::builder::RedisBackendBuilder;
-use self::client::{Argument, Command, Repeat, Reply};
+use self::client::{Command, Repeat, Reply};
 use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
 use super::life::{Expiry, Life};
 use super::store::{NewEntry, Store, StoreInfo, Touch};
@@ -203,11 +203,7 @@ impl Store for RedisBackend {
     async fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
         let client = &self.commands.client;
         let reply = match touch.checked()? {
-            Touch::Keep => {
-                self.commands.limits.check_key(key)?;
-                let key = Argument::joined(self.commands.prefix.as_bytes(), key.as_bytes());
-                client.get(key).await
-            }
+            Touch::Keep => client.get(self.commands.key(key)?).await,
             Touch::Restart(ttl) => {
                 let command = self.commands.restarting_get(key, ttl)?;
                 client.command(command, Repeat::Never).await
@@ -226,12 +222,9 @@ impl Store for RedisBackend {
         self.commands.limits.check_keys(keys)?;
         let mut all = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
-            match self.commands.read_batch(batch, touch).await {
-                Ok(values) => all.extend(values),
-                // Nothing was changed, so nothing is unknown.
-                Err(error) if touch == Touch::Keep => return Err(error),
-                Err(error) => return Err(error.after(!all.is_empty())),
-            }
+            let values = self.commands.read_batch(batch, touch).await;
+            let has_touched = touch != Touch::Keep && !all.is_empty();
+            all.extend(values.map_err(|error| error.after(has_touched))?);
         }
         Ok(all)
     }

@@ -9,6 +9,7 @@ use super::commands::{BATCH, Commands};
 use super::reply;
 use crate::backend::stored::Stored;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+
 /// The most walks of `clear` for keys that came while it ran.
 const PASSES: usize = 16;
 /// The most restarts of a scan whose connection was replaced.
