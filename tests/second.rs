@@ -39,6 +39,23 @@ fn runtime() -> Runtime {
     builder.build().expect("threads")
 }
 
+/// Says whether two calls in a row end by the limit of their attempts to connect. Before the second
+/// attempt there is a pause.
+async fn fails_to_connect_twice(silent: &str) -> bool {
+    let builder = RedisBackend::builder().url(silent);
+    let builder = builder.connect_timeout(Duration::from_millis(50));
+    let builder = builder.call_timeout(Duration::from_secs(20));
+    let backend = builder.build_lazy().expect("a URL");
+    for _ in 0..2 {
+        let error = backend.ping().await.expect_err("it is silent");
+        let is_of_attempt = error.to_string().contains("no connection within");
+        if error.kind() != ErrorKind::Timeout || !is_of_attempt {
+            return false;
+        }
+    }
+    true
+}
+
 /// Counts, forks, has the child count and ask a server that is silent, and counts again.
 fn fork_and_count(parent: &Runtime, url: &str, silent: &str) {
     let builder = RedisBackend::builder().url(url);
@@ -46,15 +63,13 @@ fn fork_and_count(parent: &Runtime, url: &str, silent: &str) {
     let backend = builder.build_lazy().expect("a URL");
     let counted = parent.block_on(backend.increment("hits", None));
     assert_eq!(counted.expect("an answer"), 1);
+    assert!(parent.block_on(fails_to_connect_twice(silent)));
     match fork().expect("a child") {
         Fork::Child => {
             let counted = runtime().block_on(backend.increment("hits", None));
-            let deaf = RedisBackend::builder().url(silent);
-            let deaf = deaf.connect_timeout(Duration::from_millis(50));
-            let unanswered = runtime().block_on(async { deaf.build().await.map(drop) });
-            let is_timeout = unanswered.is_err_and(|error| error.kind() == ErrorKind::Timeout);
+            let has_failed = runtime().block_on(fails_to_connect_twice(silent));
             let counted = counted.unwrap_or(99) as i32;
-            exit(if is_timeout { counted } else { 98 });
+            exit(if has_failed { counted } else { 98 });
         }
         Fork::Parent(child) => {
             let status = waitpid(child).expect("the child ends");

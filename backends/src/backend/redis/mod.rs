@@ -63,8 +63,9 @@ use crate::error::{BackendResult, Failures};
 /// * A failover to a replica can bring back an older value, or let two callers win a
 ///   `set_if_absent`.
 /// * After `fork` a child that builds a new runtime can use a backend of its parent's: it gets
-///   connections of its own. Calls that were under way, the parent's runtimes and whatever its
-///   other threads held locked at that moment are lost to the child.
+///   connections of its own. Calls that were under way, the parent's runtimes, whatever its other
+///   threads held locked or waited for at that moment, and the timer of leases, caches and
+///   retries, once the parent has used it, are lost to the child. Fork before there are threads.
 ///
 /// # Cancel safety
 ///

@@ -6,17 +6,18 @@
 //! 5 ms.
 //!
 //! A child after `fork` has no such thread. It gets one of its own, over a state of its own: the
-//! parent's may have been locked by a thread that the child doesn't have.
+//! parent's may have been locked by a thread that the child doesn't have. The locks here are std's:
+//! parking_lot keeps the threads that wait in one table of the process, and in a child the thread
+//! of its parent would stand there for ever.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{process, thread};
 
 use futures_util::future::{Either, select};
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
@@ -52,7 +53,7 @@ struct Ticks {
 pub(super) fn deadlines() -> BackendResult<&'static Deadlines> {
     static CURRENT: Mutex<Option<(u32, &'static Deadlines)>> = Mutex::new(None);
     let process = process::id();
-    let mut current = CURRENT.lock();
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((of, deadlines)) = *current
         && of == process
     {
@@ -100,9 +101,14 @@ impl Deadlines {
         }
     }
 
+    /// Sleeps for about this time, rounded up to a tick.
+    pub(super) async fn sleep(&self, time: Duration) {
+        self.after(time).await;
+    }
+
     fn after(&self, limit: Duration) -> OwnedNotified {
         let tick = first_tick_after(self.start.elapsed().saturating_add(limit));
-        let mut ticks = self.ticks.lock();
+        let mut ticks = self.lock();
         let first = ticks.waiting.first_key_value();
         let is_first = first.is_none_or(|(first, _)| tick < *first);
         // Made under the lock: a notification wakes every future that was made before it.
@@ -116,10 +122,11 @@ impl Deadlines {
     }
 
     fn run(&self) -> ! {
-        let mut ticks = self.ticks.lock();
+        let mut ticks = self.lock();
         loop {
             let Some(first) = ticks.waiting.first_entry() else {
-                self.earlier.wait(&mut ticks);
+                let woken = self.earlier.wait(ticks);
+                ticks = woken.unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let due = self.start.checked_add(since_start(*first.key()));
@@ -129,11 +136,19 @@ impl Deadlines {
             if left.is_zero() {
                 let waiting = first.remove();
                 // Wakers are foreign code.
-                MutexGuard::unlocked(&mut ticks, || waiting.notify_waiters());
+                drop(ticks);
+                waiting.notify_waiters();
+                ticks = self.lock();
             } else {
-                self.earlier.wait_for(&mut ticks, left.min(TICK * 1000));
+                let woken = self.earlier.wait_timeout(ticks, left.min(TICK * 1000));
+                (ticks, _) = woken.unwrap_or_else(PoisonError::into_inner);
             }
         }
+    }
+
+    /// Nothing panics while it is locked.
+    fn lock(&self) -> MutexGuard<'_, Ticks> {
+        self.ticks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -227,7 +242,7 @@ mod tests {
         for call in 0..10 * FEW as u32 {
             drop(deadlines.after(day + TICK * call));
         }
-        let ticks = deadlines.ticks.lock();
+        let ticks = deadlines.lock();
         assert!(ticks.waiting.len() <= FEW + 1, "{}", ticks.waiting.len());
         assert!(
             ticks

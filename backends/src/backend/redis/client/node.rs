@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_timer::Delay;
 use parking_lot::Mutex;
 use redis::ConnectionInfo;
 use tokio::runtime::{Handle, Id};
@@ -214,8 +213,9 @@ impl Node {
         let replaced = states.set(id, connecting)?;
         let states = self.states.clone();
         runtime.spawn(async move {
-            if let Some(last) = last {
-                Delay::new(RECONNECT_PAUSE.saturating_sub(last.elapsed())).await;
+            let pause = last.map(|last| RECONNECT_PAUSE.saturating_sub(last.elapsed()));
+            if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+                deadlines.sleep(pause).await;
             }
             let connecting = handshake::connect(&server, limit, deadlines).await;
             let outcome = connecting
