@@ -48,7 +48,7 @@ async fn fails_to_connect_twice(silent: &str) -> bool {
     let backend = builder.build_lazy().expect("a URL");
     for _ in 0..2 {
         let error = backend.ping().await.expect_err("it is silent");
-        let is_of_attempt = error.to_string().contains("no connection within");
+        let is_of_attempt = error.to_string().contains("no connection to");
         if error.kind() != ErrorKind::Timeout || !is_of_attempt {
             return false;
         }

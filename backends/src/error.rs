@@ -119,6 +119,12 @@ impl BackendError {
         }
     }
 
+    /// Returns the text without the kind.
+    #[cfg(feature = "redis-backend")]
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// Returns what went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

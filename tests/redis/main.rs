@@ -5,6 +5,7 @@ mod commands;
 mod down;
 mod gathering;
 mod lost;
+mod reconnecting;
 mod refused;
 mod runtimes;
 mod settings;

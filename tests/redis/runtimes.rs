@@ -112,30 +112,6 @@ fn a_caller_on_no_runtime_uses_any_connection() {
     futures::executor::block_on(backend.ping()).unwrap();
 }
 
-#[test]
-fn a_server_that_turns_out_to_be_the_wrong_one_is_left_by_all_runtimes() {
-    let server = Server::start();
-    let backend = shared(&server);
-    let [one, other] = [runtime(), runtime()];
-    one.block_on(backend.ping()).unwrap();
-    other.block_on(backend.ping()).unwrap();
-    let before = connections(&server);
-    assert_eq!(before.len(), 2);
-    server.command("REPLICAOF 127.0.0.1 1");
-    let error = one.block_on(backend.set("k", 1, None)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    // Neither begins another call over what was connected before.
-    other.block_on(backend.ping()).unwrap();
-    one.block_on(backend.ping()).unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while connections(&server).iter().any(|id| before.contains(id)) {
-        // A driver closes its socket when its runtime comes to it.
-        one.block_on(tokio::task::yield_now());
-        other.block_on(tokio::task::yield_now());
-        assert!(Instant::now() < deadline, "{before:?}");
-    }
-}
-
 #[tokio::test]
 async fn closing_waits_no_longer_than_a_call_for_one_that_is_polled_no_more() {
     let server = Server::start();

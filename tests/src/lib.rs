@@ -2,6 +2,7 @@
 //! be cut, and measuring.
 
 mod elsewhere;
+mod fake;
 mod harness;
 pub mod measure;
 mod proxy;
@@ -9,6 +10,7 @@ mod second;
 mod server;
 
 pub use elsewhere::Elsewhere;
+pub use fake::{Answer, FakeServer};
 pub use harness::{Bounded, Boxed, InProcess, OddNamespace, Redis, Shared};
 pub use proxy::Proxy;
 pub use second::Second;

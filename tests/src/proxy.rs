@@ -23,11 +23,14 @@ struct Cable {
 
 #[derive(Debug, Default)]
 struct State {
+    port: u16,
     hold_answers: bool,
     black_hole: bool,
     refuse: bool,
     open: Vec<TcpStream>,
     connections: usize,
+    /// The number of connections, from the first one on, that are forgotten.
+    forgotten: usize,
     held: usize,
 }
 
@@ -41,11 +44,12 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let cable = Arc::new(Cable::default());
+        cable.state.lock().unwrap().port = port;
         let accepted = cable.clone();
         // Ends with the process: accepting can't be interrupted.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let _ = connect(client, port, &accepted);
+                let _ = connect(client, &accepted);
             }
         });
         Self { address, cable }
@@ -82,6 +86,17 @@ impl Proxy {
         self.change(|state| state.refuse = true);
     }
 
+    /// Lets all present connections go dead without closing them, as a load balancer does that
+    /// forgets them. New ones work.
+    pub fn forget(&self) {
+        self.change(|state| state.forgotten = state.connections);
+    }
+
+    /// Leads new connections to another port.
+    pub fn lead_to(&self, port: u16) {
+        self.change(|state| state.port = port);
+    }
+
     /// Lets everything through again, held answers first.
     pub fn release(&self) {
         self.change(|state| {
@@ -106,14 +121,15 @@ impl Proxy {
     }
 }
 
-fn connect(client: TcpStream, port: u16, cable: &Arc<Cable>) -> std::io::Result<()> {
-    {
+fn connect(client: TcpStream, cable: &Arc<Cable>) -> std::io::Result<()> {
+    let (number, port) = {
         let mut state = cable.state.lock().unwrap();
         state.connections += 1;
         if state.refuse {
             return client.shutdown(Shutdown::Both);
         }
-    }
+        (state.connections, state.port)
+    };
     let server = TcpStream::connect(("127.0.0.1", port))?;
     {
         let mut state = cable.state.lock().unwrap();
@@ -122,16 +138,22 @@ fn connect(client: TcpStream, port: u16, cable: &Arc<Cable>) -> std::io::Result<
     }
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     let (there, back) = (cable.clone(), cable.clone());
-    thread::spawn(move || forward(from_client, to_server, &there, false));
-    thread::spawn(move || forward(server, client, &back, true));
+    thread::spawn(move || forward(from_client, to_server, &there, number, false));
+    thread::spawn(move || forward(server, client, &back, number, true));
     Ok(())
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream, cable: &Cable, are_answers: bool) {
+fn forward(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    cable: &Cable,
+    number: usize,
+    are_answers: bool,
+) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let mut state = cable.state.lock().unwrap();
-        if state.black_hole {
+        if state.black_hole || number <= state.forgotten {
             continue;
         }
         while are_answers && state.hold_answers {

@@ -152,6 +152,10 @@ impl RedisBackendBuilder {
                 invalid(
                     "not the URL of a server: write `redis://host:port/database` or `unix:///path`",
                 )
+            })
+            .map(|info| {
+                let settings = info.redis_settings().clone();
+                info.set_redis_settings(settings.set_protocol(redis::ProtocolVersion::RESP3))
             })?,
         };
         if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {

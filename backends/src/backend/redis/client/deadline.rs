@@ -106,8 +106,16 @@ impl Deadlines {
         self.after(time).await;
     }
 
+    /// Returns a future that ends at this time, rounded up to a tick.
+    pub(super) fn at(&self, time: Instant) -> OwnedNotified {
+        self.at_tick(first_tick_after(time.saturating_duration_since(self.start)))
+    }
+
     fn after(&self, limit: Duration) -> OwnedNotified {
-        let tick = first_tick_after(self.start.elapsed().saturating_add(limit));
+        self.at_tick(first_tick_after(self.start.elapsed().saturating_add(limit)))
+    }
+
+    fn at_tick(&self, tick: u64) -> OwnedNotified {
         let mut ticks = self.lock();
         let first = ticks.waiting.first_key_value();
         let is_first = first.is_none_or(|(first, _)| tick < *first);

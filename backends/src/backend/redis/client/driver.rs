@@ -15,15 +15,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::futures::OwnedNotified;
 
+use super::Repeat;
+use super::deadline::Deadlines;
 use super::inbox::{End, Inbox};
 use super::merge::{Gets, Keyed, Merged};
 use super::read_buffer::{BUFFER, ReadBuffer};
 use super::request::{InFlight, Request};
-use super::resp::{self, Reply};
-use super::script::KeyedInvocation;
+use super::resp::{self, Command, Reply};
 
 /// The most bytes that are written at once, at least one command: more gather while these are on
 /// their way.
@@ -59,9 +62,23 @@ impl Expected {
     }
 }
 
+/// The terms on which a connection is driven.
+pub(super) struct Terms {
+    pub(super) deadlines: &'static Deadlines,
+    /// The time within which a server answers, or it is doubted that the connection is alive.
+    pub(super) patience: Duration,
+    /// After such a silence the server is asked whether it is there, before anything else is sent.
+    pub(super) silence: Duration,
+    /// Whether scripts of several callers may become one.
+    pub(super) merges_scripts: bool,
+    /// Told when the server owes an answer for longer, and again after as long.
+    pub(super) doubt: Box<dyn Fn() + Send + Sync>,
+}
+
 /// The task that owns the socket.
 pub(super) struct Driver {
     inbox: Arc<Inbox>,
+    terms: Terms,
     socket: Box<dyn Socket>,
     /// The requests that were taken out of the queue and aren't written into `output` yet.
     taken: VecDeque<Arc<InFlight>>,
@@ -83,12 +100,33 @@ pub(super) struct Driver {
     queued_before: usize,
     /// The most requests that go out together.
     batch_limit: usize,
+    /// The time at which something came from the server last.
+    heard: Instant,
+    /// The time at which the server began to owe an answer, or was doubted last.
+    asked: Instant,
+    /// Whether the server is asked whether it is there: nothing else is sent meanwhile.
+    is_probing: bool,
+    is_handed_back: bool,
+    alarm: Option<Alarm>,
+}
+
+/// Wakes the driver at a time.
+struct Alarm {
+    time: Instant,
+    passed: Pin<Box<OwnedNotified>>,
 }
 
 impl Driver {
-    pub(super) fn new(inbox: Arc<Inbox>, socket: Box<dyn Socket>) -> Self {
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        socket: Box<dyn Socket>,
+        input: ReadBuffer,
+        terms: Terms,
+    ) -> Self {
+        let now = Instant::now();
         Self {
             inbox,
+            terms,
             socket,
             taken: VecDeque::new(),
             retries: Vec::new(),
@@ -98,10 +136,15 @@ impl Driver {
             written: 0,
             in_output: 0,
             expected: VecDeque::new(),
-            input: ReadBuffer::default(),
+            input,
             answered: 0,
             queued_before: 0,
             batch_limit: SMALL_BATCH,
+            heard: now,
+            asked: now,
+            is_probing: false,
+            is_handed_back: false,
+            alarm: None,
         }
     }
 
@@ -120,7 +163,7 @@ impl Driver {
 
     /// Takes the requests that are sent next, if all before them have been.
     fn fill(&mut self) {
-        if self.written < self.output.len() {
+        if self.written < self.output.len() || self.is_probing {
             return;
         }
         self.output.clear();
@@ -129,6 +172,15 @@ impl Driver {
         let expected_before = self.expected.len();
         if self.taken.is_empty() {
             self.take_queue();
+        }
+        if self.expected.is_empty() && !self.taken.is_empty() {
+            self.asked = Instant::now();
+            // Nobody drove the connection meanwhile, or the alarm would have gone.
+            self.is_probing = self.asked >= self.heard + self.terms.silence;
+        }
+        if self.is_probing {
+            self.probe();
+            return;
         }
         for request in std::mem::take(&mut self.retries) {
             self.write_one(request);
@@ -145,6 +197,14 @@ impl Driver {
         let keyed = self.keyed.write(&mut self.output);
         self.expect(keyed);
         self.in_output = self.expected.len() - expected_before;
+    }
+
+    /// Asks the server whether it is there. Whatever else is to be sent waits for the answer.
+    fn probe(&mut self) {
+        let ping = Request::One(Command::new("PING"));
+        self.is_probing = true;
+        self.write_one(InFlight::new(ping, Repeat::Safely));
+        self.in_output = 1;
     }
 
     fn take_queue(&mut self) {
@@ -166,12 +226,15 @@ impl Driver {
     /// Adds a request to those that are merged, or writes it, if its caller still waits.
     fn gather(&mut self, request: Arc<InFlight>) {
         let (gets, keyed) = (&mut self.gets, &mut self.keyed);
+        let merges_scripts = self.terms.merges_scripts;
         let gathered = request.send(|request| match request {
             Request::Get(key) => {
                 gets.add(key);
                 Gathered::Get
             }
-            Request::Keyed(invocation) if keyed.add(invocation) => Gathered::Keyed,
+            Request::Keyed(invocation) if merges_scripts && keyed.add(invocation) => {
+                Gathered::Keyed
+            }
             _ => Gathered::Alone,
         });
         match gathered {
@@ -201,9 +264,7 @@ impl Driver {
                 None
             }
             Request::Keyed(invocation) => {
-                KeyedInvocation::begin_merged(invocation.script(), output, 1);
-                invocation.write_key(output);
-                invocation.write_numbers(output);
+                invocation.write_to(output);
                 None
             }
             Request::One(command) => {
@@ -211,7 +272,7 @@ impl Driver {
                 None
             }
             Request::Script(invocation) => {
-                invocation.by_hash().write_to(output);
+                invocation.write_to(output);
                 None
             }
             Request::Many(commands) => {
@@ -262,6 +323,7 @@ impl Driver {
         }
         self.input.add(count);
         self.inbox.activity.fetch_add(1, Ordering::Relaxed);
+        self.heard = Instant::now();
         while let Some(reply) = self.input.next()? {
             if reply != Reply::Push {
                 self.answer(reply)?;
@@ -275,6 +337,7 @@ impl Driver {
             // Nobody has asked.
             return Err(End::Malformed);
         };
+        self.is_probing = false;
         self.answered += match expected {
             Expected::One(request) => {
                 request.finish(reply);
@@ -304,18 +367,86 @@ impl Driver {
     }
 
     /// Says whether there is nothing to do until something comes; the driver is woken then.
-    fn sleeps(&mut self, context: &Context<'_>) -> bool {
+    fn sleeps(&mut self, context: &mut Context<'_>) -> bool {
         let mut queue = self.inbox.queue.lock();
-        let could_write = self.written == self.output.len();
+        let could_write = self.written == self.output.len() && !self.is_probing;
         // `end` may have run while the driver was being polled and found no waker.
-        let has_ended = queue.end.is_some();
+        let has_ended = queue.end.is_some() || queue.is_handed_back && !self.is_handed_back;
         let has_more =
             !queue.requests.is_empty() || !self.taken.is_empty() || !self.retries.is_empty();
         if has_ended || could_write && has_more {
             return false;
         }
         queue.driver = Some(context.waker().clone());
-        true
+        drop(queue);
+        self.listens(context)
+    }
+
+    /// Says whether the server has been silent for no longer than it may be; the driver is woken
+    /// when it has. A server that owes no answer is asked whether it is there.
+    fn listens(&mut self, context: &mut Context<'_>) -> bool {
+        loop {
+            let (owes, due) = match self.expected.is_empty() {
+                true => (false, self.heard + self.terms.silence),
+                false => (true, self.heard.max(self.asked) + self.terms.patience),
+            };
+            let deadlines = self.terms.deadlines;
+            let alarm = self.alarm.take().filter(|alarm| alarm.time <= due);
+            let alarm = self.alarm.insert(alarm.unwrap_or_else(|| Alarm {
+                time: due,
+                passed: Box::pin(deadlines.at(due)),
+            }));
+            if alarm.passed.as_mut().poll(context).is_pending() {
+                return true;
+            }
+            self.alarm = None;
+            let now = Instant::now();
+            if now < due {
+                continue;
+            }
+            if !owes {
+                self.asked = now;
+                self.probe();
+                return false;
+            }
+            self.asked = now;
+            (self.terms.doubt)();
+        }
+    }
+
+    /// Hands everything back that another connection can be asked. The writes that the server may
+    /// have seen wait for their answers here.
+    fn hand_back(&mut self) {
+        self.is_handed_back = true;
+        let queued = {
+            let mut queue = self.inbox.queue.lock();
+            queue.bytes = 0;
+            std::mem::take(&mut queue.requests)
+        };
+        self.lose_unseen();
+        let repeatable = self.expected.iter().flat_map(Expected::requests);
+        let repeatable = repeatable.filter(|request| request.is_repeatable());
+        let unsent = queued.iter().chain(&self.retries).chain(&self.taken);
+        repeatable.chain(unsent).for_each(|request| request.lose());
+        self.retries.clear();
+        self.taken.clear();
+    }
+
+    /// Takes back what is written into an output of which the socket took nothing: no server has
+    /// seen it.
+    fn lose_unseen(&mut self) {
+        if self.written > 0 || self.output.is_empty() {
+            return;
+        }
+        let seen = self.expected.len() - self.in_output;
+        for expected in self.expected.drain(seen..) {
+            for request in expected.requests() {
+                request.take_back();
+                request.lose();
+            }
+        }
+        self.in_output = 0;
+        self.output.clear();
     }
 }
 
@@ -325,8 +456,15 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
         let end = loop {
-            if let Some(end) = driver.inbox.queue.lock().end {
+            let (end, is_handed_back) = {
+                let queue = driver.inbox.queue.lock();
+                (queue.end, queue.is_handed_back)
+            };
+            if let Some(end) = end {
                 break end;
+            }
+            if is_handed_back && !driver.is_handed_back {
+                driver.hand_back();
             }
             if driver.should_linger() {
                 context.waker().wake_by_ref();
@@ -352,19 +490,10 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.inbox.end(End::Closed);
-        // No server has seen an output of which the socket took nothing.
-        let unseen = if self.written == 0 { self.in_output } else { 0 };
-        let seen = self.expected.len() - unseen;
-        for (index, expected) in self.expected.iter().enumerate() {
-            for request in expected.requests() {
-                if index >= seen {
-                    request.take_back();
-                }
-                request.lose();
-            }
-        }
+        self.lose_unseen();
+        let seen = self.expected.iter().flat_map(Expected::requests);
         let rest = self.retries.iter().chain(&self.taken);
-        rest.for_each(|request| request.lose());
+        seen.chain(rest).for_each(|request| request.lose());
     }
 }
 
@@ -384,32 +513,44 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
+    use crate::backend::redis::client::deadline::deadlines;
     use crate::backend::redis::client::inbox::QUEUE_BYTES;
     use crate::backend::redis::client::multiplexer::Multiplexer;
-    use crate::backend::redis::client::resp::{Argument, Command};
-    use crate::backend::redis::client::script::Script;
+    use crate::backend::redis::client::resp::Argument;
+    use crate::backend::redis::client::script::{KeyedInvocation, Script};
+
+    fn terms() -> Terms {
+        Terms {
+            deadlines: deadlines().unwrap(),
+            patience: Duration::from_secs(60),
+            silence: Duration::from_secs(60),
+            merges_scripts: true,
+            doubt: Box::new(|| {}),
+        }
+    }
+
+    const MOMENT: Duration = Duration::from_millis(20);
 
     fn connected(buffer: usize) -> (Multiplexer, DuplexStream) {
         let (near, far) = duplex(buffer);
-        (Multiplexer::start(Box::new(near)), far)
+        let input = ReadBuffer::default();
+        (Multiplexer::start(Box::new(near), input, terms()), far)
     }
 
     fn set(value: &[u8]) -> Arc<InFlight> {
-        InFlight::new(Request::One(Command::new("SET").arg("k").arg(value)))
+        let command = Command::new("SET").arg("k").arg(value);
+        InFlight::new(Request::One(command), Repeat::Never)
     }
 
     fn get(key: &str) -> Arc<InFlight> {
-        InFlight::new(Request::Get(Argument::new(key)))
+        InFlight::new(Request::Get(Argument::new(key)), Repeat::Safely)
     }
 
     static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new("return 0"));
 
     fn count(key: &str) -> Arc<InFlight> {
-        InFlight::new(Request::Keyed(KeyedInvocation::new(
-            &COUNT,
-            Argument::new(key),
-            [1, 0],
-        )))
+        let count = KeyedInvocation::new(&COUNT, Argument::new(key), [1, 0]);
+        InFlight::new(Request::Keyed(count), Repeat::Never)
     }
 
     /// Lets the driver of the connection do all that it can.
@@ -498,7 +639,7 @@ mod tests {
             far.write_all(b"+OK\r\n+OK\r\n").await.unwrap();
             far
         });
-        let limit = std::time::Duration::from_secs(20);
+        let limit = Duration::from_secs(20);
         for exchange in exchanges {
             let reply = tokio::time::timeout(limit, exchange).await.unwrap();
             assert_eq!(reply.unwrap(), Reply::Status);
@@ -531,7 +672,8 @@ mod tests {
     async fn a_driver_that_is_about_to_sleep_notices_the_end() {
         let (near, _far) = duplex(1024);
         let inbox = Arc::new(Inbox::new());
-        let mut driver = Driver::new(inbox.clone(), Box::new(near));
+        let input = ReadBuffer::default();
+        let mut driver = Driver::new(inbox.clone(), Box::new(near), input, terms());
         inbox.end(End::Closed);
         let sleeps = poll_fn(|context| Poll::Ready(driver.sleeps(context))).await;
         assert!(!sleeps);
@@ -547,6 +689,73 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(exchange.await.unwrap(), Reply::Bytes(b"v"[..].into()));
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_is_probed() {
+        let (near, mut far) = duplex(1024);
+        let terms = Terms {
+            silence: MOMENT,
+            ..terms()
+        };
+        let _multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
+        for _ in 0..3 {
+            receive(&mut far, "*1\r\n$4\r\nPING\r\n").await;
+            far.write_all(b"+PONG\r\n").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_silence_nothing_is_sent_before_the_server_has_shown_that_it_is_there() {
+        let (near, mut far) = duplex(1024);
+        let (told, mut doubts) = tokio::sync::mpsc::unbounded_channel();
+        let terms = Terms {
+            silence: MOMENT,
+            patience: MOMENT,
+            doubt: Box::new(move || drop(told.send(()))),
+            ..terms()
+        };
+        let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
+        // The driver isn't polled meanwhile.
+        std::thread::sleep(MOMENT * 2);
+        let calls = [set(b"v"), set(b"v")];
+        let [mut first, second] = calls
+            .each_ref()
+            .map(|call| Box::pin(multiplexer.exchange(call)));
+        assert!((&mut first).now_or_never().is_none());
+        receive(&mut far, "*1\r\n$4\r\nPING\r\n").await;
+        doubts.recv().await.unwrap();
+        assert!(!calls[0].was_sent());
+        far.write_all(b"+PONG\r\n").await.unwrap();
+        receive(&mut far, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n").await;
+        far.write_all(b"+OK\r\n").await.unwrap();
+        assert_eq!(first.await.unwrap(), Reply::Status);
+        // The same again, and this time the server is given up.
+        std::thread::sleep(MOMENT * 2);
+        let given_up = async {
+            doubts.recv().await.unwrap();
+            multiplexer.hand_back();
+        };
+        let (second, ()) = tokio::join!(second, given_up);
+        assert!(second.is_err() && !calls[1].was_sent());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_taken_over_hands_reads_back_and_waits_for_writes() {
+        let (multiplexer, mut far) = connected(1024);
+        let calls = [get("k"), set(b"v")];
+        let [mut read, mut write] = calls
+            .each_ref()
+            .map(|call| Box::pin(multiplexer.exchange(call)));
+        assert!((&mut read).now_or_never().is_none());
+        assert!((&mut write).now_or_never().is_none());
+        settled().await;
+        multiplexer.hand_back();
+        assert!(read.await.is_err());
+        far.write_all(b"+OK\r\n$-1\r\n").await.unwrap();
+        assert_eq!(write.await.unwrap(), Reply::Status);
+        // Nothing is taken any more.
+        assert!(multiplexer.exchange(&set(b"v")).await.is_err());
     }
 
     #[tokio::test]

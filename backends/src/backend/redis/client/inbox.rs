@@ -36,6 +36,9 @@ pub(super) struct Queue {
     /// Set while the driver sleeps.
     pub(super) driver: Option<Waker>,
     pub(super) end: Option<End>,
+    /// Set when another connection takes over: nothing is sent any more, and what can be asked
+    /// there is handed back.
+    pub(super) is_handed_back: bool,
 }
 
 impl Queue {
@@ -75,7 +78,7 @@ impl Inbox {
     pub(super) fn push(&self, request: &Arc<InFlight>) -> Pushed {
         let driver = {
             let mut queue = self.queue.lock();
-            if queue.end.is_some() {
+            if queue.end.is_some() || queue.is_handed_back {
                 return Pushed::Ended;
             }
             if queue.is_full() {
@@ -89,6 +92,20 @@ impl Inbox {
             driver.wake();
         }
         Pushed::Yes
+    }
+
+    /// Hands everything back that is unsent or harmless to repeat: another connection takes over.
+    pub(super) fn hand_back(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        let driver = {
+            let mut queue = self.queue.lock();
+            queue.is_handed_back = true;
+            queue.driver.take()
+        };
+        self.room.notify_waiters();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 
     /// Ends the connection, with all requests that wait.

@@ -83,8 +83,11 @@ impl Keyed {
     }
 
     /// Adds the key and the numbers of a request that [`push`](Self::push) adds afterwards, and
-    /// says whether it did: invocations of another script go by themselves.
+    /// says whether it did: invocations of another script, or in full, go by themselves.
     pub(super) fn add(&mut self, invocation: &KeyedInvocation) -> bool {
+        if invocation.is_in_full() {
+            return false;
+        }
         let script = *self.script.get_or_insert(invocation.script());
         if !std::ptr::eq(script, invocation.script()) {
             return false;
@@ -160,6 +163,13 @@ fn hand_out_gets(
                 }
             }
             answered
+        }
+        // One key was forbidden: the others may not be.
+        Reply::Error(error) if !matches!(error.code(), "NOPERM" | "CROSSSLOT" | "ERR") => {
+            for request in requests {
+                request.finish(Reply::Error(error.clone()));
+            }
+            1
         }
         _ => {
             retries.extend(requests);

@@ -3,9 +3,11 @@
 //!
 //! A call passes the gate, which counts places. The node has a connection for each runtime: the
 //! multiplexer puts requests into its inbox, and the driver is the task that owns its socket. A
-//! request whose reply was lost is sent again only if that is harmless.
+//! request whose reply was lost is sent again only if that is harmless, and one that was refused
+//! only if nothing of it was executed.
 
 mod deadline;
+mod dial;
 mod driver;
 mod gate;
 mod handshake;
@@ -13,11 +15,14 @@ mod inbox;
 mod merge;
 mod multiplexer;
 mod node;
+mod outage;
 mod read_buffer;
 mod refusal;
 mod request;
+mod resend;
 mod resp;
 mod script;
+mod states;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +31,14 @@ use redis::ConnectionInfo;
 
 use self::deadline::deadlines;
 use self::gate::Gate;
-use self::handshake::end_failure;
-pub(crate) use self::node::ConnectionId;
-use self::node::{Connection, Node};
-use self::refusal::is_from_wrong_server;
+use self::node::{Impossible, Node};
 pub(crate) use self::refusal::{code, refusal, refusal_of_kind};
-use self::request::{InFlight, Lost, Request};
+use self::request::{InFlight, Request};
+use self::resend::{Resend, is_from_wrong_server};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 pub(crate) use self::script::{Invocation, KeyedInvocation, Script};
+use self::states::Connection;
+pub(crate) use self::states::ConnectionId;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The time limits of a client, in real time, and the number of calls that may wait.
@@ -62,6 +67,9 @@ pub(crate) struct Client {
     gate: Gate,
     node: Node,
     call_limit: Duration,
+    /// Shortens the pauses before a request is sent again, so that clients that were refused
+    /// together don't all come back together. The calls of one client do, and are merged.
+    factor: f64,
 }
 
 /// A reply, and the connection that it came by.
@@ -70,7 +78,15 @@ pub(crate) struct Traced {
     pub(crate) connection: ConnectionId,
 }
 
-/// The last send of a request, for the case that the call is dropped.
+/// The progress of a call, for the case that its limit passes.
+#[derive(Default)]
+struct Progress {
+    last: Option<LastSend>,
+    /// The last refusal, of which nothing was executed. It tells more than that the limit passed.
+    refused: Option<BackendError>,
+}
+
+/// The last send of a request.
 struct LastSend {
     connection: Arc<Connection>,
     request: Arc<InFlight>,
@@ -82,8 +98,9 @@ impl Client {
     pub(crate) fn new(server: ConnectionInfo, limits: ClientLimits) -> Self {
         Self {
             gate: Gate::new(limits.waiting),
-            node: Node::new(server, limits.connect),
+            node: Node::new(server, limits),
             call_limit: limits.call,
+            factor: 1.0 - fastrand::f64() / 5.0,
         }
     }
 
@@ -141,6 +158,16 @@ impl Client {
         self.node.close();
     }
 
+    /// Says whether one script may name several keys on the server.
+    pub(crate) async fn takes_many_keys(&self) -> BackendResult<bool> {
+        if let Some(connection) = self.node.ready() {
+            return Ok(connection.takes_many_keys);
+        }
+        let connected = deadlines()?.within(self.call_limit, self.node.connection());
+        let connection = connected.await.unwrap_or_else(|| Err(self.timeout()));
+        Ok(connection?.takes_many_keys)
+    }
+
     /// Makes one call within the limit of time.
     async fn call(&self, request: Request, repeat: Repeat) -> BackendResult<Traced> {
         let _place = self.gate.enter()?;
@@ -149,18 +176,14 @@ impl Client {
             Some(connection) => connection.deadlines,
             None => deadlines()?,
         };
-        let mut last: Option<LastSend> = None;
-        let exchange = self.exchange(ready, request, repeat, &mut last);
+        let mut progress = Progress::default();
+        let exchange = self.exchange(ready, request, repeat, &mut progress);
         let outcome = deadlines.within(self.call_limit, exchange).await;
         if let Some(outcome) = outcome {
             return outcome;
         }
-        let error = BackendError::new(
-            ErrorKind::Timeout,
-            format!("no answer within {:?}", self.call_limit),
-        );
-        let Some(last) = last else {
-            return Err(error);
+        let Some(last) = progress.last else {
+            return Err(progress.refused.unwrap_or_else(|| self.timeout()));
         };
         let multiplexer = &last.connection.multiplexer;
         let is_silent = multiplexer.activity() == last.activity;
@@ -170,65 +193,86 @@ impl Client {
             // long.
             multiplexer.drain();
         }
-        match repeat {
-            Repeat::Never if last.request.was_sent() => Err(error.with_outcome_unknown()),
-            _ => Err(error),
+        if repeat == Repeat::Never && last.request.was_sent() {
+            return Err(self.timeout().with_outcome_unknown());
         }
+        Err(progress.refused.unwrap_or_else(|| self.timeout()))
     }
 
-    /// Sends the request, a second time if that is harmless and the first reply was lost. Notes in
-    /// `last` what is sent, for the case that this is dropped.
+    /// Sends the request; again if it was refused before anything was executed, and a second time
+    /// if its reply was lost and that is harmless. Notes in `progress` what is sent, for the case
+    /// that this is dropped.
     async fn exchange(
         &self,
         mut ready: Option<Arc<Connection>>,
         mut request: Request,
         repeat: Repeat,
-        last: &mut Option<LastSend>,
+        progress: &mut Progress,
     ) -> BackendResult<Traced> {
         let mut is_repetition = false;
+        let mut refused_before = 0;
         loop {
             let connection = match ready.take() {
                 Some(connection) => connection,
                 None => self.node.connection().await?,
             };
-            let sent = last.insert(LastSend {
+            let sent = progress.last.insert(LastSend {
                 activity: connection.multiplexer.activity(),
                 connection,
-                request: InFlight::new(request),
+                request: InFlight::new(request, repeat),
             });
             let multiplexer = &sent.connection.multiplexer;
-            let outcome = multiplexer.exchange(&sent.request).await;
-            if outcome.as_ref().is_ok_and(is_from_wrong_server) {
-                self.node.leave(&sent.connection);
-            }
-            match outcome {
-                Ok(Reply::Error(error)) if error.code() == "NOSCRIPT" => {
-                    request = Request::One(match sent.request.take_request() {
-                        Request::Script(invocation) => invocation.in_full(),
-                        Request::Keyed(invocation) => invocation.in_full(),
-                        _ => return Err(refusal(&error)),
-                    });
-                    // It had no effect, should there be no time left to send it again.
-                    *last = None;
+            let Ok(reply) = multiplexer.exchange(&sent.request).await else {
+                if repeat == Repeat::Never && sent.request.was_sent() {
+                    return Err(self.node.lost(multiplexer.end()).with_outcome_unknown());
                 }
-                Ok(reply) => {
-                    return Ok(Traced {
-                        reply,
-                        connection: sent.connection.id,
-                    });
+                if is_repetition {
+                    return Err(self.node.lost(multiplexer.end()));
                 }
-                Err(Lost) => {
-                    let failure = end_failure(multiplexer.end());
-                    if repeat == Repeat::Never && sent.request.was_sent() {
-                        return Err(failure.with_outcome_unknown());
+                is_repetition = true;
+                request = sent.request.take_request();
+                continue;
+            };
+            let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
+            let resend = is_refusal.then(|| sent.request.resend(&reply)).flatten();
+            let Some((resend, refused)) = resend else {
+                if is_refusal && is_from_wrong_server(&reply) {
+                    self.node.begin_search(&sent.connection);
+                }
+                return Ok(Traced {
+                    reply,
+                    connection: sent.connection.id,
+                });
+            };
+            let connection = sent.connection.clone();
+            request = sent.request.take_request();
+            // It had no effect, should there be no time left to send it again.
+            progress.last = None;
+            let refused = progress.refused.insert(refusal(&refused));
+            match resend {
+                Resend::InFull => request.send_in_full(),
+                Resend::Elsewhere => {
+                    if let Err(Impossible) = self.elsewhere(&connection).await {
+                        return Err(refused.clone());
                     }
-                    if is_repetition {
-                        return Err(failure);
-                    }
-                    is_repetition = true;
-                    request = sent.request.take_request();
+                }
+                Resend::Later => {
+                    let pause = resend::pause(refused_before, self.factor);
+                    connection.deadlines.sleep(pause).await;
+                    refused_before += 1;
                 }
             }
         }
+    }
+
+    /// Waits until there is a connection to another server than this one leads to.
+    async fn elsewhere(&self, connection: &Connection) -> Result<(), Impossible> {
+        while !self.node.search(connection).await? {}
+        Ok(())
+    }
+
+    fn timeout(&self) -> BackendError {
+        let message = format!("no answer within {:?}", self.call_limit);
+        BackendError::new(ErrorKind::Timeout, message)
     }
 }

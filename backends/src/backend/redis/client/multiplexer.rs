@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::driver::{Driver, Socket};
+use super::driver::{Driver, Socket, Terms};
 use super::inbox::{End, Inbox, Pushed};
+use super::read_buffer::ReadBuffer;
 use super::request::{InFlight, Lost};
 use super::resp::Reply;
 
@@ -15,9 +16,9 @@ pub(super) struct Multiplexer {
 
 impl Multiplexer {
     /// Starts the driver of a connection on the present runtime.
-    pub(super) fn start(socket: Box<dyn Socket>) -> Self {
+    pub(super) fn start(socket: Box<dyn Socket>, input: ReadBuffer, terms: Terms) -> Self {
         let inbox = Arc::new(Inbox::new());
-        tokio::spawn(Driver::new(inbox.clone(), socket));
+        tokio::spawn(Driver::new(inbox.clone(), socket, input, terms));
         Self { inbox }
     }
 
@@ -53,6 +54,11 @@ impl Multiplexer {
     /// Takes no further requests; those in flight may still be answered.
     pub(super) fn drain(&self) {
         self.inbox.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Hands everything back that is unsent or harmless to repeat: another connection takes over.
+    pub(super) fn hand_back(&self) {
+        self.inbox.hand_back();
     }
 
     /// Ends the connection, with all requests that are under way.

@@ -3,148 +3,128 @@
 //!
 //! The driver of a connection is a task, which stands still where nobody drives its runtime and
 //! ends with it. So a call uses the connection of the runtime that polls it, and none waits for
-//! another runtime. What one connection learns of the server holds for all: a generation number
-//! rises when the server turns out to be the wrong one, and no call that begins later uses a
-//! connection of an older generation.
+//! another runtime. What one connection learns of the server holds for all: that it is down, and
+//! that the address leads to another one now.
 
-use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::future::select;
 use parking_lot::Mutex;
 use redis::ConnectionInfo;
-use tokio::runtime::{Handle, Id};
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
 
+use super::ClientLimits;
 use super::deadline::{Deadlines, deadlines};
+use super::dial::{self, Place, dial};
+use super::driver::Terms;
 use super::gate::closed;
-use super::handshake;
+use super::handshake::Greeted;
+use super::inbox::End;
 use super::multiplexer::Multiplexer;
+use super::states::{Attempt, Connection, ConnectionId, Outcome, Purpose, States};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The time between two attempts to connect: short, so that a server that is back is found at once.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(25);
-/// The most runtimes that have connections at one time.
-const MOST_RUNTIMES: usize = 1024;
+/// A call waits no longer for a server of which is known why it can't be reached. It is longer than
+/// the pauses between attempts in the first second of an outage.
+const KNOWN_DOWN: Duration = Duration::from_millis(150);
+
+/// A server owes an answer for half the limit of a call before it is doubted that the connection is
+/// alive, within these bounds.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(25);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
+/// Load balancers forget connections that were silent for longer, and tell nobody.
+const SILENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Node {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     server: ConnectionInfo,
-    /// The limit of one attempt to connect, the greeting and the login included.
-    limit: Duration,
+    place: Place,
+    limits: ClientLimits,
     /// Held to look at a state or to change it, never across an `.await`.
-    states: Arc<Mutex<States>>,
+    states: Mutex<States>,
+    /// Tells those whose attempt hasn't begun yet how another one ended.
+    news: Notify,
 }
 
-struct States {
-    /// The runtimes that use the node are few, so the search is short.
-    by_runtime: Vec<(Id, State)>,
-    generation: u64,
-    is_closed: bool,
-    /// The process that made the connections. A child after `fork` never uses them.
-    process: u32,
-}
+/// The caller can't look for another server: it is on no runtime, or the client is closed.
+pub(super) struct Impossible;
 
-/// The connection of one runtime.
-enum State {
-    Down {
-        /// The time at which the last attempt failed.
-        failed: Instant,
-    },
-    Connecting {
-        attempt: Attempt,
-        /// The time at which the attempt must have ended: an attempt on a runtime that nobody
-        /// drives any more never does.
-        overdue: Instant,
-    },
+/// The outcome of a look at the present runtime's state.
+enum Look {
     Up(Arc<Connection>),
+    Connecting(Outcome),
 }
-
-/// An established connection.
-pub(super) struct Connection {
-    pub(super) multiplexer: Multiplexer,
-    pub(super) id: ConnectionId,
-    /// The time limits of the process that made it.
-    pub(super) deadlines: &'static Deadlines,
-    /// The time at which the connection was made.
-    pub(super) since: Instant,
-    /// The generation of the node when the attempt to connect began.
-    generation: u64,
-}
-
-/// Tells one connection from all others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ConnectionId(usize);
-
-/// The outcome of an attempt to connect, for all who wait for it.
-type Attempt = watch::Receiver<Option<BackendResult<Arc<Connection>>>>;
 
 impl Node {
-    pub(super) fn new(server: ConnectionInfo, limit: Duration) -> Self {
-        Self {
+    pub(super) fn new(server: ConnectionInfo, limits: ClientLimits) -> Self {
+        let shared = Shared {
+            place: Place::of(&server),
             server,
-            limit,
-            states: Arc::new(Mutex::new(States {
-                by_runtime: Vec::new(),
-                generation: 0,
-                is_closed: false,
-                process: process::id(),
-            })),
+            limits,
+            states: Mutex::new(States::new()),
+            news: Notify::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
         }
     }
 
-    /// Connects, for as long as an attempt may take.
+    /// Connects, for as long as an attempt may take, and judges the settings.
     pub(super) async fn connect(&self) -> BackendResult<()> {
+        let limit = self.shared.limits.connect;
         // The attempt has its own limit; this outer one passes if the runtime never polls it.
-        let connected = deadlines()?.within(self.limit * 2, self.connection());
+        let connected = deadlines()?.within(limit * 2, self.connection_or_judgement(true));
         match connected.await {
             Some(connection) => connection.map(drop),
-            None => Err(handshake::timeout(self.limit)),
+            None => Err(dial::timeout(&self.shared.place, limit)),
         }
     }
 
     /// Makes no further connection, and ends those that there are.
     pub(super) fn close(&self) {
-        let last = {
-            let mut states = self.states.lock();
-            states.is_closed = true;
-            std::mem::take(&mut states.by_runtime)
-        };
-        for (_, state) in last {
-            if let State::Up(connection) = state {
-                connection.multiplexer.close();
-            }
-        }
+        let last = self.shared.states.lock().close();
+        self.shared.news.notify_waiters();
+        last.iter()
+            .for_each(|connection| connection.multiplexer.close());
     }
 
     /// Returns the present runtime's connection, if it is up.
     pub(super) fn ready(&self) -> Option<Arc<Connection>> {
+        let states = self.shared.states.lock();
         match Handle::try_current() {
-            Ok(runtime) => self.states.lock().of(runtime.id()).cloned(),
-            Err(_) => self.states.lock().of_any().cloned(),
-        }
-    }
-
-    /// Takes no further calls over connections to the server that this one leads to: it is the
-    /// wrong server to ask.
-    pub(super) fn leave(&self, connection: &Connection) {
-        connection.multiplexer.drain();
-        let mut states = self.states.lock();
-        if states.generation == connection.generation {
-            states.generation += 1;
+            Ok(runtime) => states.of(runtime.id()).cloned(),
+            Err(_) => states.of_any().cloned(),
         }
     }
 
     /// Returns the present runtime's connection, or waits for the attempt to make one that is under
     /// way or begins now.
     pub(super) async fn connection(&self) -> BackendResult<Arc<Connection>> {
+        self.connection_or_judgement(false).await
+    }
+
+    async fn connection_or_judgement(&self, is_judging: bool) -> BackendResult<Arc<Connection>> {
         let mut was_dropped = false;
         loop {
-            let mut attempt = match self.look()? {
-                Look::Up(connection) => return Ok(connection),
-                Look::Connecting(attempt) => attempt,
+            let (mut outcome, known) = match self.look(is_judging)? {
+                (Look::Up(connection), _) => return Ok(connection),
+                (Look::Connecting(outcome), known) => (outcome, known),
             };
-            let Ok(outcome) = attempt.wait_for(Option::is_some).await else {
+            let ended = outcome.wait_for(Option::is_some);
+            let ended = match known {
+                None => ended.await,
+                Some(error) => match deadlines()?.within(KNOWN_DOWN, ended).await {
+                    Some(ended) => ended,
+                    None => return Err(error),
+                },
+            };
+            let Ok(outcome) = ended else {
                 if was_dropped {
                     return Err(BackendError::new(
                         ErrorKind::Unavailable,
@@ -160,168 +140,275 @@ impl Node {
         }
     }
 
-    fn look(&self) -> BackendResult<Look> {
+    /// Returns the connection or the attempt of the present runtime; beside the attempt the reason
+    /// why the server is down, if it is known.
+    fn look(&self, is_judging: bool) -> BackendResult<(Look, Option<BackendError>)> {
         let runtime = Handle::try_current();
-        let mut states = self.states.lock();
+        let mut states = self.shared.states.lock();
         if states.is_closed {
             return Err(closed());
         }
         let Ok(runtime) = runtime else {
             let connection = states.of_any().cloned().map(Look::Up);
-            return connection.ok_or_else(|| {
+            let connection = connection.ok_or_else(|| {
                 BackendError::new(ErrorKind::Other, "there is no tokio runtime to connect on")
             });
+            return Ok((connection?, None));
         };
         if let Some(connection) = states.of(runtime.id()) {
-            return Ok(Look::Up(connection.clone()));
+            return Ok((Look::Up(connection.clone()), None));
         }
-        let last = match states.state(runtime.id()) {
-            Some(State::Connecting { attempt, overdue })
-                if attempt.has_changed().is_ok() && Instant::now() < *overdue =>
-            {
-                return Ok(Look::Connecting(attempt.clone()));
-            }
-            // A server that hangs up on everybody isn't called without a pause.
-            Some(State::Up(connection)) => Some(connection.since),
-            Some(State::Down { failed }) => Some(*failed),
-            Some(State::Connecting { .. }) | None => None,
-        };
-        let (attempt, replaced) = self.begin_attempt(&mut states, &runtime, last)?;
-        drop(states);
-        // Dropped after the lock: that wakes a driver.
-        drop(replaced);
-        Ok(Look::Connecting(attempt))
+        let known = states.outage.failure_after(0).cloned();
+        let state = states.state(runtime.id());
+        let attempt = state.and_then(|state| state.attempt.as_ref());
+        if let Some(attempt) = attempt.filter(|attempt| attempt.is_under_way()) {
+            return Ok((Look::Connecting(attempt.outcome.clone()), known));
+        }
+        if state.is_some_and(|state| state.connection.is_some()) {
+            states.lost();
+        }
+        let outcome = self
+            .shared
+            .begin(&mut states, &runtime, Purpose::Connect, is_judging)?;
+        Ok((Look::Connecting(outcome), known))
     }
 
+    /// Begins to look for the server to write to: this connection leads to one that takes no
+    /// writes. Whoever reads may go on with it meanwhile.
+    pub(super) fn begin_search(&self, connection: &Connection) {
+        drop(self.searching(connection));
+    }
+
+    /// Looks for the server to write to, or waits for the search that is under way, and says
+    /// whether there is another connection now.
+    pub(super) async fn search(&self, connection: &Connection) -> Result<bool, Impossible> {
+        let Some(mut outcome) = self.searching(connection)? else {
+            return Ok(true);
+        };
+        match outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => Ok(matches!(*outcome, Some(Ok(_)))),
+            Err(_) => Err(Impossible),
+        }
+    }
+
+    /// Returns the search of the present runtime; nothing if the connection isn't the present one.
+    fn searching(&self, connection: &Connection) -> Result<Option<Outcome>, Impossible> {
+        let runtime = Handle::try_current().map_err(|_| Impossible)?;
+        let mut states = self.shared.states.lock();
+        if states.is_closed {
+            return Err(Impossible);
+        }
+        if states.generation != connection.generation {
+            return Ok(None);
+        }
+        let state = states.state(runtime.id());
+        let attempt = state.and_then(|state| state.attempt.as_ref());
+        if let Some(attempt) = attempt.filter(|attempt| attempt.is_under_way()) {
+            return Ok(Some(attempt.outcome.clone()));
+        }
+        states.lost();
+        let outcome = self
+            .shared
+            .begin(&mut states, &runtime, Purpose::Switch, false);
+        outcome.map(Some).map_err(|_| Impossible)
+    }
+
+    /// Returns the error of a connection that has ended.
+    pub(super) fn lost(&self, end: Option<End>) -> BackendError {
+        let place = &self.shared.place;
+        match end {
+            Some(End::Malformed) => BackendError::new(
+                ErrorKind::Unavailable,
+                format!("the answer of {place} is not RESP"),
+            ),
+            Some(End::Failed(kind)) => dial::failure(place, kind.into()),
+            Some(End::Closed) | None => {
+                dial::failure(place, std::io::ErrorKind::ConnectionAborted.into())
+            }
+        }
+    }
+}
+
+impl Shared {
     /// Connects on a task of its own, so that a caller that gives up doesn't take the attempt from
-    /// the others. Returns the state that the attempt takes the place of.
-    fn begin_attempt(
-        &self,
+    /// the others.
+    fn begin(
+        self: &Arc<Self>,
         states: &mut States,
         runtime: &Handle,
-        last: Option<Instant>,
-    ) -> BackendResult<(Attempt, Option<State>)> {
+        purpose: Purpose,
+        is_judging: bool,
+    ) -> BackendResult<Outcome> {
         let deadlines = deadlines()?;
-        states.tidy();
-        let (tell, attempt) = watch::channel(None);
-        let (server, limit) = (self.server.clone(), self.limit);
-        let (id, generation) = (runtime.id(), states.generation);
-        let connecting = State::Connecting {
-            attempt: attempt.clone(),
-            overdue: Instant::now() + (RECONNECT_PAUSE + limit) * 2,
+        let (tell, outcome) = watch::channel(None);
+        let now = Instant::now();
+        let pause = states
+            .outage
+            .next()
+            .map_or(Duration::ZERO, |next| next - now);
+        let attempt = Attempt {
+            outcome: outcome.clone(),
+            purpose,
+            overdue: now + (pause + self.limits.connect) * 2,
         };
-        let replaced = states.set(id, connecting)?;
-        let states = self.states.clone();
+        states.begin(runtime.id(), attempt)?;
+        let began = states.generation;
+        let shared = self.clone();
         runtime.spawn(async move {
-            let pause = last.map(|last| RECONNECT_PAUSE.saturating_sub(last.elapsed()));
-            if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
-                deadlines.sleep(pause).await;
-            }
-            let connecting = handshake::connect(&server, limit, deadlines).await;
-            let outcome = connecting
-                .map(|multiplexer| Arc::new(Connection::new(multiplexer, deadlines, generation)));
-            let mut states = states.lock();
-            // Another attempt may have been quicker, or the node closed.
-            if let Some(state) = states.state_mut(id)
-                && matches!(state, State::Connecting { .. })
-            {
-                *state = match &outcome {
-                    Ok(connection) => State::Up(connection.clone()),
-                    Err(_) => State::Down {
-                        failed: Instant::now(),
-                    },
-                };
-            }
-            drop(states);
+            let reached = match shared.turn(deadlines).await {
+                Ok(()) => {
+                    let limit = shared.limits.connect;
+                    let reached = dial(&shared.server, limit, deadlines, is_judging).await;
+                    shared.note(&reached);
+                    reached
+                }
+                Err(error) => Err(error),
+            };
+            let outcome = shared.settle(reached, purpose, began, deadlines);
             let _ = tell.send(Some(outcome));
         });
-        Ok((attempt, replaced))
-    }
-}
-
-/// The outcome of a look at the present runtime's state.
-enum Look {
-    Up(Arc<Connection>),
-    Connecting(Attempt),
-}
-
-impl States {
-    fn state(&self, runtime: Id) -> Option<&State> {
-        let mut states = self.by_runtime.iter();
-        states.find_map(|(id, state)| (*id == runtime).then_some(state))
+        Ok(outcome)
     }
 
-    fn state_mut(&mut self, runtime: Id) -> Option<&mut State> {
-        let mut states = self.by_runtime.iter_mut();
-        states.find_map(|(id, state)| (*id == runtime).then_some(state))
-    }
-
-    /// Returns the connection of a runtime, if it is up.
-    fn of(&self, runtime: Id) -> Option<&Arc<Connection>> {
-        self.state(runtime).and_then(|state| self.usable(state))
-    }
-
-    /// Returns the connection of any runtime, for a caller on none.
-    fn of_any(&self) -> Option<&Arc<Connection>> {
-        if self.process != process::id() {
-            return None;
-        }
-        let mut states = self.by_runtime.iter();
-        states.find_map(|(_, state)| self.usable(state))
-    }
-
-    fn usable<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
-        match state {
-            State::Up(connection)
-                if !connection.multiplexer.is_draining()
-                    && connection.generation == self.generation =>
-            {
-                Some(connection)
-            }
-            _ => None,
+    /// Waits until an attempt may begin.
+    ///
+    /// # Errors
+    ///
+    /// The failure of another attempt that ended meanwhile.
+    async fn turn(&self, deadlines: &Deadlines) -> BackendResult<()> {
+        let mut seen = None;
+        loop {
+            // Made before the look: it is told of what happens after that.
+            let news = self.news.notified();
+            let pause = {
+                let mut states = self.states.lock();
+                if states.is_closed {
+                    return Err(closed());
+                }
+                let outage = &mut states.outage;
+                let seen = *seen.get_or_insert(outage.failures());
+                if let Some(error) = outage.failure_after(seen) {
+                    return Err(error.clone());
+                }
+                let now = Instant::now();
+                if outage.claim(now) {
+                    return Ok(());
+                }
+                outage.next().map_or(Duration::ZERO, |next| next - now)
+            };
+            select(pin!(deadlines.sleep(pause)), pin!(news)).await;
         }
     }
 
-    fn set(&mut self, runtime: Id, state: State) -> BackendResult<Option<State>> {
-        if let Some(present) = self.state_mut(runtime) {
-            return Ok(Some(std::mem::replace(present, state)));
+    /// Notes how an attempt ended, for those that wait for their turn.
+    fn note(&self, reached: &BackendResult<Greeted>) {
+        let now = Instant::now();
+        match reached {
+            Ok(_) => self.states.lock().outage.ended(now),
+            Err(error) => self.states.lock().outage.failed(now, error),
         }
-        if self.by_runtime.len() >= MOST_RUNTIMES {
-            return Err(BackendError::new(
-                ErrorKind::Unavailable,
-                format!("{MOST_RUNTIMES} runtimes have connections already"),
-            ));
-        }
-        self.by_runtime.push((runtime, state));
-        Ok(None)
+        self.news.notify_waiters();
     }
 
-    /// Removes the connections and attempts that runtimes which have ended left behind.
-    fn tidy(&mut self) {
-        let process = process::id();
-        if self.process != process {
-            // Dropping a connection wakes its driver, on a runtime whose threads the child of a
-            // `fork` doesn't have and whose locks they may have held.
-            std::mem::forget(std::mem::take(&mut self.by_runtime));
-            self.process = process;
-        }
-        self.by_runtime.retain(|(_, state)| match state {
-            State::Up(connection) => connection.multiplexer.end().is_none(),
-            State::Connecting { attempt, .. } => attempt.has_changed().is_ok(),
-            State::Down { failed } => failed.elapsed() < RECONNECT_PAUSE,
+    /// Ends an attempt of the present runtime, and returns the connection to use from now on.
+    fn settle(
+        self: &Arc<Self>,
+        reached: BackendResult<Greeted>,
+        purpose: Purpose,
+        began: u64,
+        deadlines: &'static Deadlines,
+    ) -> BackendResult<Arc<Connection>> {
+        let runtime = Handle::current().id();
+        let outcome = reached.map(|greeted| {
+            let run_id = greeted.server.run_id.as_deref();
+            let generation = self.states.lock().recognise(run_id, purpose, began);
+            Arc::new(self.connection(greeted, generation, deadlines))
         });
+        let mut states = self.states.lock();
+        let is_closed = states.is_closed;
+        // Another attempt may have been quicker.
+        let Some(state) = states.state_mut(runtime).filter(|_| !is_closed) else {
+            return if is_closed { Err(closed()) } else { outcome };
+        };
+        state.attempt = None;
+        let kept = state.connection.clone().filter(|present| match purpose {
+            Purpose::Replace { activity } => {
+                let is_alive = present.multiplexer.activity() != activity;
+                // A server that doesn't greet anybody stands still, and may go on.
+                let stands_still =
+                    matches!(&outcome, Err(error) if error.kind() == ErrorKind::Timeout);
+                (is_alive || stands_still) && !present.multiplexer.is_draining()
+            }
+            Purpose::Switch => outcome.is_err(),
+            Purpose::Connect => false,
+        });
+        if let (Some(kept), Purpose::Replace { .. }) = (&kept, purpose) {
+            return Ok(kept.clone());
+        }
+        let replaced = match (&outcome, kept) {
+            (Ok(connection), _) => state.connection.replace(connection.clone()),
+            (Err(_), Some(_)) => None,
+            (Err(_), None) => state.connection.take(),
+        };
+        drop(states);
+        // After the lock: these wake a driver.
+        if let Some(replaced) = replaced {
+            match purpose {
+                Purpose::Replace { .. } => replaced.multiplexer.hand_back(),
+                _ => replaced.multiplexer.drain(),
+            }
+        }
+        outcome
     }
-}
 
-impl Connection {
-    fn new(multiplexer: Multiplexer, deadlines: &'static Deadlines, generation: u64) -> Self {
-        static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
-        Self {
-            multiplexer,
-            id: ConnectionId(CONNECTIONS.fetch_add(1, Ordering::Relaxed)),
+    fn connection(
+        self: &Arc<Self>,
+        greeted: Greeted,
+        generation: u64,
+        deadlines: &'static Deadlines,
+    ) -> Connection {
+        let id = ConnectionId::next();
+        let shared: Weak<Self> = Arc::downgrade(self);
+        let takes_many_keys = greeted.server.takes_many_keys;
+        let terms = Terms {
+            deadlines,
+            patience: (self.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
+            silence: SILENCE,
+            merges_scripts: takes_many_keys,
+            doubt: Box::new(move || {
+                if let Some(shared) = shared.upgrade() {
+                    shared.doubt(id);
+                }
+            }),
+        };
+        Connection {
+            multiplexer: Multiplexer::start(greeted.socket, greeted.input, terms),
+            id,
             deadlines,
             since: Instant::now(),
+            takes_many_keys,
             generation,
         }
+    }
+
+    /// Finds out whether the present runtime's connection is dead: it owes an answer for long.
+    fn doubt(self: &Arc<Self>, connection: ConnectionId) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let mut states = self.states.lock();
+        let present = states
+            .of(runtime.id())
+            .filter(|present| present.id == connection);
+        let Some(activity) = present.map(|present| present.multiplexer.activity()) else {
+            return;
+        };
+        let state = states.state(runtime.id());
+        let attempt = state.and_then(|state| state.attempt.as_ref());
+        if states.is_closed || attempt.is_some_and(Attempt::is_under_way) {
+            return;
+        }
+        // Without a thread for the time limits no call comes this far.
+        drop(self.begin(&mut states, &runtime, Purpose::Replace { activity }, false));
     }
 }

@@ -44,6 +44,11 @@ impl ReadBuffer {
         self.end += count;
     }
 
+    /// Returns the bytes that are no whole reply yet.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
     /// Returns the next reply, if the whole of it is there.
     pub(super) fn next(&mut self) -> Result<Option<Reply>, End> {
         let unread = &self.bytes[self.start..self.end];

@@ -1,6 +1,6 @@
 //! The meaning of a server's error replies, and the part of them that an error may show.
 
-use super::resp::{ErrorReply, Reply};
+use super::resp::ErrorReply;
 use crate::error::{BackendError, ErrorKind};
 
 /// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments,
@@ -34,18 +34,6 @@ pub(crate) fn refusal_of_kind(kind: ErrorKind, error: &ErrorReply) -> BackendErr
 /// Returns the code word, which Redis 6.2 puts behind others in a script.
 pub(crate) fn code(error: &ErrorReply) -> &str {
     code_in_script(error.code(), error.details()).unwrap_or(error.code())
-}
-
-/// Says whether a server answered, to a command or to one of several, that it is the wrong one to
-/// ask: after a failover the address may lead to another.
-pub(super) fn is_from_wrong_server(reply: &Reply) -> bool {
-    match reply {
-        Reply::Error(error) => matches!(code(error), "READONLY" | "MASTERDOWN"),
-        Reply::Array(replies) => replies
-            .iter()
-            .any(|reply| matches!(reply, Reply::Error(_)) && is_from_wrong_server(reply)),
-        _ => false,
-    }
 }
 
 /// Finds the code in `@user_script: 3: -OOM command not allowed`, as Redis 6.2 spells an error that

@@ -5,7 +5,9 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::resp::{Argument, Command, Reply};
+use super::Repeat;
+use super::resend::{Resend, resend};
+use super::resp::{Argument, Command, ErrorReply, Reply};
 use super::script::{Invocation, KeyedInvocation};
 
 /// The commands that one call sends.
@@ -22,13 +24,31 @@ pub(super) enum Request {
 }
 
 impl Request {
+    /// Makes a script go out in full: the server doesn't know its hash.
+    pub(super) fn send_in_full(&mut self) {
+        match self {
+            Self::Keyed(invocation) => invocation.send_in_full(),
+            Self::Script(invocation) => invocation.send_in_full(),
+            Self::Get(_) | Self::One(_) | Self::Many(_) => {}
+        }
+    }
+
+    /// Says whether it is a script that goes out by its hash.
+    pub(super) fn is_by_hash(&self) -> bool {
+        match self {
+            Self::Keyed(invocation) => !invocation.is_in_full(),
+            Self::Script(invocation) => !invocation.is_in_full(),
+            Self::Get(_) | Self::One(_) | Self::Many(_) => false,
+        }
+    }
+
     /// Returns about how many bytes it takes.
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Get(key) => key.length(),
             Self::Keyed(invocation) => invocation.length(),
             Self::One(command) => command.length(),
-            Self::Script(invocation) => invocation.by_hash().length(),
+            Self::Script(invocation) => invocation.length(),
             Self::Many(commands) => commands.iter().map(Command::length).sum(),
         }
     }
@@ -37,6 +57,7 @@ impl Request {
 /// A request in flight: shared by the caller, which waits, and the driver, which sends and answers.
 pub(super) struct InFlight {
     length: usize,
+    repeat: Repeat,
     /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and
     /// dropped after it.
     inner: Mutex<Inner>,
@@ -68,9 +89,10 @@ enum Stage {
 pub(super) struct Lost;
 
 impl InFlight {
-    pub(super) fn new(request: Request) -> Arc<Self> {
+    pub(super) fn new(request: Request, repeat: Repeat) -> Arc<Self> {
         Arc::new(Self {
             length: request.length(),
+            repeat,
             inner: Mutex::new(Inner {
                 request,
                 stage: Stage::Waiting,
@@ -84,6 +106,11 @@ impl InFlight {
         self.length
     }
 
+    /// Says whether the request may be sent again though the server may have seen it.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.repeat == Repeat::Safely
+    }
+
     /// Says whether the server may have seen the request.
     pub(super) fn was_sent(&self) -> bool {
         match self.inner.lock().stage {
@@ -91,6 +118,12 @@ impl InFlight {
             Stage::Sent | Stage::Answered(_) => true,
             Stage::Lost { was_sent } | Stage::Left { was_sent } => was_sent,
         }
+    }
+
+    /// Returns what to do about this reply, if it refuses the request before anything was executed.
+    pub(super) fn resend(&self, reply: &Reply) -> Option<(Resend, ErrorReply)> {
+        let (resend, refused) = resend(&self.inner.lock().request, reply)?;
+        Some((resend, refused.clone()))
     }
 
     /// Takes the request back, to be sent once more; an empty one stays.

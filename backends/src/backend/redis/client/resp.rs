@@ -293,8 +293,9 @@ impl<'a> Cursor<'a> {
                 self.reply(depth + 1)?
             }
             b'=' => {
-                self.bulk()?;
-                Reply::Other
+                // Its first four bytes name a format.
+                let text = self.bulk()?.and_then(|text| text.get(4..));
+                text.map_or(Reply::Other, |text| Reply::Bytes(text.into()))
             }
             b',' | b'#' | b'(' => {
                 self.line()?;
@@ -444,7 +445,7 @@ mod tests {
             (",1.5\r\n", Reply::Other),
             ("#t\r\n", Reply::Other),
             ("(123\r\n", Reply::Other),
-            ("=5\r\ntxt:x\r\n", Reply::Other),
+            ("=5\r\ntxt:x\r\n", bytes("x")),
         ];
         for (text, expected) in cases {
             let with_more = format!("{text}:1\r\n");

@@ -17,17 +17,22 @@ impl Script {
     }
 }
 
-/// An invocation of a script by its hash, which can be turned into one in full.
+/// An invocation of a script: by its hash, or in full where the server doesn't know that.
 pub(crate) struct Invocation {
     script: &'static Script,
     by_hash: Command,
+    is_in_full: bool,
 }
 
 impl Invocation {
     /// Begins an invocation; the keys and the arguments follow, in this order.
     pub(crate) fn new(script: &'static Script, keys: usize) -> Self {
         let by_hash = Command::new("EVALSHA").arg(&script.hash).number(keys);
-        Self { script, by_hash }
+        Self {
+            script,
+            by_hash,
+            is_in_full: false,
+        }
     }
 
     /// Adds a key, which begins with `prefix`.
@@ -46,15 +51,26 @@ impl Invocation {
         self
     }
 
-    pub(super) fn by_hash(&self) -> &Command {
-        &self.by_hash
+    pub(super) fn is_in_full(&self) -> bool {
+        self.is_in_full
     }
 
-    /// Loads the script into the server's cache on the way.
-    pub(super) fn in_full(&self) -> Command {
-        Command::new("EVAL")
-            .arg(self.script.code)
-            .tail_of(&self.by_hash, 2)
+    /// Lets it go out in full, which loads the script into the server's cache.
+    pub(super) fn send_in_full(&mut self) {
+        self.is_in_full = true;
+    }
+
+    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
+        if self.is_in_full {
+            let eval = Command::new("EVAL").arg(self.script.code);
+            eval.tail_of(&self.by_hash, 2).write_to(out);
+        } else {
+            self.by_hash.write_to(out);
+        }
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.by_hash.length()
     }
 }
 
@@ -66,6 +82,7 @@ pub(crate) struct KeyedInvocation {
     script: &'static Script,
     key: Argument,
     numbers: [i64; 2],
+    is_in_full: bool,
 }
 
 impl KeyedInvocation {
@@ -74,6 +91,7 @@ impl KeyedInvocation {
             script,
             key,
             numbers,
+            is_in_full: false,
         }
     }
 
@@ -99,11 +117,27 @@ impl KeyedInvocation {
         resp::write_number(out, keys);
     }
 
-    /// Loads the script into the server's cache on the way.
-    pub(super) fn in_full(&self) -> Command {
-        let eval = Command::new("EVAL").arg(self.script.code).number(1);
-        let [first, second] = self.numbers;
-        eval.encoded(&self.key).number(first).number(second)
+    pub(super) fn is_in_full(&self) -> bool {
+        self.is_in_full
+    }
+
+    /// Lets it go out in full and by itself, which loads the script into the server's cache.
+    pub(super) fn send_in_full(&mut self) {
+        self.is_in_full = true;
+    }
+
+    /// Writes it by itself.
+    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
+        if self.is_in_full {
+            let eval = Command::new("EVAL").arg(self.script.code).number(1);
+            let [first, second] = self.numbers;
+            let eval = eval.encoded(&self.key).number(first).number(second);
+            eval.write_to(out);
+        } else {
+            Self::begin_merged(self.script, out, 1);
+            self.write_key(out);
+            self.write_numbers(out);
+        }
     }
 
     pub(super) fn length(&self) -> usize {

@@ -1,0 +1,183 @@
+//! The time that a server has been down, and the pauses between the attempts to reach it.
+//!
+//! A pause is a tenth of the time that the server has been down, 25 ms at least and 1 s at most. So
+//! a server that is back is found soon, and one that stays away or refuses is asked less and less.
+//! Pauses are up to a fifth shorter, by chance: clients that lost a server together come back one
+//! by one.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{BackendError, ErrorKind};
+
+const SHORTEST: Duration = Duration::from_millis(25);
+/// The shortest pause after a login was refused, which servers log and may lock a user out for.
+const SHORTEST_AFTER_DENIAL: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(1);
+/// A connection that lasted no longer doesn't end an outage: some servers greet, and hang up.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// The outage of a server. All runtimes go by one, and each attempt is made by one of them.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    /// The time of the first failure since the server was last up for a while.
+    since: Option<Instant>,
+    /// The time at which a connection was made last, unless an attempt has failed after it.
+    up: Option<Instant>,
+    /// The time before which no attempt begins.
+    next: Option<Instant>,
+    shortest: Duration,
+    /// The last failure, and the number of failures so far.
+    error: Option<BackendError>,
+    failures: u64,
+}
+
+impl Outage {
+    /// Returns the time before which no attempt is to begin.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Takes the turn to make an attempt, if it is time for one.
+    pub(super) fn claim(&mut self, now: Instant) -> bool {
+        if self.next.is_some_and(|next| now < next) {
+            return false;
+        }
+        if self.next.is_some() {
+            self.pause(now);
+        }
+        true
+    }
+
+    /// Notes that an attempt failed.
+    pub(super) fn failed(&mut self, now: Instant, error: &BackendError) {
+        if self.up.is_some_and(|up| now >= up + SETTLED) {
+            self.since = None;
+        }
+        self.shortest = match error.kind() {
+            ErrorKind::Denied => SHORTEST_AFTER_DENIAL,
+            _ => SHORTEST,
+        };
+        self.up = None;
+        self.error = Some(error.clone());
+        self.failures += 1;
+        self.pause(now);
+    }
+
+    /// Notes that there is a connection.
+    pub(super) fn ended(&mut self, now: Instant) {
+        self.up = Some(now);
+        self.next = None;
+        self.error = None;
+    }
+
+    /// Notes that a connection was lost, or turned out to lead to the wrong server.
+    pub(super) fn lost(&mut self, now: Instant) {
+        let was_brief = self.up.is_some_and(|up| now < up + SETTLED);
+        if was_brief && self.next.is_none() {
+            self.shortest = SHORTEST;
+            self.pause(now);
+        }
+    }
+
+    /// Returns the last failure, if there was one after the first `seen`.
+    pub(super) fn failure_after(&self, seen: u64) -> Option<&BackendError> {
+        self.error.as_ref().filter(|_| self.failures > seen)
+    }
+
+    /// Returns the number of failures so far.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    fn pause(&mut self, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        let pause = pause(now.saturating_duration_since(since)).max(self.shortest);
+        self.next = Some(now + pause);
+    }
+}
+
+/// Returns the pause after a server has been down for so long.
+fn pause(down: Duration) -> Duration {
+    shortened((down / 10).min(LONGEST)).max(SHORTEST)
+}
+
+/// Returns the time, or up to a fifth less, by chance.
+fn shortened(time: Duration) -> Duration {
+    time.mul_f64(1.0 - fastrand::f64() / 5.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> BackendError {
+        BackendError::new(ErrorKind::Unavailable, "refused")
+    }
+
+    /// Makes attempts that fail at once, each as soon as it may, and returns their times in
+    /// milliseconds.
+    fn attempts(outage: &mut Outage, error: &BackendError, time: Duration) -> Vec<u128> {
+        let begin = Instant::now();
+        let mut now = begin;
+        let mut times = Vec::new();
+        while now < begin + time {
+            assert!(outage.claim(now));
+            times.push((now - begin).as_millis());
+            outage.failed(now, error);
+            assert!(!outage.claim(now), "two attempts at once");
+            now = outage.next().unwrap();
+        }
+        times
+    }
+
+    #[test]
+    fn a_server_that_stays_away_is_asked_less_and_less() {
+        let times = attempts(&mut Outage::default(), &refused(), Duration::from_secs(60));
+        for pair in times.windows(2) {
+            let (down, pause) = (pair[0], pair[1] - pair[0]);
+            let most = (down / 10).clamp(25, 1000);
+            let least = (most * 4 / 5).max(25);
+            assert!(
+                pause + 1 >= least && pause <= most + 1,
+                "{pause} after {down}"
+            );
+        }
+        let second = times.iter().filter(|time| **time < 1000).count();
+        assert!(second >= 20, "{second} attempts in the first second");
+    }
+
+    #[test]
+    fn a_refused_login_is_tried_again_less_often() {
+        let denied = BackendError::new(ErrorKind::Denied, "no");
+        let times = attempts(&mut Outage::default(), &denied, Duration::from_secs(4));
+        assert!((15..=35).contains(&times.len()), "{times:?}");
+    }
+
+    #[test]
+    fn pauses_start_over_after_a_success_that_lasted() {
+        let mut outage = Outage::default();
+        attempts(&mut outage, &refused(), Duration::from_secs(20));
+        let up = outage.next().unwrap();
+        outage.ended(up);
+        assert!(outage.next().is_none() && outage.claim(up));
+        let brief = up + Duration::from_millis(10);
+        outage.lost(brief);
+        assert!(outage.next().unwrap() > brief + SHORTEST * 4, "it hung up");
+        outage.ended(up + LONGEST);
+        let later = up + LONGEST + SETTLED;
+        outage.lost(later);
+        assert_eq!(outage.next(), None);
+        outage.failed(later, &refused());
+        assert_eq!(outage.next(), Some(later + SHORTEST));
+    }
+
+    #[test]
+    fn a_failure_is_told_to_those_who_waited_for_it() {
+        let mut outage = Outage::default();
+        let seen = outage.failures();
+        assert!(outage.failure_after(seen).is_none());
+        outage.failed(Instant::now(), &refused());
+        assert!(outage.failure_after(seen).is_some());
+        assert!(outage.failure_after(outage.failures()).is_none());
+    }
+}

@@ -1,0 +1,137 @@
+//! Whether a refusal says that nothing was executed, so that the request may be sent again even if
+//! it writes.
+
+use std::time::Duration;
+
+use super::refusal::code;
+use super::request::Request;
+use super::resp::{ErrorReply, Reply};
+
+/// The first and the longest pause before a request is sent again.
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What to do about a refusal that came before anything was executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resend {
+    /// The server doesn't know the script: send it in full.
+    InFull,
+    /// The server takes no writes: the one that the address leads to now may.
+    Elsewhere,
+    /// The server isn't ready: ask again after a pause.
+    Later,
+}
+
+/// Returns what to do about the reply to a request, if it refuses all of it.
+///
+/// Of our scripts each one answers with a refusal of its first write before it has changed
+/// anything, and no later write can be refused so.
+pub(super) fn resend<'r>(request: &Request, reply: &'r Reply) -> Option<(Resend, &'r ErrorReply)> {
+    match (request, reply) {
+        (_, Reply::Error(error)) => {
+            let resend = of_refusal(error)?;
+            let is_unknown_to_all = resend == Resend::InFull && !request.is_by_hash();
+            (!is_unknown_to_all).then_some((resend, error))
+        }
+        // Of two elements, the first is the count or the refusal.
+        (Request::Keyed(_), Reply::Array(parts)) => of_error(parts.first()?),
+        (Request::Many(_), Reply::Array(replies)) => {
+            let first = of_error(replies.first()?)?;
+            let is_alike = |reply| of_error(reply).is_some_and(|(resend, _)| resend == first.0);
+            replies.iter().all(is_alike).then_some(first)
+        }
+        _ => None,
+    }
+}
+
+/// Says whether the reply, or one of several, comes from a server that takes no writes.
+pub(super) fn is_from_wrong_server(reply: &Reply) -> bool {
+    match reply {
+        Reply::Error(error) => of_refusal(error) == Some(Resend::Elsewhere),
+        Reply::Array(replies) => replies
+            .iter()
+            .any(|reply| matches!(of_error(reply), Some((Resend::Elsewhere, _)))),
+        _ => false,
+    }
+}
+
+/// Returns the pause before a request is sent again that was refused so often before; `factor`
+/// shortens it.
+pub(super) fn pause(refused: u32, factor: f64) -> Duration {
+    let pause = FIRST_PAUSE * (1 << refused.min(6));
+    pause.min(LONGEST_PAUSE).mul_f64(factor)
+}
+
+fn of_error(reply: &Reply) -> Option<(Resend, &ErrorReply)> {
+    match reply {
+        Reply::Error(error) => Some((of_refusal(error)?, error)),
+        _ => None,
+    }
+}
+
+fn of_refusal(error: &ErrorReply) -> Option<Resend> {
+    match code(error) {
+        "NOSCRIPT" => Some(Resend::InFull),
+        "READONLY" | "MASTERDOWN" => Some(Resend::Elsewhere),
+        "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" => Some(Resend::Later),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::redis::client::resp::Command;
+
+    fn error(line: &str) -> Reply {
+        Reply::Error(line.into())
+    }
+
+    fn advice(request: &Request, reply: &Reply) -> Option<Resend> {
+        resend(request, reply).map(|(resend, _)| resend)
+    }
+
+    #[test]
+    fn a_refusal_before_anything_was_executed_is_told_from_others() {
+        let request = Request::One(Command::new("SET"));
+        for (line, expected) in [
+            ("READONLY You can't write", Some(Resend::Elsewhere)),
+            ("MASTERDOWN Link down", Some(Resend::Elsewhere)),
+            ("LOADING", Some(Resend::Later)),
+            ("TRYAGAIN Multiple keys", Some(Resend::Later)),
+            ("CLUSTERDOWN Hash slot not served", Some(Resend::Later)),
+            ("NOSCRIPT No matching script", None),
+            ("@user_script: 3: -READONLY no", Some(Resend::Elsewhere)),
+            ("BUSY a script runs", None),
+            ("OOM", None),
+            ("MISCONF", None),
+            ("NOREPLICAS", None),
+            ("ERR READONLY", None),
+        ] {
+            assert_eq!(advice(&request, &error(line)), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn several_commands_are_sent_again_only_if_all_were_refused() {
+        let request = Request::Many(vec![Command::new("SET"), Command::new("SET")]);
+        let refused = || error("READONLY");
+        let all = Reply::Array(vec![refused(), refused()]);
+        assert_eq!(advice(&request, &all), Some(Resend::Elsewhere));
+        for others in [Reply::Status, error("OOM"), error("LOADING")] {
+            let some = Reply::Array(vec![refused(), others]);
+            assert_eq!(advice(&request, &some), None);
+            assert!(is_from_wrong_server(&some));
+        }
+        assert_eq!(advice(&request, &Reply::Array(Vec::new())), None);
+    }
+
+    #[test]
+    fn pauses_grow() {
+        let pauses: Vec<_> = (0..9)
+            .map(|refused| pause(refused, 1.0).as_millis())
+            .collect();
+        assert_eq!(pauses, [25, 50, 100, 200, 400, 800, 1000, 1000, 1000]);
+        assert_eq!(pause(0, 0.8).as_millis(), 20);
+    }
+}

@@ -1,0 +1,299 @@
+//! What is known of a server and of the connections to it, by runtime.
+
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Id;
+use tokio::sync::watch;
+
+use super::deadline::Deadlines;
+use super::multiplexer::Multiplexer;
+use super::outage::Outage;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// The most runtimes that have connections at one time.
+const MOST_RUNTIMES: usize = 1024;
+/// Servers that take turns so fast are several behind one address, and not a primary that moved.
+const TURN: Duration = Duration::from_secs(10);
+
+pub(super) struct States {
+    /// The runtimes that use the node are few, so the search is short.
+    by_runtime: Vec<(Id, State)>,
+    /// Rises when the address turns out to lead to another server, before anybody gets an answer
+    /// of that one. No call that begins later uses a connection of an older generation.
+    pub(super) generation: u64,
+    pub(super) is_closed: bool,
+    pub(super) outage: Outage,
+    server: Recognised,
+    /// The process that made the connections. A child after `fork` never uses them.
+    process: u32,
+}
+
+/// The connection of one runtime, and the attempt to make one.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) connection: Option<Arc<Connection>>,
+    pub(super) attempt: Option<Attempt>,
+}
+
+/// An established connection.
+pub(super) struct Connection {
+    pub(super) multiplexer: Multiplexer,
+    pub(super) id: ConnectionId,
+    /// The time limits of the process that made it.
+    pub(super) deadlines: &'static Deadlines,
+    /// The time at which the connection was made.
+    pub(super) since: Instant,
+    /// Whether a script may name several keys.
+    pub(super) takes_many_keys: bool,
+    pub(super) generation: u64,
+}
+
+/// Tells one connection from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ConnectionId(usize);
+
+impl ConnectionId {
+    pub(super) fn next() -> Self {
+        static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+        Self(CONNECTIONS.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The outcome of an attempt to connect, for all who wait for it.
+pub(super) type Outcome = watch::Receiver<Option<BackendResult<Arc<Connection>>>>;
+
+/// An attempt to connect that is under way.
+#[derive(Clone)]
+pub(super) struct Attempt {
+    pub(super) outcome: Outcome,
+    pub(super) purpose: Purpose,
+    /// The time at which the attempt must have ended: an attempt on a runtime that nobody drives
+    /// any more never does.
+    pub(super) overdue: Instant,
+}
+
+/// The reason for an attempt to connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The runtime has no connection.
+    Connect,
+    /// The server is the wrong one to write to. Reads go on meanwhile.
+    Switch,
+    /// The connection, of this activity, is silent: either it is dead, or the server stands still.
+    /// No request goes out over it meanwhile.
+    Replace { activity: u64 },
+}
+
+impl Attempt {
+    pub(super) fn is_under_way(&self) -> bool {
+        self.outcome.has_changed().is_ok() && Instant::now() < self.overdue
+    }
+}
+
+impl States {
+    pub(super) fn new() -> Self {
+        Self {
+            by_runtime: Vec::new(),
+            generation: 0,
+            is_closed: false,
+            outage: Outage::default(),
+            server: Recognised::default(),
+            process: process::id(),
+        }
+    }
+
+    pub(super) fn state(&self, runtime: Id) -> Option<&State> {
+        let mut states = self.by_runtime.iter();
+        states.find_map(|(id, state)| (*id == runtime).then_some(state))
+    }
+
+    pub(super) fn state_mut(&mut self, runtime: Id) -> Option<&mut State> {
+        let mut states = self.by_runtime.iter_mut();
+        states.find_map(|(id, state)| (*id == runtime).then_some(state))
+    }
+
+    /// Returns the connection of a runtime, if it is up.
+    pub(super) fn of(&self, runtime: Id) -> Option<&Arc<Connection>> {
+        self.state(runtime).and_then(|state| self.usable(state))
+    }
+
+    /// Returns the connection of any runtime, for a caller on none.
+    pub(super) fn of_any(&self) -> Option<&Arc<Connection>> {
+        if self.process != process::id() {
+            return None;
+        }
+        let mut states = self.by_runtime.iter();
+        states.find_map(|(_, state)| self.usable(state))
+    }
+
+    fn usable<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
+        let connection = state.connection.as_ref()?;
+        let is_doubted = state.attempt.as_ref().is_some_and(|attempt| {
+            matches!(attempt.purpose, Purpose::Replace { .. }) && attempt.is_under_way()
+        });
+        let is_current = connection.generation == self.generation;
+        (is_current && !is_doubted && !connection.multiplexer.is_draining()).then_some(connection)
+    }
+
+    /// Notes an attempt of a runtime.
+    pub(super) fn begin(&mut self, runtime: Id, attempt: Attempt) -> BackendResult<()> {
+        self.tidy();
+        if let Some(state) = self.state_mut(runtime) {
+            state.attempt = Some(attempt);
+            return Ok(());
+        }
+        if self.by_runtime.len() >= MOST_RUNTIMES {
+            return Err(BackendError::new(
+                ErrorKind::Unavailable,
+                format!("{MOST_RUNTIMES} runtimes have connections already"),
+            ));
+        }
+        let state = State {
+            connection: None,
+            attempt: Some(attempt),
+        };
+        self.by_runtime.push((runtime, state));
+        Ok(())
+    }
+
+    /// Notes that a connection was lost, or leads to the wrong server.
+    pub(super) fn lost(&mut self) {
+        self.outage.lost(Instant::now());
+        self.server.is_in_doubt = true;
+    }
+
+    /// Notes the server that an attempt of generation `began` has reached, and returns the
+    /// generation of the connection to it.
+    pub(super) fn recognise(&mut self, run_id: Option<&str>, purpose: Purpose, began: u64) -> u64 {
+        let is_other = self.server.is_other(run_id) || purpose == Purpose::Switch;
+        if is_other && self.generation == began {
+            self.generation += 1;
+            self.generation
+        } else {
+            began
+        }
+    }
+
+    /// Returns all connections, and forgets them.
+    pub(super) fn close(&mut self) -> Vec<Arc<Connection>> {
+        self.is_closed = true;
+        let states = std::mem::take(&mut self.by_runtime);
+        let connections = states.into_iter().map(|(_, state)| state.connection);
+        connections.flatten().collect()
+    }
+
+    /// Removes the connections and attempts that runtimes which have ended left behind.
+    fn tidy(&mut self) {
+        let process = process::id();
+        if self.process != process {
+            // Dropping a connection wakes its driver, on a runtime whose threads the child of a
+            // `fork` doesn't have and whose locks they may have held.
+            std::mem::forget(std::mem::take(&mut self.by_runtime));
+            self.process = process;
+        }
+        self.by_runtime.retain(|(_, state)| {
+            let connection = state.connection.as_ref();
+            let attempt = state.attempt.as_ref();
+            connection.is_some_and(|connection| connection.multiplexer.end().is_none())
+                || attempt.is_some_and(|attempt| attempt.outcome.has_changed().is_ok())
+        });
+    }
+}
+
+/// The server that the address led to last, by the id of its process.
+#[derive(Debug, Default)]
+struct Recognised {
+    was_up: bool,
+    /// Whether a connection was lost since: perhaps by a failover.
+    is_in_doubt: bool,
+    run_id: Option<Box<str>>,
+    /// The one before, and the time of the change.
+    before: Option<(Box<str>, Instant)>,
+    /// Whether there are several servers behind the address, as behind a proxy: then an id tells
+    /// nothing.
+    are_many: bool,
+}
+
+impl Recognised {
+    /// Notes a server that was reached, and says whether it is another one than before, as far as
+    /// can be known.
+    fn is_other(&mut self, run_id: Option<&str>) -> bool {
+        let was_in_doubt = std::mem::take(&mut self.is_in_doubt);
+        if !std::mem::replace(&mut self.was_up, true) {
+            self.run_id = run_id.map(Into::into);
+            return false;
+        }
+        let known = self.run_id.as_deref().zip(run_id);
+        let Some((known, new)) = known.filter(|_| !self.are_many) else {
+            self.run_id = run_id.map(Into::into);
+            return was_in_doubt;
+        };
+        if known == new {
+            return false;
+        }
+        let now = Instant::now();
+        if let Some((before, changed)) = &self.before {
+            self.are_many = **before == *new && now < *changed + TURN;
+        }
+        let known = self.run_id.replace(new.into());
+        self.before = known.map(|known| (known, now));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reached(states: &mut States, run_id: Option<&str>, purpose: Purpose) -> u64 {
+        let began = states.generation;
+        states.recognise(run_id, purpose, began);
+        states.generation
+    }
+
+    #[test]
+    fn another_server_behind_the_address_raises_the_generation() {
+        let mut states = States::new();
+        assert_eq!(reached(&mut states, Some("a"), Purpose::Connect), 0);
+        assert_eq!(reached(&mut states, Some("a"), Purpose::Connect), 0);
+        states.lost();
+        assert_eq!(reached(&mut states, Some("a"), Purpose::Connect), 0);
+        assert_eq!(reached(&mut states, Some("b"), Purpose::Connect), 1);
+        assert_eq!(reached(&mut states, Some("b"), Purpose::Switch), 2);
+    }
+
+    #[test]
+    fn a_lost_connection_may_mean_another_server_where_none_tells_its_id() {
+        let mut states = States::new();
+        assert_eq!(reached(&mut states, None, Purpose::Connect), 0);
+        assert_eq!(reached(&mut states, None, Purpose::Connect), 0);
+        states.lost();
+        assert_eq!(reached(&mut states, None, Purpose::Connect), 1);
+        assert_eq!(reached(&mut states, None, Purpose::Connect), 1);
+    }
+
+    #[test]
+    fn servers_that_take_turns_behind_an_address_are_not_followed() {
+        let mut states = States::new();
+        for run_id in ["a", "b", "a"] {
+            reached(&mut states, Some(run_id), Purpose::Connect);
+        }
+        let before = states.generation;
+        for run_id in ["b", "a", "c"] {
+            reached(&mut states, Some(run_id), Purpose::Connect);
+        }
+        assert_eq!(states.generation, before);
+    }
+
+    #[test]
+    fn an_attempt_that_began_before_a_switch_does_not_count_as_new() {
+        let mut states = States::new();
+        reached(&mut states, Some("a"), Purpose::Connect);
+        assert_eq!(states.recognise(Some("b"), Purpose::Switch, 0), 1);
+        assert_eq!(states.recognise(Some("a"), Purpose::Connect, 0), 0);
+        assert_eq!(states.generation, 1);
+    }
+}
