@@ -150,13 +150,13 @@ async fn a_server_busy_with_a_script_is_unavailable() {
 async fn a_server_that_loads_is_unavailable() {
     let mut server = Server::with_settings(&[
         "--key-load-delay",
-        "20000",
+        "2000",
         "--loading-process-events-interval-bytes",
         "1024",
     ]);
     let backend = connect(&server.url()).await;
     let text = "x".repeat(100);
-    let keys: Vec<String> = (0..500).map(|index| format!("k{index}")).collect();
+    let keys: Vec<String> = (0..2000).map(|index| format!("k{index}")).collect();
     let entries: Vec<_> = keys.iter().map(|key| (key.as_str(), &text)).collect();
     backend.set_many(&entries, None).await.unwrap();
     server.command("SAVE");
