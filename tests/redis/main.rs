@@ -4,6 +4,7 @@
 mod commands;
 mod down;
 mod gathering;
+mod greeting;
 mod lost;
 mod reconnecting;
 mod refused;

@@ -107,11 +107,16 @@ impl FakeServer {
         self.seen.lock().unwrap().connections
     }
 
-    /// Returns how often a command came.
-    pub fn count(&self, name: &str) -> usize {
+    /// Returns the commands of this name that came.
+    pub fn commands(&self, name: &str) -> Vec<Vec<String>> {
         let seen = self.seen.lock().unwrap();
         let named = seen.commands.iter().filter(|command| command[0] == name);
-        named.count()
+        named.cloned().collect()
+    }
+
+    /// Returns how often a command came.
+    pub fn count(&self, name: &str) -> usize {
+        self.commands(name).len()
     }
 }
 

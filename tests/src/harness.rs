@@ -21,13 +21,13 @@ pub struct Redis {
 
 impl Default for Redis {
     fn default() -> Self {
-        Self::in_namespaces_like("conformance")
+        Self::in_namespaces_like("conformance", &[])
     }
 }
 
 impl Redis {
-    fn in_namespaces_like(namespace: &'static str) -> Self {
-        let server = Server::start();
+    fn in_namespaces_like(namespace: &'static str, settings: &[&str]) -> Self {
+        let server = Server::with_settings(settings);
         Self {
             url: server.url(),
             server: Mutex::new(server),
@@ -77,11 +77,36 @@ pub struct OddNamespace(Redis);
 
 impl Default for OddNamespace {
     fn default() -> Self {
-        Self(Redis::in_namespaces_like("team:a {x}*[^é]%\\"))
+        Self(Redis::in_namespaces_like("team:a {x}*[^é]%\\", &[]))
     }
 }
 
 impl Harness for OddNamespace {
+    type Backend = RedisBackend;
+
+    async fn backend(&self) -> RedisBackend {
+        self.0.backend().await
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        self.0.server()
+    }
+}
+
+/// `RedisBackend` on a server that knows what an old one knows, or a proxy: neither RESP3 nor what
+/// it is, and no `UNLINK`, `GETDEL` and `GETEX`.
+#[derive(Debug)]
+pub struct OldServer(Redis);
+
+impl Default for OldServer {
+    fn default() -> Self {
+        let unknown = ["HELLO", "INFO", "UNLINK", "GETDEL", "GETEX"];
+        let settings = unknown.map(|command| ["--rename-command", command, ""]);
+        Self(Redis::in_namespaces_like("old", settings.as_flattened()))
+    }
+}
+
+impl Harness for OldServer {
     type Backend = RedisBackend;
 
     async fn backend(&self) -> RedisBackend {

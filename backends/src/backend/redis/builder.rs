@@ -8,7 +8,7 @@ use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use super::RedisBackend;
 use super::client::{Client, ClientLimits};
-use super::commands::Commands;
+use super::commands::{Commands, Missing};
 use crate::backend::store::Limits;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::escape::escape;
@@ -177,6 +177,7 @@ impl RedisBackendBuilder {
                 client: Client::new(server, self.times),
                 prefix,
                 limits: self.limits,
+                missing: Missing::default(),
             }),
         })
     }

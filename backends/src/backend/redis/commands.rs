@@ -1,17 +1,21 @@
 //! From keys to commands and scripts.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use futures_util::future::join_all;
 
 use super::client::{
     Argument, Client, Command, Invocation, KeyedInvocation, Repeat, Reply, Script,
 };
-use super::{reply, scripts};
+use super::reply::{self, Answer, Unread};
+use super::scripts;
 use crate::backend::answers::Counted;
 use crate::backend::life::Life;
 use crate::backend::store::{Limits, NewEntry, Touch};
 use crate::backend::stored::Stored;
-use crate::error::BackendResult;
+use crate::error::{BackendResult, ErrorKind};
 
 /// The most keys that one command names, so that the server is never held for long.
 pub(super) const BATCH: usize = 1000;
@@ -24,6 +28,7 @@ pub(super) struct Commands {
     /// The namespace, escaped, and a colon; empty where there is none.
     pub(super) prefix: String,
     pub(super) limits: Limits,
+    pub(super) missing: Missing,
 }
 
 impl Commands {
@@ -73,15 +78,47 @@ impl Commands {
         Ok(with_keys)
     }
 
-    /// Sends a command whose only argument is a key.
-    pub(super) async fn single(
+    /// Sends a command that changes nothing.
+    pub(super) async fn ask<T>(
         &self,
-        name: &str,
-        key: &str,
-        repeat: Repeat,
-    ) -> BackendResult<Reply> {
-        let command = self.command(name, key)?;
-        self.client.command(command, repeat).await
+        command: Command,
+        read: impl FnOnce(Reply) -> Answer<T>,
+    ) -> BackendResult<T> {
+        let reply = self.client.command(command, Repeat::Safely).await?;
+        read(reply).map_err(Unread::of_read)
+    }
+
+    /// Sends a command that may change something.
+    pub(super) async fn tell<T>(
+        &self,
+        command: Command,
+        read: impl FnOnce(Reply) -> Answer<T>,
+    ) -> BackendResult<T> {
+        let reply = self.client.command(command, Repeat::Never).await?;
+        read(reply).map_err(Unread::of_write)
+    }
+
+    /// Runs a script that may change something.
+    pub(super) async fn run<T>(
+        &self,
+        invocation: Invocation,
+        read: impl FnOnce(Reply) -> Answer<T>,
+    ) -> BackendResult<T> {
+        let reply = self.client.script(invocation, Repeat::Never).await?;
+        read(reply).map_err(Unread::of_write)
+    }
+
+    /// Sends commands that may change something, and reads the answer to each.
+    pub(super) async fn tell_each<T>(
+        &self,
+        commands: Vec<Command>,
+        read: impl Fn(Reply) -> Answer<T>,
+    ) -> BackendResult<Vec<BackendResult<T>>> {
+        let asked = commands.len();
+        let replies = self.client.pipeline(commands).await?;
+        let replies = reply::each(replies, asked).map_err(Unread::of_write)?;
+        let read = |reply| read(reply).map_err(Unread::of_write);
+        Ok(replies.into_iter().map(read).collect())
     }
 
     pub(super) async fn count(
@@ -95,45 +132,79 @@ impl Commands {
             Life::Keep | Life::Never => 0,
         };
         let count = KeyedInvocation::new(&scripts::COUNT, self.key(key)?, [delta, window]);
-        reply::counted(self.client.keyed(count).await?)
+        let reply = self.client.keyed(count).await?;
+        reply::counted(reply).map_err(Unread::of_write)
     }
 
-    /// Removes the key while it holds `expected`, and says whether it did.
-    pub(super) async fn compare_and_delete(
+    /// Sends a command that removes keys, named `UNLINK`, or `DEL` to a server that doesn't know
+    /// that.
+    pub(super) async fn unlink(
         &self,
-        key: &str,
-        expected: &[u8],
-    ) -> BackendResult<bool> {
-        let invocation = self
-            .script(&scripts::COMPARE_AND_DELETE, key)?
-            .arg(expected);
-        let reply = self.client.script(invocation, Repeat::Never).await?;
-        Ok(reply::integer(reply)? == 1)
+        command: impl Fn(&str) -> BackendResult<Command>,
+    ) -> BackendResult<u64> {
+        let unlinked = self.missing.unlink.or_instead(
+            async || self.tell(command("UNLINK")?, reply::integer).await,
+            async || self.tell(command("DEL")?, reply::integer).await,
+        );
+        Ok(unlinked.await?.unsigned_abs())
     }
 
-    pub(super) async fn remove(&self, key: &str) -> BackendResult<bool> {
-        let reply = self.single("UNLINK", key, Repeat::Never).await?;
-        Ok(reply::integer(reply)? == 1)
-    }
-
-    /// Removes what the commands name, one after the other.
-    pub(super) async fn remove_many(
+    /// Removes what is named in batches, one after the other.
+    pub(super) async fn unlink_all(
         &self,
-        unlinks: impl Iterator<Item = Command>,
+        batches: impl Iterator<Item = impl Fn(&str) -> Command>,
     ) -> BackendResult<u64> {
         let mut removed = 0;
-        for unlink in unlinks {
-            let reply = self.client.command(unlink, Repeat::Never).await;
-            let count = reply.and_then(reply::integer);
-            removed += count
-                .map_err(|error| error.after(removed > 0))?
-                .unsigned_abs();
+        for batch in batches {
+            let count = self.unlink(|name| Ok(batch(name))).await;
+            removed += count.map_err(|error| error.after(removed > 0))?;
         }
         Ok(removed)
     }
 
+    /// Removes the key and returns its value.
+    pub(super) async fn take(&self, key: &str) -> BackendResult<Option<Stored>> {
+        let taken = self.missing.getdel.or_instead(
+            async || self.tell(self.command("GETDEL", key)?, reply::stored).await,
+            async || {
+                self.run(self.script(&scripts::TAKE, key)?, reply::stored)
+                    .await
+            },
+        );
+        taken.await
+    }
+
+    /// Reads the key and does with its life what `touch` says, which is checked.
+    pub(super) async fn read_value(
+        &self,
+        key: &str,
+        touch: Touch,
+    ) -> BackendResult<Option<Stored>> {
+        match touch {
+            Touch::Keep => {
+                let reply = self.client.get(self.key(key)?).await?;
+                reply::stored(reply).map_err(Unread::of_read)
+            }
+            Touch::Extend(ttl) => {
+                let invocation = self.script(&scripts::RENEW, key)?.number(millis(ttl));
+                self.run(invocation, reply::stored).await
+            }
+            Touch::Restart(ttl) => {
+                let by_script = async || {
+                    let invocation = self.script(&scripts::RESTART, key)?.number(millis(ttl));
+                    self.run(invocation, reply::stored).await
+                };
+                let restarted = self.missing.getex.or_instead(
+                    async || self.tell(self.getex(key, ttl)?, reply::stored).await,
+                    by_script,
+                );
+                restarted.await
+            }
+        }
+    }
+
     /// Makes the command that reads the key and gives it another life; `ttl` is checked.
-    pub(super) fn restarting_get(&self, key: &str, ttl: Duration) -> BackendResult<Command> {
+    fn getex(&self, key: &str, ttl: Duration) -> BackendResult<Command> {
         Ok(self.command("GETEX", key)?.arg("PX").number(millis(ttl)))
     }
 
@@ -143,30 +214,98 @@ impl Commands {
         keys: &[&str],
         touch: Touch,
     ) -> BackendResult<Vec<Option<Stored>>> {
-        let reply = match touch {
+        match touch {
             Touch::Keep => {
                 let command = self.command_of_many("MGET", keys);
-                self.client.command(command, Repeat::Safely).await
+                self.ask(command, reply::all_stored).await
             }
-            Touch::Extend(ttl) => {
+            Touch::Extend(ttl) if self.client.takes_many_keys().await? => {
                 let invocation = self.script_of_many(&scripts::RENEW_MANY, keys)?;
                 let invocation = invocation.number(millis(ttl));
-                self.client.script(invocation, Repeat::Never).await
+                self.run(invocation, reply::all_stored).await
             }
-            Touch::Restart(ttl) => {
-                let commands = keys.iter().map(|key| self.restarting_get(key, ttl));
+            Touch::Restart(ttl) if !self.missing.getex.is_known() => {
+                let commands = keys.iter().map(|key| self.getex(key, ttl));
                 let commands = commands.collect::<BackendResult<_>>()?;
-                let replies = self.client.pipeline(commands).await?;
-                let mut values = Vec::with_capacity(keys.len());
-                for reply in reply::each(replies, keys.len())? {
-                    let value = reply::stored_or_foreign(reply);
-                    values.push(value.map_err(|error| error.after(!values.is_empty()))?);
+                let values = self.tell_each(commands, reply::stored_or_foreign).await?;
+                if values.iter().all(is_unsupported) {
+                    self.missing.getex.note();
+                    return self.read_side_by_side(keys, touch).await;
                 }
-                return Ok(values);
+                in_order(values)
             }
-        };
-        reply::all_stored(reply?)
+            Touch::Extend(_) | Touch::Restart(_) => self.read_side_by_side(keys, touch).await,
+        }
     }
+
+    /// Reads each key by itself, all at once; a key of a foreign type is nothing.
+    async fn read_side_by_side(
+        &self,
+        keys: &[&str],
+        touch: Touch,
+    ) -> BackendResult<Vec<Option<Stored>>> {
+        let reads = keys.iter().map(|key| self.read_value(key, touch));
+        let values = join_all(reads).await.into_iter();
+        let values = values.map(|value| match value {
+            Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
+            value => value,
+        });
+        in_order(values)
+    }
+}
+
+/// Returns the values, or the first error; its outcome is unknown if a value came before it.
+fn in_order(
+    values: impl IntoIterator<Item = BackendResult<Option<Stored>>>,
+) -> BackendResult<Vec<Option<Stored>>> {
+    let mut all = Vec::new();
+    for value in values {
+        all.push(value.map_err(|error| error.after(!all.is_empty()))?);
+    }
+    Ok(all)
+}
+
+/// The commands that the server turned out not to know. Another way stands in for each.
+#[derive(Default)]
+pub(super) struct Missing {
+    unlink: Unknown,
+    getdel: Unknown,
+    getex: Unknown,
+}
+
+/// Whether a command is known to be unknown to the server.
+#[derive(Default)]
+struct Unknown(AtomicBool);
+
+impl Unknown {
+    fn is_known(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Goes the usual way, or the other one where the server doesn't know the command.
+    async fn or_instead<T>(
+        &self,
+        usual: impl AsyncFnOnce() -> BackendResult<T>,
+        instead: impl AsyncFnOnce() -> BackendResult<T>,
+    ) -> BackendResult<T> {
+        if !self.is_known() {
+            let outcome = usual().await;
+            if !is_unsupported(&outcome) {
+                return outcome;
+            }
+            self.note();
+        }
+        instead().await
+    }
+}
+
+/// An unknown command did nothing.
+fn is_unsupported<T>(outcome: &BackendResult<T>) -> bool {
+    matches!(outcome, Err(error) if error.kind() == ErrorKind::Unsupported)
 }
 
 /// Returns how many of the entries go in one pipeline: at least one, otherwise bounded in number

@@ -15,10 +15,11 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 
 pub use self::builder::RedisBackendBuilder;
-use self::client::{Command, Repeat, Reply};
+use self::client::{Command, Repeat};
 use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
+use self::reply::Unread;
 use super::life::{Expiry, Life};
-use super::store::{NewEntry, Store, StoreInfo, Touch};
+use super::store::{NewEntry, Store, StoreInfo, Touch, move_in_steps};
 use super::stored::Stored;
 use super::throttle::{Attempt, Decision};
 use super::{Condition, Counted, KeyStream, Write};
@@ -144,19 +145,17 @@ impl fmt::Debug for RedisBackend {
 impl Store for RedisBackend {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         let invocation = self.commands.script(&scripts::READ, key)?;
-        let client = &self.commands.client;
-        reply::stored_and_expiry(client.script(invocation, Repeat::Safely).await?)
+        let reply = self.commands.client.script(invocation, Repeat::Safely);
+        reply::stored_and_expiry(reply.await?).map_err(Unread::of_read)
     }
 
     async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
         let life = options.life.checked()?;
         self.commands.limits.check_value(value)?;
-        let client = &self.commands.client;
         if let Condition::Equals(expected) = options.condition {
             let invocation = self.commands.script(&scripts::COMPARE_AND_SET, key)?;
             let invocation = invocation.arg(expected).arg(value).arg(argument(life));
-            let reply = client.script(invocation, Repeat::Never).await?;
-            return Ok(reply::integer(reply)? == 1);
+            return self.commands.run(invocation, reply::held).await;
         }
         let command = set(self.commands.command("SET", key)?, value, life);
         let command = match options.condition {
@@ -164,13 +163,23 @@ impl Store for RedisBackend {
             Condition::Present => command.arg("XX"),
             Condition::Always | Condition::Equals(_) => command,
         };
-        reply::done(client.command(command, Repeat::Never).await?)
+        self.commands.tell(command, reply::done).await
     }
 
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
         match expected {
-            None => self.commands.remove(key).await,
-            Some(expected) => self.commands.compare_and_delete(key, expected).await,
+            None => {
+                let removed = self
+                    .commands
+                    .unlink(|name| self.commands.command(name, key));
+                Ok(removed.await? == 1)
+            }
+            Some(expected) => {
+                let invocation = self.commands.script(&scripts::COMPARE_AND_DELETE, key)?;
+                self.commands
+                    .run(invocation.arg(expected), reply::held)
+                    .await
+            }
         }
     }
 
@@ -179,19 +188,20 @@ impl Store for RedisBackend {
     }
 
     async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
-        let client = &self.commands.client;
-        let reply = match life.checked()? {
-            Life::Keep => self.commands.single("EXISTS", key, Repeat::Safely).await?,
+        match life.checked()? {
+            Life::Keep => {
+                let command = self.commands.command("EXISTS", key)?;
+                self.commands.ask(command, reply::held).await
+            }
             Life::Never => {
                 let invocation = self.commands.script(&scripts::PERSIST, key)?;
-                client.script(invocation, Repeat::Never).await?
+                self.commands.run(invocation, reply::held).await
             }
             Life::In(ttl) => {
                 let command = self.commands.command("PEXPIRE", key)?.number(millis(ttl));
-                client.command(command, Repeat::Never).await?
+                self.commands.tell(command, reply::held).await
             }
-        };
-        Ok(reply::integer(reply)? == 1)
+        }
     }
 
     fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
@@ -202,20 +212,7 @@ impl Store for RedisBackend {
     }
 
     async fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
-        let client = &self.commands.client;
-        let reply = match touch.checked()? {
-            Touch::Keep => client.get(self.commands.key(key)?).await,
-            Touch::Restart(ttl) => {
-                let command = self.commands.restarting_get(key, ttl)?;
-                client.command(command, Repeat::Never).await
-            }
-            Touch::Extend(ttl) => {
-                let invocation = self.commands.script(&scripts::RENEW, key)?;
-                let invocation = invocation.number(millis(ttl));
-                client.script(invocation, Repeat::Never).await
-            }
-        };
-        reply::stored(reply?)
+        self.commands.read_value(key, touch.checked()?).await
     }
 
     async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
@@ -231,12 +228,14 @@ impl Store for RedisBackend {
     }
 
     async fn read_life(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        let reply = self.commands.single("PTTL", key, Repeat::Safely).await?;
-        Ok(reply::expiry(reply::integer(reply)?))
+        let left = self
+            .commands
+            .ask(self.commands.command("PTTL", key)?, reply::integer);
+        Ok(reply::expiry(left.await?))
     }
 
     async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
-        reply::stored(self.commands.single("GETDEL", key, Repeat::Never).await?)
+        self.commands.take(key).await
     }
 
     async fn move_entry(
@@ -253,14 +252,15 @@ impl Store for RedisBackend {
         if from == to.key {
             return Ok(false);
         }
+        if !self.commands.client.takes_many_keys().await? {
+            return move_in_steps(self, from, expected, to, over).await;
+        }
         let invocation = invocation.arg(expected).arg(to.value);
         let mut invocation = invocation.arg(argument(life));
         if let Some(over) = over {
             invocation = invocation.arg(over);
         }
-        let client = &self.commands.client;
-        let reply = client.script(invocation, Repeat::Never).await?;
-        Ok(reply::integer(reply)? == 1)
+        self.commands.run(invocation, reply::held).await
     }
 
     async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
@@ -276,9 +276,8 @@ impl Store for RedisBackend {
             let invocation = invocation.arg(head).number(quota.capacity());
             invocation.number(time).number(units)
         });
-        let client = &self.commands.client;
-        let reply = client.script(invocation, Repeat::Never).await?;
-        reply::decision(reply, attempt.quotas)
+        let read = |reply| reply::decision(reply, attempt.quotas);
+        self.commands.run(invocation, read).await
     }
 
     async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
@@ -292,11 +291,10 @@ impl Store for RedisBackend {
                 Ok(set(command, entry.value, entry.life.checked()?))
             });
             let sets = sets.collect::<BackendResult<_>>()?;
-            let replies = self.commands.client.pipeline(sets).await;
-            match replies.and_then(|replies| reply::each(replies, batch.len())) {
-                Ok(replies) => {
-                    for (index, reply) in (start..).zip(replies) {
-                        if let Err(error) = reply::done(reply) {
+            match self.commands.tell_each(sets, reply::done).await {
+                Ok(outcomes) => {
+                    for (index, outcome) in (start..).zip(outcomes) {
+                        if let Err(error) = outcome {
                             failures.add([index], error);
                         }
                     }
@@ -314,10 +312,9 @@ impl Store for RedisBackend {
 
     async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
         self.commands.limits.check_keys(keys)?;
-        let unlinks = keys
-            .chunks(BATCH)
-            .map(|keys| self.commands.command_of_many("UNLINK", keys));
-        self.commands.remove_many(unlinks).await
+        let batches = keys.chunks(BATCH);
+        let batches = batches.map(|keys| |name: &str| self.commands.command_of_many(name, keys));
+        self.commands.unlink_all(batches).await
     }
 
     async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
@@ -325,11 +322,7 @@ impl Store for RedisBackend {
     }
 
     async fn probe(&self) -> BackendResult<()> {
-        let client = &self.commands.client;
-        match client.command(Command::new("PING"), Repeat::Safely).await? {
-            Reply::Status => Ok(()),
-            other => reply::unexpected(other),
-        }
+        self.commands.ask(Command::new("PING"), reply::pong).await
     }
 
     async fn shut_down(&self) {

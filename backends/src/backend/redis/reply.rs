@@ -9,10 +9,41 @@ use crate::backend::life::Expiry;
 use crate::backend::stored::Stored;
 use crate::backend::throttle::{Decision, Quota, too_many_quotas};
 use crate::codec::parse_integer;
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::{BackendError, ErrorKind};
+
+/// The answer to a command, once it is read.
+pub(super) type Answer<T> = Result<T, Unread>;
+
+/// The reason why an answer can't be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// The server refused, or one of our scripts.
+    Refused(BackendError),
+    /// It has a shape that no server should give it.
+    Odd,
+}
+
+impl Unread {
+    /// Turns the answer to a command that changes nothing into an error.
+    pub(super) fn of_read(self) -> BackendError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Odd => BackendError::new(
+                ErrorKind::Other,
+                "the server's answer has an unexpected shape",
+            ),
+        }
+    }
+
+    /// Turns the answer to a write into an error. An odd one doesn't say what was done.
+    pub(super) fn of_write(self) -> BackendError {
+        let is_odd = matches!(self, Self::Odd);
+        self.of_read().after(is_odd)
+    }
+}
 
 /// Reads an answer that is bytes or nothing.
-pub(super) fn stored(reply: Reply) -> BackendResult<Option<Stored>> {
+pub(super) fn stored(reply: Reply) -> Answer<Option<Stored>> {
     match reply {
         Reply::Nil => Ok(None),
         Reply::Bytes(bytes) => Ok(Some(bytes)),
@@ -21,7 +52,7 @@ pub(super) fn stored(reply: Reply) -> BackendResult<Option<Stored>> {
 }
 
 /// Reads the answers of a pipeline of so many commands.
-pub(super) fn each(reply: Reply, asked: usize) -> BackendResult<Vec<Reply>> {
+pub(super) fn each(reply: Reply, asked: usize) -> Answer<Vec<Reply>> {
     match reply {
         Reply::Array(replies) if replies.len() == asked => Ok(replies),
         other => unexpected(other),
@@ -29,30 +60,35 @@ pub(super) fn each(reply: Reply, asked: usize) -> BackendResult<Vec<Reply>> {
 }
 
 /// Reads the answer of one command of many: a key of a foreign type is absent, as in an `MGET`.
-pub(super) fn stored_or_foreign(reply: Reply) -> BackendResult<Option<Stored>> {
+pub(super) fn stored_or_foreign(reply: Reply) -> Answer<Option<Stored>> {
     match stored(reply) {
-        Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
+        Err(Unread::Refused(error)) if error.kind() == ErrorKind::WrongType => Ok(None),
         answer => answer,
     }
 }
 
 /// Reads the answers of `MGET`; a key of a foreign type is nothing there.
-pub(super) fn all_stored(reply: Reply) -> BackendResult<Vec<Option<Stored>>> {
+pub(super) fn all_stored(reply: Reply) -> Answer<Vec<Option<Stored>>> {
     match reply {
         Reply::Array(replies) => replies.into_iter().map(stored).collect(),
         other => unexpected(other),
     }
 }
 
-pub(super) fn integer(reply: Reply) -> BackendResult<i64> {
+pub(super) fn integer(reply: Reply) -> Answer<i64> {
     match reply {
         Reply::Integer(integer) => Ok(integer),
         other => unexpected(other),
     }
 }
 
+/// Reads the answer to a condition of ours: 1 where it held.
+pub(super) fn held(reply: Reply) -> Answer<bool> {
+    Ok(integer(reply)? == 1)
+}
+
 /// Reads the answer of a `SET`: whether it was done.
-pub(super) fn done(reply: Reply) -> BackendResult<bool> {
+pub(super) fn done(reply: Reply) -> Answer<bool> {
     match reply {
         Reply::Status => Ok(true),
         Reply::Nil => Ok(false),
@@ -73,7 +109,7 @@ pub(super) fn expiry(millis: i64) -> Option<Expiry> {
 }
 
 /// Reads a pair of bytes and remaining milliseconds.
-pub(super) fn stored_and_expiry(reply: Reply) -> BackendResult<Option<(Stored, Expiry)>> {
+pub(super) fn stored_and_expiry(reply: Reply) -> Answer<Option<(Stored, Expiry)>> {
     match reply {
         Reply::Nil => Ok(None),
         Reply::Array(pair) => {
@@ -88,7 +124,7 @@ pub(super) fn stored_and_expiry(reply: Reply) -> BackendResult<Option<(Stored, E
 }
 
 /// Reads a sum, as a number or as text, and the remaining milliseconds of its window.
-pub(super) fn counted(reply: Reply) -> BackendResult<Counted> {
+pub(super) fn counted(reply: Reply) -> Answer<Counted> {
     let Reply::Array(pair) = reply else {
         return unexpected(reply);
     };
@@ -106,15 +142,12 @@ pub(super) fn counted(reply: Reply) -> BackendResult<Counted> {
 }
 
 /// Reads what became of an attempt at `quotas`.
-pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> BackendResult<Decision> {
+pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> Answer<Decision> {
     let Reply::Array(numbers) = reply else {
         return unexpected(reply);
     };
     let number = |number| u64::try_from(integer(number)?).or_else(|_| unexpected(Reply::Nil));
-    let numbers: Vec<u64> = numbers
-        .into_iter()
-        .map(number)
-        .collect::<BackendResult<_>>()?;
+    let numbers: Vec<u64> = numbers.into_iter().map(number).collect::<Answer<_>>()?;
     let [allowed, quota, remaining, wait, reset, more] = numbers[..] else {
         return unexpected(Reply::Nil);
     };
@@ -134,7 +167,7 @@ pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> BackendResult<Decision
 }
 
 /// Reads a page of `SCAN`: where the next begins (0: nowhere) and the keys of this one.
-pub(super) fn page(reply: Reply) -> BackendResult<(u64, Vec<Stored>)> {
+pub(super) fn page(reply: Reply) -> Answer<(u64, Vec<Stored>)> {
     let Reply::Array(parts) = reply else {
         return unexpected(reply);
     };
@@ -151,19 +184,21 @@ pub(super) fn page(reply: Reply) -> BackendResult<(u64, Vec<Stored>)> {
         Reply::Bytes(key) => Ok(key),
         other => unexpected(other),
     };
-    Ok((
-        next,
-        keys.into_iter().map(key).collect::<BackendResult<_>>()?,
-    ))
+    Ok((next, keys.into_iter().map(key).collect::<Answer<_>>()?))
 }
 
-pub(super) fn unexpected<T>(reply: Reply) -> BackendResult<T> {
+/// Reads the answer of a `PING`.
+pub(super) fn pong(reply: Reply) -> Answer<()> {
     match reply {
-        Reply::Error(error) => Err(failure(&error)),
-        _ => Err(BackendError::new(
-            ErrorKind::Other,
-            "the server's answer has an unexpected shape",
-        )),
+        Reply::Status => Ok(()),
+        other => unexpected(other),
+    }
+}
+
+fn unexpected<T>(reply: Reply) -> Answer<T> {
+    match reply {
+        Reply::Error(error) => Err(Unread::Refused(failure(&error))),
+        _ => Err(Unread::Odd),
     }
 }
 

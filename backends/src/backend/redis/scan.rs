@@ -6,7 +6,7 @@ use futures_util::{Stream, TryStreamExt, stream};
 
 use super::client::{Command, ConnectionId, Repeat, Traced};
 use super::commands::{BATCH, Commands};
-use super::reply;
+use super::reply::{self, Unread};
 use crate::backend::stored::Stored;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -71,11 +71,10 @@ impl Commands {
                 has_found |= !page.keys.is_empty()
                     || came_by.is_some_and(|connection| connection != page.connection);
                 came_by = Some(page.connection);
-                let unlinks = page.keys.chunks(BATCH).map(|keys| {
-                    let keys = keys.iter().map(Stored::as_bytes);
-                    Command::new("UNLINK").args(keys)
+                let batches = page.keys.chunks(BATCH).map(|keys| {
+                    |name: &str| Command::new(name).args(keys.iter().map(Stored::as_bytes))
                 });
-                let batch = self.remove_many(unlinks).await;
+                let batch = self.unlink_all(batches).await;
                 removed += batch.map_err(|error| error.after(removed > 0))?;
                 cursor = page.next;
                 if cursor == 0 {
@@ -93,7 +92,7 @@ impl Commands {
         let scan = Command::new("SCAN").number(cursor);
         let scan = scan.arg("MATCH").arg(pattern).arg("COUNT").number(BATCH);
         let Traced { reply, connection } = self.client.traced(scan, Repeat::Safely).await?;
-        let (next, keys) = reply::page(reply)?;
+        let (next, keys) = reply::page(reply).map_err(Unread::of_read)?;
         Ok(Page {
             next,
             keys,

@@ -54,6 +54,15 @@ pub(super) static MOVE: LazyLock<Script> =
 pub(super) static COUNT: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/count.lua")));
 
+/// Key; none. Answers the value and removes the key: `GETDEL` for servers older than Redis 6.2.
+pub(super) static TAKE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/take.lua")));
+
+/// Key; milliseconds. Answers the value and gives the key these milliseconds: `GETEX` for servers
+/// older than Redis 6.2.
+pub(super) static RESTART: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/restart.lua")));
+
 /// Key; none. Takes the end of the key's life away and answers whether there is a key.
 pub(super) static PERSIST: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/persist.lua")));

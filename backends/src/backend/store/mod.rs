@@ -6,6 +6,7 @@ mod instance;
 pub(super) mod limits;
 pub(super) mod options;
 mod pointers;
+mod steps;
 pub(super) mod sync;
 mod throttle;
 
@@ -20,7 +21,7 @@ use super::answers::{Counted, KeyStream};
 use super::life::{Expiry, Life};
 use super::stored::Stored;
 use super::throttle::{Attempt, Decision};
-use super::write::{Condition, Write};
+use super::write::Write;
 use crate::error::{BackendResult, Failures};
 
 pub use self::decoded::Decoded;
@@ -28,6 +29,7 @@ pub use self::info::StoreInfo;
 pub use self::instance::Instance;
 pub use self::limits::Limits;
 pub use self::options::{NewEntry, Touch};
+pub(crate) use self::steps::move_in_steps;
 pub use self::sync::{DecodedOrBytes, SyncStore};
 pub use super::life::{MAX_TTL, check_ttl};
 
@@ -258,36 +260,7 @@ pub trait Store: Send + Sync {
         to: NewEntry<'_>,
         over: Option<&[u8]>,
     ) -> BackendResult<bool> {
-        self.info().limits.check_key(from)?;
-        let life = to.life.checked()?;
-        if from == to.key {
-            return Ok(false);
-        }
-        let (condition, replaced) = match over {
-            None => (Condition::Absent, None),
-            Some(over) => match self.read(to.key).await? {
-                Some((stored, expiry)) if stored.as_bytes() == over => {
-                    (Condition::Equals(over), Some((stored, expiry)))
-                }
-                _ => return Ok(false),
-            },
-        };
-        let options = Write::new(life).when(condition);
-        if !self.put(to.key, to.value, options).await? {
-            return Ok(false);
-        }
-        let removed = self.remove(from, Some(expected)).await;
-        if removed.map_err(|error| error.after(true))? {
-            return Ok(true);
-        }
-        let taken_back = match &replaced {
-            None => self.remove(to.key, Some(to.value)).await,
-            Some((stored, expiry)) => {
-                let options = Write::new((*expiry).into()).when(Condition::Equals(to.value));
-                self.put(to.key, stored.as_bytes(), options).await
-            }
-        };
-        taken_back.map(|_| false).map_err(|error| error.after(true))
+        move_in_steps(self, from, expected, to, over).await
     }
 
     /// Uses up the attempt's cost of each of its quotas if all of them have room for it, and says
