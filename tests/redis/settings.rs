@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, MemoryBackend, RedisBackend};
 use reinhardt_backends_tests::Server;
 
-use super::{builder, connect, said};
+use super::{PATIENCE, builder, connect, said};
 
 #[tokio::test]
 async fn what_is_no_url_of_a_server_is_refused() {
@@ -28,6 +28,34 @@ async fn what_is_no_url_of_a_server_is_refused() {
             ErrorKind::InvalidConfig
         );
     }
+}
+
+/// Which URLs those are stands beside the code that reads them.
+#[tokio::test]
+async fn a_url_that_is_refused_connects_to_nothing() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    for (url, said) in [
+        (
+            format!("redis://{address}/1?db=1"),
+            "names a database twice",
+        ),
+        (format!("redis://{address}?timeout=5"), "`timeout`"),
+        (format!("rediss://{address}"), "`rediss` asks for TLS"),
+        (format!("redis-cluster://{address}"), "`redis-cluster`"),
+        (
+            format!("redis-sentinel://{address}/main"),
+            "`redis-sentinel`",
+        ),
+        (address.to_string(), "write `redis://`"),
+    ] {
+        let error = RedisBackend::new(&url).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    let accepted = listener.accept().unwrap_err();
+    assert_eq!(accepted.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]
@@ -122,6 +150,35 @@ async fn a_url_names_the_database() {
 }
 
 #[tokio::test]
+async fn a_parameter_names_the_database() {
+    let server = Server::on_tcp();
+    let third = connect(&format!("{}?db=3", server.url())).await;
+    third.set("k", 3, None).await.unwrap();
+    assert!(server.command("INFO keyspace").contains("db3:keys=1"));
+    let same = connect(&format!("{}/3", server.url())).await;
+    assert_eq!(same.get::<u8>("k").await.unwrap(), Some(3));
+}
+
+#[tokio::test]
+async fn special_characters_of_a_login_are_percent_encoded() {
+    let server = Server::on_tcp();
+    server.command("ACL SETUSER a@b:c on >p@:/%?#d ~* +@all");
+    let login = "a%40b%3Ac:p%40%3A%2F%25%3F%23d";
+    let backend = connect(&format!("redis://{login}@127.0.0.1:{}", server.port())).await;
+    backend.set("k", 1, None).await.unwrap();
+    assert!(server.command("CLIENT LIST").contains("user=a@b:c"));
+}
+
+#[tokio::test]
+async fn a_user_without_a_password_logs_in() {
+    let server = Server::on_tcp();
+    server.command("ACL SETUSER open on nopass ~* +@all");
+    let backend = connect(&format!("redis://open@127.0.0.1:{}", server.port())).await;
+    backend.set("k", 1, None).await.unwrap();
+    assert!(server.command("CLIENT LIST").contains("user=open"));
+}
+
+#[tokio::test]
 async fn a_unix_socket_takes_user_password_and_database() {
     let server = Server::start();
     server.command("ACL SETUSER app on >pa55 ~* +@all");
@@ -196,7 +253,7 @@ async fn a_closed_backend_refuses_calls_and_leaves_the_server() {
     let error = clone.get::<u8>("k").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(!error.outcome_unknown());
-    let deadline = std::time::Instant::now() + super::PATIENCE;
+    let deadline = std::time::Instant::now() + PATIENCE;
     while server.command("CLIENT LIST").contains("resp=3") {
         assert!(
             std::time::Instant::now() < deadline,

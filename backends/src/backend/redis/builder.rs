@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, IntoConnectionInfo};
+use redis::ConnectionAddr;
 
 use super::RedisBackend;
 use super::client::{Client, ClientLimits};
 use super::commands::{Commands, Missing};
+use super::url::{self, invalid};
 use crate::backend::store::Limits;
-use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::error::BackendResult;
 use crate::escape::escape;
 
 /// Sets up a [`RedisBackend`].
@@ -65,9 +66,29 @@ impl Default for RedisBackendBuilder {
 }
 
 impl RedisBackendBuilder {
-    /// Names the server: `redis://[user][:password@]host[:port][/database]` or
-    /// `unix:///path[?db=database][&user=user][&pass=password]`; `redis://localhost:6379` unless
-    /// set.
+    /// Names the server; `redis://localhost:6379` unless set.
+    ///
+    /// | URL | server |
+    /// |---|---|
+    /// | `redis://[user][:password@]host[:port][/database]` | a name, an IPv4 address or an IPv6 address in brackets; port 6379 and database 0 unless given |
+    /// | `unix:///path` | a unix socket |
+    ///
+    /// `valkey://`, `redis+unix://` and `valkey+unix://` are read as well.
+    ///
+    /// | parameter | URL | meaning |
+    /// |---|---|---|
+    /// | `db=3` | both | the database, where the path names none |
+    /// | `user=app`, `pass=secret` | `unix://` | the login |
+    /// | `protocol=2`, `protocol=3` (or `resp2`, `resp3`) | both | the protocol: RESP3 unless given |
+    ///
+    /// Special characters of users, passwords and paths are percent-encoded: `%40` stands for `@`.
+    /// In a parameter, `+` stands for a space and `%2B` for a plus sign. A user without a password
+    /// logs in with an empty one, and a password without a user is that of the user `default`.
+    ///
+    /// [`build`](Self::build) refuses everything else (`InvalidConfig`): other schemes, with those
+    /// of TLS, clusters and Sentinel among them, other parameters, parameters and databases that
+    /// are given twice, and fragments. The error names the scheme or the parameter, and shows no
+    /// other part of the URL.
     pub fn url(mut self, url: &str) -> Self {
         self.server = Server::Url(url.to_string());
         self
@@ -146,21 +167,15 @@ impl RedisBackendBuilder {
     /// `InvalidConfig`.
     pub fn build_lazy(self) -> BackendResult<RedisBackend> {
         let server = match self.server {
-            Server::Client(client) => client.get_connection_info().clone(),
-            // The cause is not kept: it may quote the URL, and with it the password.
-            Server::Url(url) => url.into_connection_info().map_err(|_| {
-                invalid(
-                    "not the URL of a server: write `redis://host:port/database` or `unix:///path`",
-                )
-            })
-            .map(|info| {
-                let settings = info.redis_settings().clone();
-                info.set_redis_settings(settings.set_protocol(redis::ProtocolVersion::RESP3))
-            })?,
+            Server::Url(url) => url::server(&url)?,
+            Server::Client(client) => {
+                let server = client.get_connection_info();
+                if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
+                    return Err(invalid("TLS (`rediss://`) is not supported"));
+                }
+                server.clone()
+            }
         };
-        if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
-            return Err(invalid("TLS (`rediss://`) is not supported"));
-        }
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
         }
@@ -192,8 +207,4 @@ impl fmt::Debug for RedisBackendBuilder {
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
-}
-
-fn invalid(message: &'static str) -> BackendError {
-    BackendError::new(ErrorKind::InvalidConfig, message)
 }

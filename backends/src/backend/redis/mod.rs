@@ -6,6 +6,7 @@ mod commands;
 mod reply;
 mod scan;
 mod scripts;
+mod url;
 
 use std::fmt;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ pub struct RedisBackend {
 }
 
 impl RedisBackend {
-    /// Connects to the server at `url`, in the namespace `reinhardt`.
+    /// Connects to the server at [`url`](RedisBackendBuilder::url), in the namespace `reinhardt`.
     ///
     /// # Errors
     ///

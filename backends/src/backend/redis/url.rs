@@ -1,0 +1,804 @@
+//! URLs of servers.
+//!
+//! The redis crate reads them, and overlooks parameters that it doesn't know. The checks before it
+//! refuse those by their name, and say which part of a URL is wrong.
+//!
+//! No message quotes a part of the URL that may be a secret. A password whose special characters
+//! aren't percent-encoded may pass for any part behind the scheme.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// Reads a URL.
+///
+/// # Errors
+///
+/// `InvalidConfig`. It says which part of the URL is at fault, and has no source: an error of the
+/// parser may quote the URL.
+pub(super) fn server(url: &str) -> BackendResult<ConnectionInfo> {
+    // The parser trims the same characters.
+    let url = url.trim_matches(|character| character <= ' ');
+    if url.is_empty() {
+        return Err(invalid("the URL is empty"));
+    }
+    // The parser leaves tabs and line breaks out, so a password with one would be another.
+    if url.contains(|character: char| character.is_ascii_control()) {
+        return Err(invalid(
+            "the URL has a control character in it, for instance a line break",
+        ));
+    }
+    let transport = Transport::of(url)?;
+    check_fragment(url)?;
+    let in_path = match transport {
+        Transport::Tcp => Authority::of(url).checked()?.database()?,
+        Transport::Unix => None,
+    };
+    let parsed = redis::parse_redis_url(url).ok_or_else(no_url)?;
+    let query = parsed.query().unwrap_or_default();
+    let parameters = Parameters::read(parsed.query_pairs(), query, transport)?;
+    check_text("the user", parsed.username())?;
+    check_text("the password", parsed.password().unwrap_or_default())?;
+    if transport == Transport::Unix {
+        let has_login = !parsed.username().is_empty() || parsed.password().is_some();
+        let path = parsed.to_file_path().ok();
+        let path = path.filter(|_| !parsed.path().ends_with('/'));
+        check_socket(has_login || parsed.port().is_some(), path.as_deref())?;
+    }
+    if in_path.is_some() && parameters.database.is_some() {
+        return Err(invalid(
+            "the URL names a database twice: in its path and as the parameter `db`",
+        ));
+    }
+    let server = parsed.into_connection_info().map_err(|_| no_url())?;
+    let login = server.redis_settings();
+    let settings = RedisConnectionInfo::default()
+        .set_db(in_path.or(parameters.database).unwrap_or_default())
+        .set_protocol(parameters.protocol.unwrap_or(ProtocolVersion::RESP3));
+    let settings = with_login(settings, login.username(), login.password());
+    Ok(server.set_redis_settings(settings))
+}
+
+pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> BackendError {
+    BackendError::new(ErrorKind::InvalidConfig, message)
+}
+
+fn check_address(host: &str, port: u16, setting: &str) -> BackendResult<()> {
+    if host.is_empty() {
+        return Err(invalid(format!("the {setting} names no host")));
+    }
+    let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
+    if address.is_ok_and(|address| address.is_unspecified()) {
+        return Err(invalid(format!(
+            "the {setting}'s host is a wildcard address (0.0.0.0 or ::), \
+             which servers listen on and nobody connects to"
+        )));
+    }
+    if port == 0 {
+        return Err(invalid(format!("the {setting}'s port is 0")));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_path(path: &Path, setting: &str) -> BackendResult<()> {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::net::SocketAddr;
+
+    let is_abstract = path.as_os_str().as_bytes().starts_with(b"\0");
+    if path.as_os_str().is_empty() {
+        Err(invalid(format!("the {setting} names no path of a socket")))
+    } else if !is_abstract && SocketAddr::from_pathname(path).is_err() {
+        Err(invalid(format!(
+            "the {setting}'s path is too long for a unix socket, or has a zero byte in it"
+        )))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(not(unix))]
+fn check_path(_: &Path, setting: &str) -> BackendResult<()> {
+    Err(invalid(format!(
+        "the {setting} names a unix socket, and this is no unix"
+    )))
+}
+
+/// Checks the URL of a unix socket: only an empty host or `localhost`, and the path.
+fn check_socket(names_more: bool, path: Option<&Path>) -> BackendResult<()> {
+    if names_more {
+        return Err(invalid(
+            "the URL of a socket has no user, password or port before the path: \
+             write `unix:///path?user=..&pass=..`",
+        ));
+    }
+    match path {
+        None if cfg!(unix) => Err(invalid(
+            "the URL names no path of a socket: write `unix:///path`, with three slashes",
+        )),
+        path => check_path(path.unwrap_or(Path::new("")), "URL"),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Tcp,
+    Unix,
+}
+
+impl Transport {
+    fn of(url: &str) -> BackendResult<Self> {
+        let (scheme, rest) = url.split_once(':').unwrap_or_default();
+        let scheme = scheme.to_ascii_lowercase();
+        if matches!(&*scheme, "unix" | "redis+unix" | "valkey+unix") {
+            return Ok(Self::Unix);
+        }
+        if !rest.starts_with("//") || !is_scheme(&scheme) {
+            // The text may be a password, or `host:port`.
+            return Err(invalid(
+                "the URL has no scheme: write `redis://` in front of the host, \
+                 or `unix://` in front of the path",
+            ));
+        }
+        let topology = scheme
+            .split_once(['-', '+'])
+            .filter(|(base, _)| matches!(*base, "redis" | "rediss" | "valkey" | "valkeys"))
+            .map(|(_, topology)| topology);
+        match (&*scheme, topology) {
+            ("redis" | "valkey", _) => Ok(Self::Tcp),
+            ("rediss" | "valkeys", _) => Err(no_tls(&format!("the URL's scheme `{scheme}`"))),
+            (_, Some("cluster" | "clusters")) => Err(invalid(format!(
+                "the URL's scheme `{scheme}` asks for a cluster, \
+                 which this version of the library can't reach"
+            ))),
+            (_, Some("sentinel" | "sentinels")) => Err(invalid(format!(
+                "the URL's scheme `{scheme}` asks for Sentinel, \
+                 which this version of the library can't reach"
+            ))),
+            _ => Err(invalid(format!(
+                "the URL's scheme `{scheme}` is not known: write `redis://` or `unix://`"
+            ))),
+        }
+    }
+}
+
+/// Says whether a text in front of `://` is a scheme (RFC 3986, section 3.1) of usual length.
+fn is_scheme(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.len() <= 24
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(is_part)
+}
+
+fn check_fragment(url: &str) -> BackendResult<()> {
+    match url.split_once('#') {
+        None => Ok(()),
+        Some((_, "insecure")) => Err(invalid(
+            "the URL ends in `#insecure`: the verification of certificates can't be switched off",
+        )),
+        Some(_) => Err(perhaps_encoding("the URL has a fragment (`#`)")),
+    }
+}
+
+/// The parts of a URL between `://` and `?`, as they are written. The parser would say of all
+/// mistakes in them that this is no URL, and take `..` out of the path.
+struct Authority<'a> {
+    address: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Authority<'a> {
+    fn of(url: &'a str) -> Self {
+        let (_, rest) = url.split_once("://").unwrap_or_default();
+        let rest = rest.split('?').next().unwrap_or_default();
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let address = authority.rsplit_once('@');
+        let address = address.map_or(authority, |(_login, address)| address);
+        Self { address, path }
+    }
+
+    fn checked(self) -> BackendResult<Self> {
+        let (host, port) = self.host_and_port()?;
+        let port = port.filter(|port| !port.is_empty());
+        let port = port
+            .map_or(Some(DEFAULT_PORT), number)
+            .ok_or_else(no_port)?;
+        if host.is_empty() {
+            return Err(perhaps_encoding("the URL names no host"));
+        }
+        check_address(host, port, "URL")?;
+        Ok(self)
+    }
+
+    /// Returns the database that the path names.
+    fn database(&self) -> BackendResult<Option<i64>> {
+        match self.path.strip_suffix('/').unwrap_or(self.path) {
+            "" => Ok(None),
+            path => database(path).map(Some),
+        }
+    }
+
+    fn host_and_port(&self) -> BackendResult<(&'a str, Option<&'a str>)> {
+        if let Some(bracketed) = self.address.strip_prefix('[') {
+            let no_address = || {
+                invalid("the URL's host in brackets is no IPv6 address; a zone (`%`) can't be used")
+            };
+            let (host, rest) = bracketed.split_once(']').ok_or_else(no_address)?;
+            if host.parse::<Ipv6Addr>().is_err() {
+                return Err(no_address());
+            }
+            return match rest.strip_prefix(':') {
+                Some(port) => Ok((host, Some(port))),
+                None if rest.is_empty() => Ok((host, None)),
+                None => Err(no_port()),
+            };
+        }
+        let (host, port) = match self.address.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (self.address, None),
+        };
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if !host.bytes().all(is_part) {
+            return Err(perhaps_encoding(
+                "the URL's host is no address and not one name of ASCII letters, digits, `-`, `.` \
+                 and `_`",
+            ));
+        }
+        Ok((host, port))
+    }
+}
+
+#[derive(Default)]
+struct Parameters {
+    database: Option<i64>,
+    protocol: Option<ProtocolVersion>,
+}
+
+impl Parameters {
+    /// Reads the decoded pairs of `query`. Of the login it only checks the names: the redis crate
+    /// reads it.
+    fn read<'q>(
+        pairs: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
+        query: &str,
+        transport: Transport,
+    ) -> BackendResult<Self> {
+        check_text("a parameter", query)?;
+        let mut parameters = Self::default();
+        let mut names = Vec::new();
+        for (name, value) in pairs {
+            if names.contains(&name) {
+                return Err(invalid(format!("the URL has the parameter `{name}` twice")));
+            }
+            match (&*name, transport) {
+                ("db", _) => parameters.database = Some(database(&value)?),
+                ("protocol", _) => parameters.protocol = Some(protocol(&value)?),
+                ("user" | "pass", Transport::Unix) => {}
+                _ => {
+                    let is_after_password = names.iter().any(|name| name == "pass");
+                    return Err(match is_parameter(&name, query, is_after_password) {
+                        true => unknown_parameter(&name, transport),
+                        false => perhaps_encoding("the URL has an unknown parameter"),
+                    });
+                }
+            }
+            names.push(name);
+        }
+        Ok(parameters)
+    }
+}
+
+/// Says whether an unknown name surely is one, and no piece of a password: of one with a `?` before
+/// an `@`, or with a `&`.
+fn is_parameter(name: &str, query: &str, is_after_password: bool) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let is_bare = query.split('&').any(|pair| pair == name);
+    name.len() <= 32
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(is_part)
+        && !query.contains('@')
+        && !(is_after_password && is_bare)
+}
+
+fn unknown_parameter(name: &str, transport: Transport) -> BackendError {
+    let known = match transport {
+        Transport::Tcp => "`db` and `protocol`, and the login stands before the host",
+        Transport::Unix => "`db`, `user`, `pass` and `protocol`",
+    };
+    invalid(format!(
+        "the URL's parameter `{name}` is not known: known are {known}"
+    ))
+}
+
+fn database(text: &str) -> BackendResult<i64> {
+    let database = number(text).filter(|database| is_database(*database));
+    database.ok_or_else(|| perhaps_encoding(&no_database("URL")))
+}
+
+/// Reads digits. `parse` alone would take a plus sign.
+fn number<N: FromStr>(text: &str) -> Option<N> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
+/// Servers keep the number in an `int`.
+fn is_database(number: i64) -> bool {
+    (0..=i64::from(i32::MAX)).contains(&number)
+}
+
+fn protocol(text: &str) -> BackendResult<ProtocolVersion> {
+    match text {
+        "2" | "resp2" => Ok(ProtocolVersion::RESP2),
+        "3" | "resp3" => Ok(ProtocolVersion::RESP3),
+        _ => Err(invalid(
+            "the URL's parameter `protocol` is not one of `2`, `resp2`, `3` and `resp3`",
+        )),
+    }
+}
+
+/// Takes the login over. Of an empty user, and of an empty password without a user, nothing was
+/// meant: `user=&pass=` comes of a template.
+fn with_login(
+    settings: RedisConnectionInfo,
+    user: Option<&str>,
+    password: Option<&str>,
+) -> RedisConnectionInfo {
+    let user = user.filter(|user| !user.is_empty());
+    let password = password.filter(|password| user.is_some() || !password.is_empty());
+    let settings = match user {
+        Some(user) => settings.set_username(user),
+        None => settings,
+    };
+    match password {
+        Some(password) => settings.set_password(password),
+        None => settings,
+    }
+}
+
+fn check_text(part: &str, encoded: &str) -> BackendResult<()> {
+    match percent_decode_str(encoded).decode_utf8() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(invalid(format!("{part} in the URL is not UTF-8"))),
+    }
+}
+
+fn no_url() -> BackendError {
+    perhaps_encoding(
+        "not the URL of a server: write `redis://host:port/database` or `unix:///path`",
+    )
+}
+
+fn no_port() -> BackendError {
+    perhaps_encoding(
+        "the URL's port is not a number from 1 to 65535, or an IPv6 address has no brackets",
+    )
+}
+
+fn no_database(setting: &str) -> String {
+    let most = i32::MAX;
+    format!("the {setting}'s database is not a number from 0 to {most}")
+}
+
+fn no_tls(asking: &str) -> BackendError {
+    invalid(format!(
+        "{asking} asks for TLS, which this version of the library doesn't speak"
+    ))
+}
+
+/// Makes the error of a part that is wrong, or is a piece of a password.
+fn perhaps_encoding(message: &str) -> BackendError {
+    invalid(format!(
+        "{message}; special characters of a user or a password are percent-encoded (`%40` is `@`)"
+    ))
+}
+
+/// The port of the redis crate, for the check of a URL without one.
+const DEFAULT_PORT: u16 = 6379;
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    /// A URL, and the address, user, password and database that it means. All speak RESP3.
+    type Meaning = (
+        &'static str,
+        &'static str,
+        Option<&'static str>,
+        Option<&'static str>,
+        i64,
+    );
+
+    const GOOD: &[Meaning] = &[
+        ("redis://localhost", "localhost:6379", None, None, 0),
+        ("redis://localhost/", "localhost:6379", None, None, 0),
+        ("redis://localhost:", "localhost:6379", None, None, 0),
+        ("redis://localhost?", "localhost:6379", None, None, 0),
+        ("  redis://localhost\n", "localhost:6379", None, None, 0),
+        ("REDIS://Cache_1:6380", "Cache_1:6380", None, None, 0),
+        ("valkey://10.0.0.1:1/2", "10.0.0.1:1", None, None, 2),
+        ("redis://h/3/", "h:6379", None, None, 3),
+        ("redis://h/007", "h:6379", None, None, 7),
+        ("redis://h?db=3", "h:6379", None, None, 3),
+        ("redis://h/?d%62=3&protocol=3", "h:6379", None, None, 3),
+        ("redis://h/2147483647", "h:6379", None, None, 2_147_483_647),
+        ("redis://[::1]", "::1:6379", None, None, 0),
+        ("redis://[2001:DB8::1]:7/1", "2001:db8::1:7", None, None, 1),
+        ("redis://u:p@h:7", "h:7", Some("u"), Some("p"), 0),
+        ("redis://:p@[::1]:7", "::1:7", None, Some("p"), 0),
+        // A user that needs no password.
+        ("redis://u@h", "h:6379", Some("u"), None, 0),
+        ("redis://u:@h", "h:6379", Some("u"), None, 0),
+        ("redis://@h", "h:6379", None, None, 0),
+        ("redis://:@h", "h:6379", None, None, 0),
+        (
+            "redis://a%40b%3Ac%2Fd%25e:%40%3A%2F%25%3F%23+@h",
+            "h:6379",
+            Some("a@b:c/d%e"),
+            Some("@:/%?#+"),
+            0,
+        ),
+        // The last `@` ends the login, and its first colon the user.
+        ("redis://u:a@b:c[@h", "h:6379", Some("u"), Some("a@b:c["), 0),
+        ("redis://u:50%@h", "h:6379", Some("u"), Some("50%"), 0),
+    ];
+
+    #[cfg(unix)]
+    const GOOD_SOCKETS: &[Meaning] = &[
+        ("unix:///run/redis.sock", "/run/redis.sock", None, None, 0),
+        ("UNIX:/run/redis.sock", "/run/redis.sock", None, None, 0),
+        ("redis+unix:///s?db=4", "/s", None, None, 4),
+        ("valkey+unix://localhost/s%20t", "/s t", None, None, 0),
+        (
+            "unix:///s?user=u&pass=p%26%40",
+            "/s",
+            Some("u"),
+            Some("p&@"),
+            0,
+        ),
+        (
+            "unix:///s?pass=a@b&protocol=resp3",
+            "/s",
+            None,
+            Some("a@b"),
+            0,
+        ),
+        ("unix:///s?user=u&pass=", "/s", Some("u"), Some(""), 0),
+        ("unix:///s?user=&pass=", "/s", None, None, 0),
+        // A plus sign is a space in a parameter, and only there.
+        ("unix:///s?pass=a+b%2Bc", "/s", None, Some("a b+c"), 0),
+    ];
+
+    fn check_meaning(&(url, address, user, password, database): &Meaning) {
+        let server = server(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        let settings = server.redis_settings();
+        assert_eq!(server.addr().to_string(), address, "{url}");
+        assert_eq!(settings.username(), user, "{url}");
+        assert_eq!(settings.password(), password, "{url}");
+        assert_eq!(settings.db(), database, "{url}");
+        assert_eq!(settings.protocol(), ProtocolVersion::RESP3, "{url}");
+    }
+
+    #[test]
+    fn a_url_means_what_it_says() {
+        GOOD.iter().for_each(check_meaning);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_url_of_a_socket_means_what_it_says() {
+        GOOD_SOCKETS.iter().for_each(check_meaning);
+    }
+
+    #[test]
+    fn a_url_asks_for_resp2() {
+        for url in ["redis://h?protocol=2", "redis://h/1?protocol=resp2"] {
+            let protocol = server(url).unwrap().redis_settings().protocol();
+            assert_eq!(protocol, ProtocolVersion::RESP2, "{url}");
+        }
+    }
+
+    /// Asserts that the URLs are refused with a word, and that no part of the secret `S3cret` is
+    /// shown.
+    fn assert_refused(word: &str, urls: &[&str]) {
+        for url in urls {
+            let error = server(url).expect_err(url);
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{url}");
+            assert!(error.to_string().contains(word), "{url}: {error}");
+            assert_shows_no_secret(&error);
+        }
+    }
+
+    fn assert_shows_no_secret(error: &BackendError) {
+        let shown = format!("{error} {error:?}").to_lowercase();
+        assert!(!shown.contains("s3") && !shown.contains("cret"), "{shown}");
+        assert!(error.source().is_none(), "{shown}");
+    }
+
+    #[test]
+    fn a_missing_scheme_is_named() {
+        assert_refused(
+            "has no scheme: write `redis://`",
+            &[
+                "localhost",
+                "localhost:6379",
+                "redis:6379",
+                "redis:/localhost",
+                "//localhost",
+                "://localhost",
+                "/run/redis.sock",
+                "S3cret",
+                "user:S3cret@localhost",
+                "user:S3cret://@localhost",
+                "1S3cret://localhost",
+                "S3cretS3cretS3cretS3cretS3cret://localhost",
+            ],
+        );
+        assert_refused("the URL is empty", &["", " \n"]);
+    }
+
+    #[test]
+    fn a_scheme_that_can_not_be_used_is_named() {
+        let cases: [(&str, &[&str]); 4] = [
+            ("asks for TLS", &["rediss", "valkeys"]),
+            (
+                "asks for a cluster",
+                &[
+                    "redis-cluster",
+                    "rediss-cluster",
+                    "redis-clusters",
+                    "redis+cluster",
+                    "valkey-cluster",
+                    "valkeys+cluster",
+                ],
+            ),
+            (
+                "asks for Sentinel",
+                &[
+                    "redis-sentinel",
+                    "rediss-sentinel",
+                    "redis+sentinel",
+                    "valkey-sentinel",
+                ],
+            ),
+            ("is not known", &["http", "redis-socket", "my-cluster"]),
+        ];
+        for (wrong, schemes) in cases {
+            for scheme in schemes {
+                let loud = scheme.to_uppercase();
+                assert_refused(
+                    &format!("`{scheme}` {wrong}"),
+                    &[
+                        &format!("{scheme}://u:S3cret@a:1,b:2/main?pass=S3cret#S3cret"),
+                        &format!("{loud}://h"),
+                    ],
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_host_or_port_is_named() {
+        assert_refused(
+            "names no host",
+            &[
+                "redis://",
+                "redis:///3",
+                "redis://?db=3",
+                "redis://:6379",
+                "redis://u:S3cret@",
+                "redis://u:S3cret@:6379/1",
+                "redis://:12?S3cret@h",
+            ],
+        );
+        assert_refused(
+            "the URL's port",
+            &[
+                "redis://h:0",
+                "redis://h:65536",
+                "redis://h:0x1",
+                "redis://h:+1",
+                "redis://h:-1",
+                "redis://::1",
+                "redis://::1:6379",
+                "redis://[::1]6379",
+                "redis://u:S3cret/@h",
+                "redis://u:S3cret?@h",
+                "redis://u:1:S3cret/@h:6379",
+            ],
+        );
+        assert_refused(
+            "the URL's host is no address and not one name",
+            &[
+                "redis://a,b",
+                "redis://%2Frun%2FS3cret.sock",
+                "redis://b\u{fc}cher",
+                "redis://S3cret word",
+                "redis://u:S3cret@h]",
+            ],
+        );
+        assert_refused(
+            "no IPv6 address",
+            &[
+                "redis://[::1",
+                "redis://[S3cret]",
+                "redis://[fe80::1%25eth0]",
+            ],
+        );
+        assert_refused(
+            "a wildcard address",
+            &[
+                "redis://0.0.0.0",
+                "redis://[::]:6379",
+                "redis://[0::ffff:0.0.0.0]",
+            ],
+        );
+        assert_refused(
+            "a control character",
+            &["redis://u:S3\tcret@h", "redis://u:S3cret\n@h"],
+        );
+    }
+
+    #[test]
+    fn a_wrong_database_is_named() {
+        assert_refused(
+            "the URL's database is not a number from 0 to 2147483647",
+            &[
+                "redis://h/x",
+                "redis://h/-1",
+                "redis://h/+1",
+                "redis://h/1/2",
+                "redis://h/../1",
+                "redis://h/2147483648",
+                "redis://h/99999999999999999999",
+                "redis://h?db=-1",
+                "redis://h?db=%2B1",
+                "redis://h?db=",
+                "redis://h?db",
+                "redis://h?db=S3cret",
+                "unix:///s?db=-1",
+                "redis://u/S3cret@h",
+                "redis://u:12/S3cret@h",
+            ],
+        );
+        assert_refused(
+            "names a database twice",
+            &[
+                "redis://h/3?db=3",
+                "redis://h/0?db=1",
+                "redis://:S3cret@h/1/?db=0",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named_and_its_value_is_not() {
+        assert_refused("the parameter `db` twice", &["redis://h?db=3&db=3"]);
+        assert_refused(
+            "the parameter `protocol` twice",
+            &["redis://h?protocol=3&protocol=2"],
+        );
+        assert_refused(
+            "the parameter `pass` twice",
+            &["unix:///s?pass=S3cret&pass=S3cret"],
+        );
+        assert_refused(
+            "the parameter `user` twice",
+            &["unix:///s?user=&user=S3cret"],
+        );
+        assert_refused(
+            "`protocol` is not one of",
+            &["redis://h?protocol=4", "redis://h?protocol"],
+        );
+        assert_refused("`protocol` is not one of", &["unix:///s?protocol=RESP3"]);
+        assert_refused("`timeout` is not known", &["redis://h/1?timeout=S3cret"]);
+        assert_refused(
+            "`pass` is not known",
+            &["redis://h?pass=S3cret", "redis://h?db=3&pass="],
+        );
+        assert_refused("`password` is not known", &["unix:///s?password=S3cret"]);
+        assert_refused(
+            "`timeout` is not known",
+            &["unix:///s?pass=S3cret&timeout=S3cret"],
+        );
+        assert_refused("`DB` is not known", &["redis://h?DB=3"]);
+        assert_refused(
+            "an unknown parameter",
+            &[
+                "redis://h?=3",
+                "redis://u:12?S3cret@h",
+                "redis://u:12?S3cret=1@h",
+                "redis://u:12?S3cret%40h",
+                "redis://u:12?a&S3cret=1&b@h:6379/0",
+                "redis://u:12?S3cretS3cretS3cretS3cretS3cretS3cret",
+                "unix:///s?pass=S3cret&S3cret",
+            ],
+        );
+        assert_refused(
+            "a parameter in the URL is not UTF-8",
+            &["unix:///s?pass=S3cret%ff"],
+        );
+        assert_refused(
+            "the password in the URL is not UTF-8",
+            &["redis://:S3cret%ff@h"],
+        );
+        assert_refused(
+            "the user in the URL is not UTF-8",
+            &["redis://%ff:S3cret@h"],
+        );
+    }
+
+    #[test]
+    fn a_fragment_is_refused() {
+        assert_refused(
+            "`#insecure`",
+            &["redis://h#insecure", "redis://h/1?db=S3cret#insecure"],
+        );
+        assert_refused(
+            "a fragment",
+            &[
+                "redis://h#",
+                "redis://u:S3cret#S3cret@h",
+                "unix:///s?pass=S3cret#S3cret",
+            ],
+        );
+    }
+
+    /// Whatever a password holds, it is read as it is meant or refused, and never shown.
+    #[test]
+    fn a_password_that_is_not_encoded_is_never_taken_for_something_else() {
+        let parts = [
+            "S3cret", "1", "db=", "/", "?", "#", "@", ":", "%", "&", "=", "[", "]",
+        ];
+        let mut passwords = vec![String::new()];
+        for _ in 0..4 {
+            let longer = passwords
+                .iter()
+                .flat_map(|start| parts.map(|part| format!("{start}{part}")));
+            passwords = longer.collect();
+            for password in &passwords {
+                match server(&format!("redis://user:{password}@host:7/1")) {
+                    Ok(server) => {
+                        assert_eq!(server.addr().to_string(), "host:7", "{password}");
+                        let read = server.redis_settings().password();
+                        let meant = percent_decode_str(password).decode_utf8().unwrap();
+                        assert_eq!(read, Some(&*meant), "{password}");
+                    }
+                    Err(error) => assert_shows_no_secret(&error),
+                }
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_url_of_a_socket_has_a_path_and_nothing_before_it() {
+        let long = format!("unix:///{}", "x".repeat(200));
+        assert_refused("too long for a unix socket", &[&long, "unix:///a%00b"]);
+        assert_refused(
+            "names no path of a socket",
+            &[
+                "unix://",
+                "unix:///",
+                "unix:run/s",
+                "unix://run/s",
+                "unix:///s/",
+            ],
+        );
+        assert_refused(
+            "write `unix:///path?user=..&pass=..`",
+            &[
+                "unix://u:S3cret@localhost/s",
+                "unix://:S3cret@localhost/s",
+                "unix://localhost:1/s",
+            ],
+        );
+        assert_refused("not the URL of a server", &["unix://u:S3cret@/s"]);
+    }
+}
