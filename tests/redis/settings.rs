@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
+use redis::IntoConnectionInfo;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, MemoryBackend, RedisBackend};
 use reinhardt_backends_tests::Server;
 
@@ -196,6 +197,52 @@ async fn a_client_of_redis_rs_brings_its_own_settings() {
     let backend = RedisBackend::from_client(client).await.unwrap();
     backend.set("k", 1, None).await.unwrap();
     assert_eq!(connect(&url).await.get::<u8>("k").await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn a_client_of_redis_rs_goes_with_a_namespace_and_limits() {
+    let server = Server::start();
+    let client = redis::Client::open(server.url()).unwrap();
+    let builder = RedisBackend::builder().client(client);
+    let builder = builder.namespace("shop").value_limit(4);
+    let backend = builder.call_timeout(PATIENCE).build().await.unwrap();
+    backend.set("k", 1, None).await.unwrap();
+    assert_eq!(server.command("GET shop:k"), "$1\r\n1\r\n");
+    let error = backend.set("k", "abcd", None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+}
+
+#[test]
+fn a_client_that_can_not_be_used_is_refused() {
+    let refused = |server: redis::ConnectionInfo| {
+        let client = redis::Client::open(server).unwrap();
+        let error = RedisBackend::builder().client(client).build_lazy();
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        error.to_string()
+    };
+    let at = |address: redis::ConnectionAddr| address.into_connection_info().unwrap();
+    let tls = redis::ConnectionAddr::TcpTls {
+        host: "localhost".to_string(),
+        port: 6379,
+        insecure: false,
+        tls_params: None,
+    };
+    let tcp = |host: &str, port| redis::ConnectionAddr::Tcp(host.to_string(), port);
+    let long = redis::ConnectionAddr::Unix("x".repeat(200).into());
+    for (address, wrong) in [
+        (tls, "the client asks for TLS"),
+        (tcp("", 6379), "the client names no host"),
+        (tcp("::", 6379), "the client's host is a wildcard address"),
+        (tcp("localhost", 0), "the client's port is 0"),
+        (long, "the client's path is too long"),
+    ] {
+        let said = refused(at(address));
+        assert!(said.contains(wrong), "{said}");
+    }
+    let minus = redis::RedisConnectionInfo::default().set_db(-1);
+    let said = refused(at(tcp("localhost", 6379)).set_redis_settings(minus));
+    assert!(said.contains("the client's database"), "{said}");
 }
 
 #[tokio::test]

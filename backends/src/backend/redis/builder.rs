@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::ConnectionAddr;
-
 use super::RedisBackend;
 use super::client::{Client, ClientLimits};
 use super::commands::{Commands, Missing};
@@ -94,7 +92,34 @@ impl RedisBackendBuilder {
         self
     }
 
-    pub(super) fn client(mut self, client: redis::Client) -> Self {
+    /// Takes the server and the settings of a client of redis-rs, in place of a URL.
+    ///
+    /// | of the client | in the backend |
+    /// |---|---|
+    /// | address | used; one that asks for TLS is `InvalidConfig` |
+    /// | user, password, database | used |
+    /// | protocol | used: RESP2, the default of redis-rs, unless the client was told RESP3 (`?protocol=resp3`) |
+    /// | `TcpSettings` | `TCP_NODELAY`, keep-alive and user timeout are used where they are set; the linger time is lost, because it can't be read |
+    /// | library name and version | used; with `set_skip_set_lib_name` none is sent |
+    ///
+    /// Prefer RESP3 on servers that know it: it is what a backend with a URL speaks.
+    ///
+    /// The rest of redis-rs' settings belongs to connections and not to their client, and is never
+    /// taken over: time limits, retries, credentials providers, DNS resolvers, push senders and
+    /// client-side caches. The time limits are those of this builder.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use reinhardt_backends::RedisBackend;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = redis::Client::open("redis://localhost:6379/?protocol=resp3")?;
+    /// let backend = RedisBackend::builder().client(client).namespace("shop").build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn client(mut self, client: redis::Client) -> Self {
         self.server = Server::Client(Box::new(client));
         self
     }
@@ -170,9 +195,7 @@ impl RedisBackendBuilder {
             Server::Url(url) => url::server(&url)?,
             Server::Client(client) => {
                 let server = client.get_connection_info();
-                if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
-                    return Err(invalid("TLS (`rediss://`) is not supported"));
-                }
+                url::check_server(server, "client")?;
                 server.clone()
             }
         };

@@ -111,7 +111,8 @@ impl RedisBackend {
         Self::builder().url(url).build_lazy()
     }
 
-    /// Takes the server, the login and the database of a client of redis-rs.
+    /// Connects to the server of a client of redis-rs, in the namespace `reinhardt`, with what
+    /// [`RedisBackendBuilder::client`] takes over.
     ///
     /// # Errors
     ///

@@ -12,7 +12,9 @@ use std::path::Path;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
+};
 
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -63,6 +65,26 @@ pub(super) fn server(url: &str) -> BackendResult<ConnectionInfo> {
         .set_protocol(parameters.protocol.unwrap_or(ProtocolVersion::RESP3));
     let settings = with_login(settings, login.username(), login.password());
     Ok(server.set_redis_settings(settings))
+}
+
+/// Checks that a server can be connected to; `setting` is where it comes from.
+///
+/// # Errors
+///
+/// `InvalidConfig` with the setting and what is wrong about it.
+pub(super) fn check_server(server: &ConnectionInfo, setting: &str) -> BackendResult<()> {
+    let settings = server.redis_settings();
+    if !is_database(settings.db()) {
+        return Err(invalid(no_database(setting)));
+    }
+    match server.addr() {
+        ConnectionAddr::Tcp(host, port) => check_address(host, *port, setting),
+        ConnectionAddr::Unix(path) => check_path(path, setting),
+        ConnectionAddr::TcpTls { .. } => Err(no_tls(&format!("the {setting}"))),
+        _ => Err(invalid(format!(
+            "the {setting}'s address is of an unknown kind"
+        ))),
+    }
 }
 
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> BackendError {
