@@ -28,6 +28,7 @@ fn main() {
         ["compute", url, name] => {
             runtime.block_on(async { compute(&connect(url).await, name).await });
         }
+        ["from-env"] => runtime.block_on(from_env()),
         ["fork", url, silent] => fork_and_count(&runtime, url, silent),
         _ => panic!("unknown arguments: {arguments:?}"),
     }
@@ -37,6 +38,17 @@ fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(1).enable_all();
     builder.build().expect("threads")
+}
+
+/// Stores an entry on the server that the environment names, or says why not.
+async fn from_env() {
+    match RedisBackend::from_env().await {
+        Ok(backend) => {
+            backend.set("k", 1, None).await.expect("an answer");
+            println!("stored");
+        }
+        Err(error) => println!("{:?} {error} {error:?}", error.kind()),
+    }
 }
 
 /// Says whether two calls in a row end by the limit of their attempts to connect. Before the second

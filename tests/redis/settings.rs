@@ -180,6 +180,35 @@ async fn a_user_without_a_password_logs_in() {
 }
 
 #[tokio::test]
+async fn the_environment_names_the_url() {
+    let server = Server::on_tcp();
+    let store = |url: Option<&std::ffi::OsStr>| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_second-process"));
+        let program = program.arg("from-env").env_remove("REDIS_URL");
+        let output = program.envs(url.map(|url| ("REDIS_URL", url))).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert_eq!(
+        store(Some(format!("{}/2", server.url()).as_ref())),
+        "stored\n"
+    );
+    assert!(server.command("INFO keyspace").contains("db2:keys=1"));
+    let no_text = std::os::unix::ffi::OsStrExt::from_bytes(b"redis://:topsecret\xff@localhost");
+    for (url, wrong) in [
+        (None, "`REDIS_URL` is not set"),
+        (Some("".as_ref()), "`REDIS_URL` is not set, or empty"),
+        (Some(no_text), "`REDIS_URL` is not UTF-8"),
+    ] {
+        let said = store(url);
+        assert!(
+            said.starts_with("InvalidConfig") && said.contains(wrong),
+            "{said}"
+        );
+        assert!(!said.contains("topsecret"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_unix_socket_takes_user_password_and_database() {
     let server = Server::start();
     server.command("ACL SETUSER app on >pa55 ~* +@all");

@@ -102,6 +102,17 @@ impl RedisBackend {
         Self::builder().url(url).build().await
     }
 
+    /// Connects to the server at the URL in the environment variable `REDIS_URL`, in the namespace
+    /// `reinhardt`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if the variable is not set, empty or not UTF-8; otherwise as
+    /// [`RedisBackendBuilder::build`].
+    pub async fn from_env() -> BackendResult<Self> {
+        Self::new(&url::from_env()?).await
+    }
+
     /// Checks `url` and leaves connecting to the first call; works without a runtime.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! aren't percent-encoded may pass for any part behind the scheme.
 
 use std::borrow::Cow;
+use std::env::VarError;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::str::FromStr;
@@ -65,6 +66,23 @@ pub(super) fn server(url: &str) -> BackendResult<ConnectionInfo> {
         .set_protocol(parameters.protocol.unwrap_or(ProtocolVersion::RESP3));
     let settings = with_login(settings, login.username(), login.password());
     Ok(server.set_redis_settings(settings))
+}
+
+/// Returns the URL in the environment variable `REDIS_URL`.
+///
+/// # Errors
+///
+/// `InvalidConfig`.
+pub(super) fn from_env() -> BackendResult<String> {
+    match std::env::var("REDIS_URL") {
+        Ok(url) if !url.trim().is_empty() => Ok(url),
+        Ok(_) | Err(VarError::NotPresent) => Err(invalid(
+            "the environment variable `REDIS_URL` is not set, or empty",
+        )),
+        Err(VarError::NotUnicode(_)) => {
+            Err(invalid("the environment variable `REDIS_URL` is not UTF-8"))
+        }
+    }
 }
 
 /// Checks that a server can be connected to; `setting` is where it comes from.
