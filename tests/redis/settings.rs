@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use redis::IntoConnectionInfo;
+#[cfg(target_os = "linux")]
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use reinhardt_backends::{Backend, BackendError, ErrorKind, MemoryBackend, RedisBackend};
 use reinhardt_backends_tests::Server;
 
@@ -239,6 +241,49 @@ async fn a_client_of_redis_rs_goes_with_a_namespace_and_limits() {
     assert_eq!(server.command("GET shop:k"), "$1\r\n1\r\n");
     let error = backend.set("k", "abcd", None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
+}
+
+/// The server's protocol for a connection is told by the only command that changes it.
+#[tokio::test]
+async fn a_client_of_redis_rs_decides_on_the_protocol() {
+    for (parameter, greets) in [("", false), ("?protocol=2", false), ("?protocol=3", true)] {
+        let server = Server::on_tcp();
+        let client = redis::Client::open(format!("{}/{parameter}", server.url())).unwrap();
+        let builder = RedisBackend::builder().client(client);
+        let backend = builder.call_timeout(PATIENCE).build().await.unwrap();
+        backend.set("k", 1, None).await.unwrap();
+        assert_eq!(backend.get::<u8>("k").await.unwrap(), Some(1));
+        let commands = server.command("INFO commandstats");
+        assert_eq!(commands.contains("cmdstat_hello:"), greets, "{parameter}");
+    }
+}
+
+/// The kernel tells how long it waits until it probes a connection.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_of_redis_rs_brings_its_keep_alive() {
+    let server = Server::on_tcp();
+    let keep_alive = TcpKeepalive::new().with_time(std::time::Duration::from_secs(1_000));
+    let settings = TcpSettings::default().set_keepalive(keep_alive);
+    let info = server.url().into_connection_info().unwrap();
+    let client = redis::Client::open(info.set_tcp_settings(settings)).unwrap();
+    let builder = RedisBackend::builder().client(client);
+    let _backend = builder.connect_timeout(PATIENCE).build().await.unwrap();
+    let loopback = u32::from_ne_bytes([127, 0, 0, 1]);
+    let far = format!("{loopback:08X}:{:04X} 01 ", server.port());
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let hundredths = loop {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let socket = sockets.lines().find_map(|line| line.split_once(&far));
+        let timer = socket.and_then(|(_, rest)| rest.split(' ').nth(1));
+        // While data isn't acknowledged, another timer runs.
+        if let Some(time) = timer.and_then(|timer| timer.strip_prefix("02:")) {
+            break u64::from_str_radix(time, 16).unwrap();
+        }
+        assert!(std::time::Instant::now() < deadline, "{timer:?}");
+        tokio::task::yield_now().await;
+    };
+    assert!((90_000..=100_000).contains(&hundredths), "{hundredths}");
 }
 
 #[test]
