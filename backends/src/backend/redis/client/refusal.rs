@@ -6,7 +6,7 @@ use crate::error::{BackendError, ErrorKind};
 /// Turns an error reply into ours. Only its code word is kept: the rest may repeat arguments,
 /// values included.
 pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
-    let details = error.details();
+    let details = details(error);
     let code = code(error);
     let kind = match code {
         "LOADING" | "READONLY" | "MASTERDOWN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "TRYAGAIN"
@@ -15,8 +15,8 @@ pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
         "WRONGTYPE" => ErrorKind::WrongType,
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
-        "ERR" if is_unknown_command(details) => ErrorKind::Unsupported,
         "ERR" if is_full_of_clients(details) => ErrorKind::Unavailable,
+        _ if is_unknown_command(details) => ErrorKind::Unsupported,
         _ if is_denied_in_script(details) => ErrorKind::Denied,
         _ => ErrorKind::Other,
     };
@@ -46,6 +46,17 @@ fn code_in_script<'a>(code: &str, details: &'a str) -> Option<&'a str> {
     words.find_map(|word| word.strip_prefix('-'))
 }
 
+/// Returns the text behind the code word, without the position in the script that Redis 6.2 puts
+/// before it: `@user_script: 3: Unknown Redis command called from Lua script`.
+fn details(error: &ErrorReply) -> &str {
+    let details = error.details();
+    if error.code().starts_with("@user_script") {
+        details.split_once(": ").map_or(details, |(_, text)| text)
+    } else {
+        details
+    }
+}
+
 fn is_unknown_command(details: &str) -> bool {
     let details = details.to_ascii_lowercase();
     details.starts_with("unknown command")
@@ -53,9 +64,11 @@ fn is_unknown_command(details: &str) -> bool {
         || details.starts_with("unknown subcommand")
 }
 
-/// Redis 6.2 and 7.0 have no code word of their own for a command that a script may not run.
+/// Servers have no code word for a command or a key that a script may not use. Redis 6.2 and 7.0
+/// speak of the user; Redis 7.2 and Valkey, and what is newer, of an ACL failure.
 fn is_denied_in_script(details: &str) -> bool {
-    details.contains("The user executing the script can't")
+    details.starts_with("The user executing the script can't")
+        || details.starts_with("ACL failure in script")
 }
 
 fn is_full_of_clients(details: &str) -> bool {
@@ -111,6 +124,51 @@ mod tests {
             ErrorKind::Unavailable
         );
         assert_eq!(kind("ERR", "syntax error"), ErrorKind::Other);
+    }
+
+    #[test]
+    fn a_refusal_inside_a_script_has_the_same_meaning_on_every_version() {
+        for (code, details) in [
+            (
+                "@user_script:",
+                "1: The user executing the script can't run this command or subcommand",
+            ),
+            (
+                "@user_script:",
+                "1: The user executing the script can't access at least one of the keys mentioned \
+                 in the command arguments",
+            ),
+            (
+                "ERR",
+                "The user executing the script can't run this command or subcommand",
+            ),
+            (
+                "ERR",
+                "ACL failure in script: User app has no permissions to run the 'unlink' command",
+            ),
+            (
+                "ERR",
+                "ACL failure in script: No permissions to access a key",
+            ),
+        ] {
+            assert_eq!(kind(code, details), ErrorKind::Denied, "{code} {details}");
+        }
+        for (code, details) in [
+            (
+                "@user_script:",
+                "1: Unknown Redis command called from Lua script",
+            ),
+            ("ERR", "Unknown Redis command called from script"),
+            ("ERR", "Unknown command called from script"),
+        ] {
+            let kind = kind(code, details);
+            assert_eq!(kind, ErrorKind::Unsupported, "{code} {details}");
+        }
+        let read_only = kind(
+            "@user_script:",
+            "4: -READONLY You can't write against a read only replica.",
+        );
+        assert_eq!(read_only, ErrorKind::Unavailable);
     }
 
     #[test]
