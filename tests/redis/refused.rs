@@ -148,21 +148,17 @@ async fn a_server_busy_with_a_script_is_unavailable() {
 
 #[tokio::test]
 async fn a_server_that_loads_is_unavailable() {
-    let mut server = Server::with_settings(&[
-        "--key-load-delay",
-        "2000",
-        "--loading-process-events-interval-bytes",
-        "1024",
-    ]);
+    // While it loads a server looks at its sockets once every 2 MiB, which are some forty values.
+    let mut server = Server::with_settings(&["--key-load-delay", "8000", "--rdbcompression", "no"]);
     let backend = connect(&server.url()).await;
-    let text = "x".repeat(100);
-    let keys: Vec<String> = (0..2000).map(|index| format!("k{index}")).collect();
+    let text = "x".repeat(50_000);
+    let keys: Vec<String> = (0..500).map(|index| format!("k{index}")).collect();
     let entries: Vec<_> = keys.iter().map(|key| (key.as_str(), &text)).collect();
     backend.set_many(&entries, None).await.unwrap();
     server.command("SAVE");
     server.kill();
     server.restart();
-    let brief = builder(&server.url()).call_timeout(BRIEF * 4);
+    let brief = builder(&server.url()).call_timeout(BRIEF * 6);
     let error = brief.build_lazy().unwrap().get::<String>("k1").await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
