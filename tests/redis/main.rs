@@ -6,6 +6,8 @@ mod down;
 mod gathering;
 mod greeting;
 mod lost;
+mod operations;
+mod permissions;
 mod reconnecting;
 mod refused;
 mod runtimes;

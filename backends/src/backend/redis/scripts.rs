@@ -4,6 +4,15 @@
 //! Scripts answer with text where a number could be larger than a double holds. Errors of the
 //! commands inside are handed on as they are (`pcall`), because Redis 6.2 buries the code word of
 //! an error that `call` raises.
+//!
+//! A script that fails has changed nothing. Its first write is the last one that a server can
+//! refuse for a state of its own (a replica, no memory left, nothing saved). A user may be allowed
+//! one command of a script and not another: so a script with two writes undoes the first one where
+//! the second one is refused, by the same command on the same key. (`RENEW_MANY` undoes nothing: a
+//! user whose permissions differ by key may have renewed those before the one that was refused.)
+//!
+//! A user may have no permission for `UNLINK`, and an old server or a proxy may not know it: where
+//! it fails a script removes by `DEL`.
 
 use std::sync::LazyLock;
 
@@ -40,6 +49,10 @@ pub(super) static COMPARE_AND_DELETE: LazyLock<Script> =
 
 /// Old and new key; expected value, new value, `KEEP`, `NEVER` or milliseconds, and the value to be
 /// replaced if there is to be one. Answers whether the entry was moved.
+///
+/// The new entry is written first: it is what a server without memory refuses. Where the old one
+/// can't be removed the new one goes, by a `SET` whose end has passed, or what it replaced is set
+/// back.
 pub(super) static MOVE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/move.lua")));
 

@@ -1,3 +1,5 @@
 local value = redis.pcall('GET', KEYS[1])
 if not value or value.err then return value end
-return {value, redis.call('PTTL', KEYS[1])}
+local left = redis.pcall('PTTL', KEYS[1])
+if type(left) == 'table' then return left end
+return {value, left}
