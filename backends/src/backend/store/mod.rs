@@ -245,9 +245,9 @@ pub trait Store: Send + Sync {
     /// Memory and a single Redis server do it in one step. A memory with bounds needs room for what
     /// the new entry weighs more than all that goes, and `Full` has changed nothing. The default
     /// writes the new entry, removes the old one, and takes the new one back if the old one was
-    /// removed or changed meanwhile; an entry that the new one replaced is put back with what was
-    /// left of its life. Until then others may see both, and a call that ends half-way (an error
-    /// with an unknown outcome, a dropped future) may leave both.
+    /// removed or changed meanwhile, or can't be removed; an entry that the new one replaced is put
+    /// back with what was left of its life. Until then others may see both, and a call that ends
+    /// half-way (an error with an unknown outcome, a dropped future) may leave both.
     ///
     /// The default can't tell its own entry from one with the same bytes that somebody else writes
     /// meanwhile, and takes that back too, although it was acknowledged. If the process dies

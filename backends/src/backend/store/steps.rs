@@ -1,6 +1,9 @@
 //! Moving an entry where no step of a store can do it.
 
+use std::time::Duration;
+
 use super::{NewEntry, Store};
+use crate::backend::life::Life;
 use crate::backend::write::{Condition, Write};
 use crate::error::BackendResult;
 
@@ -30,16 +33,29 @@ pub(crate) async fn move_in_steps<S: Store + ?Sized>(
     if !store.put(to.key, to.value, options).await? {
         return Ok(false);
     }
-    let removed = store.remove(from, Some(expected)).await;
-    if removed.map_err(|error| error.after(true))? {
-        return Ok(true);
-    }
+    let outcome = match store.remove(from, Some(expected)).await {
+        Ok(true) => return Ok(true),
+        Ok(false) => Ok(false),
+        // The old entry may be gone, and the new one all that is left.
+        Err(error) if error.outcome_unknown() => return Err(error),
+        Err(error) => Err(error),
+    };
+    let is_ours = Condition::Equals(to.value);
     let taken_back = match &replaced {
-        None => store.remove(to.key, Some(to.value)).await,
         Some((stored, expiry)) => {
-            let options = Write::new((*expiry).into()).when(Condition::Equals(to.value));
+            let options = Write::new((*expiry).into()).when(is_ours);
             store.put(to.key, stored.as_bytes(), options).await
         }
+        None if outcome.is_ok() => store.remove(to.key, Some(to.value)).await,
+        // Removing has just failed, writing has not.
+        None => {
+            let soon = Life::In(Duration::from_millis(1));
+            let options = Write::new(soon).when(is_ours);
+            store.put(to.key, to.value, options).await
+        }
     };
-    taken_back.map(|_| false).map_err(|error| error.after(true))
+    match taken_back {
+        Ok(_) => outcome,
+        Err(error) => Err(outcome.err().unwrap_or(error).with_outcome_unknown()),
+    }
 }
