@@ -13,6 +13,9 @@
 //!
 //! A user may have no permission for `UNLINK`, and an old server or a proxy may not know it: where
 //! it fails a script removes by `DEL`.
+//!
+//! Redis and Valkey run Lua 5.1; others, such as Dragonfly, Lua 5.4, which has no global `unpack`
+//! and answers a number with a fraction, be it zero, as a double. The scripts work in both.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-local values = redis.pcall('MGET', unpack(KEYS))
+local values = redis.pcall('MGET', (table.unpack or unpack)(KEYS))
 if values.err then return values end
 for i, key in ipairs(KEYS) do
   if values[i] then
