@@ -11,6 +11,7 @@ mod permissions;
 mod reconnecting;
 mod refused;
 mod runtimes;
+mod scripts;
 mod settings;
 
 use std::time::{Duration, Instant};
