@@ -13,6 +13,7 @@ mod refused;
 mod runtimes;
 mod scripts;
 mod settings;
+mod switched;
 
 use std::time::{Duration, Instant};
 
