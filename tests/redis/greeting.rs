@@ -74,7 +74,7 @@ async fn what_is_met_at_the_address_is_said() {
         (
             last_words("-ERR unknown command 'HELLO'\r\n"),
             unsupported,
-            "answered ERR",
+            "know `HELLO`",
         ),
         (
             last_words("-MISCONF Redis is configured to\r\n"),

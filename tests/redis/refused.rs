@@ -180,7 +180,8 @@ async fn a_server_with_too_many_clients_is_unavailable() {
 
 #[tokio::test]
 async fn a_server_too_old_for_a_command_keeps_the_value() {
-    let server = Server::with_settings(&["--rename-command", "GETDEL", ""]);
+    let unknown = ["GETDEL", "EVALSHA"].map(|command| ["--rename-command", command, ""]);
+    let server = Server::with_settings(unknown.as_flattened());
     let backend = connect(&server.url()).await;
     backend.set("k", "topsecret", None).await.unwrap();
     let error = backend.take::<String>("k").await.unwrap_err();

@@ -301,8 +301,10 @@ impl<S: Socket> Greeting<'_, S> {
             ),
             _ => {
                 let refused = refusal(refused);
-                let answered = refused.message().trim_start_matches("the server ");
-                (kind, format!("{place} {answered} to the greeting"))
+                (
+                    kind,
+                    format!("{place} doesn't take the greeting: {}", refused.message()),
+                )
             }
         };
         BackendError::new(kind, message)

@@ -16,11 +16,25 @@ pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
         "ERR" if is_full_of_clients(details) => ErrorKind::Unavailable,
-        _ if is_unknown_command(details) => ErrorKind::Unsupported,
+        _ if is_unknown_command(details) => return unknown_command(details, code),
         _ if is_denied_in_script(details) => ErrorKind::Denied,
         _ => ErrorKind::Other,
     };
     refusal_of_kind(kind, error)
+}
+
+/// Names a command that the server doesn't know. It is one of ours, so it holds no argument.
+fn unknown_command(details: &str, code: &str) -> BackendError {
+    let mut quoted = details.split(['\'', '`']).skip(1);
+    let is_name = |name: &&str| {
+        (2..=16).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase())
+    };
+    let code = code_word(code);
+    let message = match quoted.next().filter(is_name) {
+        Some(name) => format!("the server doesn't know `{name}` ({code})"),
+        None => format!("the server doesn't know a command ({code})"),
+    };
+    BackendError::new(ErrorKind::Unsupported, message)
 }
 
 /// Turns an error reply into an error of this kind.
@@ -62,6 +76,7 @@ fn is_unknown_command(details: &str) -> bool {
     details.starts_with("unknown command")
         || details.starts_with("unknown redis command called from")
         || details.starts_with("unknown subcommand")
+        || details.starts_with("unsupported command")
 }
 
 /// Servers have no code word for a command or a key that a script may not use. Redis 6.2 and 7.0
@@ -176,7 +191,12 @@ mod tests {
         let error = refusal(&ErrorReply::from(
             "ERR unknown command 'FOO', with args beginning with: 'topsecret'",
         ));
-        assert_eq!(error.to_string(), "unsupported: the server answered ERR");
+        assert_eq!(
+            error.to_string(),
+            "unsupported: the server doesn't know `FOO` (ERR)"
+        );
+        let error = refusal(&ErrorReply::from("ERR unknown command 'topsecret'"));
+        assert!(!error.to_string().contains("topsecret"), "{error}");
         let error = refusal(&ErrorReply::from("topsecret"));
         assert_eq!(
             error.to_string(),
