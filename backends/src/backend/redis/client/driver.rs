@@ -216,7 +216,7 @@ impl Driver {
         if !self.taken.is_empty() {
             self.answered = 0;
             self.queued_before = 0;
-            self.batch_limit = SMALL_BATCH.max(self.taken.len() / 2);
+            self.batch_limit = SMALL_BATCH.max(self.taken.len().div_ceil(2));
         }
         if was_full {
             self.inbox.room.notify_waiters();
