@@ -36,14 +36,14 @@ use crate::error::{BackendResult, Failures};
 ///   script, up to some hundred a command, each with the answer that it would have by itself. A
 ///   `get` that finds nothing in an `MGET` takes a second round trip for that. `get_many`,
 ///   `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * It speaks RESP3. Clones share their connections: one for each tokio runtime that uses the
+/// * It speaks RESP3, and RESP2 where a server or a proxy doesn't know that. Clones share their connections: one for each tokio runtime that uses the
 ///   backend, made by its first call and replaced when it is lost, at most 1,024. A service on one
 ///   runtime has one; under actix-web each worker has a runtime, and so a connection. No call waits
 ///   for another runtime, and what a runtime that has ended leaves is cleaned up. Without a runtime
 ///   a call uses any connection that is up.
 /// * Calls that go out together have no order; a call that begins after another one was answered
-///   sees what that one did. What one connection learns holds for all: once a server answers that
-///   it is a replica, no call that begins later uses a connection that was made before.
+///   sees what that one did. What one connection learns holds for all: once the address is found to
+///   lead to another server, no call that begins later uses a connection that was made before.
 /// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it
 ///   fails with `Timeout`. It holds for a call on one key as a whole; `scan`, `clear` and calls on
 ///   more than 1,000 keys are several. The limit is in real time and no timer on tokio's clock, so
@@ -51,6 +51,37 @@ use crate::error::{BackendResult, Failures};
 /// * Only calls that change nothing (`get`, `get_stored`, `get_with_ttl`, `exists`, `ttl`,
 ///   `get_many`, `scan`, `ping`) are sent again when an answer was lost. Of all others the error
 ///   says [`outcome_unknown`](crate::BackendError::outcome_unknown).
+/// * A call that was refused before anything was executed is sent again within its limit, also if
+///   it writes: after `LOADING`, `TRYAGAIN` and `CLUSTERDOWN` to the same server, after `READONLY`
+///   and `MASTERDOWN` to the one that the address leads to by then. Reads go on meanwhile.
+///
+/// # Connections
+///
+/// * A name is resolved anew for each attempt, and all of its addresses are tried, the next one
+///   250 ms after the one before (RFC 8305).
+/// * While the server can't be reached the attempts are a tenth of the time apart that it has been
+///   down, 25 ms at least (100 ms where it refuses the login) and 1 s at most, up to a fifth less
+///   by chance. All runtimes together make no more, and all are told of a success.
+/// * A connection that owes an answer for half the limit of a call is doubted: another one is made,
+///   and takes over if the server greets there and is still silent here. So a read that meets a
+///   dead connection is answered within its limit, and a server that stands still keeps its
+///   connection.
+/// * After 30 s of silence a connection is probed by a `PING`, before anything else is sent. TCP
+///   keep-alive is on.
+/// * The greeting is `HELLO`, the login, `SELECT`, `INFO server` and `CLIENT SETINFO`. A user who
+///   may not use the last two is greeted too. By `INFO` a backend notices another server behind
+///   the address.
+/// * A replica, a Sentinel, a node of a cluster and whatever is no Redis server are refused when
+///   they are greeted; the error names the address and what is there.
+///
+/// # Old servers and proxies
+///
+/// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH` and RESP2. There a
+/// server has to say that it is a single one (`INFO server`: `redis_mode:standalone`). Otherwise it
+/// may be a proxy before several, and no script names two keys: increments don't go out together,
+/// and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default. `DEL` stands
+/// in for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` most writes are
+/// `Unsupported`.
 ///
 /// # Not guaranteed
 ///
@@ -61,7 +92,11 @@ use crate::error::{BackendResult, Failures};
 /// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times. Each
 ///   time is a walk over all keys of the database, and so is a `scan`: see [what a prefix
 ///   costs](crate::Backend#what-a-prefix-costs).
-/// * A write that timed out, or whose connection was lost, may still be executed after later calls.
+/// * A write that timed out, or whose connection was lost, may still be executed after later calls:
+///   what is on its way to the server isn't called back, and the server's end of a lost connection
+///   isn't killed.
+/// * Until a failover is noticed reads may be answered by the old primary: as long as nobody wrote
+///   there, was cut off or connected anew.
 /// * A failover to a replica can bring back an older value, or let two callers win a
 ///   `set_if_absent`.
 /// * After `fork` a child that builds a new runtime can use a backend of its parent's: it gets
