@@ -36,11 +36,12 @@ use crate::error::{BackendResult, Failures};
 ///   script, up to some hundred a command, each with the answer that it would have by itself. A
 ///   `get` that finds nothing in an `MGET` takes a second round trip for that. `get_many`,
 ///   `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * It speaks RESP3, and RESP2 where a server or a proxy doesn't know that. Clones share their connections: one for each tokio runtime that uses the
-///   backend, made by its first call and replaced when it is lost, at most 1,024. A service on one
-///   runtime has one; under actix-web each worker has a runtime, and so a connection. No call waits
-///   for another runtime, and what a runtime that has ended leaves is cleaned up. Without a runtime
-///   a call uses any connection that is up.
+/// * It speaks RESP3, and RESP2 where a server or a proxy doesn't know that.
+/// * Clones share their connections: one for each tokio runtime that uses the backend, made by its
+///   first call and replaced when it is lost, at most 1,024. A service on one runtime has one;
+///   under actix-web each worker has a runtime, and so a connection. No call waits for another
+///   runtime, and what a runtime that has ended leaves is cleaned up. Without a runtime a call uses
+///   any connection that is up.
 /// * Calls that go out together have no order; a call that begins after another one was answered
 ///   sees what that one did. What one connection learns holds for all: once the address is found to
 ///   lead to another server, no call that begins later uses a connection that was made before.
@@ -76,12 +77,12 @@ use crate::error::{BackendResult, Failures};
 ///
 /// # Old servers and proxies
 ///
-/// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH` and RESP2. There a
-/// server has to say that it is a single one (`INFO server`: `redis_mode:standalone`). Otherwise it
-/// may be a proxy before several, and no script names two keys: increments don't go out together,
-/// and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default. `DEL` stands
-/// in for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` most writes are
-/// `Unsupported`.
+/// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH` and RESP2. There
+/// a server has to say that it is a single one (`INFO server`: `redis_mode:standalone`). Otherwise
+/// it may be a proxy before several, and no script names two keys: increments don't go out
+/// together, and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default.
+/// `DEL` stands in for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` everything is
+/// `Unsupported` that takes a script: counting, comparing, throttles.
 ///
 /// # Not guaranteed
 ///

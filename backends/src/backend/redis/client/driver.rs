@@ -712,7 +712,9 @@ mod tests {
         let terms = Terms {
             silence: MOMENT,
             patience: MOMENT,
-            doubt: Box::new(move || drop(told.send(()))),
+            doubt: Box::new(move || {
+                let _ = told.send(());
+            }),
             ..terms()
         };
         let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
