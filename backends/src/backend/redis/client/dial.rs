@@ -66,7 +66,7 @@ pub(super) async fn dial(
             ConnectionAddr::Tcp(host, port) => {
                 let addresses = resolve(host, *port, is_judging).await?;
                 let reach = |address| reach(address, server, place);
-                race(addresses, deadlines, reach).await
+                Ok(race(addresses, deadlines, reach).await?.boxed())
             }
             #[cfg(unix)]
             ConnectionAddr::Unix(path) => {
@@ -168,7 +168,7 @@ async fn reach(
     address: SocketAddr,
     server: &ConnectionInfo,
     place: &Place,
-) -> BackendResult<Greeted> {
+) -> BackendResult<Greeted<TcpStream>> {
     let settings = server.tcp_settings();
     let socket = open(address, settings).await;
     let (socket, is_local) = socket.map_err(|error| failure(place, error))?;
@@ -181,7 +181,7 @@ async fn reach(
         let socket = greeted.socket.set_nodelay(false);
         socket.map_err(|error| failure(place, error))?;
     }
-    Ok(greeted.boxed())
+    Ok(greeted)
 }
 
 /// Opens a socket and says whether its other end has an address of this machine.
@@ -239,6 +239,9 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Instant;
 
+    use redis::IntoConnectionInfo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::super::deadline::deadlines;
     use super::*;
 
@@ -275,6 +278,31 @@ mod tests {
         );
         let outcome = outcome.await;
         (outcome, tried.into_inner().unwrap())
+    }
+
+    /// A server behind a tunnel or a sidecar has an address of this machine too.
+    #[tokio::test]
+    async fn a_server_that_is_not_near_is_sent_each_request_at_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let far = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut input = [0; 1024];
+            while let Ok(length @ 1..) = socket.read(&mut input).await {
+                let text = str::from_utf8(&input[..length]).unwrap();
+                let answer = match text.matches("SETINFO").count() {
+                    0 => "%1\r\n$5\r\nproto\r\n:3\r\n-ERR\r\n".to_string(),
+                    count => "+OK\r\n".repeat(count),
+                };
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let url = format!("redis://{address}?protocol=resp3");
+        let server = url.as_str().into_connection_info().unwrap();
+        let reached = reach(address, &server, &Place::of(&server)).await;
+        assert!(reached.unwrap().socket.nodelay().unwrap());
+        far.await.unwrap();
     }
 
     fn failed(kind: ErrorKind) -> BackendResult<()> {

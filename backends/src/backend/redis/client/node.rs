@@ -164,7 +164,9 @@ impl Node {
         if let Some(attempt) = attempt.filter(|attempt| attempt.is_under_way()) {
             return Ok((Look::Connecting(attempt.outcome.clone()), known));
         }
-        if state.is_some_and(|state| state.connection.is_some()) {
+        let last = state.and_then(|state| state.connection.as_ref());
+        // One of an older generation isn't lost, but left.
+        if last.is_some_and(|last| last.generation == states.generation) {
             states.lost();
         }
         let outcome = self

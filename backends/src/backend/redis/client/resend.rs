@@ -27,12 +27,8 @@ pub(super) enum Resend {
 /// Of our scripts each one answers with a refusal of its first write before it has changed
 /// anything, and no later write can be refused so.
 pub(super) fn resend<'r>(request: &Request, reply: &'r Reply) -> Option<(Resend, &'r ErrorReply)> {
-    match (request, reply) {
-        (_, Reply::Error(error)) => {
-            let resend = of_refusal(error)?;
-            let is_unknown_to_all = resend == Resend::InFull && !request.is_by_hash();
-            (!is_unknown_to_all).then_some((resend, error))
-        }
+    let advice = match (request, reply) {
+        (_, Reply::Error(_)) => of_error(reply),
         // Of two elements, the first is the count or the refusal.
         (Request::Keyed(_), Reply::Array(parts)) => of_error(parts.first()?),
         (Request::Many(_), Reply::Array(replies)) => {
@@ -41,7 +37,8 @@ pub(super) fn resend<'r>(request: &Request, reply: &'r Reply) -> Option<(Resend,
             replies.iter().all(is_alike).then_some(first)
         }
         _ => None,
-    }
+    };
+    advice.filter(|(resend, _)| *resend != Resend::InFull || request.is_by_hash())
 }
 
 /// Says whether the reply, or one of several, comes from a server that takes no writes.
@@ -124,6 +121,11 @@ mod tests {
             assert!(is_from_wrong_server(&some));
         }
         assert_eq!(advice(&request, &Reply::Array(Vec::new())), None);
+        let unknown = || error("NOSCRIPT");
+        assert_eq!(
+            advice(&request, &Reply::Array(vec![unknown(), unknown()])),
+            None
+        );
     }
 
     #[test]
