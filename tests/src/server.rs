@@ -14,8 +14,13 @@ use tempfile::TempDir;
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+/// The variable that names the server program to use in place of the one on `PATH`.
+const PROGRAM_VARIABLE: &str = "REINHARDT_TEST_SERVER";
 
 /// A server of a test's own, with nothing in it, that keeps nothing on disk.
+///
+/// Its program is the one that the variable `REINHARDT_TEST_SERVER` names, otherwise the first
+/// `redis-server` or `valkey-server` on `PATH`.
 #[derive(Debug)]
 pub struct Server {
     directory: TempDir,
@@ -35,7 +40,7 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// If there is no server program on `PATH`, or it doesn't answer.
+    /// If there is no server program, or it doesn't answer.
     pub fn start() -> Self {
         Self::with_settings(&[])
     }
@@ -243,6 +248,15 @@ fn exchange(mut stream: impl Read + Write, line: &str) -> std::io::Result<String
 }
 
 fn program() -> PathBuf {
+    if let Some(program) = std::env::var_os(PROGRAM_VARIABLE) {
+        let program = PathBuf::from(program);
+        assert!(
+            program.is_file(),
+            "{PROGRAM_VARIABLE} names {}, which isn't a file",
+            program.display()
+        );
+        return program;
+    }
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut candidates = std::env::split_paths(&folders)
         .flat_map(|folder| PROGRAMS.map(|program| folder.join(program)));
