@@ -28,6 +28,8 @@ use crate::error::{BackendResult, Failures};
 
 /// Keeps entries in a Redis (6.2 or newer) or Valkey server.
 ///
+/// The page on [versions](crate::guide::versions#servers) has the servers that it is tested with.
+///
 /// # Guarantees
 ///
 /// * Every key is `namespace:key`; nothing outside of the namespace is read or written.
