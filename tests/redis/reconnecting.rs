@@ -1,16 +1,15 @@
 //! Connections that die, servers that change their role, and names with several addresses.
 
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
+use reinhardt_backends::{Backend, ErrorKind};
 use reinhardt_backends_tests::{Answer, FakeServer, Proxy, Server};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{BRIEF, PATIENCE, builder, connect, impatient, recovered};
+use super::{BRIEF, PATIENCE, builder, connect, recovered};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -261,10 +260,10 @@ async fn a_replica_that_is_promoted_gets_what_it_refused_once() {
 async fn reads_are_not_held_up_by_writes_that_a_replica_refuses() {
     let server = Server::on_tcp();
     let proxy = Proxy::start(server.port());
-    let backend = Arc::new(impatient(&proxy.url()).await);
-    let reader = connect(&proxy.url()).await;
+    let limit = Duration::from_secs(2);
+    let backend = builder(&proxy.url()).call_timeout(limit).build().await;
+    let backend = Arc::new(backend.unwrap());
     server.command("REPLICAOF 127.0.0.1 1");
-    drop(reader);
     let before = proxy.connections();
     let end = Instant::now() + Duration::from_secs(3);
     let writer = {
@@ -335,40 +334,6 @@ async fn a_server_that_is_not_ready_is_asked_again() {
         backend.set("k", 1, None).await.unwrap();
         assert_eq!(fake.count("SET"), 4, "{refusal}");
         assert_eq!(fake.connections(), 1, "{refusal}");
-    }
-}
-
-/// Where IPv6 and IPv4 both are answered, of one name: the first address accepts connections and
-/// says nothing, as a dead backend behind a balancer does.
-#[tokio::test]
-async fn a_name_with_an_address_that_is_silent_is_reached_by_the_other() {
-    let server = Server::on_tcp();
-    let port = server.port();
-    let Ok(silent) = TcpListener::bind((Ipv6Addr::LOCALHOST, port)) else {
-        // Without IPv6 the name has one address.
-        return;
-    };
-    let backend = RedisBackend::new(&format!("redis://localhost:{port}")).await;
-    backend.unwrap().ping().await.unwrap();
-    drop(silent);
-}
-
-#[tokio::test]
-async fn a_server_on_one_of_two_addresses_is_found() {
-    let server = Server::on_tcp();
-    let url = format!("redis://localhost:{}", server.port());
-    RedisBackend::new(&url).await.unwrap().ping().await.unwrap();
-    assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, server.port())).is_err());
-}
-
-/// Where nobody listens the kernel may connect a socket to itself, and then it would be an echo.
-#[tokio::test]
-async fn a_socket_that_is_connected_to_itself_is_a_refused_connection() {
-    let backend = builder("redis://127.0.0.1:40000").build_lazy().unwrap();
-    let deadline = Instant::now() + BRIEF;
-    while Instant::now() < deadline {
-        let error = backend.get::<u8>("k").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     }
 }
 

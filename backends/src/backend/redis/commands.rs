@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 
 use super::client::{
-    Argument, Client, Command, Invocation, KeyedInvocation, Repeat, Reply, Script,
+    Argument, Client, Command, Invocation, KeyedInvocation, Repeat, Reply, Script, is_unknown,
 };
 use super::reply::{self, Answer, Unread};
 use super::scripts;
@@ -19,6 +19,8 @@ use crate::error::{BackendResult, ErrorKind};
 
 /// The most keys that one command names, so that the server is never held for long.
 pub(super) const BATCH: usize = 1000;
+/// The most calls that stand in for one call on many keys at a time.
+const SIDE_BY_SIDE: usize = 32;
 /// The most bytes of values that are sent at once, if there is more than one value.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
@@ -108,17 +110,41 @@ impl Commands {
         read(reply).map_err(Unread::of_write)
     }
 
-    /// Sends commands that may change something, and reads the answer to each.
-    pub(super) async fn tell_each<T>(
+    /// Runs a script with several keys that may change something; nothing where only one may be
+    /// named.
+    pub(super) async fn run_on_many<T>(
         &self,
-        commands: Vec<Command>,
-        read: impl Fn(Reply) -> Answer<T>,
-    ) -> BackendResult<Vec<BackendResult<T>>> {
+        invocation: Invocation,
+        read: impl FnOnce(Reply) -> Answer<T>,
+    ) -> BackendResult<Option<T>> {
+        match self.client.script(invocation, Repeat::Never).await? {
+            Reply::OneKeyOnly => Ok(None),
+            reply => read(reply).map(Some).map_err(Unread::of_write),
+        }
+    }
+
+    /// Sends a command that may change something; nothing where the server doesn't know it.
+    async fn tell_if_known<T>(
+        &self,
+        missing: &Unknown,
+        command: BackendResult<Command>,
+        read: impl FnOnce(Reply) -> Answer<T>,
+    ) -> BackendResult<Option<T>> {
+        let command = command?;
+        if missing.is_known() {
+            return Ok(None);
+        }
+        match self.client.command(command, Repeat::Never).await? {
+            reply if missing.is_told_by(&reply) => Ok(None),
+            reply => read(reply).map(Some).map_err(Unread::of_write),
+        }
+    }
+
+    /// Sends commands that may change something, and returns the answer to each.
+    pub(super) async fn tell_each(&self, commands: Vec<Command>) -> BackendResult<Vec<Reply>> {
         let asked = commands.len();
         let replies = self.client.pipeline(commands).await?;
-        let replies = reply::each(replies, asked).map_err(Unread::of_write)?;
-        let read = |reply| read(reply).map_err(Unread::of_write);
-        Ok(replies.into_iter().map(read).collect())
+        reply::each(replies, asked).map_err(Unread::of_write)
     }
 
     pub(super) async fn count(
@@ -142,11 +168,13 @@ impl Commands {
         &self,
         command: impl Fn(&str) -> BackendResult<Command>,
     ) -> BackendResult<u64> {
-        let unlinked = self.missing.unlink.or_instead(
-            async || self.tell(command("UNLINK")?, reply::integer).await,
-            async || self.tell(command("DEL")?, reply::integer).await,
-        );
-        Ok(unlinked.await?.unsigned_abs())
+        let missing = &self.missing.unlink;
+        let unlinked = self.tell_if_known(missing, command("UNLINK"), reply::integer);
+        let removed = match unlinked.await? {
+            Some(removed) => removed,
+            None => self.tell(command("DEL")?, reply::integer).await?,
+        };
+        Ok(removed.unsigned_abs())
     }
 
     /// Removes what is named in batches, one after the other.
@@ -164,14 +192,15 @@ impl Commands {
 
     /// Removes the key and returns its value.
     pub(super) async fn take(&self, key: &str) -> BackendResult<Option<Stored>> {
-        let taken = self.missing.getdel.or_instead(
-            async || self.tell(self.command("GETDEL", key)?, reply::stored).await,
-            async || {
+        let missing = &self.missing.getdel;
+        let taken = self.tell_if_known(missing, self.command("GETDEL", key), reply::stored);
+        match taken.await? {
+            Some(taken) => Ok(taken),
+            None => {
                 self.run(self.script(&scripts::TAKE, key)?, reply::stored)
                     .await
-            },
-        );
-        taken.await
+            }
+        }
     }
 
     /// Reads the key and does with its life what `touch` says, which is checked.
@@ -190,15 +219,13 @@ impl Commands {
                 self.run(invocation, reply::stored).await
             }
             Touch::Restart(ttl) => {
-                let by_script = async || {
-                    let invocation = self.script(&scripts::RESTART, key)?.number(millis(ttl));
-                    self.run(invocation, reply::stored).await
-                };
-                let restarted = self.missing.getex.or_instead(
-                    async || self.tell(self.getex(key, ttl)?, reply::stored).await,
-                    by_script,
-                );
-                restarted.await
+                let missing = &self.missing.getex;
+                let restarted = self.tell_if_known(missing, self.getex(key, ttl), reply::stored);
+                if let Some(restarted) = restarted.await? {
+                    return Ok(restarted);
+                }
+                let invocation = self.script(&scripts::RESTART, key)?.number(millis(ttl));
+                self.run(invocation, reply::stored).await
             }
         }
     }
@@ -219,50 +246,69 @@ impl Commands {
                 let command = self.command_of_many("MGET", keys);
                 self.ask(command, reply::all_stored).await
             }
-            Touch::Extend(ttl) if self.client.takes_many_keys().await? => {
+            Touch::Extend(ttl) => {
                 let invocation = self.script_of_many(&scripts::RENEW_MANY, keys)?;
                 let invocation = invocation.number(millis(ttl));
-                self.run(invocation, reply::all_stored).await
+                match self.run_on_many(invocation, reply::all_stored).await? {
+                    Some(values) => Ok(values),
+                    None => self.read_side_by_side(keys, touch).await,
+                }
             }
             Touch::Restart(ttl) if !self.missing.getex.is_known() => {
                 let commands = keys.iter().map(|key| self.getex(key, ttl));
                 let commands = commands.collect::<BackendResult<_>>()?;
-                let values = self.tell_each(commands, reply::stored_or_foreign).await?;
-                if values.iter().all(is_unsupported) {
-                    self.missing.getex.note();
+                let replies = self.tell_each(commands).await?;
+                if replies
+                    .iter()
+                    .all(|reply| self.missing.getex.is_told_by(reply))
+                {
                     return self.read_side_by_side(keys, touch).await;
                 }
-                in_order(values)
+                let values = replies.into_iter().map(reply::stored_or_foreign);
+                all_or_first_error(values.map(|value| value.map_err(Unread::of_write)))
             }
-            Touch::Extend(_) | Touch::Restart(_) => self.read_side_by_side(keys, touch).await,
+            Touch::Restart(_) => self.read_side_by_side(keys, touch).await,
         }
     }
 
-    /// Reads each key by itself, all at once; a key of a foreign type is nothing.
+    /// Reads each key by itself, several at once; a key of a foreign type is nothing.
     async fn read_side_by_side(
         &self,
         keys: &[&str],
         touch: Touch,
     ) -> BackendResult<Vec<Option<Stored>>> {
-        let reads = keys.iter().map(|key| self.read_value(key, touch));
-        let values = join_all(reads).await.into_iter();
-        let values = values.map(|value| match value {
-            Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
-            value => value,
+        let reads = keys.iter().map(|key| async move {
+            match self.read_value(key, touch).await {
+                Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
+                value => value,
+            }
         });
-        in_order(values)
+        let reads: Vec<_> = reads.collect();
+        let values: Vec<_> = stream::iter(reads).buffered(SIDE_BY_SIDE).collect().await;
+        all_or_first_error(values)
     }
 }
 
-/// Returns the values, or the first error; its outcome is unknown if a value came before it.
-fn in_order(
+/// Returns the values, or the first error. Its outcome is unknown if another key was read, and so
+/// its life was changed.
+fn all_or_first_error(
     values: impl IntoIterator<Item = BackendResult<Option<Stored>>>,
 ) -> BackendResult<Vec<Option<Stored>>> {
-    let mut all = Vec::new();
+    let (mut all, mut failed) = (Vec::new(), None);
+    let mut is_unknown = false;
     for value in values {
-        all.push(value.map_err(|error| error.after(!all.is_empty()))?);
+        match value {
+            Ok(value) => all.push(value),
+            Err(error) => {
+                is_unknown |= error.outcome_unknown();
+                failed.get_or_insert(error);
+            }
+        }
     }
-    Ok(all)
+    match failed {
+        None => Ok(all),
+        Some(error) => Err(error.after(is_unknown || !all.is_empty())),
+    }
 }
 
 /// The commands that the server turned out not to know. Another way stands in for each.
@@ -282,30 +328,13 @@ impl Unknown {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Says whether the server answers so to a command that it doesn't know, and remembers it. It
+    /// did nothing then.
+    fn is_told_by(&self, reply: &Reply) -> bool {
+        let is_told = matches!(reply, Reply::Error(error) if is_unknown(error));
+        self.0.fetch_or(is_told, Ordering::Relaxed);
+        is_told
     }
-
-    /// Goes the usual way, or the other one where the server doesn't know the command.
-    async fn or_instead<T>(
-        &self,
-        usual: impl AsyncFnOnce() -> BackendResult<T>,
-        instead: impl AsyncFnOnce() -> BackendResult<T>,
-    ) -> BackendResult<T> {
-        if !self.is_known() {
-            let outcome = usual().await;
-            if !is_unsupported(&outcome) {
-                return outcome;
-            }
-            self.note();
-        }
-        instead().await
-    }
-}
-
-/// An unknown command did nothing.
-fn is_unsupported<T>(outcome: &BackendResult<T>) -> bool {
-    matches!(outcome, Err(error) if error.kind() == ErrorKind::Unsupported)
 }
 
 /// Returns how many of the entries go in one pipeline: at least one, otherwise bounded in number

@@ -73,16 +73,17 @@ use crate::error::{BackendResult, Failures};
 ///   keep-alive is on.
 /// * The greeting is `HELLO`, the login, `SELECT`, `INFO server` and `CLIENT SETINFO`. A user who
 ///   may not use the last two is greeted too. By `INFO` a backend notices another server behind
-///   the address.
+///   the address; without it every lost connection counts as a change.
 /// * A replica, a Sentinel, a node of a cluster and whatever is no Redis server are refused when
 ///   they are greeted; the error names the address and what is there.
 ///
 /// # Old servers and proxies
 ///
-/// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH` and RESP2. There
-/// a server has to say that it is a single one (`INFO server`: `redis_mode:standalone`). Otherwise
-/// it may be a proxy before several, and no script names two keys: increments don't go out
-/// together, and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default.
+/// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH`, `PING` and `INFO`
+/// in RESP2. There a server has to say what it is: `redis_mode:standalone`, on Valkey
+/// `server_mode:standalone`. Otherwise it may be a proxy before several, and no script names two
+/// keys; a replica and a node of a cluster can't be told then. Increments don't go out together,
+/// and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default.
 /// `DEL` stands in for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` everything is
 /// `Unsupported` that takes a script: counting, comparing, throttles.
 ///
@@ -303,15 +304,15 @@ impl Store for RedisBackend {
         if from == to.key {
             return Ok(false);
         }
-        if !self.commands.client.takes_many_keys().await? {
-            return move_in_steps(self, from, expected, to, over).await;
-        }
         let invocation = invocation.arg(expected).arg(to.value);
         let mut invocation = invocation.arg(argument(life));
         if let Some(over) = over {
             invocation = invocation.arg(over);
         }
-        self.commands.run(invocation, reply::held).await
+        match self.commands.run_on_many(invocation, reply::held).await? {
+            Some(has_moved) => Ok(has_moved),
+            None => move_in_steps(self, from, expected, to, over).await,
+        }
     }
 
     async fn throttle(&self, key: &str, attempt: Attempt<'_>) -> BackendResult<Decision> {
@@ -342,11 +343,11 @@ impl Store for RedisBackend {
                 Ok(set(command, entry.value, entry.life.checked()?))
             });
             let sets = sets.collect::<BackendResult<_>>()?;
-            match self.commands.tell_each(sets, reply::done).await {
-                Ok(outcomes) => {
-                    for (index, outcome) in (start..).zip(outcomes) {
-                        if let Err(error) = outcome {
-                            failures.add([index], error);
+            match self.commands.tell_each(sets).await {
+                Ok(replies) => {
+                    for (index, reply) in (start..).zip(replies) {
+                        if let Err(unread) = reply::done(reply) {
+                            failures.add([index], unread.of_write());
                         }
                     }
                 }

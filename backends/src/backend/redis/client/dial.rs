@@ -5,11 +5,13 @@
 //! as reached once the server has greeted, because something may accept connections and never
 //! answer.
 
+use std::error::Error;
 use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -26,7 +28,8 @@ use super::deadline::Deadlines;
 use super::handshake::{Greeted, greet};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The time before the next address is tried beside one that hasn't answered (RFC 8305, section 5).
+/// The time before the next address is tried beside one that hasn't answered (RFC 8305, section 5);
+/// less where the limit leaves each address less.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// A connection is probed by the kernel after this silence, at this interval, so often.
 const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
@@ -61,53 +64,67 @@ pub(super) async fn dial(
     is_judging: bool,
 ) -> BackendResult<Greeted> {
     let place = &Place::of(server);
+    let is_accepted = &AtomicBool::new(false);
     let connecting = async {
         match server.addr() {
             ConnectionAddr::Tcp(host, port) => {
-                let addresses = resolve(host, *port, is_judging).await?;
-                let reach = |address| reach(address, server, place);
-                Ok(race(addresses, deadlines, reach).await?.boxed())
+                let found = tokio::net::lookup_host((host.as_str(), *port)).await;
+                let addresses = resolved(found.map(Iterator::collect), host, is_judging)?;
+                let delay = limit / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
+                let delay = delay.min(ATTEMPT_DELAY);
+                let reach = |address| reach(address, server, place, is_accepted);
+                Ok(race(addresses, deadlines, delay, reach).await?.boxed())
             }
             #[cfg(unix)]
             ConnectionAddr::Unix(path) => {
                 let socket = UnixStream::connect(path).await;
                 let socket = socket.map_err(|error| failure(place, error))?;
-                let (greeted, _) = greet(socket, server.redis_settings(), place, false).await?;
+                is_accepted.store(true, Ordering::Relaxed);
+                let greeted = greet(socket, server.redis_settings(), place, false).await?;
                 Ok(greeted.boxed())
             }
             _ => Err(failure(place, io::ErrorKind::Unsupported.into())),
         }
     };
-    match deadlines.within(limit, connecting).await {
-        Some(outcome) => outcome,
-        None => Err(timeout(place, limit)),
+    if let Some(outcome) = deadlines.within(limit, connecting).await {
+        return outcome;
     }
+    let error = timeout(place, limit);
+    Err(match is_accepted.load(Ordering::Relaxed) {
+        true => BackendError::new(
+            error.kind(),
+            format!("{}: it accepts and doesn't greet", error.message()),
+        ),
+        false => error,
+    })
 }
 
-async fn resolve(host: &str, port: u16, is_judging: bool) -> BackendResult<Vec<SocketAddr>> {
-    let found = tokio::net::lookup_host((host, port)).await;
-    let found = found.map(|found| in_turns(found.collect()));
-    match found {
-        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-        Ok(_) => Err(unknown_name(host, is_judging)),
-        Err(error) => {
-            // The resolver's own words are all that tells a name that isn't from a failure.
-            let text = error.to_string();
-            let is_unknown = ["not known", "not resolve", "No such host"]
-                .iter()
-                .any(|words| text.contains(words));
-            Err(unknown_name(host, is_judging && is_unknown).with_source(error))
-        }
-    }
-}
-
-fn unknown_name(host: &str, is_fault_of_settings: bool) -> BackendError {
-    let kind = if is_fault_of_settings {
-        ErrorKind::InvalidConfig
-    } else {
-        ErrorKind::Unavailable
+/// Returns the addresses of a name, one at least.
+fn resolved(
+    found: io::Result<Vec<SocketAddr>>,
+    host: &str,
+    is_judging: bool,
+) -> BackendResult<Vec<SocketAddr>> {
+    let failed = match found {
+        Ok(addresses) if !addresses.is_empty() => return Ok(addresses),
+        Ok(_) => None,
+        Err(error) => Some(error),
     };
-    BackendError::new(kind, format!("the host name `{host}` doesn't resolve"))
+    // The resolver's own words are all that tells a name that isn't from a failure to ask.
+    let is_unknown = failed.as_ref().is_none_or(|error| {
+        let words = error.to_string();
+        let unknown = ["not known", "not resolve", "No such host"];
+        unknown.iter().any(|unknown| words.contains(unknown))
+    });
+    let kind = match is_judging && is_unknown {
+        true => ErrorKind::InvalidConfig,
+        false => ErrorKind::Unavailable,
+    };
+    let error = BackendError::new(kind, format!("the host name `{host}` doesn't resolve"));
+    Err(match failed {
+        Some(cause) => error.with_source(cause),
+        None => error,
+    })
 }
 
 /// Lets the addresses of both families take turns, in their order otherwise.
@@ -128,21 +145,22 @@ fn in_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     in_turns
 }
 
-/// Tries the addresses in their order, the next one when one has failed or takes long; the first
-/// one that is reached wins.
+/// Tries the addresses, the next one when one has failed or after `delay`; the first one that is
+/// reached wins.
 async fn race<T, F: Future<Output = BackendResult<T>>>(
     addresses: Vec<SocketAddr>,
     deadlines: &Deadlines,
+    delay: Duration,
     reach: impl Fn(SocketAddr) -> F,
 ) -> BackendResult<T> {
-    let mut waiting = addresses.into_iter();
+    let mut waiting = in_turns(addresses).into_iter();
     let mut running = FuturesUnordered::new();
     let mut failed: Option<BackendError> = None;
     loop {
         running.extend(waiting.next().map(&reach));
         let delay = pin!(async {
             if waiting.len() > 0 {
-                deadlines.sleep(ATTEMPT_DELAY).await;
+                deadlines.sleep(delay).await;
             } else {
                 pending::<()>().await;
             }
@@ -155,9 +173,12 @@ async fn race<T, F: Future<Output = BackendResult<T>>>(
             (Some(Ok(reached)), _) => return Ok(reached),
             // Another address would be asked for the same login.
             (Some(Err(error)), _) if error.kind() == ErrorKind::Denied => return Err(error),
-            // What a server said tells more than that there is none.
-            (Some(Err(error)), Some(before)) if before.is_transient() => failed = Some(error),
-            (Some(Err(error)), before) => failed = Some(before.unwrap_or(error)),
+            // What a server said tells more than a failure of the network, which has a cause.
+            (Some(Err(error)), Some(before)) => {
+                let is_better = before.source().is_some() && error.source().is_none();
+                failed = Some(if is_better { error } else { before });
+            }
+            (Some(Err(error)), None) => failed = Some(error),
             (None, Some(error)) => return Err(error),
             (None, None) => unreachable!("a name has an address"),
         }
@@ -168,13 +189,16 @@ async fn reach(
     address: SocketAddr,
     server: &ConnectionInfo,
     place: &Place,
+    is_accepted: &AtomicBool,
 ) -> BackendResult<Greeted<TcpStream>> {
     let settings = server.tcp_settings();
-    let socket = open(address, settings).await;
+    let socket = TcpStream::connect(address).await;
+    let socket = socket.and_then(|socket| prepared(socket, settings));
     let (socket, is_local) = socket.map_err(|error| failure(place, error))?;
+    is_accepted.store(true, Ordering::Relaxed);
     let measures = is_local && !settings.nodelay();
-    let (greeted, is_near) = greet(socket, server.redis_settings(), place, measures).await?;
-    if is_near {
+    let greeted = greet(socket, server.redis_settings(), place, measures).await?;
+    if greeted.is_near {
         // Requests that go out together were gathered before they are written. On the same
         // machine the kernel's own gathering (Nagle's algorithm) wins all the same: it sends the
         // next ones without waking anybody. Through a tunnel it would cost a round trip.
@@ -184,9 +208,8 @@ async fn reach(
     Ok(greeted)
 }
 
-/// Opens a socket and says whether its other end has an address of this machine.
-async fn open(address: SocketAddr, settings: &TcpSettings) -> io::Result<(TcpStream, bool)> {
-    let socket = TcpStream::connect(address).await?;
+/// Sets the options of a socket, and says whether its other end has an address of this machine.
+fn prepared(socket: TcpStream, settings: &TcpSettings) -> io::Result<(TcpStream, bool)> {
     let (near, far) = (socket.local_addr()?, socket.peer_addr()?);
     if near == far {
         // Where nobody listens on a port that the kernel gives to clients, it may connect a socket
@@ -241,6 +264,7 @@ mod tests {
 
     use redis::IntoConnectionInfo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::super::deadline::deadlines;
     use super::*;
@@ -260,32 +284,75 @@ mod tests {
 
     /// Tries addresses of which some are silent and some fail, and returns those that were tried.
     async fn tried(
-        ports: &[u16],
+        texts: &[&str],
         reach: impl AsyncFn(u16) -> BackendResult<()>,
     ) -> (BackendResult<u16>, Vec<u16>) {
-        let addresses = ports
-            .iter()
-            .map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
         let tried = Mutex::new(Vec::new());
         let (reach, tried_by) = (&reach, &tried);
-        let outcome = race(
-            addresses.collect(),
-            deadlines().unwrap(),
-            |address| async move {
-                tried_by.lock().unwrap().push(address.port());
-                reach(address.port()).await.map(|()| address.port())
-            },
-        );
-        let outcome = outcome.await;
+        let reach = |address: SocketAddr| async move {
+            tried_by.lock().unwrap().push(address.port());
+            reach(address.port()).await.map(|()| address.port())
+        };
+        let deadlines = deadlines().unwrap();
+        let outcome = race(addresses(texts), deadlines, ATTEMPT_DELAY, reach).await;
         (outcome, tried.into_inner().unwrap())
     }
 
-    /// A server behind a tunnel or a sidecar has an address of this machine too.
+    const THREE: [&str; 3] = ["[::1]:1", "[::1]:2", "127.0.0.1:3"];
+
+    fn said(kind: ErrorKind) -> BackendResult<()> {
+        Err(BackendError::new(kind, "said"))
+    }
+
+    fn failed() -> BackendResult<()> {
+        let cause = io::Error::from(io::ErrorKind::ConnectionRefused);
+        Err(BackendError::new(ErrorKind::Unavailable, "failed").with_source(cause))
+    }
+
     #[tokio::test]
-    async fn a_server_that_is_not_near_is_sent_each_request_at_once() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    async fn an_address_that_is_silent_is_passed_by() {
+        let begun = Instant::now();
+        let (reached, tried) = tried(&THREE, async |port| match port {
+            1 => pending().await,
+            _ => Ok(()),
+        })
+        .await;
+        assert_eq!((reached.unwrap(), tried), (3, vec![1, 3]));
+        assert!(begun.elapsed() >= ATTEMPT_DELAY);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_fails_is_passed_by_at_once() {
+        let (reached, tried) = tried(&THREE, async |port| match port {
+            2 => Ok(()),
+            _ => failed(),
+        })
+        .await;
+        assert_eq!((reached.unwrap(), tried), (2, vec![1, 3, 2]));
+    }
+
+    #[tokio::test]
+    async fn of_several_failures_the_one_that_tells_most_is_told() {
+        for spoken in 1..=3 {
+            let (reached, _) = tried(&THREE, async |port| match port == spoken {
+                true => said(ErrorKind::Unavailable),
+                false => failed(),
+            })
+            .await;
+            assert!(reached.unwrap_err().to_string().contains("said"));
+        }
+        // A refused login isn't tried at the next address.
+        let denied = async |_| said(ErrorKind::Denied);
+        let (reached, tried) = tried(&THREE, denied).await;
+        assert_eq!(reached.unwrap_err().kind(), ErrorKind::Denied);
+        assert_eq!(tried, [1]);
+    }
+
+    /// A server that greets after a while, at an address of its own.
+    async fn server(pause: Duration) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let far = tokio::spawn(async move {
+        tokio::spawn(async move {
             let (mut socket, _) = listener.accept().await.unwrap();
             let mut input = [0; 1024];
             while let Ok(length @ 1..) = socket.read(&mut input).await {
@@ -294,55 +361,88 @@ mod tests {
                     0 => "%1\r\n$5\r\nproto\r\n:3\r\n-ERR\r\n".to_string(),
                     count => "+OK\r\n".repeat(count),
                 };
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(pause).await;
                 socket.write_all(answer.as_bytes()).await.unwrap();
             }
         });
+        address
+    }
+
+    fn info(address: SocketAddr) -> ConnectionInfo {
         let url = format!("redis://{address}?protocol=resp3");
-        let server = url.as_str().into_connection_info().unwrap();
-        let reached = reach(address, &server, &Place::of(&server)).await;
+        url.as_str().into_connection_info().unwrap()
+    }
+
+    /// A server behind a tunnel or a sidecar has an address of this machine too.
+    #[tokio::test]
+    async fn a_server_that_is_not_near_is_sent_each_request_at_once() {
+        let address = server(Duration::from_millis(1)).await;
+        let info = info(address);
+        let is_accepted = AtomicBool::new(false);
+        let reached = reach(address, &info, &Place::of(&info), &is_accepted).await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
-        far.await.unwrap();
+        assert!(is_accepted.into_inner());
     }
 
-    fn failed(kind: ErrorKind) -> BackendResult<()> {
-        Err(BackendError::new(kind, "failed"))
+    /// Something that accepts connections and never greets isn't reached.
+    #[tokio::test]
+    async fn an_address_that_accepts_and_does_not_greet_is_passed_by() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let both = vec![silent.local_addr().unwrap(), server(Duration::ZERO).await];
+        let info = info(both[0]);
+        let (place, is_accepted) = (Place::of(&info), AtomicBool::new(false));
+        let reach = |address| reach(address, &info, &place, &is_accepted);
+        let reached = race(both, deadlines().unwrap(), ATTEMPT_DELAY, reach).await;
+        assert_eq!(reached.unwrap().server.run_id, None);
+    }
+
+    /// Where nobody listens the kernel may connect a socket to itself: it would pass for an echo.
+    #[tokio::test]
+    async fn a_socket_that_is_connected_to_itself_is_a_refused_connection() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        let socket = socket.connect(own).await.unwrap();
+        let refused = prepared(socket, &TcpSettings::default()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]
-    async fn an_address_that_is_silent_is_passed_by() {
-        let begun = Instant::now();
-        let (reached, tried) = tried(&[1, 2, 3], async |port| match port {
-            1 => pending().await,
-            _ => Ok(()),
-        })
-        .await;
-        assert_eq!((reached.unwrap(), tried), (2, vec![1, 2]));
-        assert!(begun.elapsed() >= ATTEMPT_DELAY);
+    async fn the_kernel_keeps_connections_alive_and_sends_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (socket, is_local) = prepared(socket, &TcpSettings::default()).unwrap();
+        assert!(is_local && socket.nodelay().unwrap());
+        let options = SockRef::from(&socket);
+        assert!(options.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(options.tcp_keepalive_time().unwrap(), KEEP_ALIVE.0);
     }
 
-    #[tokio::test]
-    async fn an_address_that_fails_is_passed_by_at_once() {
-        let (reached, tried) = tried(&[1, 2, 3], async |port| match port {
-            3 => Ok(()),
-            _ => failed(ErrorKind::Unavailable),
-        })
-        .await;
-        assert_eq!((reached.unwrap(), tried), (3, vec![1, 2, 3]));
-    }
-
-    #[tokio::test]
-    async fn of_several_failures_the_one_that_tells_most_is_told() {
-        let unavailable = async |port| match port {
-            2 => failed(ErrorKind::InvalidConfig),
-            _ => failed(ErrorKind::Unavailable),
-        };
-        let (reached, _) = tried(&[1, 2, 3], unavailable).await;
-        assert_eq!(reached.unwrap_err().kind(), ErrorKind::InvalidConfig);
-        // A refused login isn't tried at the next address.
-        let denied = async |_| failed(ErrorKind::Denied);
-        let (reached, tried) = tried(&[1, 2], denied).await;
-        assert_eq!(reached.unwrap_err().kind(), ErrorKind::Denied);
-        assert_eq!(tried, [1]);
+    #[test]
+    fn a_name_that_is_not_is_told_from_a_failure_to_ask() {
+        let failed = |words: &str| Err(io::Error::other(words.to_string()));
+        let config = ErrorKind::InvalidConfig;
+        for (found, is_judging, kind) in [
+            (failed("Name or service not known"), true, config),
+            (
+                failed("Name or service not known"),
+                false,
+                ErrorKind::Unavailable,
+            ),
+            (
+                failed("Temporary failure in name resolution"),
+                true,
+                ErrorKind::Unavailable,
+            ),
+            (failed("Name does not resolve"), true, config),
+            (Ok(Vec::new()), true, config),
+        ] {
+            let error = resolved(found, "db.example", is_judging).unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains("db.example"), "{error}");
+        }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Greeted<S = Box<dyn Socket>> {
     /// What came after the greeting.
     pub(super) input: ReadBuffer,
     pub(super) server: Introduction,
+    /// Whether the server was measured to be near.
+    pub(super) is_near: bool,
 }
 
 impl<S: Socket + 'static> Greeted<S> {
@@ -39,6 +41,7 @@ impl<S: Socket + 'static> Greeted<S> {
             socket: Box::new(self.socket),
             input: self.input,
             server: self.server,
+            is_near: self.is_near,
         }
     }
 }
@@ -53,7 +56,7 @@ pub(super) struct Introduction {
     pub(super) takes_many_keys: bool,
 }
 
-/// Greets the server, and says whether it is measured to be near, if `measures` is set.
+/// Greets the server, and measures whether it is near if `measures` is set.
 ///
 /// # Errors
 ///
@@ -64,7 +67,7 @@ pub(super) async fn greet<S: Socket>(
     settings: &RedisConnectionInfo,
     place: &Place,
     measures: bool,
-) -> BackendResult<(Greeted<S>, bool)> {
+) -> BackendResult<Greeted<S>> {
     let mut greeting = Greeting {
         conversation: Conversation {
             socket,
@@ -75,19 +78,19 @@ pub(super) async fn greet<S: Socket>(
         place,
     };
     let begun = Instant::now();
-    let server = match settings.protocol() {
-        ProtocolVersion::RESP2 => greeting.in_resp2(None).await?,
+    let (server, is_named) = match settings.protocol() {
+        ProtocolVersion::RESP2 => (greeting.in_resp2(None).await?, false),
         _ => greeting.in_resp3().await?,
     };
     let measures = measures && begun.elapsed() < FAR;
-    let quickest = greeting.name_library(measures).await?;
+    let quickest = greeting.name_library(is_named, measures).await?;
     let Conversation { socket, input, .. } = greeting.conversation;
-    let greeted = Greeted {
+    Ok(Greeted {
         socket,
         input,
         server,
-    };
-    Ok((greeted, quickest.is_some_and(|quickest| quickest < NEAR)))
+        is_near: quickest.is_some_and(|quickest| quickest < NEAR),
+    })
 }
 
 struct Greeting<'a, S> {
@@ -97,73 +100,78 @@ struct Greeting<'a, S> {
 }
 
 impl<S: Socket> Greeting<'_, S> {
-    async fn in_resp3(&mut self) -> BackendResult<Introduction> {
-        let mut commands = vec![self.hello()];
+    /// Greets by `HELLO`, and says whether the server may know `CLIENT SETINFO`.
+    async fn in_resp3(&mut self) -> BackendResult<(Introduction, bool)> {
+        let mut commands = vec![self.hello(), info("server")];
         commands.extend(self.select());
-        commands.push(info("server"));
         let replies = self.conversation.ask(&commands).await;
         let hello = match replies.first() {
             Some(Reply::Array(parts)) => Facts(parts),
             // RESP3 came with Redis 6, and many proxies never learned it.
-            Some(Reply::Error(refused)) if may_know_resp2(refused) => {
-                return self.in_resp2(Some(refused)).await;
+            Some(Reply::Error(refused)) if self.may_know_resp2(refused) => {
+                return Ok((self.in_resp2(Some(refused)).await?, false));
             }
             Some(Reply::Error(refused)) => return Err(self.refused(refused)),
             Some(_) => return Err(self.is_no_server("answered `HELLO` with no greeting")),
             None => return Err(self.silence()),
         };
         if hello.number("proto") != Some(3) {
-            let is_echo =
-                matches!(hello.0.first(), Some(Reply::Bytes(word)) if word.as_bytes() == b"HELLO");
-            return Err(self.is_no_server(if is_echo {
-                "sends back what it is sent"
-            } else {
-                "answered `HELLO` with no greeting"
+            let is_hello =
+                |first: &Reply| matches!(first, Reply::Bytes(word) if word.as_bytes() == b"HELLO");
+            let is_echo = hello.0.first().is_some_and(is_hello);
+            return Err(self.is_no_server(match is_echo {
+                true => "sends back what it is sent",
+                false => "answered `HELLO` with no greeting",
             }));
         }
-        if let Some(mode) = hello.text("mode") {
-            self.check_mode(mode)?;
+        self.check(hello.text("mode"), hello.text("role"))?;
+        let server = replies.get(1).map_or(Info(""), Info::of);
+        self.check_selected(replies.get(2))?;
+        if replies.len() < commands.len() {
+            return Err(self.silence());
         }
-        if hello.text("role").is_some_and(is_replica) {
-            return Err(self.is_replica());
-        }
-        let rest = self.check_selected(&replies[1..], commands.len() - 1)?;
-        Ok(Introduction {
-            run_id: rest.first().and_then(|info| Info::of(info).run_id()),
+        let server = Introduction {
+            run_id: server.run_id(),
             takes_many_keys: true,
-        })
+        };
+        Ok((server, true))
     }
 
     /// Greets by commands that every server knows. Where `HELLO` was refused, this says how.
-    async fn in_resp2(&mut self, refused: Option<&ErrorReply>) -> BackendResult<Introduction> {
-        let mut commands: Vec<_> = self.auth().into_iter().collect();
-        let logs_in = !commands.is_empty();
-        commands.push(Command::new("PING"));
-        commands.extend(self.select());
-        let asked = commands.len();
-        commands.extend([info("server"), info("replication")]);
+    async fn in_resp2(&mut self, hello: Option<&ErrorReply>) -> BackendResult<Introduction> {
+        let auth = self.auth();
+        let commands =
+            auth.into_iter()
+                .chain([Command::new("PING"), info("server"), info("replication")]);
+        let commands: Vec<_> = commands.chain(self.select()).collect();
         let replies = self.conversation.ask(&commands).await;
-        let expected = asked + 2;
-        let mut rest = &replies[..];
-        for _ in 0..=usize::from(logs_in) {
-            match (rest.first(), refused) {
-                (Some(Reply::Status), _) => rest = &rest[1..],
-                (Some(Reply::Error(refused)), _) => return Err(self.refused(refused)),
-                (Some(_), _) => return Err(self.is_no_server("answered `PING` with no pong")),
+        let mut answers = replies.iter();
+        if self.has_login() {
+            match answers.next() {
+                Some(Reply::Status) => {}
+                Some(Reply::Error(refused)) if is_login_for_nobody(refused) => {}
+                Some(Reply::Error(refused)) => return Err(self.login_refused(refused)),
+                Some(_) => return Err(self.is_no_server("answered `AUTH` with no word of it")),
                 // The first refusal tells more than that it hung up then.
-                (None, Some(refused)) => return Err(self.refused(refused)),
-                (None, None) => return Err(self.silence()),
+                None => {
+                    return Err(hello.map_or_else(|| self.silence(), |hello| self.refused(hello)));
+                }
             }
         }
-        let behind = expected - (replies.len() - rest.len());
-        let rest = self.check_selected(rest, behind)?;
-        let [server, replication] = [0, 1].map(|at| rest.get(at).map_or(Info(""), Info::of));
-        let mode = server.field("redis_mode");
-        if let Some(mode) = mode {
-            self.check_mode(mode)?;
+        match answers.next() {
+            Some(Reply::Error(refused)) if is_final(refused) => return Err(self.refused(refused)),
+            // A refusal is a sign of life too: `MISCONF`, `LOADING`, no permission for it.
+            Some(Reply::Status | Reply::Error(_)) => {}
+            Some(_) => return Err(self.is_no_server("answered `PING` with no pong")),
+            None => return Err(hello.map_or_else(|| self.silence(), |hello| self.refused(hello))),
         }
-        if replication.field("role").is_some_and(is_replica) {
-            return Err(self.is_replica());
+        let [server, replication] = [(); 2].map(|()| answers.next().map_or(Info(""), Info::of));
+        // Valkey says what kind of server it is by another name.
+        let mode = server.field("redis_mode").or(server.field("server_mode"));
+        self.check(mode, replication.field("role"))?;
+        self.check_selected(answers.next())?;
+        if replies.len() < commands.len() {
+            return Err(self.silence());
         }
         Ok(Introduction {
             run_id: server.run_id(),
@@ -171,45 +179,37 @@ impl<S: Socket> Greeting<'_, S> {
         })
     }
 
-    /// Passes the reply to `SELECT`, if one was asked for among the `expected` ones.
-    fn check_selected<'r>(
-        &self,
-        replies: &'r [Reply],
-        expected: usize,
-    ) -> BackendResult<&'r [Reply]> {
-        if self.settings.db() == 0 {
-            return Ok(replies);
-        }
-        match replies.split_first() {
-            Some((Reply::Error(refused), _)) => {
-                let refused = refusal(refused);
-                let kind = match refused.kind() {
-                    ErrorKind::Other => ErrorKind::InvalidConfig,
-                    kind => kind,
-                };
-                let (place, database) = (self.place, self.settings.db());
-                let message = format!("{place} refused database {database}: {}", refused.message());
-                Err(BackendError::new(kind, message))
-            }
-            Some((_, rest)) => Ok(rest),
-            None if expected > 0 => Err(self.silence()),
-            None => Ok(replies),
-        }
+    /// Checks the answer to `SELECT`, if there is one.
+    fn check_selected(&self, answer: Option<&Reply>) -> BackendResult<()> {
+        let Some(Reply::Error(refused)) = answer else {
+            return Ok(());
+        };
+        let refused = refusal(refused);
+        let kind = match refused.kind() {
+            ErrorKind::Other => ErrorKind::InvalidConfig,
+            kind => kind,
+        };
+        let (place, database) = (self.place, self.settings.db());
+        let message = format!("{place} refused database {database}: {}", refused.message());
+        Err(BackendError::new(kind, message))
     }
 
-    /// Tells the server whose connection it is; with `measures` it returns the time of the quicker
-    /// one of two round trips.
-    async fn name_library(&mut self, measures: bool) -> BackendResult<Option<Duration>> {
+    /// Tells the server whose connection it is, if it may know such a command; with `measures` it
+    /// returns the time of the quicker one of two round trips.
+    async fn name_library(
+        &mut self,
+        may_know: bool,
+        measures: bool,
+    ) -> BackendResult<Option<Duration>> {
         let settings = self.settings;
         let name = settings.lib_name().unwrap_or(env!("CARGO_PKG_NAME"));
         let version = settings.lib_ver().unwrap_or(env!("CARGO_PKG_VERSION"));
+        let set_info = |what, value| Command::new("CLIENT").args(["SETINFO", what, value]);
         // Servers before 7.2 refuse these, which is ignored.
-        let commands = match settings.skip_set_lib_name() {
-            true if measures => vec![Command::new("PING"), Command::new("PING")],
-            true => Vec::new(),
-            false => [("LIB-NAME", name), ("LIB-VER", version)]
-                .map(|(what, value)| Command::new("CLIENT").args(["SETINFO", what, value]))
-                .to_vec(),
+        let commands = match may_know && !settings.skip_set_lib_name() {
+            true => vec![set_info("LIB-NAME", name), set_info("LIB-VER", version)],
+            false if measures => vec![Command::new("PING"), Command::new("PING")],
+            false => Vec::new(),
         };
         let at_once = if measures { 1 } else { commands.len().max(1) };
         let mut quickest: Option<Duration> = None;
@@ -222,6 +222,16 @@ impl<S: Socket> Greeting<'_, S> {
             quickest = Some(quickest.map_or(time, |quickest| quickest.min(time)));
         }
         Ok(quickest.filter(|_| measures))
+    }
+
+    fn has_login(&self) -> bool {
+        self.settings.username().is_some() || self.settings.password().is_some()
+    }
+
+    /// Says whether a server that refused `HELLO` so may be worth a greeting in RESP2. Some refuse
+    /// everything but `AUTH` before a login.
+    fn may_know_resp2(&self, refused: &ErrorReply) -> bool {
+        code(refused) == "NOAUTH" && self.has_login() || !is_final(refused)
     }
 
     fn hello(&self) -> Command {
@@ -249,26 +259,42 @@ impl<S: Socket> Greeting<'_, S> {
         (database != 0).then(|| Command::new("SELECT").number(database))
     }
 
-    fn check_mode(&self, mode: &str) -> BackendResult<()> {
+    /// Checks what the server says that it is, where it does.
+    fn check(&self, mode: Option<&str>, role: Option<&str>) -> BackendResult<()> {
         let place = self.place;
-        let (kind, message) = match mode {
-            "cluster" => (
+        let (kind, message) = match (mode, role) {
+            (Some("cluster"), _) => (
                 ErrorKind::Unsupported,
                 format!("{place} is a node of a cluster, which this version can't use"),
             ),
-            "sentinel" => (
+            (Some("sentinel"), _) => (
                 ErrorKind::InvalidConfig,
                 format!("{place} is a Sentinel, which keeps no entries: name the primary"),
+            ),
+            // A failover may make it the primary, or lead the address to the primary.
+            (_, Some("replica" | "slave")) => (
+                ErrorKind::Unavailable,
+                format!("{place} is a replica, which takes no writes"),
             ),
             _ => return Ok(()),
         };
         Err(BackendError::new(kind, message))
     }
 
-    /// A failover may make it the primary, or lead the address to the primary.
-    fn is_replica(&self) -> BackendError {
-        let message = format!("{} is a replica, which takes no writes", self.place);
-        BackendError::new(ErrorKind::Unavailable, message)
+    /// Turns the refusal of `AUTH` into an error.
+    fn login_refused(&self, refused: &ErrorReply) -> BackendError {
+        match self.refused(refused) {
+            // Before Redis 6 there was no code word for it.
+            other if other.kind() == ErrorKind::Other => BackendError::new(
+                ErrorKind::Denied,
+                format!(
+                    "{} refused the login: {}",
+                    self.place,
+                    refusal(refused).message()
+                ),
+            ),
+            refused => refused,
+        }
     }
 
     /// Turns the refusal of the greeting into an error.
@@ -283,6 +309,10 @@ impl<S: Socket> Greeting<'_, S> {
                      connections from its own machine alone"
                 ),
             ),
+            ("NOAUTH", _) if self.has_login() => (
+                ErrorKind::Denied,
+                format!("{place} demands another login (NOAUTH)"),
+            ),
             ("NOAUTH", _) => (
                 ErrorKind::Denied,
                 format!("{place} demands a login (NOAUTH), and the settings have none"),
@@ -294,10 +324,6 @@ impl<S: Socket> Greeting<'_, S> {
             (_, ErrorKind::Unavailable) if code(refused) == "ERR" => (
                 ErrorKind::Unavailable,
                 format!("{place} takes no more clients (max number of clients)"),
-            ),
-            _ if is_login_for_nobody(refused) => (
-                ErrorKind::Denied,
-                format!("{place} has no password, and the settings have one (ERR)"),
             ),
             _ => {
                 let refused = refusal(refused);
@@ -323,11 +349,16 @@ impl<S: Socket> Greeting<'_, S> {
         }
         match self.conversation.end {
             Some(End::Malformed) => self.is_no_server("answered in something that isn't RESP"),
-            Some(End::Failed(io::ErrorKind::UnexpectedEof)) => BackendError::new(
+            Some(End::Failed(
+                kind @ (io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe),
+            )) => BackendError::new(
                 ErrorKind::Unavailable,
-                format!("{place} hung up without an answer to the greeting"),
+                format!("{place} hung up on the greeting, as a port for TLS does (`rediss://`)"),
             )
-            .with_source(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            .with_source(io::Error::from(kind)),
             Some(End::Failed(kind)) => failure(place, kind.into()),
             Some(End::Closed) | None => failure(place, io::ErrorKind::ConnectionAborted.into()),
         }
@@ -339,20 +370,16 @@ impl<S: Socket> Greeting<'_, S> {
     }
 }
 
-/// Says whether a server that refused `HELLO` so may be worth a greeting in RESP2.
-fn may_know_resp2(refused: &ErrorReply) -> bool {
-    let is_full = refusal(refused).kind() == ErrorKind::Unavailable;
-    matches!(refused.code(), "ERR" | "NOPROTO") && !is_full
+/// Says whether a refusal is the end of a greeting in any protocol.
+fn is_final(refused: &ErrorReply) -> bool {
+    let is_full = code(refused) == "ERR" && refusal(refused).kind() == ErrorKind::Unavailable;
+    matches!(code(refused), "DENIED" | "NOAUTH" | "WRONGPASS") || is_full
 }
 
-/// `AUTH` on a server without a password.
+/// Says whether it is the answer to `AUTH` of a server without a password, which serves everybody.
 fn is_login_for_nobody(refused: &ErrorReply) -> bool {
     let details = refused.details();
     details.contains("without any password configured") || details.contains("no password is set")
-}
-
-fn is_replica(role: &str) -> bool {
-    matches!(role, "replica" | "slave")
 }
 
 fn info(section: &str) -> Command {

@@ -32,7 +32,7 @@ use redis::ConnectionInfo;
 use self::deadline::deadlines;
 use self::gate::Gate;
 use self::node::{Impossible, Node};
-pub(crate) use self::refusal::{code, refusal, refusal_of_kind};
+pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
 use self::request::{InFlight, Request};
 use self::resend::{Resend, is_from_wrong_server};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
@@ -158,16 +158,6 @@ impl Client {
         self.node.close();
     }
 
-    /// Says whether one script may name several keys on the server.
-    pub(crate) async fn takes_many_keys(&self) -> BackendResult<bool> {
-        if let Some(connection) = self.node.ready() {
-            return Ok(connection.takes_many_keys);
-        }
-        let connected = deadlines()?.within(self.call_limit, self.node.connection());
-        let connection = connected.await.unwrap_or_else(|| Err(self.timeout()));
-        Ok(connection?.takes_many_keys)
-    }
-
     /// Makes one call within the limit of time.
     async fn call(&self, request: Request, repeat: Repeat) -> BackendResult<Traced> {
         let _place = self.gate.enter()?;
@@ -216,6 +206,12 @@ impl Client {
                 Some(connection) => connection,
                 None => self.node.connection().await?,
             };
+            if request.names_many_keys() && !connection.takes_many_keys {
+                return Ok(Traced {
+                    reply: Reply::OneKeyOnly,
+                    connection: connection.id,
+                });
+            }
             let sent = progress.last.insert(LastSend {
                 activity: connection.multiplexer.activity(),
                 connection,

@@ -16,11 +16,16 @@ pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
         "ERR" if is_full_of_clients(details) => ErrorKind::Unavailable,
-        _ if is_unknown_command(details) => return unknown_command(details, code),
+        _ if is_unknown(error) => return unknown_command(details, code),
         _ if is_denied_in_script(details) => ErrorKind::Denied,
         _ => ErrorKind::Other,
     };
     refusal_of_kind(kind, error)
+}
+
+/// Says whether the server doesn't know the command, or one that a script of ours takes.
+pub(crate) fn is_unknown(error: &ErrorReply) -> bool {
+    is_unknown_command(details(error)) || is_unsupported_by_proxy(error)
 }
 
 /// Names a command that the server doesn't know. It is one of ours, so it holds no argument.
@@ -77,6 +82,11 @@ fn is_unknown_command(details: &str) -> bool {
         || details.starts_with("unknown redis command called from")
         || details.starts_with("unknown subcommand")
         || details.starts_with("unsupported command")
+}
+
+/// Some proxies refuse a command without a code word.
+fn is_unsupported_by_proxy(error: &ErrorReply) -> bool {
+    error.code() == "unsupported" && error.details().starts_with("command")
 }
 
 /// Servers have no code word for a command or a key that a script may not use. Redis 6.2 and 7.0
@@ -195,6 +205,9 @@ mod tests {
             error.to_string(),
             "unsupported: the server doesn't know `FOO` (ERR)"
         );
+        let of_proxy = refusal(&ErrorReply::from("unsupported command 'UNLINK'"));
+        assert_eq!(of_proxy.kind(), ErrorKind::Unsupported, "{of_proxy}");
+        assert!(of_proxy.to_string().contains("UNLINK"), "{of_proxy}");
         let error = refusal(&ErrorReply::from("ERR unknown command 'topsecret'"));
         assert!(!error.to_string().contains("topsecret"), "{error}");
         let error = refusal(&ErrorReply::from("topsecret"));

@@ -33,6 +33,11 @@ impl Request {
         }
     }
 
+    /// Says whether it is a script that names several keys.
+    pub(super) fn names_many_keys(&self) -> bool {
+        matches!(self, Self::Script(invocation) if invocation.names_many_keys())
+    }
+
     /// Says whether it is a script that goes out by its hash.
     pub(super) fn is_by_hash(&self) -> bool {
         match self {

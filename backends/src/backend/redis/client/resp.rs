@@ -159,6 +159,9 @@ pub(crate) enum Reply {
     Push,
     /// A type that no command of ours is answered with.
     Other,
+    /// No server's answer: the script names several keys and wasn't sent, because what would get it
+    /// may be a proxy before several servers.
+    OneKeyOnly,
 }
 
 /// An error reply, as the server wrote it.

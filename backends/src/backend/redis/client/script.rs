@@ -20,6 +20,7 @@ impl Script {
 /// An invocation of a script: by its hash, or in full where the server doesn't know that.
 pub(crate) struct Invocation {
     script: &'static Script,
+    keys: usize,
     by_hash: Command,
     is_in_full: bool,
 }
@@ -30,6 +31,7 @@ impl Invocation {
         let by_hash = Command::new("EVALSHA").arg(&script.hash).number(keys);
         Self {
             script,
+            keys,
             by_hash,
             is_in_full: false,
         }
@@ -49,6 +51,10 @@ impl Invocation {
     pub(crate) fn number(mut self, number: impl itoa::Integer) -> Self {
         self.by_hash = self.by_hash.number(number);
         self
+    }
+
+    pub(super) fn names_many_keys(&self) -> bool {
+        self.keys > 1
     }
 
     pub(super) fn is_in_full(&self) -> bool {
