@@ -79,12 +79,12 @@ use crate::error::{BackendResult, Failures};
 ///
 /// # Old servers and proxies
 ///
-/// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH`, `PING` and `INFO`
-/// in RESP2. There a server has to say what it is: `redis_mode:standalone`, on Valkey
+/// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH`, `PING` and
+/// `INFO` in RESP2. There a server has to say what it is: `redis_mode:standalone`, on Valkey
 /// `server_mode:standalone`. Otherwise it may be a proxy before several, and no script names two
 /// keys; a replica and a node of a cluster can't be told then. Increments don't go out together,
-/// and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default.
-/// `DEL` stands in for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` everything is
+/// and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default. `DEL` stands
+/// in for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` everything is
 /// `Unsupported` that takes a script: counting, comparing, throttles.
 ///
 /// # Not guaranteed
