@@ -22,8 +22,10 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// A server that answers sooner is on the same machine, with nothing in between.
 const NEAR: Duration = Duration::from_micros(100);
-/// A server that greets later isn't worth being measured.
-const FAR: Duration = Duration::from_millis(5);
+/// One that answers later is not, and isn't measured again.
+const FAR: Duration = Duration::from_millis(1);
+/// The most round trips to measure by.
+const ROUND_TRIPS: usize = 8;
 
 /// A socket on which the greeting is over.
 pub(super) struct Greeted<S = Box<dyn Socket>> {
@@ -77,19 +79,20 @@ pub(super) async fn greet<S: Socket>(
         settings,
         place,
     };
-    let begun = Instant::now();
-    let (server, is_named) = match settings.protocol() {
+    let (server, knows_resp3) = match settings.protocol() {
         ProtocolVersion::RESP2 => (greeting.in_resp2(None).await?, false),
         _ => greeting.in_resp3().await?,
     };
-    let measures = measures && begun.elapsed() < FAR;
-    let quickest = greeting.name_library(is_named, measures).await?;
+    if knows_resp3 {
+        greeting.name_library().await?;
+    }
+    let is_near = measures && greeting.is_near().await?;
     let Conversation { socket, input, .. } = greeting.conversation;
     Ok(Greeted {
         socket,
         input,
         server,
-        is_near: quickest.is_some_and(|quickest| quickest < NEAR),
+        is_near,
     })
 }
 
@@ -100,7 +103,7 @@ struct Greeting<'a, S> {
 }
 
 impl<S: Socket> Greeting<'_, S> {
-    /// Greets by `HELLO`, and says whether the server may know `CLIENT SETINFO`.
+    /// Greets by `HELLO`, and says whether the server knows that.
     async fn in_resp3(&mut self) -> BackendResult<(Introduction, bool)> {
         let mut commands = vec![self.hello(), info("server")];
         commands.extend(self.select());
@@ -194,34 +197,41 @@ impl<S: Socket> Greeting<'_, S> {
         Err(BackendError::new(kind, message))
     }
 
-    /// Tells the server whose connection it is, if it may know such a command; with `measures` it
-    /// returns the time of the quicker one of two round trips.
-    async fn name_library(
-        &mut self,
-        may_know: bool,
-        measures: bool,
-    ) -> BackendResult<Option<Duration>> {
+    /// Tells the server whose connection it is. Servers before 7.2 refuse that, which is ignored.
+    async fn name_library(&mut self) -> BackendResult<()> {
         let settings = self.settings;
+        if settings.skip_set_lib_name() {
+            return Ok(());
+        }
         let name = settings.lib_name().unwrap_or(env!("CARGO_PKG_NAME"));
         let version = settings.lib_ver().unwrap_or(env!("CARGO_PKG_VERSION"));
-        let set_info = |what, value| Command::new("CLIENT").args(["SETINFO", what, value]);
-        // Servers before 7.2 refuse these, which is ignored.
-        let commands = match may_know && !settings.skip_set_lib_name() {
-            true => vec![set_info("LIB-NAME", name), set_info("LIB-VER", version)],
-            false if measures => vec![Command::new("PING"), Command::new("PING")],
-            false => Vec::new(),
-        };
-        let at_once = if measures { 1 } else { commands.len().max(1) };
-        let mut quickest: Option<Duration> = None;
-        for commands in commands.chunks(at_once) {
+        let commands = [("LIB-NAME", name), ("LIB-VER", version)]
+            .map(|(what, value)| Command::new("CLIENT").args(["SETINFO", what, value]));
+        match self.conversation.ask(&commands).await.len() {
+            2 => Ok(()),
+            _ => Err(self.silence()),
+        }
+    }
+
+    /// Measures whether the server is near: the quickest of a few round trips tells, because any of
+    /// them may be slowed down by other work of the machine.
+    async fn is_near(&mut self) -> BackendResult<bool> {
+        for _ in 0..ROUND_TRIPS {
             let begun = Instant::now();
-            if self.conversation.ask(commands).await.len() < commands.len() {
+            if self
+                .conversation
+                .ask(&[Command::new("PING")])
+                .await
+                .is_empty()
+            {
                 return Err(self.silence());
             }
             let time = begun.elapsed();
-            quickest = Some(quickest.map_or(time, |quickest| quickest.min(time)));
+            if time < NEAR || time > FAR {
+                return Ok(time < NEAR);
+            }
         }
-        Ok(quickest.filter(|_| measures))
+        Ok(false)
     }
 
     fn has_login(&self) -> bool {
