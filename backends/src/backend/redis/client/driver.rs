@@ -183,7 +183,11 @@ impl Driver {
             return;
         }
         for request in std::mem::take(&mut self.retries) {
-            self.write_one(request);
+            if self.is_handed_back {
+                request.lose();
+            } else {
+                self.write_one(request);
+            }
         }
         while self.output.len() + self.gets.length() + self.keyed.length() < BATCH_BYTES
             && !self.gets.is_full(self.batch_limit)
@@ -333,6 +337,11 @@ impl Driver {
     }
 
     fn answer(&mut self, reply: Reply) -> Result<(), End> {
+        let is_unseen = self.written == 0 && !self.output.is_empty();
+        if is_unseen && self.expected.len() <= self.in_output {
+            // Nobody has asked: the socket took nothing of what is expected.
+            return Err(End::Malformed);
+        }
         let Some(expected) = self.expected.pop_front() else {
             // Nobody has asked.
             return Err(End::Malformed);
@@ -765,6 +774,24 @@ mod tests {
         let (multiplexer, mut far) = connected(1024);
         far.write_all(b"+OK\r\n").await.unwrap();
         settled().await;
+        assert_eq!(multiplexer.end(), Some(End::Malformed));
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_a_request_that_was_not_sent_is_none() {
+        // Holds the first request and nothing of the second.
+        let (multiplexer, mut far) = connected("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".len());
+        let calls = [get("k"), set(b"v")];
+        let [mut first, mut second] = calls
+            .each_ref()
+            .map(|call| Box::pin(multiplexer.exchange(call)));
+        assert!((&mut first).now_or_never().is_none());
+        settled().await;
+        assert!((&mut second).now_or_never().is_none());
+        settled().await;
+        far.write_all(b"$-1\r\n+OK\r\n").await.unwrap();
+        assert_eq!(first.await.unwrap(), Reply::Nil);
+        assert!(second.await.is_err() && !calls[1].was_sent());
         assert_eq!(multiplexer.end(), Some(End::Malformed));
     }
 

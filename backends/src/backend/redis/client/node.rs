@@ -134,8 +134,11 @@ impl Node {
                 was_dropped = true;
                 continue;
             };
-            if let Some(outcome) = outcome.as_ref() {
-                return outcome.clone();
+            match outcome.as_ref() {
+                // The address was found to lead elsewhere while the attempt was under way.
+                Some(Ok(connection)) if !self.shared.is_current(connection) => {}
+                Some(outcome) => return outcome.clone(),
+                None => {}
             }
         }
     }
@@ -158,7 +161,8 @@ impl Node {
         if let Some(connection) = states.of(runtime.id()) {
             return Ok((Look::Up(connection.clone()), None));
         }
-        let known = states.outage.failure_after(0).cloned();
+        let known = states.outage.recent_failure(Instant::now());
+        let known = known.filter(|_| !is_judging).cloned();
         let state = states.state(runtime.id());
         let attempt = state.and_then(|state| state.attempt.as_ref());
         if let Some(attempt) = attempt.filter(|attempt| attempt.is_under_way()) {
@@ -255,7 +259,7 @@ impl Shared {
         };
         states.begin(runtime.id(), attempt)?;
         let began = states.generation;
-        let shared = self.clone();
+        let (shared, own) = (self.clone(), outcome.clone());
         runtime.spawn(async move {
             let reached = match shared.turn(deadlines).await {
                 Ok(()) => {
@@ -266,7 +270,7 @@ impl Shared {
                 }
                 Err(error) => Err(error),
             };
-            let outcome = shared.settle(reached, purpose, began, deadlines);
+            let outcome = shared.settle(reached, purpose, began, &own, deadlines);
             let _ = tell.send(Some(outcome));
         });
         Ok(outcome)
@@ -312,45 +316,65 @@ impl Shared {
         self.news.notify_waiters();
     }
 
+    fn is_current(&self, connection: &Connection) -> bool {
+        self.states.lock().generation == connection.generation
+    }
+
     /// Ends an attempt of the present runtime, and returns the connection to use from now on.
     fn settle(
         self: &Arc<Self>,
         reached: BackendResult<Greeted>,
         purpose: Purpose,
         began: u64,
+        own: &Outcome,
         deadlines: &'static Deadlines,
     ) -> BackendResult<Arc<Connection>> {
         let runtime = Handle::current().id();
-        let outcome = reached.map(|greeted| {
-            let run_id = greeted.server.run_id.as_deref();
-            let generation = self.states.lock().recognise(run_id, purpose, began);
-            Arc::new(self.connection(greeted, generation, deadlines))
-        });
         let mut states = self.states.lock();
-        let is_closed = states.is_closed;
-        // Another attempt may have been quicker.
-        let Some(state) = states.state_mut(runtime).filter(|_| !is_closed) else {
-            return if is_closed { Err(closed()) } else { outcome };
-        };
-        state.attempt = None;
-        let kept = state.connection.clone().filter(|present| match purpose {
+        if states.is_closed {
+            return Err(closed());
+        }
+        // One that was overdue may have been replaced by another.
+        let is_own = |attempt: &Attempt| attempt.outcome.same_channel(own);
+        let state = states.state(runtime);
+        let attempt = state.and_then(|state| state.attempt.as_ref());
+        let is_own = attempt.is_some_and(is_own);
+        let present = state.and_then(|state| state.connection.clone());
+        let stands_still = matches!(&reached, Err(error) if error.kind() == ErrorKind::Timeout);
+        let is_kept = present.as_ref().is_some_and(|present| match purpose {
             Purpose::Replace { activity } => {
                 let is_alive = present.multiplexer.activity() != activity;
                 // A server that doesn't greet anybody stands still, and may go on.
-                let stands_still =
-                    matches!(&outcome, Err(error) if error.kind() == ErrorKind::Timeout);
                 (is_alive || stands_still) && !present.multiplexer.is_draining()
             }
-            Purpose::Switch => outcome.is_err(),
+            Purpose::Switch => reached.is_err(),
             Purpose::Connect => false,
         });
-        if let (Some(kept), Purpose::Replace { .. }) = (&kept, purpose) {
-            return Ok(kept.clone());
+        if matches!(purpose, Purpose::Replace { .. }) && !is_kept {
+            states.doubt_server();
         }
-        let replaced = match (&outcome, kept) {
-            (Ok(connection), _) => state.connection.replace(connection.clone()),
-            (Err(_), Some(_)) => None,
-            (Err(_), None) => state.connection.take(),
+        let outcome = reached.map(|greeted| {
+            let run_id = greeted.server.run_id.as_deref();
+            let generation = states.recognise(run_id, purpose, began);
+            Arc::new(self.connection(greeted, generation, deadlines))
+        });
+        let generation = states.generation;
+        let Some(state) = states.state_mut(runtime).filter(|_| is_own) else {
+            return outcome;
+        };
+        state.attempt = None;
+        if let (Some(present), Purpose::Replace { .. }) = (&present, purpose)
+            && is_kept
+            && present.generation == generation
+        {
+            // Before the other connection is dropped: that wakes a driver.
+            drop(states);
+            return Ok(present.clone());
+        }
+        let replaced = match &outcome {
+            Ok(connection) => state.connection.replace(connection.clone()),
+            Err(_) if is_kept => None,
+            Err(_) => state.connection.take(),
         };
         drop(states);
         // After the lock: these wake a driver.

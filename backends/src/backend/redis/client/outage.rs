@@ -84,6 +84,12 @@ impl Outage {
         self.error.as_ref().filter(|_| self.failures > seen)
     }
 
+    /// Returns the last failure, if an attempt is due, or was so just now.
+    pub(super) fn recent_failure(&self, now: Instant) -> Option<&BackendError> {
+        let is_recent = self.next.is_some_and(|next| now < next + LONGEST);
+        self.error.as_ref().filter(|_| is_recent)
+    }
+
     /// Returns the number of failures so far.
     pub(super) fn failures(&self) -> u64 {
         self.failures

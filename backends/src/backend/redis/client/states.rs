@@ -162,15 +162,21 @@ impl States {
     /// Notes that a connection was lost, or leads to the wrong server.
     pub(super) fn lost(&mut self) {
         self.outage.lost(Instant::now());
+        self.doubt_server();
+    }
+
+    /// Notes that the address may lead to another server by now.
+    pub(super) fn doubt_server(&mut self) {
         self.server.is_in_doubt = true;
     }
 
     /// Notes the server that an attempt of generation `began` has reached, and returns the
     /// generation of the connection to it.
     pub(super) fn recognise(&mut self, run_id: Option<&str>, purpose: Purpose, began: u64) -> u64 {
-        let is_other = self.server.is_other(run_id) || purpose == Purpose::Switch;
-        if is_other && self.generation == began {
-            self.generation += 1;
+        // An attempt that began before tells of the past.
+        if self.generation == began {
+            let is_other = self.server.is_other(run_id);
+            self.generation += u64::from(is_other || purpose == Purpose::Switch);
             self.generation
         } else {
             began
@@ -212,9 +218,9 @@ struct Recognised {
     run_id: Option<Box<str>>,
     /// The one before, and the time of the change.
     before: Option<(Box<str>, Instant)>,
-    /// Whether there are several servers behind the address, as behind a proxy: then an id tells
-    /// nothing.
-    are_many: bool,
+    /// The time at which servers behind the address were seen to take turns last, as behind a
+    /// proxy: then an id tells nothing for a while.
+    turned: Option<Instant>,
 }
 
 impl Recognised {
@@ -226,21 +232,22 @@ impl Recognised {
             self.run_id = run_id.map(Into::into);
             return false;
         }
-        let known = self.run_id.as_deref().zip(run_id);
-        let Some((known, new)) = known.filter(|_| !self.are_many) else {
+        let Some((known, new)) = self.run_id.take().zip(run_id) else {
             self.run_id = run_id.map(Into::into);
             return was_in_doubt;
         };
-        if known == new {
+        self.run_id = Some(new.into());
+        if *known == *new {
             return false;
         }
         let now = Instant::now();
-        if let Some((before, changed)) = &self.before {
-            self.are_many = **before == *new && now < *changed + TURN;
-        }
-        let known = self.run_id.replace(new.into());
-        self.before = known.map(|known| (known, now));
-        true
+        let came_back = self
+            .before
+            .replace((known, now))
+            .is_some_and(|(before, changed)| *before == *new && now < changed + TURN);
+        let are_many = came_back || self.turned.is_some_and(|turned| now < turned + TURN * 6);
+        self.turned = are_many.then_some(now);
+        !are_many || was_in_doubt
     }
 }
 
@@ -286,6 +293,16 @@ mod tests {
             reached(&mut states, Some(run_id), Purpose::Connect);
         }
         assert_eq!(states.generation, before);
+    }
+
+    #[test]
+    fn an_attempt_that_began_before_a_switch_tells_nothing_of_the_server() {
+        let mut states = States::new();
+        reached(&mut states, Some("a"), Purpose::Connect);
+        assert_eq!(reached(&mut states, Some("b"), Purpose::Connect), 1);
+        assert_eq!(states.recognise(Some("a"), Purpose::Connect, 0), 0);
+        assert_eq!(reached(&mut states, Some("b"), Purpose::Connect), 1);
+        assert_eq!(reached(&mut states, Some("c"), Purpose::Connect), 2);
     }
 
     #[test]
