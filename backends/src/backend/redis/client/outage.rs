@@ -42,7 +42,11 @@ impl Outage {
         if self.next.is_some_and(|next| now < next) {
             return false;
         }
-        if self.next.is_some() {
+        if let Some(next) = self.next {
+            if now >= next + LONGEST {
+                // Nobody needed an attempt meanwhile, so nobody knows how long it was down.
+                self.since = None;
+            }
             self.pause(now);
         }
         true
@@ -174,6 +178,15 @@ mod tests {
         outage.lost(later);
         assert_eq!(outage.next(), None);
         outage.failed(later, &refused());
+        assert_eq!(outage.next(), Some(later + SHORTEST));
+    }
+
+    #[test]
+    fn pauses_start_over_after_nobody_needed_an_attempt_for_a_while() {
+        let mut outage = Outage::default();
+        attempts(&mut outage, &refused(), Duration::from_secs(20));
+        let later = outage.next().unwrap() + LONGEST;
+        assert!(outage.claim(later));
         assert_eq!(outage.next(), Some(later + SHORTEST));
     }
 

@@ -131,8 +131,13 @@ impl States {
 
     fn usable<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
         let connection = state.connection.as_ref()?;
+        // One that has answered since is alive, whatever becomes of the attempt.
         let is_doubted = state.attempt.as_ref().is_some_and(|attempt| {
-            matches!(attempt.purpose, Purpose::Replace { .. }) && attempt.is_under_way()
+            let silent_at = match attempt.purpose {
+                Purpose::Replace { activity } => Some(activity),
+                Purpose::Connect | Purpose::Switch => None,
+            };
+            silent_at == Some(connection.multiplexer.activity()) && attempt.is_under_way()
         });
         let is_current = connection.generation == self.generation;
         (is_current && !is_doubted && !connection.multiplexer.is_draining()).then_some(connection)
