@@ -7,7 +7,7 @@ use futures::future::join_all;
 use reinhardt_backends::{Backend, BackendResult, ErrorKind, Life, RedisBackend, Stored};
 use reinhardt_backends_tests::{Proxy, Server};
 
-use super::{BRIEF, PATIENCE, builder, connect, impatient, recovered};
+use super::{BRIEF, PATIENCE, builder, connect, impatient, recovered, runtime};
 
 /// Makes every kind of call and returns how each failed, reads first.
 async fn failures(
@@ -262,10 +262,6 @@ fn a_runtime_that_nobody_drives_any_more_is_left() {
         .call_timeout(limit)
         .build_lazy()
         .unwrap();
-    let runtime = || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().build().unwrap()
-    };
     let first = runtime();
     first.block_on(backend.set("k", 1, None)).unwrap();
     // The connection's driver lives on the first runtime, which stands still from now on.

@@ -18,6 +18,7 @@ mod switched;
 use std::time::{Duration, Instant};
 
 use reinhardt_backends::{Backend, BackendError, RedisBackend, RedisBackendBuilder};
+use tokio::runtime::{Builder, Runtime};
 
 /// Long enough for every machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,6 +40,11 @@ async fn connect(url: &str) -> RedisBackend {
 /// [`connect`]: on a slow machine an answer may take longer.
 async fn impatient(url: &str) -> RedisBackend {
     builder(url).call_timeout(BRIEF).build().await.unwrap()
+}
+
+/// Makes a runtime that stands still but where somebody blocks on it.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// Waits until the backend answers again.

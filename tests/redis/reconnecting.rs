@@ -7,13 +7,8 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use reinhardt_backends::{Backend, ErrorKind};
 use reinhardt_backends_tests::{Answer, FakeServer, Proxy, Server};
-use tokio::runtime::{Builder, Runtime};
 
-use super::{BRIEF, PATIENCE, builder, connect, recovered};
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
+use super::{BRIEF, PATIENCE, builder, connect, recovered, runtime};
 
 /// Two servers that hold different values under `k`, and a cable that leads to the first one.
 async fn two_servers() -> ([Server; 2], Proxy) {

@@ -9,13 +9,9 @@ use futures::FutureExt;
 use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
 use reinhardt_backends_tests::{Second, Server};
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
-use super::{BRIEF, PATIENCE, builder};
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
+use super::{BRIEF, PATIENCE, builder, runtime};
 
 fn shared(server: &Server) -> RedisBackend {
     builder(&server.url()).build_lazy().unwrap()

@@ -59,11 +59,11 @@ impl fmt::Display for Place {
 /// of the settings.
 pub(super) async fn dial(
     server: &ConnectionInfo,
+    place: &Place,
     limit: Duration,
     deadlines: &Deadlines,
     is_judging: bool,
 ) -> BackendResult<Greeted> {
-    let place = &Place::of(server);
     let is_accepted = &AtomicBool::new(false);
     let connecting = async {
         match server.addr() {
@@ -86,17 +86,10 @@ pub(super) async fn dial(
             _ => Err(failure(place, io::ErrorKind::Unsupported.into())),
         }
     };
-    if let Some(outcome) = deadlines.within(limit, connecting).await {
-        return outcome;
+    match deadlines.within(limit, connecting).await {
+        Some(outcome) => outcome,
+        None => Err(timeout(place, limit, is_accepted.load(Ordering::Relaxed))),
     }
-    let error = timeout(place, limit);
-    Err(match is_accepted.load(Ordering::Relaxed) {
-        true => BackendError::new(
-            error.kind(),
-            format!("{}: it accepts and doesn't greet", error.message()),
-        ),
-        false => error,
-    })
 }
 
 /// Returns the addresses of a name, one at least.
@@ -250,10 +243,14 @@ pub(super) fn failure(place: &Place, error: io::Error) -> BackendError {
     BackendError::new(ErrorKind::Unavailable, message).with_source(error)
 }
 
-pub(super) fn timeout(place: &Place, limit: Duration) -> BackendError {
+pub(super) fn timeout(place: &Place, limit: Duration, is_accepted: bool) -> BackendError {
+    let met = match is_accepted {
+        true => ": it accepts and doesn't greet",
+        false => "",
+    };
     BackendError::new(
         ErrorKind::Timeout,
-        format!("no connection to {place} within {limit:?}"),
+        format!("no connection to {place} within {limit:?}{met}"),
     )
 }
 

@@ -155,10 +155,7 @@ impl<S: Socket> Greeting<'_, S> {
                 Some(Reply::Error(refused)) if is_login_for_nobody(refused) => {}
                 Some(Reply::Error(refused)) => return Err(self.login_refused(refused)),
                 Some(_) => return Err(self.is_no_server("answered `AUTH` with no word of it")),
-                // The first refusal tells more than that it hung up then.
-                None => {
-                    return Err(hello.map_or_else(|| self.silence(), |hello| self.refused(hello)));
-                }
+                None => return Err(self.hung_up_after(hello)),
             }
         }
         match answers.next() {
@@ -166,7 +163,7 @@ impl<S: Socket> Greeting<'_, S> {
             // A refusal is a sign of life too: `MISCONF`, `LOADING`, no permission for it.
             Some(Reply::Status | Reply::Error(_)) => {}
             Some(_) => return Err(self.is_no_server("answered `PING` with no pong")),
-            None => return Err(hello.map_or_else(|| self.silence(), |hello| self.refused(hello))),
+            None => return Err(self.hung_up_after(hello)),
         }
         let [server, replication] = [(); 2].map(|()| answers.next().map_or(Info(""), Info::of));
         // Valkey says what kind of server it is by another name.
@@ -344,6 +341,11 @@ impl<S: Socket> Greeting<'_, S> {
             }
         };
         BackendError::new(kind, message)
+    }
+
+    /// Says why there is no answer, after a refusal: that tells more than the end.
+    fn hung_up_after(&self, refused: Option<&ErrorReply>) -> BackendError {
+        refused.map_or_else(|| self.silence(), |refused| self.refused(refused))
     }
 
     /// Says why there is no answer.

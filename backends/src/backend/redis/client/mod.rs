@@ -232,7 +232,7 @@ impl Client {
             let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
             let resend = is_refusal.then(|| sent.request.resend(&reply)).flatten();
             let Some((resend, refused)) = resend else {
-                if is_refusal && is_from_wrong_server(&reply) {
+                if is_from_wrong_server(&reply) {
                     self.node.begin_search(&sent.connection);
                 }
                 return Ok(Traced {

@@ -82,7 +82,7 @@ impl Node {
         let connected = deadlines()?.within(limit * 2, self.connection_or_judgement(true));
         match connected.await {
             Some(connection) => connection.map(drop),
-            None => Err(dial::timeout(&self.shared.place, limit)),
+            None => Err(dial::timeout(&self.shared.place, limit, false)),
         }
     }
 
@@ -163,11 +163,10 @@ impl Node {
         }
         let known = states.outage.recent_failure(Instant::now());
         let known = known.filter(|_| !is_judging).cloned();
-        let state = states.state(runtime.id());
-        let attempt = state.and_then(|state| state.attempt.as_ref());
-        if let Some(attempt) = attempt.filter(|attempt| attempt.is_under_way()) {
+        if let Some(attempt) = states.attempt(runtime.id()) {
             return Ok((Look::Connecting(attempt.outcome.clone()), known));
         }
+        let state = states.state(runtime.id());
         let last = state.and_then(|state| state.connection.as_ref());
         // One of an older generation isn't lost, but left.
         if last.is_some_and(|last| last.generation == states.generation) {
@@ -207,9 +206,7 @@ impl Node {
         if states.generation != connection.generation {
             return Ok(None);
         }
-        let state = states.state(runtime.id());
-        let attempt = state.and_then(|state| state.attempt.as_ref());
-        if let Some(attempt) = attempt.filter(|attempt| attempt.is_under_way()) {
+        if let Some(attempt) = states.attempt(runtime.id()) {
             return Ok(Some(attempt.outcome.clone()));
         }
         states.lost();
@@ -264,7 +261,8 @@ impl Shared {
             let reached = match shared.turn(deadlines).await {
                 Ok(()) => {
                     let limit = shared.limits.connect;
-                    let reached = dial(&shared.server, limit, deadlines, is_judging).await;
+                    let reached =
+                        dial(&shared.server, &shared.place, limit, deadlines, is_judging).await;
                     shared.note(&reached);
                     reached
                 }
@@ -342,10 +340,10 @@ impl Shared {
         let present = state.and_then(|state| state.connection.clone());
         let stands_still = matches!(&reached, Err(error) if error.kind() == ErrorKind::Timeout);
         let is_kept = present.as_ref().is_some_and(|present| match purpose {
-            Purpose::Replace { activity } => {
-                let is_alive = present.multiplexer.activity() != activity;
+            Purpose::Replace { .. } => {
                 // A server that doesn't greet anybody stands still, and may go on.
-                (is_alive || stands_still) && !present.multiplexer.is_draining()
+                let may_live = stands_still || !purpose.doubts(present);
+                may_live && !present.multiplexer.is_draining()
             }
             Purpose::Switch => reached.is_err(),
             Purpose::Connect => false,
@@ -429,9 +427,7 @@ impl Shared {
         let Some(activity) = present.map(|present| present.multiplexer.activity()) else {
             return;
         };
-        let state = states.state(runtime.id());
-        let attempt = state.and_then(|state| state.attempt.as_ref());
-        if states.is_closed || attempt.is_some_and(Attempt::is_under_way) {
+        if states.is_closed || states.attempt(runtime.id()).is_some() {
             return;
         }
         // Without a thread for the time limits no call comes this far.

@@ -87,8 +87,19 @@ pub(super) enum Purpose {
     Replace { activity: u64 },
 }
 
+impl Purpose {
+    /// Says whether a connection is to be replaced. One that has answered since is alive, whatever
+    /// becomes of the attempt.
+    pub(super) fn doubts(self, connection: &Connection) -> bool {
+        match self {
+            Self::Replace { activity } => activity == connection.multiplexer.activity(),
+            Self::Connect | Self::Switch => false,
+        }
+    }
+}
+
 impl Attempt {
-    pub(super) fn is_under_way(&self) -> bool {
+    fn is_under_way(&self) -> bool {
         self.outcome.has_changed().is_ok() && Instant::now() < self.overdue
     }
 }
@@ -115,6 +126,12 @@ impl States {
         states.find_map(|(id, state)| (*id == runtime).then_some(state))
     }
 
+    /// Returns the attempt of a runtime that is under way.
+    pub(super) fn attempt(&self, runtime: Id) -> Option<&Attempt> {
+        let attempt = self.state(runtime)?.attempt.as_ref();
+        attempt.filter(|attempt| attempt.is_under_way())
+    }
+
     /// Returns the connection of a runtime, if it is up.
     pub(super) fn of(&self, runtime: Id) -> Option<&Arc<Connection>> {
         self.state(runtime).and_then(|state| self.usable(state))
@@ -131,14 +148,10 @@ impl States {
 
     fn usable<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
         let connection = state.connection.as_ref()?;
-        // One that has answered since is alive, whatever becomes of the attempt.
-        let is_doubted = state.attempt.as_ref().is_some_and(|attempt| {
-            let silent_at = match attempt.purpose {
-                Purpose::Replace { activity } => Some(activity),
-                Purpose::Connect | Purpose::Switch => None,
-            };
-            silent_at == Some(connection.multiplexer.activity()) && attempt.is_under_way()
-        });
+        let is_doubted = state
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.purpose.doubts(connection) && attempt.is_under_way());
         let is_current = connection.generation == self.generation;
         (is_current && !is_doubted && !connection.multiplexer.is_draining()).then_some(connection)
     }
