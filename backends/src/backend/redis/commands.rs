@@ -332,7 +332,9 @@ impl Unknown {
     /// did nothing then.
     fn is_told_by(&self, reply: &Reply) -> bool {
         let is_told = matches!(reply, Reply::Error(error) if is_unknown(error));
-        self.0.fetch_or(is_told, Ordering::Relaxed);
+        if is_told {
+            self.0.store(true, Ordering::Relaxed);
+        }
         is_told
     }
 }
