@@ -1,7 +1,7 @@
 //! Connections that die, servers that change their role, and names with several addresses.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -89,6 +89,65 @@ async fn a_server_that_stands_still_keeps_its_connection() {
         call.await.unwrap().unwrap();
     }
     assert_eq!(backend.get::<u8>("hits").await.unwrap(), Some(5));
+}
+
+/// Eight runtimes whose server stands still find that out by one connection, not by eight.
+#[test]
+fn runtimes_that_doubt_their_connections_let_one_ask() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    let limit = Duration::from_secs(4);
+    let backend = builder(&proxy.url()).call_timeout(limit).build_lazy();
+    let backend = backend.unwrap();
+    let are_up = Barrier::new(9);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                runtime().block_on(async {
+                    backend.ping().await.unwrap();
+                    are_up.wait();
+                    // The server stands still from here.
+                    are_up.wait();
+                    backend.increment("hits", None).await.unwrap();
+                });
+            });
+        }
+        are_up.wait();
+        server.pause();
+        are_up.wait();
+        std::thread::sleep(limit * 5 / 8);
+        server.resume();
+    });
+    assert!(proxy.connections() < 16, "{}", proxy.connections());
+}
+
+/// A doubted connection that answers before another one is made serves those who wait, too.
+#[tokio::test]
+async fn a_call_that_waits_for_another_connection_goes_on_with_one_that_answers_again() {
+    let limit = Duration::from_secs(4);
+    let fake = FakeServer::start(move |connection, command| {
+        match (connection, command[0].as_str()) {
+            (0, "GET") if command[1].ends_with("slow") => std::thread::sleep(limit * 3 / 4),
+            (1.., "HELLO") => return Some(Answer::Silence),
+            (_, "EVALSHA") => return Some(Answer::line("*2\r\n:1\r\n:-1")),
+            _ => {}
+        }
+        None
+    });
+    let backend = builder(&fake.url()).call_timeout(limit).build().await;
+    let backend = backend.unwrap();
+    let slow = backend.get::<u8>("slow");
+    let waiting = async {
+        let deadline = Instant::now() + PATIENCE;
+        while fake.connections() < 2 {
+            assert!(Instant::now() < deadline);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let waiting = backend.increment("hits", None);
+        assert_eq!(waiting.await.unwrap(), 1);
+    };
+    let (slow, ()) = tokio::join!(slow, waiting);
+    assert_eq!(slow.unwrap(), None);
 }
 
 #[tokio::test]
@@ -280,6 +339,60 @@ async fn reads_are_not_held_up_by_writes_that_a_replica_refuses() {
     assert!(reads > 100, "{reads}");
     let made = proxy.connections() - before;
     assert!((2..=50).contains(&made), "{made}");
+}
+
+/// A proxy may hide that the server behind it became a replica. Then eight runtimes search as often
+/// as one, and their readers are answered meanwhile.
+#[test]
+fn runtimes_share_the_searches_for_a_server_that_takes_writes() {
+    let says_its_id = Answer::Say(b"$14\r\nrun_id:0123456\r\n".to_vec());
+    // Without an id every search may have found another server, and each runtime follows it.
+    for (id, most) in [(Some(says_its_id), 90), (None, 8 * 60)] {
+        let fake = FakeServer::start(move |_, command| match command[0].as_str() {
+            "SET" => Some(Answer::line("-READONLY")),
+            "INFO" => id.clone(),
+            _ => None,
+        });
+        let limit = Duration::from_secs(2);
+        let backend = builder(&fake.url()).call_timeout(limit).build_lazy();
+        let backend = backend.unwrap();
+        let end = Instant::now() + Duration::from_secs(3);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let write = async {
+                        while Instant::now() < end {
+                            let error = backend.set("k", 1, None).await.unwrap_err();
+                            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+                        }
+                    };
+                    let read = async {
+                        while Instant::now() < end {
+                            assert_eq!(backend.get::<u8>("k").await.unwrap(), None);
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
+                    };
+                    runtime().block_on(async { tokio::join!(write, read) });
+                });
+            }
+        });
+        assert!(fake.connections() > 10, "{}", fake.connections());
+        assert!(fake.connections() <= most, "{}", fake.connections());
+    }
+}
+
+/// A login that the new primary refuses is the answer to a write, not that the old one is none.
+#[tokio::test]
+async fn a_server_that_was_found_and_refuses_the_login_is_named() {
+    let fake = FakeServer::start(|connection, command| match command[0].as_str() {
+        "HELLO" if connection > 0 => Some(Answer::line("-WRONGPASS invalid password")),
+        "SET" => Some(Answer::line("-READONLY")),
+        _ => None,
+    });
+    let backend = connect(&fake.url()).await;
+    let error = backend.set("k", 1, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(backend.get::<u8>("k").await.unwrap(), None);
 }
 
 /// What one runtime learns of a failover holds for the other one: no call that begins after the

@@ -64,11 +64,12 @@ use crate::error::{BackendResult, Failures};
 ///   250 ms after the one before (RFC 8305).
 /// * While the server can't be reached the attempts are a tenth of the time apart that it has been
 ///   down, 25 ms at least (100 ms where it refuses the login) and 1 s at most, up to a fifth less
-///   by chance. All runtimes together make no more, and all are told of a success.
+///   by chance. All runtimes together make no more, and all are told of a success. It is the same
+///   while the server takes no writes; reads go on over the connections that there are.
 /// * A connection that owes an answer for half the limit of a call is doubted: another one is made,
 ///   and takes over if the server greets there and is still silent here. So a read that meets a
 ///   dead connection is answered within its limit, and a server that stands still keeps its
-///   connection.
+///   connection. Where several runtimes doubt, one asks first.
 /// * After 30 s of silence a connection is probed by a `PING`, before anything else is sent. TCP
 ///   keep-alive is on.
 /// * The greeting is `HELLO`, the login, `SELECT`, `INFO server` and `CLIENT SETINFO`. A user who
@@ -96,9 +97,9 @@ use crate::error::{BackendResult, Failures};
 /// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times. Each
 ///   time is a walk over all keys of the database, and so is a `scan`: see [what a prefix
 ///   costs](crate::Backend#what-a-prefix-costs).
-/// * A write that timed out, or whose connection was lost, may still be executed after later calls:
-///   what is on its way to the server isn't called back, and the server's end of a lost connection
-///   isn't killed.
+/// * A write that timed out, was dropped, or whose connection was lost, may still be executed after
+///   later calls: what is on its way to the server isn't called back, and the server's end of a
+///   lost connection isn't killed.
 /// * Until a failover is noticed reads may be answered by the old primary: as long as nobody wrote
 ///   there, was cut off or connected anew.
 /// * A failover to a replica can bring back an older value, or let two callers win a
@@ -106,12 +107,14 @@ use crate::error::{BackendResult, Failures};
 /// * After `fork` a child that builds a new runtime can use a backend of its parent's: it gets
 ///   connections of its own. Calls that were under way, the parent's runtimes, whatever its other
 ///   threads held locked or waited for at that moment, and the timer of leases, caches and
-///   retries, once the parent has used it, are lost to the child. Fork before there are threads.
+///   retries, once the parent has used it, are lost to the child. A child that goes on inside a
+///   runtime of its parent's would use its parent's socket. Fork before there are threads.
 ///
 /// # Cancel safety
 ///
 /// A dropped call may have been sent. It is one atomic step on the server, so it has its whole
-/// effect or none; one that wasn't sent yet never is.
+/// effect or none; one that wasn't sent yet never is. Calls that are made later on the same
+/// connection are executed after it; where a connection is replaced they may be executed before.
 ///
 /// # Examples
 ///

@@ -87,13 +87,15 @@ impl Deadlines {
         Ok(Box::leak(Box::new(deadlines)))
     }
 
-    /// Runs `call` for at most `limit`; `None` when the limit passed, and `call` is dropped then.
+    /// Polls `call` for at most `limit`; `None` when the limit passed.
+    ///
+    /// The call is pinned by the caller: an argument of an `async fn` is stored twice, and the
+    /// future of each call would be twice as large.
     pub(super) async fn within<T>(
         &self,
         limit: Duration,
-        call: impl Future<Output = T>,
+        call: impl Future<Output = T> + Unpin,
     ) -> Option<T> {
-        let call = pin!(call);
         let passed = pin!(self.after(limit));
         match select(call, passed).await {
             Either::Left((output, _)) => Some(output),
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
 
     async fn within<T>(limit: Duration, call: impl Future<Output = T>) -> Option<T> {
-        deadlines().unwrap().within(limit, call).await
+        deadlines().unwrap().within(limit, pin!(call)).await
     }
 
     #[tokio::test]

@@ -86,7 +86,7 @@ pub(super) async fn dial(
             _ => Err(failure(place, io::ErrorKind::Unsupported.into())),
         }
     };
-    match deadlines.within(limit, connecting).await {
+    match deadlines.within(limit, pin!(connecting)).await {
         Some(outcome) => outcome,
         None => Err(timeout(place, limit, is_accepted.load(Ordering::Relaxed))),
     }

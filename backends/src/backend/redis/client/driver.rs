@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -71,8 +71,16 @@ pub(super) struct Terms {
     pub(super) silence: Duration,
     /// Whether scripts of several callers may become one.
     pub(super) merges_scripts: bool,
-    /// Told when the server owes an answer for longer, and again after as long.
-    pub(super) doubt: Box<dyn Fn() + Send + Sync>,
+    /// Told when the server owes an answer for longer, again after as long, and when it answers.
+    pub(super) notice: Box<dyn Fn(Sign) + Send + Sync>,
+}
+
+/// A sign of whether a connection is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    Silent,
+    /// It was silent before.
+    Answers,
 }
 
 /// The task that owns the socket.
@@ -106,6 +114,10 @@ pub(super) struct Driver {
     asked: Instant,
     /// Whether the server is asked whether it is there: nothing else is sent meanwhile.
     is_probing: bool,
+    /// Whether the patience is over: perhaps only because nobody drove the connection, and the
+    /// answer is there.
+    is_late: bool,
+    is_doubted: bool,
     is_handed_back: bool,
     alarm: Option<Alarm>,
 }
@@ -143,6 +155,8 @@ impl Driver {
             heard: now,
             asked: now,
             is_probing: false,
+            is_late: false,
+            is_doubted: false,
             is_handed_back: false,
             alarm: None,
         }
@@ -328,6 +342,10 @@ impl Driver {
         self.input.add(count);
         self.inbox.activity.fetch_add(1, Ordering::Relaxed);
         self.heard = Instant::now();
+        self.is_late = false;
+        if std::mem::take(&mut self.is_doubted) {
+            (self.terms.notice)(Sign::Answers);
+        }
         while let Some(reply) = self.input.next()? {
             if reply != Reply::Push {
                 self.answer(reply)?;
@@ -399,16 +417,10 @@ impl Driver {
                 true => (false, self.heard + self.terms.silence),
                 false => (true, self.heard.max(self.asked) + self.terms.patience),
             };
-            let deadlines = self.terms.deadlines;
-            let alarm = self.alarm.take().filter(|alarm| alarm.time <= due);
-            let alarm = self.alarm.insert(alarm.unwrap_or_else(|| Alarm {
-                time: due,
-                passed: Box::pin(deadlines.at(due)),
-            }));
-            if alarm.passed.as_mut().poll(context).is_pending() {
+            let was_late = std::mem::take(&mut self.is_late);
+            if !was_late && !self.alarm_has_passed(due, context) {
                 return true;
             }
-            self.alarm = None;
             let now = Instant::now();
             if now < due {
                 continue;
@@ -418,15 +430,39 @@ impl Driver {
                 self.probe();
                 return false;
             }
+            if !was_late {
+                self.is_late = true;
+                // Wakes this task after the runtime has looked what came by its sockets; callers
+                // don't before.
+                let _waker = self.inbox.queue.lock().driver.take();
+                let mut turn = pin!(tokio::task::yield_now());
+                return turn.as_mut().poll(context).is_pending();
+            }
             self.asked = now;
-            (self.terms.doubt)();
+            self.is_doubted = true;
+            (self.terms.notice)(Sign::Silent);
         }
+    }
+
+    /// Says whether the time has come; the driver is woken then, or before.
+    fn alarm_has_passed(&mut self, time: Instant, context: &mut Context<'_>) -> bool {
+        let alarm = self.alarm.take().filter(|alarm| alarm.time <= time);
+        let alarm = self.alarm.insert(alarm.unwrap_or_else(|| Alarm {
+            time,
+            passed: Box::pin(self.terms.deadlines.at(time)),
+        }));
+        let has_passed = alarm.passed.as_mut().poll(context).is_ready();
+        if has_passed {
+            self.alarm = None;
+        }
+        has_passed
     }
 
     /// Hands everything back that another connection can be asked. The writes that the server may
     /// have seen wait for their answers here.
     fn hand_back(&mut self) {
         self.is_handed_back = true;
+        self.is_probing = false;
         let queued = {
             let mut queue = self.inbox.queue.lock();
             queue.bytes = 0;
@@ -520,6 +556,9 @@ mod tests {
 
     use futures_util::FutureExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::net::TcpStream;
+    use tokio::sync::mpsc::error::TryRecvError;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
     use crate::backend::redis::client::deadline::deadlines;
@@ -534,8 +573,17 @@ mod tests {
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(60),
             merges_scripts: true,
-            doubt: Box::new(|| {}),
+            notice: Box::new(|_| {}),
         }
+    }
+
+    /// Returns a notice for `Terms`, and the signs that it is told.
+    fn signs() -> (Box<dyn Fn(Sign) + Send + Sync>, UnboundedReceiver<Sign>) {
+        let (told, signs) = unbounded_channel();
+        let notice = move |sign| {
+            let _ = told.send(sign);
+        };
+        (Box::new(notice), signs)
     }
 
     const MOMENT: Duration = Duration::from_millis(20);
@@ -717,13 +765,11 @@ mod tests {
     #[tokio::test]
     async fn after_a_silence_nothing_is_sent_before_the_server_has_shown_that_it_is_there() {
         let (near, mut far) = duplex(1024);
-        let (told, mut doubts) = tokio::sync::mpsc::unbounded_channel();
+        let (notice, mut signs) = signs();
         let terms = Terms {
             silence: MOMENT,
             patience: MOMENT,
-            doubt: Box::new(move || {
-                let _ = told.send(());
-            }),
+            notice,
             ..terms()
         };
         let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
@@ -735,20 +781,47 @@ mod tests {
             .map(|call| Box::pin(multiplexer.exchange(call)));
         assert!((&mut first).now_or_never().is_none());
         receive(&mut far, "*1\r\n$4\r\nPING\r\n").await;
-        doubts.recv().await.unwrap();
+        assert_eq!(signs.recv().await, Some(Sign::Silent));
         assert!(!calls[0].was_sent());
         far.write_all(b"+PONG\r\n").await.unwrap();
         receive(&mut far, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n").await;
         far.write_all(b"+OK\r\n").await.unwrap();
         assert_eq!(first.await.unwrap(), Reply::Status);
+        while signs.recv().await.unwrap() != Sign::Answers {}
         // The same again, and this time the server is given up.
         std::thread::sleep(MOMENT * 2);
         let given_up = async {
-            doubts.recv().await.unwrap();
+            receive(&mut far, "*1\r\n$4\r\nPING\r\n").await;
+            while signs.try_recv().is_ok() {}
+            assert_eq!(signs.recv().await, Some(Sign::Silent));
             multiplexer.hand_back();
         };
         let (second, ()) = tokio::join!(second, given_up);
         assert!(second.is_err() && !calls[1].was_sent());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_a_busy_runtime_did_not_see_raises_no_doubt() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (mut far, _) = listener.accept().unwrap();
+        let (notice, mut signs) = signs();
+        let terms = Terms {
+            patience: MOMENT,
+            notice,
+            ..terms()
+        };
+        let near = Box::new(near.unwrap());
+        let multiplexer = Multiplexer::start(near, ReadBuffer::default(), terms);
+        let call = get("k");
+        let mut exchange = Box::pin(multiplexer.exchange(&call));
+        assert!((&mut exchange).now_or_never().is_none());
+        settled().await;
+        io::Write::write_all(&mut far, b"$-1\r\n").unwrap();
+        // Neither the driver nor the socket is looked at meanwhile.
+        std::thread::sleep(MOMENT * 4);
+        assert_eq!(exchange.await.unwrap(), Reply::Nil);
+        assert_eq!(signs.try_recv(), Err(TryRecvError::Empty));
     }
 
     #[tokio::test]

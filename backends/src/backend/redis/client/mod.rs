@@ -1,10 +1,10 @@
 //! The client: it knows RESP, sockets and servers, and of the contract nothing but `Stored`, into
 //! which a value is copied once.
 //!
-//! A call passes the gate, which counts places. The node has a connection for each runtime: the
-//! multiplexer puts requests into its inbox, and the driver is the task that owns its socket. A
-//! request whose reply was lost is sent again only if that is harmless, and one that was refused
-//! only if nothing of it was executed.
+//! A call passes the gate, which counts places. The router chooses the node, a server, which has a
+//! connection for each runtime. The multiplexer puts requests into the inbox of a connection, and
+//! the driver is the task that owns its socket. A request whose reply was lost is sent again only
+//! if that is harmless, and one that was refused only if nothing of it was executed.
 
 mod deadline;
 mod dial;
@@ -21,9 +21,12 @@ mod refusal;
 mod request;
 mod resend;
 mod resp;
+mod router;
 mod script;
 mod states;
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,11 +34,11 @@ use redis::ConnectionInfo;
 
 use self::deadline::deadlines;
 use self::gate::Gate;
-use self::node::{Impossible, Node};
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
 use self::request::{InFlight, Request};
 use self::resend::{Resend, is_from_wrong_server};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
+use self::router::Router;
 pub(crate) use self::script::{Invocation, KeyedInvocation, Script};
 use self::states::Connection;
 pub(crate) use self::states::ConnectionId;
@@ -65,7 +68,7 @@ pub(crate) enum Repeat {
 /// say.
 pub(crate) struct Client {
     gate: Gate,
-    node: Node,
+    router: Router,
     call_limit: Duration,
     /// Shortens the pauses before a request is sent again, so that clients that were refused
     /// together don't all come back together. The calls of one client do, and are merged.
@@ -98,7 +101,7 @@ impl Client {
     pub(crate) fn new(server: ConnectionInfo, limits: ClientLimits) -> Self {
         Self {
             gate: Gate::new(limits.waiting),
-            node: Node::new(server, limits),
+            router: Router::new(server, limits),
             call_limit: limits.call,
             factor: 1.0 - fastrand::f64() / 5.0,
         }
@@ -106,7 +109,7 @@ impl Client {
 
     /// Connects, for as long as an attempt may take.
     pub(crate) async fn connect(&self) -> BackendResult<()> {
-        self.node.connect().await
+        self.router.connect().await
     }
 
     /// Reads the value under a key, merged with the reads of others at the same time.
@@ -152,59 +155,54 @@ impl Client {
         self.gate.close();
         // A call that was begun and is polled no more never gives its place back.
         if let Ok(deadlines) = deadlines() {
-            let emptied = deadlines.within(self.call_limit, self.gate.emptied());
-            emptied.await;
+            let emptied = pin!(self.gate.emptied());
+            deadlines.within(self.call_limit, emptied).await;
         }
-        self.node.close();
+        self.router.close();
     }
 
     /// Makes one call within the limit of time.
-    async fn call(&self, request: Request, repeat: Repeat) -> BackendResult<Traced> {
+    ///
+    /// Every call has such a future, in a box: so it holds the request by a pointer, and in boxes
+    /// what is large and rare.
+    fn call(
+        &self,
+        request: Request,
+        repeat: Repeat,
+    ) -> impl Future<Output = BackendResult<Traced>> {
+        self.call_with(InFlight::new(request, repeat))
+    }
+
+    async fn call_with(&self, request: Arc<InFlight>) -> BackendResult<Traced> {
         let _place = self.gate.enter()?;
-        let ready = self.node.ready();
+        let ready = self.router.ready();
         let deadlines = match &ready {
             Some(connection) => connection.deadlines,
             None => deadlines()?,
         };
         let mut progress = Progress::default();
-        let exchange = self.exchange(ready, request, repeat, &mut progress);
-        let outcome = deadlines.within(self.call_limit, exchange).await;
-        if let Some(outcome) = outcome {
-            return outcome;
-        }
-        let Some(last) = progress.last else {
-            return Err(progress.refused.unwrap_or_else(|| self.timeout()));
+        let outcome = {
+            let exchange = pin!(self.exchange(ready, request, &mut progress));
+            deadlines.within(self.call_limit, exchange).await
         };
-        let multiplexer = &last.connection.multiplexer;
-        let is_silent = multiplexer.activity() == last.activity;
-        if is_silent && last.connection.since.elapsed() >= self.call_limit {
-            // Nothing at all has come by this connection for a whole call: a cut cable looks like
-            // this for many minutes. A connection that was made while the call waited hasn't had as
-            // long.
-            multiplexer.drain();
-        }
-        if repeat == Repeat::Never && last.request.was_sent() {
-            return Err(self.timeout().with_outcome_unknown());
-        }
-        Err(progress.refused.unwrap_or_else(|| self.timeout()))
+        outcome.unwrap_or_else(|| Err(self.timed_out(progress)))
     }
 
     /// Sends the request; again if it was refused before anything was executed, and a second time
     /// if its reply was lost and that is harmless. Notes in `progress` what is sent, for the case
-    /// that this is dropped.
+    /// that the limit passes.
     async fn exchange(
         &self,
         mut ready: Option<Arc<Connection>>,
-        mut request: Request,
-        repeat: Repeat,
+        mut request: Arc<InFlight>,
         progress: &mut Progress,
     ) -> BackendResult<Traced> {
-        let mut is_repetition = false;
+        let mut was_lost = false;
         let mut refused_before = 0;
         loop {
             let connection = match ready.take() {
                 Some(connection) => connection,
-                None => self.node.connection().await?,
+                None => Box::pin(self.router.connection()).await?,
             };
             if request.names_many_keys() && !connection.takes_many_keys {
                 return Ok(Traced {
@@ -215,25 +213,29 @@ impl Client {
             let sent = progress.last.insert(LastSend {
                 activity: connection.multiplexer.activity(),
                 connection,
-                request: InFlight::new(request, repeat),
+                request,
             });
             let multiplexer = &sent.connection.multiplexer;
             let Ok(reply) = multiplexer.exchange(&sent.request).await else {
-                if repeat == Repeat::Never && sent.request.was_sent() {
-                    return Err(self.node.lost(multiplexer.end()).with_outcome_unknown());
+                // One that wasn't sent hasn't been tried yet.
+                if sent.request.was_sent() {
+                    let error = || self.router.lost(multiplexer.end());
+                    if !sent.request.is_repeatable() {
+                        return Err(error().with_outcome_unknown());
+                    }
+                    if was_lost {
+                        return Err(error());
+                    }
+                    was_lost = true;
                 }
-                if is_repetition {
-                    return Err(self.node.lost(multiplexer.end()));
-                }
-                is_repetition = true;
-                request = sent.request.take_request();
+                request = sent.request.again();
                 continue;
             };
             let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
             let resend = is_refusal.then(|| sent.request.resend(&reply)).flatten();
             let Some((resend, refused)) = resend else {
                 if is_from_wrong_server(&reply) {
-                    self.node.begin_search(&sent.connection);
+                    self.router.begin_search(&sent.connection);
                 }
                 return Ok(Traced {
                     reply,
@@ -241,34 +243,45 @@ impl Client {
                 });
             };
             let connection = sent.connection.clone();
-            request = sent.request.take_request();
+            request = match resend {
+                Resend::InFull => sent.request.again_in_full(),
+                Resend::Elsewhere | Resend::Later => sent.request.again(),
+            };
             // It had no effect, should there be no time left to send it again.
             progress.last = None;
             let refused = progress.refused.insert(refusal(&refused));
             match resend {
-                Resend::InFull => request.send_in_full(),
+                Resend::InFull => {}
                 Resend::Elsewhere => {
-                    if let Err(Impossible) = self.elsewhere(&connection).await {
-                        return Err(refused.clone());
-                    }
+                    Box::pin(self.router.elsewhere(&connection, refused)).await?;
                 }
                 Resend::Later => {
                     let pause = resend::pause(refused_before, self.factor);
-                    connection.deadlines.sleep(pause).await;
+                    Box::pin(connection.deadlines.sleep(pause)).await;
                     refused_before += 1;
                 }
             }
         }
     }
 
-    /// Waits until there is a connection to another server than this one leads to.
-    async fn elsewhere(&self, connection: &Connection) -> Result<(), Impossible> {
-        while !self.node.search(connection).await? {}
-        Ok(())
-    }
-
-    fn timeout(&self) -> BackendError {
+    /// Returns the error of a call whose limit has passed.
+    fn timed_out(&self, progress: Progress) -> BackendError {
         let message = format!("no answer within {:?}", self.call_limit);
-        BackendError::new(ErrorKind::Timeout, message)
+        let timeout = BackendError::new(ErrorKind::Timeout, message);
+        let Some(last) = progress.last else {
+            return progress.refused.unwrap_or(timeout);
+        };
+        let multiplexer = &last.connection.multiplexer;
+        let is_silent = multiplexer.activity() == last.activity;
+        if is_silent && last.connection.since.elapsed() >= self.call_limit {
+            // Nothing at all has come by this connection for a whole call: a cut cable looks like
+            // this for many minutes. A connection that was made while the call waited hasn't had as
+            // long.
+            multiplexer.drain();
+        }
+        if last.request.was_sent() && !last.request.is_repeatable() {
+            return timeout.with_outcome_unknown();
+        }
+        progress.refused.unwrap_or(timeout)
     }
 }

@@ -7,11 +7,11 @@
 //! that the address leads to another one now.
 
 use std::pin::pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::select;
-use parking_lot::Mutex;
+use futures_util::future::{Either, select};
+use parking_lot::{Mutex, MutexGuard};
 use redis::ConnectionInfo;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -19,7 +19,7 @@ use tokio::sync::{Notify, watch};
 use super::ClientLimits;
 use super::deadline::{Deadlines, deadlines};
 use super::dial::{self, Place, dial};
-use super::driver::Terms;
+use super::driver::{Sign, Terms};
 use super::gate::closed;
 use super::handshake::Greeted;
 use super::inbox::End;
@@ -46,19 +46,38 @@ struct Shared {
     server: ConnectionInfo,
     place: Place,
     limits: ClientLimits,
-    /// Held to look at a state or to change it, never across an `.await`.
+    /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
     states: Mutex<States>,
-    /// Tells those whose attempt hasn't begun yet how another one ended.
+    /// Tells those who wait that an attempt has ended, or that a doubted connection answers.
     news: Notify,
 }
 
-/// The caller can't look for another server: it is on no runtime, or the client is closed.
-pub(super) struct Impossible;
+/// The reason for which a search brought no server to write to.
+pub(super) enum NotFound {
+    Failed(BackendError),
+    /// The caller can't search: it is on no runtime, or the client is closed.
+    Impossible,
+}
+
+/// An attempt of the present runtime, as its task knows it.
+struct Begun {
+    purpose: Purpose,
+    /// The generation when it was its turn.
+    generation: u64,
+    outcome: Outcome,
+    deadlines: &'static Deadlines,
+}
 
 /// The outcome of a look at the present runtime's state.
 enum Look {
     Up(Arc<Connection>),
-    Connecting(Outcome),
+    Connecting {
+        outcome: Outcome,
+        /// Whether a connection is doubted, which may answer before the attempt has ended.
+        is_doubt: bool,
+        /// The reason why the server is down, if it is known.
+        known: Option<BackendError>,
+    },
 }
 
 impl Node {
@@ -78,9 +97,9 @@ impl Node {
     /// Connects, for as long as an attempt may take, and judges the settings.
     pub(super) async fn connect(&self) -> BackendResult<()> {
         let limit = self.shared.limits.connect;
+        let connection = pin!(self.connection_or_judgement(true));
         // The attempt has its own limit; this outer one passes if the runtime never polls it.
-        let connected = deadlines()?.within(limit * 2, self.connection_or_judgement(true));
-        match connected.await {
+        match deadlines()?.within(limit * 2, connection).await {
             Some(connection) => connection.map(drop),
             None => Err(dial::timeout(&self.shared.place, limit, false)),
         }
@@ -110,42 +129,57 @@ impl Node {
     }
 
     async fn connection_or_judgement(&self, is_judging: bool) -> BackendResult<Arc<Connection>> {
+        let began = Instant::now();
         let mut was_dropped = false;
         loop {
-            let (mut outcome, known) = match self.look(is_judging)? {
-                (Look::Up(connection), _) => return Ok(connection),
-                (Look::Connecting(outcome), known) => (outcome, known),
+            // Made before the look: it is told of what happens after that.
+            let news = self.shared.news.notified();
+            let (mut outcome, is_doubt, known) = match self.look(is_judging)? {
+                Look::Up(connection) => return Ok(connection),
+                Look::Connecting {
+                    outcome,
+                    is_doubt,
+                    known,
+                } => (outcome, is_doubt, known),
             };
-            let ended = outcome.wait_for(Option::is_some);
+            let ended = pin!(async {
+                let ended = pin!(outcome.wait_for(Option::is_some));
+                if !is_doubt {
+                    return Some(ended.await);
+                }
+                match select(ended, pin!(news)).await {
+                    Either::Left((ended, _)) => Some(ended),
+                    Either::Right(_) => None,
+                }
+            });
             let ended = match known {
                 None => ended.await,
-                Some(error) => match deadlines()?.within(KNOWN_DOWN, ended).await {
-                    Some(ended) => ended,
-                    None => return Err(error),
-                },
+                Some(error) => {
+                    let left = KNOWN_DOWN.saturating_sub(began.elapsed());
+                    match deadlines()?.within(left, ended).await {
+                        Some(ended) => ended,
+                        None => return Err(error),
+                    }
+                }
             };
-            let Ok(outcome) = ended else {
-                if was_dropped {
+            match ended.map(|ended| ended.map(|outcome| outcome.clone())) {
+                // The address was found to lead elsewhere while the attempt was under way.
+                Some(Ok(Some(Ok(connection)))) if !self.shared.is_current(&connection) => {}
+                Some(Ok(Some(outcome))) => return outcome,
+                Some(Err(_)) if was_dropped => {
                     return Err(BackendError::new(
                         ErrorKind::Unavailable,
                         "the runtime ended before there was a connection",
                     ));
                 }
-                was_dropped = true;
-                continue;
-            };
-            match outcome.as_ref() {
-                // The address was found to lead elsewhere while the attempt was under way.
-                Some(Ok(connection)) if !self.shared.is_current(connection) => {}
-                Some(outcome) => return outcome.clone(),
-                None => {}
+                Some(Err(_)) => was_dropped = true,
+                Some(Ok(None)) | None => {}
             }
         }
     }
 
-    /// Returns the connection or the attempt of the present runtime; beside the attempt the reason
-    /// why the server is down, if it is known.
-    fn look(&self, is_judging: bool) -> BackendResult<(Look, Option<BackendError>)> {
+    /// Returns the connection or the attempt of the present runtime.
+    fn look(&self, is_judging: bool) -> BackendResult<Look> {
         let runtime = Handle::try_current();
         let mut states = self.shared.states.lock();
         if states.is_closed {
@@ -153,18 +187,21 @@ impl Node {
         }
         let Ok(runtime) = runtime else {
             let connection = states.of_any().cloned().map(Look::Up);
-            let connection = connection.ok_or_else(|| {
+            return connection.ok_or_else(|| {
                 BackendError::new(ErrorKind::Other, "there is no tokio runtime to connect on")
             });
-            return Ok((connection?, None));
         };
         if let Some(connection) = states.of(runtime.id()) {
-            return Ok((Look::Up(connection.clone()), None));
+            return Ok(Look::Up(connection.clone()));
         }
         let known = states.outage.recent_failure(Instant::now());
         let known = known.filter(|_| !is_judging).cloned();
         if let Some(attempt) = states.attempt(runtime.id()) {
-            return Ok((Look::Connecting(attempt.outcome.clone()), known));
+            return Ok(Look::Connecting {
+                outcome: attempt.outcome.clone(),
+                is_doubt: matches!(attempt.purpose, Purpose::Replace { .. }),
+                known,
+            });
         }
         let state = states.state(runtime.id());
         let last = state.and_then(|state| state.connection.as_ref());
@@ -175,7 +212,11 @@ impl Node {
         let outcome = self
             .shared
             .begin(&mut states, &runtime, Purpose::Connect, is_judging)?;
-        Ok((Look::Connecting(outcome), known))
+        Ok(Look::Connecting {
+            outcome,
+            is_doubt: false,
+            known,
+        })
     }
 
     /// Begins to look for the server to write to: this connection leads to one that takes no
@@ -184,36 +225,38 @@ impl Node {
         drop(self.searching(connection));
     }
 
-    /// Looks for the server to write to, or waits for the search that is under way, and says
-    /// whether there is another connection now.
-    pub(super) async fn search(&self, connection: &Connection) -> Result<bool, Impossible> {
+    /// Looks for the server to write to, or waits for the search that is under way. Afterwards a
+    /// request that was refused may be sent again, perhaps to the same server.
+    pub(super) async fn search(&self, connection: &Connection) -> Result<(), NotFound> {
         let Some(mut outcome) = self.searching(connection)? else {
-            return Ok(true);
+            return Ok(());
         };
-        match outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => Ok(matches!(*outcome, Some(Ok(_)))),
-            Err(_) => Err(Impossible),
+        match outcome.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Err(error))) => Err(NotFound::Failed(error.clone())),
+            Ok(_) => Ok(()),
+            Err(_) => Err(NotFound::Impossible),
         }
     }
 
-    /// Returns the search of the present runtime; nothing if the connection isn't the present one.
-    fn searching(&self, connection: &Connection) -> Result<Option<Outcome>, Impossible> {
-        let runtime = Handle::try_current().map_err(|_| Impossible)?;
+    /// Returns the search of the present runtime; nothing if it has another connection by now.
+    fn searching(&self, connection: &Connection) -> Result<Option<Outcome>, NotFound> {
+        let runtime = Handle::try_current().map_err(|_| NotFound::Impossible)?;
         let mut states = self.shared.states.lock();
         if states.is_closed {
-            return Err(Impossible);
+            return Err(NotFound::Impossible);
         }
-        if states.generation != connection.generation {
+        let state = states.state(runtime.id());
+        let present = state.and_then(|state| states.living(state));
+        if present.is_none_or(|present| present.id != connection.id) {
             return Ok(None);
         }
         if let Some(attempt) = states.attempt(runtime.id()) {
             return Ok(Some(attempt.outcome.clone()));
         }
-        states.lost();
         let outcome = self
             .shared
             .begin(&mut states, &runtime, Purpose::Switch, false);
-        outcome.map(Some).map_err(|_| Impossible)
+        outcome.map(Some).map_err(NotFound::Failed)
     }
 
     /// Returns the error of a connection that has ended.
@@ -244,74 +287,86 @@ impl Shared {
     ) -> BackendResult<Outcome> {
         let deadlines = deadlines()?;
         let (tell, outcome) = watch::channel(None);
+        let limit = self.limits.connect;
         let now = Instant::now();
-        let pause = states
-            .outage
-            .next()
-            .map_or(Duration::ZERO, |next| next - now);
+        let earliest = states.earliest(purpose, limit, now).unwrap_or(now);
         let attempt = Attempt {
             outcome: outcome.clone(),
             purpose,
-            overdue: now + (pause + self.limits.connect) * 2,
+            overdue: earliest + (earliest - now) + limit * 2,
         };
         states.begin(runtime.id(), attempt)?;
-        let began = states.generation;
-        let (shared, own) = (self.clone(), outcome.clone());
+        let mut begun = Begun {
+            purpose,
+            generation: states.generation,
+            outcome: outcome.clone(),
+            deadlines,
+        };
+        let shared = self.clone();
         runtime.spawn(async move {
-            let reached = match shared.turn(deadlines).await {
-                Ok(()) => {
-                    let limit = shared.limits.connect;
-                    let reached =
-                        dial(&shared.server, &shared.place, limit, deadlines, is_judging).await;
-                    shared.note(&reached);
-                    reached
+            let outcome = match shared.turn(&mut begun).await {
+                Ok(Some(present)) => Ok(present),
+                Ok(None) => {
+                    let (server, place) = (&shared.server, &shared.place);
+                    let reached = dial(server, place, limit, deadlines, is_judging).await;
+                    let mut states = shared.states.lock();
+                    states.ended(begun.purpose, reached.as_ref().err());
+                    shared.settle(states, reached, &begun)
                 }
-                Err(error) => Err(error),
+                Err(error) => shared.settle(shared.states.lock(), Err(error), &begun),
             };
-            let outcome = shared.settle(reached, purpose, began, &own, deadlines);
             let _ = tell.send(Some(outcome));
+            shared.news.notify_waiters();
         });
         Ok(outcome)
     }
 
-    /// Waits until an attempt may begin.
+    /// Waits until an attempt of the present runtime may begin. Returns its connection, if that is
+    /// the one to go on with: it answers again, or another runtime has reached the same server.
     ///
     /// # Errors
     ///
     /// The failure of another attempt that ended meanwhile.
-    async fn turn(&self, deadlines: &Deadlines) -> BackendResult<()> {
+    async fn turn(&self, begun: &mut Begun) -> BackendResult<Option<Arc<Connection>>> {
+        let runtime = Handle::current().id();
         let mut seen = None;
         loop {
             // Made before the look: it is told of what happens after that.
             let news = self.news.notified();
-            let pause = {
+            let now = Instant::now();
+            let earliest = {
                 let mut states = self.states.lock();
                 if states.is_closed {
                     return Err(closed());
                 }
-                let outage = &mut states.outage;
-                let seen = *seen.get_or_insert(outage.failures());
-                if let Some(error) = outage.failure_after(seen) {
+                let (failures, searches) =
+                    *seen.get_or_insert((states.outage.failures(), states.searches.ended));
+                if let Some(error) = states.outage.failure_after(failures) {
                     return Err(error.clone());
                 }
-                let now = Instant::now();
-                if outage.claim(now) {
-                    return Ok(());
+                let state = states.state(runtime);
+                let present = state.and_then(|state| states.living(state));
+                let is_enough = |present: &&Arc<Connection>| match begun.purpose {
+                    Purpose::Connect => false,
+                    Purpose::Switch => states.searches.ended > searches,
+                    Purpose::Replace { .. } => !begun.purpose.doubts(present),
+                };
+                if let Some(present) = present.filter(is_enough) {
+                    return Ok(Some(present.clone()));
                 }
-                outage.next().map_or(Duration::ZERO, |next| next - now)
+                if present.is_none() && begun.purpose == Purpose::Switch {
+                    // Another runtime has found another server: there is nothing to search for.
+                    begun.purpose = Purpose::Connect;
+                }
+                begun.generation = states.generation;
+                match states.claim(begun.purpose, self.limits.connect, now) {
+                    Ok(()) => return Ok(None),
+                    Err(earliest) => earliest,
+                }
             };
-            select(pin!(deadlines.sleep(pause)), pin!(news)).await;
+            let pause = begun.deadlines.sleep(earliest - now);
+            select(pin!(pause), pin!(news)).await;
         }
-    }
-
-    /// Notes how an attempt ended, for those that wait for their turn.
-    fn note(&self, reached: &BackendResult<Greeted>) {
-        let now = Instant::now();
-        match reached {
-            Ok(_) => self.states.lock().outage.ended(now),
-            Err(error) => self.states.lock().outage.failed(now, error),
-        }
-        self.news.notify_waiters();
     }
 
     fn is_current(&self, connection: &Connection) -> bool {
@@ -321,19 +376,17 @@ impl Shared {
     /// Ends an attempt of the present runtime, and returns the connection to use from now on.
     fn settle(
         self: &Arc<Self>,
+        mut states: MutexGuard<'_, States>,
         reached: BackendResult<Greeted>,
-        purpose: Purpose,
-        began: u64,
-        own: &Outcome,
-        deadlines: &'static Deadlines,
+        begun: &Begun,
     ) -> BackendResult<Arc<Connection>> {
         let runtime = Handle::current().id();
-        let mut states = self.states.lock();
+        let purpose = begun.purpose;
         if states.is_closed {
             return Err(closed());
         }
         // One that was overdue may have been replaced by another.
-        let is_own = |attempt: &Attempt| attempt.outcome.same_channel(own);
+        let is_own = |attempt: &Attempt| attempt.outcome.same_channel(&begun.outcome);
         let state = states.state(runtime);
         let attempt = state.and_then(|state| state.attempt.as_ref());
         let is_own = attempt.is_some_and(is_own);
@@ -353,8 +406,8 @@ impl Shared {
         }
         let outcome = reached.map(|greeted| {
             let run_id = greeted.server.run_id.as_deref();
-            let generation = states.recognise(run_id, purpose, began);
-            Arc::new(self.connection(greeted, generation, deadlines))
+            let generation = states.recognise(run_id, purpose, begun.generation);
+            Arc::new(self.connection(greeted, generation, begun.deadlines))
         });
         let generation = states.generation;
         let Some(state) = states.state_mut(runtime).filter(|_| is_own) else {
@@ -392,17 +445,17 @@ impl Shared {
         deadlines: &'static Deadlines,
     ) -> Connection {
         let id = ConnectionId::next();
-        let shared: Weak<Self> = Arc::downgrade(self);
+        let shared = Arc::downgrade(self);
         let takes_many_keys = greeted.server.takes_many_keys;
         let terms = Terms {
             deadlines,
             patience: (self.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
             silence: SILENCE,
             merges_scripts: takes_many_keys,
-            doubt: Box::new(move || {
-                if let Some(shared) = shared.upgrade() {
-                    shared.doubt(id);
-                }
+            notice: Box::new(move |sign| match (shared.upgrade(), sign) {
+                (Some(shared), Sign::Silent) => shared.doubt(id),
+                (Some(shared), Sign::Answers) => shared.news.notify_waiters(),
+                (None, _) => {}
             }),
         };
         Connection {

@@ -16,16 +16,59 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// A connection that lasted no longer doesn't end an outage: some servers greet, and hang up.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// Attempts that bring nothing, and the pauses between them.
+#[derive(Debug, Default)]
+struct Pauses {
+    /// The time of the first attempt that brought nothing.
+    since: Option<Instant>,
+    /// The time before which no further one begins.
+    next: Option<Instant>,
+    shortest: Duration,
+}
+
+impl Pauses {
+    fn are_over(&self, now: Instant) -> bool {
+        self.next.is_none_or(|next| now >= next)
+    }
+
+    fn begin(&mut self, now: Instant) {
+        if self.next.is_some_and(|next| now >= next + LONGEST) {
+            // Nobody needed an attempt meanwhile, so nobody knows how long it was in vain.
+            self.since = None;
+        }
+        let since = *self.since.get_or_insert(now);
+        let pause = pause(now.saturating_duration_since(since)).max(self.shortest);
+        self.next = Some(now + pause);
+    }
+}
+
+/// The searches for a server that takes writes, while the one that is known doesn't. All runtimes
+/// go by one, and each search is made by one of them.
+#[derive(Debug, Default)]
+pub(super) struct Searches {
+    pauses: Pauses,
+    /// The number of searches that reached a server.
+    pub(super) ended: u64,
+}
+
+impl Searches {
+    /// Returns the time before which no search is to begin.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.pauses.next
+    }
+
+    /// Takes the turn to search.
+    pub(super) fn claim(&mut self, now: Instant) {
+        self.pauses.begin(now);
+    }
+}
+
 /// The outage of a server. All runtimes go by one, and each attempt is made by one of them.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
-    /// The time of the first failure since the server was last up for a while.
-    since: Option<Instant>,
+    pauses: Pauses,
     /// The time at which a connection was made last, unless an attempt has failed after it.
     up: Option<Instant>,
-    /// The time before which no attempt begins.
-    next: Option<Instant>,
-    shortest: Duration,
     /// The last failure, and the number of failures so far.
     error: Option<BackendError>,
     failures: u64,
@@ -34,20 +77,16 @@ pub(super) struct Outage {
 impl Outage {
     /// Returns the time before which no attempt is to begin.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.next
+        self.pauses.next
     }
 
     /// Takes the turn to make an attempt, if it is time for one.
     pub(super) fn claim(&mut self, now: Instant) -> bool {
-        if self.next.is_some_and(|next| now < next) {
+        if !self.pauses.are_over(now) {
             return false;
         }
-        if let Some(next) = self.next {
-            if now >= next + LONGEST {
-                // Nobody needed an attempt meanwhile, so nobody knows how long it was down.
-                self.since = None;
-            }
-            self.pause(now);
+        if self.pauses.next.is_some() {
+            self.pauses.begin(now);
         }
         true
     }
@@ -55,31 +94,31 @@ impl Outage {
     /// Notes that an attempt failed.
     pub(super) fn failed(&mut self, now: Instant, error: &BackendError) {
         if self.up.is_some_and(|up| now >= up + SETTLED) {
-            self.since = None;
+            self.pauses.since = None;
         }
-        self.shortest = match error.kind() {
+        self.pauses.shortest = match error.kind() {
             ErrorKind::Denied => SHORTEST_AFTER_DENIAL,
             _ => SHORTEST,
         };
         self.up = None;
         self.error = Some(error.clone());
         self.failures += 1;
-        self.pause(now);
+        self.pauses.begin(now);
     }
 
     /// Notes that there is a connection.
     pub(super) fn ended(&mut self, now: Instant) {
         self.up = Some(now);
-        self.next = None;
+        self.pauses.next = None;
         self.error = None;
     }
 
-    /// Notes that a connection was lost, or turned out to lead to the wrong server.
+    /// Notes that a connection was lost.
     pub(super) fn lost(&mut self, now: Instant) {
         let was_brief = self.up.is_some_and(|up| now < up + SETTLED);
-        if was_brief && self.next.is_none() {
-            self.shortest = SHORTEST;
-            self.pause(now);
+        if was_brief && self.pauses.next.is_none() {
+            self.pauses.shortest = SHORTEST;
+            self.pauses.begin(now);
         }
     }
 
@@ -90,7 +129,7 @@ impl Outage {
 
     /// Returns the last failure, if an attempt is due, or was so just now.
     pub(super) fn recent_failure(&self, now: Instant) -> Option<&BackendError> {
-        let is_recent = self.next.is_some_and(|next| now < next + LONGEST);
+        let is_recent = self.pauses.next.is_some_and(|next| now < next + LONGEST);
         self.error.as_ref().filter(|_| is_recent)
     }
 
@@ -98,15 +137,9 @@ impl Outage {
     pub(super) fn failures(&self) -> u64 {
         self.failures
     }
-
-    fn pause(&mut self, now: Instant) {
-        let since = *self.since.get_or_insert(now);
-        let pause = pause(now.saturating_duration_since(since)).max(self.shortest);
-        self.next = Some(now + pause);
-    }
 }
 
-/// Returns the pause after a server has been down for so long.
+/// Returns the pause after attempts have brought nothing for so long.
 fn pause(down: Duration) -> Duration {
     shortened((down / 10).min(LONGEST)).max(SHORTEST)
 }
@@ -188,6 +221,24 @@ mod tests {
         let later = outage.next().unwrap() + LONGEST;
         assert!(outage.claim(later));
         assert_eq!(outage.next(), Some(later + SHORTEST));
+    }
+
+    #[test]
+    fn a_server_that_takes_no_writes_is_left_less_and_less_often() {
+        let begin = Instant::now();
+        let mut searches = Searches::default();
+        let (mut now, mut count) = (begin, 0);
+        while now < begin + Duration::from_secs(20) {
+            searches.claim(now);
+            let next = searches.next().unwrap();
+            assert!(next > now, "two searches at once");
+            now = next;
+            count += 1;
+        }
+        assert!((50..=80).contains(&count), "{count} searches");
+        let later = now + LONGEST;
+        searches.claim(later);
+        assert_eq!(searches.next(), Some(later + SHORTEST));
     }
 
     #[test]

@@ -24,8 +24,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// Makes a script go out in full: the server doesn't know its hash.
-    pub(super) fn send_in_full(&mut self) {
+    fn send_in_full(&mut self) {
         match self {
             Self::Keyed(invocation) => invocation.send_in_full(),
             Self::Script(invocation) => invocation.send_in_full(),
@@ -33,8 +32,7 @@ impl Request {
         }
     }
 
-    /// Says whether it is a script that names several keys.
-    pub(super) fn names_many_keys(&self) -> bool {
+    fn names_many_keys(&self) -> bool {
         matches!(self, Self::Script(invocation) if invocation.names_many_keys())
     }
 
@@ -63,6 +61,7 @@ impl Request {
 pub(super) struct InFlight {
     length: usize,
     repeat: Repeat,
+    names_many_keys: bool,
     /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and
     /// dropped after it.
     inner: Mutex<Inner>,
@@ -98,6 +97,7 @@ impl InFlight {
         Arc::new(Self {
             length: request.length(),
             repeat,
+            names_many_keys: request.names_many_keys(),
             inner: Mutex::new(Inner {
                 request,
                 stage: Stage::Waiting,
@@ -109,6 +109,11 @@ impl InFlight {
     /// Returns about how many bytes it sends.
     pub(super) fn length(&self) -> usize {
         self.length
+    }
+
+    /// Says whether it is a script that names several keys.
+    pub(super) fn names_many_keys(&self) -> bool {
+        self.names_many_keys
     }
 
     /// Says whether the request may be sent again though the server may have seen it.
@@ -132,6 +137,17 @@ impl InFlight {
     }
 
     /// Takes the request back, to be sent once more; an empty one stays.
+    pub(super) fn again(&self) -> Arc<Self> {
+        Self::new(self.take_request(), self.repeat)
+    }
+
+    /// As [`again`](Self::again), with the whole script: the server doesn't know its hash.
+    pub(super) fn again_in_full(&self) -> Arc<Self> {
+        let mut request = self.take_request();
+        request.send_in_full();
+        Self::new(request, self.repeat)
+    }
+
     pub(super) fn take_request(&self) -> Request {
         std::mem::replace(&mut self.inner.lock().request, Request::Many(Vec::new()))
     }

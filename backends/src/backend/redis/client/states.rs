@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::deadline::Deadlines;
 use super::multiplexer::Multiplexer;
-use super::outage::Outage;
+use super::outage::{Outage, Searches};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The most runtimes that have connections at one time.
@@ -26,6 +26,9 @@ pub(super) struct States {
     pub(super) generation: u64,
     pub(super) is_closed: bool,
     pub(super) outage: Outage,
+    pub(super) searches: Searches,
+    /// The time at which a runtime began to replace a connection. Others wait for what it finds.
+    replacing: Option<Instant>,
     server: Recognised,
     /// The process that made the connections. A child after `fork` never uses them.
     process: u32,
@@ -111,6 +114,8 @@ impl States {
             generation: 0,
             is_closed: false,
             outage: Outage::default(),
+            searches: Searches::default(),
+            replacing: None,
             server: Recognised::default(),
             process: process::id(),
         }
@@ -147,13 +152,19 @@ impl States {
     }
 
     fn usable<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
-        let connection = state.connection.as_ref()?;
+        let connection = self.living(state)?;
         let is_doubted = state
             .attempt
             .as_ref()
             .is_some_and(|attempt| attempt.purpose.doubts(connection) && attempt.is_under_way());
+        (!is_doubted).then_some(connection)
+    }
+
+    /// Returns the connection, if it leads to the present server and takes requests.
+    pub(super) fn living<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
+        let connection = state.connection.as_ref()?;
         let is_current = connection.generation == self.generation;
-        (is_current && !is_doubted && !connection.multiplexer.is_draining()).then_some(connection)
+        (is_current && !connection.multiplexer.is_draining()).then_some(connection)
     }
 
     /// Notes an attempt of a runtime.
@@ -177,7 +188,61 @@ impl States {
         Ok(())
     }
 
-    /// Notes that a connection was lost, or leads to the wrong server.
+    /// Returns the time before which no attempt of this purpose is to begin, if that isn't past.
+    pub(super) fn earliest(
+        &self,
+        purpose: Purpose,
+        limit: Duration,
+        now: Instant,
+    ) -> Option<Instant> {
+        let other = match purpose {
+            Purpose::Connect => None,
+            Purpose::Switch => self.searches.next(),
+            // The runtime that replaces one may have come to a standstill.
+            Purpose::Replace { .. } => self.replacing.map(|since| since + limit),
+        };
+        let earliest = self.outage.next().max(other);
+        earliest.filter(|earliest| now < *earliest)
+    }
+
+    /// Takes the turn to make an attempt, which takes `limit` at most.
+    ///
+    /// # Errors
+    ///
+    /// The time before which it isn't one's turn.
+    pub(super) fn claim(
+        &mut self,
+        purpose: Purpose,
+        limit: Duration,
+        now: Instant,
+    ) -> Result<(), Instant> {
+        if let Some(earliest) = self.earliest(purpose, limit, now) {
+            return Err(earliest);
+        }
+        self.outage.claim(now);
+        match purpose {
+            Purpose::Connect => {}
+            Purpose::Switch => self.searches.claim(now),
+            Purpose::Replace { .. } => self.replacing = Some(now),
+        }
+        Ok(())
+    }
+
+    /// Notes how an attempt ended.
+    pub(super) fn ended(&mut self, purpose: Purpose, failed: Option<&BackendError>) {
+        let now = Instant::now();
+        match failed {
+            None => self.outage.ended(now),
+            Some(error) => self.outage.failed(now, error),
+        }
+        match purpose {
+            Purpose::Connect => {}
+            Purpose::Switch => self.searches.ended += u64::from(failed.is_none()),
+            Purpose::Replace { .. } => self.replacing = None,
+        }
+    }
+
+    /// Notes that a connection was lost.
     pub(super) fn lost(&mut self) {
         self.outage.lost(Instant::now());
         self.doubt_server();
@@ -191,26 +256,27 @@ impl States {
     /// Notes the server that an attempt of generation `began` has reached, and returns the
     /// generation of the connection to it.
     pub(super) fn recognise(&mut self, run_id: Option<&str>, purpose: Purpose, began: u64) -> u64 {
-        // An attempt that began before tells of the past.
-        if self.generation == began {
-            let is_other = self.server.is_other(run_id);
-            self.generation += u64::from(is_other || purpose == Purpose::Switch);
-            self.generation
-        } else {
-            began
+        let is_known = run_id.is_some() && self.server.run_id.as_deref() == run_id;
+        // An attempt that began before tells of the past, unless it reached the same server.
+        if self.generation != began {
+            return if is_known { self.generation } else { began };
         }
+        let is_other = self.server.is_other(run_id);
+        self.generation += u64::from(is_other || purpose == Purpose::Switch && !is_known);
+        self.generation
     }
 
     /// Returns all connections, and forgets them.
     pub(super) fn close(&mut self) -> Vec<Arc<Connection>> {
         self.is_closed = true;
+        self.forget_others();
         let states = std::mem::take(&mut self.by_runtime);
         let connections = states.into_iter().map(|(_, state)| state.connection);
         connections.flatten().collect()
     }
 
-    /// Removes the connections and attempts that runtimes which have ended left behind.
-    fn tidy(&mut self) {
+    /// Forgets what the process made that this one was forked from.
+    fn forget_others(&mut self) {
         let process = process::id();
         if self.process != process {
             // Dropping a connection wakes its driver, on a runtime whose threads the child of a
@@ -218,12 +284,23 @@ impl States {
             std::mem::forget(std::mem::take(&mut self.by_runtime));
             self.process = process;
         }
+    }
+
+    /// Removes the connections and attempts that runtimes which have ended left behind.
+    fn tidy(&mut self) {
+        self.forget_others();
         self.by_runtime.retain(|(_, state)| {
             let connection = state.connection.as_ref();
             let attempt = state.attempt.as_ref();
             connection.is_some_and(|connection| connection.multiplexer.end().is_none())
                 || attempt.is_some_and(|attempt| attempt.outcome.has_changed().is_ok())
         });
+    }
+}
+
+impl Drop for States {
+    fn drop(&mut self) {
+        self.forget_others();
     }
 }
 
@@ -287,7 +364,9 @@ mod tests {
         states.lost();
         assert_eq!(reached(&mut states, Some("a"), Purpose::Connect), 0);
         assert_eq!(reached(&mut states, Some("b"), Purpose::Connect), 1);
-        assert_eq!(reached(&mut states, Some("b"), Purpose::Switch), 2);
+        // A search that ends where it began has found nothing new.
+        assert_eq!(reached(&mut states, Some("b"), Purpose::Switch), 1);
+        assert_eq!(reached(&mut states, Some("c"), Purpose::Switch), 2);
     }
 
     #[test]
@@ -298,6 +377,7 @@ mod tests {
         states.lost();
         assert_eq!(reached(&mut states, None, Purpose::Connect), 1);
         assert_eq!(reached(&mut states, None, Purpose::Connect), 1);
+        assert_eq!(reached(&mut states, None, Purpose::Switch), 2);
     }
 
     #[test]
@@ -319,8 +399,28 @@ mod tests {
         reached(&mut states, Some("a"), Purpose::Connect);
         assert_eq!(reached(&mut states, Some("b"), Purpose::Connect), 1);
         assert_eq!(states.recognise(Some("a"), Purpose::Connect, 0), 0);
+        // Unless it reached the same server.
+        assert_eq!(states.recognise(Some("b"), Purpose::Connect, 0), 1);
         assert_eq!(reached(&mut states, Some("b"), Purpose::Connect), 1);
         assert_eq!(reached(&mut states, Some("c"), Purpose::Connect), 2);
+    }
+
+    #[test]
+    fn runtimes_take_turns_to_search_and_to_replace_a_connection() {
+        let mut states = States::new();
+        let (now, limit) = (Instant::now(), Duration::from_secs(5));
+        let replace = Purpose::Replace { activity: 0 };
+        for purpose in [Purpose::Switch, replace] {
+            assert!(states.claim(purpose, limit, now).is_ok());
+            assert!(states.claim(purpose, limit, now).is_err());
+        }
+        assert_eq!(states.claim(replace, limit, now), Err(now + limit));
+        // Those who have no connection don't wait for either.
+        assert!(states.claim(Purpose::Connect, limit, now).is_ok());
+        states.ended(replace, None);
+        assert!(states.claim(replace, limit, now).is_ok());
+        let later = states.searches.next().unwrap();
+        assert!(states.claim(Purpose::Switch, limit, later).is_ok());
     }
 
     #[test]

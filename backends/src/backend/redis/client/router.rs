@@ -1,0 +1,77 @@
+//! The choice of the connection for a request, and the way to another server after a refusal.
+//!
+//! There is one server, so every request goes to it.
+
+use std::sync::Arc;
+
+use redis::ConnectionInfo;
+
+use super::ClientLimits;
+use super::inbox::End;
+use super::node::{Node, NotFound};
+use super::states::Connection;
+use crate::error::{BackendError, BackendResult};
+
+pub(super) struct Router {
+    node: Node,
+}
+
+impl Router {
+    pub(super) fn new(server: ConnectionInfo, limits: ClientLimits) -> Self {
+        Self {
+            node: Node::new(server, limits),
+        }
+    }
+
+    /// Connects, for as long as an attempt may take, and judges the settings.
+    pub(super) async fn connect(&self) -> BackendResult<()> {
+        self.node.connect().await
+    }
+
+    /// Makes no further connection, and ends those that there are.
+    pub(super) fn close(&self) {
+        self.node.close();
+    }
+
+    /// Returns a connection that is up.
+    pub(super) fn ready(&self) -> Option<Arc<Connection>> {
+        self.node.ready()
+    }
+
+    /// Returns a connection, or waits for one.
+    pub(super) async fn connection(&self) -> BackendResult<Arc<Connection>> {
+        self.node.connection().await
+    }
+
+    /// Waits until a request may be sent again that this connection's server refused, because it
+    /// takes no writes.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, if nobody can look for another server, or the reason for which the one that
+    /// was found can't be used.
+    pub(super) async fn elsewhere(
+        &self,
+        connection: &Connection,
+        refused: &BackendError,
+    ) -> BackendResult<()> {
+        loop {
+            match self.node.search(connection).await {
+                Ok(()) => return Ok(()),
+                Err(NotFound::Failed(error)) if error.is_transient() => {}
+                Err(NotFound::Failed(error)) => return Err(error),
+                Err(NotFound::Impossible) => return Err(refused.clone()),
+            }
+        }
+    }
+
+    /// Begins to look for a server that takes writes, for the calls that follow.
+    pub(super) fn begin_search(&self, connection: &Connection) {
+        self.node.begin_search(connection);
+    }
+
+    /// Returns the error of a connection that has ended.
+    pub(super) fn lost(&self, end: Option<End>) -> BackendError {
+        self.node.lost(end)
+    }
+}
