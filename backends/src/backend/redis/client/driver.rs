@@ -23,10 +23,11 @@ use tokio::sync::futures::OwnedNotified;
 use super::Repeat;
 use super::deadline::Deadlines;
 use super::inbox::{End, Inbox};
-use super::merge::{Gets, Keyed, Merged};
-use super::read_buffer::{BUFFER, ReadBuffer};
+use super::merge::{Gets, Keyed, Merged, ReadHabits, Unanswered};
+use super::read_buffer::{BUFFER, Begun, ReadBuffer};
 use super::request::{InFlight, Request};
 use super::resp::{self, Command, Reply};
+use super::script::{Script, Unknown};
 
 /// The most bytes that are written at once, at least one command: more gather while these are on
 /// their way.
@@ -60,6 +61,14 @@ impl Expected {
             Self::Merged(merged) => merged.requests(),
         }
     }
+
+    fn script(&self) -> Option<&'static Script> {
+        match self {
+            Self::One(request) => request.script(),
+            Self::Many { .. } => None,
+            Self::Merged(merged) => merged.script(),
+        }
+    }
 }
 
 /// The terms on which a connection is driven.
@@ -69,8 +78,8 @@ pub(super) struct Terms {
     pub(super) patience: Duration,
     /// After such a silence the server is asked whether it is there, before anything else is sent.
     pub(super) silence: Duration,
-    /// Whether scripts of several callers may become one.
-    pub(super) merges_scripts: bool,
+    /// Whether scripts of several callers may become one, and reads a transaction.
+    pub(super) takes_many_keys: bool,
     /// Told when the server owes an answer for longer, again after as long, and when it answers.
     pub(super) notice: Box<dyn Fn(Sign) + Send + Sync>,
 }
@@ -90,16 +99,19 @@ pub(super) struct Driver {
     socket: Box<dyn Socket>,
     /// The requests that were taken out of the queue and aren't written into `output` yet.
     taken: VecDeque<Arc<InFlight>>,
-    /// Requests that a merged command didn't answer.
-    retries: Vec<Arc<InFlight>>,
+    unanswered: Unanswered,
     gets: Gets,
     keyed: Keyed,
+    habits: ReadHabits,
+    unknown: Unknown,
     output: Vec<u8>,
     /// The length of the part of `output` that the socket has taken.
     written: usize,
     /// The number of those expected that are in `output`.
     in_output: usize,
     expected: VecDeque<Expected>,
+    /// The number of replies that came: the number of the first command that is expected.
+    received: u64,
     input: ReadBuffer,
     /// The number of requests that were answered since the last ones were taken: most of their
     /// callers are about to make another.
@@ -138,16 +150,19 @@ impl Driver {
         let now = Instant::now();
         Self {
             inbox,
-            terms,
             socket,
             taken: VecDeque::new(),
-            retries: Vec::new(),
+            unanswered: Unanswered::default(),
             gets: Gets::default(),
             keyed: Keyed::default(),
+            habits: ReadHabits::new(terms.takes_many_keys),
+            unknown: Unknown::default(),
+            terms,
             output: Vec::new(),
             written: 0,
             in_output: 0,
             expected: VecDeque::new(),
+            received: 0,
             input,
             answered: 0,
             queued_before: 0,
@@ -196,25 +211,49 @@ impl Driver {
             self.probe();
             return;
         }
-        for request in std::mem::take(&mut self.retries) {
-            if self.is_handed_back {
-                request.lose();
-            } else {
-                self.write_one(request);
-            }
-        }
+        self.send_unanswered();
+        let most_gets = self.batch_limit.min(self.habits.most());
         while self.output.len() + self.gets.length() + self.keyed.length() < BATCH_BYTES
-            && !self.gets.is_full(self.batch_limit)
+            && self.gets.count() < most_gets
             && !self.keyed.is_full(self.batch_limit)
             && let Some(request) = self.taken.pop_front()
         {
             self.gather(request);
         }
-        let gets = self.gets.write(&mut self.output);
+        let gets = self.gets.write(&mut self.output, &self.habits);
         self.expect(gets);
-        let keyed = self.keyed.write(&mut self.output);
+        let next = self.next_number();
+        let needs_text = |script| self.unknown.needs_text(script, next);
+        let keyed = self.keyed.write(&mut self.output, needs_text);
         self.expect(keyed);
         self.in_output = self.expected.len() - expected_before;
+    }
+
+    /// Sends what merged commands didn't answer.
+    fn send_unanswered(&mut self) {
+        if self.unanswered.is_empty() {
+            return;
+        }
+        if self.is_handed_back {
+            self.unanswered.lose();
+            return;
+        }
+        for request in std::mem::take(&mut self.unanswered.alone) {
+            self.write_one(request);
+        }
+        while !self.unanswered.nils.is_empty() {
+            let nils = &mut self.unanswered.nils;
+            let check = self.gets.write_check(&mut self.output, nils, &self.habits);
+            self.expect(check);
+        }
+        for request in self.unanswered.again.drain(..).rev() {
+            self.taken.push_front(request);
+        }
+    }
+
+    /// Returns the number of the command that is written next.
+    fn next_number(&self) -> u64 {
+        self.received + self.expected.len() as u64
     }
 
     /// Asks the server whether it is there. Whatever else is to be sent waits for the answer.
@@ -244,9 +283,10 @@ impl Driver {
     /// Adds a request to those that are merged, or writes it, if its caller still waits.
     fn gather(&mut self, request: Arc<InFlight>) {
         let (gets, keyed) = (&mut self.gets, &mut self.keyed);
-        let merges_scripts = self.terms.merges_scripts;
+        let merges_scripts = self.terms.takes_many_keys;
+        let merges_gets = self.habits.most() > 1;
         let gathered = request.send(|request| match request {
-            Request::Get(key) => {
+            Request::Get(key) if merges_gets => {
                 gets.add(key);
                 Gathered::Get
             }
@@ -273,7 +313,8 @@ impl Driver {
 
     /// Writes a request as it is, if its caller still waits.
     fn write_one(&mut self, request: Arc<InFlight>) {
-        let output = &mut self.output;
+        let next = self.next_number();
+        let (output, unknown) = (&mut self.output, &mut self.unknown);
         let count = request.send(|request| match request {
             Request::Get(key) => {
                 resp::begin(output, 2);
@@ -282,7 +323,8 @@ impl Driver {
                 None
             }
             Request::Keyed(invocation) => {
-                invocation.write_to(output);
+                let in_full = unknown.needs_text(invocation.script(), next);
+                invocation.write_to(output, in_full);
                 None
             }
             Request::One(command) => {
@@ -290,7 +332,8 @@ impl Driver {
                 None
             }
             Request::Script(invocation) => {
-                invocation.write_to(output);
+                let in_full = unknown.needs_text(invocation.script(), next);
+                invocation.write_to(output, in_full);
                 None
             }
             Request::Many(commands) => {
@@ -346,9 +389,23 @@ impl Driver {
         if std::mem::take(&mut self.is_doubted) {
             (self.terms.notice)(Sign::Answers);
         }
-        while let Some(reply) = self.input.next()? {
-            if reply != Reply::Push {
-                self.answer(reply)?;
+        loop {
+            if let Some(Expected::Merged(merged)) = self.expected.front_mut()
+                && let Some(length) = merged.array()
+            {
+                match self.input.begin_array(length)? {
+                    Begun::Yes => {
+                        merged.begin_array();
+                        continue;
+                    }
+                    Begun::No => {}
+                    Begun::NotYet => break,
+                }
+            }
+            match self.input.next()? {
+                Some(Reply::Push) => {}
+                Some(reply) => self.answer(reply)?,
+                None => break,
             }
         }
         Ok(true)
@@ -360,37 +417,65 @@ impl Driver {
             // Nobody has asked: the socket took nothing of what is expected.
             return Err(End::Malformed);
         }
-        let Some(expected) = self.expected.pop_front() else {
-            // Nobody has asked.
-            return Err(End::Malformed);
-        };
         self.is_probing = false;
-        self.answered += match expected {
-            Expected::One(request) => {
+        if let Reply::Error(error) = &reply
+            && error.code() == "NOSCRIPT"
+            && self.knows_not_the_script()
+        {
+            return Ok(());
+        }
+        let is_whole = match self.expected.front_mut() {
+            // Nobody has asked.
+            None => return Err(End::Malformed),
+            Some(Expected::One(request)) => {
+                if let Reply::Bytes(bytes) = &reply {
+                    self.habits.note_size(bytes.as_bytes().len());
+                }
                 request.finish(reply);
-                1
+                self.answered += 1;
+                true
             }
-            Expected::Many {
+            Some(Expected::Many {
                 request,
                 missing,
-                mut replies,
-            } => {
+                replies,
+            }) => {
                 replies.push(reply);
-                if missing == 1 {
-                    request.finish(Reply::Array(replies));
-                } else {
-                    let missing = missing - 1;
-                    self.expected.push_front(Expected::Many {
-                        request,
-                        missing,
-                        replies,
-                    });
+                *missing -= 1;
+                if *missing == 0 {
+                    request.finish(Reply::Array(std::mem::take(replies)));
                 }
-                1
+                self.answered += 1;
+                *missing == 0
             }
-            Expected::Merged(merged) => merged.hand_out(reply, &mut self.retries)?,
+            Some(Expected::Merged(merged)) => {
+                let taken = merged.take(reply, &mut self.habits, &mut self.unanswered)?;
+                self.answered += taken.answered;
+                taken.is_whole
+            }
         };
+        if is_whole {
+            self.expected.pop_front();
+            self.received += 1;
+        }
         Ok(())
+    }
+
+    /// Takes the requests of the first command back, whose script the server doesn't know, and says
+    /// whether it did. They are sent again as they were, the first of them with the whole script.
+    fn knows_not_the_script(&mut self) -> bool {
+        let script = self.expected.front().and_then(Expected::script);
+        if !script.is_some_and(|script| self.unknown.note(script, self.received)) {
+            return false;
+        }
+        if let Some(refused) = self.expected.pop_front() {
+            for request in refused.requests() {
+                request.take_back();
+                self.unanswered.again.push(request.clone());
+            }
+        }
+        self.received += 1;
+        true
     }
 
     /// Says whether there is nothing to do until something comes; the driver is woken then.
@@ -400,7 +485,7 @@ impl Driver {
         // `end` may have run while the driver was being polled and found no waker.
         let has_ended = queue.end.is_some() || queue.is_handed_back && !self.is_handed_back;
         let has_more =
-            !queue.requests.is_empty() || !self.taken.is_empty() || !self.retries.is_empty();
+            !queue.requests.is_empty() || !self.taken.is_empty() || !self.unanswered.is_empty();
         if has_ended || could_write && has_more {
             return false;
         }
@@ -471,9 +556,9 @@ impl Driver {
         self.lose_unseen();
         let repeatable = self.expected.iter().flat_map(Expected::requests);
         let repeatable = repeatable.filter(|request| request.is_repeatable());
-        let unsent = queued.iter().chain(&self.retries).chain(&self.taken);
+        let unsent = queued.iter().chain(&self.taken);
         repeatable.chain(unsent).for_each(|request| request.lose());
-        self.retries.clear();
+        self.unanswered.lose();
         self.taken.clear();
     }
 
@@ -537,8 +622,8 @@ impl Drop for Driver {
         self.inbox.end(End::Closed);
         self.lose_unseen();
         let seen = self.expected.iter().flat_map(Expected::requests);
-        let rest = self.retries.iter().chain(&self.taken);
-        seen.chain(rest).for_each(|request| request.lose());
+        seen.chain(&self.taken).for_each(|request| request.lose());
+        self.unanswered.lose();
     }
 }
 
@@ -572,7 +657,7 @@ mod tests {
             deadlines: deadlines().unwrap(),
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(60),
-            merges_scripts: true,
+            takes_many_keys: true,
             notice: Box::new(|_| {}),
         }
     }
@@ -894,6 +979,219 @@ mod tests {
         let replies: Vec<Reply> = replies.into_iter().map(Result::unwrap).collect();
         assert_eq!(replies[1], Reply::Error("WRONGTYPE x".into()));
         assert_eq!(replies[3], Reply::Bytes(b"4"[..].into()));
+    }
+
+    /// A command, as it is sent.
+    fn command(words: &str) -> String {
+        let words: Vec<&str> = words.split(' ').collect();
+        let arguments = words.iter();
+        let arguments = arguments.map(|word| format!("${}\r\n{word}\r\n", word.len()));
+        format!("*{}\r\n{}", words.len(), arguments.collect::<String>())
+    }
+
+    /// Reads these keys at once, while the server expects the first of each pair and says the
+    /// second.
+    async fn read(
+        connection: &mut (Multiplexer, DuplexStream),
+        keys: &str,
+        conversation: &[(&[&str], &str)],
+    ) -> Vec<Reply> {
+        let (multiplexer, far) = connection;
+        let calls: Vec<_> = keys.split(' ').map(get).collect();
+        let replies =
+            futures_util::future::join_all(calls.iter().map(|call| multiplexer.exchange(call)));
+        let server = async {
+            for (commands, words) in conversation {
+                let commands = commands.iter().map(|words| command(words));
+                receive(far, &commands.collect::<String>()).await;
+                far.write_all(words.as_bytes()).await.unwrap();
+            }
+        };
+        let (replies, ()) = tokio::join!(replies, server);
+        replies.into_iter().map(Result::unwrap).collect()
+    }
+
+    fn one() -> Reply {
+        Reply::Bytes(b"1"[..].into())
+    }
+
+    const FOUND: &str = "$1\r\n1\r\n";
+
+    #[tokio::test]
+    async fn keys_that_were_nil_are_looked_for_together() {
+        let mut connection = connected(4096);
+        let some = format!("*8\r\n$-1\r\n$-1\r\n{}", FOUND.repeat(6));
+        // None of them is there.
+        let conversation: [(&[&str], &str); 2] = [
+            (&["MGET a b c d e f g h"], &some),
+            (&["EXISTS a b"], ":0\r\n"),
+        ];
+        let replies = read(&mut connection, "a b c d e f g h", &conversation).await;
+        assert_eq!(replies, [vec![Reply::Nil; 2], vec![one(); 6]].concat());
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_there_and_were_nil_are_read_by_themselves() {
+        let mut connection = connected(4096);
+        let few = format!("*18\r\n$-1\r\n$-1\r\n{}", FOUND.repeat(16));
+        let conversation: [(&[&str], &str); 3] = [
+            (&["MGET a b c d e f g h i j k l m n o p q r"], &few),
+            (&["EXISTS a b"], ":1\r\n"),
+            (&["GET a", "GET b"], "-WRONGTYPE x\r\n$-1\r\n"),
+        ];
+        let keys = "a b c d e f g h i j k l m n o p q r";
+        let replies = read(&mut connection, keys, &conversation).await;
+        assert_eq!(replies[0], Reply::Error("WRONGTYPE x".into()));
+        assert_eq!(replies[1], Reply::Nil);
+        assert_eq!(replies[2..], vec![one(); 16]);
+    }
+
+    const QUEUED: &str = "+OK\r\n+QUEUED\r\n+QUEUED\r\n";
+
+    /// Makes the connection expect that reads find nothing.
+    async fn expecting_misses() -> (Multiplexer, DuplexStream) {
+        let mut connection = connected(4096);
+        let conversation: [(&[&str], &str); 2] = [
+            (&["MGET a b c d"], "*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n"),
+            (&["EXISTS a b c d"], ":0\r\n"),
+        ];
+        let replies = read(&mut connection, "a b c d", &conversation).await;
+        assert_eq!(replies, vec![Reply::Nil; 4]);
+        connection
+    }
+
+    const CHECKED: &[&str] = &["MULTI", "MGET a b c d", "EXISTS a b c d", "EXEC"];
+
+    #[tokio::test]
+    async fn where_many_reads_find_nothing_a_check_goes_with_them() {
+        let mut connection = expecting_misses().await;
+        for (values, count, then) in [
+            (["$-1\r\n", FOUND, "$-1\r\n", FOUND], 2, None),
+            // One of a foreign type, and one that was removed before the check of another client.
+            (
+                ["$-1\r\n", FOUND, "_\r\n", FOUND],
+                3,
+                Some(["$-1\r\n", FOUND]),
+            ),
+        ] {
+            let reply = format!("{QUEUED}*2\r\n*4\r\n{}:{count}\r\n", values.concat());
+            let alone = then.map(|replies| replies.concat());
+            let mut conversation: Vec<(&[&str], &str)> = vec![(CHECKED, &reply)];
+            if let Some(replies) = &alone {
+                conversation.push((&["GET a", "GET c"], replies));
+            }
+            let replies = read(&mut connection, "a b c d", &conversation).await;
+            let last = if then.is_some() { one() } else { Reply::Nil };
+            assert_eq!(replies, [Reply::Nil, one(), last, one()]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_who_may_not_check_reads_all_the_same() {
+        let (refused, array) = ("-NOPERM no\r\n", format!("*4\r\n{}", FOUND.repeat(4)));
+        let not_begun = "-ERR EXEC without MULTI\r\n";
+        for replies in [
+            format!("{refused}{array}:4\r\n{not_begun}"),
+            format!("+OK\r\n+QUEUED\r\n{refused}-EXECABORT no\r\n"),
+            format!("{QUEUED}{refused}"),
+            format!("{QUEUED}_\r\n"),
+        ] {
+            let mut connection = expecting_misses().await;
+            let conversation: [(&[&str], &str); 2] =
+                [(CHECKED, &replies), (&["MGET a b c d"], &array)];
+            let replies = read(&mut connection, "a b c d", &conversation).await;
+            assert_eq!(replies, vec![one(); 4]);
+        }
+        // The keys of a user may be forbidden one by one.
+        let mut connection = expecting_misses().await;
+        let reply = format!("{QUEUED}*2\r\n{refused}:4\r\n");
+        let each = format!("{refused}{}", FOUND.repeat(3));
+        let conversation: [(&[&str], &str); 2] = [
+            (CHECKED, &reply),
+            (&["GET a", "GET b", "GET c", "GET d"], &each),
+        ];
+        let replies = read(&mut connection, "a b c d", &conversation).await;
+        assert_eq!(replies[0], Reply::Error("NOPERM no".into()));
+        assert_eq!(replies[1..], vec![one(); 3]);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_for_all_is_everybodys_answer() {
+        let refused = Reply::Error("LOADING x".into());
+        let line = "-LOADING x\r\n";
+        let mut connection = connected(4096);
+        let conversation: [(&[&str], &str); 1] = [(&["MGET a b c d"], line)];
+        let replies = read(&mut connection, "a b c d", &conversation).await;
+        assert_eq!(replies, vec![refused.clone(); 4]);
+        let mut connection = expecting_misses().await;
+        let reply = format!("{}-ERR EXEC without MULTI\r\n", line.repeat(3));
+        let conversation: [(&[&str], &str); 1] = [(CHECKED, &reply)];
+        let replies = read(&mut connection, "a b c d", &conversation).await;
+        assert_eq!(replies, vec![refused; 4]);
+    }
+
+    #[tokio::test]
+    async fn a_value_is_handed_out_before_those_behind_it_have_come() {
+        let (multiplexer, mut far) = connected(4096);
+        let calls = ["a", "b", "c", "d"].map(get);
+        let [mut first, rest @ ..] = calls
+            .each_ref()
+            .map(|call| Box::pin(multiplexer.exchange(call)));
+        assert!((&mut first).now_or_never().is_none());
+        let mut rest = futures_util::future::join_all(rest);
+        assert!((&mut rest).now_or_never().is_none());
+        receive(&mut far, &command("MGET a b c d")).await;
+        far.write_all(b"*4\r\n$1\r\n1\r\n$7\r\npa").await.unwrap();
+        assert_eq!(first.await.unwrap(), one());
+        assert!((&mut rest).now_or_never().is_none());
+        drop(far);
+        assert!(rest.await.iter().all(Result::is_err));
+    }
+
+    #[tokio::test]
+    async fn large_values_are_read_one_by_one() {
+        let mut connection = connected(1 << 22);
+        let large = format!("${}\r\n{}\r\n", 1 << 20, "x".repeat(1 << 20));
+        let reply = format!("*4\r\n{}", large.repeat(4));
+        let conversation: [(&[&str], &str); 1] = [(&["MGET a b c d"], &reply)];
+        read(&mut connection, "a b c d", &conversation).await;
+        // Until they were small for a while.
+        let keys = ["a", "b", "c", "d"].map(|key| format!("GET {key}"));
+        let keys = keys.each_ref().map(String::as_str);
+        for _ in 0..3 {
+            let small = FOUND.repeat(4);
+            let conversation: [(&[&str], &str); 1] = [(&keys, &small)];
+            read(&mut connection, "a b c d", &conversation).await;
+        }
+        let reply = format!("*4\r\n{}", FOUND.repeat(4));
+        let conversation: [(&[&str], &str); 1] = [(&["MGET a b c d"], &reply)];
+        read(&mut connection, "a b c d", &conversation).await;
+    }
+
+    #[tokio::test]
+    async fn a_script_that_is_unknown_is_sent_in_full_once_for_all() {
+        let (multiplexer, mut far) = connected(4096);
+        let calls = ["a", "b", "c"].map(count);
+        let replies =
+            futures_util::future::join_all(calls.iter().map(|call| multiplexer.exchange(call)));
+        let hash = redis::Script::new("return 0");
+        let server = async {
+            let by_hash = format!("EVALSHA {} 3 a b c 1 0 1 0 1 0", hash.get_hash());
+            receive(&mut far, &command(&by_hash)).await;
+            far.write_all(b"-NOSCRIPT No matching script\r\n")
+                .await
+                .unwrap();
+            let text = "$4\r\nEVAL\r\n$8\r\nreturn 0\r\n";
+            let rest = command("3 a b c 1 0 1 0 1 0");
+            let rest = rest.split_once("\r\n").unwrap().1;
+            receive(&mut far, &format!("*12\r\n{text}{rest}")).await;
+            far.write_all(b"*6\r\n:1\r\n:-1\r\n:2\r\n:-1\r\n:3\r\n:-1\r\n")
+                .await
+                .unwrap();
+        };
+        let (replies, ()) = tokio::join!(replies, server);
+        let third = Reply::Array(vec![Reply::Integer(3), Reply::Integer(-1)]);
+        assert_eq!(replies.into_iter().last().unwrap().unwrap(), third);
     }
 
     #[tokio::test]

@@ -2,16 +2,21 @@
 //!
 //! Reads of single keys that go out together become one `MGET`, and scripts with one key one
 //! invocation, which costs the server half or less. Each caller gets the answer that a command of
-//! its own would have been given. `MGET` says nil of a foreign type and fails as a whole for one
-//! forbidden key, so a read that was nil, or failed, is asked again as a `GET`: reading twice is
-//! harmless. The script answers each key by itself; where it wasn't begun (a forbidden key, a
-//! server that doesn't know it), each is sent by itself.
+//! its own would have been given. The reply to an `MGET` is handed out element by element as it
+//! comes, and a command names as many keys as the values of late allow.
+//!
+//! `MGET` says nil of a foreign type, where a `GET` fails. So one `EXISTS` asks for all keys that
+//! were nil: if it counts none they are not there, otherwise each is read as a `GET`. Where many
+//! were nil of late the two go out together, as a transaction, so that nothing comes between them.
+//! A command fails as a whole for one forbidden key; then, too, each is sent by itself, and reading
+//! twice is harmless. The script answers each key by itself. Where it wasn't begun it is sent
+//! again: for a forbidden key each by itself, by a server that doesn't know it all at once.
 
 use std::sync::Arc;
 
 use super::inbox::End;
-use super::request::InFlight;
-use super::resp::{self, Argument, Reply};
+use super::request::{InFlight, Request};
+use super::resp::{self, Argument, ErrorReply, Reply};
 use super::script::{KeyedInvocation, Script};
 
 /// The most keys of one command, so that none holds the server for long: a tenth of a millisecond.
@@ -21,8 +26,77 @@ const MOST_KEYED: usize = 128;
 /// fewer scripts do.
 const FEWEST_GETS: usize = 4;
 const FEWEST_KEYED: usize = 2;
+/// The bytes of values that one command asks for, as far as can be known: a server has the whole
+/// reply in memory, and does nothing else while it makes it.
+const REPLY_BYTES: usize = 512 * 1024;
+/// Where one read in so many finds nothing a check goes out with every command.
+const ONE_MISS_IN: usize = 8;
 
-/// Reads of single keys for one `MGET`.
+/// What the replies of a connection have taught about reads.
+pub(super) struct ReadHabits {
+    /// The size of a value, the later ones counting more.
+    size: usize,
+    /// Whether many reads of the last command found nothing.
+    misses: bool,
+    /// Whether `MGET` and `EXISTS` may go out as a transaction.
+    may_transact: bool,
+    /// Whether the user may ask `EXISTS`.
+    may_check: bool,
+}
+
+impl ReadHabits {
+    pub(super) fn new(may_transact: bool) -> Self {
+        Self {
+            size: 0,
+            misses: false,
+            may_transact,
+            may_check: true,
+        }
+    }
+
+    /// Notes the size of a value; nothing has none.
+    pub(super) fn note_size(&mut self, size: usize) {
+        self.size = self.size - self.size / 8 + size / 8;
+    }
+
+    /// Returns the most reads of one command: one where values are large.
+    pub(super) fn most(&self) -> usize {
+        match REPLY_BYTES / self.size.max(1) {
+            0..FEWEST_GETS => 1,
+            most => most.min(MOST_GETS),
+        }
+    }
+
+    fn note_misses(&mut self, misses: usize, of: usize) {
+        self.misses = misses * ONE_MISS_IN >= of;
+    }
+}
+
+/// Requests that a merged command didn't answer.
+#[derive(Default)]
+pub(super) struct Unanswered {
+    /// To be sent by themselves.
+    pub(super) alone: Vec<Arc<InFlight>>,
+    /// To be merged again.
+    pub(super) again: Vec<Arc<InFlight>>,
+    /// Reads that were nil.
+    pub(super) nils: Vec<Arc<InFlight>>,
+}
+
+impl Unanswered {
+    pub(super) fn is_empty(&self) -> bool {
+        self.alone.is_empty() && self.again.is_empty() && self.nils.is_empty()
+    }
+
+    /// Gives them up.
+    pub(super) fn lose(&mut self) {
+        for requests in [&mut self.alone, &mut self.again, &mut self.nils] {
+            requests.drain(..).for_each(|request| request.lose());
+        }
+    }
+}
+
+/// Reads of single keys for one command.
 #[derive(Default)]
 pub(super) struct Gets {
     requests: Vec<Arc<InFlight>>,
@@ -30,8 +104,8 @@ pub(super) struct Gets {
 }
 
 impl Gets {
-    pub(super) fn is_full(&self, limit: usize) -> bool {
-        self.requests.len() >= limit.min(MOST_GETS)
+    pub(super) fn count(&self) -> usize {
+        self.requests.len()
     }
 
     pub(super) fn length(&self) -> usize {
@@ -48,18 +122,71 @@ impl Gets {
     }
 
     /// Writes one command for all requests; hands them back if they are too few for that.
-    pub(super) fn write(&mut self, output: &mut Vec<u8>) -> Result<Merged, Vec<Arc<InFlight>>> {
-        let requests = std::mem::take(&mut self.requests);
-        let outcome = if requests.len() >= FEWEST_GETS {
-            resp::begin(output, requests.len() + 1);
-            output.extend_from_slice(b"$4\r\nMGET\r\n");
-            output.extend_from_slice(&self.keys);
-            Ok(Merged::Gets(requests))
-        } else {
-            Err(requests)
-        };
+    pub(super) fn write(
+        &mut self,
+        output: &mut Vec<u8>,
+        habits: &ReadHabits,
+    ) -> Result<Merged, Vec<Arc<InFlight>>> {
+        if self.requests.len() < FEWEST_GETS {
+            self.keys.clear();
+            return Err(std::mem::take(&mut self.requests));
+        }
+        let is_checked = habits.misses && habits.may_transact;
+        if is_checked {
+            output.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+        }
+        self.write_command(output, "MGET");
+        if is_checked {
+            self.write_command(output, "EXISTS");
+            output.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+        }
         self.keys.clear();
-        outcome
+        Ok(Merged::Gets(Reads {
+            requests: std::mem::take(&mut self.requests),
+            awaited: match is_checked {
+                true => Awaited::Queued(3),
+                false => Awaited::Values,
+            },
+            is_checked,
+            refused: None,
+            nils: Vec::new(),
+        }))
+    }
+
+    /// Writes one command that counts how many of the keys of nils are there, and hands those back
+    /// that are to be read by themselves.
+    pub(super) fn write_check(
+        &mut self,
+        output: &mut Vec<u8>,
+        nils: &mut Vec<Arc<InFlight>>,
+        habits: &ReadHabits,
+    ) -> Result<Merged, Vec<Arc<InFlight>>> {
+        // One read tells as much about one key.
+        if nils.len() < 2 || !habits.may_check {
+            return Err(std::mem::take(nils));
+        }
+        for request in nils.drain(..nils.len().min(MOST_GETS)) {
+            let added = request.send(|request| {
+                if let Request::Get(key) = request {
+                    self.add(key);
+                }
+            });
+            if added.is_some() {
+                self.push(request);
+            }
+        }
+        if self.requests.is_empty() {
+            return Err(Vec::new());
+        }
+        self.write_command(output, "EXISTS");
+        self.keys.clear();
+        Ok(Merged::Nils(std::mem::take(&mut self.requests)))
+    }
+
+    fn write_command(&self, output: &mut Vec<u8>, name: &str) {
+        resp::begin(output, self.requests.len() + 1);
+        Argument::new(name).write_to(output);
+        output.extend_from_slice(&self.keys);
     }
 }
 
@@ -83,11 +210,8 @@ impl Keyed {
     }
 
     /// Adds the key and the numbers of a request that [`push`](Self::push) adds afterwards, and
-    /// says whether it did: invocations of another script, or in full, go by themselves.
+    /// says whether it did: invocations of another script go by themselves.
     pub(super) fn add(&mut self, invocation: &KeyedInvocation) -> bool {
-        if invocation.is_in_full() {
-            return false;
-        }
         let script = *self.script.get_or_insert(invocation.script());
         if !std::ptr::eq(script, invocation.script()) {
             return false;
@@ -102,16 +226,21 @@ impl Keyed {
     }
 
     /// Writes one command for all requests; hands them back if they are too few for that.
-    pub(super) fn write(&mut self, output: &mut Vec<u8>) -> Result<Merged, Vec<Arc<InFlight>>> {
+    pub(super) fn write(
+        &mut self,
+        output: &mut Vec<u8>,
+        needs_text: impl FnOnce(&'static Script) -> bool,
+    ) -> Result<Merged, Vec<Arc<InFlight>>> {
         let requests = std::mem::take(&mut self.requests);
         let script = self.script.take();
         let (keys, numbers) = (&mut self.keys, &mut self.numbers);
         let outcome = match script {
             Some(script) if requests.len() >= FEWEST_KEYED => {
-                KeyedInvocation::begin_merged(script, output, requests.len());
+                let in_full = needs_text(script);
+                KeyedInvocation::begin_merged(script, in_full, output, requests.len());
                 output.extend_from_slice(keys);
                 output.extend_from_slice(numbers);
-                Ok(Merged::Keyed(requests))
+                Ok(Merged::Keyed(script, requests))
             }
             _ => Err(requests),
         };
@@ -123,65 +252,239 @@ impl Keyed {
 
 /// The requests that one command was written for, in the order of its keys.
 pub(super) enum Merged {
-    Gets(Vec<Arc<InFlight>>),
-    Keyed(Vec<Arc<InFlight>>),
+    Gets(Reads),
+    /// Reads that were nil: the reply counts how many of their keys are there.
+    Nils(Vec<Arc<InFlight>>),
+    Keyed(&'static Script, Vec<Arc<InFlight>>),
 }
 
 impl Merged {
     pub(super) fn requests(&self) -> &[Arc<InFlight>] {
         match self {
-            Self::Gets(requests) | Self::Keyed(requests) => requests,
+            Self::Gets(reads) => &reads.requests,
+            Self::Nils(requests) | Self::Keyed(_, requests) => requests,
         }
     }
 
-    /// Hands the reply out to the callers and returns how many of them have it. A request that the
-    /// merged command didn't answer goes to `retries`, to be sent by itself.
-    pub(super) fn hand_out(
-        self,
-        reply: Reply,
-        retries: &mut Vec<Arc<InFlight>>,
-    ) -> Result<usize, End> {
+    pub(super) fn script(&self) -> Option<&'static Script> {
         match self {
-            Self::Gets(requests) => Ok(hand_out_gets(requests, reply, retries)),
-            Self::Keyed(requests) => hand_out_keyed(requests, reply, retries),
+            Self::Keyed(script, _) => Some(script),
+            Self::Gets(_) | Self::Nils(_) => None,
+        }
+    }
+
+    /// Returns the length of the array that is taken element by element, if one is next.
+    pub(super) fn array(&self) -> Option<usize> {
+        match self {
+            Self::Gets(reads) => reads.array(),
+            Self::Nils(_) | Self::Keyed(..) => None,
+        }
+    }
+
+    /// Notes that the elements of the array are next.
+    pub(super) fn begin_array(&mut self) {
+        if let Self::Gets(reads) = self {
+            reads.begin_array();
+        }
+    }
+
+    /// Takes what has come: a reply, or an element of one.
+    pub(super) fn take(
+        &mut self,
+        reply: Reply,
+        habits: &mut ReadHabits,
+        unanswered: &mut Unanswered,
+    ) -> Result<Taken, End> {
+        match self {
+            Self::Gets(reads) => reads.take(reply, habits, unanswered),
+            Self::Nils(requests) => {
+                let requests = std::mem::take(requests);
+                Ok(Taken::all(take_count(requests, reply, habits, unanswered)))
+            }
+            Self::Keyed(_, requests) => {
+                let requests = std::mem::take(requests);
+                take_keyed(requests, reply, unanswered).map(Taken::all)
+            }
         }
     }
 }
 
-fn hand_out_gets(
+/// The effect of a reply, or of an element of one.
+pub(super) struct Taken {
+    /// The number of callers that have their answer.
+    pub(super) answered: usize,
+    /// Whether nothing else is to come.
+    pub(super) is_whole: bool,
+}
+
+impl Taken {
+    fn all(answered: usize) -> Self {
+        let is_whole = true;
+        Self { answered, is_whole }
+    }
+
+    fn some(answered: usize) -> Self {
+        let is_whole = false;
+        Self { answered, is_whole }
+    }
+}
+
+/// Reads that became one command, and what of its reply is next.
+pub(super) struct Reads {
     requests: Vec<Arc<InFlight>>,
-    reply: Reply,
-    retries: &mut Vec<Arc<InFlight>>,
-) -> usize {
-    match reply {
-        Reply::Array(replies) if replies.len() == requests.len() => {
-            let answered = requests.len();
-            for (request, reply) in requests.into_iter().zip(replies) {
-                match reply {
-                    Reply::Nil => retries.push(request),
-                    reply => request.finish(reply),
+    awaited: Awaited,
+    /// Whether a check goes with it.
+    is_checked: bool,
+    /// The first refusal in a transaction.
+    refused: Option<ErrorReply>,
+    nils: Vec<Arc<InFlight>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Awaited {
+    /// So many replies that say that a command of the transaction is queued.
+    Queued(usize),
+    /// The two replies of the transaction.
+    Replies,
+    Values,
+    /// The value of the request with this number.
+    Value(usize),
+    /// How many of the keys are there.
+    Count,
+}
+
+impl Reads {
+    fn array(&self) -> Option<usize> {
+        match self.awaited {
+            Awaited::Replies => Some(2),
+            Awaited::Values => Some(self.requests.len()),
+            Awaited::Queued(_) | Awaited::Value(_) | Awaited::Count => None,
+        }
+    }
+
+    fn begin_array(&mut self) {
+        self.awaited = match self.awaited {
+            Awaited::Replies => Awaited::Values,
+            _ => Awaited::Value(0),
+        };
+    }
+
+    fn take(
+        &mut self,
+        reply: Reply,
+        habits: &mut ReadHabits,
+        unanswered: &mut Unanswered,
+    ) -> Result<Taken, End> {
+        match (self.awaited, reply) {
+            (Awaited::Queued(missing), reply) => {
+                self.awaited = match missing {
+                    1 => Awaited::Replies,
+                    _ => Awaited::Queued(missing - 1),
+                };
+                if let Reply::Error(error) = reply {
+                    self.refused.get_or_insert(error);
+                }
+                Ok(Taken::some(0))
+            }
+            (Awaited::Replies, reply) => {
+                let requests = std::mem::take(&mut self.requests);
+                let refused = match (self.refused.take(), reply) {
+                    (Some(refused), _) | (None, Reply::Error(refused)) => Some(refused),
+                    (None, _) => None,
+                };
+                match refused {
+                    Some(error) if is_about_all(&error) => Ok(Taken::all(refuse(requests, &error))),
+                    _ => {
+                        habits.may_transact = false;
+                        unanswered.again.extend(requests);
+                        Ok(Taken::all(0))
+                    }
                 }
             }
-            answered
-        }
-        // One key was forbidden: the others may not be.
-        Reply::Error(error) if !matches!(error.code(), "NOPERM" | "CROSSSLOT" | "ERR") => {
-            for request in requests {
-                request.finish(Reply::Error(error.clone()));
+            (Awaited::Values, Reply::Error(error)) if self.is_checked => {
+                self.refused = Some(error);
+                self.awaited = Awaited::Count;
+                Ok(Taken::some(0))
             }
-            1
-        }
-        _ => {
-            retries.extend(requests);
-            1
+            (Awaited::Values, reply) => {
+                let requests = std::mem::take(&mut self.requests);
+                match reply {
+                    Reply::Error(error) => Ok(Taken::all(refused(requests, &error, unanswered))),
+                    _ => Err(End::Malformed),
+                }
+            }
+            (Awaited::Value(index), reply) => {
+                let request = &self.requests[index];
+                let answered = match reply {
+                    Reply::Nil => {
+                        habits.note_size(0);
+                        self.nils.push(request.clone());
+                        0
+                    }
+                    reply => {
+                        if let Reply::Bytes(bytes) = &reply {
+                            habits.note_size(bytes.as_bytes().len());
+                        }
+                        request.finish(reply);
+                        1
+                    }
+                };
+                if index + 1 < self.requests.len() {
+                    self.awaited = Awaited::Value(index + 1);
+                    return Ok(Taken::some(answered));
+                }
+                habits.note_misses(self.nils.len(), self.requests.len());
+                if self.is_checked {
+                    self.awaited = Awaited::Count;
+                    return Ok(Taken::some(answered));
+                }
+                unanswered.nils.append(&mut self.nils);
+                Ok(Taken::all(answered))
+            }
+            (Awaited::Count, reply) => {
+                if let Some(error) = self.refused.take() {
+                    let requests = std::mem::take(&mut self.requests);
+                    return Ok(Taken::all(refused(requests, &error, unanswered)));
+                }
+                let there = self.requests.len() - self.nils.len();
+                let nils = std::mem::take(&mut self.nils);
+                match reply {
+                    Reply::Integer(count) if usize::try_from(count) == Ok(there) => {
+                        Ok(Taken::all(not_there(nils)))
+                    }
+                    reply => {
+                        habits.may_check &= !matches!(reply, Reply::Error(_));
+                        unanswered.alone.extend(nils);
+                        Ok(Taken::all(0))
+                    }
+                }
+            }
         }
     }
 }
 
-fn hand_out_keyed(
+/// Takes the number of keys that are there, of those that were nil.
+fn take_count(
     requests: Vec<Arc<InFlight>>,
     reply: Reply,
-    retries: &mut Vec<Arc<InFlight>>,
+    habits: &mut ReadHabits,
+    unanswered: &mut Unanswered,
+) -> usize {
+    match reply {
+        Reply::Integer(0) => not_there(requests),
+        Reply::Error(error) if is_about_all(&error) => refuse(requests, &error),
+        reply => {
+            habits.may_check &= !matches!(reply, Reply::Error(_));
+            unanswered.alone.extend(requests);
+            0
+        }
+    }
+}
+
+fn take_keyed(
+    requests: Vec<Arc<InFlight>>,
+    reply: Reply,
+    unanswered: &mut Unanswered,
 ) -> Result<usize, End> {
     match reply {
         Reply::Array(replies) if replies.len() == requests.len() * 2 => {
@@ -192,21 +495,44 @@ fn hand_out_keyed(
             }
             Ok(answered)
         }
-        // The server says these before it runs a script.
-        Reply::Error(error) if matches!(error.code(), "NOSCRIPT" | "NOPERM") => {
+        // The server says this before it runs a script.
+        Reply::Error(error) if error.code() == "NOPERM" => {
             requests.iter().for_each(|request| request.take_back());
-            retries.extend(requests);
-            Ok(1)
+            unanswered.alone.extend(requests);
+            Ok(0)
         }
-        Reply::Error(error) => {
-            for request in requests {
-                request.finish(Reply::Error(error.clone()));
-            }
-            Ok(1)
-        }
+        Reply::Error(error) => Ok(refuse(requests, &error)),
         _ => {
             requests.iter().for_each(|request| request.lose());
             Err(End::Malformed)
         }
     }
+}
+
+fn not_there(requests: Vec<Arc<InFlight>>) -> usize {
+    requests
+        .iter()
+        .for_each(|request| request.finish(Reply::Nil));
+    requests.len()
+}
+
+/// Refuses all reads, or lets each ask by itself: one key may be forbidden and the others not.
+fn refused(requests: Vec<Arc<InFlight>>, error: &ErrorReply, unanswered: &mut Unanswered) -> usize {
+    if is_about_all(error) {
+        return refuse(requests, error);
+    }
+    unanswered.alone.extend(requests);
+    0
+}
+
+/// Says whether a refusal is about the server, and not about one key or one command.
+fn is_about_all(error: &ErrorReply) -> bool {
+    !matches!(error.code(), "NOPERM" | "CROSSSLOT" | "ERR" | "EXECABORT")
+}
+
+fn refuse(requests: Vec<Arc<InFlight>>, error: &ErrorReply) -> usize {
+    for request in &requests {
+        request.finish(Reply::Error(error.clone()));
+    }
+    requests.len()
 }

@@ -243,15 +243,11 @@ impl Client {
                 });
             };
             let connection = sent.connection.clone();
-            request = match resend {
-                Resend::InFull => sent.request.again_in_full(),
-                Resend::Elsewhere | Resend::Later => sent.request.again(),
-            };
+            request = sent.request.again();
             // It had no effect, should there be no time left to send it again.
             progress.last = None;
             let refused = progress.refused.insert(refusal(&refused));
             match resend {
-                Resend::InFull => {}
                 Resend::Elsewhere => {
                     Box::pin(self.router.elsewhere(&connection, refused)).await?;
                 }

@@ -451,7 +451,7 @@ impl Shared {
             deadlines,
             patience: (self.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
             silence: SILENCE,
-            merges_scripts: takes_many_keys,
+            takes_many_keys,
             notice: Box::new(move |sign| match (shared.upgrade(), sign) {
                 (Some(shared), Sign::Silent) => shared.doubt(id),
                 (Some(shared), Sign::Answers) => shared.news.notify_waiters(),

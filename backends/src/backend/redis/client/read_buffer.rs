@@ -19,6 +19,14 @@ pub(super) struct ReadBuffer {
     scan: Option<ScanState>,
 }
 
+/// Whether an array has begun.
+pub(super) enum Begun {
+    Yes,
+    /// Something else is next.
+    No,
+    NotYet,
+}
+
 impl ReadBuffer {
     /// Returns room to read into.
     pub(super) fn room(&mut self) -> &mut [u8] {
@@ -47,6 +55,24 @@ impl ReadBuffer {
     /// Returns the bytes that are no whole reply yet.
     pub(super) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
+    }
+
+    /// Takes the beginning of an array of so many elements, if that is next.
+    pub(super) fn begin_array(&mut self, length: usize) -> Result<Begun, End> {
+        let unread = &self.bytes[self.start..self.end];
+        if self.scan.is_some() || unread.len() < self.needed {
+            return Ok(Begun::No);
+        }
+        match resp::array(unread) {
+            Ok(Some((count, head))) if count == length => {
+                self.start += head;
+                self.needed = 0;
+                Ok(Begun::Yes)
+            }
+            Ok(_) => Ok(Begun::No),
+            Err(DecodeError::Incomplete(_)) => Ok(Begun::NotYet),
+            Err(DecodeError::Malformed) => Err(End::Malformed),
+        }
     }
 
     /// Returns the next reply, if the whole of it is there.

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::Repeat;
 use super::resend::{Resend, resend};
 use super::resp::{Argument, Command, ErrorReply, Reply};
-use super::script::{Invocation, KeyedInvocation};
+use super::script::{Invocation, KeyedInvocation, Script};
 
 /// The commands that one call sends.
 pub(super) enum Request {
@@ -17,31 +17,22 @@ pub(super) enum Request {
     /// A script with one key, which may be merged with others.
     Keyed(KeyedInvocation),
     One(Command),
-    /// A script by its hash.
+    /// A script.
     Script(Invocation),
     /// Several commands; the answer is an array of theirs.
     Many(Vec<Command>),
 }
 
 impl Request {
-    fn send_in_full(&mut self) {
-        match self {
-            Self::Keyed(invocation) => invocation.send_in_full(),
-            Self::Script(invocation) => invocation.send_in_full(),
-            Self::Get(_) | Self::One(_) | Self::Many(_) => {}
-        }
-    }
-
     fn names_many_keys(&self) -> bool {
         matches!(self, Self::Script(invocation) if invocation.names_many_keys())
     }
 
-    /// Says whether it is a script that goes out by its hash.
-    pub(super) fn is_by_hash(&self) -> bool {
+    fn script(&self) -> Option<&'static Script> {
         match self {
-            Self::Keyed(invocation) => !invocation.is_in_full(),
-            Self::Script(invocation) => !invocation.is_in_full(),
-            Self::Get(_) | Self::One(_) | Self::Many(_) => false,
+            Self::Keyed(invocation) => Some(invocation.script()),
+            Self::Script(invocation) => Some(invocation.script()),
+            Self::Get(_) | Self::One(_) | Self::Many(_) => None,
         }
     }
 
@@ -141,13 +132,6 @@ impl InFlight {
         Self::new(self.take_request(), self.repeat)
     }
 
-    /// As [`again`](Self::again), with the whole script: the server doesn't know its hash.
-    pub(super) fn again_in_full(&self) -> Arc<Self> {
-        let mut request = self.take_request();
-        request.send_in_full();
-        Self::new(request, self.repeat)
-    }
-
     pub(super) fn take_request(&self) -> Request {
         std::mem::replace(&mut self.inner.lock().request, Request::Many(Vec::new()))
     }
@@ -168,6 +152,11 @@ impl InFlight {
             _ => return None,
         }
         Some(send(&inner.request))
+    }
+
+    /// Returns the script that it runs.
+    pub(super) fn script(&self) -> Option<&'static Script> {
+        self.inner.lock().request.script()
     }
 
     pub(super) fn finish(&self, reply: Reply) {

@@ -14,8 +14,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What to do about a refusal that came before anything was executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resend {
-    /// The server doesn't know the script: send it in full.
-    InFull,
     /// The server takes no writes: the one that the address leads to now may.
     Elsewhere,
     /// The server isn't ready: ask again after a pause.
@@ -27,7 +25,7 @@ pub(super) enum Resend {
 /// Of our scripts each one answers with a refusal of its first write before it has changed
 /// anything, and no later write can be refused so.
 pub(super) fn resend<'r>(request: &Request, reply: &'r Reply) -> Option<(Resend, &'r ErrorReply)> {
-    let advice = match (request, reply) {
+    match (request, reply) {
         (_, Reply::Error(_)) => of_error(reply),
         // Of two elements, the first is the count or the refusal.
         (Request::Keyed(_), Reply::Array(parts)) => of_error(parts.first()?),
@@ -37,8 +35,7 @@ pub(super) fn resend<'r>(request: &Request, reply: &'r Reply) -> Option<(Resend,
             replies.iter().all(is_alike).then_some(first)
         }
         _ => None,
-    };
-    advice.filter(|(resend, _)| *resend != Resend::InFull || request.is_by_hash())
+    }
 }
 
 /// Says whether the reply, or one of several, comes from a server that takes no writes.
@@ -68,7 +65,6 @@ fn of_error(reply: &Reply) -> Option<(Resend, &ErrorReply)> {
 
 fn of_refusal(error: &ErrorReply) -> Option<Resend> {
     match code(error) {
-        "NOSCRIPT" => Some(Resend::InFull),
         "READONLY" | "MASTERDOWN" => Some(Resend::Elsewhere),
         "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" => Some(Resend::Later),
         _ => None,
@@ -121,11 +117,6 @@ mod tests {
             assert!(is_from_wrong_server(&some));
         }
         assert_eq!(advice(&request, &Reply::Array(Vec::new())), None);
-        let unknown = || error("NOSCRIPT");
-        assert_eq!(
-            advice(&request, &Reply::Array(vec![unknown(), unknown()])),
-            None
-        );
     }
 
     #[test]

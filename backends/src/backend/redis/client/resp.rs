@@ -52,14 +52,6 @@ impl Command {
         self
     }
 
-    /// Adds an argument that is written already.
-    #[must_use]
-    pub(super) fn encoded(mut self, argument: &Argument) -> Self {
-        self.arguments += 1;
-        argument.write_to(&mut self.body);
-        self
-    }
-
     /// Adds each as an argument.
     #[must_use]
     pub(crate) fn args(self, arguments: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
@@ -211,6 +203,19 @@ pub(super) fn reply(bytes: &[u8]) -> Result<(Reply, usize), DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let reply = cursor.reply(0)?;
     Ok((reply, cursor.at))
+}
+
+/// Reads the beginning of an array: its length, and how long the beginning is. Nothing if `bytes`
+/// begin with something else.
+pub(super) fn array(bytes: &[u8]) -> Result<Option<(usize, usize)>, DecodeError> {
+    let mut cursor = Cursor::new(bytes);
+    let kind = *bytes.first().ok_or(cursor.incomplete(1))?;
+    if kind != b'*' {
+        return Ok(None);
+    }
+    cursor.at = 1;
+    let count = cursor.count()?;
+    Ok(count.map(|count| (count, cursor.at)))
 }
 
 /// The progress of a scan through a reply that comes in parts. Without it a long array would be

@@ -1,4 +1,4 @@
-//! Scripts: sent by their hash, and in full to a server that doesn't know the hash.
+//! Scripts: sent by their hash, and once in full to a server that doesn't know the hash.
 
 use redis::Script as Hashed;
 
@@ -17,12 +17,57 @@ impl Script {
     }
 }
 
-/// An invocation of a script: by its hash, or in full where the server doesn't know that.
+/// The scripts that the server of a connection turned out not to know.
+///
+/// The next invocation of each goes out in full, which loads it: the server executes the commands
+/// of a connection in their order, so it knows the script for all that follow.
+#[derive(Default)]
+pub(super) struct Unknown(Vec<(&'static Script, Sent)>);
+
+/// The number of the command that was sent in full, if one was.
+type Sent = Option<u64>;
+
+impl Unknown {
+    /// Notes that command number `refused` met a server that didn't know its script. Says whether
+    /// the command is to be sent again: not if it was the one in full.
+    pub(super) fn note(&mut self, script: &'static Script, refused: u64) -> bool {
+        match self.sent(script) {
+            // A later one is on its way in full.
+            Some(Some(sent)) if *sent > refused => true,
+            Some(Some(sent)) if *sent == refused => false,
+            Some(sent) => {
+                *sent = None;
+                true
+            }
+            None => {
+                self.0.push((script, None));
+                true
+            }
+        }
+    }
+
+    /// Says whether command number `next` has to carry the whole script.
+    pub(super) fn needs_text(&mut self, script: &'static Script, next: u64) -> bool {
+        match self.sent(script) {
+            Some(sent @ None) => {
+                *sent = Some(next);
+                true
+            }
+            Some(Some(_)) | None => false,
+        }
+    }
+
+    fn sent(&mut self, script: &'static Script) -> Option<&mut Sent> {
+        let mut scripts = self.0.iter_mut();
+        scripts.find_map(|(known, sent)| std::ptr::eq(*known, script).then_some(sent))
+    }
+}
+
+/// An invocation of a script.
 pub(crate) struct Invocation {
     script: &'static Script,
     keys: usize,
     by_hash: Command,
-    is_in_full: bool,
 }
 
 impl Invocation {
@@ -33,7 +78,6 @@ impl Invocation {
             script,
             keys,
             by_hash,
-            is_in_full: false,
         }
     }
 
@@ -57,17 +101,12 @@ impl Invocation {
         self.keys > 1
     }
 
-    pub(super) fn is_in_full(&self) -> bool {
-        self.is_in_full
+    pub(super) fn script(&self) -> &'static Script {
+        self.script
     }
 
-    /// Lets it go out in full, which loads the script into the server's cache.
-    pub(super) fn send_in_full(&mut self) {
-        self.is_in_full = true;
-    }
-
-    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
-        if self.is_in_full {
+    pub(super) fn write_to(&self, out: &mut Vec<u8>, in_full: bool) {
+        if in_full {
             let eval = Command::new("EVAL").arg(self.script.code);
             eval.tail_of(&self.by_hash, 2).write_to(out);
         } else {
@@ -88,7 +127,6 @@ pub(crate) struct KeyedInvocation {
     script: &'static Script,
     key: Argument,
     numbers: [i64; 2],
-    is_in_full: bool,
 }
 
 impl KeyedInvocation {
@@ -97,7 +135,6 @@ impl KeyedInvocation {
             script,
             key,
             numbers,
-            is_in_full: false,
         }
     }
 
@@ -116,37 +153,51 @@ impl KeyedInvocation {
     }
 
     /// Writes what stands before the keys of so many invocations of `script`.
-    pub(super) fn begin_merged(script: &Script, out: &mut Vec<u8>, keys: usize) {
+    pub(super) fn begin_merged(script: &Script, in_full: bool, out: &mut Vec<u8>, keys: usize) {
         resp::begin(out, 3 + 3 * keys);
-        Argument::new("EVALSHA").write_to(out);
-        Argument::new(&script.hash).write_to(out);
+        let (name, known_by) = match in_full {
+            true => ("EVAL", script.code),
+            false => ("EVALSHA", script.hash.as_str()),
+        };
+        Argument::new(name).write_to(out);
+        Argument::new(known_by).write_to(out);
         resp::write_number(out, keys);
     }
 
-    pub(super) fn is_in_full(&self) -> bool {
-        self.is_in_full
-    }
-
-    /// Lets it go out in full and by itself, which loads the script into the server's cache.
-    pub(super) fn send_in_full(&mut self) {
-        self.is_in_full = true;
-    }
-
     /// Writes it by itself.
-    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
-        if self.is_in_full {
-            let eval = Command::new("EVAL").arg(self.script.code).number(1);
-            let [first, second] = self.numbers;
-            let eval = eval.encoded(&self.key).number(first).number(second);
-            eval.write_to(out);
-        } else {
-            Self::begin_merged(self.script, out, 1);
-            self.write_key(out);
-            self.write_numbers(out);
-        }
+    pub(super) fn write_to(&self, out: &mut Vec<u8>, in_full: bool) {
+        Self::begin_merged(self.script, in_full, out, 1);
+        self.write_key(out);
+        self.write_numbers(out);
     }
 
     pub(super) fn length(&self) -> usize {
         self.key.length()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+
+    static ONE: LazyLock<Script> = LazyLock::new(|| Script::new("return 1"));
+    static OTHER: LazyLock<Script> = LazyLock::new(|| Script::new("return 2"));
+
+    #[test]
+    fn a_script_that_is_unknown_goes_out_in_full_once() {
+        let mut unknown = Unknown::default();
+        assert!(!unknown.needs_text(&ONE, 0));
+        // Three were on their way when the first one was refused.
+        assert!(unknown.note(&ONE, 0));
+        assert!(!unknown.needs_text(&OTHER, 3));
+        assert!(unknown.needs_text(&ONE, 3));
+        assert!(unknown.note(&ONE, 1) && unknown.note(&ONE, 2));
+        assert!(!unknown.needs_text(&ONE, 4));
+        // The server forgot it again.
+        assert!(unknown.note(&ONE, 4));
+        assert!(unknown.needs_text(&ONE, 5));
+        assert!(!unknown.note(&ONE, 5), "one in full that is refused");
     }
 }
