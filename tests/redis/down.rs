@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use futures::TryStreamExt;
 use futures::future::join_all;
-use reinhardt_backends::{Backend, BackendResult, ErrorKind, Life, RedisBackend, Stored};
+use futures::{FutureExt, TryStreamExt};
+use reinhardt_backends::store::Store;
+use reinhardt_backends::{Backend, BackendResult, ErrorKind, Life, RedisBackend, Stored, Write};
 use reinhardt_backends_tests::{Proxy, Server};
 
 use super::{BRIEF, PATIENCE, builder, connect, impatient, recovered, runtime};
@@ -216,6 +217,45 @@ async fn one_call_too_many_is_refused_at_once() {
         assert_eq!(value.unwrap(), Some(1));
     }
     assert_eq!(backend.get::<u8>("k").await.unwrap(), Some(1));
+}
+
+/// The bytes that wait are bounded, not the calls alone.
+#[tokio::test]
+async fn one_byte_too_many_is_refused_at_once() {
+    let server = Server::start();
+    let limit = 1024 * 1024;
+    let builder = builder(&server.url()).value_limit(limit);
+    let backend = builder.waiting_bytes(limit).build().await.unwrap();
+    backend.set("k", 1, None).await.unwrap();
+    // Alone, a value of the largest size may be sent, whatever its key adds to it.
+    let largest = vec![b'v'; limit];
+    let put = || backend.put("largest", &largest, Write::new(Life::Never));
+    assert!(put().await.unwrap());
+    server.pause();
+    let part = vec![b'v'; limit / 10];
+    let key = |index| format!("part{index}");
+    let keys: Vec<String> = (0..100).map(key).collect();
+    let puts = keys.iter();
+    let puts = puts.map(|key| backend.put(key, &part, Write::new(Life::Never)));
+    let mut waiting: Vec<_> = puts.collect();
+    let mut refused = 0;
+    waiting.retain_mut(|call| match call.now_or_never() {
+        None => true,
+        Some(outcome) => {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+            assert!(!error.outcome_unknown());
+            refused += 1;
+            false
+        }
+    });
+    assert_eq!((waiting.len(), refused), (9, 91));
+    assert!(put().await.is_err());
+    server.resume();
+    for put in join_all(waiting).await {
+        assert!(put.unwrap());
+    }
+    assert!(put().await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]

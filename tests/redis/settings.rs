@@ -69,6 +69,10 @@ fn settings_that_can_not_be_right_are_refused() {
         RedisBackend::builder().call_timeout(zero),
         RedisBackend::builder().connect_timeout(zero),
         RedisBackend::builder().waiting_limit(0),
+        RedisBackend::builder().waiting_bytes(1024),
+        RedisBackend::builder()
+            .waiting_bytes(1 << 26)
+            .value_limit(1 << 27),
     ] {
         assert_eq!(
             builder.build_lazy().unwrap_err().kind(),

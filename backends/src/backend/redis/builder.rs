@@ -36,9 +36,12 @@ pub struct RedisBackendBuilder {
     server: Server,
     namespace: Option<String>,
     times: ClientLimits,
+    waiting_bytes: Option<usize>,
     limits: Limits,
 }
 
+/// The bytes that may wait unless the program says otherwise.
+const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// Nobody waits longer, whatever a program asks for.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -57,7 +60,9 @@ impl Default for RedisBackendBuilder {
                 connect: Duration::from_secs(2),
                 call: Duration::from_secs(1),
                 waiting: 10_000,
+                waiting_bytes: WAITING_BYTES,
             },
+            waiting_bytes: None,
             limits: Limits::default(),
         }
     }
@@ -161,6 +166,16 @@ impl RedisBackendBuilder {
         self
     }
 
+    /// Limits how many bytes the calls may send that wait at once, keys and values together; 64 MiB
+    /// unless set, or the [`value_limit`](Self::value_limit) if that is more. One call more is
+    /// `Unavailable` at once. A call that waits alone may send more.
+    ///
+    /// It bounds the memory of what is on its way to a server that is slow or can't be reached.
+    pub fn waiting_bytes(mut self, bytes: usize) -> Self {
+        self.waiting_bytes = Some(bytes);
+        self
+    }
+
     /// Sets the longest key, in bytes, namespace not counted; 1 KiB unless set.
     pub fn key_limit(mut self, bytes: usize) -> Self {
         self.limits.key = bytes;
@@ -205,6 +220,13 @@ impl RedisBackendBuilder {
         if self.times.waiting == 0 {
             return Err(invalid("no call may wait"));
         }
+        let value = self.limits.value;
+        let waiting_bytes = self.waiting_bytes.unwrap_or(WAITING_BYTES.max(value));
+        if waiting_bytes < value {
+            return Err(invalid(format!(
+                "`waiting_bytes` is {waiting_bytes}, less than the limit of a value, {value} bytes"
+            )));
+        }
         let prefix = match self.namespace.as_deref() {
             Some("") => return Err(invalid("the namespace is empty: use `namespace_none`")),
             Some(namespace) => format!("{}:", escape(namespace)),
@@ -212,7 +234,13 @@ impl RedisBackendBuilder {
         };
         Ok(RedisBackend {
             commands: Arc::new(Commands {
-                client: Client::new(server, self.times),
+                client: Client::new(
+                    server,
+                    ClientLimits {
+                        waiting_bytes,
+                        ..self.times
+                    },
+                ),
                 prefix,
                 limits: self.limits,
                 missing: Missing::default(),

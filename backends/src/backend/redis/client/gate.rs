@@ -1,4 +1,5 @@
-//! The gate that every call passes: how many may wait, and whether the client is closed.
+//! The gate that every call passes: how many may wait and how many bytes they may send, and whether
+//! the client is closed.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -8,34 +9,50 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 pub(super) struct Gate {
     most: usize,
+    most_bytes: usize,
     waiting: AtomicUsize,
+    /// The bytes of the requests of the calls that wait.
+    bytes: AtomicUsize,
     closed: AtomicBool,
     /// Tells that no call waits any more, once the gate is closed.
     emptied: Notify,
 }
 
 /// A place among the calls that wait, given back when dropped.
-pub(super) struct Place<'a>(&'a Gate);
+pub(super) struct Place<'a> {
+    gate: &'a Gate,
+    bytes: usize,
+}
 
 impl Gate {
-    /// Makes a gate for at most so many calls at once.
-    pub(super) fn new(most: usize) -> Self {
+    /// Makes a gate for at most so many calls at once, which send at most so many bytes.
+    pub(super) fn new(most: usize, most_bytes: usize) -> Self {
         Self {
             most,
+            most_bytes,
             waiting: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             emptied: Notify::new(),
         }
     }
 
-    /// Takes a place, unless too many calls wait or the client is closed.
-    pub(super) fn enter(&self) -> BackendResult<Place<'_>> {
+    /// Takes a place for a call that sends so many bytes, unless too much waits or the client is
+    /// closed. A call that is alone may send more.
+    pub(super) fn enter(&self, bytes: usize) -> BackendResult<Place<'_>> {
         let before = self.waiting.fetch_add(1, Ordering::SeqCst);
-        let place = Place(self);
+        let bytes_before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let place = Place { gate: self, bytes };
         if before >= self.most {
             return Err(BackendError::new(
                 ErrorKind::Unavailable,
                 format!("{} calls are waiting already", self.most),
+            ));
+        }
+        if bytes_before > 0 && bytes_before.saturating_add(bytes) > self.most_bytes {
+            return Err(BackendError::new(
+                ErrorKind::Unavailable,
+                format!("the calls that are waiting send {bytes_before} bytes already"),
             ));
         }
         if self.closed.load(Ordering::SeqCst) {
@@ -64,9 +81,11 @@ impl Gate {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let was_last = self.0.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
-        if was_last && self.0.closed.load(Ordering::SeqCst) {
-            self.0.emptied.notify_waiters();
+        let gate = self.gate;
+        gate.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        let was_last = gate.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && gate.closed.load(Ordering::SeqCst) {
+            gate.emptied.notify_waiters();
         }
     }
 }

@@ -44,7 +44,7 @@ use self::states::Connection;
 pub(crate) use self::states::ConnectionId;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The time limits of a client, in real time, and the number of calls that may wait.
+/// The time limits of a client, in real time, and what may wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientLimits {
     /// The limit of one attempt to connect, the greeting and the login included.
@@ -53,6 +53,8 @@ pub(crate) struct ClientLimits {
     pub(crate) call: Duration,
     /// The most calls that may wait at once.
     pub(crate) waiting: usize,
+    /// The most bytes that the calls which wait may send.
+    pub(crate) waiting_bytes: usize,
 }
 
 /// Says whether a request may be sent again if its reply was lost.
@@ -100,7 +102,7 @@ struct LastSend {
 impl Client {
     pub(crate) fn new(server: ConnectionInfo, limits: ClientLimits) -> Self {
         Self {
-            gate: Gate::new(limits.waiting),
+            gate: Gate::new(limits.waiting, limits.waiting_bytes),
             router: Router::new(server, limits),
             call_limit: limits.call,
             factor: 1.0 - fastrand::f64() / 5.0,
@@ -174,7 +176,7 @@ impl Client {
     }
 
     async fn call_with(&self, request: Arc<InFlight>) -> BackendResult<Traced> {
-        let _place = self.gate.enter()?;
+        let _place = self.gate.enter(request.length())?;
         let ready = self.router.ready();
         let deadlines = match &ready {
             Some(connection) => connection.deadlines,
