@@ -107,6 +107,8 @@ pub(super) struct Driver {
     output: Vec<u8>,
     /// The length of the part of `output` that the socket has taken.
     written: usize,
+    /// Whether the socket may hold back a part of what it has taken.
+    needs_flush: bool,
     /// The number of those expected that are in `output`.
     in_output: usize,
     expected: VecDeque<Expected>,
@@ -160,6 +162,7 @@ impl Driver {
             terms,
             output: Vec::new(),
             written: 0,
+            needs_flush: false,
             in_output: 0,
             expected: VecDeque::new(),
             received: 0,
@@ -362,9 +365,17 @@ impl Driver {
                 Poll::Ready(Ok(0)) => return Err(End::Failed(io::ErrorKind::WriteZero)),
                 Poll::Ready(Ok(count)) => self.written += count,
                 Poll::Ready(Err(error)) => return Err(End::Failed(error.kind())),
-                Poll::Pending => break,
+                Poll::Pending => return Ok(has_written),
             }
             has_written = true;
+            self.needs_flush = true;
+        }
+        if self.needs_flush {
+            match Pin::new(&mut self.socket).poll_flush(context) {
+                Poll::Ready(Ok(())) => self.needs_flush = false,
+                Poll::Ready(Err(error)) => return Err(End::Failed(error.kind())),
+                Poll::Pending => {}
+            }
         }
         Ok(has_written)
     }
@@ -640,7 +651,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use futures_util::FutureExt;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex};
     use tokio::net::TcpStream;
     use tokio::sync::mpsc::error::TryRecvError;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -672,6 +683,8 @@ mod tests {
     }
 
     const MOMENT: Duration = Duration::from_millis(20);
+    /// The limit of what would never end otherwise.
+    const LIMIT: Duration = Duration::from_secs(20);
 
     fn connected(buffer: usize) -> (Multiplexer, DuplexStream) {
         let (near, far) = duplex(buffer);
@@ -781,9 +794,8 @@ mod tests {
             far.write_all(b"+OK\r\n+OK\r\n").await.unwrap();
             far
         });
-        let limit = Duration::from_secs(20);
         for exchange in exchanges {
-            let reply = tokio::time::timeout(limit, exchange).await.unwrap();
+            let reply = tokio::time::timeout(LIMIT, exchange).await.unwrap();
             assert_eq!(reply.unwrap(), Reply::Status);
         }
         server.await.unwrap();
@@ -1192,6 +1204,43 @@ mod tests {
         let (replies, ()) = tokio::join!(replies, server);
         let third = Reply::Array(vec![Reply::Integer(3), Reply::Integer(-1)]);
         assert_eq!(replies.into_iter().last().unwrap().unwrap(), third);
+    }
+
+    /// A socket of TLS holds back what it has taken while the network takes nothing.
+    #[tokio::test]
+    async fn what_the_socket_holds_back_is_flushed() {
+        let (near, mut far) = duplex(8);
+        let near = BufWriter::with_capacity(1024, near);
+        let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms());
+        for _ in 0..2 {
+            let call = set(b"value");
+            let answered = async {
+                let command = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n";
+                receive(&mut far, command).await;
+                far.write_all(b"+OK\r\n").await.unwrap();
+            };
+            let both = async { tokio::join!(multiplexer.exchange(&call), answered) };
+            let (reply, ()) = tokio::time::timeout(LIMIT, both).await.unwrap();
+            assert_eq!(reply.unwrap(), Reply::Status);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_holds_back_may_have_been_sent_and_what_it_refused_was_not() {
+        let (near, far) = duplex(8);
+        let near = BufWriter::with_capacity(64, near);
+        let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms());
+        let calls = [set(b"value"), set(&[b'v'; 64])];
+        let [mut first, mut second] = calls
+            .each_ref()
+            .map(|call| Box::pin(multiplexer.exchange(call)));
+        assert!((&mut first).now_or_never().is_none());
+        settled().await;
+        assert!((&mut second).now_or_never().is_none());
+        settled().await;
+        drop(far);
+        assert!(first.await.is_err() && calls[0].was_sent());
+        assert!(second.await.is_err() && !calls[1].was_sent());
     }
 
     #[tokio::test]
