@@ -74,6 +74,7 @@
 //! | `postcard` | no | the codec `codec::Postcard` |
 //! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
+//! | `tls` | no | `redis-backend`, and TLS to servers (`rediss://`), by rustls |
 //! | `tower` | no | `ThrottleLayer` |
 //! | `axum` | no | `IntoResponse` for [`BackendError`] and `session::SessionError`: a status, and no detail |
 //! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |
@@ -104,6 +105,8 @@ pub mod throttle;
 pub use backend::memory::{
     Cause, Eviction, MemoryBackend, MemoryBackendBuilder, MemoryStats, Removal,
 };
+#[cfg(feature = "tls")]
+pub use backend::redis::Tls;
 #[cfg(feature = "redis-backend")]
 pub use backend::redis::{RedisBackend, RedisBackendBuilder};
 pub use backend::{

@@ -14,6 +14,7 @@ mod runtimes;
 mod scripts;
 mod settings;
 mod switched;
+mod tls;
 
 use std::time::{Duration, Instant};
 

@@ -20,7 +20,7 @@ async fn what_is_no_url_of_a_server_is_refused() {
         "redis://",
         "redis://localhost:0x1",
         "redis://localhost/x",
-        "rediss://user:topsecret@localhost",
+        "rediss://user:topsecret@localhost#insecure",
         "redis://user:topsecret@localhost:99999",
     ] {
         let error = RedisBackend::connect_lazy(url).expect_err(url);
@@ -45,7 +45,7 @@ async fn a_url_that_is_refused_connects_to_nothing() {
             "names a database twice",
         ),
         (format!("redis://{address}?timeout=5"), "`timeout`"),
-        (format!("rediss://{address}"), "`rediss` asks for TLS"),
+        (format!("rediss://{address}#insecure"), "`#insecure`"),
         (format!("redis-cluster://{address}"), "`redis-cluster`"),
         (
             format!("redis-sentinel://{address}/main"),
@@ -303,13 +303,13 @@ fn a_client_that_can_not_be_used_is_refused() {
     let tls = redis::ConnectionAddr::TcpTls {
         host: "localhost".to_string(),
         port: 6379,
-        insecure: false,
+        insecure: true,
         tls_params: None,
     };
     let tcp = |host: &str, port| redis::ConnectionAddr::Tcp(host.to_string(), port);
     let long = redis::ConnectionAddr::Unix("x".repeat(200).into());
     for (address, wrong) in [
-        (tls, "the client asks for TLS"),
+        (tls, "the client is `insecure`"),
         (tcp("", 6379), "the client names no host"),
         (tcp("::", 6379), "the client's host is a wildcard address"),
         (tcp("localhost", 0), "the client's port is 0"),

@@ -1,6 +1,7 @@
 //! What the tests of reinhardt-backends share: private servers that can be broken, cables that can
 //! be cut, and measuring.
 
+mod certificates;
 mod elsewhere;
 mod fake;
 mod harness;
@@ -9,6 +10,7 @@ mod proxy;
 mod second;
 mod server;
 
+pub use certificates::{Authority, Certificate};
 pub use elsewhere::Elsewhere;
 pub use fake::{Answer, FakeServer};
 pub use harness::{Bounded, Boxed, InProcess, OddNamespace, OldServer, Redis, Shared};

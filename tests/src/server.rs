@@ -11,11 +11,17 @@ use std::time::{Duration, Instant};
 use reinhardt_backends::RedisBackend;
 use tempfile::TempDir;
 
+use crate::{Authority, Certificate};
+
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 /// The variable that names the server program to use in place of the one on `PATH`.
 const PROGRAM_VARIABLE: &str = "REINHARDT_TEST_SERVER";
+/// The files of a server on TLS.
+const AUTHORITY: &str = "authority.pem";
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
 
 /// A server of a test's own, with nothing in it, that keeps nothing on disk.
 ///
@@ -33,6 +39,8 @@ pub struct Server {
 enum Address {
     Unix(PathBuf),
     Tcp(u16),
+    /// By TLS for backends, and a unix socket for what the test itself asks.
+    Tls(u16, PathBuf),
 }
 
 impl Server {
@@ -64,6 +72,44 @@ impl Server {
         Self::launch(directory, Address::Tcp(free_port()), settings)
     }
 
+    /// Starts a server that is spoken to by TLS, on a free port of the loopback interface. It shows
+    /// a certificate and trusts an authority, of whose clients it demands none unless a setting
+    /// says so: `["--tls-auth-clients", "yes"]`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no server program that knows TLS, or it doesn't answer.
+    pub fn on_tls(authority: &Authority, certificate: &Certificate, settings: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        let mut server = Self {
+            address: Address::Tls(free_port(), directory.path().join("redis.sock")),
+            directory,
+            settings: ["--tls-auth-clients", "no"].map(String::from).to_vec(),
+            process: None,
+        };
+        let settings = settings.iter().map(ToString::to_string);
+        server.settings.extend(settings);
+        server.equip(authority, certificate);
+        server.restart();
+        server
+    }
+
+    /// Gives a server on TLS another certificate, and another authority to trust: it takes them
+    /// with the next start.
+    ///
+    /// # Panics
+    ///
+    /// If they can't be written.
+    pub fn equip(&self, authority: &Authority, certificate: &Certificate) {
+        for (name, text) in [
+            (AUTHORITY, &authority.pem()),
+            (CERTIFICATE, &certificate.pem),
+            (KEY, &certificate.key),
+        ] {
+            std::fs::write(self.directory.path().join(name), text).expect("a file");
+        }
+    }
+
     fn launch(directory: TempDir, address: Address, settings: &[&str]) -> Self {
         let mut server = Self {
             directory,
@@ -92,17 +138,18 @@ impl Server {
         match &self.address {
             Address::Unix(socket) => format!("unix://{}", socket.display()),
             Address::Tcp(port) => format!("redis://127.0.0.1:{port}"),
+            Address::Tls(port, _) => format!("rediss://127.0.0.1:{port}"),
         }
     }
 
-    /// Returns the port of a server on TCP.
+    /// Returns the port of a server on TCP, or on TLS.
     ///
     /// # Panics
     ///
     /// If the server is on a unix socket.
     pub fn port(&self) -> u16 {
         match self.address {
-            Address::Tcp(port) => port,
+            Address::Tcp(port) | Address::Tls(port, _) => port,
             Address::Unix(_) => panic!("the server is on a unix socket"),
         }
     }
@@ -130,13 +177,18 @@ impl Server {
                 }
                 thread::sleep(Duration::from_millis(5));
             }
+            assert!(
+                !self.log().contains("TLS support") && !self.log().contains("Bad directive"),
+                "{} doesn't know TLS: use another one, for instance Debian's redis-server",
+                program().display()
+            );
             // Somebody else may have taken the port meanwhile.
             assert!(
                 Instant::now() < deadline,
                 "the server ended: {}",
                 self.log()
             );
-            if let Address::Tcp(port) = &mut self.address {
+            if let Address::Tcp(port) | Address::Tls(port, _) = &mut self.address {
                 *port = free_port();
             }
         }
@@ -172,7 +224,7 @@ impl Server {
 
     fn try_command(&self, line: &str) -> std::io::Result<String> {
         match &self.address {
-            Address::Unix(socket) => {
+            Address::Unix(socket) | Address::Tls(_, socket) => {
                 let stream = UnixStream::connect(socket)?;
                 stream.set_read_timeout(Some(PATIENCE))?;
                 exchange(stream, line)
@@ -203,6 +255,18 @@ impl Server {
             Address::Tcp(port) => {
                 command.args(["--bind", "127.0.0.1", "--port"]);
                 command.arg(port.to_string());
+            }
+            Address::Tls(port, socket) => {
+                let _ = std::fs::remove_file(socket);
+                command.args(["--bind", "127.0.0.1", "--port", "0", "--unixsocket"]);
+                command.arg(socket).arg("--tls-port").arg(port.to_string());
+                for (setting, name) in [
+                    ("--tls-ca-cert-file", AUTHORITY),
+                    ("--tls-cert-file", CERTIFICATE),
+                    ("--tls-key-file", KEY),
+                ] {
+                    command.arg(setting).arg(self.directory.path().join(name));
+                }
             }
         }
         command

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::RedisBackend;
-use super::client::{Client, ClientLimits};
+use super::client::{self, Client, ClientLimits, Tls};
 use super::commands::{Commands, Missing};
 use super::url::{self, invalid};
 use crate::backend::store::Limits;
@@ -34,6 +34,7 @@ use crate::escape::escape;
 #[must_use]
 pub struct RedisBackendBuilder {
     server: Server,
+    tls: Option<Tls>,
     namespace: Option<String>,
     times: ClientLimits,
     waiting_bytes: Option<usize>,
@@ -55,6 +56,7 @@ impl Default for RedisBackendBuilder {
     fn default() -> Self {
         Self {
             server: Server::Url("redis://localhost:6379".to_string()),
+            tls: None,
             namespace: Some("reinhardt".to_string()),
             times: ClientLimits {
                 connect: Duration::from_secs(2),
@@ -74,24 +76,25 @@ impl RedisBackendBuilder {
     /// | URL | server |
     /// |---|---|
     /// | `redis://[user][:password@]host[:port][/database]` | a name, an IPv4 address or an IPv6 address in brackets; port 6379 and database 0 unless given |
+    /// | `rediss://..` | the same by TLS, with the feature `tls`; see [`tls`](Self::tls) |
     /// | `unix:///path` | a unix socket |
     ///
-    /// `valkey://`, `redis+unix://` and `valkey+unix://` are read as well.
+    /// `valkey://`, `valkeys://`, `redis+unix://` and `valkey+unix://` are read as well.
     ///
     /// | parameter | URL | meaning |
     /// |---|---|---|
-    /// | `db=3` | both | the database, where the path names none |
+    /// | `db=3` | all | the database, where the path names none |
     /// | `user=app`, `pass=secret` | `unix://` | the login |
-    /// | `protocol=2`, `protocol=3` (or `resp2`, `resp3`) | both | the protocol: RESP3 unless given |
+    /// | `protocol=2`, `protocol=3` (or `resp2`, `resp3`) | all | the protocol: RESP3 unless given |
     ///
     /// Special characters of users, passwords and paths are percent-encoded: `%40` stands for `@`.
     /// In a parameter, `+` stands for a space and `%2B` for a plus sign. A user without a password
     /// logs in with an empty one, and a password without a user is that of the user `default`.
     ///
     /// [`build`](Self::build) refuses everything else (`InvalidConfig`): other schemes, with those
-    /// of TLS, clusters and Sentinel among them, other parameters, parameters and databases that
-    /// are given twice, and fragments. The error names the scheme or the parameter, and shows no
-    /// other part of the URL.
+    /// of clusters and Sentinel among them, other parameters, parameters and databases that are
+    /// given twice, and fragments, with `#insecure` among them. The error names the scheme or the
+    /// parameter, and shows no other part of the URL.
     pub fn url(mut self, url: &str) -> Self {
         self.server = Server::Url(url.to_string());
         self
@@ -101,7 +104,8 @@ impl RedisBackendBuilder {
     ///
     /// | of the client | in the backend |
     /// |---|---|
-    /// | address | used; one that asks for TLS is `InvalidConfig` |
+    /// | address | used; one of TLS with the feature `tls`; one that is `insecure` is `InvalidConfig` |
+    /// | certificates for TLS | never used, because they can't be read: `InvalidConfig` unless [`tls`](Self::tls) is set as well |
     /// | user, password, database | used |
     /// | protocol | used: RESP2, the default of redis-rs, unless the client was told RESP3 (`?protocol=resp3`) |
     /// | `TcpSettings` | `TCP_NODELAY`, keep-alive and user timeout are used where they are set; the linger time is lost, because it can't be read |
@@ -126,6 +130,16 @@ impl RedisBackendBuilder {
     /// ```
     pub fn client(mut self, client: redis::Client) -> Self {
         self.server = Server::Client(Box::new(client));
+        self
+    }
+
+    /// Sets the terms of TLS for a URL that begins with `rediss://` or `valkeys://`, or a client
+    /// whose address asks for TLS; [`Tls::system`] unless set.
+    ///
+    /// With any other address [`build`](Self::build) is `InvalidConfig`.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -210,10 +224,11 @@ impl RedisBackendBuilder {
             Server::Url(url) => url::server(&url)?,
             Server::Client(client) => {
                 let server = client.get_connection_info();
-                url::check_server(server, "client")?;
+                url::check_server(server, "client", self.tls.is_some())?;
                 server.clone()
             }
         };
+        let server = client::Server::new(server, self.tls)?;
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
         }

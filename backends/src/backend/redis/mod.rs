@@ -16,6 +16,8 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 
 pub use self::builder::RedisBackendBuilder;
+#[cfg(feature = "tls")]
+pub use self::client::Tls;
 use self::client::{Command, Repeat};
 use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
 use self::reply::Unread;

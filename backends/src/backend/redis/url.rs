@@ -1,7 +1,8 @@
 //! URLs of servers.
 //!
 //! The redis crate reads them, and overlooks parameters that it doesn't know. The checks before it
-//! refuse those by their name, and say which part of a URL is wrong.
+//! refuse those by their name, and say which part of a URL is wrong. Of the schemes of TLS it only
+//! gets to see their twins without: it reads them with features of its own alone.
 //!
 //! No message quotes a part of the URL that may be a secret. A password whose special characters
 //! aren't percent-encoded may pass for any part behind the scheme.
@@ -40,10 +41,14 @@ pub(super) fn server(url: &str) -> BackendResult<ConnectionInfo> {
     let transport = Transport::of(url)?;
     check_fragment(url)?;
     let in_path = match transport {
-        Transport::Tcp => Authority::of(url).checked()?.database()?,
+        Transport::Tcp | Transport::Tls => Authority::of(url).checked()?.database()?,
         Transport::Unix => None,
     };
-    let parsed = redis::parse_redis_url(url).ok_or_else(no_url)?;
+    let url = match transport {
+        Transport::Tls => Cow::from(without_tls(url)),
+        Transport::Tcp | Transport::Unix => Cow::from(url),
+    };
+    let parsed = redis::parse_redis_url(&url).ok_or_else(no_url)?;
     let query = parsed.query().unwrap_or_default();
     let parameters = Parameters::read(parsed.query_pairs(), query, transport)?;
     check_text("the user", parsed.username())?;
@@ -65,7 +70,25 @@ pub(super) fn server(url: &str) -> BackendResult<ConnectionInfo> {
         .set_db(in_path.or(parameters.database).unwrap_or_default())
         .set_protocol(parameters.protocol.unwrap_or(ProtocolVersion::RESP3));
     let settings = with_login(settings, login.username(), login.password());
-    Ok(server.set_redis_settings(settings))
+    let server = server.set_redis_settings(settings);
+    Ok(match (transport, server.addr()) {
+        (Transport::Tls, ConnectionAddr::Tcp(host, port)) => {
+            let address = ConnectionAddr::TcpTls {
+                host: host.clone(),
+                port: *port,
+                insecure: false,
+                tls_params: None,
+            };
+            server.set_addr(address)
+        }
+        _ => server,
+    })
+}
+
+/// Writes another scheme in place of one of TLS.
+fn without_tls(url: &str) -> String {
+    let (_, rest) = url.split_once(':').unwrap_or_default();
+    format!("redis:{rest}")
 }
 
 /// Returns the URL in the environment variable `REDIS_URL`.
@@ -85,12 +108,17 @@ pub(super) fn from_env() -> BackendResult<String> {
     }
 }
 
-/// Checks that a server can be connected to; `setting` is where it comes from.
+/// Checks that a server can be connected to; `setting` is where it comes from. With `has_tls` the
+/// terms of TLS are set elsewhere.
 ///
 /// # Errors
 ///
 /// `InvalidConfig` with the setting and what is wrong about it.
-pub(super) fn check_server(server: &ConnectionInfo, setting: &str) -> BackendResult<()> {
+pub(super) fn check_server(
+    server: &ConnectionInfo,
+    setting: &str,
+    has_tls: bool,
+) -> BackendResult<()> {
     let settings = server.redis_settings();
     if !is_database(settings.db()) {
         return Err(invalid(no_database(setting)));
@@ -98,7 +126,19 @@ pub(super) fn check_server(server: &ConnectionInfo, setting: &str) -> BackendRes
     match server.addr() {
         ConnectionAddr::Tcp(host, port) => check_address(host, *port, setting),
         ConnectionAddr::Unix(path) => check_path(path, setting),
-        ConnectionAddr::TcpTls { .. } => Err(no_tls(&format!("the {setting}"))),
+        ConnectionAddr::TcpTls { .. } if !cfg!(feature = "tls") => {
+            Err(no_tls(&format!("the {setting}")))
+        }
+        ConnectionAddr::TcpTls { insecure: true, .. } => Err(invalid(format!(
+            "the {setting} is `insecure`: the verification of certificates can't be switched off"
+        ))),
+        ConnectionAddr::TcpTls {
+            tls_params: Some(_),
+            ..
+        } if !has_tls => Err(invalid(format!(
+            "the {setting} has certificates, which can't be read: set them by `tls` as well"
+        ))),
+        ConnectionAddr::TcpTls { host, port, .. } => check_address(host, *port, setting),
         _ => Err(invalid(format!(
             "the {setting}'s address is of an unknown kind"
         ))),
@@ -169,6 +209,7 @@ fn check_socket(names_more: bool, path: Option<&Path>) -> BackendResult<()> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transport {
     Tcp,
+    Tls,
     Unix,
 }
 
@@ -192,6 +233,7 @@ impl Transport {
             .map(|(_, topology)| topology);
         match (&*scheme, topology) {
             ("redis" | "valkey", _) => Ok(Self::Tcp),
+            ("rediss" | "valkeys", _) if cfg!(feature = "tls") => Ok(Self::Tls),
             ("rediss" | "valkeys", _) => Err(no_tls(&format!("the URL's scheme `{scheme}`"))),
             (_, Some("cluster" | "clusters")) => Err(invalid(format!(
                 "the URL's scheme `{scheme}` asks for a cluster, \
@@ -347,7 +389,9 @@ fn is_parameter(name: &str, query: &str, is_after_password: bool) -> bool {
 
 fn unknown_parameter(name: &str, transport: Transport) -> BackendError {
     let known = match transport {
-        Transport::Tcp => "`db` and `protocol`, and the login stands before the host",
+        Transport::Tcp | Transport::Tls => {
+            "`db` and `protocol`, and the login stands before the host"
+        }
         Transport::Unix => "`db`, `user`, `pass` and `protocol`",
     };
     invalid(format!(
@@ -426,7 +470,7 @@ fn no_database(setting: &str) -> String {
 
 fn no_tls(asking: &str) -> BackendError {
     invalid(format!(
-        "{asking} asks for TLS, which this version of the library doesn't speak"
+        "{asking} asks for TLS, which takes the feature `tls` of reinhardt-backends"
     ))
 }
 
@@ -447,15 +491,9 @@ mod tests {
     use super::*;
 
     /// A URL, and the address, user, password and database that it means. All speak RESP3.
-    type Meaning = (
-        &'static str,
-        &'static str,
-        Option<&'static str>,
-        Option<&'static str>,
-        i64,
-    );
+    type Meaning<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>, i64);
 
-    const GOOD: &[Meaning] = &[
+    const GOOD: &[Meaning<'_>] = &[
         ("redis://localhost", "localhost:6379", None, None, 0),
         ("redis://localhost/", "localhost:6379", None, None, 0),
         ("redis://localhost:", "localhost:6379", None, None, 0),
@@ -490,7 +528,7 @@ mod tests {
     ];
 
     #[cfg(unix)]
-    const GOOD_SOCKETS: &[Meaning] = &[
+    const GOOD_SOCKETS: &[Meaning<'_>] = &[
         ("unix:///run/redis.sock", "/run/redis.sock", None, None, 0),
         ("UNIX:/run/redis.sock", "/run/redis.sock", None, None, 0),
         ("redis+unix:///s?db=4", "/s", None, None, 4),
@@ -515,7 +553,7 @@ mod tests {
         ("unix:///s?pass=a+b%2Bc", "/s", None, Some("a b+c"), 0),
     ];
 
-    fn check_meaning(&(url, address, user, password, database): &Meaning) {
+    fn check_meaning(&(url, address, user, password, database): &Meaning<'_>) {
         let server = server(url).unwrap_or_else(|error| panic!("{url}: {error}"));
         let settings = server.redis_settings();
         assert_eq!(server.addr().to_string(), address, "{url}");
@@ -534,6 +572,31 @@ mod tests {
     #[test]
     fn a_url_of_a_socket_means_what_it_says() {
         GOOD_SOCKETS.iter().for_each(check_meaning);
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_url_of_tls_means_the_same_by_tls() {
+        for &(url, address, user, password, database) in GOOD {
+            let (scheme, rest) = url.split_once(':').unwrap();
+            let url = format!("{scheme}s:{rest}").replace("REDISs", "REDISS");
+            check_meaning(&(&url, address, user, password, database));
+            match server(&url).unwrap().addr() {
+                ConnectionAddr::TcpTls {
+                    insecure: false,
+                    tls_params: None,
+                    ..
+                } => {}
+                other => panic!("{url}: {other:?}"),
+            }
+        }
+        assert_refused("names no host", &["rediss://", "valkeys://u:S3cret@"]);
+        assert_refused("`tls` is not known", &["rediss://h?tls=S3cret"]);
+        assert_refused("names a database twice", &["rediss://h/3?db=3"]);
+        assert_refused(
+            "`#insecure`",
+            &["rediss://u:S3cret@h#insecure", "valkeys://h/1#insecure"],
+        );
     }
 
     #[test]
@@ -586,7 +649,13 @@ mod tests {
     #[test]
     fn a_scheme_that_can_not_be_used_is_named() {
         let cases: [(&str, &[&str]); 4] = [
-            ("asks for TLS", &["rediss", "valkeys"]),
+            #[cfg(not(feature = "tls"))]
+            (
+                "asks for TLS, which takes the feature `tls`",
+                &["rediss", "valkeys"],
+            ),
+            #[cfg(feature = "tls")]
+            ("is not known", &["redisss", "rediss-tls", "tls"]),
             (
                 "asks for a cluster",
                 &[
@@ -802,8 +871,12 @@ mod tests {
                 .iter()
                 .flat_map(|start| parts.map(|part| format!("{start}{part}")));
             passwords = longer.collect();
-            for password in &passwords {
-                match server(&format!("redis://user:{password}@host:7/1")) {
+            let schemes = ["redis", "rediss"];
+            let urls = passwords.iter().flat_map(|password| {
+                schemes.map(|scheme| (password, format!("{scheme}://user:{password}@host:7/1")))
+            });
+            for (password, url) in urls {
+                match server(&url) {
                     Ok(server) => {
                         assert_eq!(server.addr().to_string(), "host:7", "{password}");
                         let read = server.redis_settings().password();

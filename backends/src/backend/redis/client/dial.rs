@@ -11,7 +11,7 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -25,7 +25,10 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::deadline::Deadlines;
+use super::driver::Socket;
 use super::handshake::{Greeted, greet};
+use super::server::Server;
+use super::tls::Session;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The time before the next address is tried beside one that hasn't answered (RFC 8305, section 5);
@@ -36,51 +39,107 @@ const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration
 
 /// The place of a server, as messages name it: `host:port`, or the path of a socket.
 #[derive(Debug, Clone)]
-pub(super) struct Place(String);
+pub(super) struct Place {
+    name: String,
+    is_by_tls: bool,
+}
 
 impl Place {
-    pub(super) fn of(server: &ConnectionInfo) -> Self {
-        Self(match server.addr() {
+    pub(super) fn of(server: &Server) -> Self {
+        let name = match server.info.addr() {
             ConnectionAddr::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
             ConnectionAddr::Tcp(host, port) => format!("{host}:{port}"),
             ConnectionAddr::Unix(path) => path.display().to_string(),
             _ => "the server".to_string(),
-        })
+        };
+        Self {
+            name,
+            is_by_tls: server.tls.is_some(),
+        }
+    }
+
+    /// Says whether the server there is spoken to by TLS.
+    pub(super) fn is_by_tls(&self) -> bool {
+        self.is_by_tls
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
+    }
+}
+
+/// The furthest that an attempt has come, by any address, for the case that its limit passes.
+struct Progress(AtomicU8);
+
+/// The stages of an attempt, in their order: what it waits for.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// The terms of TLS.
+    Terms,
+    /// A connected socket.
+    Connecting,
+    /// The handshake of TLS.
+    Securing,
+    Greeting,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self(AtomicU8::new(Stage::Terms as u8))
+    }
+
+    fn reach(&self, stage: Stage) {
+        self.0.fetch_max(stage as u8, Ordering::Relaxed);
+    }
+
+    fn has_reached(&self, stage: Stage) -> bool {
+        self.0.load(Ordering::Relaxed) >= stage as u8
     }
 }
 
 /// Connects to a server within the limit. With `is_judging` a name that doesn't exist is the fault
 /// of the settings.
 pub(super) async fn dial(
-    server: &ConnectionInfo,
+    server: &Server,
     place: &Place,
     limit: Duration,
     deadlines: &Deadlines,
     is_judging: bool,
 ) -> BackendResult<Greeted> {
-    let is_accepted = &AtomicBool::new(false);
+    let progress = &Progress::new();
+    let info = &server.info;
     let connecting = async {
-        match server.addr() {
+        match info.addr() {
             ConnectionAddr::Tcp(host, port) => {
+                let session = match &server.tls {
+                    Some(tls) => Some(tls.session(host, place, is_judging).await?),
+                    None => None,
+                };
+                progress.reach(Stage::Connecting);
                 let found = tokio::net::lookup_host((host.as_str(), *port)).await;
                 let addresses = resolved(found.map(Iterator::collect), host, is_judging)?;
                 let delay = limit / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
                 let delay = delay.min(ATTEMPT_DELAY);
-                let reach = |address| reach(address, server, place, is_accepted);
-                Ok(race(addresses, deadlines, delay, reach).await?.boxed())
+                match &session {
+                    None => {
+                        let reach = |address| reach(address, info, place, progress);
+                        Ok(race(addresses, deadlines, delay, reach).await?.boxed())
+                    }
+                    Some(session) => {
+                        let reach = |address| reach_by_tls(address, info, place, progress, session);
+                        race(addresses, deadlines, delay, reach).await
+                    }
+                }
             }
             #[cfg(unix)]
             ConnectionAddr::Unix(path) => {
+                progress.reach(Stage::Connecting);
                 let socket = UnixStream::connect(path).await;
                 let socket = socket.map_err(|error| failure(place, error))?;
-                is_accepted.store(true, Ordering::Relaxed);
-                let greeted = greet(socket, server.redis_settings(), place, false).await?;
+                progress.reach(Stage::Greeting);
+                let greeted = greet(socket, info.redis_settings(), place, false).await?;
                 Ok(greeted.boxed())
             }
             _ => Err(failure(place, io::ErrorKind::Unsupported.into())),
@@ -88,7 +147,7 @@ pub(super) async fn dial(
     };
     match deadlines.within(limit, pin!(connecting)).await {
         Some(outcome) => outcome,
-        None => Err(timeout(place, limit, is_accepted.load(Ordering::Relaxed))),
+        None => Err(timeout_at(place, limit, progress)),
     }
 }
 
@@ -182,14 +241,11 @@ async fn reach(
     address: SocketAddr,
     server: &ConnectionInfo,
     place: &Place,
-    is_accepted: &AtomicBool,
+    progress: &Progress,
 ) -> BackendResult<Greeted<TcpStream>> {
-    let settings = server.tcp_settings();
-    let socket = TcpStream::connect(address).await;
-    let socket = socket.and_then(|socket| prepared(socket, settings));
-    let (socket, is_local) = socket.map_err(|error| failure(place, error))?;
-    is_accepted.store(true, Ordering::Relaxed);
-    let measures = is_local && !settings.nodelay();
+    let (socket, is_local) = connected(address, server.tcp_settings(), place).await?;
+    progress.reach(Stage::Greeting);
+    let measures = is_local && !server.tcp_settings().nodelay();
     let greeted = greet(socket, server.redis_settings(), place, measures).await?;
     if greeted.is_near {
         // Requests that go out together were gathered before they are written. On the same
@@ -199,6 +255,33 @@ async fn reach(
         socket.map_err(|error| failure(place, error))?;
     }
     Ok(greeted)
+}
+
+/// Reaches an address by TLS. `TCP_NODELAY` stays on there: with Nagle's algorithm a record would
+/// wait for the acknowledgement of the one before, on the same machine as well.
+async fn reach_by_tls(
+    address: SocketAddr,
+    server: &ConnectionInfo,
+    place: &Place,
+    progress: &Progress,
+    session: &Session,
+) -> BackendResult<Greeted> {
+    let (socket, _) = connected(address, server.tcp_settings(), place).await?;
+    progress.reach(Stage::Securing);
+    let socket: Box<dyn Socket> = session.secure(socket, place).await?;
+    progress.reach(Stage::Greeting);
+    greet(socket, server.redis_settings(), place, false).await
+}
+
+/// Connects a socket, and says whether its other end has an address of this machine.
+async fn connected(
+    address: SocketAddr,
+    settings: &TcpSettings,
+    place: &Place,
+) -> BackendResult<(TcpStream, bool)> {
+    let socket = TcpStream::connect(address).await;
+    let socket = socket.and_then(|socket| prepared(socket, settings));
+    socket.map_err(|error| failure(place, error))
 }
 
 /// Sets the options of a socket, and says whether its other end has an address of this machine.
@@ -243,15 +326,24 @@ pub(super) fn failure(place: &Place, error: io::Error) -> BackendError {
     BackendError::new(ErrorKind::Unavailable, message).with_source(error)
 }
 
-pub(super) fn timeout(place: &Place, limit: Duration, is_accepted: bool) -> BackendError {
-    let met = match is_accepted {
-        true => ": it accepts and doesn't greet",
-        false => "",
+/// Returns the error of an attempt of which isn't known how far it came.
+pub(super) fn timeout(place: &Place, limit: Duration) -> BackendError {
+    let message = format!("no connection to {place} within {limit:?}");
+    BackendError::new(ErrorKind::Timeout, message)
+}
+
+fn timeout_at(place: &Place, limit: Duration, progress: &Progress) -> BackendError {
+    let met = if progress.has_reached(Stage::Greeting) {
+        "it accepts and doesn't greet"
+    } else if progress.has_reached(Stage::Securing) {
+        "it accepts and doesn't answer in TLS, as a port without TLS does (`redis://`)"
+    } else if progress.has_reached(Stage::Connecting) {
+        return timeout(place, limit);
+    } else {
+        "the provider of `Tls` didn't answer"
     };
-    BackendError::new(
-        ErrorKind::Timeout,
-        format!("no connection to {place} within {limit:?}{met}"),
-    )
+    let message = format!("no connection to {place} within {limit:?}: {met}");
+    BackendError::new(ErrorKind::Timeout, message)
 }
 
 #[cfg(test)]
@@ -260,7 +352,7 @@ mod tests {
     use std::time::Instant;
 
     use redis::IntoConnectionInfo;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
     use tokio::net::{TcpListener, TcpSocket};
 
     use super::super::deadline::deadlines;
@@ -365,9 +457,9 @@ mod tests {
         address
     }
 
-    fn info(address: SocketAddr) -> ConnectionInfo {
+    fn info(address: SocketAddr) -> Server {
         let url = format!("redis://{address}?protocol=resp3");
-        url.as_str().into_connection_info().unwrap()
+        Server::new(url.as_str().into_connection_info().unwrap(), None).unwrap()
     }
 
     /// A server behind a tunnel or a sidecar has an address of this machine too.
@@ -375,10 +467,25 @@ mod tests {
     async fn a_server_that_is_not_near_is_sent_each_request_at_once() {
         let address = server(Duration::from_millis(2)).await;
         let info = info(address);
-        let is_accepted = AtomicBool::new(false);
-        let reached = reach(address, &info, &Place::of(&info), &is_accepted).await;
+        let progress = Progress::new();
+        let reached = reach(address, &info.info, &Place::of(&info), &progress).await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
-        assert!(is_accepted.into_inner());
+        assert!(progress.has_reached(Stage::Greeting));
+    }
+
+    /// A socket of TLS may hold back what it has taken.
+    #[tokio::test]
+    async fn the_greeting_is_flushed() {
+        let info = info(server(Duration::ZERO).await);
+        let ConnectionAddr::Tcp(host, port) = info.info.addr() else {
+            unreachable!("the address is one of TCP")
+        };
+        let socket = TcpStream::connect((host.as_str(), *port)).await.unwrap();
+        let (socket, place) = (BufWriter::new(socket), Place::of(&info));
+        let greeted = greet(socket, info.info.redis_settings(), &place, false);
+        let limit = Duration::from_secs(20);
+        let greeted = tokio::time::timeout(limit, greeted).await;
+        assert_eq!(greeted.unwrap().unwrap().server.run_id, None);
     }
 
     /// Something that accepts connections and never greets isn't reached.
@@ -387,8 +494,8 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let both = vec![silent.local_addr().unwrap(), server(Duration::ZERO).await];
         let info = info(both[0]);
-        let (place, is_accepted) = (Place::of(&info), AtomicBool::new(false));
-        let reach = |address| reach(address, &info, &place, &is_accepted);
+        let (place, progress) = (Place::of(&info), Progress::new());
+        let reach = |address| reach(address, &info.info, &place, &progress);
         let reached = race(both, deadlines().unwrap(), ATTEMPT_DELAY, reach).await;
         assert_eq!(reached.unwrap().server.run_id, None);
     }

@@ -18,6 +18,7 @@ use super::inbox::End;
 use super::read_buffer::ReadBuffer;
 use super::refusal::{code, refusal};
 use super::resp::{Command, ErrorReply, Reply};
+use super::tls;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// A server that answers sooner is on the same machine, with nothing in between.
@@ -75,6 +76,7 @@ pub(super) async fn greet<S: Socket>(
             socket,
             input: ReadBuffer::default(),
             end: None,
+            failure: None,
         },
         settings,
         place,
@@ -351,6 +353,10 @@ impl<S: Socket> Greeting<'_, S> {
     /// Says why there is no answer.
     fn silence(&self) -> BackendError {
         let place = self.place;
+        let failure_of_read = self.conversation.failure.as_ref();
+        if let Some(fault) = failure_of_read.and_then(|failure| tls::fault(place, failure)) {
+            return fault;
+        }
         let unread = self.conversation.input.unread();
         if unread.starts_with(b"HTTP/") {
             return self.is_no_server("answered in HTTP");
@@ -366,11 +372,15 @@ impl<S: Socket> Greeting<'_, S> {
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe),
-            )) => BackendError::new(
-                ErrorKind::Unavailable,
-                format!("{place} hung up on the greeting, as a port for TLS does (`rediss://`)"),
-            )
-            .with_source(io::Error::from(kind)),
+            )) => {
+                let hint = match place.is_by_tls() {
+                    true => "as a server may that demands a client certificate",
+                    false => "as a port for TLS does (`rediss://`)",
+                };
+                let message = format!("{place} hung up on the greeting, {hint}");
+                BackendError::new(ErrorKind::Unavailable, message)
+                    .with_source(io::Error::from(kind))
+            }
             Some(End::Failed(kind)) => failure(place, kind.into()),
             Some(End::Closed) | None => failure(place, io::ErrorKind::ConnectionAborted.into()),
         }
@@ -456,6 +466,8 @@ struct Conversation<S> {
     socket: S,
     input: ReadBuffer,
     end: Option<End>,
+    /// The failure of the last read. By TLS it is where a server says why it ends the connection.
+    failure: Option<io::Error>,
 }
 
 impl<S: Socket> Conversation<S> {
@@ -492,7 +504,9 @@ impl<S: Socket> Conversation<S> {
                 Err(error) => return Err(End::Failed(error.kind())),
             }
         }
-        Ok(())
+        let flushed = poll_fn(|context| Pin::new(&mut self.socket).poll_flush(context));
+        let flushed = flushed.await;
+        flushed.map_err(|error| End::Failed(error.kind()))
     }
 
     async fn reply(&mut self) -> Result<Reply, End> {
@@ -510,7 +524,11 @@ impl<S: Socket> Conversation<S> {
             match count.await {
                 Ok(0) => return Err(End::Failed(io::ErrorKind::UnexpectedEof)),
                 Ok(count) => self.input.add(count),
-                Err(error) => return Err(End::Failed(error.kind())),
+                Err(error) => {
+                    let end = End::Failed(error.kind());
+                    self.failure = Some(error);
+                    return Err(end);
+                }
             }
         }
     }

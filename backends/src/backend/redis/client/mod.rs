@@ -23,14 +23,14 @@ mod resend;
 mod resp;
 mod router;
 mod script;
+mod server;
 mod states;
+mod tls;
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-use redis::ConnectionInfo;
 
 use self::deadline::deadlines;
 use self::gate::Gate;
@@ -40,8 +40,13 @@ use self::resend::{Resend, is_from_wrong_server};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 use self::router::Router;
 pub(crate) use self::script::{Invocation, KeyedInvocation, Script};
+pub(crate) use self::server::Server;
 use self::states::Connection;
 pub(crate) use self::states::ConnectionId;
+#[cfg(feature = "tls")]
+pub use self::tls::Tls;
+#[cfg(not(feature = "tls"))]
+pub(crate) use self::tls::Tls;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The time limits of a client, in real time, and what may wait.
@@ -100,7 +105,7 @@ struct LastSend {
 }
 
 impl Client {
-    pub(crate) fn new(server: ConnectionInfo, limits: ClientLimits) -> Self {
+    pub(crate) fn new(server: Server, limits: ClientLimits) -> Self {
         Self {
             gate: Gate::new(limits.waiting, limits.waiting_bytes),
             router: Router::new(server, limits),

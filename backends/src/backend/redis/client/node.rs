@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use parking_lot::{Mutex, MutexGuard};
-use redis::ConnectionInfo;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +23,7 @@ use super::gate::closed;
 use super::handshake::Greeted;
 use super::inbox::End;
 use super::multiplexer::Multiplexer;
+use super::server::Server;
 use super::states::{Attempt, Connection, ConnectionId, Outcome, Purpose, States};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -43,7 +43,7 @@ pub(super) struct Node {
 }
 
 struct Shared {
-    server: ConnectionInfo,
+    server: Server,
     place: Place,
     limits: ClientLimits,
     /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
@@ -81,7 +81,7 @@ enum Look {
 }
 
 impl Node {
-    pub(super) fn new(server: ConnectionInfo, limits: ClientLimits) -> Self {
+    pub(super) fn new(server: Server, limits: ClientLimits) -> Self {
         let shared = Shared {
             place: Place::of(&server),
             server,
@@ -101,7 +101,7 @@ impl Node {
         // The attempt has its own limit; this outer one passes if the runtime never polls it.
         match deadlines()?.within(limit * 2, connection).await {
             Some(connection) => connection.map(drop),
-            None => Err(dial::timeout(&self.shared.place, limit, false)),
+            None => Err(dial::timeout(&self.shared.place, limit)),
         }
     }
 

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use redis::ConnectionInfo;
-
 use super::ClientLimits;
 use super::inbox::End;
 use super::node::{Node, NotFound};
+use super::server::Server;
 use super::states::Connection;
 use crate::error::{BackendError, BackendResult};
 
@@ -17,7 +16,7 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(server: ConnectionInfo, limits: ClientLimits) -> Self {
+    pub(super) fn new(server: Server, limits: ClientLimits) -> Self {
         Self {
             node: Node::new(server, limits),
         }

@@ -1,0 +1,38 @@
+//! A server to connect to.
+
+use redis::{ConnectionAddr, ConnectionInfo};
+
+use super::tls::Tls;
+use crate::error::BackendResult;
+
+/// The address and the login of a server, and the terms of TLS if it is spoken to by TLS.
+#[derive(Clone)]
+pub(crate) struct Server {
+    /// The address is one of TCP, or of a unix socket.
+    pub(super) info: ConnectionInfo,
+    pub(super) tls: Option<Tls>,
+}
+
+impl Server {
+    /// Makes a server of what a URL or a client says. An address of TLS is spoken to on the terms
+    /// of `tls`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` for terms that can't be right, or that are there without need.
+    pub(crate) fn new(info: ConnectionInfo, tls: Option<Tls>) -> BackendResult<Self> {
+        let ConnectionAddr::TcpTls { host, port, .. } = info.addr() else {
+            return match tls {
+                None => Ok(Self { info, tls }),
+                Some(tls) => Err(tls.unneeded()),
+            };
+        };
+        let tls = tls.map_or_else(Tls::unless_set, Ok)?;
+        tls.check(host)?;
+        let address = ConnectionAddr::Tcp(host.clone(), *port);
+        Ok(Self {
+            info: info.set_addr(address),
+            tls: Some(tls),
+        })
+    }
+}

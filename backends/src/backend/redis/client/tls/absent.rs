@@ -1,0 +1,58 @@
+//! The types of TLS where the library is built without it.
+
+use std::io;
+
+use tokio::net::TcpStream;
+
+use crate::backend::redis::client::dial::Place;
+use crate::backend::redis::client::driver::Socket;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// The terms of TLS, which nobody can set.
+#[derive(Clone)]
+pub(crate) enum Tls {}
+
+impl Tls {
+    /// Refuses an address that asks for TLS.
+    pub(in crate::backend::redis::client) fn unless_set() -> BackendResult<Self> {
+        Err(BackendError::new(
+            ErrorKind::InvalidConfig,
+            "the server's address asks for TLS, which takes the feature `tls` of \
+             reinhardt-backends",
+        ))
+    }
+
+    pub(in crate::backend::redis::client) fn unneeded(&self) -> BackendError {
+        match *self {}
+    }
+
+    pub(in crate::backend::redis::client) fn check(&self, _: &str) -> BackendResult<()> {
+        match *self {}
+    }
+
+    pub(in crate::backend::redis::client) async fn session(
+        &self,
+        _: &str,
+        _: &Place,
+        _: bool,
+    ) -> BackendResult<Session> {
+        match *self {}
+    }
+}
+
+pub(in crate::backend::redis::client) enum Session {}
+
+impl Session {
+    pub(in crate::backend::redis::client) async fn secure(
+        &self,
+        _: TcpStream,
+        _: &Place,
+    ) -> BackendResult<Box<dyn Socket>> {
+        match *self {}
+    }
+}
+
+/// Nothing that TLS could say comes of a socket without it.
+pub(in crate::backend::redis::client) fn fault(_: &Place, _: &io::Error) -> Option<BackendError> {
+    None
+}

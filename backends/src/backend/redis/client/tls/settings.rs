@@ -1,0 +1,438 @@
+//! The settings of TLS.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
+
+use super::session::Session;
+use crate::backend::redis::client::dial::Place;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// Sets up TLS to a server: the authorities that are trusted, the client's own certificate, and the
+/// name that the server's certificate has to be for.
+///
+/// A URL that begins with `rediss://` or `valkeys://` is spoken to by TLS 1.3 or 1.2, by
+/// [rustls](https://docs.rs/rustls/0.23). Unless [`RedisBackendBuilder::tls`] says something else,
+/// the terms are [`Tls::system`]. The server's certificate is always verified, and there is no way
+/// to switch that off.
+///
+/// The certificate has to be for the host of the URL: a name, or an IP address, among its subject
+/// alternative names (`subjectAltName`). Its common name doesn't count. Where the host is another
+/// one, [`server_name`](Self::server_name) says which name is expected.
+///
+/// The cryptography is that of the process's default
+/// [`CryptoProvider`](https://docs.rs/rustls/0.23/rustls/crypto/struct.CryptoProvider.html) at the
+/// time when the terms are made, and *ring* if there is none.
+///
+/// # Errors
+///
+/// The connection is refused when it is made, by `build` or by the first call, within the limit of
+/// time. The error names the server.
+///
+/// | cause | kind |
+/// |---|---|
+/// | the certificate is from an unknown authority, has expired, isn't valid yet, or is for another name | `Denied` |
+/// | the server demands a client certificate, or refuses the one that is set | `Denied` |
+/// | no version or cipher suite in common | `Unsupported` |
+/// | something answers that isn't TLS | `InvalidConfig` |
+/// | the server hangs up on the handshake, as a port without TLS may | `Unavailable` |
+/// | it says nothing, as the port of a Redis server without TLS does | `Timeout` |
+///
+/// # Examples
+///
+/// ```no_run
+/// use reinhardt_backends::{RedisBackend, Tls};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let authority = std::fs::read("authority.pem")?;
+/// let certificate = std::fs::read("client.pem")?;
+/// let key = std::fs::read("client-key.pem")?;
+/// let backend = RedisBackend::builder()
+///     .url("rediss://cache.example:6380")
+///     .tls(Tls::ca_pem(&authority)?.client_certificate_pem(&certificate, &key)?)
+///     .build()
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// [`RedisBackendBuilder::tls`]: crate::RedisBackendBuilder::tls
+#[derive(Clone)]
+#[must_use]
+pub struct Tls {
+    terms: Terms,
+    name: Option<ServerName<'static>>,
+}
+
+#[derive(Clone)]
+enum Terms {
+    Set(Authorities, Option<Arc<CertifiedKey>>, Made),
+    Rustls(Arc<ClientConfig>),
+    Provided(Provider),
+}
+
+#[derive(Clone)]
+enum Authorities {
+    System,
+    Given(Arc<RootCertStore>),
+}
+
+/// The terms as rustls takes them, made once for all clones. With them the clones share what
+/// resumes sessions.
+type Made = Arc<OnceLock<Arc<ClientConfig>>>;
+
+type Provided = Result<Tls, Box<dyn Error + Send + Sync>>;
+type Provider = Arc<dyn Fn() -> BoxFuture<'static, Provided> + Send + Sync>;
+
+impl Tls {
+    /// Trusts the authorities that the system trusts, or those in the environment variables
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` instead.
+    ///
+    /// They are read when a backend is built, which takes some milliseconds, and kept for all of
+    /// its connections. If there are none building is `InvalidConfig`.
+    pub fn system() -> Self {
+        Self::set(Authorities::System, None)
+    }
+
+    /// Trusts the authorities whose certificates are in `pem`, and no others.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if there is no certificate in it, or one that can't be read.
+    pub fn ca_pem(pem: impl AsRef<[u8]>) -> BackendResult<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(pem.as_ref(), "ca_pem")? {
+            let added = roots.add(certificate);
+            added.map_err(|_| malformed("ca_pem"))?;
+        }
+        Ok(Self::set(Authorities::Given(Arc::new(roots)), None))
+    }
+
+    /// Asks a closure for the terms, before each attempt to connect: for certificates that are
+    /// replaced while the program runs.
+    ///
+    /// Connections that are up stay as they are. The time that the closure takes counts as time of
+    /// the attempt, and it is dropped when that has passed. One attempt at a time is made in each
+    /// runtime.
+    ///
+    /// If the closure fails or panics, so does the attempt (`Unavailable`), and the next one asks
+    /// again. `build` tells of settings that can't be right (`InvalidConfig`). An error of this
+    /// library, or of the operating system, is the `source()` of the error; others aren't kept,
+    /// because they may hold a secret.
+    ///
+    /// To make the terms anew takes a fraction of a millisecond, and some milliseconds for
+    /// [`system`](Self::system). A closure that finds its files unchanged better returns a clone of
+    /// what it returned last, with which sessions are also resumed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use reinhardt_backends::{RedisBackend, Tls};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// let tls = Tls::from_provider(|| async {
+    ///     // On a thread of its own: reading may block.
+    ///     tokio::task::spawn_blocking(|| {
+    ///         let [authority, certificate, key] =
+    ///             ["authority.pem", "client.pem", "client-key.pem"].map(std::fs::read);
+    ///         Ok(Tls::ca_pem(authority?)?.client_certificate_pem(certificate?, key?)?)
+    ///     })
+    ///     .await?
+    /// });
+    /// let builder = RedisBackend::builder().url("rediss://cache.example:6380");
+    /// let backend = builder.tls(tls).build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn from_provider<P, F>(provider: P) -> Self
+    where
+        P: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Tls, Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        let provider: Provider = Arc::new(move || provider().boxed());
+        Self {
+            terms: Terms::Provided(provider),
+            name: None,
+        }
+    }
+
+    /// Takes the terms from a configuration of rustls 0.23, for what the other ways can't say.
+    ///
+    /// Nothing of it is changed or checked: an own verifier of certificates, revocation lists and
+    /// the like are the caller's business.
+    pub fn from_rustls(config: Arc<ClientConfig>) -> Self {
+        Self {
+            terms: Terms::Rustls(config),
+            name: None,
+        }
+    }
+
+    /// Shows the server a certificate: the client's own first, and those between it and the
+    /// authority after it. `key` is the private key of the first, as PKCS#8, PKCS#1 or SEC1. The
+    /// two may be in one file.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if there is no certificate, no key, an encrypted one, or one that isn't the
+    /// certificate's; and for terms of [`from_provider`](Self::from_provider) and
+    /// [`from_rustls`](Self::from_rustls), which bring their own.
+    pub fn client_certificate_pem(
+        self,
+        certificate: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+    ) -> BackendResult<Self> {
+        let Terms::Set(authorities, ..) = self.terms else {
+            return Err(invalid(
+                "`Tls::client_certificate_pem` goes with `Tls::system` and `Tls::ca_pem`: other \
+                 terms bring their own certificate",
+            ));
+        };
+        let chain = certificates(certificate.as_ref(), "client_certificate_pem")?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_ref()).map_err(no_key)?;
+        let identity = CertifiedKey::from_der(chain, key, &cryptography()).map_err(no_identity)?;
+        Ok(Self {
+            name: self.name,
+            ..Self::set(authorities, Some(Arc::new(identity)))
+        })
+    }
+
+    /// Sets the name, or the IP address, that the server's certificate is for, where it isn't the
+    /// host of the URL.
+    ///
+    /// Terms that a [provider](Self::from_provider) returns go by the name that they have
+    /// themselves, otherwise by that of the provider.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if `name` is neither a host name nor an IP address.
+    pub fn server_name(mut self, name: &str) -> BackendResult<Self> {
+        let name = ServerName::try_from(name.to_string()).map_err(|_| {
+            invalid("`Tls::server_name` is neither the name of a host nor an IP address")
+        })?;
+        self.name = Some(name);
+        Ok(self)
+    }
+
+    /// Returns the terms of a server for which nothing was set.
+    pub(in crate::backend::redis::client) fn unless_set() -> BackendResult<Self> {
+        Ok(Self::system())
+    }
+
+    /// Refuses terms for a server that isn't spoken to by TLS.
+    pub(in crate::backend::redis::client) fn unneeded(&self) -> BackendError {
+        invalid("`tls` is set, and the server's address isn't one of TLS: write `rediss://`")
+    }
+
+    /// Checks what can be checked before there is a connection to `host`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` with the setting.
+    pub(in crate::backend::redis::client) fn check(&self, host: &str) -> BackendResult<()> {
+        if let Terms::Provided(_) = self.terms {
+            return Ok(());
+        }
+        self.config()?;
+        self.name_for(host).map(drop)
+    }
+
+    /// Returns the terms of an attempt to connect to `host`. With `is_judging` settings of a
+    /// provider that can't be right are the fault of the settings.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Self::check), and `Unavailable` if a provider fails.
+    pub(in crate::backend::redis::client) async fn session(
+        &self,
+        host: &str,
+        place: &Place,
+        is_judging: bool,
+    ) -> BackendResult<Session> {
+        let Terms::Provided(provider) = &self.terms else {
+            return Ok(Session::new(self.config()?, self.name_for(host)?));
+        };
+        // The closure itself may panic as well.
+        let provided = AssertUnwindSafe(async { provider().await }).catch_unwind();
+        let failed = |message: &str| {
+            let message = format!("no connection to {place}: the provider of `Tls` {message}");
+            BackendError::new(ErrorKind::Unavailable, message)
+        };
+        let provided = match provided.await {
+            Ok(provided) => provided.and_then(|provided| {
+                let provided = Self {
+                    name: provided.name.or_else(|| self.name.clone()),
+                    ..provided
+                };
+                Ok((provided.config()?, provided.name_for(host)?))
+            }),
+            Err(_) => return Err(failed("panicked")),
+        };
+        match provided {
+            Ok((config, name)) => Ok(Session::new(config, name)),
+            Err(error) => match error.downcast::<BackendError>() {
+                Ok(error) if is_judging && error.kind() == ErrorKind::InvalidConfig => Err(*error),
+                Ok(error) => Err(failed("failed").with_source(error)),
+                Err(error) => Err(match error.downcast::<io::Error>() {
+                    // Of the operating system, so it holds nothing of the program's.
+                    Ok(error) if error.get_ref().is_none() => failed("failed").with_source(error),
+                    _ => failed("failed"),
+                }),
+            },
+        }
+    }
+
+    fn set(authorities: Authorities, identity: Option<Arc<CertifiedKey>>) -> Self {
+        Self {
+            terms: Terms::Set(authorities, identity, Made::default()),
+            name: None,
+        }
+    }
+
+    fn config(&self) -> BackendResult<Arc<ClientConfig>> {
+        match &self.terms {
+            Terms::Set(authorities, identity, made) => match made.get() {
+                Some(config) => Ok(config.clone()),
+                None => {
+                    let config = config(authorities.roots()?, identity.as_ref())?;
+                    Ok(made.get_or_init(|| Arc::new(config)).clone())
+                }
+            },
+            Terms::Rustls(config) => Ok(config.clone()),
+            Terms::Provided(_) => Err(invalid(
+                "the closure of `Tls::from_provider` returned terms of another provider",
+            )),
+        }
+    }
+
+    fn name_for(&self, host: &str) -> BackendResult<ServerName<'static>> {
+        match &self.name {
+            Some(name) => Ok(name.clone()),
+            None => ServerName::try_from(host.to_string()).map_err(|_| {
+                invalid(
+                    "the server's host is no name that a certificate can be for: set one by \
+                     `Tls::server_name`",
+                )
+            }),
+        }
+    }
+}
+
+/// Shows nothing of certificates and keys.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let terms = match self.terms {
+            Terms::Set(Authorities::System, ..) => "system",
+            Terms::Set(Authorities::Given(_), ..) => "ca_pem",
+            Terms::Rustls(_) => "from_rustls",
+            Terms::Provided(_) => "from_provider",
+        };
+        f.debug_struct("Tls")
+            .field("terms", &terms)
+            .field("server_name", &self.name.as_ref().map(ServerName::to_str))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Authorities {
+    fn roots(&self) -> BackendResult<Arc<RootCertStore>> {
+        if let Self::Given(roots) = self {
+            return Ok(roots.clone());
+        }
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        if !roots.is_empty() {
+            return Ok(Arc::new(roots));
+        }
+        let none = invalid(
+            "`Tls::system` finds no root certificate: neither the system's nor by the environment \
+             variables `SSL_CERT_FILE` and `SSL_CERT_DIR`",
+        );
+        Err(match found.errors.into_iter().next() {
+            Some(error) => none.with_source(error),
+            None => none,
+        })
+    }
+}
+
+fn config(
+    roots: Arc<RootCertStore>,
+    identity: Option<&Arc<CertifiedKey>>,
+) -> BackendResult<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(cryptography());
+    let config = config.with_safe_default_protocol_versions();
+    let config = config.map_err(|error| {
+        invalid("the process's default `CryptoProvider` knows no cipher suite of TLS 1.2 or 1.3")
+            .with_source(error)
+    })?;
+    let config = config.with_root_certificates(roots);
+    Ok(match identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let identity = SingleCertAndKey::from(identity.clone());
+            config.with_client_cert_resolver(Arc::new(identity))
+        }
+    })
+}
+
+fn cryptography() -> Arc<CryptoProvider> {
+    let installed = CryptoProvider::get_default().cloned();
+    installed.unwrap_or_else(|| Arc::new(ring::default_provider()))
+}
+
+/// Returns the certificates in a text, one at least.
+fn certificates(text: &[u8], setting: &str) -> BackendResult<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|_| malformed(setting))?;
+    if certificates.is_empty() {
+        return Err(invalid(format!(
+            "`Tls::{setting}` finds no certificate: it is a text in PEM, which begins with \
+             `-----BEGIN CERTIFICATE-----`"
+        )));
+    }
+    Ok(certificates)
+}
+
+fn malformed(setting: &str) -> BackendError {
+    invalid(format!(
+        "`Tls::{setting}` has a certificate that can't be read"
+    ))
+}
+
+/// Says why a text holds no key, and nothing of the text.
+fn no_key(error: pem::Error) -> BackendError {
+    invalid(match error {
+        pem::Error::NoItemsFound => {
+            "`Tls::client_certificate_pem` finds no private key: it is a text in PEM, and isn't \
+             encrypted"
+        }
+        _ => "`Tls::client_certificate_pem` has a private key that can't be read",
+    })
+}
+
+fn no_identity(error: rustls::Error) -> BackendError {
+    invalid(match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            "the private key of `Tls::client_certificate_pem` isn't that of its certificate"
+        }
+        rustls::Error::InvalidCertificate(_) => return malformed("client_certificate_pem"),
+        _ => {
+            "the private key of `Tls::client_certificate_pem` is of no kind that can be used, or \
+             malformed"
+        }
+    })
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> BackendError {
+    BackendError::new(ErrorKind::InvalidConfig, message)
+}
