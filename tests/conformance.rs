@@ -29,6 +29,10 @@ mod redis_in_an_odd_namespace {
     reinhardt_backends::conformance_suite!(reinhardt_backends_tests::OddNamespace, server);
 }
 
+mod redis_by_tls {
+    reinhardt_backends::conformance_suite!(reinhardt_backends_tests::RedisByTls, server);
+}
+
 mod redis_as_old_servers_and_proxies_have_it {
     reinhardt_backends::conformance_suite!(reinhardt_backends_tests::OldServer, server);
 }

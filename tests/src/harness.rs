@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reinhardt_backends::conformance::{Harness, Server as Breakable};
-use reinhardt_backends::{Backend, Eviction, MemoryBackend, RedisBackend};
+use reinhardt_backends::{Backend, Eviction, MemoryBackend, RedisBackend, Tls};
 
-use crate::Server;
+use crate::{Authority, Server};
 
 /// `RedisBackend` on a private server, each backend in a namespace of its own.
 #[derive(Debug)]
 pub struct Redis {
     server: Mutex<Server>,
     url: String,
+    tls: Option<Tls>,
     namespaces: AtomicUsize,
     namespace: &'static str,
 }
@@ -27,9 +28,13 @@ impl Default for Redis {
 
 impl Redis {
     fn in_namespaces_like(namespace: &'static str, settings: &[&str]) -> Self {
-        let server = Server::with_settings(settings);
+        Self::on(Server::with_settings(settings), None, namespace)
+    }
+
+    fn on(server: Server, tls: Option<Tls>, namespace: &'static str) -> Self {
         Self {
             url: server.url(),
+            tls,
             server: Mutex::new(server),
             namespaces: AtomicUsize::new(0),
             namespace,
@@ -42,9 +47,12 @@ impl Harness for Redis {
 
     async fn backend(&self) -> RedisBackend {
         let index = self.namespaces.fetch_add(1, Ordering::SeqCst);
-        let builder = RedisBackend::builder()
+        let mut builder = RedisBackend::builder()
             .url(&self.url)
             .namespace(&format!("{}{index}", self.namespace));
+        if let Some(tls) = &self.tls {
+            builder = builder.tls(tls.clone());
+        }
         builder.build().await.expect("the server answers")
     }
 
@@ -107,6 +115,32 @@ impl Default for OldServer {
 }
 
 impl Harness for OldServer {
+    type Backend = RedisBackend;
+
+    async fn backend(&self) -> RedisBackend {
+        self.0.backend().await
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        self.0.server()
+    }
+}
+
+/// `RedisBackend` on a server that is spoken to by TLS.
+#[derive(Debug)]
+pub struct RedisByTls(Redis);
+
+impl Default for RedisByTls {
+    fn default() -> Self {
+        let authority = Authority::new();
+        let certificate = authority.certify(&["127.0.0.1"]);
+        let tls = Tls::ca_pem(authority.pem()).expect("a certificate");
+        let server = Server::on_tls(&authority, &certificate, &[]);
+        Self(Redis::on(server, Some(tls), "conformance"))
+    }
+}
+
+impl Harness for RedisByTls {
     type Backend = RedisBackend;
 
     async fn backend(&self) -> RedisBackend {

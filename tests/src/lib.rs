@@ -13,7 +13,7 @@ mod server;
 pub use certificates::{Authority, Certificate};
 pub use elsewhere::Elsewhere;
 pub use fake::{Answer, FakeServer};
-pub use harness::{Bounded, Boxed, InProcess, OddNamespace, OldServer, Redis, Shared};
+pub use harness::{Bounded, Boxed, InProcess, OddNamespace, OldServer, Redis, RedisByTls, Shared};
 pub use proxy::Proxy;
 pub use second::Second;
 pub use server::Server;

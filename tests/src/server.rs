@@ -274,8 +274,8 @@ impl Server {
             .arg(self.directory.path())
             .args(&self.settings)
             .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(Stdio::null())
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log)
             .spawn()
             .expect("the server can be started")
     }
