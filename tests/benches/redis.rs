@@ -1,8 +1,8 @@
-//! The speed of the Redis backend beside redis-rs on the same private server: rows R1 to R3 and R5
-//! of the goals.
+//! The speed of the Redis backend beside redis-rs on the same private server: rows R1 to R3, R5 and
+//! R7 of the goals.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench redis -- [ROUNDS] [get] [save] [increment]
-//! [many] [clear]`
+//! [many] [clear] [tls]`
 
 use std::future::Future;
 use std::process::Command;
@@ -13,14 +13,18 @@ use fred::prelude::{ClientLike, KeysInterface, LuaInterface};
 use futures::future::join_all;
 use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, Script, cmd};
+use redis::{AsyncConnectionConfig, Client, RedisConnectionInfo, Script, cmd};
 use reinhardt_backends::codec::{Cbor, Codec};
-use reinhardt_backends::{Backend, Keyspace, RedisBackend};
-use reinhardt_backends_tests::Server;
+use reinhardt_backends::{Backend, Keyspace, RedisBackend, Tls};
 use reinhardt_backends_tests::measure::Bound::{AtLeast, AtMost};
 use reinhardt_backends_tests::measure::{Cases, Measured, Report, Run, Sweep, Table, Unit};
+use reinhardt_backends_tests::{Authority, Server};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio_rustls::TlsConnector;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "session", ttl = "30m")]
@@ -61,6 +65,14 @@ fn main() {
             report.table(&bench.clear(run.rounds()));
         }
     }
+    if run.wants("tls") {
+        for workers in [1, 2] {
+            let bench = Bench::by_tls(workers);
+            for (name, what) in [("get", "R7: get by TLS"), ("save", "R7: save by TLS")] {
+                report.sweep(&bench.sweep(name, what, run.rounds()));
+            }
+        }
+    }
     report.finish();
 }
 
@@ -72,8 +84,8 @@ struct Bench {
     ours: RedisBackend,
     default: MultiplexedConnection,
     nodelay: MultiplexedConnection,
-    manager: ConnectionManager,
-    fred: fred::clients::Client,
+    /// The clients that are measured without TLS alone.
+    others: Option<(ConnectionManager, fred::clients::Client)>,
     keys: Arc<[String]>,
 }
 
@@ -92,9 +104,7 @@ const CLEARED: usize = 100_000;
 impl Bench {
     fn new(workers: usize) -> Self {
         let server = Server::on_tcp();
-        let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(workers).enable_all().build();
-        let runtime = runtime.expect("a runtime");
+        let runtime = runtime(workers);
         let client = Client::open(server.url()).expect("a URL");
         let (ours, default, nodelay, manager, fred) = runtime.block_on(async {
             let config = AsyncConnectionConfig::new();
@@ -117,6 +127,36 @@ impl Bench {
                 fred_client(&server.url()).await,
             )
         });
+        let others = Some((manager, fred));
+        Self::on(server, workers, runtime, ours, [default, nodelay], others)
+    }
+
+    fn by_tls(workers: usize) -> Self {
+        let authority = Authority::new();
+        let certificate = authority.certify(&["127.0.0.1"]);
+        let server = Server::on_tls(&authority, &certificate, &[]);
+        let runtime = runtime(workers);
+        let (ours, default, nodelay) = runtime.block_on(async {
+            let tls = Tls::ca_pem(authority.pem()).expect("a certificate");
+            let ours = RedisBackend::builder().url(&server.url()).tls(tls);
+            (
+                ours.build().await.expect("the server"),
+                raw_by_tls(&server, &authority, false).await,
+                raw_by_tls(&server, &authority, true).await,
+            )
+        });
+        Self::on(server, workers, runtime, ours, [default, nodelay], None)
+    }
+
+    /// Stores what is read.
+    fn on(
+        server: Server,
+        workers: usize,
+        runtime: Runtime,
+        ours: RedisBackend,
+        [default, nodelay]: [MultiplexedConnection; 2],
+        others: Option<(ConnectionManager, fred::clients::Client)>,
+    ) -> Self {
         let sessions: Vec<Session> = (0..KEYS).map(session).collect();
         let saved = Session::save_many(&ours, &sessions);
         runtime.block_on(saved).expect("the server takes them");
@@ -127,8 +167,7 @@ impl Bench {
             ours,
             default,
             nodelay,
-            manager,
-            fred,
+            others,
             keys: (0..KEYS)
                 .map(|index| format!("reinhardt:{}", Session::key(id(index))))
                 .collect(),
@@ -144,15 +183,19 @@ impl Bench {
             cases.case(OURS, || self.typed(name, tasks));
             cases.case(DEFAULT, || self.raw(name, tasks, &self.default));
             cases.case(NODELAY, || self.raw(name, tasks, &self.nodelay));
-            cases.case(MANAGER, || self.raw(name, tasks, &self.manager));
-            cases.case(FRED, || self.fred(name, tasks));
-            if name == "get" && self.workers == 2 {
+            if let Some((manager, fred)) = &self.others {
+                cases.case(MANAGER, || self.raw(name, tasks, manager));
+                cases.case(FRED, || self.fred(name, tasks, fred));
+            }
+            let is_plain = self.others.is_some();
+            if is_plain && name == "get" && self.workers == 2 {
                 cases.case(CEILING, || self.ceiling());
             }
             let measured = cases.measure(rounds);
             sweep.point(tasks, measured);
             let least = match (name, tasks) {
-                ("get", 64) => 1.3,
+                (_, 256) if !is_plain => 3.0,
+                ("get", 64) if is_plain => 1.3,
                 ("get", 256) => 2.0,
                 (_, 256) => 1.2,
                 _ => 0.95,
@@ -160,7 +203,7 @@ impl Bench {
             for raw in [DEFAULT, NODELAY] {
                 sweep.goal(tasks, OURS, AtLeast(least), raw);
             }
-            if name == "get" && self.workers == 2 && tasks == 256 {
+            if is_plain && name == "get" && self.workers == 2 && tasks == 256 {
                 sweep.goal(tasks, OURS, AtLeast(0.45), CEILING);
             }
         }
@@ -240,8 +283,8 @@ impl Bench {
         }
     }
 
-    fn fred(&self, name: &str, tasks: usize) -> f64 {
-        let (client, keys) = (self.fred.clone(), self.keys.clone());
+    fn fred(&self, name: &str, tasks: usize, client: &fred::clients::Client) -> f64 {
+        let (client, keys) = (client.clone(), self.keys.clone());
         match name {
             "get" => self.rate(tasks, move |index| {
                 let (client, keys) = (client.clone(), keys.clone());
@@ -399,6 +442,42 @@ const PING: &str = "slowest PING";
 const OPERATIONS: usize = 200_000;
 const WINDOW: &str = "local n = redis.call('INCRBY', KEYS[1], 1) \
     if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n";
+
+fn runtime(workers: usize) -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder.worker_threads(workers).enable_all().build();
+    runtime.expect("a runtime")
+}
+
+/// Connects redis-rs over rustls, as its feature `tokio-rustls-comp` does. The feature itself would
+/// be turned on for the library too, which has no TLS of that crate.
+async fn raw_by_tls(
+    server: &Server,
+    authority: &Authority,
+    nodelay: bool,
+) -> MultiplexedConnection {
+    let provider = rustls::crypto::ring::default_provider();
+    let config = rustls::ClientConfig::builder_with_provider(provider.into());
+    let config = config.with_safe_default_protocol_versions();
+    let mut roots = rustls::RootCertStore::empty();
+    let authority = authority.pem();
+    let authority = CertificateDer::from_pem_slice(authority.as_bytes());
+    let added = roots.add(authority.expect("a certificate"));
+    added.expect("a certificate");
+    let config = config.expect("a provider").with_root_certificates(roots);
+    let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
+    let socket = TcpStream::connect(("127.0.0.1", server.port())).await;
+    let socket = socket.expect("the server");
+    socket.set_nodelay(nodelay).expect("a socket");
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    let socket = connector.connect(name, socket).await.expect("the server");
+    let settings = RedisConnectionInfo::default();
+    let config = AsyncConnectionConfig::new();
+    let connected = MultiplexedConnection::new_with_config(&settings, socket, config).await;
+    let (connection, driver) = connected.expect("the server");
+    tokio::spawn(driver);
+    connection
+}
 
 async fn fred_client(url: &str) -> fred::clients::Client {
     let config = fred::types::config::Config::from_url(url).expect("a URL");
