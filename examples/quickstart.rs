@@ -1,7 +1,8 @@
 //! The whole job in one file: typed sessions and rate counters, and the raw API under them.
 //!
 //! `cargo run --example quickstart` runs it in memory; `-- --redis redis://localhost:6379`, or
-//! `REDIS_URL`, on a server.
+//! `REDIS_URL`, on a server. A URL that begins with `rediss://` takes `--features tls`, and
+//! `SSL_CERT_FILE` where the server's authority isn't one of the system's.
 
 use std::net::IpAddr;
 use std::process::ExitCode;

@@ -74,7 +74,7 @@
 //! | `postcard` | no | the codec `codec::Postcard` |
 //! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
-//! | `tls` | no | `redis-backend`, and TLS to servers (`rediss://`), by rustls |
+//! | `tls` | no | `redis-backend`, and TLS to servers (`rediss://`), by rustls; building it takes a C compiler |
 //! | `tower` | no | `ThrottleLayer` |
 //! | `axum` | no | `IntoResponse` for [`BackendError`] and `session::SessionError`: a status, and no detail |
 //! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |

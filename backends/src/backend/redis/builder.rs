@@ -76,7 +76,7 @@ impl RedisBackendBuilder {
     /// | URL | server |
     /// |---|---|
     /// | `redis://[user][:password@]host[:port][/database]` | a name, an IPv4 address or an IPv6 address in brackets; port 6379 and database 0 unless given |
-    /// | `rediss://..` | the same by TLS, with the feature `tls`; see [`tls`](Self::tls) |
+    /// | `rediss://..` | the same by TLS (feature `tls`): the type `Tls` says what is trusted |
     /// | `unix:///path` | a unix socket |
     ///
     /// `valkey://`, `valkeys://`, `redis+unix://` and `valkey+unix://` are read as well.
@@ -105,7 +105,7 @@ impl RedisBackendBuilder {
     /// | of the client | in the backend |
     /// |---|---|
     /// | address | used; one of TLS with the feature `tls`; one that is `insecure` is `InvalidConfig` |
-    /// | certificates for TLS | never used, because they can't be read: `InvalidConfig` unless [`tls`](Self::tls) is set as well |
+    /// | certificates for TLS | never used, because they can't be read: `InvalidConfig` unless `tls` is set as well |
     /// | user, password, database | used |
     /// | protocol | used: RESP2, the default of redis-rs, unless the client was told RESP3 (`?protocol=resp3`) |
     /// | `TcpSettings` | `TCP_NODELAY`, keep-alive and user timeout are used where they are set; the linger time is lost, because it can't be read |

@@ -72,6 +72,9 @@ use crate::error::{BackendResult, Failures};
 ///   and takes over if the server greets there and is still silent here. So a read that meets a
 ///   dead connection is answered within its limit, and a server that stands still keeps its
 ///   connection. Where several runtimes doubt, one asks first.
+/// * By TLS (feature `tls`, `rediss://`) each address is tried up to the end of the greeting,
+///   within the same limit. The server's certificate is always verified; the type `Tls` says what
+///   is trusted, and which error each fault is.
 /// * After 30 s of silence a connection is probed by a `PING`, before anything else is sent. TCP
 ///   keep-alive is on.
 /// * The greeting is `HELLO`, the login, `SELECT`, `INFO server` and `CLIENT SETINFO`. A user who

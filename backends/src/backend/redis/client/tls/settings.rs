@@ -355,7 +355,7 @@ impl Authorities {
             return Ok(Arc::new(roots));
         }
         let none = invalid(
-            "`Tls::system` finds no root certificate: neither the system's nor by the environment \
+            "`Tls::system` finds no root certificate, neither of the system nor by the environment \
              variables `SSL_CERT_FILE` and `SSL_CERT_DIR`",
         );
         Err(match found.errors.into_iter().next() {
