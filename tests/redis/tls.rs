@@ -46,7 +46,7 @@ async fn connect(server: &Server) -> RedisBackend {
     by_tls(&server.url(), trusting()).build().await.unwrap()
 }
 
-/// Tries to connect by these terms, and checks what every error says: the place, and no secret.
+/// Tries to connect by these settings, and checks what every error says: the place, and no secret.
 async fn refused(url: &str, tls: Tls) -> BackendError {
     let begun = Instant::now();
     let error = by_tls(url, tls).build().await.unwrap_err();
@@ -506,7 +506,7 @@ async fn a_provider_that_hangs_is_named_when_the_limit_has_passed() {
 
 /// Nothing is sent to a server whose settings can't be right.
 #[test]
-fn terms_that_can_not_be_right_are_refused_by_name() {
+fn settings_that_can_not_be_right_are_refused_by_name() {
     let [certificate, other] = [(); 2].map(|()| AUTHORITY.certify(&["a"]));
     let encrypted =
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
@@ -584,7 +584,7 @@ fn terms_that_can_not_be_right_are_refused_by_name() {
 }
 
 #[test]
-fn terms_and_addresses_that_do_not_go_together_are_refused() {
+fn settings_and_addresses_that_do_not_go_together_are_refused() {
     for (url, word) in [
         ("redis://localhost", "write `rediss://`"),
         ("unix:///run/redis.sock", "write `rediss://`"),
@@ -633,7 +633,7 @@ fn no_debug_shows_a_certificate_or_a_key() {
     let shown = format!("{tls:?}");
     assert_eq!(
         shown,
-        r#"Tls { terms: "ca_pem", server_name: Some("cache.example"), .. }"#
+        r#"Tls { origin: "ca_pem", server_name: Some("cache.example"), .. }"#
     );
     let builder = builder("rediss://localhost").tls(tls);
     let shown = format!("{builder:?} {:?}", builder.clone().build_lazy().unwrap());

@@ -133,7 +133,7 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// Sets the terms of TLS for a URL that begins with `rediss://` or `valkeys://`, or a client
+    /// Sets up TLS for a URL that begins with `rediss://` or `valkeys://`, or a client
     /// whose address asks for TLS; [`Tls::system`] unless set.
     ///
     /// With any other address [`build`](Self::build) is `InvalidConfig`.
@@ -228,7 +228,7 @@ impl RedisBackendBuilder {
                 server.clone()
             }
         };
-        let server = client::Server::new(server, self.tls)?;
+        let server = client::Endpoint::new(server, self.tls)?;
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
         }

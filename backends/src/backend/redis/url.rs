@@ -109,7 +109,7 @@ pub(super) fn from_env() -> BackendResult<String> {
 }
 
 /// Checks that a server can be connected to; `setting` is where it comes from. With `has_tls` the
-/// terms of TLS are set elsewhere.
+/// settings of TLS stand elsewhere.
 ///
 /// # Errors
 ///

@@ -26,9 +26,9 @@ use tokio::net::UnixStream;
 
 use super::deadline::Deadlines;
 use super::driver::Socket;
+use super::endpoint::Endpoint;
 use super::handshake::{Greeted, greet};
-use super::server::Server;
-use super::tls::Session;
+use super::tls::Connector;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The time before the next address is tried beside one that hasn't answered (RFC 8305, section 5);
@@ -45,7 +45,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(server: &Server) -> Self {
+    pub(super) fn of(server: &Endpoint) -> Self {
         let name = match server.info.addr() {
             ConnectionAddr::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
             ConnectionAddr::Tcp(host, port) => format!("{host}:{port}"),
@@ -70,14 +70,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// The furthest that an attempt has come, by any address, for the case that its limit passes.
-struct Progress(AtomicU8);
+/// The furthest step of an attempt, by any address, for the case that its limit passes.
+struct Furthest(AtomicU8);
 
-/// The stages of an attempt, in their order: what it waits for.
+/// The steps of an attempt, in their order: what it waits for.
 #[derive(Clone, Copy)]
-enum Stage {
-    /// The terms of TLS.
-    Terms,
+enum Step {
+    /// The settings of TLS, which a provider may be asked for.
+    Settings,
     /// A connected socket.
     Connecting,
     /// The handshake of TLS.
@@ -85,60 +85,61 @@ enum Stage {
     Greeting,
 }
 
-impl Progress {
+impl Furthest {
     fn new() -> Self {
-        Self(AtomicU8::new(Stage::Terms as u8))
+        Self(AtomicU8::new(Step::Settings as u8))
     }
 
-    fn reach(&self, stage: Stage) {
-        self.0.fetch_max(stage as u8, Ordering::Relaxed);
+    fn reach(&self, step: Step) {
+        self.0.fetch_max(step as u8, Ordering::Relaxed);
     }
 
-    fn has_reached(&self, stage: Stage) -> bool {
-        self.0.load(Ordering::Relaxed) >= stage as u8
+    fn has_reached(&self, step: Step) -> bool {
+        self.0.load(Ordering::Relaxed) >= step as u8
     }
 }
 
 /// Connects to a server within the limit. With `is_judging` a name that doesn't exist is the fault
 /// of the settings.
 pub(super) async fn dial(
-    server: &Server,
+    server: &Endpoint,
     place: &Place,
     limit: Duration,
     deadlines: &Deadlines,
     is_judging: bool,
 ) -> BackendResult<Greeted> {
-    let progress = &Progress::new();
+    let furthest = &Furthest::new();
     let info = &server.info;
     let connecting = async {
         match info.addr() {
             ConnectionAddr::Tcp(host, port) => {
-                let session = match &server.tls {
-                    Some(tls) => Some(tls.session(host, place, is_judging).await?),
+                let connector = match &server.tls {
+                    Some(tls) => Some(tls.connector(host, place, is_judging).await?),
                     None => None,
                 };
-                progress.reach(Stage::Connecting);
+                furthest.reach(Step::Connecting);
                 let found = tokio::net::lookup_host((host.as_str(), *port)).await;
                 let addresses = resolved(found.map(Iterator::collect), host, is_judging)?;
                 let delay = limit / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
                 let delay = delay.min(ATTEMPT_DELAY);
-                match &session {
+                match &connector {
                     None => {
-                        let reach = |address| reach(address, info, place, progress);
+                        let reach = |address| reach(address, info, place, furthest);
                         Ok(race(addresses, deadlines, delay, reach).await?.boxed())
                     }
-                    Some(session) => {
-                        let reach = |address| reach_by_tls(address, info, place, progress, session);
+                    Some(connector) => {
+                        let reach =
+                            |address| reach_by_tls(address, info, place, furthest, connector);
                         race(addresses, deadlines, delay, reach).await
                     }
                 }
             }
             #[cfg(unix)]
             ConnectionAddr::Unix(path) => {
-                progress.reach(Stage::Connecting);
+                furthest.reach(Step::Connecting);
                 let socket = UnixStream::connect(path).await;
                 let socket = socket.map_err(|error| failure(place, error))?;
-                progress.reach(Stage::Greeting);
+                furthest.reach(Step::Greeting);
                 let greeted = greet(socket, info.redis_settings(), place, false).await?;
                 Ok(greeted.boxed())
             }
@@ -147,7 +148,7 @@ pub(super) async fn dial(
     };
     match deadlines.within(limit, pin!(connecting)).await {
         Some(outcome) => outcome,
-        None => Err(timeout_at(place, limit, progress)),
+        None => Err(timeout_at(place, limit, furthest)),
     }
 }
 
@@ -225,9 +226,9 @@ async fn race<T, F: Future<Output = BackendResult<T>>>(
             (Some(Ok(reached)), _) => return Ok(reached),
             // Another address would be asked for the same login.
             (Some(Err(error)), _) if error.kind() == ErrorKind::Denied => return Err(error),
-            // What a server said tells more than a failure of the network, which has a cause.
+            // What was met at an address tells more than that nothing was.
             (Some(Err(error)), Some(before)) => {
-                let is_better = before.source().is_some() && error.source().is_none();
+                let is_better = is_unconnected(&before) && !is_unconnected(&error);
                 failed = Some(if is_better { error } else { before });
             }
             (Some(Err(error)), None) => failed = Some(error),
@@ -237,14 +238,31 @@ async fn race<T, F: Future<Output = BackendResult<T>>>(
     }
 }
 
+/// Says whether an error is one of the network, by which there was no connection.
+fn is_unconnected(error: &BackendError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &io::Error| !is_hang_up(cause.kind()))
+}
+
+/// Says whether the other side, which was there, ended the connection.
+pub(super) fn is_hang_up(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    )
+}
+
 async fn reach(
     address: SocketAddr,
     server: &ConnectionInfo,
     place: &Place,
-    progress: &Progress,
+    furthest: &Furthest,
 ) -> BackendResult<Greeted<TcpStream>> {
     let (socket, is_local) = connected(address, server.tcp_settings(), place).await?;
-    progress.reach(Stage::Greeting);
+    furthest.reach(Step::Greeting);
     let measures = is_local && !server.tcp_settings().nodelay();
     let greeted = greet(socket, server.redis_settings(), place, measures).await?;
     if greeted.is_near {
@@ -263,13 +281,13 @@ async fn reach_by_tls(
     address: SocketAddr,
     server: &ConnectionInfo,
     place: &Place,
-    progress: &Progress,
-    session: &Session,
+    furthest: &Furthest,
+    connector: &Connector,
 ) -> BackendResult<Greeted> {
     let (socket, _) = connected(address, server.tcp_settings(), place).await?;
-    progress.reach(Stage::Securing);
-    let socket: Box<dyn Socket> = session.secure(socket, place).await?;
-    progress.reach(Stage::Greeting);
+    furthest.reach(Step::Securing);
+    let socket: Box<dyn Socket> = connector.secure(socket, place).await?;
+    furthest.reach(Step::Greeting);
     greet(socket, server.redis_settings(), place, false).await
 }
 
@@ -317,10 +335,7 @@ pub(super) fn failure(place: &Place, error: io::Error) -> BackendError {
         io::ErrorKind::ConnectionRefused => format!("{place} refused the connection"),
         io::ErrorKind::NotFound => format!("there is no socket at {place}"),
         io::ErrorKind::TimedOut => format!("the connection to {place} timed out"),
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => format!("the connection to {place} was lost"),
+        kind if is_hang_up(kind) => format!("the connection to {place} was lost"),
         _ => format!("the connection to {place} failed"),
     };
     BackendError::new(ErrorKind::Unavailable, message).with_source(error)
@@ -332,12 +347,12 @@ pub(super) fn timeout(place: &Place, limit: Duration) -> BackendError {
     BackendError::new(ErrorKind::Timeout, message)
 }
 
-fn timeout_at(place: &Place, limit: Duration, progress: &Progress) -> BackendError {
-    let met = if progress.has_reached(Stage::Greeting) {
+fn timeout_at(place: &Place, limit: Duration, furthest: &Furthest) -> BackendError {
+    let met = if furthest.has_reached(Step::Greeting) {
         "it accepts and doesn't greet"
-    } else if progress.has_reached(Stage::Securing) {
+    } else if furthest.has_reached(Step::Securing) {
         "it accepts and doesn't answer in TLS, as a port without TLS does (`redis://`)"
-    } else if progress.has_reached(Stage::Connecting) {
+    } else if furthest.has_reached(Step::Connecting) {
         return timeout(place, limit);
     } else {
         "the provider of `Tls` didn't answer"
@@ -389,6 +404,10 @@ mod tests {
 
     const THREE: [&str; 3] = ["[::1]:1", "[::1]:2", "127.0.0.1:3"];
 
+    fn place() -> Place {
+        Place::of(&info(addresses(&["127.0.0.1:3"])[0]))
+    }
+
     fn said(kind: ErrorKind) -> BackendResult<()> {
         Err(BackendError::new(kind, "said"))
     }
@@ -430,6 +449,15 @@ mod tests {
             .await;
             assert!(reached.unwrap_err().to_string().contains("said"));
         }
+        // A server that hung up was there, and so was one of which TLS found a fault.
+        for met in [1, 2, 3] {
+            let (reached, _) = tried(&THREE, async |port| match port == met {
+                true => Err(failure(&place(), io::ErrorKind::UnexpectedEof.into())),
+                false => failed(),
+            })
+            .await;
+            assert!(reached.unwrap_err().to_string().contains("was lost"));
+        }
         // A refused login isn't tried at the next address.
         let denied = async |_| said(ErrorKind::Denied);
         let (reached, tried) = tried(&THREE, denied).await;
@@ -457,9 +485,9 @@ mod tests {
         address
     }
 
-    fn info(address: SocketAddr) -> Server {
+    fn info(address: SocketAddr) -> Endpoint {
         let url = format!("redis://{address}?protocol=resp3");
-        Server::new(url.as_str().into_connection_info().unwrap(), None).unwrap()
+        Endpoint::new(url.as_str().into_connection_info().unwrap(), None).unwrap()
     }
 
     /// A server behind a tunnel or a sidecar has an address of this machine too.
@@ -467,10 +495,10 @@ mod tests {
     async fn a_server_that_is_not_near_is_sent_each_request_at_once() {
         let address = server(Duration::from_millis(2)).await;
         let info = info(address);
-        let progress = Progress::new();
-        let reached = reach(address, &info.info, &Place::of(&info), &progress).await;
+        let furthest = Furthest::new();
+        let reached = reach(address, &info.info, &Place::of(&info), &furthest).await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
-        assert!(progress.has_reached(Stage::Greeting));
+        assert!(furthest.has_reached(Step::Greeting));
     }
 
     /// A socket of TLS may hold back what it has taken.
@@ -494,8 +522,8 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let both = vec![silent.local_addr().unwrap(), server(Duration::ZERO).await];
         let info = info(both[0]);
-        let (place, progress) = (Place::of(&info), Progress::new());
-        let reach = |address| reach(address, &info.info, &place, &progress);
+        let (place, furthest) = (Place::of(&info), Furthest::new());
+        let reach = |address| reach(address, &info.info, &place, &furthest);
         let reached = race(both, deadlines().unwrap(), ATTEMPT_DELAY, reach).await;
         assert_eq!(reached.unwrap().server.run_id, None);
     }

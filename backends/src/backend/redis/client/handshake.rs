@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 use tokio::io::ReadBuf;
 
-use super::dial::{Place, failure};
+use super::dial::{Place, failure, is_hang_up};
 use super::driver::Socket;
 use super::inbox::End;
 use super::read_buffer::ReadBuffer;
@@ -367,12 +367,7 @@ impl<S: Socket> Greeting<'_, S> {
         }
         match self.conversation.end {
             Some(End::Malformed) => self.is_no_server("answered in something that isn't RESP"),
-            Some(End::Failed(
-                kind @ (io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe),
-            )) => {
+            Some(End::Failed(kind)) if is_hang_up(kind) => {
                 let hint = match place.is_by_tls() {
                     true => "as a server may that demands a client certificate",
                     false => "as a port for TLS does (`rediss://`)",

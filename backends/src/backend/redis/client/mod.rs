@@ -9,6 +9,7 @@
 mod deadline;
 mod dial;
 mod driver;
+mod endpoint;
 mod gate;
 mod handshake;
 mod inbox;
@@ -23,7 +24,6 @@ mod resend;
 mod resp;
 mod router;
 mod script;
-mod server;
 mod states;
 mod tls;
 
@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::deadline::deadlines;
+pub(crate) use self::endpoint::Endpoint;
 use self::gate::Gate;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
 use self::request::{InFlight, Request};
@@ -40,7 +41,6 @@ use self::resend::{Resend, is_from_wrong_server};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 use self::router::Router;
 pub(crate) use self::script::{Invocation, KeyedInvocation, Script};
-pub(crate) use self::server::Server;
 use self::states::Connection;
 pub(crate) use self::states::ConnectionId;
 #[cfg(feature = "tls")]
@@ -105,7 +105,7 @@ struct LastSend {
 }
 
 impl Client {
-    pub(crate) fn new(server: Server, limits: ClientLimits) -> Self {
+    pub(crate) fn new(server: Endpoint, limits: ClientLimits) -> Self {
         Self {
             gate: Gate::new(limits.waiting, limits.waiting_bytes),
             router: Router::new(server, limits),

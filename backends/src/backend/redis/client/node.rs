@@ -19,11 +19,11 @@ use super::ClientLimits;
 use super::deadline::{Deadlines, deadlines};
 use super::dial::{self, Place, dial};
 use super::driver::{Sign, Terms};
+use super::endpoint::Endpoint;
 use super::gate::closed;
 use super::handshake::Greeted;
 use super::inbox::End;
 use super::multiplexer::Multiplexer;
-use super::server::Server;
 use super::states::{Attempt, Connection, ConnectionId, Outcome, Purpose, States};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -43,7 +43,7 @@ pub(super) struct Node {
 }
 
 struct Shared {
-    server: Server,
+    server: Endpoint,
     place: Place,
     limits: ClientLimits,
     /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
@@ -81,7 +81,7 @@ enum Look {
 }
 
 impl Node {
-    pub(super) fn new(server: Server, limits: ClientLimits) -> Self {
+    pub(super) fn new(server: Endpoint, limits: ClientLimits) -> Self {
         let shared = Shared {
             place: Place::of(&server),
             server,

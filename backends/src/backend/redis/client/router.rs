@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use super::ClientLimits;
+use super::endpoint::Endpoint;
 use super::inbox::End;
 use super::node::{Node, NotFound};
-use super::server::Server;
 use super::states::Connection;
 use crate::error::{BackendError, BackendResult};
 
@@ -16,7 +16,7 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(server: Server, limits: ClientLimits) -> Self {
+    pub(super) fn new(server: Endpoint, limits: ClientLimits) -> Self {
         Self {
             node: Node::new(server, limits),
         }

@@ -8,7 +8,7 @@ use crate::backend::redis::client::dial::Place;
 use crate::backend::redis::client::driver::Socket;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The terms of TLS, which nobody can set.
+/// The settings of TLS, of which there are none.
 #[derive(Clone)]
 pub(crate) enum Tls {}
 
@@ -30,19 +30,19 @@ impl Tls {
         match *self {}
     }
 
-    pub(in crate::backend::redis::client) async fn session(
+    pub(in crate::backend::redis::client) async fn connector(
         &self,
         _: &str,
         _: &Place,
         _: bool,
-    ) -> BackendResult<Session> {
+    ) -> BackendResult<Connector> {
         match *self {}
     }
 }
 
-pub(in crate::backend::redis::client) enum Session {}
+pub(in crate::backend::redis::client) enum Connector {}
 
-impl Session {
+impl Connector {
     pub(in crate::backend::redis::client) async fn secure(
         &self,
         _: TcpStream,

@@ -4,7 +4,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use crate::backend::redis::client::dial::{Place, failure};
+use crate::backend::redis::client::dial::{Place, failure, is_hang_up};
 use crate::error::{BackendError, ErrorKind};
 
 /// Turns a failed handshake into an error.
@@ -12,15 +12,11 @@ pub(super) fn of_handshake(place: &Place, error: io::Error) -> BackendError {
     if let Some(fault) = fault(place, &error) {
         return fault;
     }
-    let message = match error.kind() {
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => {
-            format!("{place} hung up on the TLS handshake, as a port without TLS may (`redis://`)")
-        }
-        _ => return failure(place, error),
-    };
+    if !is_hang_up(error.kind()) {
+        return failure(place, error);
+    }
+    let message =
+        format!("{place} hung up on the TLS handshake, as a port without TLS may (`redis://`)");
     BackendError::new(ErrorKind::Unavailable, message).with_source(error)
 }
 

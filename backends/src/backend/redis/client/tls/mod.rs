@@ -5,19 +5,19 @@
 #[cfg(not(feature = "tls"))]
 mod absent;
 #[cfg(feature = "tls")]
-mod fault;
+mod connector;
 #[cfg(feature = "tls")]
-mod session;
+mod fault;
 #[cfg(feature = "tls")]
 mod settings;
 
 #[cfg(not(feature = "tls"))]
 pub(crate) use self::absent::Tls;
 #[cfg(not(feature = "tls"))]
-pub(super) use self::absent::{Session, fault};
+pub(super) use self::absent::{Connector, fault};
+#[cfg(feature = "tls")]
+pub(super) use self::connector::Connector;
 #[cfg(feature = "tls")]
 pub(super) use self::fault::fault;
-#[cfg(feature = "tls")]
-pub(super) use self::session::Session;
 #[cfg(feature = "tls")]
 pub use self::settings::Tls;

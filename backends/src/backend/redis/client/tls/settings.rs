@@ -1,5 +1,6 @@
 //! The settings of TLS.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -14,7 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
-use super::session::Session;
+use super::connector::Connector;
 use crate::backend::redis::client::dial::Place;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -23,8 +24,8 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 ///
 /// A URL that begins with `rediss://` or `valkeys://` is spoken to by TLS 1.3 or 1.2, by
 /// [rustls](https://docs.rs/rustls/0.23). Unless [`RedisBackendBuilder::tls`] says something else,
-/// the terms are [`Tls::system`]. The server's certificate is always verified, and there is no way
-/// to switch that off.
+/// the settings are [`Tls::system`]. The server's certificate is always verified, and there is no
+/// way to switch that off.
 ///
 /// The certificate has to be for the host of the URL: a name, or an IP address, among its subject
 /// alternative names (`subjectAltName`). Its common name doesn't count. Where the host is another
@@ -32,7 +33,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 ///
 /// The cryptography is that of the process's default
 /// [`CryptoProvider`](https://docs.rs/rustls/0.23/rustls/crypto/struct.CryptoProvider.html) at the
-/// time when the terms are made, and *ring* if there is none.
+/// time when the settings are made, and *ring* if there is none.
 ///
 /// # Errors
 ///
@@ -70,13 +71,13 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 #[derive(Clone)]
 #[must_use]
 pub struct Tls {
-    terms: Terms,
+    origin: Origin,
     name: Option<ServerName<'static>>,
 }
 
 #[derive(Clone)]
-enum Terms {
-    Set(Authorities, Option<Arc<CertifiedKey>>, Made),
+enum Origin {
+    Set(Authorities, Option<Arc<CertifiedKey>>, Built),
     Rustls(Arc<ClientConfig>),
     Provided(Provider),
 }
@@ -87,9 +88,9 @@ enum Authorities {
     Given(Arc<RootCertStore>),
 }
 
-/// The terms as rustls takes them, made once for all clones. With them the clones share what
+/// The settings as rustls takes them, made once for all clones. With them the clones share what
 /// resumes sessions.
-type Made = Arc<OnceLock<Arc<ClientConfig>>>;
+type Built = Arc<OnceLock<Arc<ClientConfig>>>;
 
 type Provided = Result<Tls, Box<dyn Error + Send + Sync>>;
 type Provider = Arc<dyn Fn() -> BoxFuture<'static, Provided> + Send + Sync>;
@@ -118,7 +119,7 @@ impl Tls {
         Ok(Self::set(Authorities::Given(Arc::new(roots)), None))
     }
 
-    /// Asks a closure for the terms, before each attempt to connect: for certificates that are
+    /// Asks a closure for the settings, before each attempt to connect: for certificates that are
     /// replaced while the program runs.
     ///
     /// Connections that are up stay as they are. The time that the closure takes counts as time of
@@ -130,7 +131,7 @@ impl Tls {
     /// library, or of the operating system, is the `source()` of the error; others aren't kept,
     /// because they may hold a secret.
     ///
-    /// To make the terms anew takes a fraction of a millisecond, and some milliseconds for
+    /// To make settings anew takes a fraction of a millisecond, and some milliseconds for
     /// [`system`](Self::system). A closure that finds its files unchanged better returns a clone of
     /// what it returned last, with which sessions are also resumed.
     ///
@@ -161,18 +162,18 @@ impl Tls {
     {
         let provider: Provider = Arc::new(move || provider().boxed());
         Self {
-            terms: Terms::Provided(provider),
+            origin: Origin::Provided(provider),
             name: None,
         }
     }
 
-    /// Takes the terms from a configuration of rustls 0.23, for what the other ways can't say.
+    /// Takes the settings from a configuration of rustls 0.23, for what the other ways can't say.
     ///
     /// Nothing of it is changed or checked: an own verifier of certificates, revocation lists and
     /// the like are the caller's business.
     pub fn from_rustls(config: Arc<ClientConfig>) -> Self {
         Self {
-            terms: Terms::Rustls(config),
+            origin: Origin::Rustls(config),
             name: None,
         }
     }
@@ -184,17 +185,17 @@ impl Tls {
     /// # Errors
     ///
     /// `InvalidConfig` if there is no certificate, no key, an encrypted one, or one that isn't the
-    /// certificate's; and for terms of [`from_provider`](Self::from_provider) and
+    /// certificate's; and for settings of [`from_provider`](Self::from_provider) and
     /// [`from_rustls`](Self::from_rustls), which bring their own.
     pub fn client_certificate_pem(
         self,
         certificate: impl AsRef<[u8]>,
         key: impl AsRef<[u8]>,
     ) -> BackendResult<Self> {
-        let Terms::Set(authorities, ..) = self.terms else {
+        let Origin::Set(authorities, ..) = self.origin else {
             return Err(invalid(
                 "`Tls::client_certificate_pem` goes with `Tls::system` and `Tls::ca_pem`: other \
-                 terms bring their own certificate",
+                 settings bring their own certificate",
             ));
         };
         let chain = certificates(certificate.as_ref(), "client_certificate_pem")?;
@@ -209,8 +210,8 @@ impl Tls {
     /// Sets the name, or the IP address, that the server's certificate is for, where it isn't the
     /// host of the URL.
     ///
-    /// Terms that a [provider](Self::from_provider) returns go by the name that they have
-    /// themselves, otherwise by that of the provider.
+    /// Settings that a [provider](Self::from_provider) returns keep a name of their own; others get
+    /// that of the provider.
     ///
     /// # Errors
     ///
@@ -223,12 +224,12 @@ impl Tls {
         Ok(self)
     }
 
-    /// Returns the terms of a server for which nothing was set.
+    /// Returns the settings of a server for which nothing was set.
     pub(in crate::backend::redis::client) fn unless_set() -> BackendResult<Self> {
         Ok(Self::system())
     }
 
-    /// Refuses terms for a server that isn't spoken to by TLS.
+    /// Refuses settings for a server that isn't spoken to by TLS.
     pub(in crate::backend::redis::client) fn unneeded(&self) -> BackendError {
         invalid("`tls` is set, and the server's address isn't one of TLS: write `rediss://`")
     }
@@ -239,77 +240,62 @@ impl Tls {
     ///
     /// `InvalidConfig` with the setting.
     pub(in crate::backend::redis::client) fn check(&self, host: &str) -> BackendResult<()> {
-        if let Terms::Provided(_) = self.terms {
+        if let Origin::Provided(_) = self.origin {
             return Ok(());
         }
-        self.config()?;
-        self.name_for(host).map(drop)
+        self.connector_to(host).map(drop)
     }
 
-    /// Returns the terms of an attempt to connect to `host`. With `is_judging` settings of a
-    /// provider that can't be right are the fault of the settings.
+    /// Returns all that the handshakes with `host` take, in one attempt to connect. With
+    /// `is_judging` a provider's settings that can't be right are `InvalidConfig`.
     ///
     /// # Errors
     ///
     /// Those of [`check`](Self::check), and `Unavailable` if a provider fails.
-    pub(in crate::backend::redis::client) async fn session(
+    pub(in crate::backend::redis::client) async fn connector(
         &self,
         host: &str,
         place: &Place,
         is_judging: bool,
-    ) -> BackendResult<Session> {
-        let Terms::Provided(provider) = &self.terms else {
-            return Ok(Session::new(self.config()?, self.name_for(host)?));
+    ) -> BackendResult<Connector> {
+        let Origin::Provided(provider) = &self.origin else {
+            return self.connector_to(host);
         };
-        // The closure itself may panic as well.
+        // The closure itself may panic as well as its future.
         let provided = AssertUnwindSafe(async { provider().await }).catch_unwind();
-        let failed = |message: &str| {
-            let message = format!("no connection to {place}: the provider of `Tls` {message}");
-            BackendError::new(ErrorKind::Unavailable, message)
+        let Ok(provided) = provided.await else {
+            return Err(no_settings(place, "panicked"));
         };
-        let provided = match provided.await {
-            Ok(provided) => provided.and_then(|provided| {
-                let provided = Self {
-                    name: provided.name.or_else(|| self.name.clone()),
-                    ..provided
-                };
-                Ok((provided.config()?, provided.name_for(host)?))
-            }),
-            Err(_) => return Err(failed("panicked")),
-        };
-        match provided {
-            Ok((config, name)) => Ok(Session::new(config, name)),
-            Err(error) => match error.downcast::<BackendError>() {
-                Ok(error) if is_judging && error.kind() == ErrorKind::InvalidConfig => Err(*error),
-                Ok(error) => Err(failed("failed").with_source(error)),
-                Err(error) => Err(match error.downcast::<io::Error>() {
-                    // Of the operating system, so it holds nothing of the program's.
-                    Ok(error) if error.get_ref().is_none() => failed("failed").with_source(error),
-                    _ => failed("failed"),
-                }),
-            },
-        }
+        let connector = provided.and_then(|provided| {
+            let name = provided.name.or_else(|| self.name.clone());
+            Ok(Self { name, ..provided }.connector_to(host)?)
+        });
+        connector.map_err(|error| not_provided(place, error, is_judging))
+    }
+
+    fn connector_to(&self, host: &str) -> BackendResult<Connector> {
+        Ok(Connector::new(self.config()?, self.name_for(host)?))
     }
 
     fn set(authorities: Authorities, identity: Option<Arc<CertifiedKey>>) -> Self {
         Self {
-            terms: Terms::Set(authorities, identity, Made::default()),
+            origin: Origin::Set(authorities, identity, Built::default()),
             name: None,
         }
     }
 
     fn config(&self) -> BackendResult<Arc<ClientConfig>> {
-        match &self.terms {
-            Terms::Set(authorities, identity, made) => match made.get() {
+        match &self.origin {
+            Origin::Set(authorities, identity, built) => match built.get() {
                 Some(config) => Ok(config.clone()),
                 None => {
                     let config = config(authorities.roots()?, identity.as_ref())?;
-                    Ok(made.get_or_init(|| Arc::new(config)).clone())
+                    Ok(built.get_or_init(|| Arc::new(config)).clone())
                 }
             },
-            Terms::Rustls(config) => Ok(config.clone()),
-            Terms::Provided(_) => Err(invalid(
-                "the closure of `Tls::from_provider` returned terms of another provider",
+            Origin::Rustls(config) => Ok(config.clone()),
+            Origin::Provided(_) => Err(invalid(
+                "the closure of `Tls::from_provider` returned settings of another provider",
             )),
         }
     }
@@ -330,14 +316,14 @@ impl Tls {
 /// Shows nothing of certificates and keys.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terms = match self.terms {
-            Terms::Set(Authorities::System, ..) => "system",
-            Terms::Set(Authorities::Given(_), ..) => "ca_pem",
-            Terms::Rustls(_) => "from_rustls",
-            Terms::Provided(_) => "from_provider",
+        let origin = match self.origin {
+            Origin::Set(Authorities::System, ..) => "system",
+            Origin::Set(Authorities::Given(_), ..) => "ca_pem",
+            Origin::Rustls(_) => "from_rustls",
+            Origin::Provided(_) => "from_provider",
         };
         f.debug_struct("Tls")
-            .field("terms", &terms)
+            .field("origin", &origin)
             .field("server_name", &self.name.as_ref().map(ServerName::to_str))
             .finish_non_exhaustive()
     }
@@ -363,6 +349,29 @@ impl Authorities {
             None => none,
         })
     }
+}
+
+/// Turns the error of a provider into ours. Of its own only what holds no secret is kept.
+fn not_provided(
+    place: &Place,
+    error: Box<dyn Error + Send + Sync>,
+    is_judging: bool,
+) -> BackendError {
+    let failed = no_settings(place, "failed");
+    match error.downcast::<BackendError>() {
+        Ok(error) if is_judging && error.kind() == ErrorKind::InvalidConfig => *error,
+        Ok(error) => failed.with_source(error),
+        Err(error) => match error.downcast::<io::Error>() {
+            // It is the operating system's, which knows nothing of the program.
+            Ok(error) if error.get_ref().is_none() => failed.with_source(error),
+            _ => failed,
+        },
+    }
+}
+
+fn no_settings(place: &Place, outcome: &str) -> BackendError {
+    let message = format!("no connection to {place}: the provider of `Tls` {outcome}");
+    BackendError::new(ErrorKind::Unavailable, message)
 }
 
 fn config(
@@ -433,6 +442,6 @@ fn no_identity(error: rustls::Error) -> BackendError {
     })
 }
 
-fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> BackendError {
+fn invalid(message: impl Into<Cow<'static, str>>) -> BackendError {
     BackendError::new(ErrorKind::InvalidConfig, message)
 }

@@ -16,13 +16,13 @@ use crate::backend::redis::client::dial::Place;
 use crate::backend::redis::client::driver::Socket;
 use crate::error::BackendResult;
 
-/// The terms of one attempt to connect.
-pub(in crate::backend::redis::client) struct Session {
+/// All that the handshakes of one attempt take.
+pub(in crate::backend::redis::client) struct Connector {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
-impl Session {
+impl Connector {
     pub(super) fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
         Self {
             connector: config.into(),

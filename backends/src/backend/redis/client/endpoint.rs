@@ -1,25 +1,25 @@
-//! A server to connect to.
+//! The way to a server: its address, its login, and the settings of TLS.
 
 use redis::{ConnectionAddr, ConnectionInfo};
 
 use super::tls::Tls;
 use crate::error::BackendResult;
 
-/// The address and the login of a server, and the terms of TLS if it is spoken to by TLS.
+/// The address and the login of a server, and the settings of TLS if it is spoken to by TLS.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub(crate) struct Endpoint {
     /// The address is one of TCP, or of a unix socket.
     pub(super) info: ConnectionInfo,
     pub(super) tls: Option<Tls>,
 }
 
-impl Server {
-    /// Makes a server of what a URL or a client says. An address of TLS is spoken to on the terms
-    /// of `tls`.
+impl Endpoint {
+    /// Makes an endpoint of what a URL or a client says. An address of TLS is spoken to by the
+    /// settings in `tls`.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` for terms that can't be right, or that are there without need.
+    /// `InvalidConfig` for settings that can't be right, or that have no use.
     pub(crate) fn new(info: ConnectionInfo, tls: Option<Tls>) -> BackendResult<Self> {
         let ConnectionAddr::TcpTls { host, port, .. } = info.addr() else {
             return match tls {
