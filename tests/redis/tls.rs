@@ -15,6 +15,8 @@ use reinhardt_backends::{
 };
 use reinhardt_backends_tests::{Authority, Certificate, FakeServer, Proxy, Server};
 
+use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
+
 use super::{BRIEF, PATIENCE, builder, recovered, said};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -355,6 +357,51 @@ async fn a_connection_that_is_cut_is_replaced() {
         assert_eq!(backend.increment("hits", None).await.unwrap(), count);
         proxy.cut();
         assert_eq!(backend.get::<i64>("hits").await.unwrap(), Some(count));
+    }
+}
+
+/// Returns settings by which a key is good for 256 records, instead of some millions.
+fn with_short_lived_keys() -> Tls {
+    let short_lived = |common: &CipherSuiteCommon| CipherSuiteCommon {
+        confidentiality_limit: 256,
+        ..*common
+    };
+    let mut provider = rustls::crypto::ring::default_provider();
+    for suite in &mut provider.cipher_suites {
+        *suite = match suite {
+            SupportedCipherSuite::Tls12(suite) => {
+                let common = short_lived(&suite.common);
+                let suite = Tls12CipherSuite { common, ..**suite };
+                SupportedCipherSuite::Tls12(Box::leak(Box::new(suite)))
+            }
+            SupportedCipherSuite::Tls13(suite) => {
+                let common = short_lived(&suite.common);
+                let suite = Tls13CipherSuite { common, ..**suite };
+                SupportedCipherSuite::Tls13(Box::leak(Box::new(suite)))
+            }
+        };
+    }
+    let config = rustls::ClientConfig::builder_with_provider(provider.into());
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots());
+    Tls::from_rustls(Arc::new(config.with_no_client_auth()))
+}
+
+/// By TLS 1.2 a connection ends with its key, and by TLS 1.3 it gets another one.
+#[tokio::test]
+async fn a_connection_is_replaced_before_its_key_is_used_up() {
+    for (version, expected) in [("TLSv1.2", 8..20), ("TLSv1.3", 1..8)] {
+        let server = server(&["--tls-protocols", version]);
+        let tls = with_short_lived_keys();
+        let backend = by_tls(&server.url(), tls).build().await.unwrap();
+        for count in 1..=1_000 {
+            assert_eq!(backend.increment("hits", None).await.unwrap(), count);
+        }
+        // Some are of the test's own.
+        let stats = server.command("INFO stats");
+        let (_, connections) = stats.split_once("total_connections_received:").unwrap();
+        let connections = connections.lines().next().unwrap().parse().unwrap();
+        assert!(expected.contains(&connections), "{version}: {connections}");
     }
 }
 

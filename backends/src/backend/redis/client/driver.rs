@@ -18,6 +18,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::sync::futures::OwnedNotified;
 
 use super::Repeat;
@@ -39,9 +42,23 @@ const SMALL_BATCH: usize = 32;
 const MIN_LINGER: usize = 20;
 
 /// A connected socket.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Says whether another one is to take its place soon, because it can't be written to for ever.
+    fn is_worn_out(&self) -> bool {
+        false
+    }
+}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+impl Socket for TcpStream {}
+
+#[cfg(unix)]
+impl Socket for UnixStream {}
+
+impl<S: Socket + ?Sized> Socket for Box<S> {
+    fn is_worn_out(&self) -> bool {
+        (**self).is_worn_out()
+    }
+}
 
 /// The requests whose replies are awaited, in the order in which the replies come.
 enum Expected {
@@ -377,6 +394,9 @@ impl Driver {
                 Poll::Pending => {}
             }
         }
+        if has_written && self.socket.is_worn_out() {
+            self.inbox.is_draining.store(true, Ordering::Relaxed);
+        }
         Ok(has_written)
     }
 
@@ -662,6 +682,10 @@ mod tests {
     use crate::backend::redis::client::multiplexer::Multiplexer;
     use crate::backend::redis::client::resp::Argument;
     use crate::backend::redis::client::script::{KeyedInvocation, Script};
+
+    impl Socket for DuplexStream {}
+
+    impl<S: Socket> Socket for BufWriter<S> {}
 
     fn terms() -> Terms {
         Terms {

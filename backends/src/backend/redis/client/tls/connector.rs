@@ -3,10 +3,10 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, SupportedCipherSuite};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -41,12 +41,24 @@ impl Connector {
         place: &Place,
     ) -> BackendResult<Box<dyn Socket>> {
         match self.connector.connect(self.name.clone(), socket).await {
-            Ok(socket) => Ok(Box::new(Secured {
-                socket,
-                failure: None,
-            })),
+            Ok(socket) => {
+                let records = records_of_a_connection(socket.get_ref().1);
+                Ok(Box::new(Secured::new(socket, records)))
+            }
             Err(error) => Err(fault::of_handshake(place, error)),
         }
+    }
+}
+
+/// Returns the number of records after which another connection is to be made.
+///
+/// A key encrypts so many records and no more: some 16 million by AES-GCM. TLS 1.3 replaces it, and
+/// by TLS 1.2 the session ends and drops what it is given. Half of them leaves enough for what is
+/// under way meanwhile.
+fn records_of_a_connection(session: &ClientConnection) -> u64 {
+    match session.negotiated_cipher_suite() {
+        Some(SupportedCipherSuite::Tls12(suite)) => suite.common.confidentiality_limit / 2,
+        _ => u64::MAX,
     }
 }
 
@@ -58,6 +70,29 @@ impl Connector {
 struct Secured<S> {
     socket: S,
     failure: Option<io::Error>,
+    /// The number of records that may still be written, at least.
+    records: u64,
+}
+
+impl<S> Secured<S> {
+    fn new(socket: S, records: u64) -> Self {
+        Self {
+            socket,
+            failure: None,
+            records,
+        }
+    }
+
+    /// Counts the records of a write: most have 16 KiB, and fewer bytes may make one.
+    fn count(&mut self, bytes: usize) {
+        self.records = self.records.saturating_sub(1 + bytes as u64 / 4096);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for Secured<S> {
+    fn is_worn_out(&self) -> bool {
+        self.records == 0
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Secured<S> {
@@ -80,12 +115,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Secured<S> {
             return Poll::Ready(Err(failure));
         }
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
-        Poll::Ready(match std::task::ready!(written) {
+        Poll::Ready(match ready!(written) {
             Err(failure) => {
                 self.failure = Some(failure);
                 Ok(bytes.len())
             }
-            written => written,
+            Ok(count) => {
+                self.count(count);
+                Ok(count)
+            }
         })
     }
 
@@ -129,10 +167,7 @@ mod tests {
     }
 
     fn secured() -> Secured<Failed> {
-        Secured {
-            socket: Failed,
-            failure: None,
-        }
+        Secured::new(Failed, u64::MAX)
     }
 
     /// A write of the session may fail after the network has taken a part of it.
