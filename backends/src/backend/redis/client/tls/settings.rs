@@ -35,8 +35,8 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// [`CryptoProvider`](https://docs.rs/rustls/0.23/rustls/crypto/struct.CryptoProvider.html) at the
 /// time when the settings are made, and *ring* if there is none.
 ///
-/// A connection of TLS 1.2 is replaced by another one after some 8 million writes, before its key is
-/// used up, and no call is lost by that. TLS 1.3 replaces the key.
+/// A connection of TLS 1.2 is replaced after some 8 million writes, before its key is used up, and
+/// no call is lost by that. TLS 1.3 replaces the key.
 ///
 /// # Errors
 ///
