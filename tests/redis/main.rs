@@ -13,6 +13,7 @@ mod refused;
 mod runtimes;
 mod scripts;
 mod settings;
+mod status;
 mod switched;
 mod tls;
 

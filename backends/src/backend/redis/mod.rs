@@ -6,6 +6,7 @@ mod commands;
 mod reply;
 mod scan;
 mod scripts;
+mod status;
 mod url;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use self::client::Tls;
 use self::client::{Command, Repeat};
 use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
 use self::reply::Unread;
+pub use self::status::{NodeStatus, RedisStatus};
 use super::life::{Expiry, Life};
 use super::store::{NewEntry, Store, StoreInfo, Touch, move_in_steps};
 use super::stored::Stored;
@@ -182,6 +184,13 @@ impl RedisBackend {
     /// Begins to set up a backend.
     pub fn builder() -> RedisBackendBuilder {
         RedisBackendBuilder::default()
+    }
+
+    /// Returns what is known of the servers and of the calls that wait.
+    ///
+    /// Nothing is sent, and nothing waits: a readiness probe may ask each second.
+    pub fn status(&self) -> RedisStatus {
+        self.commands.client.status()
     }
 
     /// Refuses further calls of this backend and its clones (`Unavailable`), waits for those under

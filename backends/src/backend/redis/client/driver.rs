@@ -13,7 +13,7 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -97,6 +97,8 @@ pub(super) struct Terms {
     pub(super) silence: Duration,
     /// Whether scripts of several callers may become one, and reads a transaction.
     pub(super) takes_many_keys: bool,
+    /// Counts the requests of merged commands.
+    pub(super) merged: Arc<AtomicU64>,
     /// Told when the server owes an answer for longer, again after as long, and when it answers.
     pub(super) notice: Box<dyn Fn(Sign) + Send + Sync>,
 }
@@ -326,7 +328,11 @@ impl Driver {
     /// Notes a merged command that was written, or writes its requests one by one.
     fn expect(&mut self, written: Result<Merged, Vec<Arc<InFlight>>>) {
         match written {
-            Ok(merged) => self.expected.push_back(Expected::Merged(merged)),
+            Ok(merged) => {
+                let count = merged.requests().len() as u64;
+                self.terms.merged.fetch_add(count, Ordering::Relaxed);
+                self.expected.push_back(Expected::Merged(merged));
+            }
             Err(few) => few.into_iter().for_each(|request| self.write_one(request)),
         }
     }
@@ -693,6 +699,7 @@ mod tests {
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(60),
             takes_many_keys: true,
+            merged: Arc::default(),
             notice: Box::new(|_| {}),
         }
     }

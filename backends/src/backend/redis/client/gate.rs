@@ -61,6 +61,12 @@ impl Gate {
         Ok(place)
     }
 
+    /// Returns the number of calls that wait, and of the bytes that they send.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        (self.waiting.load(Ordering::Relaxed), bytes)
+    }
+
     /// Refuses calls from now on.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);

@@ -57,6 +57,8 @@ pub(super) struct Introduction {
     /// Whether a script may name several keys. A proxy may stand before several servers, and would
     /// run the script on the one that has the first key.
     pub(super) takes_many_keys: bool,
+    pub(super) version: Option<Box<str>>,
+    pub(super) mode: Option<Box<str>>,
 }
 
 /// Greets the server, and measures whether it is near if `measures` is set.
@@ -138,6 +140,8 @@ impl<S: Socket> Greeting<'_, S> {
         let server = Introduction {
             run_id: server.run_id(),
             takes_many_keys: true,
+            version: server.version().or(hello.text("version")).map(Into::into),
+            mode: hello.text("mode").map(Into::into),
         };
         Ok((server, true))
     }
@@ -178,6 +182,8 @@ impl<S: Socket> Greeting<'_, S> {
         Ok(Introduction {
             run_id: server.run_id(),
             takes_many_keys: mode == Some("standalone"),
+            version: server.version().map(Into::into),
+            mode: mode.map(Into::into),
         })
     }
 
@@ -449,6 +455,12 @@ impl<'a> Info<'a> {
                 .strip_prefix(':')
                 .map(str::trim_end)
         })
+    }
+
+    /// Returns the version of Valkey, which calls itself a version of Redis too, or that of Redis.
+    fn version(self) -> Option<&'a str> {
+        let valkey = self.field("valkey_version");
+        valkey.or_else(|| self.field("redis_version"))
     }
 
     fn run_id(self) -> Option<Box<str>> {

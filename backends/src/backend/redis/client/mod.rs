@@ -47,6 +47,7 @@ pub(crate) use self::states::ConnectionId;
 pub use self::tls::Tls;
 #[cfg(not(feature = "tls"))]
 pub(crate) use self::tls::Tls;
+use super::status::RedisStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The time limits of a client, in real time, and what may wait.
@@ -117,6 +118,16 @@ impl Client {
     /// Connects, for as long as an attempt may take.
     pub(crate) async fn connect(&self) -> BackendResult<()> {
         self.router.connect().await
+    }
+
+    pub(crate) fn status(&self) -> RedisStatus {
+        let (waiting_calls, waiting_bytes) = self.gate.waiting();
+        RedisStatus {
+            nodes: self.router.status(),
+            waiting_calls,
+            waiting_bytes,
+            merged_calls: self.router.merged(),
+        }
     }
 
     /// Reads the value under a key, merged with the reads of others at the same time.

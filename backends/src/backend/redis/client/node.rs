@@ -8,6 +8,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
@@ -25,6 +26,7 @@ use super::handshake::Greeted;
 use super::inbox::End;
 use super::multiplexer::Multiplexer;
 use super::states::{Attempt, Connection, ConnectionId, Outcome, Purpose, States};
+use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// A call waits no longer for a server of which is known why it can't be reached. It is longer than
@@ -48,6 +50,8 @@ struct Shared {
     limits: ClientLimits,
     /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
     states: Mutex<States>,
+    /// The number of calls that went out as a part of a command for several callers.
+    merged: Arc<AtomicU64>,
     /// Tells those who wait that an attempt has ended, or that a doubted connection answers.
     news: Notify,
 }
@@ -87,6 +91,7 @@ impl Node {
             server,
             limits,
             states: Mutex::new(States::new()),
+            merged: Arc::default(),
             news: Notify::new(),
         };
         Self {
@@ -111,6 +116,26 @@ impl Node {
         self.shared.news.notify_waiters();
         last.iter()
             .for_each(|connection| connection.multiplexer.close());
+    }
+
+    pub(super) fn status(&self) -> NodeStatus {
+        let states = self.shared.states.lock();
+        let server = states.introduction.as_ref();
+        let oldest = states.up().map(|connection| connection.since).min();
+        NodeStatus {
+            address: self.shared.place.to_string(),
+            version: server.and_then(|server| server.version.as_deref().map(Into::into)),
+            mode: server.and_then(|server| server.mode.as_deref().map(Into::into)),
+            connections: states.up().count(),
+            connected_for: oldest.map(|oldest| oldest.elapsed()),
+            reconnections: states.reconnections,
+            failure: states.outage.failure().cloned(),
+        }
+    }
+
+    /// Returns the number of calls that went out as a part of a command for several callers.
+    pub(super) fn merged(&self) -> u64 {
+        self.shared.merged.load(Ordering::Relaxed)
     }
 
     /// Returns the present runtime's connection, if it is up.
@@ -205,9 +230,13 @@ impl Node {
         }
         let state = states.state(runtime.id());
         let last = state.and_then(|state| state.connection.as_ref());
-        // One of an older generation isn't lost, but left.
-        if last.is_some_and(|last| last.generation == states.generation) {
-            states.lost();
+        if let Some(last) = last {
+            // One of an older generation isn't lost, but left.
+            let is_lost = last.generation == states.generation;
+            states.missing += 1;
+            if is_lost {
+                states.lost();
+            }
         }
         let outcome = self
             .shared
@@ -405,6 +434,7 @@ impl Shared {
             states.doubt_server();
         }
         let outcome = reached.map(|greeted| {
+            states.introduction = Some(greeted.server.clone());
             let run_id = greeted.server.run_id.as_deref();
             let generation = states.recognise(run_id, purpose, begun.generation);
             Arc::new(self.connection(greeted, generation, begun.deadlines))
@@ -427,6 +457,9 @@ impl Shared {
             Err(_) if is_kept => None,
             Err(_) => state.connection.take(),
         };
+        if outcome.is_ok() {
+            states.made(purpose != Purpose::Connect);
+        }
         drop(states);
         // After the lock: these wake a driver.
         if let Some(replaced) = replaced {
@@ -452,6 +485,7 @@ impl Shared {
             patience: (self.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
             silence: SILENCE,
             takes_many_keys,
+            merged: self.merged.clone(),
             notice: Box::new(move |sign| match (shared.upgrade(), sign) {
                 (Some(shared), Sign::Silent) => shared.doubt(id),
                 (Some(shared), Sign::Answers) => shared.news.notify_waiters(),

@@ -133,6 +133,11 @@ impl Outage {
         self.error.as_ref().filter(|_| is_recent)
     }
 
+    /// Returns the failure of the last attempt, unless one has succeeded after it.
+    pub(super) fn failure(&self) -> Option<&BackendError> {
+        self.error.as_ref()
+    }
+
     /// Returns the number of failures so far.
     pub(super) fn failures(&self) -> u64 {
         self.failures

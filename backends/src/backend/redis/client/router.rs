@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::inbox::End;
 use super::node::{Node, NotFound};
 use super::states::Connection;
+use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult};
 
 pub(super) struct Router {
@@ -30,6 +31,15 @@ impl Router {
     /// Makes no further connection, and ends those that there are.
     pub(super) fn close(&self) {
         self.node.close();
+    }
+
+    pub(super) fn status(&self) -> Vec<NodeStatus> {
+        vec![self.node.status()]
+    }
+
+    /// Returns the number of calls that went out as a part of a command for several callers.
+    pub(super) fn merged(&self) -> u64 {
+        self.node.merged()
     }
 
     /// Returns a connection that is up.

@@ -9,6 +9,7 @@ use tokio::runtime::Id;
 use tokio::sync::watch;
 
 use super::deadline::Deadlines;
+use super::handshake::Introduction;
 use super::multiplexer::Multiplexer;
 use super::outage::{Outage, Searches};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -27,6 +28,11 @@ pub(super) struct States {
     pub(super) is_closed: bool,
     pub(super) outage: Outage,
     pub(super) searches: Searches,
+    /// The server of the last greeting.
+    pub(super) introduction: Option<Introduction>,
+    /// The number of connections that were lost or left, and not made again yet.
+    pub(super) missing: u64,
+    pub(super) reconnections: u64,
     /// The time at which a runtime began to replace a connection. Others wait for what it finds.
     replacing: Option<Instant>,
     server: Recognised,
@@ -115,6 +121,9 @@ impl States {
             is_closed: false,
             outage: Outage::default(),
             searches: Searches::default(),
+            introduction: None,
+            missing: 0,
+            reconnections: 0,
             replacing: None,
             server: Recognised::default(),
             process: process::id(),
@@ -167,6 +176,12 @@ impl States {
         (is_current && !connection.multiplexer.is_draining()).then_some(connection)
     }
 
+    /// Returns the connections that are up.
+    pub(super) fn up(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        let states = self.by_runtime.iter();
+        states.filter_map(|(_, state)| self.living(state))
+    }
+
     /// Notes an attempt of a runtime.
     pub(super) fn begin(&mut self, runtime: Id, attempt: Attempt) -> BackendResult<()> {
         self.tidy();
@@ -181,8 +196,8 @@ impl States {
             ));
         }
         let state = State {
-            connection: None,
             attempt: Some(attempt),
+            ..State::default()
         };
         self.by_runtime.push((runtime, state));
         Ok(())
@@ -240,6 +255,13 @@ impl States {
             Purpose::Switch => self.searches.ended += u64::from(failed.is_none()),
             Purpose::Replace { .. } => self.replacing = None,
         }
+    }
+
+    /// Notes that a connection was made, in place of another if `replaces` says so.
+    pub(super) fn made(&mut self, replaces: bool) {
+        let is_again = replaces || self.missing > 0;
+        self.missing -= u64::from(is_again && !replaces);
+        self.reconnections += u64::from(is_again);
     }
 
     /// Notes that a connection was lost.

@@ -1,0 +1,68 @@
+//! The state of a Redis backend, for readiness probes and operators.
+
+use std::time::Duration;
+
+use crate::error::BackendError;
+
+/// The state of a [`RedisBackend`](super::RedisBackend) and all of its clones.
+///
+/// It is what the backend knows already: nothing is sent to a server. A backend that nobody has
+/// used yet, or not for long, may not know that its server has gone;
+/// [`ping`](crate::Backend::ping) asks it.
+///
+/// # Examples
+///
+/// ```no_run
+/// use reinhardt_backends::RedisBackend;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
+/// let backend = RedisBackend::new("redis://localhost:6379").await?;
+/// let status = backend.status();
+/// assert!(status.is_connected());
+/// println!("{} calls wait", status.waiting_calls);
+/// for node in status.nodes {
+///     println!("{}: {:?} {:?}", node.address, node.version, node.connected_for);
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RedisStatus {
+    /// The servers that the backend uses.
+    pub nodes: Vec<NodeStatus>,
+    /// The number of calls that wait, for a connection or for an answer.
+    pub waiting_calls: usize,
+    /// The bytes that these calls send, keys and values together.
+    pub waiting_bytes: usize,
+    /// The number of calls that went out as a part of a command for several callers, since the
+    /// backend was made.
+    pub merged_calls: u64,
+}
+
+impl RedisStatus {
+    /// Says whether there is a connection to each server, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.nodes.iter().all(|node| node.connections > 0)
+    }
+}
+
+/// The state of a server and the connections to it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeStatus {
+    /// The address as the URL has it: `host:port`, or the path of a unix socket.
+    pub address: String,
+    /// The version that the server told at the last greeting: that of Valkey, where it is one.
+    pub version: Option<String>,
+    /// The mode that the server told at the last greeting, such as `standalone`.
+    pub mode: Option<String>,
+    /// The number of connections that are up, one for each runtime.
+    pub connections: usize,
+    /// The age of the oldest of these connections.
+    pub connected_for: Option<Duration>,
+    /// The number of connections that took the place of one that was lost or left.
+    pub reconnections: u64,
+    /// The failure of the last attempt to connect, unless one has succeeded after it.
+    pub failure: Option<BackendError>,
+}
