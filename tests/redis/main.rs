@@ -2,6 +2,7 @@
 //! really sends.
 
 mod commands;
+mod credentials;
 mod down;
 mod gathering;
 mod greeting;

@@ -247,6 +247,53 @@ async fn a_client_of_redis_rs_goes_with_a_namespace_and_limits() {
     assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
 
+#[tokio::test]
+async fn connections_have_the_name_of_the_client() {
+    let server = Server::on_tcp();
+    for (protocol, name) in [("", "shop-web"), ("?protocol=2", "shop-{old}")] {
+        let url = format!("{}{protocol}", server.url());
+        let named = builder(&url).client_name(name);
+        let backend = named.build().await.unwrap();
+        backend.set("k", 1, None).await.unwrap();
+        let clients = server.command("CLIENT LIST");
+        assert!(clients.contains(&format!(" name={name} ")), "{clients}");
+    }
+    let client = redis::Client::open(server.url()).unwrap();
+    let named = RedisBackend::builder().client(client).client_name("jobs");
+    let _backend = named.build().await.unwrap();
+    let clients = server.command("CLIENT LIST");
+    assert!(clients.contains(" name=jobs "), "{clients}");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_set_a_name_is_greeted() {
+    let server = Server::on_tcp();
+    server.command("ACL SETUSER app on >pa55 ~* +@all -client");
+    let url = format!("redis://app:pa55@127.0.0.1:{}", server.port());
+    for protocol in ["", "?protocol=resp2"] {
+        let named = builder(&format!("{url}{protocol}")).client_name("shop-web");
+        let backend = named.build().await.unwrap();
+        assert!(backend.increment("hits", None).await.unwrap() > 0);
+    }
+}
+
+#[test]
+fn a_name_that_no_server_takes_is_refused() {
+    for name in [
+        "",
+        "shop web",
+        "shop\nweb",
+        "shop\tweb",
+        "shop\u{7f}",
+        "größe",
+    ] {
+        let error = RedisBackend::builder().client_name(name).build_lazy();
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{name}");
+        assert!(error.to_string().contains("`client_name`"), "{error}");
+    }
+}
+
 /// The server's protocol for a connection is told by the only command that changes it.
 #[tokio::test]
 async fn a_client_of_redis_rs_decides_on_the_protocol() {

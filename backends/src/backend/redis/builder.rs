@@ -1,12 +1,14 @@
 //! Setting up a Redis backend.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::RedisBackend;
-use super::client::{self, Client, ClientLimits, Tls};
+use super::client::{self, Client, ClientIdentity, ClientLimits, Tls};
 use super::commands::{Commands, Missing};
+use super::credentials::{Credentials, Provider};
 use super::url::{self, invalid};
 use crate::backend::store::Limits;
 use crate::error::BackendResult;
@@ -35,6 +37,8 @@ use crate::escape::escape;
 pub struct RedisBackendBuilder {
     server: Server,
     tls: Option<Tls>,
+    provider: Option<Provider>,
+    client_name: Option<String>,
     namespace: Option<String>,
     times: ClientLimits,
     waiting_bytes: Option<usize>,
@@ -57,6 +61,8 @@ impl Default for RedisBackendBuilder {
         Self {
             server: Server::Url("redis://localhost:6379".to_string()),
             tls: None,
+            provider: None,
+            client_name: None,
             namespace: Some("reinhardt".to_string()),
             times: ClientLimits {
                 connect: Duration::from_secs(2),
@@ -140,6 +146,102 @@ impl RedisBackendBuilder {
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Asks a closure for the login, in place of one in the URL: for passwords and tokens that
+    /// change while the program runs.
+    ///
+    /// The closure is asked when a connection is to be made and there is no login that still
+    /// holds; so not before the first call with [`build_lazy`](Self::build_lazy). It is asked once
+    /// at a time, for the backend and all of its clones and runtimes, on the runtime that needs it
+    /// first. A question has the time of [`connect_timeout`](Self::connect_timeout), which is part
+    /// of the attempt to connect; after that its future is dropped. A runtime that ends with a
+    /// question holds up no other, and one that stands still, because something blocks its thread,
+    /// does so for half a second: then another one asks.
+    ///
+    /// | credentials | used | asked for again |
+    /// |---|---|---|
+    /// | with [`valid_for`](Credentials::valid_for) | by all connections, until they end | after seven to eight tenths of their life, by chance, while there is a connection; and once a server has refused them |
+    /// | without | by the attempts to connect that wait for them | for each attempt to connect |
+    ///
+    /// Connections that are up log in again (`AUTH`) with what is returned before the old
+    /// credentials end, among the requests of all callers: no call waits for it or fails by it. If
+    /// the closure fails then, or the server refuses what it returned, it is asked again after a
+    /// tenth of the time for which the old credentials still hold, 100 ms at least and a minute at
+    /// most, up to a fifth less by chance. Connections go on with the old ones meanwhile. A
+    /// connection whose credentials have ended takes no further requests: the next call connects
+    /// anew.
+    ///
+    /// What one connection learns holds for all. Where a server refuses credentials that were asked
+    /// for earlier (`WRONGPASS`, `NOAUTH`), the same attempt asks once more and logs in with what
+    /// is returned. If that is refused too, calls are `Denied`, and each further attempt asks
+    /// again; attempts are as far apart as in any outage. A connection on which a request is
+    /// answered with `NOAUTH` is replaced.
+    ///
+    /// The closure is the program's own code. No lock is held while it runs; a panic is an error.
+    /// Without a connection nothing runs. What runs ends with the last clone of the backend, or, if
+    /// an attempt to connect waits for it, with that attempt.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no login that holds, calls fail with
+    ///
+    /// * `Unavailable` if the closure fails, panics, doesn't answer in time, or returns what has
+    ///   ended already. Its own error is neither shown nor kept as `source()`, because it may hold
+    ///   a secret: log it in the closure.
+    /// * `InvalidConfig` if it returns an empty user or an empty password. Nothing is sent then.
+    ///
+    /// [`build`](Self::build) tells both, and is `InvalidConfig` where the URL or the client has a
+    /// login as well.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use reinhardt_backends::{Credentials, RedisBackend};
+    /// use std::time::Duration;
+    ///
+    /// # async fn token() -> std::io::Result<String> { Ok(String::new()) }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// let backend = RedisBackend::builder()
+    ///     .url("redis://cache.example:6379")
+    ///     .credentials(|| async {
+    ///         Ok(Credentials::new("app", token().await?).valid_for(Duration::from_secs(900)))
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn credentials<P, F>(mut self, provider: P) -> Self
+    where
+        P: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Credentials, Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        self.provider = Some(Provider::new(provider));
+        self
+    }
+
+    /// Sets the name by which the server's `CLIENT LIST` shows the connections (`CLIENT SETNAME`);
+    /// none unless set.
+    ///
+    /// It goes with [`url`](Self::url) and [`client`](Self::client), in RESP3 and in RESP2. A user
+    /// who may not set one, and a server that doesn't know the command, are greeted all the same.
+    /// [`build`](Self::build) refuses a name that no server takes (`InvalidConfig`): an empty one,
+    /// and one with anything but the visible characters of ASCII in it, so no spaces.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// use reinhardt_backends::RedisBackend;
+    ///
+    /// let backend = RedisBackend::builder().client_name("shop-web").build().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn client_name(mut self, name: &str) -> Self {
+        self.client_name = Some(name.to_string());
         self
     }
 
@@ -228,6 +330,15 @@ impl RedisBackendBuilder {
                 server.clone()
             }
         };
+        let login = server.redis_settings();
+        if self.provider.is_some() && (login.username().is_some() || login.password().is_some()) {
+            return Err(invalid(
+                "`credentials` is set, and the URL or the client has a login of its own",
+            ));
+        }
+        if let Some(name) = &self.client_name {
+            check_client_name(name)?;
+        }
         let server = client::Endpoint::new(server, self.tls)?;
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
@@ -247,10 +358,15 @@ impl RedisBackendBuilder {
             Some(namespace) => format!("{}:", escape(namespace)),
             None => String::new(),
         };
+        let identity = ClientIdentity {
+            name: self.client_name,
+            provider: self.provider,
+        };
         Ok(RedisBackend {
             commands: Arc::new(Commands {
                 client: Client::new(
                     server,
+                    identity,
                     ClientLimits {
                         waiting_bytes,
                         ..self.times
@@ -264,10 +380,26 @@ impl RedisBackendBuilder {
     }
 }
 
+/// Checks a name by the rule of the servers: with a space or a line break in it `CLIENT LIST` could
+/// not be read.
+fn check_client_name(name: &str) -> BackendResult<()> {
+    if name.is_empty() {
+        return Err(invalid("`client_name` is empty"));
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(invalid(
+            "`client_name` has a character in it that no server takes there: a space, a control \
+             character, or one outside of ASCII",
+        ));
+    }
+    Ok(())
+}
+
 /// Leaves the URL out, which may hold a password.
 impl fmt::Debug for RedisBackendBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisBackendBuilder")
+            .field("client_name", &self.client_name)
             .field("namespace", &self.namespace)
             .field("times", &self.times)
             .field("limits", &self.limits)

@@ -3,6 +3,7 @@
 mod builder;
 mod client;
 mod commands;
+mod credentials;
 mod reply;
 mod scan;
 mod scripts;
@@ -21,6 +22,7 @@ pub use self::builder::RedisBackendBuilder;
 pub use self::client::Tls;
 use self::client::{Command, Repeat};
 use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
+pub use self::credentials::Credentials;
 use self::reply::Unread;
 pub use self::status::{NodeStatus, RedisStatus};
 use super::life::{Expiry, Life};
@@ -79,9 +81,12 @@ use crate::error::{BackendResult, Failures};
 ///   is trusted, and which error each fault is.
 /// * After 30 s of silence a connection is probed by a `PING`, before anything else is sent. TCP
 ///   keep-alive is on.
-/// * The greeting is `HELLO`, the login, `SELECT`, `INFO server` and `CLIENT SETINFO`. A user who
-///   may not use the last two is greeted too. By `INFO` a backend notices another server behind
-///   the address; without it every lost connection counts as a change.
+/// * The greeting is `HELLO`, the login, `SELECT`, `INFO server`, `CLIENT SETINFO` and, with
+///   [`client_name`](RedisBackendBuilder::client_name), `CLIENT SETNAME`. A user who may not use
+///   the last three is greeted too. By `INFO` a backend notices another server behind the address;
+///   without it every lost connection counts as a change.
+/// * With [`credentials`](RedisBackendBuilder::credentials) the login comes of a closure, and
+///   connections that are up log in again before it ends.
 /// * A replica, a Sentinel, a node of a cluster and whatever is no Redis server are refused when
 ///   they are greeted; the error names the address and what is there.
 ///

@@ -27,7 +27,7 @@ use tokio::net::UnixStream;
 use super::deadline::Deadlines;
 use super::driver::Socket;
 use super::endpoint::Endpoint;
-use super::handshake::{Greeted, greet};
+use super::handshake::{Greeted, Identity, greet};
 use super::tls::Connector;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -103,6 +103,7 @@ impl Furthest {
 /// of the settings.
 pub(super) async fn dial(
     server: &Endpoint,
+    identity: Identity<'_>,
     place: &Place,
     limit: Duration,
     deadlines: &Deadlines,
@@ -124,12 +125,13 @@ pub(super) async fn dial(
                 let delay = delay.min(ATTEMPT_DELAY);
                 match &connector {
                     None => {
-                        let reach = |address| reach(address, info, place, furthest);
+                        let reach = |address| reach(address, info, identity, place, furthest);
                         Ok(race(addresses, deadlines, delay, reach).await?.boxed())
                     }
                     Some(connector) => {
-                        let reach =
-                            |address| reach_by_tls(address, info, place, furthest, connector);
+                        let reach = |address| {
+                            reach_by_tls(address, info, identity, place, furthest, connector)
+                        };
                         race(addresses, deadlines, delay, reach).await
                     }
                 }
@@ -140,7 +142,7 @@ pub(super) async fn dial(
                 let socket = UnixStream::connect(path).await;
                 let socket = socket.map_err(|error| failure(place, error))?;
                 furthest.reach(Step::Greeting);
-                let greeted = greet(socket, info.redis_settings(), place, false).await?;
+                let greeted = greet(socket, identity, place, false).await?;
                 Ok(greeted.boxed())
             }
             _ => Err(failure(place, io::ErrorKind::Unsupported.into())),
@@ -258,13 +260,14 @@ pub(super) fn is_hang_up(kind: io::ErrorKind) -> bool {
 async fn reach(
     address: SocketAddr,
     server: &ConnectionInfo,
+    identity: Identity<'_>,
     place: &Place,
     furthest: &Furthest,
 ) -> BackendResult<Greeted<TcpStream>> {
     let (socket, is_local) = connected(address, server.tcp_settings(), place).await?;
     furthest.reach(Step::Greeting);
     let measures = is_local && !server.tcp_settings().nodelay();
-    let greeted = greet(socket, server.redis_settings(), place, measures).await?;
+    let greeted = greet(socket, identity, place, measures).await?;
     if greeted.is_near {
         // Requests that go out together were gathered before they are written. On the same
         // machine the kernel's own gathering (Nagle's algorithm) wins all the same: it sends the
@@ -280,6 +283,7 @@ async fn reach(
 async fn reach_by_tls(
     address: SocketAddr,
     server: &ConnectionInfo,
+    identity: Identity<'_>,
     place: &Place,
     furthest: &Furthest,
     connector: &Connector,
@@ -288,7 +292,7 @@ async fn reach_by_tls(
     furthest.reach(Step::Securing);
     let socket: Box<dyn Socket> = connector.secure(socket, place).await?;
     furthest.reach(Step::Greeting);
-    greet(socket, server.redis_settings(), place, false).await
+    greet(socket, identity, place, false).await
 }
 
 /// Connects a socket, and says whether its other end has an address of this machine.
@@ -490,13 +494,22 @@ mod tests {
         Endpoint::new(url.as_str().into_connection_info().unwrap(), None).unwrap()
     }
 
+    fn identity(server: &Endpoint) -> Identity<'_> {
+        Identity {
+            settings: server.info.redis_settings(),
+            login: None,
+            client_name: None,
+        }
+    }
+
     /// A server behind a tunnel or a sidecar has an address of this machine too.
     #[tokio::test]
     async fn a_server_that_is_not_near_is_sent_each_request_at_once() {
         let address = server(Duration::from_millis(2)).await;
         let info = info(address);
         let furthest = Furthest::new();
-        let reached = reach(address, &info.info, &Place::of(&info), &furthest).await;
+        let identity = identity(&info);
+        let reached = reach(address, &info.info, identity, &Place::of(&info), &furthest).await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
         assert!(furthest.has_reached(Step::Greeting));
     }
@@ -510,7 +523,7 @@ mod tests {
         };
         let socket = TcpStream::connect((host.as_str(), *port)).await.unwrap();
         let (socket, place) = (BufWriter::new(socket), Place::of(&info));
-        let greeted = greet(socket, info.info.redis_settings(), &place, false);
+        let greeted = greet(socket, identity(&info), &place, false);
         let limit = Duration::from_secs(20);
         let greeted = tokio::time::timeout(limit, greeted).await;
         assert_eq!(greeted.unwrap().unwrap().server.run_id, None);
@@ -523,7 +536,7 @@ mod tests {
         let both = vec![silent.local_addr().unwrap(), server(Duration::ZERO).await];
         let info = info(both[0]);
         let (place, furthest) = (Place::of(&info), Furthest::new());
-        let reach = |address| reach(address, &info.info, &place, &furthest);
+        let reach = |address| reach(address, &info.info, identity(&info), &place, &furthest);
         let reached = race(both, deadlines().unwrap(), ATTEMPT_DELAY, reach).await;
         assert_eq!(reached.unwrap().server.run_id, None);
     }

@@ -15,6 +15,7 @@ use tokio::io::ReadBuf;
 use super::dial::{Place, failure, is_hang_up};
 use super::driver::Socket;
 use super::inbox::End;
+use super::login::Login;
 use super::read_buffer::ReadBuffer;
 use super::refusal::{code, refusal};
 use super::resp::{Command, ErrorReply, Reply};
@@ -61,15 +62,25 @@ pub(super) struct Introduction {
     pub(super) mode: Option<Box<str>>,
 }
 
+/// The settings of a greeting.
+#[derive(Clone, Copy)]
+pub(super) struct Identity<'a> {
+    /// The protocol, the database and the library.
+    pub(super) settings: &'a RedisConnectionInfo,
+    pub(super) login: Option<&'a Login>,
+    pub(super) client_name: Option<&'a str>,
+}
+
 /// Greets the server, and measures whether it is near if `measures` is set.
 ///
 /// # Errors
 ///
 /// Each names the place and what was met there. A server that can't be used now (a replica, too
-/// many clients) is `Unavailable`; one that is no server is `InvalidConfig`.
+/// many clients) is `Unavailable`; one that is no server is `InvalidConfig`. A login that was
+/// refused is noted as such.
 pub(super) async fn greet<S: Socket>(
     socket: S,
-    settings: &RedisConnectionInfo,
+    identity: Identity<'_>,
     place: &Place,
     measures: bool,
 ) -> BackendResult<Greeted<S>> {
@@ -80,16 +91,17 @@ pub(super) async fn greet<S: Socket>(
             end: None,
             failure: None,
         },
-        settings,
+        settings: identity.settings,
+        login: identity.login,
         place,
     };
-    let (server, knows_resp3) = match settings.protocol() {
+    let (server, knows_resp3) = match identity.settings.protocol() {
         ProtocolVersion::RESP2 => (greeting.in_resp2(None).await?, false),
         _ => greeting.in_resp3().await?,
     };
-    if knows_resp3 {
-        greeting.name_library().await?;
-    }
+    greeting
+        .name_client(identity.client_name, knows_resp3)
+        .await?;
     let is_near = measures && greeting.is_near().await?;
     let Conversation { socket, input, .. } = greeting.conversation;
     Ok(Greeted {
@@ -103,6 +115,7 @@ pub(super) async fn greet<S: Socket>(
 struct Greeting<'a, S> {
     conversation: Conversation<S>,
     settings: &'a RedisConnectionInfo,
+    login: Option<&'a Login>,
     place: &'a Place,
 }
 
@@ -202,19 +215,23 @@ impl<S: Socket> Greeting<'_, S> {
         Err(BackendError::new(kind, message))
     }
 
-    /// Tells the server whose connection it is. Servers before 7.2 refuse that, which is ignored.
-    async fn name_library(&mut self) -> BackendResult<()> {
+    /// Tells the server whose connection it is, and by which library. Refusals are ignored: a user
+    /// may lack the permission, and servers before 7.2 know no libraries.
+    async fn name_client(&mut self, client: Option<&str>, knows_resp3: bool) -> BackendResult<()> {
         let settings = self.settings;
-        if settings.skip_set_lib_name() {
-            return Ok(());
+        let client = client.map(|name| Command::new("CLIENT").args(["SETNAME", name]));
+        let mut commands: Vec<_> = client.into_iter().collect();
+        if knows_resp3 && !settings.skip_set_lib_name() {
+            let name = settings.lib_name().unwrap_or(env!("CARGO_PKG_NAME"));
+            let version = settings.lib_ver().unwrap_or(env!("CARGO_PKG_VERSION"));
+            let library = [("LIB-NAME", name), ("LIB-VER", version)];
+            commands.extend(
+                library.map(|(what, value)| Command::new("CLIENT").args(["SETINFO", what, value])),
+            );
         }
-        let name = settings.lib_name().unwrap_or(env!("CARGO_PKG_NAME"));
-        let version = settings.lib_ver().unwrap_or(env!("CARGO_PKG_VERSION"));
-        let commands = [("LIB-NAME", name), ("LIB-VER", version)]
-            .map(|(what, value)| Command::new("CLIENT").args(["SETINFO", what, value]));
-        match self.conversation.ask(&commands).await.len() {
-            2 => Ok(()),
-            _ => Err(self.silence()),
+        match self.conversation.ask(&commands).await.len() == commands.len() {
+            true => Ok(()),
+            false => Err(self.silence()),
         }
     }
 
@@ -240,7 +257,7 @@ impl<S: Socket> Greeting<'_, S> {
     }
 
     fn has_login(&self) -> bool {
-        self.settings.username().is_some() || self.settings.password().is_some()
+        self.login.is_some()
     }
 
     /// Says whether a server that refused `HELLO` so may be worth a greeting in RESP2. Some refuse
@@ -253,19 +270,20 @@ impl<S: Socket> Greeting<'_, S> {
         // RESP3 tells a missing value from an empty array, and can tell of things that nobody asked
         // for.
         let hello = Command::new("HELLO").number(3);
-        match (self.settings.username(), self.settings.password()) {
-            (user, Some(password)) => hello.args(["AUTH", user.unwrap_or("default"), password]),
-            (Some(user), None) => hello.args(["AUTH", user, ""]),
-            (None, None) => hello,
+        match self.login {
+            Some(login) => hello.args(login.words()),
+            None => hello,
         }
     }
 
     fn auth(&self) -> Option<Command> {
-        let auth = Command::new("AUTH");
-        match (self.settings.username(), self.settings.password()) {
-            (Some(user), password) => Some(auth.args([user, password.unwrap_or_default()])),
-            (None, Some(password)) => Some(auth.arg(password)),
-            (None, None) => None,
+        self.login.map(Login::auth)
+    }
+
+    /// Notes for all connections that the login is of no use.
+    fn refuse_login(&self) {
+        if let Some(login) = self.login {
+            login.refuse();
         }
     }
 
@@ -300,14 +318,12 @@ impl<S: Socket> Greeting<'_, S> {
     fn login_refused(&self, refused: &ErrorReply) -> BackendError {
         match self.refused(refused) {
             // Before Redis 6 there was no code word for it.
-            other if other.kind() == ErrorKind::Other => BackendError::new(
-                ErrorKind::Denied,
-                format!(
-                    "{} refused the login: {}",
-                    self.place,
-                    refusal(refused).message()
-                ),
-            ),
+            other if other.kind() == ErrorKind::Other => {
+                self.refuse_login();
+                let (place, refused) = (self.place, refusal(refused));
+                let message = format!("{place} refused the login: {}", refused.message());
+                BackendError::new(ErrorKind::Denied, message)
+            }
             refused => refused,
         }
     }
@@ -315,6 +331,9 @@ impl<S: Socket> Greeting<'_, S> {
     /// Turns the refusal of the greeting into an error.
     fn refused(&self, refused: &ErrorReply) -> BackendError {
         let place = self.place;
+        if matches!(code(refused), "NOAUTH" | "WRONGPASS") {
+            self.refuse_login();
+        }
         let kind = refusal(refused).kind();
         let (kind, message) = match (code(refused), kind) {
             ("DENIED", _) => (
@@ -400,7 +419,7 @@ fn is_final(refused: &ErrorReply) -> bool {
 }
 
 /// Says whether it is the answer to `AUTH` of a server without a password, which serves everybody.
-fn is_login_for_nobody(refused: &ErrorReply) -> bool {
+pub(super) fn is_login_for_nobody(refused: &ErrorReply) -> bool {
     let details = refused.details();
     details.contains("without any password configured") || details.contains("no password is set")
 }

@@ -13,12 +13,15 @@ mod endpoint;
 mod gate;
 mod handshake;
 mod inbox;
+mod login;
+mod logins;
 mod merge;
 mod multiplexer;
 mod node;
 mod outage;
 mod read_buffer;
 mod refusal;
+mod renewal;
 mod request;
 mod resend;
 mod resp;
@@ -37,7 +40,7 @@ pub(crate) use self::endpoint::Endpoint;
 use self::gate::Gate;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
 use self::request::{InFlight, Request};
-use self::resend::{Resend, is_from_wrong_server};
+use self::resend::{Resend, is_from_wrong_server, is_logged_out};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 use self::router::Router;
 pub(crate) use self::script::{Invocation, KeyedInvocation, Script};
@@ -47,6 +50,7 @@ pub(crate) use self::states::ConnectionId;
 pub use self::tls::Tls;
 #[cfg(not(feature = "tls"))]
 pub(crate) use self::tls::Tls;
+use super::credentials::Provider;
 use super::status::RedisStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -61,6 +65,14 @@ pub(crate) struct ClientLimits {
     pub(crate) waiting: usize,
     /// The most bytes that the calls which wait may send.
     pub(crate) waiting_bytes: usize,
+}
+
+/// What connections say of their client when they greet, besides the settings of the server.
+#[derive(Default)]
+pub(crate) struct ClientIdentity {
+    pub(crate) name: Option<String>,
+    /// Asked for the login in place of the settings of the server.
+    pub(crate) provider: Option<Provider>,
 }
 
 /// Says whether a request may be sent again if its reply was lost.
@@ -106,10 +118,10 @@ struct LastSend {
 }
 
 impl Client {
-    pub(crate) fn new(server: Endpoint, limits: ClientLimits) -> Self {
+    pub(crate) fn new(server: Endpoint, identity: ClientIdentity, limits: ClientLimits) -> Self {
         Self {
             gate: Gate::new(limits.waiting, limits.waiting_bytes),
-            router: Router::new(server, limits),
+            router: Router::new(server, identity, limits),
             call_limit: limits.call,
             factor: 1.0 - fastrand::f64() / 5.0,
         }
@@ -254,6 +266,9 @@ impl Client {
             let Some((resend, refused)) = resend else {
                 if is_from_wrong_server(&reply) {
                     self.router.begin_search(&sent.connection);
+                }
+                if is_refusal && is_logged_out(&reply) {
+                    self.router.logged_out(&sent.connection);
                 }
                 return Ok(Traced {
                     reply,

@@ -26,19 +26,7 @@ impl Multiplexer {
     ///
     /// A dropped future leaves a request that wasn't sent unsent.
     pub(super) async fn exchange(&self, request: &Arc<InFlight>) -> Result<Reply, Lost> {
-        let response = request.response();
-        loop {
-            let room = self.inbox.room.notified();
-            match self.inbox.push(request) {
-                Pushed::Yes => return response.await,
-                Pushed::NoRoom => room.await,
-                Pushed::Ended => {
-                    // The caller hasn't left: the request is wanted for another connection.
-                    request.lose();
-                    return Err(Lost);
-                }
-            }
-        }
+        exchange(&self.inbox, request).await
     }
 
     /// Says whether the connection has ended or takes no further requests.
@@ -69,6 +57,23 @@ impl Multiplexer {
     /// Returns the end of the connection, if it has ended.
     pub(super) fn end(&self) -> Option<End> {
         self.inbox.queue.lock().end
+    }
+}
+
+/// As [`Multiplexer::exchange`], by the inbox alone, which doesn't keep the connection open.
+pub(super) async fn exchange(inbox: &Inbox, request: &Arc<InFlight>) -> Result<Reply, Lost> {
+    let response = request.response();
+    loop {
+        let room = inbox.room.notified();
+        match inbox.push(request) {
+            Pushed::Yes => return response.await,
+            Pushed::NoRoom => room.await,
+            Pushed::Ended => {
+                // The caller hasn't left: the request is wanted for another connection.
+                request.lose();
+                return Err(Lost);
+            }
+        }
     }
 }
 

@@ -16,16 +16,19 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
-use super::ClientLimits;
 use super::deadline::{Deadlines, deadlines};
 use super::dial::{self, Place, dial};
 use super::driver::{Sign, Terms};
 use super::endpoint::Endpoint;
 use super::gate::closed;
-use super::handshake::Greeted;
+use super::handshake::{Greeted, Identity};
 use super::inbox::End;
+use super::login::Login;
+use super::logins::{Chosen, Logins};
 use super::multiplexer::Multiplexer;
+use super::renewal;
 use super::states::{Attempt, Connection, ConnectionId, Outcome, Purpose, States};
+use super::{ClientIdentity, ClientLimits};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -46,6 +49,8 @@ pub(super) struct Node {
 
 struct Shared {
     server: Endpoint,
+    client_name: Option<String>,
+    logins: Logins,
     place: Place,
     limits: ClientLimits,
     /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
@@ -70,6 +75,14 @@ struct Begun {
     generation: u64,
     outcome: Outcome,
     deadlines: &'static Deadlines,
+    /// Whether there was no login to try, which says nothing of the server.
+    lacks_login: bool,
+}
+
+/// A server that has greeted, and the login that it took.
+struct Reached {
+    greeted: Greeted,
+    login: Option<Arc<Login>>,
 }
 
 /// The outcome of a look at the present runtime's state.
@@ -85,10 +98,14 @@ enum Look {
 }
 
 impl Node {
-    pub(super) fn new(server: Endpoint, limits: ClientLimits) -> Self {
+    pub(super) fn new(server: Endpoint, identity: ClientIdentity, limits: ClientLimits) -> Self {
+        let place = Place::of(&server);
+        let (settings, limit) = (server.info.redis_settings(), limits.connect);
         let shared = Shared {
-            place: Place::of(&server),
+            logins: Logins::new(settings, identity.provider, limit, &place),
+            place,
             server,
+            client_name: identity.name,
             limits,
             states: Mutex::new(States::new()),
             merged: Arc::default(),
@@ -288,6 +305,14 @@ impl Node {
         outcome.map(Some).map_err(NotFound::Failed)
     }
 
+    /// Gives a connection up on which the server has forgotten the login, if another login can be
+    /// had.
+    pub(super) fn logged_out(&self, connection: &Connection) {
+        if self.shared.logins.provided().is_some() {
+            connection.multiplexer.drain();
+        }
+    }
+
     /// Returns the error of a connection that has ended.
     pub(super) fn lost(&self, end: Option<End>) -> BackendError {
         let place = &self.shared.place;
@@ -330,14 +355,14 @@ impl Shared {
             generation: states.generation,
             outcome: outcome.clone(),
             deadlines,
+            lacks_login: false,
         };
         let shared = self.clone();
         runtime.spawn(async move {
             let outcome = match shared.turn(&mut begun).await {
                 Ok(Some(present)) => Ok(present),
                 Ok(None) => {
-                    let (server, place) = (&shared.server, &shared.place);
-                    let reached = dial(server, place, limit, deadlines, is_judging).await;
+                    let reached = shared.reach(&mut begun, is_judging).await;
                     let mut states = shared.states.lock();
                     states.ended(begun.purpose, reached.as_ref().err());
                     shared.settle(states, reached, &begun)
@@ -398,6 +423,35 @@ impl Shared {
         }
     }
 
+    /// Connects to the server within the limit. The time that a provider of credentials takes is
+    /// part of it.
+    async fn reach(&self, begun: &mut Begun, is_judging: bool) -> BackendResult<Reached> {
+        let limit = self.limits.connect;
+        let by = Instant::now() + limit;
+        loop {
+            let chosen = self.logins.choose(begun.deadlines, by).await;
+            begun.lacks_login = chosen.is_err();
+            let Chosen { login, is_fresh } = chosen?;
+            let left = match is_fresh {
+                true => by.saturating_duration_since(Instant::now()),
+                false => limit,
+            };
+            let identity = Identity {
+                settings: self.server.info.redis_settings(),
+                login: login.as_deref(),
+                client_name: self.client_name.as_deref(),
+            };
+            let (server, place) = (&self.server, &self.place);
+            let deadlines = begun.deadlines;
+            match dial(server, identity, place, left, deadlines, is_judging).await {
+                Ok(greeted) => return Ok(Reached { greeted, login }),
+                // The password was replaced before its time: the provider may know the new one.
+                Err(_) if self.logins.should_ask_again(login.as_ref(), is_fresh) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn is_current(&self, connection: &Connection) -> bool {
         self.states.lock().generation == connection.generation
     }
@@ -406,7 +460,7 @@ impl Shared {
     fn settle(
         self: &Arc<Self>,
         mut states: MutexGuard<'_, States>,
-        reached: BackendResult<Greeted>,
+        reached: BackendResult<Reached>,
         begun: &Begun,
     ) -> BackendResult<Arc<Connection>> {
         let runtime = Handle::current().id();
@@ -420,11 +474,12 @@ impl Shared {
         let attempt = state.and_then(|state| state.attempt.as_ref());
         let is_own = attempt.is_some_and(is_own);
         let present = state.and_then(|state| state.connection.clone());
-        let stands_still = matches!(&reached, Err(error) if error.kind() == ErrorKind::Timeout);
+        // A server that doesn't greet anybody stands still, and may go on.
+        let says_nothing = begun.lacks_login
+            || matches!(&reached, Err(error) if error.kind() == ErrorKind::Timeout);
         let is_kept = present.as_ref().is_some_and(|present| match purpose {
             Purpose::Replace { .. } => {
-                // A server that doesn't greet anybody stands still, and may go on.
-                let may_live = stands_still || !purpose.doubts(present);
+                let may_live = says_nothing || !purpose.doubts(present);
                 may_live && !present.multiplexer.is_draining()
             }
             Purpose::Switch => reached.is_err(),
@@ -433,11 +488,11 @@ impl Shared {
         if matches!(purpose, Purpose::Replace { .. }) && !is_kept {
             states.doubt_server();
         }
-        let outcome = reached.map(|greeted| {
-            states.introduction = Some(greeted.server.clone());
-            let run_id = greeted.server.run_id.as_deref();
+        let outcome = reached.map(|reached| {
+            states.introduction = Some(reached.greeted.server.clone());
+            let run_id = reached.greeted.server.run_id.as_deref();
             let generation = states.recognise(run_id, purpose, begun.generation);
-            Arc::new(self.connection(greeted, generation, begun.deadlines))
+            Arc::new(self.connection(reached, generation, begun.deadlines))
         });
         let generation = states.generation;
         let Some(state) = states.state_mut(runtime).filter(|_| is_own) else {
@@ -473,7 +528,7 @@ impl Shared {
 
     fn connection(
         self: &Arc<Self>,
-        greeted: Greeted,
+        Reached { greeted, login }: Reached,
         generation: u64,
         deadlines: &'static Deadlines,
     ) -> Connection {
@@ -492,13 +547,20 @@ impl Shared {
                 (None, _) => {}
             }),
         };
+        let multiplexer = Multiplexer::start(greeted.socket, greeted.input, terms);
+        let renewal = login
+            .zip(self.logins.provided())
+            .and_then(|(login, provided)| {
+                renewal::begin(provided, &login, &multiplexer.inbox, deadlines)
+            });
         Connection {
-            multiplexer: Multiplexer::start(greeted.socket, greeted.input, terms),
+            multiplexer,
             id,
             deadlines,
             since: Instant::now(),
             takes_many_keys,
             generation,
+            _renewal: renewal,
         }
     }
 

@@ -49,6 +49,16 @@ pub(super) fn is_from_wrong_server(reply: &Reply) -> bool {
     }
 }
 
+/// Says whether the reply, or one of several, comes of a connection that isn't logged in.
+pub(super) fn is_logged_out(reply: &Reply) -> bool {
+    let is_logged_out =
+        |reply: &Reply| matches!(reply, Reply::Error(error) if code(error) == "NOAUTH");
+    match reply {
+        Reply::Array(replies) => replies.iter().any(is_logged_out),
+        reply => is_logged_out(reply),
+    }
+}
+
 /// Returns the pause before a request is sent again that was refused so often before; `factor`
 /// shortens it.
 pub(super) fn pause(refused: u32, factor: f64) -> Duration {

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use super::ClientLimits;
 use super::endpoint::Endpoint;
 use super::inbox::End;
 use super::node::{Node, NotFound};
 use super::states::Connection;
+use super::{ClientIdentity, ClientLimits};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult};
 
@@ -17,9 +17,9 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(server: Endpoint, limits: ClientLimits) -> Self {
+    pub(super) fn new(server: Endpoint, identity: ClientIdentity, limits: ClientLimits) -> Self {
         Self {
-            node: Node::new(server, limits),
+            node: Node::new(server, identity, limits),
         }
     }
 
@@ -77,6 +77,11 @@ impl Router {
     /// Begins to look for a server that takes writes, for the calls that follow.
     pub(super) fn begin_search(&self, connection: &Connection) {
         self.node.begin_search(connection);
+    }
+
+    /// Notes that the server has forgotten the login of a connection, or its token has ended there.
+    pub(super) fn logged_out(&self, connection: &Connection) {
+        self.node.logged_out(connection);
     }
 
     /// Returns the error of a connection that has ended.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::deadline::Deadlines;
 use super::handshake::Introduction;
+use super::logins::Task;
 use super::multiplexer::Multiplexer;
 use super::outage::{Outage, Searches};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -58,6 +59,8 @@ pub(super) struct Connection {
     /// Whether a script may name several keys.
     pub(super) takes_many_keys: bool,
     pub(super) generation: u64,
+    /// Renews the login, as long as the connection is there.
+    pub(super) _renewal: Option<Task>,
 }
 
 /// Tells one connection from all others.
