@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{FutureExt, StreamExt, stream};
-use reinhardt_backends::{Backend, ErrorKind, Expiry, RedisBackend};
+use reinhardt_backends::store::Store;
+use reinhardt_backends::{Backend, ErrorKind, Expiry, Life, RedisBackend, Write};
 use reinhardt_backends_tests::{Proxy, Server};
 
 use super::{BRIEF, builder, connect, recovered};
@@ -370,4 +371,32 @@ fn a_runtime_that_ends_takes_no_reader_with_it() {
             assert_eq!(read.unwrap(), Some(1));
         }
     }
+}
+
+/// An answer of 32 MiB over a slow network, whose caller has gone: those behind it are answered.
+#[tokio::test]
+async fn an_answer_that_nobody_waits_for_holds_nobody_up() {
+    let server = Server::on_tcp();
+    let large = 32 * 1024 * 1024;
+    let direct = builder(&server.url()).value_limit(large).build().await;
+    let direct = direct.unwrap();
+    let value = vec![b'v'; large];
+    let put = direct.put("large", &value, Write::new(Life::Never));
+    assert!(put.await.unwrap());
+    direct.set("small", 7, None).await.unwrap();
+    let proxy = Proxy::start(server.port());
+    let limit = Duration::from_secs(3);
+    let backend = builder(&proxy.url()).call_timeout(limit).build().await;
+    let backend = backend.unwrap();
+    // The whole of it takes eight seconds.
+    proxy.slow_down(4 * 1024 * 1024);
+    let reading = tokio::time::timeout(BRIEF, backend.read("large"));
+    assert!(reading.await.is_err());
+    // On its way while nobody has noticed yet.
+    assert_eq!(backend.get::<u8>("small").await.unwrap(), Some(7));
+    for count in 1..=5 {
+        assert_eq!(backend.increment("hits", None).await.unwrap(), count);
+        assert_eq!(backend.get::<u8>("small").await.unwrap(), Some(7));
+    }
+    assert_eq!(proxy.connections(), 2);
 }

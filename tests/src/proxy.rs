@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// Forwards connections on the loopback interface to a server.
 ///
@@ -32,6 +33,8 @@ struct State {
     /// The number of connections, from the first one on, that are forgotten.
     forgotten: usize,
     held: usize,
+    /// The bytes a second at which answers come by each connection, if there is a limit.
+    rate: Option<u32>,
 }
 
 impl Proxy {
@@ -90,6 +93,11 @@ impl Proxy {
     /// forgets them. New ones work.
     pub fn forget(&self) {
         self.change(|state| state.forgotten = state.connections);
+    }
+
+    /// Lets answers come by each connection at so many bytes a second.
+    pub fn slow_down(&self, rate: u32) {
+        self.change(|state| state.rate = Some(rate));
     }
 
     /// Leads new connections to another port.
@@ -161,7 +169,11 @@ fn forward(
             state = cable.changed.wait(state).unwrap();
             state.held -= 1;
         }
+        let rate = state.rate.filter(|_| are_answers);
         drop(state);
+        if let Some(rate) = rate {
+            thread::sleep(Duration::from_secs(1) * length as u32 / rate);
+        }
         if to.write_all(&buffer[..length]).is_err() {
             break;
         }

@@ -76,6 +76,8 @@ use crate::error::{BackendResult, Failures};
 ///   and takes over if the server greets there and is still silent here. So a read that meets a
 ///   dead connection is answered within its limit, and a server that stands still keeps its
 ///   connection. Where several runtimes doubt, one asks first.
+/// * An answer that nobody waits for any more, and that has been coming for 100 ms, holds nobody up:
+///   another connection takes over, and this one is closed once nobody waits for an answer by it.
 /// * By TLS (feature `tls`, `rediss://`) each address is tried up to the end of the greeting,
 ///   within the same limit. The server's certificate is always verified; the type `Tls` says what
 ///   is trusted, and which error each fault is.

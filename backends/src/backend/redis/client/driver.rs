@@ -41,6 +41,10 @@ const SMALL_BATCH: usize = 32;
 /// than it saves.
 const MIN_LINGER: usize = 20;
 
+/// An answer that nobody waits for may take so long before another connection takes over: to make
+/// one costs a few round trips.
+const LONGEST_WASTE: Duration = Duration::from_millis(100);
+
 /// A connected socket.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
     /// Says whether another one is to take its place soon, because it can't be written to for ever.
@@ -109,6 +113,8 @@ pub(super) enum Sign {
     Silent,
     /// It was silent before.
     Answers,
+    /// It is busy with an answer that nobody waits for.
+    Wasted,
 }
 
 /// The task that owns the socket.
@@ -143,6 +149,8 @@ pub(super) struct Driver {
     batch_limit: usize,
     /// The time at which something came from the server last.
     heard: Instant,
+    /// The time at which a whole answer, or an element of one, came last.
+    answered_at: Instant,
     /// The time at which the server began to owe an answer, or was doubted last.
     asked: Instant,
     /// Whether the server is asked whether it is there: nothing else is sent meanwhile.
@@ -190,6 +198,7 @@ impl Driver {
             queued_before: 0,
             batch_limit: SMALL_BATCH,
             heard: now,
+            answered_at: now,
             asked: now,
             is_probing: false,
             is_late: false,
@@ -441,11 +450,29 @@ impl Driver {
             }
             match self.input.next()? {
                 Some(Reply::Push) => {}
-                Some(reply) => self.answer(reply)?,
+                Some(reply) => {
+                    self.answered_at = self.heard;
+                    self.answer(reply)?;
+                }
                 None => break,
             }
         }
+        if self.is_wasted() {
+            (self.terms.notice)(Sign::Wasted);
+        }
         Ok(true)
+    }
+
+    /// Says whether an answer that nobody waits for has been coming for long.
+    fn is_wasted(&self) -> bool {
+        let begun = self.answered_at.max(self.asked);
+        let is_long = self.heard >= begun + LONGEST_WASTE && !self.input.unread().is_empty();
+        let is_wanted = |request: &Arc<InFlight>| !request.was_left();
+        let first = self
+            .expected
+            .front()
+            .filter(|_| is_long && !self.is_handed_back);
+        first.is_some_and(|first| !first.requests().iter().any(is_wanted))
     }
 
     fn answer(&mut self, reply: Reply) -> Result<(), End> {

@@ -241,7 +241,7 @@ impl Node {
         if let Some(attempt) = states.attempt(runtime.id()) {
             return Ok(Look::Connecting {
                 outcome: attempt.outcome.clone(),
-                is_doubt: matches!(attempt.purpose, Purpose::Replace { .. }),
+                is_doubt: attempt.purpose.hands_back(),
                 known,
             });
         }
@@ -401,7 +401,7 @@ impl Shared {
                 let state = states.state(runtime);
                 let present = state.and_then(|state| states.living(state));
                 let is_enough = |present: &&Arc<Connection>| match begun.purpose {
-                    Purpose::Connect => false,
+                    Purpose::Connect | Purpose::Relieve => false,
                     Purpose::Switch => states.searches.ended > searches,
                     Purpose::Replace { .. } => !begun.purpose.doubts(present),
                 };
@@ -482,7 +482,7 @@ impl Shared {
                 let may_live = says_nothing || !purpose.doubts(present);
                 may_live && !present.multiplexer.is_draining()
             }
-            Purpose::Switch => reached.is_err(),
+            Purpose::Switch | Purpose::Relieve => reached.is_err(),
             Purpose::Connect => false,
         });
         if matches!(purpose, Purpose::Replace { .. }) && !is_kept {
@@ -518,9 +518,9 @@ impl Shared {
         drop(states);
         // After the lock: these wake a driver.
         if let Some(replaced) = replaced {
-            match purpose {
-                Purpose::Replace { .. } => replaced.multiplexer.hand_back(),
-                _ => replaced.multiplexer.drain(),
+            match purpose.hands_back() {
+                true => replaced.multiplexer.hand_back(),
+                false => replaced.multiplexer.drain(),
             }
         }
         outcome
@@ -542,7 +542,10 @@ impl Shared {
             takes_many_keys,
             merged: self.merged.clone(),
             notice: Box::new(move |sign| match (shared.upgrade(), sign) {
-                (Some(shared), Sign::Silent) => shared.doubt(id),
+                (Some(shared), Sign::Silent) => {
+                    shared.replace(id, |activity| Purpose::Replace { activity });
+                }
+                (Some(shared), Sign::Wasted) => shared.replace(id, |_| Purpose::Relieve),
                 (Some(shared), Sign::Answers) => shared.news.notify_waiters(),
                 (None, _) => {}
             }),
@@ -564,8 +567,8 @@ impl Shared {
         }
     }
 
-    /// Finds out whether the present runtime's connection is dead: it owes an answer for long.
-    fn doubt(self: &Arc<Self>, connection: ConnectionId) {
+    /// Begins to replace the present runtime's connection, for a purpose by its activity.
+    fn replace(self: &Arc<Self>, connection: ConnectionId, purpose: impl FnOnce(u64) -> Purpose) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
@@ -580,6 +583,6 @@ impl Shared {
             return;
         }
         // Without a thread for the time limits no call comes this far.
-        drop(self.begin(&mut states, &runtime, Purpose::Replace { activity }, false));
+        drop(self.begin(&mut states, &runtime, purpose(activity), false));
     }
 }

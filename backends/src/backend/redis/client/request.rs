@@ -112,6 +112,11 @@ impl InFlight {
         self.repeat == Repeat::Safely
     }
 
+    /// Says whether the caller was dropped, or has the answer.
+    pub(super) fn was_left(&self) -> bool {
+        matches!(self.inner.lock().stage, Stage::Left { .. })
+    }
+
     /// Says whether the server may have seen the request.
     pub(super) fn was_sent(&self) -> bool {
         match self.inner.lock().stage {

@@ -97,6 +97,9 @@ pub(super) enum Purpose {
     /// The connection, of this activity, is silent: either it is dead, or the server stands still.
     /// No request goes out over it meanwhile.
     Replace { activity: u64 },
+    /// The connection is busy with an answer that nobody waits for. No request goes out over it
+    /// meanwhile.
+    Relieve,
 }
 
 impl Purpose {
@@ -105,8 +108,15 @@ impl Purpose {
     pub(super) fn doubts(self, connection: &Connection) -> bool {
         match self {
             Self::Replace { activity } => activity == connection.multiplexer.activity(),
+            Self::Relieve => true,
             Self::Connect | Self::Switch => false,
         }
+    }
+
+    /// Says whether the connection before is handed back: what is unsent, or may be asked twice,
+    /// goes over to the new one.
+    pub(super) fn hands_back(self) -> bool {
+        matches!(self, Self::Replace { .. } | Self::Relieve)
     }
 }
 
@@ -214,7 +224,7 @@ impl States {
         now: Instant,
     ) -> Option<Instant> {
         let other = match purpose {
-            Purpose::Connect => None,
+            Purpose::Connect | Purpose::Relieve => None,
             Purpose::Switch => self.searches.next(),
             // The runtime that replaces one may have come to a standstill.
             Purpose::Replace { .. } => self.replacing.map(|since| since + limit),
@@ -239,7 +249,7 @@ impl States {
         }
         self.outage.claim(now);
         match purpose {
-            Purpose::Connect => {}
+            Purpose::Connect | Purpose::Relieve => {}
             Purpose::Switch => self.searches.claim(now),
             Purpose::Replace { .. } => self.replacing = Some(now),
         }
@@ -254,7 +264,7 @@ impl States {
             Some(error) => self.outage.failed(now, error),
         }
         match purpose {
-            Purpose::Connect => {}
+            Purpose::Connect | Purpose::Relieve => {}
             Purpose::Switch => self.searches.ended += u64::from(failed.is_none()),
             Purpose::Replace { .. } => self.replacing = None,
         }
