@@ -41,8 +41,10 @@ use crate::error::{BackendResult, Failures};
 /// * Every key is `namespace:key`; nothing outside of the namespace is read or written.
 /// * Every operation on one key is one command or one script: one round trip, one atomic step.
 ///   Calls that are made at the same time go out together: `get`s as one `MGET`, increments as one
-///   script, up to some hundred a command, each with the answer that it would have by itself. A
-///   `get` that finds nothing in an `MGET` takes a second round trip for that. `get_many`,
+///   script, up to some hundred a command, fewer where values are large, each with the answer that
+///   it would have by itself. `get`s that find nothing are checked by one `EXISTS`: in a second
+///   round trip, or, where many found nothing of late, with the `MGET` in a transaction. A user who
+///   may not use `EXISTS`, `MULTI` and `EXEC` gets the same answers by `GET`. `get_many`,
 ///   `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
 /// * It speaks RESP3, and RESP2 where a server or a proxy doesn't know that.
 /// * Clones share their connections: one for each tokio runtime that uses the backend, made by its
@@ -76,8 +78,9 @@ use crate::error::{BackendResult, Failures};
 ///   and takes over if the server greets there and is still silent here. So a read that meets a
 ///   dead connection is answered within its limit, and a server that stands still keeps its
 ///   connection. Where several runtimes doubt, one asks first.
-/// * An answer that nobody waits for any more, and that has been coming for 100 ms, holds nobody up:
-///   another connection takes over, and this one is closed once nobody waits for an answer by it.
+/// * An answer that nobody waits for any more, and that has been coming for 100 ms, holds nobody
+///   up: another connection takes over, and this one is closed once nobody waits for an answer by
+///   it.
 /// * By TLS (feature `tls`, `rediss://`) each address is tried up to the end of the greeting,
 ///   within the same limit. The server's certificate is always verified; the type `Tls` says what
 ///   is trusted, and which error each fault is.
