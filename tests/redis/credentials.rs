@@ -364,6 +364,27 @@ async fn a_renewal_that_is_refused_fails_no_call_while_the_old_credentials_hold(
 }
 
 #[tokio::test]
+async fn a_question_of_a_renewal_that_never_ends_is_given_up_and_asked_again() {
+    let server = server(&["pa55"]);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let of_provider = asked.clone();
+    let backend = builder(&server.url()).credentials(move || {
+        let number = of_provider.fetch_add(1, SeqCst);
+        async move {
+            if number == 1 {
+                pending::<()>().await;
+            }
+            Ok(app("pa55").valid_for(Duration::from_secs(5)))
+        }
+    });
+    let backend = backend.connect_timeout(BRIEF).build().await.unwrap();
+    let before = connections(&server, "app");
+    eventually(async || asked.load(SeqCst) == 3).await;
+    backend.ping().await.unwrap();
+    assert_eq!(connections(&server, "app"), before);
+}
+
+#[tokio::test]
 async fn a_provider_that_fails_fails_no_call_before_the_credentials_end() {
     let server = server(&["pa55"]);
     let life = Duration::from_millis(1500);
@@ -410,6 +431,8 @@ async fn a_provider_that_fails_says_nothing_of_the_server() {
         server.resume();
     });
     stored.unwrap();
+    // The connection is still in use: another one can't be had.
+    backend.set("k", 2, None).await.unwrap();
     assert_eq!(connections(&server, "app"), before);
 }
 

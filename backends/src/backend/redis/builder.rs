@@ -16,6 +16,20 @@ use crate::escape::escape;
 
 /// Sets up a [`RedisBackend`].
 ///
+/// | setting | unless set | meaning |
+/// |---|---|---|
+/// | [`url`](Self::url), [`client`](Self::client) | `redis://localhost:6379` | the server, and a login that stays |
+/// | `tls` (feature `tls`) | the system's authorities | the terms of TLS, where the address asks for it |
+/// | [`credentials`](Self::credentials) | none | a closure that returns the login, where that changes |
+/// | [`client_name`](Self::client_name) | none | the name of the connections in `CLIENT LIST` |
+/// | [`namespace`](Self::namespace), [`namespace_none`](Self::namespace_none) | `reinhardt` | the text before every key |
+/// | [`connect_timeout`](Self::connect_timeout) | 2 s | the limit of an attempt to connect |
+/// | [`call_timeout`](Self::call_timeout) | 1 s | the limit of a call |
+/// | [`waiting_limit`](Self::waiting_limit) | 10,000 | the most calls that may wait |
+/// | [`waiting_bytes`](Self::waiting_bytes) | 64 MiB | the most bytes that they may send |
+/// | [`key_limit`](Self::key_limit) | 1 KiB | the longest key |
+/// | [`value_limit`](Self::value_limit) | 16 MiB | the largest encoded value |
+///
 /// # Examples
 ///
 /// ```no_run
@@ -112,7 +126,7 @@ impl RedisBackendBuilder {
     /// |---|---|
     /// | address | used; one of TLS with the feature `tls`; one that is `insecure` is `InvalidConfig` |
     /// | certificates for TLS | never used, because they can't be read: `InvalidConfig` unless `tls` is set as well |
-    /// | user, password, database | used |
+    /// | user, password, database | used; a login together with [`credentials`](Self::credentials) is `InvalidConfig` |
     /// | protocol | used: RESP2, the default of redis-rs, unless the client was told RESP3 (`?protocol=resp3`) |
     /// | `TcpSettings` | `TCP_NODELAY`, keep-alive and user timeout are used where they are set; the linger time is lost, because it can't be read |
     /// | library name and version | used; with `set_skip_set_lib_name` none is sent |
