@@ -499,7 +499,8 @@ impl Shared {
             return outcome;
         };
         state.attempt = None;
-        if let (Some(present), Purpose::Replace { .. }) = (&present, purpose)
+        if let Some(present) = &present
+            && purpose.hands_back()
             && is_kept
             && present.generation == generation
         {
