@@ -1,5 +1,5 @@
-//! Testing, starting, watching and ending a service on this library, where its edges are, and the
-//! map of its source; pages without items.
+//! Testing, starting, watching and ending a service on this library, running it on Redis, where its
+//! edges are, and the map of its source; pages without items.
 
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
@@ -9,6 +9,9 @@ pub mod starting {}
 
 #[doc = include_str!("../docs/health.md")]
 pub mod health {}
+
+#[doc = include_str!("../docs/redis.md")]
+pub mod redis {}
 
 #[doc = include_str!("../docs/versions.md")]
 pub mod versions {}

@@ -59,9 +59,9 @@
 //! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
 //! * [`guide`]: pages on [tests](guide::testing) with paused time and on a real server,
-//!   [starting](guide::starting) before the server is up, [health and shutdown](guide::health), the
-//!   [versions](guide::versions) of other crates that go with this one, and [what this library
-//!   isn't](guide::scope).
+//!   [starting](guide::starting) before the server is up, [health and shutdown](guide::health),
+//!   [running on Redis](guide::redis), the [versions](guide::versions) of other crates that go with
+//!   this one, and [what this library isn't](guide::scope).
 //!
 //! # Features
 //!

@@ -35,6 +35,9 @@ pub mod guide {
     #[doc = include_str!("../../backends/docs/health.md")]
     pub struct Health;
 
+    #[doc = include_str!("../../backends/docs/redis.md")]
+    pub struct Redis;
+
     #[doc = include_str!("../../backends/docs/scope.md")]
     pub struct Scope;
 }
