@@ -28,6 +28,7 @@ use super::deadline::Deadlines;
 use super::driver::Socket;
 use super::endpoint::Endpoint;
 use super::handshake::{Greeted, Identity, greet};
+use super::login::Login;
 use super::tls::Connector;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -123,16 +124,22 @@ pub(super) async fn dial(
                 let addresses = resolved(found.map(Iterator::collect), host, is_judging)?;
                 let delay = limit / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
                 let delay = delay.min(ATTEMPT_DELAY);
+                let is_final = |error: &BackendError| {
+                    error.kind() == ErrorKind::Denied
+                        && identity.login.is_some_and(Login::is_refused)
+                };
                 match &connector {
                     None => {
                         let reach = |address| reach(address, info, identity, place, furthest);
-                        Ok(race(addresses, deadlines, delay, reach).await?.boxed())
+                        Ok(race(addresses, deadlines, delay, is_final, reach)
+                            .await?
+                            .boxed())
                     }
                     Some(connector) => {
                         let reach = |address| {
                             reach_by_tls(address, info, identity, place, furthest, connector)
                         };
-                        race(addresses, deadlines, delay, reach).await
+                        race(addresses, deadlines, delay, is_final, reach).await
                     }
                 }
             }
@@ -201,11 +208,12 @@ fn in_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// Tries the addresses, the next one when one has failed or after `delay`; the first one that is
-/// reached wins.
+/// reached wins. A failure that `is_final` ends all attempts.
 async fn race<T, F: Future<Output = BackendResult<T>>>(
     addresses: Vec<SocketAddr>,
     deadlines: &Deadlines,
     delay: Duration,
+    is_final: impl Fn(&BackendError) -> bool,
     reach: impl Fn(SocketAddr) -> F,
 ) -> BackendResult<T> {
     let mut waiting = in_turns(addresses).into_iter();
@@ -227,7 +235,7 @@ async fn race<T, F: Future<Output = BackendResult<T>>>(
         match (outcome, failed.take()) {
             (Some(Ok(reached)), _) => return Ok(reached),
             // Another address would be asked for the same login.
-            (Some(Err(error)), _) if error.kind() == ErrorKind::Denied => return Err(error),
+            (Some(Err(error)), _) if is_final(&error) => return Err(error),
             // What was met at an address tells more than that nothing was.
             (Some(Err(error)), Some(before)) => {
                 let is_better = is_unconnected(&before) && !is_unconnected(&error);
@@ -402,7 +410,14 @@ mod tests {
             reach(address.port()).await.map(|()| address.port())
         };
         let deadlines = deadlines().unwrap();
-        let outcome = race(addresses(texts), deadlines, ATTEMPT_DELAY, reach).await;
+        let outcome = race(
+            addresses(texts),
+            deadlines,
+            ATTEMPT_DELAY,
+            is_of_login,
+            reach,
+        )
+        .await;
         (outcome, tried.into_inner().unwrap())
     }
 
@@ -438,6 +453,19 @@ mod tests {
         let (reached, tried) = tried(&THREE, async |port| match port {
             2 => Ok(()),
             _ => failed(),
+        })
+        .await;
+        assert_eq!((reached.unwrap(), tried), (2, vec![1, 3, 2]));
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_is_refused_at_one_address_ends_no_other_attempt() {
+        let (reached, tried) = tried(&THREE, async |port| match port {
+            2 => Ok(()),
+            _ => Err(BackendError::new(
+                ErrorKind::Denied,
+                "an expired certificate",
+            )),
         })
         .await;
         assert_eq!((reached.unwrap(), tried), (2, vec![1, 3, 2]));
@@ -494,6 +522,11 @@ mod tests {
         Endpoint::new(url.as_str().into_connection_info().unwrap(), None).unwrap()
     }
 
+    /// As if a server that denies had refused the login. A fault of a certificate is another one.
+    fn is_of_login(error: &BackendError) -> bool {
+        error.kind() == ErrorKind::Denied && !error.to_string().contains("certificate")
+    }
+
     fn identity(server: &Endpoint) -> Identity<'_> {
         Identity {
             settings: server.info.redis_settings(),
@@ -537,7 +570,14 @@ mod tests {
         let info = info(both[0]);
         let (place, furthest) = (Place::of(&info), Furthest::new());
         let reach = |address| reach(address, &info.info, identity(&info), &place, &furthest);
-        let reached = race(both, deadlines().unwrap(), ATTEMPT_DELAY, reach).await;
+        let reached = race(
+            both,
+            deadlines().unwrap(),
+            ATTEMPT_DELAY,
+            is_of_login,
+            reach,
+        )
+        .await;
         assert_eq!(reached.unwrap().server.run_id, None);
     }
 

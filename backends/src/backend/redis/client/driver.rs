@@ -13,7 +13,7 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ use super::inbox::{End, Inbox};
 use super::merge::{Gets, Keyed, Merged, ReadHabits, Unanswered};
 use super::read_buffer::{BUFFER, Begun, ReadBuffer};
 use super::request::{InFlight, Request};
-use super::resp::{self, Command, Reply};
+use super::resp::{self, Command, ErrorReply, Reply};
 use super::script::{Script, Unknown};
 
 /// The most bytes that are written at once, at least one command: more gather while these are on
@@ -101,6 +101,8 @@ pub(super) struct Terms {
     pub(super) silence: Duration,
     /// Whether scripts of several callers may become one, and reads a transaction.
     pub(super) takes_many_keys: bool,
+    /// Whether the server takes a transaction as a whole, as far as is known.
+    pub(super) may_transact: Arc<AtomicBool>,
     /// Counts the requests of merged commands.
     pub(super) merged: Arc<AtomicU64>,
     /// Told when the server owes an answer for longer, again after as long, and when it answers.
@@ -184,7 +186,10 @@ impl Driver {
             unanswered: Unanswered::default(),
             gets: Gets::default(),
             keyed: Keyed::default(),
-            habits: ReadHabits::new(terms.takes_many_keys),
+            habits: ReadHabits::new(match terms.takes_many_keys {
+                true => terms.may_transact.clone(),
+                false => Arc::default(),
+            }),
             unknown: Unknown::default(),
             terms,
             output: Vec::new(),
@@ -223,6 +228,9 @@ impl Driver {
 
     /// Takes the requests that are sent next, if all before them have been.
     fn fill(&mut self) {
+        if self.is_handed_back {
+            self.unanswered.lose();
+        }
         if self.written < self.output.len() || self.is_probing {
             return;
         }
@@ -265,11 +273,13 @@ impl Driver {
         if self.unanswered.is_empty() {
             return;
         }
-        if self.is_handed_back {
-            self.unanswered.lose();
-            return;
-        }
         for request in std::mem::take(&mut self.unanswered.alone) {
+            self.write_one(request);
+        }
+        for request in std::mem::take(&mut self.unanswered.in_full) {
+            if let Some(script) = request.script() {
+                self.unknown.forget(script);
+            }
             self.write_one(request);
         }
         while !self.unanswered.nils.is_empty() {
@@ -483,8 +493,7 @@ impl Driver {
         }
         self.is_probing = false;
         if let Reply::Error(error) = &reply
-            && error.code() == "NOSCRIPT"
-            && self.knows_not_the_script()
+            && self.takes_back(error)
         {
             return Ok(());
         }
@@ -492,8 +501,10 @@ impl Driver {
             // Nobody has asked.
             None => return Err(End::Malformed),
             Some(Expected::One(request)) => {
-                if let Reply::Bytes(bytes) = &reply {
-                    self.habits.note_size(bytes.as_bytes().len());
+                match &reply {
+                    Reply::Bytes(bytes) => self.habits.note_size(bytes.as_bytes().len()),
+                    Reply::Nil => self.habits.note_size(0),
+                    _ => {}
                 }
                 request.finish(reply);
                 self.answered += 1;
@@ -525,17 +536,33 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes the requests of the first command back, whose script the server doesn't know, and says
-    /// whether it did. They are sent again as they were, the first of them with the whole script.
-    fn knows_not_the_script(&mut self) -> bool {
-        let script = self.expected.front().and_then(Expected::script);
-        if !script.is_some_and(|script| self.unknown.note(script, self.received)) {
+    /// Takes the requests of the first command back, if the server hasn't begun its script, and
+    /// says whether it did.
+    fn takes_back(&mut self, error: &ErrorReply) -> bool {
+        let Some((first, script)) = self
+            .expected
+            .front()
+            .and_then(|first| Some((first, first.script()?)))
+        else {
             return false;
-        }
+        };
+        let is_merged = matches!(first, Expected::Merged(_));
+        let had_text = self.unknown.had_text(script, self.received);
+        let unanswered = &mut self.unanswered;
+        let again = match error.code() {
+            // They are sent again as they were, the first of them with the whole script.
+            "NOSCRIPT" if self.unknown.note(script, self.received) => &mut unanswered.again,
+            // One key is forbidden, or on another server. Where it is the text that is forbidden,
+            // each finds that out.
+            "NOPERM" | "CROSSSLOT" if is_merged && had_text => &mut unanswered.in_full,
+            "NOPERM" | "CROSSSLOT" if is_merged => &mut unanswered.alone,
+            _ => return false,
+        };
+        self.terms.takes_many_keys &= error.code() != "CROSSSLOT";
         if let Some(refused) = self.expected.pop_front() {
             for request in refused.requests() {
                 request.take_back();
-                self.unanswered.again.push(request.clone());
+                again.push(request.clone());
             }
         }
         self.received += 1;
@@ -726,6 +753,7 @@ mod tests {
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(60),
             takes_many_keys: true,
+            may_transact: Arc::new(AtomicBool::new(true)),
             merged: Arc::default(),
             notice: Box::new(|_| {}),
         }
@@ -1163,7 +1191,6 @@ mod tests {
         for replies in [
             format!("{refused}{array}:4\r\n{not_begun}"),
             format!("+OK\r\n+QUEUED\r\n{refused}-EXECABORT no\r\n"),
-            format!("{QUEUED}{refused}"),
             format!("{QUEUED}_\r\n"),
         ] {
             let mut connection = expecting_misses().await;
@@ -1183,6 +1210,73 @@ mod tests {
         let replies = read(&mut connection, "a b c d", &conversation).await;
         assert_eq!(replies[0], Reply::Error("NOPERM no".into()));
         assert_eq!(replies[1..], vec![one(); 3]);
+    }
+
+    /// Neither is an answer that belongs to the reads: they are asked over another connection.
+    #[tokio::test]
+    async fn a_reply_that_leaves_the_connection_in_doubt_ends_it() {
+        // A transaction that wasn't given up may swallow what comes next.
+        let open = format!("{QUEUED}-NOPERM no\r\n");
+        let checked = [CHECKED[0], CHECKED[1], CHECKED[2], CHECKED[3]].map(command);
+        let plain = command("MGET a b c d");
+        for (is_checked, replies) in [
+            (true, open.as_str()),
+            (false, "*3\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n"),
+            (false, "*-1\r\n"),
+            (false, ":1\r\n"),
+        ] {
+            let (multiplexer, mut far) = match is_checked {
+                true => expecting_misses().await,
+                false => connected(4096),
+            };
+            let calls = ["a", "b", "c", "d"].map(get);
+            let calls = calls.iter().map(|call| multiplexer.exchange(call));
+            let all = futures_util::future::join_all(calls);
+            let server = async {
+                let commands = if is_checked {
+                    &checked.concat()
+                } else {
+                    &plain
+                };
+                receive(&mut far, commands).await;
+                far.write_all(replies.as_bytes()).await.unwrap();
+            };
+            let both = async { tokio::join!(all, server) };
+            let (all, ()) = tokio::time::timeout(LIMIT, both).await.unwrap();
+            assert!(all.iter().all(Result::is_err), "{replies}");
+            assert_eq!(multiplexer.end(), Some(End::Malformed));
+        }
+    }
+
+    /// A user may know a script by its hash alone.
+    #[tokio::test]
+    async fn a_script_that_may_not_be_sent_in_full_is_refused_to_each() {
+        let (multiplexer, mut far) = connected(64 * 1024);
+        let calls = ["a", "b"].map(count);
+        let all =
+            futures_util::future::join_all(calls.iter().map(|call| multiplexer.exchange(call)));
+        let server = async {
+            let mut answered = 0;
+            let mut buffer = [0; 64 * 1024];
+            while let Ok(length @ 1..) = far.read(&mut buffer).await {
+                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                for name in text.split("$").filter(|part| part.contains("EVAL")) {
+                    answered += 1;
+                    let refusal = match name.contains("EVALSHA") {
+                        true => "-NOSCRIPT No matching script\r\n",
+                        false => "-NOPERM no\r\n",
+                    };
+                    far.write_all(refusal.as_bytes()).await.unwrap();
+                }
+                assert!(answered <= 8, "asked again and again");
+            }
+        };
+        tokio::select! {
+            all = all => for reply in all {
+                assert_eq!(reply.unwrap(), Reply::Error("NOPERM no".into()));
+            },
+            () = server => unreachable!("the connection stays"),
+        }
     }
 
     #[tokio::test]
@@ -1225,11 +1319,11 @@ mod tests {
         let reply = format!("*4\r\n{}", large.repeat(4));
         let conversation: [(&[&str], &str); 1] = [(&["MGET a b c d"], &reply)];
         read(&mut connection, "a b c d", &conversation).await;
-        // Until they were small for a while.
+        // Until they were small, or none, for a while.
         let keys = ["a", "b", "c", "d"].map(|key| format!("GET {key}"));
         let keys = keys.each_ref().map(String::as_str);
-        for _ in 0..3 {
-            let small = FOUND.repeat(4);
+        for some in [FOUND, "$-1\r\n", FOUND] {
+            let small = some.repeat(4);
             let conversation: [(&[&str], &str); 1] = [(&keys, &small)];
             read(&mut connection, "a b c d", &conversation).await;
         }

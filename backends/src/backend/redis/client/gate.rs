@@ -41,20 +41,28 @@ impl Gate {
     /// closed. A call that is alone may send more.
     pub(super) fn enter(&self, bytes: usize) -> BackendResult<Place<'_>> {
         let before = self.waiting.fetch_add(1, Ordering::SeqCst);
-        let bytes_before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let place = Place { gate: self, bytes };
+        let mut place = Place {
+            gate: self,
+            bytes: 0,
+        };
         if before >= self.most {
             return Err(BackendError::new(
                 ErrorKind::Unavailable,
                 format!("{} calls are waiting already", self.most),
             ));
         }
-        if bytes_before > 0 && bytes_before.saturating_add(bytes) > self.most_bytes {
+        let with_these = |before: usize| {
+            let sum = before.saturating_add(bytes);
+            (before == 0 || sum <= self.most_bytes).then_some(sum)
+        };
+        let relaxed = Ordering::Relaxed;
+        if let Err(before) = self.bytes.fetch_update(relaxed, relaxed, with_these) {
             return Err(BackendError::new(
                 ErrorKind::Unavailable,
-                format!("the calls that are waiting send {bytes_before} bytes already"),
+                format!("the calls that are waiting send {before} bytes already"),
             ));
         }
+        place.bytes = bytes;
         if self.closed.load(Ordering::SeqCst) {
             return Err(closed());
         }

@@ -13,6 +13,7 @@
 //! again: for a forbidden key each by itself, by a server that doesn't know it all at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::inbox::End;
 use super::request::{InFlight, Request};
@@ -38,14 +39,14 @@ pub(super) struct ReadHabits {
     size: usize,
     /// Whether many reads of the last command found nothing.
     misses: bool,
-    /// Whether `MGET` and `EXISTS` may go out as a transaction.
-    may_transact: bool,
+    /// Whether `MGET` and `EXISTS` may go out as a transaction. It holds for all connections.
+    may_transact: Arc<AtomicBool>,
     /// Whether the user may ask `EXISTS`.
     may_check: bool,
 }
 
 impl ReadHabits {
-    pub(super) fn new(may_transact: bool) -> Self {
+    pub(super) fn new(may_transact: Arc<AtomicBool>) -> Self {
         Self {
             size: 0,
             misses: false,
@@ -77,6 +78,8 @@ impl ReadHabits {
 pub(super) struct Unanswered {
     /// To be sent by themselves.
     pub(super) alone: Vec<Arc<InFlight>>,
+    /// To be sent by themselves, with the whole script.
+    pub(super) in_full: Vec<Arc<InFlight>>,
     /// To be merged again.
     pub(super) again: Vec<Arc<InFlight>>,
     /// Reads that were nil.
@@ -85,12 +88,19 @@ pub(super) struct Unanswered {
 
 impl Unanswered {
     pub(super) fn is_empty(&self) -> bool {
-        self.alone.is_empty() && self.again.is_empty() && self.nils.is_empty()
+        let all = [&self.alone, &self.in_full, &self.again, &self.nils];
+        all.iter().all(|requests| requests.is_empty())
     }
 
     /// Gives them up.
     pub(super) fn lose(&mut self) {
-        for requests in [&mut self.alone, &mut self.again, &mut self.nils] {
+        let all = [
+            &mut self.alone,
+            &mut self.in_full,
+            &mut self.again,
+            &mut self.nils,
+        ];
+        for requests in all {
             requests.drain(..).for_each(|request| request.lose());
         }
     }
@@ -131,7 +141,7 @@ impl Gets {
             self.keys.clear();
             return Err(std::mem::take(&mut self.requests));
         }
-        let is_checked = habits.misses && habits.may_transact;
+        let is_checked = habits.misses && habits.may_transact.load(Ordering::Relaxed);
         if is_checked {
             output.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
         }
@@ -303,7 +313,7 @@ impl Merged {
             }
             Self::Keyed(_, requests) => {
                 let requests = std::mem::take(requests);
-                take_keyed(requests, reply, unanswered).map(Taken::all)
+                take_keyed(requests, reply).map(Taken::all)
             }
         }
     }
@@ -387,15 +397,20 @@ impl Reads {
                 Ok(Taken::some(0))
             }
             (Awaited::Replies, reply) => {
-                let requests = std::mem::take(&mut self.requests);
-                let refused = match (self.refused.take(), reply) {
-                    (Some(refused), _) | (None, Reply::Error(refused)) => Some(refused),
-                    (None, _) => None,
+                let is_over = match &reply {
+                    Reply::Nil => true,
+                    Reply::Error(error) => self.refused.is_some() || error.code() == "EXECABORT",
+                    _ => false,
                 };
-                match refused {
+                habits.may_transact.store(false, Ordering::Relaxed);
+                if !is_over {
+                    // The server may still queue what comes, and execute nothing of it.
+                    return Err(End::Malformed);
+                }
+                let requests = std::mem::take(&mut self.requests);
+                match self.refused.take() {
                     Some(error) if is_about_all(&error) => Ok(Taken::all(refuse(requests, &error))),
                     _ => {
-                        habits.may_transact = false;
                         unanswered.again.extend(requests);
                         Ok(Taken::all(0))
                     }
@@ -406,13 +421,12 @@ impl Reads {
                 self.awaited = Awaited::Count;
                 Ok(Taken::some(0))
             }
-            (Awaited::Values, reply) => {
+            (Awaited::Values, Reply::Error(error)) => {
                 let requests = std::mem::take(&mut self.requests);
-                match reply {
-                    Reply::Error(error) => Ok(Taken::all(refused(requests, &error, unanswered))),
-                    _ => Err(End::Malformed),
-                }
+                Ok(Taken::all(refused(requests, &error, unanswered)))
             }
+            // The requests stay here, and are lost with the connection.
+            (Awaited::Values, _) => Err(End::Malformed),
             (Awaited::Value(index), reply) => {
                 let request = &self.requests[index];
                 let answered = match reply {
@@ -481,11 +495,7 @@ fn take_count(
     }
 }
 
-fn take_keyed(
-    requests: Vec<Arc<InFlight>>,
-    reply: Reply,
-    unanswered: &mut Unanswered,
-) -> Result<usize, End> {
+fn take_keyed(requests: Vec<Arc<InFlight>>, reply: Reply) -> Result<usize, End> {
     match reply {
         Reply::Array(replies) if replies.len() == requests.len() * 2 => {
             let answered = requests.len();
@@ -494,12 +504,6 @@ fn take_keyed(
                 request.finish(Reply::Array(replies.by_ref().take(2).collect()));
             }
             Ok(answered)
-        }
-        // The server says this before it runs a script.
-        Reply::Error(error) if error.code() == "NOPERM" => {
-            requests.iter().for_each(|request| request.take_back());
-            unanswered.alone.extend(requests);
-            Ok(0)
         }
         Reply::Error(error) => Ok(refuse(requests, &error)),
         _ => {

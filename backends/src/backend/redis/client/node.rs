@@ -8,7 +8,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
@@ -57,6 +57,8 @@ struct Shared {
     states: Mutex<States>,
     /// The number of calls that went out as a part of a command for several callers.
     merged: Arc<AtomicU64>,
+    /// Whether the server takes a transaction as a whole, as far as is known.
+    may_transact: Arc<AtomicBool>,
     /// Tells those who wait that an attempt has ended, or that a doubted connection answers.
     news: Notify,
 }
@@ -109,6 +111,7 @@ impl Node {
             limits,
             states: Mutex::new(States::new()),
             merged: Arc::default(),
+            may_transact: Arc::new(AtomicBool::new(true)),
             news: Notify::new(),
         };
         Self {
@@ -365,6 +368,7 @@ impl Shared {
                     let reached = shared.reach(&mut begun, is_judging).await;
                     let mut states = shared.states.lock();
                     states.ended(begun.purpose, reached.as_ref().err());
+                    states.outage.lacks_login = begun.lacks_login;
                     shared.settle(states, reached, &begun)
                 }
                 Err(error) => shared.settle(shared.states.lock(), Err(error), &begun),
@@ -396,6 +400,7 @@ impl Shared {
                 let (failures, searches) =
                     *seen.get_or_insert((states.outage.failures(), states.searches.ended));
                 if let Some(error) = states.outage.failure_after(failures) {
+                    begun.lacks_login = states.outage.lacks_login;
                     return Err(error.clone());
                 }
                 let state = states.state(runtime);
@@ -446,7 +451,9 @@ impl Shared {
             match dial(server, identity, place, left, deadlines, is_judging).await {
                 Ok(greeted) => return Ok(Reached { greeted, login }),
                 // The password was replaced before its time: the provider may know the new one.
-                Err(_) if self.logins.should_ask_again(login.as_ref(), is_fresh) => {}
+                Err(_)
+                    if Instant::now() < by
+                        && self.logins.should_ask_again(login.as_ref(), is_fresh) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -541,6 +548,7 @@ impl Shared {
             patience: (self.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
             silence: SILENCE,
             takes_many_keys,
+            may_transact: self.may_transact.clone(),
             merged: self.merged.clone(),
             notice: Box::new(move |sign| match (shared.upgrade(), sign) {
                 (Some(shared), Sign::Silent) => {

@@ -72,6 +72,8 @@ pub(super) struct Outage {
     /// The last failure, and the number of failures so far.
     error: Option<BackendError>,
     failures: u64,
+    /// Whether it failed for want of a login, which says nothing of the server.
+    pub(super) lacks_login: bool,
 }
 
 impl Outage {

@@ -57,6 +57,20 @@ impl Unknown {
         }
     }
 
+    /// Makes the next command carry the whole script.
+    pub(super) fn forget(&mut self, script: &'static Script) {
+        match self.sent(script) {
+            Some(sent) => *sent = None,
+            None => self.0.push((script, None)),
+        }
+    }
+
+    /// Says whether command number `number` carried the whole script.
+    pub(super) fn had_text(&self, script: &'static Script, number: u64) -> bool {
+        let mut scripts = self.0.iter();
+        scripts.any(|(known, sent)| std::ptr::eq(*known, script) && *sent == Some(number))
+    }
+
     fn sent(&mut self, script: &'static Script) -> Option<&mut Sent> {
         let mut scripts = self.0.iter_mut();
         scripts.find_map(|(known, sent)| std::ptr::eq(*known, script).then_some(sent))
