@@ -79,6 +79,25 @@ impl Breakable for Redis {
     }
 }
 
+/// Makes harnesses of types that hold one for a server.
+macro_rules! harnesses_around_redis {
+    ($($name:ident),*) => {$(
+        impl Harness for $name {
+            type Backend = RedisBackend;
+
+            async fn backend(&self) -> RedisBackend {
+                self.0.backend().await
+            }
+
+            fn server(&self) -> Option<&dyn Breakable> {
+                self.0.server()
+            }
+        }
+    )*};
+}
+
+harnesses_around_redis!(OddNamespace, OldServer, RedisByTls);
+
 /// `RedisBackend` in namespaces that hold whatever means something to Redis.
 #[derive(Debug)]
 pub struct OddNamespace(Redis);
@@ -86,18 +105,6 @@ pub struct OddNamespace(Redis);
 impl Default for OddNamespace {
     fn default() -> Self {
         Self(Redis::in_namespaces_like("team:a {x}*[^é]%\\", &[]))
-    }
-}
-
-impl Harness for OddNamespace {
-    type Backend = RedisBackend;
-
-    async fn backend(&self) -> RedisBackend {
-        self.0.backend().await
-    }
-
-    fn server(&self) -> Option<&dyn Breakable> {
-        self.0.server()
     }
 }
 
@@ -114,18 +121,6 @@ impl Default for OldServer {
     }
 }
 
-impl Harness for OldServer {
-    type Backend = RedisBackend;
-
-    async fn backend(&self) -> RedisBackend {
-        self.0.backend().await
-    }
-
-    fn server(&self) -> Option<&dyn Breakable> {
-        self.0.server()
-    }
-}
-
 /// `RedisBackend` on a server that is spoken to by TLS.
 #[derive(Debug)]
 pub struct RedisByTls(Redis);
@@ -137,18 +132,6 @@ impl Default for RedisByTls {
         let tls = Tls::ca_pem(authority.pem()).expect("a certificate");
         let server = Server::on_tls(&authority, &certificate, &[]);
         Self(Redis::on(server, Some(tls), "conformance"))
-    }
-}
-
-impl Harness for RedisByTls {
-    type Backend = RedisBackend;
-
-    async fn backend(&self) -> RedisBackend {
-        self.0.backend().await
-    }
-
-    fn server(&self) -> Option<&dyn Breakable> {
-        self.0.server()
     }
 }
 

@@ -257,7 +257,7 @@ impl Driver {
             && !self.keyed.is_full(self.batch_limit)
             && let Some(request) = self.taken.pop_front()
         {
-            self.gather(request);
+            self.gather(request, most_gets > 1);
         }
         let gets = self.gets.write(&mut self.output, &self.habits);
         self.expect(gets);
@@ -322,10 +322,9 @@ impl Driver {
     }
 
     /// Adds a request to those that are merged, or writes it, if its caller still waits.
-    fn gather(&mut self, request: Arc<InFlight>) {
+    fn gather(&mut self, request: Arc<InFlight>, merges_gets: bool) {
         let (gets, keyed) = (&mut self.gets, &mut self.keyed);
         let merges_scripts = self.terms.takes_many_keys;
-        let merges_gets = self.habits.most() > 1;
         let gathered = request.send(|request| match request {
             Request::Get(key) if merges_gets => {
                 gets.add(key);

@@ -58,8 +58,8 @@ pub(super) struct Introduction {
     /// Whether a script may name several keys. A proxy may stand before several servers, and would
     /// run the script on the one that has the first key.
     pub(super) takes_many_keys: bool,
-    pub(super) version: Option<Box<str>>,
-    pub(super) mode: Option<Box<str>>,
+    pub(super) version: Option<String>,
+    pub(super) mode: Option<String>,
 }
 
 /// The settings of a greeting.

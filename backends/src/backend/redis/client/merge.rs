@@ -309,7 +309,8 @@ impl Merged {
             Self::Gets(reads) => reads.take(reply, habits, unanswered),
             Self::Nils(requests) => {
                 let requests = std::mem::take(requests);
-                Ok(Taken::all(take_count(requests, reply, habits, unanswered)))
+                let answered = take_count(requests, 0, reply, habits, unanswered);
+                Ok(Taken::all(answered))
             }
             Self::Keyed(_, requests) => {
                 let requests = std::mem::take(requests);
@@ -460,36 +461,34 @@ impl Reads {
                     let requests = std::mem::take(&mut self.requests);
                     return Ok(Taken::all(refused(requests, &error, unanswered)));
                 }
-                let there = self.requests.len() - self.nils.len();
                 let nils = std::mem::take(&mut self.nils);
-                match reply {
-                    Reply::Integer(count) if usize::try_from(count) == Ok(there) => {
-                        Ok(Taken::all(not_there(nils)))
-                    }
-                    reply => {
-                        habits.may_check &= !matches!(reply, Reply::Error(_));
-                        unanswered.alone.extend(nils);
-                        Ok(Taken::all(0))
-                    }
-                }
+                let others = self.requests.len() - nils.len();
+                let answered = take_count(nils, others, reply, habits, unanswered);
+                Ok(Taken::all(answered))
             }
         }
     }
 }
 
-/// Takes the number of keys that are there, of those that were nil.
+/// Takes the number of keys that are there, of those that were nil and of so many others that are.
 fn take_count(
-    requests: Vec<Arc<InFlight>>,
+    nils: Vec<Arc<InFlight>>,
+    others: usize,
     reply: Reply,
     habits: &mut ReadHabits,
     unanswered: &mut Unanswered,
 ) -> usize {
     match reply {
-        Reply::Integer(0) => not_there(requests),
-        Reply::Error(error) if is_about_all(&error) => refuse(requests, &error),
-        reply => {
-            habits.may_check &= !matches!(reply, Reply::Error(_));
-            unanswered.alone.extend(requests);
+        Reply::Integer(there) if usize::try_from(there) == Ok(others) => {
+            nils.iter().for_each(|request| request.finish(Reply::Nil));
+            nils.len()
+        }
+        Reply::Error(error) => {
+            habits.may_check &= is_about_all(&error);
+            refused(nils, &error, unanswered)
+        }
+        _ => {
+            unanswered.alone.extend(nils);
             0
         }
     }
@@ -511,13 +510,6 @@ fn take_keyed(requests: Vec<Arc<InFlight>>, reply: Reply) -> Result<usize, End> 
             Err(End::Malformed)
         }
     }
-}
-
-fn not_there(requests: Vec<Arc<InFlight>>) -> usize {
-    requests
-        .iter()
-        .for_each(|request| request.finish(Reply::Nil));
-    requests.len()
 }
 
 /// Refuses all reads, or lets each ask by itself: one key may be forbidden and the others not.

@@ -144,8 +144,8 @@ impl Node {
         let oldest = states.up().map(|connection| connection.since).min();
         NodeStatus {
             address: self.shared.place.to_string(),
-            version: server.and_then(|server| server.version.as_deref().map(Into::into)),
-            mode: server.and_then(|server| server.mode.as_deref().map(Into::into)),
+            version: server.and_then(|server| server.version.clone()),
+            mode: server.and_then(|server| server.mode.clone()),
             connections: states.up().count(),
             connected_for: oldest.map(|oldest| oldest.elapsed()),
             reconnections: states.reconnections,
@@ -294,8 +294,7 @@ impl Node {
         if states.is_closed {
             return Err(NotFound::Impossible);
         }
-        let state = states.state(runtime.id());
-        let present = state.and_then(|state| states.living(state));
+        let present = states.living(runtime.id());
         if present.is_none_or(|present| present.id != connection.id) {
             return Ok(None);
         }
@@ -403,8 +402,7 @@ impl Shared {
                     begun.lacks_login = states.outage.lacks_login;
                     return Err(error.clone());
                 }
-                let state = states.state(runtime);
-                let present = state.and_then(|state| states.living(state));
+                let present = states.living(runtime);
                 let is_enough = |present: &&Arc<Connection>| match begun.purpose {
                     Purpose::Connect | Purpose::Relieve => false,
                     Purpose::Switch => states.searches.ended > searches,

@@ -174,7 +174,7 @@ impl States {
     }
 
     fn usable<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
-        let connection = self.living(state)?;
+        let connection = self.living_in(state)?;
         let is_doubted = state
             .attempt
             .as_ref()
@@ -182,8 +182,13 @@ impl States {
         (!is_doubted).then_some(connection)
     }
 
-    /// Returns the connection, if it leads to the present server and takes requests.
-    pub(super) fn living<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
+    /// Returns the connection of a runtime, if it leads to the present server and takes requests,
+    /// be it doubted.
+    pub(super) fn living(&self, runtime: Id) -> Option<&Arc<Connection>> {
+        self.living_in(self.state(runtime)?)
+    }
+
+    fn living_in<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
         let connection = state.connection.as_ref()?;
         let is_current = connection.generation == self.generation;
         (is_current && !connection.multiplexer.is_draining()).then_some(connection)
@@ -192,7 +197,7 @@ impl States {
     /// Returns the connections that are up.
     pub(super) fn up(&self) -> impl Iterator<Item = &Arc<Connection>> {
         let states = self.by_runtime.iter();
-        states.filter_map(|(_, state)| self.living(state))
+        states.filter_map(|(_, state)| self.living_in(state))
     }
 
     /// Notes an attempt of a runtime.
