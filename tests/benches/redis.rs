@@ -1,8 +1,8 @@
 //! The speed of the Redis backend beside redis-rs on the same private server: rows R1 to R3, R5 and
 //! R7 of the goals.
 //!
-//! `cargo bench -p reinhardt-backends-tests --bench redis -- [ROUNDS] [get] [save] [increment]
-//! [many] [clear] [tls]`
+//! `cargo bench -p reinhardt-backends-tests --bench redis -- [ROUNDS] [get] [miss] [mix] [save]
+//! [increment] [many] [cost] [large] [clear] [tls]`
 
 use std::future::Future;
 use std::process::Command;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fred::prelude::{ClientLike, KeysInterface, LuaInterface};
+use futures::FutureExt;
 use futures::future::join_all;
 use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
@@ -17,8 +18,10 @@ use redis::{AsyncConnectionConfig, Client, RedisConnectionInfo, Script, cmd};
 use reinhardt_backends::codec::{Cbor, Codec};
 use reinhardt_backends::{Backend, Keyspace, RedisBackend, Tls};
 use reinhardt_backends_tests::measure::Bound::{AtLeast, AtMost};
-use reinhardt_backends_tests::measure::{Cases, Measured, Report, Run, Sweep, Table, Unit};
-use reinhardt_backends_tests::{Authority, Server};
+use reinhardt_backends_tests::measure::{
+    Cases, Measured, Report, Run, Sweep, Table, Unit, in_own_process, peak_bytes, resident_bytes,
+};
+use reinhardt_backends_tests::{Authority, Proxy, Server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde::{Deserialize, Serialize};
@@ -43,37 +46,109 @@ struct Rate {
 }
 
 fn main() {
+    if let [_, slow, case, url] = std::env::args().collect::<Vec<_>>().as_slice()
+        && slow == SLOW
+    {
+        println!("{}", read_slowly(case, url));
+        return;
+    }
     let Some(run) = Run::from_arguments(7) else {
         return;
     };
     let mut report = Report::new("redis");
     for workers in [1, 2] {
         let bench = Bench::new(workers);
-        for (name, what) in [
-            ("get", "R1: get"),
-            ("save", "R2: save"),
-            ("increment", "R2: increment"),
+        for work in [
+            Work::Get,
+            Work::Miss,
+            Work::Mix,
+            Work::Save,
+            Work::Increment,
         ] {
-            if run.wants(name) {
-                report.sweep(&bench.sweep(name, what, run.rounds()));
+            if run.wants(work.name()) {
+                report.sweep(&bench.sweep(work, run.rounds()));
             }
         }
         if run.wants("many") {
             report.table(&bench.many(run.rounds()));
         }
+        if run.wants("cost") && workers == 2 {
+            report.table(&bench.cost(run.rounds()));
+        }
         if run.wants("clear") && workers == 2 {
             report.table(&bench.clear(run.rounds()));
         }
     }
+    if run.wants("large") {
+        large(&mut report, run.rounds());
+    }
     if run.wants("tls") {
         for workers in [1, 2] {
             let bench = Bench::by_tls(workers);
-            for (name, what) in [("get", "R7: get by TLS"), ("save", "R7: save by TLS")] {
-                report.sweep(&bench.sweep(name, what, run.rounds()));
+            for work in [Work::Get, Work::Save] {
+                report.sweep(&bench.sweep(work, run.rounds()));
             }
         }
     }
     report.finish();
+}
+
+/// What the tasks of a sweep do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Get,
+    /// A get of what isn't there.
+    Miss,
+    /// Of ten calls six hits, three misses and a save.
+    Mix,
+    Save,
+    Increment,
+}
+
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Miss => "miss",
+            Self::Mix => "mix",
+            Self::Save => "save",
+            Self::Increment => "increment",
+        }
+    }
+
+    fn row(self) -> &'static str {
+        match self {
+            Self::Get => "R1",
+            Self::Miss | Self::Mix => "R1m",
+            Self::Save | Self::Increment => "R2",
+        }
+    }
+
+    /// Returns what the call of this number does.
+    fn of(self, index: usize) -> Self {
+        match (self, index % 10) {
+            (Self::Mix, 0..6) => Self::Get,
+            (Self::Mix, 6..9) => Self::Miss,
+            (Self::Mix, _) => Self::Save,
+            (work, _) => work,
+        }
+    }
+
+    /// Returns how far the keys that such a read asks for are from those that are there.
+    fn misses_by(self) -> usize {
+        if self == Self::Miss { KEYS } else { 0 }
+    }
+
+    /// Returns the least ratio to redis-rs with so many tasks at once.
+    fn goal(self, tasks: usize, is_tls: bool) -> f64 {
+        match (self, tasks) {
+            (_, 256) if is_tls => 3.0,
+            (Self::Get | Self::Miss | Self::Mix, 64) if !is_tls => 1.5,
+            (Self::Get | Self::Miss | Self::Mix, 256) => 2.0,
+            (_, 256) => 1.2,
+            _ => 0.95,
+        }
+    }
 }
 
 /// A server, a runtime, and a connection of every client.
@@ -95,7 +170,7 @@ const NODELAY: &str = "redis-rs, TCP_NODELAY";
 const MANAGER: &str = "redis-rs ConnectionManager";
 const FRED: &str = "fred";
 const CEILING: &str = "redis-benchmark -P 16";
-/// How many keys there are.
+/// How many keys there are. As many others are asked for in vain.
 const KEYS: usize = 10_000;
 const TASKS: [usize; 5] = [1, 16, 64, 256, 1024];
 const MANY: usize = 100;
@@ -168,43 +243,42 @@ impl Bench {
             default,
             nodelay,
             others,
-            keys: (0..KEYS)
+            keys: (0..2 * KEYS)
                 .map(|index| format!("reinhardt:{}", Session::key(id(index))))
                 .collect(),
         }
     }
 
-    /// Measures one operation with so many tasks at once, all clients in turn.
-    fn sweep(&self, name: &str, what: &str, rounds: usize) -> Sweep {
-        let title = format!("{what}, {}", self.threads());
+    /// Measures one kind of work with so many tasks at once, all clients in turn.
+    fn sweep(&self, work: Work, rounds: usize) -> Sweep {
+        let is_tls = self.others.is_none();
+        let (row, way) = match is_tls {
+            true => ("R7", " by TLS"),
+            false => (work.row(), ""),
+        };
+        let title = format!("{row}: {}{way}, {}", work.name(), self.threads());
         let mut sweep = Sweep::new(&title, Unit::Rate).ratios_to(DEFAULT);
+        let has_ceiling = work == Work::Get && self.workers == 2 && !is_tls;
+        let is_rare = matches!(work, Work::Miss | Work::Mix);
         for tasks in TASKS {
             let mut cases = Cases::new();
-            cases.case(OURS, || self.typed(name, tasks));
-            cases.case(DEFAULT, || self.raw(name, tasks, &self.default));
-            cases.case(NODELAY, || self.raw(name, tasks, &self.nodelay));
-            if let Some((manager, fred)) = &self.others {
-                cases.case(MANAGER, || self.raw(name, tasks, manager));
-                cases.case(FRED, || self.fred(name, tasks, fred));
+            cases.case(OURS, || self.typed(work, tasks));
+            cases.case(DEFAULT, || self.raw(work, tasks, &self.default));
+            cases.case(NODELAY, || self.raw(work, tasks, &self.nodelay));
+            if let Some((manager, fred)) = self.others.as_ref().filter(|_| !is_rare) {
+                cases.case(MANAGER, || self.raw(work, tasks, manager));
+                cases.case(FRED, || self.fred(work, tasks, fred));
             }
-            let is_plain = self.others.is_some();
-            if is_plain && name == "get" && self.workers == 2 {
+            if has_ceiling {
                 cases.case(CEILING, || self.ceiling());
             }
             let measured = cases.measure(rounds);
             sweep.point(tasks, measured);
-            let least = match (name, tasks) {
-                (_, 256) if !is_plain => 3.0,
-                ("get", 64) if is_plain => 1.3,
-                ("get", 256) => 2.0,
-                (_, 256) => 1.2,
-                _ => 0.95,
-            };
             for raw in [DEFAULT, NODELAY] {
-                sweep.goal(tasks, OURS, AtLeast(least), raw);
+                sweep.goal(tasks, OURS, AtLeast(work.goal(tasks, is_tls)), raw);
             }
-            if is_plain && name == "get" && self.workers == 2 && tasks == 256 {
-                sweep.goal(tasks, OURS, AtLeast(0.45), CEILING);
+            if has_ceiling && tasks == 256 {
+                sweep.goal(tasks, OURS, AtLeast(0.65), CEILING);
             }
         }
         sweep
@@ -217,83 +291,78 @@ impl Bench {
         }
     }
 
-    fn typed(&self, name: &str, tasks: usize) -> f64 {
+    fn typed(&self, work: Work, tasks: usize) -> f64 {
         let backend = self.ours.clone();
-        match name {
-            "get" => self.rate(tasks, move |index| {
-                let backend = backend.clone();
-                async move {
-                    let session = Session::get(&backend, id(index)).await;
-                    assert!(session.expect("an answer").is_some());
+        self.rate(tasks, move |index| {
+            let backend = backend.clone();
+            async move {
+                match work.of(index) {
+                    Work::Save => session(index).save(&backend).await.expect("an answer"),
+                    Work::Increment => {
+                        let rate = Rate { client: index };
+                        rate.increment(&backend).await.expect("an answer");
+                    }
+                    read => {
+                        let index = index + read.misses_by();
+                        let session = Session::get(&backend, id(index)).await;
+                        assert_eq!(session.expect("an answer").is_some(), index < KEYS);
+                    }
                 }
-            }),
-            "save" => self.rate(tasks, move |index| {
-                let backend = backend.clone();
-                async move { session(index).save(&backend).await.expect("an answer") }
-            }),
-            _ => self.rate(tasks, move |index| {
-                let backend = backend.clone();
-                async move {
-                    let rate = Rate { client: index };
-                    rate.increment(&backend).await.expect("an answer");
-                }
-            }),
-        }
+            }
+        })
     }
 
-    fn raw<C>(&self, name: &str, tasks: usize, connection: &C) -> f64
+    fn raw<C>(&self, work: Work, tasks: usize, connection: &C) -> f64
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
+        let window = Arc::new(Script::new(WINDOW));
         let (connection, keys) = (connection.clone(), self.keys.clone());
-        match name {
-            "get" => self.rate(tasks, move |index| {
-                let (mut connection, keys) = (connection.clone(), keys.clone());
-                async move {
-                    let mut get = cmd("GET");
-                    let bytes = get
-                        .arg(&keys[index])
-                        .query_async::<Vec<u8>>(&mut connection);
-                    let bytes = bytes.await.expect("an answer");
-                    let _: Session = Cbor::decode(&bytes).expect("a session");
-                }
-            }),
-            "save" => self.rate(tasks, move |index| {
-                let (mut connection, keys) = (connection.clone(), keys.clone());
-                async move {
-                    let bytes = Cbor::encode(&session(index)).expect("bytes");
-                    let mut set = cmd("SET");
-                    set.arg(&keys[index]).arg(bytes).arg("PX").arg(1_800_000);
-                    let done = set.query_async::<()>(&mut connection);
-                    done.await.expect("an answer");
-                }
-            }),
-            _ => {
-                let window = Arc::new(Script::new(WINDOW));
-                self.rate(tasks, move |index| {
-                    let (mut connection, window) = (connection.clone(), window.clone());
-                    async move {
+        self.rate(tasks, move |index| {
+            let (mut connection, keys) = (connection.clone(), keys.clone());
+            let window = window.clone();
+            async move {
+                match work.of(index) {
+                    Work::Save => {
+                        let bytes = Cbor::encode(&session(index)).expect("bytes");
+                        let mut set = cmd("SET");
+                        set.arg(&keys[index]).arg(bytes).arg("PX").arg(1_800_000);
+                        let done = set.query_async::<()>(&mut connection);
+                        done.await.expect("an answer");
+                    }
+                    Work::Increment => {
                         let mut script = window.key(format!("raw:{index}"));
                         let script = script.arg(60_000);
                         let count = script.invoke_async::<i64>(&mut connection);
                         count.await.expect("an answer");
                     }
-                })
+                    read => {
+                        let index = index + read.misses_by();
+                        let mut get = cmd("GET");
+                        let bytes = get
+                            .arg(&keys[index])
+                            .query_async::<Option<Vec<u8>>>(&mut connection);
+                        let bytes = bytes.await.expect("an answer");
+                        assert_eq!(bytes.is_some(), index < KEYS);
+                        let decoded = bytes.map(|bytes| Cbor::decode::<Session>(&bytes));
+                        decoded.transpose().expect("a session");
+                    }
+                }
             }
-        }
+        })
     }
 
-    fn fred(&self, name: &str, tasks: usize, client: &fred::clients::Client) -> f64 {
+    fn fred(&self, work: Work, tasks: usize, client: &fred::clients::Client) -> f64 {
         let (client, keys) = (client.clone(), self.keys.clone());
-        match name {
-            "get" => self.rate(tasks, move |index| {
+        match work {
+            Work::Get => self.rate(tasks, move |index| {
                 let (client, keys) = (client.clone(), keys.clone());
                 async move {
                     let bytes: bytes::Bytes = client.get(&keys[index]).await.expect("an answer");
                     let _: Session = Cbor::decode(&bytes).expect("a session");
                 }
             }),
-            "save" => self.rate(tasks, move |index| {
+            Work::Save => self.rate(tasks, move |index| {
                 let (client, keys) = (client.clone(), keys.clone());
                 async move {
                     let bytes = Cbor::encode(&session(index)).expect("bytes");
@@ -402,6 +471,32 @@ impl Bench {
             .goal("MGET + decode", AtLeast(0.9), "get_many")
     }
 
+    /// R1m: the time of the server that a read takes which finds something, and one that doesn't.
+    fn cost(&self, rounds: usize) -> Table {
+        let mut cases = Cases::new();
+        let cost = |work| {
+            let (before, begun) = (self.server_time(), Instant::now());
+            let calls = self.typed(work, 256) * begun.elapsed().as_secs_f64();
+            (self.server_time() - before) * 1e9 / calls
+        };
+        cases.case("a hit", || cost(Work::Get));
+        cases.case("a miss", || cost(Work::Miss));
+        let title = "R1m: CPU time of the server for a read, 256 tasks, 2 worker threads";
+        Table::new(title, Unit::Time, cases.measure(rounds))
+            .ratios_to("a hit")
+            .goal("a miss", AtMost(1.0), "a hit")
+    }
+
+    /// Returns how many seconds of CPU time the server has taken.
+    fn server_time(&self) -> f64 {
+        let told = self.server.command("INFO cpu");
+        let times = told.lines().filter_map(|line| {
+            let (name, time) = line.split_once(':')?;
+            matches!(name, "used_cpu_sys" | "used_cpu_user").then(|| time.trim().parse::<f64>())
+        });
+        times.map(|time| time.expect("a time")).sum()
+    }
+
     /// R5: what a `PING` by another connection waits for at most while many keys are cleared.
     fn clear(&self, rounds: usize) -> Table {
         let mut slowest = Vec::new();
@@ -437,6 +532,92 @@ impl Bench {
     }
 }
 
+/// R1l: large values that many read over a slow network, each client in a process of its own.
+fn large(report: &mut Report, rounds: usize) {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    proxy.slow_down(SLOW_RATE);
+    Runtime::new().expect("a runtime").block_on(async {
+        let ours = RedisBackend::new(&server.url()).await.expect("the server");
+        let value = vec![7_u8; LARGE];
+        for index in 0..READERS {
+            let stored = ours.set(&large_key(index), value.clone(), None).await;
+            stored.expect("the server takes it");
+        }
+    });
+    let (mut answered, mut memory) = (Measured::default(), Measured::default());
+    let cases = [OURS, DEFAULT];
+    let mut samples = cases.map(|_| (Vec::new(), Vec::new()));
+    for _ in 0..rounds {
+        for (case, (answered, memory)) in cases.iter().zip(&mut samples) {
+            let said = in_own_process(&[SLOW, case, &proxy.url()]);
+            let (count, bytes) = said.split_once(' ').expect("two numbers");
+            answered.push(count.parse().expect("a count"));
+            memory.push(bytes.parse().expect("bytes"));
+        }
+    }
+    for (case, (count, bytes)) in cases.iter().zip(samples) {
+        answered.add(case, count);
+        memory.add(case, bytes);
+    }
+    let what = format!("R1l: of {READERS} reads of 1 MiB at 20 MiB/s");
+    let title = format!("{what}, those that are answered within 1 s");
+    let table = Table::new(&title, Unit::Count, answered).ratios_to(DEFAULT);
+    report.table(&table.goal(OURS, AtLeast(0.95), DEFAULT));
+    let title = format!("{what}, the memory that the client takes at most");
+    let payload = (READERS * LARGE) as f64;
+    report.table(&Table::new(&title, Unit::Bytes, memory).limit(OURS, AtMost(2.0 * payload)));
+}
+
+/// Reads the large values all at once, and returns how many came within a second, and how many
+/// bytes of memory that took at most.
+fn read_slowly(case: &str, url: &str) -> String {
+    runtime(2).block_on(async {
+        let limit = Duration::from_secs(1);
+        let read = |reads: Vec<_>| async move {
+            let before = resident_bytes();
+            let reads = reads
+                .into_iter()
+                .map(|read| tokio::time::timeout(limit, read));
+            let read = join_all(reads).await;
+            let count = read.iter().filter(|read| matches!(read, Ok(true))).count();
+            format!("{count} {}", peak_bytes() - before)
+        };
+        if case == OURS {
+            let ours = RedisBackend::new(url).await.expect("the server");
+            let get = |index| {
+                let ours = ours.clone();
+                async move { ours.get::<Vec<u8>>(&large_key(index)).await.is_ok() }.boxed()
+            };
+            return read((0..READERS).map(get).collect()).await;
+        }
+        let client = Client::open(url).expect("a URL");
+        let config = AsyncConnectionConfig::new();
+        let raw = client.get_multiplexed_async_connection_with_config(&config);
+        let raw = raw.await.expect("the server");
+        let get = |index| {
+            let mut raw = raw.clone();
+            async move {
+                let mut get = cmd("GET");
+                let key = format!("reinhardt:{}", large_key(index));
+                let bytes = get.arg(key).query_async::<Vec<u8>>(&mut raw).await;
+                bytes.is_ok()
+            }
+            .boxed()
+        };
+        read((0..READERS).map(get).collect()).await
+    })
+}
+
+fn large_key(index: usize) -> String {
+    format!("large:{index}")
+}
+
+const SLOW: &str = "read-slowly";
+const READERS: usize = 64;
+const LARGE: usize = 1 << 20;
+/// Bytes a second.
+const SLOW_RATE: u32 = 20 << 20;
 const PING: &str = "slowest PING";
 /// How many operations a round is, at most: long enough that starting the tasks doesn't matter.
 const OPERATIONS: usize = 200_000;

@@ -10,7 +10,7 @@ mod program;
 mod report;
 
 pub use cases::{Cases, Measured};
-pub use process::{cpu_time, in_own_process, instructions, resident_bytes};
+pub use process::{cpu_time, in_own_process, instructions, peak_bytes, resident_bytes};
 pub use program::Program;
 pub use report::{Bound, Report, Sweep, Table, Unit};
 

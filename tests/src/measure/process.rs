@@ -16,8 +16,17 @@ pub fn cpu_time() -> Duration {
 
 /// Returns how many bytes of memory this process occupies, as Linux tells it.
 pub fn resident_bytes() -> f64 {
+    status_bytes("VmRSS:")
+}
+
+/// Returns the most bytes of memory that this process has occupied so far.
+pub fn peak_bytes() -> f64 {
+    status_bytes("VmHWM:")
+}
+
+fn status_bytes(name: &str) -> f64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux has it");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
     let kibibytes: f64 = kibibytes
         .and_then(|number| number.parse().ok())
