@@ -1,11 +1,14 @@
 //! A visitor logs in and out: a fresh id at login, requests at the same time, and "log out
 //! everywhere".
+//!
+//! `cargo run --example logins` runs it in memory; `-- --redis redis://localhost:6379`, or
+//! `REDIS_URL`, on a server.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use reinhardt_backends::session::{SessionError, SessionStore};
-use reinhardt_backends::{Backend, MemoryBackend};
+use reinhardt_backends::{Backend, MemoryBackend, RedisBackend};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -17,7 +20,11 @@ const USER: u64 = 7;
 
 #[tokio::main]
 async fn main() -> Result<(), SessionError> {
-    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    let url = std::env::args().skip_while(|word| word != "--redis").nth(1);
+    let backend: Arc<dyn Backend> = match url.or_else(|| std::env::var("REDIS_URL").ok()) {
+        None => Arc::new(MemoryBackend::new()),
+        Some(url) => Arc::new(RedisBackend::new(&url).await?),
+    };
     let sessions: SessionStore<Visit> = SessionStore::builder(backend)
         .idle(Duration::from_secs(30 * 60))
         .absolute(Duration::from_secs(12 * 3600))
