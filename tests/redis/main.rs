@@ -8,6 +8,7 @@ mod gathering;
 mod greeting;
 mod lost;
 mod operations;
+mod paused;
 mod permissions;
 mod reconnecting;
 mod refused;

@@ -68,6 +68,8 @@ fn settings_that_can_not_be_right_are_refused() {
         RedisBackend::builder().namespace(""),
         RedisBackend::builder().call_timeout(zero),
         RedisBackend::builder().connect_timeout(zero),
+        RedisBackend::builder().keep_alive(zero),
+        RedisBackend::builder().keep_alive(std::time::Duration::from_millis(999)),
         RedisBackend::builder().waiting_limit(0),
         RedisBackend::builder().waiting_bytes(1024),
         RedisBackend::builder()
@@ -309,32 +311,67 @@ async fn a_client_of_redis_rs_decides_on_the_protocol() {
     }
 }
 
-/// The kernel tells how long it waits until it probes a connection.
+/// Returns the time after which the kernel probes a connection to the server, in hundredths of a
+/// second.
 #[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_client_of_redis_rs_brings_its_keep_alive() {
-    let server = Server::on_tcp();
-    let keep_alive = TcpKeepalive::new().with_time(std::time::Duration::from_secs(1_000));
-    let settings = TcpSettings::default().set_keepalive(keep_alive);
-    let info = server.url().into_connection_info().unwrap();
-    let client = redis::Client::open(info.set_tcp_settings(settings)).unwrap();
-    let builder = RedisBackend::builder().client(client);
-    let _backend = builder.connect_timeout(PATIENCE).build().await.unwrap();
+async fn keep_alive(server: &Server) -> u64 {
     let loopback = u32::from_ne_bytes([127, 0, 0, 1]);
     let far = format!("{loopback:08X}:{:04X} 01 ", server.port());
     let deadline = std::time::Instant::now() + PATIENCE;
-    let hundredths = loop {
+    loop {
         let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
         let socket = sockets.lines().find_map(|line| line.split_once(&far));
         let timer = socket.and_then(|(_, rest)| rest.split(' ').nth(1));
         // While data isn't acknowledged, another timer runs.
         if let Some(time) = timer.and_then(|timer| timer.strip_prefix("02:")) {
-            break u64::from_str_radix(time, 16).unwrap();
+            return u64::from_str_radix(time, 16).unwrap();
         }
         assert!(std::time::Instant::now() < deadline, "{timer:?}");
         tokio::task::yield_now().await;
-    };
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_of_redis_rs_brings_its_keep_alive() {
+    let server = Server::on_tcp();
+    let time = TcpKeepalive::new().with_time(std::time::Duration::from_secs(1_000));
+    let settings = TcpSettings::default().set_keepalive(time);
+    let info = server.url().into_connection_info().unwrap();
+    let client = redis::Client::open(info.set_tcp_settings(settings)).unwrap();
+    let builder = RedisBackend::builder().client(client);
+    let _backend = builder.connect_timeout(PATIENCE).build().await.unwrap();
+    let hundredths = keep_alive(&server).await;
     assert!((90_000..=100_000).contains(&hundredths), "{hundredths}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_kernel_probes_after_the_silence_that_is_set() {
+    let server = Server::on_tcp();
+    let builder = builder(&server.url()).keep_alive(std::time::Duration::from_secs(2_000));
+    let _backend = builder.build().await.unwrap();
+    let hundredths = keep_alive(&server).await;
+    assert!((190_000..=200_000).contains(&hundredths), "{hundredths}");
+    // More than a system takes, and than anybody waits for.
+    let endless = RedisBackend::builder().url(&server.url());
+    let endless = endless.keep_alive(std::time::Duration::MAX);
+    endless.connect_timeout(PATIENCE).build().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_asked_whether_it_is_there() {
+    let server = Server::start();
+    let builder = builder(&server.url()).keep_alive(std::time::Duration::from_secs(1));
+    let _backend = builder.build().await.unwrap();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !server
+        .command("INFO commandstats")
+        .contains("cmdstat_ping:")
+    {
+        assert!(std::time::Instant::now() < deadline, "nothing was asked");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 #[test]

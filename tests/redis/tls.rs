@@ -149,11 +149,11 @@ async fn a_client_certificate_that_is_missing_or_refused_is_denied() {
             (trusting(), "demands a client certificate"),
             (
                 showing(&stranger),
-                "refused the client certificate (UnknownCA)",
+                "refused the client certificate, or that there is none (UnknownCA)",
             ),
             (
                 showing(&expired),
-                "refused the client certificate (CertificateExpired)",
+                "refused the client certificate, or that there is none (CertificateExpired)",
             ),
         ] {
             let error = refused(&server.url(), tls).await;

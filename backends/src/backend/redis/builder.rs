@@ -25,6 +25,7 @@ use crate::escape::escape;
 /// | [`namespace`](Self::namespace), [`namespace_none`](Self::namespace_none) | `reinhardt` | the text before every key |
 /// | [`connect_timeout`](Self::connect_timeout) | 2 s | the limit of an attempt to connect |
 /// | [`call_timeout`](Self::call_timeout) | 1 s | the limit of a call |
+/// | [`keep_alive`](Self::keep_alive) | 30 s | the silence after which a server is asked whether it is there |
 /// | [`waiting_limit`](Self::waiting_limit) | 10,000 | the most calls that may wait |
 /// | [`waiting_bytes`](Self::waiting_bytes) | 64 MiB | the most bytes that they may send |
 /// | [`key_limit`](Self::key_limit) | 1 KiB | the longest key |
@@ -81,6 +82,7 @@ impl Default for RedisBackendBuilder {
             times: ClientLimits {
                 connect: Duration::from_secs(2),
                 call: Duration::from_secs(1),
+                keep_alive: Duration::from_secs(30),
                 waiting: 10_000,
                 waiting_bytes: WAITING_BYTES,
             },
@@ -289,6 +291,23 @@ impl RedisBackendBuilder {
         self
     }
 
+    /// Sets the silence after which a connection is asked whether it is still there; 30 s unless
+    /// set.
+    ///
+    /// Load balancers and firewalls forget connections that were silent for a while (60 s and 350 s
+    /// are usual), and tell nobody. So a connection that was silent for so long sends a `PING`
+    /// before anything else, also while nobody calls, and has the kernel probe it (TCP keep-alive,
+    /// three times, a third of this time apart). The kernel's probes are those of a
+    /// [`client`](Self::client) where it sets some. On a unix socket there is the `PING` alone.
+    ///
+    /// Each `PING` is a command that wakes a server: less than a few seconds helps nobody.
+    /// [`build`](Self::build) refuses less than a second (`InvalidConfig`), because TCP counts
+    /// seconds. A day is the most.
+    pub fn keep_alive(mut self, silence: Duration) -> Self {
+        self.times.keep_alive = silence.min(LONGEST);
+        self
+    }
+
     /// Limits how many calls may wait at once; 10,000 unless set. One more is `Unavailable` at
     /// once.
     pub fn waiting_limit(mut self, calls: usize) -> Self {
@@ -353,7 +372,10 @@ impl RedisBackendBuilder {
         if let Some(name) = &self.client_name {
             check_client_name(name)?;
         }
-        let server = client::Endpoint::new(server, self.tls)?;
+        if self.times.keep_alive < Duration::from_secs(1) {
+            return Err(invalid("`keep_alive` is less than a second"));
+        }
+        let server = client::Endpoint::new(server, self.tls, self.times.keep_alive)?;
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
         }

@@ -57,7 +57,8 @@ pub struct NodeStatus {
     pub version: Option<String>,
     /// The mode that the server told at the last greeting, such as `standalone`.
     pub mode: Option<String>,
-    /// The number of connections that are up, one for each runtime.
+    /// The number of connections that are up: one for each runtime, and one more while writes are
+    /// held up on it.
     pub connections: usize,
     /// The age of the oldest of these connections.
     pub connected_for: Option<Duration>,
@@ -65,4 +66,7 @@ pub struct NodeStatus {
     pub reconnections: u64,
     /// The failure of the last attempt to connect, unless one has succeeded after it.
     pub failure: Option<BackendError>,
+    /// The failure of the last attempt to get or to use other credentials, unless one has succeeded
+    /// after it. Connections go on with those before until they end.
+    pub login_failure: Option<BackendError>,
 }

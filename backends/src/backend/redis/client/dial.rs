@@ -18,7 +18,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use redis::io::tcp::TcpSettings;
-use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
+use redis::io::tcp::socket2::SockRef;
 use redis::{ConnectionAddr, ConnectionInfo};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -35,8 +35,6 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// The time before the next address is tried beside one that hasn't answered (RFC 8305, section 5);
 /// less where the limit leaves each address less.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// A connection is probed by the kernel after this silence, at this interval, so often.
-const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
 /// The place of a server, as messages name it: `host:port`, or the path of a socket.
 #[derive(Debug, Clone)]
@@ -324,15 +322,8 @@ fn prepared(socket: TcpStream, settings: &TcpSettings) -> io::Result<(TcpStream,
     }
     socket.set_nodelay(true)?;
     let options = SockRef::from(&socket);
-    match settings.keepalive() {
-        Some(keep_alive) => options.set_tcp_keepalive(keep_alive)?,
-        None => {
-            let (time, interval, _retries) = KEEP_ALIVE;
-            let keep_alive = TcpKeepalive::new().with_time(time).with_interval(interval);
-            #[cfg(not(windows))]
-            let keep_alive = keep_alive.with_retries(_retries);
-            options.set_tcp_keepalive(&keep_alive)?;
-        }
+    if let Some(keep_alive) = settings.keepalive() {
+        options.set_tcp_keepalive(keep_alive)?;
     }
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     if let Some(limit) = settings.user_timeout() {
@@ -517,9 +508,16 @@ mod tests {
         address
     }
 
+    const KEEP_ALIVE: Duration = Duration::from_secs(40);
+
     fn info(address: SocketAddr) -> Endpoint {
         let url = format!("redis://{address}?protocol=resp3");
-        Endpoint::new(url.as_str().into_connection_info().unwrap(), None).unwrap()
+        Endpoint::new(
+            url.as_str().into_connection_info().unwrap(),
+            None,
+            KEEP_ALIVE,
+        )
+        .unwrap()
     }
 
     /// As if a server that denies had refused the login. A fault of a certificate is another one.
@@ -594,16 +592,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_kernel_keeps_connections_alive_and_sends_at_once() {
+        let server = info(([127, 0, 0, 1], 6379).into());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap())
             .await
             .unwrap();
-        let (socket, is_local) = prepared(socket, &TcpSettings::default()).unwrap();
+        let (socket, is_local) = prepared(socket, server.info.tcp_settings()).unwrap();
         assert!(is_local && socket.nodelay().unwrap());
         let options = SockRef::from(&socket);
         assert!(options.keepalive().unwrap());
         #[cfg(target_os = "linux")]
-        assert_eq!(options.tcp_keepalive_time().unwrap(), KEEP_ALIVE.0);
+        assert_eq!(options.tcp_keepalive_time().unwrap(), KEEP_ALIVE);
     }
 
     #[test]

@@ -83,6 +83,14 @@ impl Expected {
         }
     }
 
+    /// Says whether a server that lets writes wait lets these wait.
+    fn may_be_held(&self) -> bool {
+        !self
+            .requests()
+            .iter()
+            .all(|request| request.is_plain_read())
+    }
+
     fn script(&self) -> Option<&'static Script> {
         match self {
             Self::One(request) => request.script(),
@@ -99,24 +107,33 @@ pub(super) struct Terms {
     pub(super) patience: Duration,
     /// After such a silence the server is asked whether it is there, before anything else is sent.
     pub(super) silence: Duration,
+    /// A write that waits for its answer for longer holds the reads up that are behind it.
+    pub(super) hold: Duration,
+    /// Whether the reads have another connection, until a write is answered.
+    pub(super) holds_writes: bool,
     /// Whether scripts of several callers may become one, and reads a transaction.
     pub(super) takes_many_keys: bool,
     /// Whether the server takes a transaction as a whole, as far as is known.
     pub(super) may_transact: Arc<AtomicBool>,
     /// Counts the requests of merged commands.
     pub(super) merged: Arc<AtomicU64>,
-    /// Told when the server owes an answer for longer, again after as long, and when it answers.
+    /// Told of what becomes of the connection. A sign of a delay comes again after as long.
     pub(super) notice: Box<dyn Fn(Sign) + Send + Sync>,
 }
 
-/// A sign of whether a connection is alive.
+/// A sign of whether a connection is alive, and who waits for whom on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
+    /// The server owes an answer for longer than it may.
     Silent,
     /// It was silent before.
     Answers,
     /// It is busy with an answer that nobody waits for.
     Wasted,
+    /// A write has waited for long, and the reads behind it with it.
+    Holds,
+    /// The server answers a write. It held writes before.
+    Flows,
 }
 
 /// The task that owns the socket.
@@ -155,6 +172,8 @@ pub(super) struct Driver {
     answered_at: Instant,
     /// The time at which the server began to owe an answer, or was doubted last.
     asked: Instant,
+    /// The time at which it was told last that a write holds reads up.
+    held: Instant,
     /// Whether the server is asked whether it is there: nothing else is sent meanwhile.
     is_probing: bool,
     /// Whether the patience is over: perhaps only because nobody drove the connection, and the
@@ -205,6 +224,7 @@ impl Driver {
             heard: now,
             answered_at: now,
             asked: now,
+            held: now,
             is_probing: false,
             is_late: false,
             is_doubted: false,
@@ -232,6 +252,11 @@ impl Driver {
             self.unanswered.lose();
         }
         if self.written < self.output.len() || self.is_probing {
+            return;
+        }
+        if self.is_wasted() {
+            // Behind such an answer nothing is sent: another connection takes over.
+            (self.terms.notice)(Sign::Wasted);
             return;
         }
         self.output.clear();
@@ -491,6 +516,10 @@ impl Driver {
             return Err(End::Malformed);
         }
         self.is_probing = false;
+        if self.terms.holds_writes && self.expected.front().is_some_and(Expected::may_be_held) {
+            self.terms.holds_writes = false;
+            (self.terms.notice)(Sign::Flows);
+        }
         if let Reply::Error(error) = &reply
             && self.takes_back(error)
         {
@@ -571,9 +600,12 @@ impl Driver {
     /// Says whether there is nothing to do until something comes; the driver is woken then.
     fn sleeps(&mut self, context: &mut Context<'_>) -> bool {
         let mut queue = self.inbox.queue.lock();
-        let could_write = self.written == self.output.len() && !self.is_probing;
+        let has_written = self.written == self.output.len();
+        let could_write = has_written && !self.is_probing && !self.is_wasted();
         // `end` may have run while the driver was being polled and found no waker.
-        let has_ended = queue.end.is_some() || queue.is_handed_back && !self.is_handed_back;
+        let has_ended = queue.end.is_some()
+            || queue.is_handed_back && !self.is_handed_back
+            || queue.wants_reads;
         let has_more =
             !queue.requests.is_empty() || !self.taken.is_empty() || !self.unanswered.is_empty();
         if has_ended || could_write && has_more {
@@ -584,14 +616,11 @@ impl Driver {
         self.listens(context)
     }
 
-    /// Says whether the server has been silent for no longer than it may be; the driver is woken
-    /// when it has. A server that owes no answer is asked whether it is there.
+    /// Says whether nothing has taken longer than it may; the driver is woken when it has. A server
+    /// that owes no answer is asked whether it is there.
     fn listens(&mut self, context: &mut Context<'_>) -> bool {
         loop {
-            let (owes, due) = match self.expected.is_empty() {
-                true => (false, self.heard + self.terms.silence),
-                false => (true, self.heard.max(self.asked) + self.terms.patience),
-            };
+            let (lateness, due) = self.due();
             let was_late = std::mem::take(&mut self.is_late);
             if !was_late && !self.alarm_has_passed(due, context) {
                 return true;
@@ -600,7 +629,7 @@ impl Driver {
             if now < due {
                 continue;
             }
-            if !owes {
+            if lateness == Lateness::Idle {
                 self.asked = now;
                 self.probe();
                 return false;
@@ -613,9 +642,31 @@ impl Driver {
                 let mut turn = pin!(tokio::task::yield_now());
                 return turn.as_mut().poll(context).is_pending();
             }
+            if lateness == Lateness::Held {
+                self.held = now;
+                self.terms.holds_writes = true;
+                (self.terms.notice)(Sign::Holds);
+                continue;
+            }
             self.asked = now;
             self.is_doubted = true;
             (self.terms.notice)(Sign::Silent);
+        }
+    }
+
+    /// Returns what is too late next, and the time from which it is.
+    fn due(&self) -> (Lateness, Instant) {
+        let Some(first) = self.expected.front() else {
+            return (Lateness::Idle, self.heard + self.terms.silence);
+        };
+        let silent = self.heard.max(self.asked) + self.terms.patience;
+        let begun = self.answered_at.max(self.asked).max(self.held);
+        let held = begun + self.terms.hold;
+        // One whose answer is on its way isn't held.
+        let is_held = first.may_be_held() && self.input.unread().is_empty();
+        match is_held && held < silent {
+            true => (Lateness::Held, held),
+            false => (Lateness::Silent, silent),
         }
     }
 
@@ -652,6 +703,16 @@ impl Driver {
         self.taken.clear();
     }
 
+    /// Hands the reads back that wait, sent or not. An answer that comes all the same is discarded.
+    fn hand_back_reads(&self, queued: &[Arc<InFlight>]) {
+        let expected = self.expected.iter().flat_map(Expected::requests);
+        let unsent = self.taken.iter().chain(queued);
+        let unanswered = self.unanswered.alone.iter().chain(&self.unanswered.nils);
+        let all = expected.chain(unsent).chain(unanswered);
+        let reads = all.filter(|request| request.is_plain_read());
+        reads.for_each(|request| request.lose());
+    }
+
     /// Takes back what is written into an output of which the socket took nothing: no server has
     /// seen it.
     fn lose_unseen(&mut self) {
@@ -676,15 +737,19 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
         let end = loop {
-            let (end, is_handed_back) = {
-                let queue = driver.inbox.queue.lock();
-                (queue.end, queue.is_handed_back)
+            let (end, is_handed_back, reads) = {
+                let mut queue = driver.inbox.queue.lock();
+                let reads = std::mem::take(&mut queue.wants_reads).then(|| queue.reads());
+                (queue.end, queue.is_handed_back, reads)
             };
             if let Some(end) = end {
                 break end;
             }
             if is_handed_back && !driver.is_handed_back {
                 driver.hand_back();
+            }
+            if let Some(queued) = reads {
+                driver.hand_back_reads(&queued);
             }
             if driver.should_linger() {
                 context.waker().wake_by_ref();
@@ -715,6 +780,17 @@ impl Drop for Driver {
         seen.chain(&self.taken).for_each(|request| request.lose());
         self.unanswered.lose();
     }
+}
+
+/// What takes longer than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lateness {
+    /// The silence of a server that owes no answer.
+    Idle,
+    /// The answer to a write, with reads behind it.
+    Held,
+    /// Any answer.
+    Silent,
 }
 
 /// The way of a request out of the queue.
@@ -751,6 +827,8 @@ mod tests {
             deadlines: deadlines().unwrap(),
             patience: Duration::from_secs(60),
             silence: Duration::from_secs(60),
+            hold: Duration::from_secs(60),
+            holds_writes: false,
             takes_many_keys: true,
             may_transact: Arc::new(AtomicBool::new(true)),
             merged: Arc::default(),
@@ -1355,6 +1433,68 @@ mod tests {
         let (replies, ()) = tokio::join!(replies, server);
         let third = Reply::Array(vec![Reply::Integer(3), Reply::Integer(-1)]);
         assert_eq!(replies.into_iter().last().unwrap().unwrap(), third);
+    }
+
+    #[tokio::test]
+    async fn reads_that_wait_behind_a_write_are_handed_back_when_they_are_wanted() {
+        let (notice, mut signs) = signs();
+        let terms = Terms {
+            hold: MOMENT,
+            notice,
+            ..terms()
+        };
+        let (near, mut far) = duplex(4096);
+        let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
+        let (write, sent, unsent) = (set(b"v"), get("a"), get("b"));
+        let mut write = Box::pin(multiplexer.exchange(&write));
+        let mut reads = [&sent, &unsent].map(|read| Box::pin(multiplexer.exchange(read)));
+        let [first, second] = &mut reads;
+        assert!((&mut write).now_or_never().is_none());
+        assert!(first.now_or_never().is_none());
+        let commands = command("SET k v") + &command("GET a");
+        receive(&mut far, &commands).await;
+        assert_eq!(signs.recv().await, Some(Sign::Holds));
+        assert!(second.now_or_never().is_none());
+        multiplexer.hand_back_reads();
+        for read in reads {
+            assert!(read.await.is_err());
+        }
+        assert!(sent.was_sent() && !unsent.was_sent());
+        assert!((&mut write).now_or_never().is_none());
+        // The answer to the read is nobody's, and no further one follows.
+        far.write_all(b"+OK\r\n$1\r\n1\r\n").await.unwrap();
+        assert_eq!(write.await.unwrap(), Reply::Status);
+        while signs.recv().await != Some(Sign::Flows) {}
+        let later = get("c");
+        let answered = async {
+            receive(&mut far, &command("GET c")).await;
+            far.write_all(FOUND.as_bytes()).await.unwrap();
+        };
+        let (reply, ()) = tokio::join!(multiplexer.exchange(&later), answered);
+        assert_eq!(reply.unwrap(), one());
+        assert_eq!(signs.try_recv(), Err(TryRecvError::Empty));
+    }
+
+    /// A slow read holds up no more than a slow server does.
+    #[tokio::test]
+    async fn a_read_that_waits_holds_nothing_up() {
+        let (notice, mut signs) = signs();
+        let terms = Terms {
+            hold: MOMENT,
+            patience: MOMENT * 4,
+            notice,
+            ..terms()
+        };
+        let (near, mut far) = duplex(4096);
+        let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
+        let (read, write) = (get("a"), set(b"v"));
+        let [mut first, mut second] =
+            [&read, &write].map(|call| Box::pin(multiplexer.exchange(call)));
+        assert!((&mut first).now_or_never().is_none());
+        receive(&mut far, &command("GET a")).await;
+        assert!((&mut second).now_or_never().is_none());
+        receive(&mut far, &command("SET k v")).await;
+        assert_eq!(signs.recv().await, Some(Sign::Silent));
     }
 
     /// A socket of TLS holds back what it has taken while the network takes nothing.

@@ -1,5 +1,8 @@
 //! The way to a server: its address, its login, and the settings of TLS.
 
+use std::time::Duration;
+
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{ConnectionAddr, ConnectionInfo};
 
 use super::tls::Tls;
@@ -15,12 +18,18 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Makes an endpoint of what a URL or a client says. An address of TLS is spoken to by the
-    /// settings in `tls`.
+    /// settings in `tls`. After the silence `keep_alive` the kernel probes a connection, unless a
+    /// client says otherwise.
     ///
     /// # Errors
     ///
     /// `InvalidConfig` for settings that can't be right, or that have no use.
-    pub(crate) fn new(info: ConnectionInfo, tls: Option<Tls>) -> BackendResult<Self> {
+    pub(crate) fn new(
+        info: ConnectionInfo,
+        tls: Option<Tls>,
+        keep_alive: Duration,
+    ) -> BackendResult<Self> {
+        let info = with_keep_alive(info, keep_alive);
         let ConnectionAddr::TcpTls { host, port, .. } = info.addr() else {
             return match tls {
                 None => Ok(Self { info, tls }),
@@ -35,4 +44,23 @@ impl Endpoint {
             tls: Some(tls),
         })
     }
+}
+
+/// The longest silence that Linux takes for a connection of TCP.
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(i16::MAX as u64);
+/// The number of probes without an answer after which the kernel ends a connection.
+const PROBES: u32 = 3;
+
+fn with_keep_alive(info: ConnectionInfo, keep_alive: Duration) -> ConnectionInfo {
+    let settings = info.tcp_settings();
+    if settings.keepalive().is_some() {
+        return info;
+    }
+    let time = keep_alive.min(LONGEST_KEEP_ALIVE);
+    let interval = (time / PROBES).max(Duration::from_secs(1));
+    let probes = TcpKeepalive::new().with_time(time).with_interval(interval);
+    #[cfg(not(windows))]
+    let probes = probes.with_retries(PROBES);
+    let settings = settings.clone().set_keepalive(probes);
+    info.set_tcp_settings(settings)
 }

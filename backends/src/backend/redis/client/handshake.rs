@@ -37,6 +37,8 @@ pub(super) struct Greeted<S = Box<dyn Socket>> {
     pub(super) server: Introduction,
     /// Whether the server was measured to be near.
     pub(super) is_near: bool,
+    /// The longest time that the server took to answer.
+    pub(super) round_trip: Duration,
 }
 
 impl<S: Socket + 'static> Greeted<S> {
@@ -46,6 +48,7 @@ impl<S: Socket + 'static> Greeted<S> {
             input: self.input,
             server: self.server,
             is_near: self.is_near,
+            round_trip: self.round_trip,
         }
     }
 }
@@ -90,6 +93,7 @@ pub(super) async fn greet<S: Socket>(
             input: ReadBuffer::default(),
             end: None,
             failure: None,
+            round_trip: Duration::ZERO,
         },
         settings: identity.settings,
         login: identity.login,
@@ -103,12 +107,18 @@ pub(super) async fn greet<S: Socket>(
         .name_client(identity.client_name, knows_resp3)
         .await?;
     let is_near = measures && greeting.is_near().await?;
-    let Conversation { socket, input, .. } = greeting.conversation;
+    let Conversation {
+        socket,
+        input,
+        round_trip,
+        ..
+    } = greeting.conversation;
     Ok(Greeted {
         socket,
         input,
         server,
         is_near,
+        round_trip,
     })
 }
 
@@ -494,11 +504,14 @@ struct Conversation<S> {
     end: Option<End>,
     /// The failure of the last read. By TLS it is where a server says why it ends the connection.
     failure: Option<io::Error>,
+    /// The longest time that answers took.
+    round_trip: Duration,
 }
 
 impl<S: Socket> Conversation<S> {
     /// Sends the commands and returns their replies: fewer if the conversation ended.
     async fn ask(&mut self, commands: &[Command]) -> Vec<Reply> {
+        let begun = Instant::now();
         let mut output = Vec::new();
         commands
             .iter()
@@ -518,6 +531,7 @@ impl<S: Socket> Conversation<S> {
                 }
             }
         }
+        self.round_trip = self.round_trip.max(begun.elapsed());
         replies
     }
 

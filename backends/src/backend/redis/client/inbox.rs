@@ -39,11 +39,20 @@ pub(super) struct Queue {
     /// Set when another connection takes over: nothing is sent any more, and what can be asked
     /// there is handed back.
     pub(super) is_handed_back: bool,
+    /// Set to have the reads handed back that wait behind a write, until the driver has seen it.
+    pub(super) wants_reads: bool,
 }
 
 impl Queue {
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= QUEUE_BYTES || self.requests.len() >= QUEUE_REQUESTS
+    }
+
+    /// Returns the reads that may go by another connection than writes.
+    pub(super) fn reads(&self) -> Vec<Arc<InFlight>> {
+        let requests = self.requests.iter();
+        let reads = requests.filter(|request| request.is_plain_read());
+        reads.cloned().collect()
     }
 }
 
@@ -103,6 +112,18 @@ impl Inbox {
             queue.driver.take()
         };
         self.room.notify_waiters();
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Hands the reads back that wait behind a write: another connection is there for them.
+    pub(super) fn hand_back_reads(&self) {
+        let driver = {
+            let mut queue = self.queue.lock();
+            queue.wants_reads = true;
+            queue.driver.take()
+        };
         if let Some(driver) = driver {
             driver.wake();
         }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 use redis::RedisConnectionInfo;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -92,6 +93,11 @@ impl Logins {
         is_refused && !is_fresh && self.provided().is_some()
     }
 
+    /// Returns the reason for which a login couldn't be renewed, unless one has been since.
+    pub(super) fn failure(&self) -> Option<BackendError> {
+        self.provided()?.failure()
+    }
+
     pub(super) fn provided(&self) -> Option<&Arc<Provided>> {
         match self {
             Self::Fixed(_) => None,
@@ -122,9 +128,11 @@ type Answer = watch::Receiver<Option<BackendResult<Arc<Login>>>>;
 /// A question to the provider that is under way.
 struct Question {
     answer: Answer,
+    runtime: Id,
     begun: Instant,
     /// The time of its last sign of life, in milliseconds after its beginning.
     alive: Arc<AtomicU64>,
+    limit: Duration,
     /// The process that asked. The child of a `fork` never hears of it.
     process: u32,
     _task: Task,
@@ -157,13 +165,19 @@ impl Drop for State {
 }
 
 impl Question {
-    fn is_under_way(&self, now: Instant) -> bool {
-        self.process == process::id() && self.answer.has_changed().is_ok() && now < self.still()
+    fn is_under_way(&self, asker: Id, now: Instant) -> bool {
+        let is_own = self.process == process::id();
+        is_own && self.answer.has_changed().is_ok() && now < self.still(asker)
     }
 
-    /// Returns the time from which on its runtime stands still, unless there is a further sign.
-    fn still(&self) -> Instant {
-        self.begun + Duration::from_millis(self.alive.load(Ordering::Relaxed)) + STILL
+    /// Returns the time from which on its runtime stands still for another one, unless there is a
+    /// further sign. For its own the question is under way: something may block a thread there, and
+    /// would do so again.
+    fn still(&self, asker: Id) -> Instant {
+        match self.runtime == asker {
+            true => self.begun + self.limit + STILL,
+            false => self.begun + Duration::from_millis(self.alive.load(Ordering::Relaxed)) + STILL,
+        }
     }
 
     /// Ends the question.
@@ -210,10 +224,10 @@ impl Provided {
     /// again whether it still is.
     pub(super) fn ask(self: &Arc<Self>, deadlines: &'static Deadlines) -> (Answer, Instant) {
         let mut state = self.state.lock();
-        let now = Instant::now();
+        let (runtime, now) = (Handle::current().id(), Instant::now());
         let under_way = state.question.as_ref();
-        if let Some(question) = under_way.filter(|question| question.is_under_way(now)) {
-            return (question.answer.clone(), question.still());
+        if let Some(question) = under_way.filter(|question| question.is_under_way(runtime, now)) {
+            return (question.answer.clone(), question.still(runtime));
         }
         let (tell, answer) = watch::channel(None);
         let (provider, limit) = (self.provider.clone(), self.limit);
@@ -236,12 +250,14 @@ impl Provided {
         });
         let question = Question {
             answer: answer.clone(),
+            runtime,
             begun: now,
             alive,
+            limit,
             process: process::id(),
             _task: Task(task.abort_handle()),
         };
-        let still = question.still();
+        let still = question.still(runtime);
         let before = state.question.replace(question);
         // After the lock: to end a task wakes a runtime.
         drop(state);
@@ -258,7 +274,7 @@ impl Provided {
         if state.question.as_ref().is_some_and(is_own) {
             match answered {
                 Ok(login) => state.given.answered(login.clone()),
-                Err(_) => state.given.failed(Instant::now()),
+                Err(error) => state.given.failed(Instant::now(), error.clone()),
             }
         }
     }
@@ -268,11 +284,18 @@ impl Provided {
         self.state.lock().given.renewal(held, now)
     }
 
-    /// Notes that a server has refused a login.
-    pub(super) fn refused(&self, login: &Login) {
-        if login.refuse() {
-            self.state.lock().given.failed(Instant::now());
+    /// Notes that a server didn't take a login: because of the login, or for another reason, such
+    /// as that it has just been started.
+    pub(super) fn refused(&self, login: &Login, error: BackendError) {
+        let is_news = error.kind() != ErrorKind::Denied || login.refuse();
+        if is_news {
+            self.state.lock().given.failed(Instant::now(), error);
         }
+    }
+
+    fn failure(&self) -> Option<BackendError> {
+        let state = self.state.lock();
+        state.given.failed.as_ref().map(|(_, error)| error.clone())
     }
 
     /// Turns what the provider returned into a login.
@@ -325,8 +348,8 @@ async fn signs_of_life(alive: Arc<AtomicU64>, begun: Instant, deadlines: &Deadli
 struct Given {
     last: Option<Arc<Login>>,
     /// The time at which the provider failed, or a server refused what it returned, unless it has
-    /// returned another login since.
-    failed: Option<Instant>,
+    /// returned another login since; and the reason.
+    failed: Option<(Instant, BackendError)>,
     /// Shortens the pauses before a renewal is tried again.
     factor: f64,
 }
@@ -365,8 +388,8 @@ impl Given {
         self.failed = None;
     }
 
-    fn failed(&mut self, now: Instant) {
-        self.failed = Some(now);
+    fn failed(&mut self, now: Instant, error: BackendError) {
+        self.failed = Some((now, error));
     }
 
     fn renewal(&self, held: &Arc<Login>, now: Instant) -> Renewal {
@@ -382,12 +405,13 @@ impl Given {
         if now >= life.end {
             return Renewal::Ended;
         }
-        let pause = |failed: Instant| {
+        let pause = |(failed, _): &(Instant, BackendError)| {
+            let failed = *failed;
             let left = life.end.saturating_duration_since(failed);
             let pause = (left / 10).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             failed + pause.mul_f64(self.factor)
         };
-        let earliest = self.failed.map(pause).max(Some(life.due));
+        let earliest = self.failed.as_ref().map(pause).max(Some(life.due));
         match earliest.filter(|earliest| now < *earliest) {
             Some(earliest) => Renewal::Wait(earliest.min(life.end)),
             None => Renewal::Ask,
@@ -408,6 +432,10 @@ mod tests {
             None => credentials,
         };
         Arc::new(Login::provided(credentials, asked))
+    }
+
+    fn failure() -> BackendError {
+        BackendError::new(ErrorKind::Unavailable, "it failed")
     }
 
     fn given(login: &Arc<Login>) -> Given {
@@ -470,7 +498,7 @@ mod tests {
             match given.renewal(&held, now) {
                 Renewal::Ask => {
                     times.push((now - begin).as_millis());
-                    given.failed(now);
+                    given.failed(now, failure());
                     let again = given.renewal(&held, now);
                     assert!(matches!(again, Renewal::Wait(_)), "two questions at once");
                 }
@@ -513,7 +541,7 @@ mod tests {
         let held = login(now, Some(LIFE));
         let due = held.life.unwrap().due;
         let mut given = given(&held);
-        given.failed(due);
+        given.failed(due, failure());
         assert!(matches!(given.renewal(&held, due), Renewal::Wait(_)));
         let next = login(due, Some(LIFE));
         given.answered(next.clone());

@@ -20,6 +20,7 @@ mod multiplexer;
 mod node;
 mod outage;
 mod read_buffer;
+mod reads;
 mod refusal;
 mod renewal;
 mod request;
@@ -61,6 +62,8 @@ pub(crate) struct ClientLimits {
     pub(crate) connect: Duration,
     /// The limit of one call: queueing, connecting and, if it may be repeated, the repetition.
     pub(crate) call: Duration,
+    /// The silence after which a server is asked whether it is there.
+    pub(crate) keep_alive: Duration,
     /// The most calls that may wait at once.
     pub(crate) waiting: usize,
     /// The most bytes that the calls which wait may send.
@@ -205,7 +208,7 @@ impl Client {
 
     async fn call_with(&self, request: Arc<InFlight>) -> BackendResult<Traced> {
         let _place = self.gate.enter(request.length())?;
-        let ready = self.router.ready();
+        let ready = self.router.ready(request.is_plain_read());
         let deadlines = match &ready {
             Some(connection) => connection.deadlines,
             None => deadlines()?,
@@ -232,7 +235,7 @@ impl Client {
         loop {
             let connection = match ready.take() {
                 Some(connection) => connection,
-                None => Box::pin(self.router.connection()).await?,
+                None => Box::pin(self.router.connection(request.is_plain_read())).await?,
             };
             if request.names_many_keys() && !connection.takes_many_keys {
                 return Ok(Traced {
@@ -306,7 +309,7 @@ impl Client {
             // Nothing at all has come by this connection for a whole call: a cut cable looks like
             // this for many minutes. A connection that was made while the call waited hasn't had as
             // long.
-            multiplexer.drain();
+            self.router.gone_silent(&last.connection);
         }
         if last.request.was_sent() && !last.request.is_repeatable() {
             return timeout.with_outcome_unknown();

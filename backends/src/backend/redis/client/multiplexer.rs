@@ -49,6 +49,11 @@ impl Multiplexer {
         self.inbox.hand_back();
     }
 
+    /// Hands the reads back that wait behind a write: another connection is there for them.
+    pub(super) fn hand_back_reads(&self) {
+        self.inbox.hand_back_reads();
+    }
+
     /// Ends the connection, with all requests that are under way.
     pub(super) fn close(&self) {
         self.inbox.end(End::Closed);

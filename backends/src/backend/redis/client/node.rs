@@ -26,6 +26,7 @@ use super::inbox::End;
 use super::login::Login;
 use super::logins::{Chosen, Logins};
 use super::multiplexer::Multiplexer;
+use super::outage::Failure;
 use super::renewal;
 use super::states::{Attempt, Connection, ConnectionId, Outcome, Purpose, States};
 use super::{ClientIdentity, ClientLimits};
@@ -40,27 +41,27 @@ const KNOWN_DOWN: Duration = Duration::from_millis(150);
 /// alive, within these bounds.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(25);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
-/// Load balancers forget connections that were silent for longer, and tell nobody.
-const SILENCE: Duration = Duration::from_secs(30);
+/// A write that waits for longer holds reads up, where that is more than a few round trips.
+const SHORTEST_HOLD: Duration = Duration::from_millis(100);
 
 pub(super) struct Node {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     server: Endpoint,
     client_name: Option<String>,
     logins: Logins,
     place: Place,
-    limits: ClientLimits,
+    pub(super) limits: ClientLimits,
     /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
-    states: Mutex<States>,
+    pub(super) states: Mutex<States>,
     /// The number of calls that went out as a part of a command for several callers.
     merged: Arc<AtomicU64>,
     /// Whether the server takes a transaction as a whole, as far as is known.
     may_transact: Arc<AtomicBool>,
     /// Tells those who wait that an attempt has ended, or that a doubted connection answers.
-    news: Notify,
+    pub(super) news: Notify,
 }
 
 /// The reason for which a search brought no server to write to.
@@ -72,19 +73,32 @@ pub(super) enum NotFound {
 
 /// An attempt of the present runtime, as its task knows it.
 struct Begun {
-    purpose: Purpose,
-    /// The generation when it was its turn.
-    generation: u64,
+    turn: Turn,
     outcome: Outcome,
     deadlines: &'static Deadlines,
-    /// Whether there was no login to try, which says nothing of the server.
-    lacks_login: bool,
+}
+
+/// The place of an attempt among those of all runtimes.
+pub(super) struct Turn {
+    pub(super) purpose: Purpose,
+    /// The generation when it was its turn.
+    pub(super) generation: u64,
 }
 
 /// A server that has greeted, and the login that it took.
-struct Reached {
-    greeted: Greeted,
+pub(super) struct Reached {
+    pub(super) greeted: Greeted,
     login: Option<Arc<Login>>,
+}
+
+/// The requests that a connection takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    All {
+        /// Whether there is another one for reads, for a while.
+        but_reads: bool,
+    },
+    Reads,
 }
 
 /// The outcome of a look at the present runtime's state.
@@ -122,7 +136,7 @@ impl Node {
     /// Connects, for as long as an attempt may take, and judges the settings.
     pub(super) async fn connect(&self) -> BackendResult<()> {
         let limit = self.shared.limits.connect;
-        let connection = pin!(self.connection_or_judgement(true));
+        let connection = pin!(self.connection_or_judgement(false, true));
         // The attempt has its own limit; this outer one passes if the runtime never polls it.
         match deadlines()?.within(limit * 2, connection).await {
             Some(connection) => connection.map(drop),
@@ -150,6 +164,7 @@ impl Node {
             connected_for: oldest.map(|oldest| oldest.elapsed()),
             reconnections: states.reconnections,
             failure: states.outage.failure().cloned(),
+            login_failure: self.shared.logins.failure(),
         }
     }
 
@@ -158,28 +173,32 @@ impl Node {
         self.shared.merged.load(Ordering::Relaxed)
     }
 
-    /// Returns the present runtime's connection, if it is up.
-    pub(super) fn ready(&self) -> Option<Arc<Connection>> {
+    /// Returns the present runtime's connection for a plain read or anything else, if it is up.
+    pub(super) fn ready(&self, is_plain_read: bool) -> Option<Arc<Connection>> {
         let states = self.shared.states.lock();
         match Handle::try_current() {
-            Ok(runtime) => states.of(runtime.id()).cloned(),
+            Ok(runtime) => states.of(runtime.id(), is_plain_read).cloned(),
             Err(_) => states.of_any().cloned(),
         }
     }
 
     /// Returns the present runtime's connection, or waits for the attempt to make one that is under
     /// way or begins now.
-    pub(super) async fn connection(&self) -> BackendResult<Arc<Connection>> {
-        self.connection_or_judgement(false).await
+    pub(super) async fn connection(&self, is_plain_read: bool) -> BackendResult<Arc<Connection>> {
+        self.connection_or_judgement(is_plain_read, false).await
     }
 
-    async fn connection_or_judgement(&self, is_judging: bool) -> BackendResult<Arc<Connection>> {
+    async fn connection_or_judgement(
+        &self,
+        is_plain_read: bool,
+        is_judging: bool,
+    ) -> BackendResult<Arc<Connection>> {
         let began = Instant::now();
         let mut was_dropped = false;
         loop {
             // Made before the look: it is told of what happens after that.
             let news = self.shared.news.notified();
-            let (mut outcome, is_doubt, known) = match self.look(is_judging)? {
+            let (mut outcome, is_doubt, known) = match self.look(is_plain_read, is_judging)? {
                 Look::Up(connection) => return Ok(connection),
                 Look::Connecting {
                     outcome,
@@ -224,7 +243,9 @@ impl Node {
     }
 
     /// Returns the connection or the attempt of the present runtime.
-    fn look(&self, is_judging: bool) -> BackendResult<Look> {
+    fn look(&self, is_plain_read: bool, is_judging: bool) -> BackendResult<Look> {
+        // Dropped after the lock: that wakes a driver.
+        let _lost;
         let runtime = Handle::try_current();
         let mut states = self.shared.states.lock();
         if states.is_closed {
@@ -236,7 +257,7 @@ impl Node {
                 BackendError::new(ErrorKind::Other, "there is no tokio runtime to connect on")
             });
         };
-        if let Some(connection) = states.of(runtime.id()) {
+        if let Some(connection) = states.of(runtime.id(), is_plain_read) {
             return Ok(Look::Up(connection.clone()));
         }
         let known = states.outage.recent_failure(Instant::now());
@@ -248,16 +269,7 @@ impl Node {
                 known,
             });
         }
-        let state = states.state(runtime.id());
-        let last = state.and_then(|state| state.connection.as_ref());
-        if let Some(last) = last {
-            // One of an older generation isn't lost, but left.
-            let is_lost = last.generation == states.generation;
-            states.missing += 1;
-            if is_lost {
-                states.lost();
-            }
-        }
+        _lost = states.take_unusable(runtime.id());
         let outcome = self
             .shared
             .begin(&mut states, &runtime, Purpose::Connect, is_judging)?;
@@ -307,6 +319,17 @@ impl Node {
         outcome.map(Some).map_err(NotFound::Failed)
     }
 
+    /// Gives a connection up by which nothing has come for the whole of a call: it is as good as
+    /// lost.
+    pub(super) fn gone_silent(&self, connection: &Connection) {
+        let was_draining = connection.multiplexer.is_draining();
+        connection.multiplexer.drain();
+        let mut states = self.shared.states.lock();
+        if !was_draining && connection.generation == states.generation {
+            states.lost();
+        }
+    }
+
     /// Gives a connection up on which the server has forgotten the login, if another login can be
     /// had.
     pub(super) fn logged_out(&self, connection: &Connection) {
@@ -352,25 +375,26 @@ impl Shared {
             overdue: earliest + (earliest - now) + limit * 2,
         };
         states.begin(runtime.id(), attempt)?;
-        let mut begun = Begun {
+        let turn = Turn {
             purpose,
             generation: states.generation,
+        };
+        let mut begun = Begun {
+            turn,
             outcome: outcome.clone(),
             deadlines,
-            lacks_login: false,
         };
         let shared = self.clone();
         runtime.spawn(async move {
-            let outcome = match shared.turn(&mut begun).await {
+            let outcome = match shared.turn(&mut begun.turn, begun.deadlines).await {
                 Ok(Some(present)) => Ok(present),
                 Ok(None) => {
-                    let reached = shared.reach(&mut begun, is_judging).await;
+                    let reached = shared.reach(begun.deadlines, is_judging).await;
                     let mut states = shared.states.lock();
-                    states.ended(begun.purpose, reached.as_ref().err());
-                    states.outage.lacks_login = begun.lacks_login;
+                    states.ended(begun.turn.purpose, reached.as_ref().err());
                     shared.settle(states, reached, &begun)
                 }
-                Err(error) => shared.settle(shared.states.lock(), Err(error), &begun),
+                Err(failure) => shared.settle(shared.states.lock(), Err(failure), &begun),
             };
             let _ = tell.send(Some(outcome));
             shared.news.notify_waiters();
@@ -384,7 +408,11 @@ impl Shared {
     /// # Errors
     ///
     /// The failure of another attempt that ended meanwhile.
-    async fn turn(&self, begun: &mut Begun) -> BackendResult<Option<Arc<Connection>>> {
+    pub(super) async fn turn(
+        &self,
+        turn: &mut Turn,
+        deadlines: &Deadlines,
+    ) -> Result<Option<Arc<Connection>>, Failure> {
         let runtime = Handle::current().id();
         let mut seen = None;
         loop {
@@ -394,47 +422,52 @@ impl Shared {
             let earliest = {
                 let mut states = self.states.lock();
                 if states.is_closed {
-                    return Err(closed());
+                    return Err(closed().into());
                 }
                 let (failures, searches) =
                     *seen.get_or_insert((states.outage.failures(), states.searches.ended));
-                if let Some(error) = states.outage.failure_after(failures) {
-                    begun.lacks_login = states.outage.lacks_login;
-                    return Err(error.clone());
+                if let Some(failure) = states.outage.failure_after(failures) {
+                    return Err(failure.clone());
                 }
                 let present = states.living(runtime);
-                let is_enough = |present: &&Arc<Connection>| match begun.purpose {
-                    Purpose::Connect | Purpose::Relieve => false,
+                let is_enough = |present: &&Arc<Connection>| match turn.purpose {
+                    Purpose::Connect | Purpose::Relieve | Purpose::Part => false,
                     Purpose::Switch => states.searches.ended > searches,
-                    Purpose::Replace { .. } => !begun.purpose.doubts(present),
+                    Purpose::Replace { .. } => !turn.purpose.doubts(present),
                 };
                 if let Some(present) = present.filter(is_enough) {
                     return Ok(Some(present.clone()));
                 }
-                if present.is_none() && begun.purpose == Purpose::Switch {
+                if present.is_none() && turn.purpose == Purpose::Switch {
                     // Another runtime has found another server: there is nothing to search for.
-                    begun.purpose = Purpose::Connect;
+                    turn.purpose = Purpose::Connect;
                 }
-                begun.generation = states.generation;
-                match states.claim(begun.purpose, self.limits.connect, now) {
+                turn.generation = states.generation;
+                match states.claim(turn.purpose, self.limits.connect, now) {
                     Ok(()) => return Ok(None),
                     Err(earliest) => earliest,
                 }
             };
-            let pause = begun.deadlines.sleep(earliest - now);
+            let pause = deadlines.sleep(earliest - now);
             select(pin!(pause), pin!(news)).await;
         }
     }
 
     /// Connects to the server within the limit. The time that a provider of credentials takes is
     /// part of it.
-    async fn reach(&self, begun: &mut Begun, is_judging: bool) -> BackendResult<Reached> {
+    pub(super) async fn reach(
+        &self,
+        deadlines: &'static Deadlines,
+        is_judging: bool,
+    ) -> Result<Reached, Failure> {
         let limit = self.limits.connect;
         let by = Instant::now() + limit;
         loop {
-            let chosen = self.logins.choose(begun.deadlines, by).await;
-            begun.lacks_login = chosen.is_err();
-            let Chosen { login, is_fresh } = chosen?;
+            let chosen = self.logins.choose(deadlines, by).await;
+            let Chosen { login, is_fresh } = chosen.map_err(|error| Failure {
+                error,
+                lacks_login: true,
+            })?;
             let left = match is_fresh {
                 true => by.saturating_duration_since(Instant::now()),
                 false => limit,
@@ -445,14 +478,13 @@ impl Shared {
                 client_name: self.client_name.as_deref(),
             };
             let (server, place) = (&self.server, &self.place);
-            let deadlines = begun.deadlines;
             match dial(server, identity, place, left, deadlines, is_judging).await {
                 Ok(greeted) => return Ok(Reached { greeted, login }),
                 // The password was replaced before its time: the provider may know the new one.
                 Err(_)
                     if Instant::now() < by
                         && self.logins.should_ask_again(login.as_ref(), is_fresh) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -465,11 +497,16 @@ impl Shared {
     fn settle(
         self: &Arc<Self>,
         mut states: MutexGuard<'_, States>,
-        reached: BackendResult<Reached>,
+        reached: Result<Reached, Failure>,
         begun: &Begun,
     ) -> BackendResult<Arc<Connection>> {
+        // Dropped after the lock: that wakes a driver.
+        let _left;
         let runtime = Handle::current().id();
-        let purpose = begun.purpose;
+        let Turn {
+            purpose,
+            generation: began,
+        } = begun.turn;
         if states.is_closed {
             return Err(closed());
         }
@@ -480,24 +517,29 @@ impl Shared {
         let is_own = attempt.is_some_and(is_own);
         let present = state.and_then(|state| state.connection.clone());
         // A server that doesn't greet anybody stands still, and may go on.
-        let says_nothing = begun.lacks_login
-            || matches!(&reached, Err(error) if error.kind() == ErrorKind::Timeout);
+        let says_nothing = reached.as_ref().is_err_and(|failure| {
+            failure.lacks_login || failure.error.kind() == ErrorKind::Timeout
+        });
         let is_kept = present.as_ref().is_some_and(|present| match purpose {
             Purpose::Replace { .. } => {
                 let may_live = says_nothing || !purpose.doubts(present);
                 may_live && !present.multiplexer.is_draining()
             }
             Purpose::Switch | Purpose::Relieve => reached.is_err(),
-            Purpose::Connect => false,
+            Purpose::Connect | Purpose::Part => false,
         });
         if matches!(purpose, Purpose::Replace { .. }) && !is_kept {
             states.doubt_server();
         }
-        let outcome = reached.map(|reached| {
+        let outcome = reached.map_err(|failure| failure.error).map(|reached| {
             states.introduction = Some(reached.greeted.server.clone());
             let run_id = reached.greeted.server.run_id.as_deref();
-            let generation = states.recognise(run_id, purpose, begun.generation);
-            Arc::new(self.connection(reached, generation, begun.deadlines))
+            let generation = states.recognise(run_id, purpose, began);
+            let takes = Takes::All {
+                but_reads: states.living_reads(runtime).is_some(),
+            };
+            let id = ConnectionId::next();
+            Arc::new(self.connection(reached, id, takes, generation, begun.deadlines))
         });
         let generation = states.generation;
         let Some(state) = states.state_mut(runtime).filter(|_| is_own) else {
@@ -519,7 +561,9 @@ impl Shared {
             Err(_) => state.connection.take(),
         };
         if outcome.is_ok() {
-            states.made(purpose != Purpose::Connect);
+            // Those that the server before was asked by.
+            _left = state.reads.take_if(|reads| reads.generation != generation);
+            states.made(runtime, purpose != Purpose::Connect);
         }
         drop(states);
         // After the lock: these wake a driver.
@@ -532,29 +576,32 @@ impl Shared {
         outcome
     }
 
-    fn connection(
+    pub(super) fn connection(
         self: &Arc<Self>,
         Reached { greeted, login }: Reached,
+        id: ConnectionId,
+        takes: Takes,
         generation: u64,
         deadlines: &'static Deadlines,
     ) -> Connection {
-        let id = ConnectionId::next();
         let shared = Arc::downgrade(self);
         let takes_many_keys = greeted.server.takes_many_keys;
         let terms = Terms {
             deadlines,
             patience: (self.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
-            silence: SILENCE,
+            silence: self.limits.keep_alive,
+            hold: SHORTEST_HOLD.max(greeted.round_trip * 4),
+            holds_writes: takes == Takes::All { but_reads: true },
             takes_many_keys,
             may_transact: self.may_transact.clone(),
             merged: self.merged.clone(),
-            notice: Box::new(move |sign| match (shared.upgrade(), sign) {
-                (Some(shared), Sign::Silent) => {
-                    shared.replace(id, |activity| Purpose::Replace { activity });
+            notice: Box::new(move |sign| {
+                if let Some(shared) = shared.upgrade() {
+                    match takes {
+                        Takes::All { .. } => shared.note(id, sign),
+                        Takes::Reads => shared.note_of_reads(sign),
+                    }
                 }
-                (Some(shared), Sign::Wasted) => shared.replace(id, |_| Purpose::Relieve),
-                (Some(shared), Sign::Answers) => shared.news.notify_waiters(),
-                (None, _) => {}
             }),
         };
         let multiplexer = Multiplexer::start(greeted.socket, greeted.input, terms);
@@ -574,6 +621,17 @@ impl Shared {
         }
     }
 
+    /// Does what a sign of the present runtime's connection calls for.
+    fn note(self: &Arc<Self>, connection: ConnectionId, sign: Sign) {
+        match sign {
+            Sign::Silent => self.replace(connection, |activity| Purpose::Replace { activity }),
+            Sign::Wasted => self.replace(connection, |_| Purpose::Relieve),
+            Sign::Answers => self.news.notify_waiters(),
+            Sign::Holds => self.part_reads(connection),
+            Sign::Flows => self.join_reads(connection),
+        }
+    }
+
     /// Begins to replace the present runtime's connection, for a purpose by its activity.
     fn replace(self: &Arc<Self>, connection: ConnectionId, purpose: impl FnOnce(u64) -> Purpose) {
         let Ok(runtime) = Handle::try_current() else {
@@ -581,7 +639,7 @@ impl Shared {
         };
         let mut states = self.states.lock();
         let present = states
-            .of(runtime.id())
+            .of(runtime.id(), false)
             .filter(|present| present.id == connection);
         let Some(activity) = present.map(|present| present.multiplexer.activity()) else {
             return;

@@ -16,6 +16,23 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// A connection that lasted no longer doesn't end an outage: some servers greet, and hang up.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// The failure of an attempt to connect.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) error: BackendError,
+    /// Whether there was no login to try, which says nothing of the server.
+    pub(super) lacks_login: bool,
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        Self {
+            error,
+            lacks_login: false,
+        }
+    }
+}
+
 /// Attempts that bring nothing, and the pauses between them.
 #[derive(Debug, Default)]
 struct Pauses {
@@ -70,10 +87,8 @@ pub(super) struct Outage {
     /// The time at which a connection was made last, unless an attempt has failed after it.
     up: Option<Instant>,
     /// The last failure, and the number of failures so far.
-    error: Option<BackendError>,
+    failure: Option<Failure>,
     failures: u64,
-    /// Whether it failed for want of a login, which says nothing of the server.
-    pub(super) lacks_login: bool,
 }
 
 impl Outage {
@@ -94,16 +109,16 @@ impl Outage {
     }
 
     /// Notes that an attempt failed.
-    pub(super) fn failed(&mut self, now: Instant, error: &BackendError) {
+    pub(super) fn failed(&mut self, now: Instant, failure: &Failure) {
         if self.up.is_some_and(|up| now >= up + SETTLED) {
             self.pauses.since = None;
         }
-        self.pauses.shortest = match error.kind() {
+        self.pauses.shortest = match failure.error.kind() {
             ErrorKind::Denied => SHORTEST_AFTER_DENIAL,
             _ => SHORTEST,
         };
         self.up = None;
-        self.error = Some(error.clone());
+        self.failure = Some(failure.clone());
         self.failures += 1;
         self.pauses.begin(now);
     }
@@ -112,7 +127,7 @@ impl Outage {
     pub(super) fn ended(&mut self, now: Instant) {
         self.up = Some(now);
         self.pauses.next = None;
-        self.error = None;
+        self.failure = None;
     }
 
     /// Notes that a connection was lost.
@@ -125,19 +140,19 @@ impl Outage {
     }
 
     /// Returns the last failure, if there was one after the first `seen`.
-    pub(super) fn failure_after(&self, seen: u64) -> Option<&BackendError> {
-        self.error.as_ref().filter(|_| self.failures > seen)
+    pub(super) fn failure_after(&self, seen: u64) -> Option<&Failure> {
+        self.failure.as_ref().filter(|_| self.failures > seen)
     }
 
     /// Returns the last failure, if an attempt is due, or was so just now.
     pub(super) fn recent_failure(&self, now: Instant) -> Option<&BackendError> {
         let is_recent = self.pauses.next.is_some_and(|next| now < next + LONGEST);
-        self.error.as_ref().filter(|_| is_recent)
+        self.failure().filter(|_| is_recent)
     }
 
     /// Returns the failure of the last attempt, unless one has succeeded after it.
     pub(super) fn failure(&self) -> Option<&BackendError> {
-        self.error.as_ref()
+        self.failure.as_ref().map(|failure| &failure.error)
     }
 
     /// Returns the number of failures so far.
@@ -160,20 +175,20 @@ fn shortened(time: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn refused() -> BackendError {
-        BackendError::new(ErrorKind::Unavailable, "refused")
+    fn refused() -> Failure {
+        BackendError::new(ErrorKind::Unavailable, "refused").into()
     }
 
     /// Makes attempts that fail at once, each as soon as it may, and returns their times in
     /// milliseconds.
-    fn attempts(outage: &mut Outage, error: &BackendError, time: Duration) -> Vec<u128> {
+    fn attempts(outage: &mut Outage, failure: &Failure, time: Duration) -> Vec<u128> {
         let begin = Instant::now();
         let mut now = begin;
         let mut times = Vec::new();
         while now < begin + time {
             assert!(outage.claim(now));
             times.push((now - begin).as_millis());
-            outage.failed(now, error);
+            outage.failed(now, failure);
             assert!(!outage.claim(now), "two attempts at once");
             now = outage.next().unwrap();
         }
@@ -198,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_tried_again_less_often() {
-        let denied = BackendError::new(ErrorKind::Denied, "no");
+        let denied = BackendError::new(ErrorKind::Denied, "no").into();
         let times = attempts(&mut Outage::default(), &denied, Duration::from_secs(4));
         assert!((15..=35).contains(&times.len()), "{times:?}");
     }

@@ -7,7 +7,7 @@
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Repeat;
 use super::deadline::Deadlines;
@@ -16,8 +16,13 @@ use super::inbox::Inbox;
 use super::login::Login;
 use super::logins::{Provided, Renewal, Task};
 use super::multiplexer::exchange;
+use super::refusal::refusal;
 use super::request::{InFlight, Lost, Request};
 use super::resp::Reply;
+use crate::error::{BackendError, ErrorKind};
+
+/// The time before a login is tried again that a server didn't take for a reason of its own.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Begins to renew the login of a connection, on the present runtime, until what is returned is
 /// dropped. A login whose end isn't known is never renewed.
@@ -74,10 +79,15 @@ impl Keeper {
                 Renewal::Use(login) => {
                     drop(provided);
                     match self.log_in(&login).await {
-                        Ok(true) => {}
-                        Ok(false) => {
+                        Ok(None) => {}
+                        Ok(Some(error)) => {
+                            if error.kind() != ErrorKind::Denied {
+                                // The login may be as good as any other.
+                                let end = self.login.life.map(|life| life.end);
+                                next = end.unwrap_or(now).min(Instant::now() + PAUSE);
+                            }
                             if let Some(provided) = self.provided.upgrade() {
-                                provided.refused(&login);
+                                provided.refused(&login, error);
                             }
                             continue;
                         }
@@ -95,13 +105,13 @@ impl Keeper {
         }
     }
 
-    /// Logs in on the connection, after the requests that are before it, and says whether the
-    /// server takes the login.
-    async fn log_in(&self, login: &Login) -> Result<bool, Lost> {
+    /// Logs in on the connection, after the requests that are before it, and returns the refusal if
+    /// the server doesn't take the login.
+    async fn log_in(&self, login: &Login) -> Result<Option<BackendError>, Lost> {
         let request = InFlight::new(Request::One(login.auth()), Repeat::Never);
         Ok(match exchange(&self.inbox, &request).await? {
-            Reply::Error(refused) => is_login_for_nobody(&refused),
-            _ => true,
+            Reply::Error(refused) if !is_login_for_nobody(&refused) => Some(refusal(&refused)),
+            _ => None,
         })
     }
 }

@@ -52,6 +52,7 @@ impl Request {
 pub(super) struct InFlight {
     length: usize,
     repeat: Repeat,
+    is_script: bool,
     names_many_keys: bool,
     /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and
     /// dropped after it.
@@ -88,6 +89,7 @@ impl InFlight {
         Arc::new(Self {
             length: request.length(),
             repeat,
+            is_script: request.script().is_some(),
             names_many_keys: request.names_many_keys(),
             inner: Mutex::new(Inner {
                 request,
@@ -110,6 +112,12 @@ impl InFlight {
     /// Says whether the request may be sent again though the server may have seen it.
     pub(super) fn is_repeatable(&self) -> bool {
         self.repeat == Repeat::Safely
+    }
+
+    /// Says whether the request is a read that no server holds up where it lets writes wait. It
+    /// lets scripts wait with them, whatever they do.
+    pub(super) fn is_plain_read(&self) -> bool {
+        self.is_repeatable() && !self.is_script
     }
 
     /// Says whether the caller was dropped, or has the answer.

@@ -42,14 +42,14 @@ impl Router {
         self.node.merged()
     }
 
-    /// Returns a connection that is up.
-    pub(super) fn ready(&self) -> Option<Arc<Connection>> {
-        self.node.ready()
+    /// Returns a connection that is up, for a plain read or anything else.
+    pub(super) fn ready(&self, is_plain_read: bool) -> Option<Arc<Connection>> {
+        self.node.ready(is_plain_read)
     }
 
-    /// Returns a connection, or waits for one.
-    pub(super) async fn connection(&self) -> BackendResult<Arc<Connection>> {
-        self.node.connection().await
+    /// Returns a connection for a plain read or anything else, or waits for one.
+    pub(super) async fn connection(&self, is_plain_read: bool) -> BackendResult<Arc<Connection>> {
+        self.node.connection(is_plain_read).await
     }
 
     /// Waits until a request may be sent again that this connection's server refused, because it
@@ -77,6 +77,11 @@ impl Router {
     /// Begins to look for a server that takes writes, for the calls that follow.
     pub(super) fn begin_search(&self, connection: &Connection) {
         self.node.begin_search(connection);
+    }
+
+    /// Gives a connection up by which nothing has come for the whole of a call.
+    pub(super) fn gone_silent(&self, connection: &Connection) {
+        self.node.gone_silent(connection);
     }
 
     /// Notes that the server has forgotten the login of a connection, or its token has ended there.

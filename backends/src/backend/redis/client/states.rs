@@ -1,5 +1,6 @@
 //! What is known of a server and of the connections to it, by runtime.
 
+use std::collections::VecDeque;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +13,7 @@ use super::deadline::Deadlines;
 use super::handshake::Introduction;
 use super::logins::Task;
 use super::multiplexer::Multiplexer;
-use super::outage::{Outage, Searches};
+use super::outage::{Failure, Outage, Searches};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The most runtimes that have connections at one time.
@@ -31,10 +32,11 @@ pub(super) struct States {
     pub(super) searches: Searches,
     /// The server of the last greeting.
     pub(super) introduction: Option<Introduction>,
-    /// The number of connections that were lost or left, and not made again yet.
-    pub(super) missing: u64,
     pub(super) reconnections: u64,
-    /// The time at which a runtime began to replace a connection. Others wait for what it finds.
+    /// The runtimes that had a connection which isn't made again yet, the last ones.
+    missing: VecDeque<Id>,
+    /// The time at which a runtime began to look whether the server answers. Others wait for what
+    /// it finds.
     replacing: Option<Instant>,
     server: Recognised,
     /// The process that made the connections. A child after `fork` never uses them.
@@ -46,6 +48,16 @@ pub(super) struct States {
 pub(super) struct State {
     pub(super) connection: Option<Arc<Connection>>,
     pub(super) attempt: Option<Attempt>,
+    /// The connection for reads alone, while writes are held up on the other.
+    pub(super) reads: Option<Arc<Connection>>,
+    /// The time at which the attempt to make that one must have ended, while there is one.
+    pub(super) reads_overdue: Option<Instant>,
+}
+
+impl State {
+    fn connections(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connection.iter().chain(&self.reads)
+    }
 }
 
 /// An established connection.
@@ -63,7 +75,8 @@ pub(super) struct Connection {
     pub(super) _renewal: Option<Task>,
 }
 
-/// Tells one connection from all others.
+/// Tells one connection from all others, but for that for reads beside it: both lead to the same
+/// process of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConnectionId(usize);
 
@@ -100,6 +113,8 @@ pub(super) enum Purpose {
     /// The connection is busy with an answer that nobody waits for. No request goes out over it
     /// meanwhile.
     Relieve,
+    /// Writes wait on the connection, and reads behind them.
+    Part,
 }
 
 impl Purpose {
@@ -109,7 +124,7 @@ impl Purpose {
         match self {
             Self::Replace { activity } => activity == connection.multiplexer.activity(),
             Self::Relieve => true,
-            Self::Connect | Self::Switch => false,
+            Self::Connect | Self::Switch | Self::Part => false,
         }
     }
 
@@ -135,8 +150,8 @@ impl States {
             outage: Outage::default(),
             searches: Searches::default(),
             introduction: None,
-            missing: 0,
             reconnections: 0,
+            missing: VecDeque::new(),
             replacing: None,
             server: Recognised::default(),
             process: process::id(),
@@ -159,9 +174,12 @@ impl States {
         attempt.filter(|attempt| attempt.is_under_way())
     }
 
-    /// Returns the connection of a runtime, if it is up.
-    pub(super) fn of(&self, runtime: Id) -> Option<&Arc<Connection>> {
-        self.state(runtime).and_then(|state| self.usable(state))
+    /// Returns the connection of a runtime that is up, for a plain read or anything else.
+    pub(super) fn of(&self, runtime: Id, is_plain_read: bool) -> Option<&Arc<Connection>> {
+        let state = self.state(runtime)?;
+        let reads = state.reads.as_ref().filter(|_| is_plain_read);
+        let reads = reads.filter(|reads| self.is_living(reads));
+        reads.or_else(|| self.usable(state))
     }
 
     /// Returns the connection of any runtime, for a caller on none.
@@ -189,15 +207,25 @@ impl States {
     }
 
     fn living_in<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
-        let connection = state.connection.as_ref()?;
-        let is_current = connection.generation == self.generation;
-        (is_current && !connection.multiplexer.is_draining()).then_some(connection)
+        let connection = state.connection.as_ref();
+        connection.filter(|connection| self.is_living(connection))
+    }
+
+    /// Returns the connection of a runtime for reads alone, if it leads to the present server.
+    pub(super) fn living_reads(&self, runtime: Id) -> Option<&Arc<Connection>> {
+        let reads = self.state(runtime)?.reads.as_ref();
+        reads.filter(|reads| self.is_living(reads))
+    }
+
+    fn is_living(&self, connection: &Connection) -> bool {
+        connection.generation == self.generation && !connection.multiplexer.is_draining()
     }
 
     /// Returns the connections that are up.
     pub(super) fn up(&self) -> impl Iterator<Item = &Arc<Connection>> {
         let states = self.by_runtime.iter();
-        states.filter_map(|(_, state)| self.living_in(state))
+        let connections = states.flat_map(|(_, state)| state.connections());
+        connections.filter(|connection| self.is_living(connection))
     }
 
     /// Notes an attempt of a runtime.
@@ -231,8 +259,8 @@ impl States {
         let other = match purpose {
             Purpose::Connect | Purpose::Relieve => None,
             Purpose::Switch => self.searches.next(),
-            // The runtime that replaces one may have come to a standstill.
-            Purpose::Replace { .. } => self.replacing.map(|since| since + limit),
+            // The runtime that looks may have come to a standstill.
+            Purpose::Replace { .. } | Purpose::Part => self.replacing.map(|since| since + limit),
         };
         let earliest = self.outage.next().max(other);
         earliest.filter(|earliest| now < *earliest)
@@ -256,30 +284,47 @@ impl States {
         match purpose {
             Purpose::Connect | Purpose::Relieve => {}
             Purpose::Switch => self.searches.claim(now),
-            Purpose::Replace { .. } => self.replacing = Some(now),
+            Purpose::Replace { .. } | Purpose::Part => self.replacing = Some(now),
         }
         Ok(())
     }
 
     /// Notes how an attempt ended.
-    pub(super) fn ended(&mut self, purpose: Purpose, failed: Option<&BackendError>) {
+    pub(super) fn ended(&mut self, purpose: Purpose, failed: Option<&Failure>) {
         let now = Instant::now();
         match failed {
             None => self.outage.ended(now),
-            Some(error) => self.outage.failed(now, error),
+            Some(failure) => self.outage.failed(now, failure),
         }
         match purpose {
             Purpose::Connect | Purpose::Relieve => {}
             Purpose::Switch => self.searches.ended += u64::from(failed.is_none()),
-            Purpose::Replace { .. } => self.replacing = None,
+            Purpose::Replace { .. } | Purpose::Part => self.replacing = None,
         }
     }
 
     /// Notes that a connection was made, in place of another if `replaces` says so.
-    pub(super) fn made(&mut self, replaces: bool) {
-        let is_again = replaces || self.missing > 0;
-        self.missing -= u64::from(is_again && !replaces);
-        self.reconnections += u64::from(is_again);
+    pub(super) fn made(&mut self, runtime: Id, replaces: bool) {
+        let missing = self.missing.iter().position(|missing| *missing == runtime);
+        if let Some(missing) = missing {
+            self.missing.remove(missing);
+        }
+        self.reconnections += u64::from(replaces || missing.is_some());
+    }
+
+    /// Takes the connection of a runtime away that can't be used any more.
+    pub(super) fn take_unusable(&mut self, runtime: Id) -> Option<Arc<Connection>> {
+        let last = self.state_mut(runtime)?.connection.take()?;
+        if self.missing.len() >= MOST_RUNTIMES {
+            self.missing.pop_front();
+        }
+        self.missing.push_back(runtime);
+        // One that takes no further requests, or is of an older generation, isn't lost, but left.
+        let has_ended = last.multiplexer.end().is_some();
+        if has_ended && last.generation == self.generation {
+            self.lost();
+        }
+        Some(last)
     }
 
     /// Notes that a connection was lost.
@@ -293,10 +338,15 @@ impl States {
         self.server.is_in_doubt = true;
     }
 
+    /// Says whether the server that is known has this id.
+    pub(super) fn is_known(&self, run_id: Option<&str>) -> bool {
+        run_id.is_some() && self.server.run_id.as_deref() == run_id
+    }
+
     /// Notes the server that an attempt of generation `began` has reached, and returns the
     /// generation of the connection to it.
     pub(super) fn recognise(&mut self, run_id: Option<&str>, purpose: Purpose, began: u64) -> u64 {
-        let is_known = run_id.is_some() && self.server.run_id.as_deref() == run_id;
+        let is_known = self.is_known(run_id);
         // An attempt that began before tells of the past, unless it reached the same server.
         if self.generation != began {
             return if is_known { self.generation } else { began };
@@ -311,7 +361,8 @@ impl States {
         self.is_closed = true;
         self.forget_others();
         let states = std::mem::take(&mut self.by_runtime);
-        let connections = states.into_iter().map(|(_, state)| state.connection);
+        let states = states.into_iter().map(|(_, state)| state);
+        let connections = states.flat_map(|state| [state.connection, state.reads]);
         connections.flatten().collect()
     }
 

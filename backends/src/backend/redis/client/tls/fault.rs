@@ -93,7 +93,7 @@ fn of_alert(place: &Place, alert: AlertDescription) -> (ErrorKind, String) {
         | AccessDenied
         | DecryptError => (
             ErrorKind::Denied,
-            format!("{place} refused the client certificate ({alert:?})"),
+            format!("{place} refused the client certificate, or that there is none ({alert:?})"),
         ),
         // In TLS 1.2 there is no other word for a missing certificate.
         HandshakeFailure => (

@@ -264,16 +264,18 @@ impl Tls {
         let Origin::Provided(provider) = &self.origin else {
             return self.connector_to(host);
         };
-        // The closure itself may panic as well as its future.
-        let provided = AssertUnwindSafe(async { provider().await }).catch_unwind();
-        let Ok(provided) = provided.await else {
+        let provided = async {
+            let provided = provider().await;
+            provided.map_err(|error| not_provided(place, error, is_judging))
+        };
+        // The closure itself may panic, as well as its future and the drop of its error.
+        let Ok(provided) = AssertUnwindSafe(provided).catch_unwind().await else {
             return Err(no_settings(place, "panicked"));
         };
-        let connector = provided.and_then(|provided| {
-            let name = provided.name.or_else(|| self.name.clone());
-            Ok(Self { name, ..provided }.connector_to(host)?)
-        });
-        connector.map_err(|error| not_provided(place, error, is_judging))
+        let provided = provided?;
+        let name = provided.name.or_else(|| self.name.clone());
+        let connector = Self { name, ..provided }.connector_to(host);
+        connector.map_err(|error| of_provider(place, error, is_judging))
     }
 
     fn connector_to(&self, host: &str) -> BackendResult<Connector> {
@@ -360,15 +362,23 @@ fn not_provided(
     error: Box<dyn Error + Send + Sync>,
     is_judging: bool,
 ) -> BackendError {
-    let failed = no_settings(place, "failed");
     match error.downcast::<BackendError>() {
-        Ok(error) if is_judging && error.kind() == ErrorKind::InvalidConfig => *error,
-        Ok(error) => failed.with_source(error),
+        Ok(error) => of_provider(place, *error, is_judging),
         Err(error) => match error.downcast::<io::Error>() {
             // It is the operating system's, which knows nothing of the program.
-            Ok(error) if error.get_ref().is_none() => failed.with_source(error),
-            _ => failed,
+            Ok(error) if error.get_ref().is_none() => {
+                no_settings(place, "failed").with_source(error)
+            }
+            _ => no_settings(place, "failed"),
         },
+    }
+}
+
+/// Turns what is wrong with the settings of a provider into the error of an attempt to connect.
+fn of_provider(place: &Place, error: BackendError, is_judging: bool) -> BackendError {
+    match is_judging && error.kind() == ErrorKind::InvalidConfig {
+        true => error,
+        false => no_settings(place, "failed").with_source(error),
     }
 }
 

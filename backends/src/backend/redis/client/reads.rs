@@ -1,0 +1,124 @@
+//! The connection of a runtime for reads alone, beside the other, while writes are held up there.
+//!
+//! A server that is paused for writes (`CLIENT PAUSE .. WRITE`, a failover that an operator asked
+//! for) answers reads. It answers the commands of one connection in their order, so a read behind a
+//! write would wait with it. Writes keep to one connection: one that timed out must not be executed
+//! after one that came later. So it is the reads that go elsewhere, until a write is answered.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+
+use super::deadline::{Deadlines, deadlines};
+use super::driver::Sign;
+use super::node::{Shared, Takes, Turn};
+use super::states::{Connection, ConnectionId, Purpose};
+
+impl Shared {
+    /// Hands the reads that wait behind a write to another connection, as soon as there is one.
+    pub(super) fn part_reads(self: &Arc<Self>, connection: ConnectionId) {
+        let (Ok(runtime), Ok(deadlines)) = (Handle::try_current(), deadlines()) else {
+            return;
+        };
+        let now = Instant::now();
+        let mut states = self.states.lock();
+        let present = states.living(runtime.id());
+        let present = present.filter(|present| present.id == connection).cloned();
+        let Some(present) = present.filter(|_| !states.is_closed) else {
+            return;
+        };
+        if states.living_reads(runtime.id()).is_some() {
+            drop(states);
+            present.multiplexer.hand_back_reads();
+            return;
+        }
+        let generation = states.generation;
+        let Some(state) = states.state_mut(runtime.id()) else {
+            return;
+        };
+        if state.reads_overdue.is_some_and(|overdue| now < overdue) {
+            return;
+        }
+        state.reads_overdue = Some(now + self.limits.connect * 2);
+        drop(states);
+        let turn = Turn {
+            purpose: Purpose::Part,
+            generation,
+        };
+        let shared = self.clone();
+        runtime.spawn(async move {
+            let reads = shared.reads_beside(&present, turn, deadlines).await;
+            shared.take_reads(&present, reads.map(Arc::new));
+            shared.news.notify_waiters();
+        });
+    }
+
+    /// Connects to the server of another connection once more. A failure says no more than the
+    /// silence of that one will.
+    async fn reads_beside(
+        self: &Arc<Self>,
+        present: &Connection,
+        mut turn: Turn,
+        deadlines: &'static Deadlines,
+    ) -> Option<Connection> {
+        self.turn(&mut turn, deadlines).await.ok()?;
+        let reached = self.reach(deadlines, false).await;
+        let mut states = self.states.lock();
+        states.ended(turn.purpose, reached.as_ref().err());
+        let reached = reached.ok()?;
+        // Without an id nothing tells that both connections lead to one server.
+        let is_same = states.is_known(reached.greeted.server.run_id.as_deref());
+        drop(states);
+        let (id, generation) = (present.id, present.generation);
+        is_same.then(|| self.connection(reached, id, Takes::Reads, generation, deadlines))
+    }
+
+    /// Notes the end of the attempt to make a connection for reads.
+    fn take_reads(&self, present: &Connection, reads: Option<Arc<Connection>>) {
+        let runtime = Handle::current().id();
+        // Dropped after the lock: that wakes a driver.
+        let _before;
+        {
+            let mut states = self.states.lock();
+            let is_current = !states.is_closed && states.generation == present.generation;
+            let Some(state) = states.state_mut(runtime) else {
+                return;
+            };
+            // Without it the writes flow again by now.
+            let is_wanted = state.reads_overdue.take().is_some();
+            if !is_current || !is_wanted || reads.is_none() {
+                return;
+            }
+            _before = std::mem::replace(&mut state.reads, reads);
+        }
+        present.multiplexer.hand_back_reads();
+    }
+
+    /// Lets reads go by the connection of the writes again.
+    pub(super) fn join_reads(&self, connection: ConnectionId) {
+        self.leave_reads(|present| present == connection);
+    }
+
+    /// Does what a sign of the connection for reads calls for.
+    pub(super) fn note_of_reads(&self, sign: Sign) {
+        if let Sign::Silent | Sign::Wasted = sign
+            && let Some(reads) = self.leave_reads(|_| true)
+        {
+            reads.multiplexer.hand_back();
+        }
+    }
+
+    /// Forgets the present runtime's connection for reads, if the other is the one that is meant.
+    fn leave_reads(&self, is_meant: impl FnOnce(ConnectionId) -> bool) -> Option<Arc<Connection>> {
+        let runtime = Handle::try_current().ok()?;
+        let mut states = self.states.lock();
+        let state = states.state_mut(runtime.id())?;
+        let present = state.connection.as_ref();
+        if present.is_some_and(|present| !is_meant(present.id)) {
+            return None;
+        }
+        state.reads_overdue = None;
+        state.reads.take()
+    }
+}
