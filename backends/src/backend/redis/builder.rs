@@ -100,8 +100,13 @@ impl RedisBackendBuilder {
     /// | `redis://[user][:password@]host[:port][/database]` | a name, an IPv4 address or an IPv6 address in brackets; port 6379 and database 0 unless given |
     /// | `rediss://..` | the same by TLS (feature `tls`): the type `Tls` says what is trusted |
     /// | `unix:///path` | a unix socket |
+    /// | `redis-cluster://[user][:password@]host[:port],host[:port]..` | some nodes of a cluster; `rediss-cluster://` by TLS |
     ///
-    /// `valkey://`, `valkeys://`, `redis+unix://` and `valkey+unix://` are read as well.
+    /// `valkey://`, `valkeys://`, `redis+unix://`, `valkey+unix://`, `valkey-cluster://` and
+    /// `redis+cluster://` are read as well.
+    ///
+    /// A plain URL of any node of a cluster is enough: the node says that it is one, and where the
+    /// others are. A URL that names several works while some of them are down.
     ///
     /// | parameter | URL | meaning |
     /// |---|---|---|
@@ -114,9 +119,9 @@ impl RedisBackendBuilder {
     /// logs in with an empty one, and a password without a user is that of the user `default`.
     ///
     /// [`build`](Self::build) refuses everything else (`InvalidConfig`): other schemes, with those
-    /// of clusters and Sentinel among them, other parameters, parameters and databases that are
-    /// given twice, and fragments, with `#insecure` among them. The error names the scheme or the
-    /// parameter, and shows no other part of the URL.
+    /// of Sentinel among them, a cluster's database other than 0, other parameters, parameters and
+    /// databases that are given twice, and fragments, with `#insecure` among them. The error names
+    /// the scheme or the parameter, and shows no other part of the URL.
     pub fn url(mut self, url: &str) -> Self {
         self.server = Server::Url(url.to_string());
         self
@@ -355,15 +360,19 @@ impl RedisBackendBuilder {
     ///
     /// `InvalidConfig`.
     pub fn build_lazy(self) -> BackendResult<RedisBackend> {
-        let server = match self.server {
-            Server::Url(url) => url::server(&url)?,
+        let servers = match self.server {
+            Server::Url(url) => url::servers(&url)?,
             Server::Client(client) => {
                 let server = client.get_connection_info();
                 url::check_server(server, "client", self.tls.is_some())?;
-                server.clone()
+                url::Named {
+                    first: server.clone(),
+                    others: Vec::new(),
+                    are_cluster: false,
+                }
             }
         };
-        let login = server.redis_settings();
+        let login = servers.first.redis_settings();
         if self.provider.is_some() && (login.username().is_some() || login.password().is_some()) {
             return Err(invalid(
                 "`credentials` is set, and the URL or the client has a login of its own",
@@ -375,7 +384,17 @@ impl RedisBackendBuilder {
         if self.times.keep_alive < Duration::from_secs(1) {
             return Err(invalid("`keep_alive` is less than a second"));
         }
-        let server = client::Endpoint::new(server, self.tls, self.times.keep_alive)?;
+        let endpoint =
+            |server| client::Endpoint::new(server, self.tls.clone(), self.times.keep_alive);
+        let servers = client::Servers {
+            first: endpoint(servers.first)?,
+            others: servers
+                .others
+                .into_iter()
+                .map(endpoint)
+                .collect::<BackendResult<_>>()?,
+            are_cluster: servers.are_cluster,
+        };
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
         }
@@ -401,7 +420,7 @@ impl RedisBackendBuilder {
         Ok(RedisBackend {
             commands: Arc::new(Commands {
                 client: Client::new(
-                    server,
+                    servers,
                     identity,
                     ClientLimits {
                         waiting_bytes,

@@ -1,13 +1,15 @@
 //! From keys to commands and scripts.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
 use super::client::{
-    Argument, Client, Command, Invocation, KeyedInvocation, Repeat, Reply, Script, is_unknown,
+    Argument, Client, Command, Invocation, KeyedInvocation, Repeat, Reply, Script, is_unknown, slot,
 };
 use super::reply::{self, Answer, Unread};
 use super::scripts;
@@ -48,7 +50,7 @@ impl Commands {
     }
 
     fn with_key(&self, command: Command, key: &str) -> Command {
-        command.joined(self.prefix.as_bytes(), key.as_bytes())
+        command.key(self.prefix.as_bytes(), key.as_bytes())
     }
 
     /// Makes an argument of a key.
@@ -140,6 +142,20 @@ impl Commands {
         }
     }
 
+    /// Sends commands with one key each to the nodes of a cluster. They may change something, and
+    /// have no order.
+    pub(super) async fn tell_apart(&self, commands: Vec<Command>) -> Vec<BackendResult<Reply>> {
+        let outcomes = self.client.by_node(&commands, Repeat::Never).await;
+        let outcomes = commands.into_iter().zip(outcomes);
+        let outcomes = outcomes.map(|(command, outcome)| async move {
+            match outcome {
+                Some(outcome) => outcome,
+                None => self.client.command(command, Repeat::Never).await,
+            }
+        });
+        join_all(outcomes).await
+    }
+
     /// Sends commands that may change something, and returns the answer to each.
     pub(super) async fn tell_each(&self, commands: Vec<Command>) -> BackendResult<Vec<Reply>> {
         let asked = commands.len();
@@ -177,17 +193,57 @@ impl Commands {
         Ok(removed.unsigned_abs())
     }
 
-    /// Removes what is named in batches, one after the other.
-    pub(super) async fn unlink_all(
+    /// Removes keys in batches, one after the other. `name` makes the command of a word that
+    /// removes keys.
+    pub(super) async fn unlink_all<K>(
         &self,
-        batches: impl Iterator<Item = impl Fn(&str) -> Command>,
+        keys: &[K],
+        name: impl Fn(&str, &[K]) -> Command,
     ) -> BackendResult<u64> {
+        let is_cluster = self.client.is_cluster().await?;
         let mut removed = 0;
-        for batch in batches {
-            let count = self.unlink(|name| Ok(batch(name))).await;
+        for batch in keys.chunks(BATCH) {
+            let count = match is_cluster {
+                true => self.unlink_apart(batch, &name).await,
+                false => self.unlink(|word| Ok(name(word, batch))).await,
+            };
             removed += count.map_err(|error| error.after(removed > 0))?;
         }
         Ok(removed)
+    }
+
+    /// Removes keys of a cluster.
+    async fn unlink_apart<K>(
+        &self,
+        keys: &[K],
+        name: impl Fn(&str, &[K]) -> Command,
+    ) -> BackendResult<u64> {
+        let one = |word: &str, key| name(word, std::slice::from_ref(key));
+        let commands = keys.iter().map(|key| one("UNLINK", key)).collect();
+        let outcomes = self.tell_apart(commands).await;
+        let (mut removed, mut failed) = (0, None);
+        for (key, outcome) in keys.iter().zip(outcomes) {
+            let count = match outcome {
+                Ok(reply) if self.missing.unlink.is_told_by(&reply) => {
+                    self.unlink(|word| Ok(one(word, key))).await
+                }
+                Ok(reply) => {
+                    let count = reply::integer(reply).map_err(Unread::of_write);
+                    count.map(i64::unsigned_abs)
+                }
+                Err(error) => Err(error),
+            };
+            match count {
+                Ok(count) => removed += count,
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        match failed {
+            None => Ok(removed),
+            Some(error) => Err(error.after(removed > 0)),
+        }
     }
 
     /// Removes the key and returns its value.
@@ -242,16 +298,33 @@ impl Commands {
         touch: Touch,
     ) -> BackendResult<Vec<Option<Stored>>> {
         match touch {
+            Touch::Keep if self.client.is_cluster().await? => self.read_apart(keys).await,
             Touch::Keep => {
                 let command = self.command_of_many("MGET", keys);
                 self.ask(command, reply::all_stored).await
+            }
+            Touch::Restart(ttl)
+                if !self.missing.getex.is_known() && self.client.is_cluster().await? =>
+            {
+                let commands = keys.iter().map(|key| self.getex(key, ttl));
+                let commands = commands.collect::<BackendResult<_>>()?;
+                let outcomes = self.tell_apart(commands).await.into_iter();
+                all_or_first_error(
+                    outcomes.map(|outcome| {
+                        reply::stored_or_foreign(outcome?).map_err(Unread::of_write)
+                    }),
+                )
             }
             Touch::Extend(ttl) => {
                 let invocation = self.script_of_many(&scripts::RENEW_MANY, keys)?;
                 let invocation = invocation.number(millis(ttl));
                 match self.run_on_many(invocation, reply::all_stored).await? {
                     Some(values) => Ok(values),
-                    None => self.read_side_by_side(keys, touch).await,
+                    None => {
+                        let is_cluster = self.client.is_cluster().await?;
+                        let at_once = if is_cluster { BATCH } else { SIDE_BY_SIDE };
+                        self.read_side_by_side(keys, touch, at_once).await
+                    }
                 }
             }
             Touch::Restart(ttl) if !self.missing.getex.is_known() => {
@@ -262,20 +335,61 @@ impl Commands {
                     .iter()
                     .all(|reply| self.missing.getex.is_told_by(reply))
                 {
-                    return self.read_side_by_side(keys, touch).await;
+                    return self.read_side_by_side(keys, touch, SIDE_BY_SIDE).await;
                 }
                 let values = replies.into_iter().map(reply::stored_or_foreign);
                 all_or_first_error(values.map(|value| value.map_err(Unread::of_write)))
             }
-            Touch::Restart(_) => self.read_side_by_side(keys, touch).await,
+            Touch::Restart(_) => self.read_side_by_side(keys, touch, SIDE_BY_SIDE).await,
         }
     }
 
-    /// Reads each key by itself, several at once; a key of a foreign type is nothing.
+    /// Reads keys of a cluster: one command for each slot, and all commands for a node in one go.
+    async fn read_apart(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+        let mut by_slot: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        let mut whole = Vec::new();
+        for (position, key) in keys.iter().enumerate() {
+            whole.clear();
+            whole.extend_from_slice(self.prefix.as_bytes());
+            whole.extend_from_slice(key.as_bytes());
+            by_slot.entry(slot(&whole)).or_default().push(position);
+        }
+        let at = |positions: &[usize]| -> Vec<&str> {
+            positions.iter().map(|position| keys[*position]).collect()
+        };
+        let slots = by_slot.values();
+        let commands: Vec<_> = slots
+            .map(|positions| self.command_of_many("MGET", &at(positions)))
+            .collect();
+        let outcomes = self.client.by_node(&commands, Repeat::Safely).await;
+        let mut all = vec![None; keys.len()];
+        let mut moved = Vec::new();
+        for (positions, outcome) in by_slot.into_values().zip(outcomes) {
+            let Some(outcome) = outcome else {
+                // While a slot moves, its keys are on two nodes, and no command may name several.
+                moved.extend(positions);
+                continue;
+            };
+            let values = reply::all_stored(outcome?).map_err(Unread::of_read)?;
+            for (position, value) in positions.into_iter().zip(values) {
+                all[position] = value;
+            }
+        }
+        let values = self
+            .read_side_by_side(&at(&moved), Touch::Keep, BATCH)
+            .await?;
+        for (position, value) in moved.into_iter().zip(values) {
+            all[position] = value;
+        }
+        Ok(all)
+    }
+
+    /// Reads each key by itself, so many at once; a key of a foreign type is nothing.
     async fn read_side_by_side(
         &self,
         keys: &[&str],
         touch: Touch,
+        at_once: usize,
     ) -> BackendResult<Vec<Option<Stored>>> {
         let reads = keys.iter().map(|key| async move {
             match self.read_value(key, touch).await {
@@ -284,7 +398,7 @@ impl Commands {
             }
         });
         let reads: Vec<_> = reads.collect();
-        let values: Vec<_> = stream::iter(reads).buffered(SIDE_BY_SIDE).collect().await;
+        let values: Vec<_> = stream::iter(reads).buffered(at_once).collect().await;
         all_or_first_error(values)
     }
 }

@@ -4,12 +4,14 @@ mod builder;
 mod client;
 mod commands;
 mod credentials;
+mod layout;
 mod reply;
 mod scan;
 mod scripts;
 mod status;
 mod url;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +32,9 @@ use super::store::{NewEntry, Store, StoreInfo, Touch, move_in_steps};
 use super::stored::Stored;
 use super::throttle::{Attempt, Decision};
 use super::{Condition, Counted, KeyStream, Write};
-use crate::error::{BackendResult, Failures};
+use crate::error::{BackendError, BackendResult, Failures};
 
-/// Keeps entries in a Redis (6.2 or newer) or Valkey server.
+/// Keeps entries in a Redis (6.2 or newer) or Valkey server, or a cluster of them.
 ///
 /// The page on [versions](crate::guide::versions#servers) has the servers that it is tested with.
 ///
@@ -92,15 +94,18 @@ use crate::error::{BackendResult, Failures};
 ///   without it every lost connection counts as a change.
 /// * With [`credentials`](RedisBackendBuilder::credentials) the login comes of a closure, and
 ///   connections that are up log in again before it ends.
-/// * A replica, a Sentinel, a node of a cluster and whatever is no Redis server are refused when
-///   they are greeted; the error names the address and what is there.
+/// * A replica, a Sentinel and whatever is no Redis server are refused when they are greeted; the
+///   error names the address and what is there.
+/// * A node of a cluster says that it is one, and the backend goes on with all nodes: "Running on
+///   Redis" in the [guide](crate::guide::redis#clusters) says how.
 ///
 /// # Old servers and proxies
 ///
 /// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH`, `PING` and
 /// `INFO` in RESP2. There a server has to say what it is: `redis_mode:standalone`, on Valkey
 /// `server_mode:standalone`. Otherwise it may be a proxy before several, and no script names two
-/// keys; a replica and a node of a cluster can't be told then. Increments don't go out together,
+/// keys; a replica and a node of a cluster can't be told then: the URL of a cluster
+/// (`redis-cluster://`) says it. Increments don't go out together,
 /// and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default. `DEL` stands
 /// in for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` everything is
 /// `Unsupported` that takes a script: counting, comparing, throttles.
@@ -207,6 +212,50 @@ impl RedisBackend {
     /// way for as long as a call may take, and closes the connections.
     pub async fn close(&self) {
         self.commands.client.close().await;
+    }
+}
+
+impl RedisBackend {
+    /// Writes entries of a cluster, of which the first is number `start`. Between nodes there is no
+    /// order, so of equal keys the last alone is written; the others fare as it does. Returns the
+    /// error of a node that can't be reached or doesn't answer.
+    async fn put_apart(
+        &self,
+        start: usize,
+        entries: &[NewEntry<'_>],
+        sets: Vec<Command>,
+        failures: &mut Failures,
+    ) -> Option<BackendError> {
+        let numbered = entries.iter().enumerate();
+        let last: HashMap<&str, usize> = numbered
+            .map(|(number, entry)| (entry.key, number))
+            .collect();
+        let is_last = |number: usize| last.get(entries[number].key) == Some(&number);
+        let (numbers, sets): (Vec<_>, Vec<_>) = sets
+            .into_iter()
+            .enumerate()
+            .filter(|(number, _)| is_last(*number))
+            .unzip();
+        let outcomes = self.commands.tell_apart(sets).await;
+        let mut failed = HashMap::new();
+        for (number, outcome) in numbers.into_iter().zip(outcomes) {
+            let done = outcome.and_then(|reply| reply::done(reply).map_err(Unread::of_write));
+            if let Err(error) = done {
+                failed.insert(entries[number].key, error);
+            }
+        }
+        for (number, entry) in (start..).zip(entries) {
+            if let Some(error) = failed.get(entry.key) {
+                failures.add([number], error.clone());
+            }
+        }
+        // What follows was not tried.
+        let mut failed = failed.into_values();
+        let failed = failed.find(BackendError::is_transient)?;
+        Some(BackendError::new(
+            failed.kind(),
+            failed.message().to_string(),
+        ))
     }
 }
 
@@ -362,6 +411,13 @@ impl Store for RedisBackend {
     async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
         self.commands.limits.check_entries(entries)?;
         let mut failures = Failures::default();
+        let is_cluster = match self.commands.client.is_cluster().await {
+            Ok(is_cluster) => is_cluster,
+            Err(error) => {
+                failures.add(0..entries.len(), error);
+                return failures.into_result();
+            }
+        };
         let mut start = 0;
         while start < entries.len() {
             let batch = &entries[start..start + batch_length(&entries[start..])];
@@ -369,7 +425,17 @@ impl Store for RedisBackend {
                 let command = self.commands.command("SET", entry.key)?;
                 Ok(set(command, entry.value, entry.life.checked()?))
             });
-            let sets = sets.collect::<BackendResult<_>>()?;
+            let sets = sets.collect::<BackendResult<Vec<_>>>()?;
+            if is_cluster {
+                let failed = self.put_apart(start, batch, sets, &mut failures).await;
+                start += batch.len();
+                if let Some(error) = failed {
+                    // What follows would most likely fail the same way, after as long a wait.
+                    failures.add(start..entries.len(), error);
+                    break;
+                }
+                continue;
+            }
             match self.commands.tell_each(sets).await {
                 Ok(replies) => {
                     for (index, reply) in (start..).zip(replies) {
@@ -391,9 +457,8 @@ impl Store for RedisBackend {
 
     async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
         self.commands.limits.check_keys(keys)?;
-        let batches = keys.chunks(BATCH);
-        let batches = batches.map(|keys| |name: &str| self.commands.command_of_many(name, keys));
-        self.commands.unlink_all(batches).await
+        let name = |name: &str, keys: &[&str]| self.commands.command_of_many(name, keys);
+        self.commands.unlink_all(keys, name).await
     }
 
     async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt, stream};
 
-use super::client::{Command, ConnectionId, Repeat, Traced};
-use super::commands::{BATCH, Commands};
+use super::client::{Command, ConnectionId, NodeId, Repeat, Traced};
+use super::commands::Commands;
+use super::layout::Layout;
 use super::reply::{self, Unread};
 use crate::backend::stored::Stored;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
+/// The number of keys that one page looks at.
+const PAGE: usize = 1000;
 /// The most walks of `clear` for keys that came while it ran.
 const PASSES: usize = 16;
-/// The most restarts of a scan whose connection was replaced.
+/// The most restarts of a walk over one server whose connection was replaced.
 const RESTARTS: usize = 8;
 
 impl Commands {
@@ -22,20 +25,11 @@ impl Commands {
         prefix: &str,
     ) -> impl Stream<Item = BackendResult<String>> + Send + use<'a> {
         let pattern = Arc::<[u8]>::from(self.pattern(prefix));
-        let begin = Progress {
-            cursor: 0,
-            came_by: None,
-            restarts: 0,
-        };
-        let pages = stream::try_unfold(Some(begin), move |progress| {
+        let pages = stream::try_unfold(Walk::default(), move |mut walk| {
             let pattern = pattern.clone();
             async move {
-                let Some(progress) = progress else {
-                    return Ok(None);
-                };
-                let page = self.page(&pattern, progress.cursor).await?;
-                let next = progress.after(&page)?;
-                Ok(Some((stream::iter(page.keys.into_iter().map(Ok)), next)))
+                let page = self.next_page(&mut walk, &pattern).await?;
+                Ok(page.map(|page| (stream::iter(page.keys.into_iter().map(Ok)), walk)))
             }
         });
         let own = self.prefix.len();
@@ -61,25 +55,19 @@ impl Commands {
         let mut removed = 0;
         for _ in 0..PASSES {
             let mut has_found = false;
-            let mut cursor = 0;
-            let mut came_by = None;
+            let mut walk = Walk::default();
             loop {
-                let page = self.page(&pattern, cursor).await;
-                let page = page.map_err(|error| error.after(removed > 0))?;
-                // A cursor means nothing to a server that has been restarted: such a pass isn't the
-                // last.
-                has_found |= !page.keys.is_empty()
-                    || came_by.is_some_and(|connection| connection != page.connection);
-                came_by = Some(page.connection);
-                let batches = page.keys.chunks(BATCH).map(|keys| {
-                    |name: &str| Command::new(name).args(keys.iter().map(Stored::as_bytes))
-                });
-                let batch = self.unlink_all(batches).await;
-                removed += batch.map_err(|error| error.after(removed > 0))?;
-                cursor = page.next;
-                if cursor == 0 {
+                let page = self.next_page(&mut walk, &pattern).await;
+                let Some(page) = page.map_err(|error| error.after(removed > 0))? else {
                     break;
-                }
+                };
+                has_found |= !page.keys.is_empty();
+                let name = |name: &str, keys: &[Stored]| {
+                    let keys = keys.iter().map(Stored::as_bytes);
+                    keys.fold(Command::new(name), |command, key| command.key(&[], key))
+                };
+                let count = self.unlink_all(&page.keys, name).await;
+                removed += count.map_err(|error| error.after(removed > 0))?;
             }
             if !has_found {
                 break;
@@ -88,10 +76,92 @@ impl Commands {
         Ok(removed)
     }
 
-    async fn page(&self, pattern: &[u8], cursor: u64) -> BackendResult<Page> {
+    /// Returns the next page of a walk; nothing once it has been over all keys.
+    async fn next_page(&self, walk: &mut Walk, pattern: &[u8]) -> BackendResult<Option<Page>> {
+        loop {
+            let Some(pass) = &mut walk.pass else {
+                let pass = self.begin_pass().await?;
+                // While keys move nothing is worth a walk.
+                let is_settled = pass.layout.as_ref().is_none_or(Layout::is_settled);
+                match is_settled {
+                    true => walk.pass = Some(pass),
+                    false => self.begin_again(walk).await?,
+                }
+                continue;
+            };
+            if let Some(place) = &mut pass.present {
+                let page = match self.page(place.server, pattern, place.cursor).await {
+                    // The node may have left the cluster.
+                    Err(error) if place.server.is_some() && error.is_transient() => {
+                        if walk.passes + 1 == PASSES_OVER_A_CLUSTER {
+                            return Err(error);
+                        }
+                        self.begin_again(walk).await?;
+                        continue;
+                    }
+                    page => page?,
+                };
+                if place.pass(&page)? {
+                    pass.present = None;
+                }
+                return Ok(Some(page));
+            }
+            if let Some(server) = pass.left.pop() {
+                pass.present = Some(Place::at(server));
+                continue;
+            }
+            let has_moved = match &pass.layout {
+                Some(layout) => layout.has_moved(&self.layout().await?.unwrap_or_default()),
+                None => false,
+            };
+            if !has_moved {
+                return Ok(None);
+            }
+            self.begin_again(walk).await?;
+        }
+    }
+
+    /// Lets the next pass begin, after a while.
+    async fn begin_again(&self, walk: &mut Walk) -> BackendResult<()> {
+        walk.pass = None;
+        walk.passes += 1;
+        if walk.passes == PASSES_OVER_A_CLUSTER {
+            return Err(BackendError::new(
+                ErrorKind::Unavailable,
+                "hash slots of the cluster were moved again and again while keys were scanned",
+            ));
+        }
+        self.client.pause(walk.passes).await?;
+        self.client.refreshed().await
+    }
+
+    async fn begin_pass(&self) -> BackendResult<Pass> {
+        let layout = self.layout().await?;
+        if layout.is_none() {
+            // Nothing tells whether the map is right.
+            self.client.refreshed().await?;
+        }
+        let left = match self.client.nodes().await? {
+            Some(nodes) => nodes.into_iter().map(Some).collect(),
+            None => vec![None],
+        };
+        Ok(Pass {
+            layout,
+            left,
+            present: None,
+        })
+    }
+
+    async fn page(
+        &self,
+        server: Option<NodeId>,
+        pattern: &[u8],
+        cursor: u64,
+    ) -> BackendResult<Page> {
         let scan = Command::new("SCAN").number(cursor);
-        let scan = scan.arg("MATCH").arg(pattern).arg("COUNT").number(BATCH);
-        let Traced { reply, connection } = self.client.traced(scan, Repeat::Safely).await?;
+        let scan = scan.arg("MATCH").arg(pattern).arg("COUNT").number(PAGE);
+        let traced = self.client.traced_at(server, scan, Repeat::Safely);
+        let Traced { reply, connection } = traced.await?;
         let (next, keys) = reply::page(reply).map_err(Unread::of_read)?;
         Ok(Page {
             next,
@@ -114,6 +184,24 @@ impl Commands {
     }
 }
 
+/// The most passes of a walk over a cluster whose slots move meanwhile.
+const PASSES_OVER_A_CLUSTER: u32 = 10;
+
+/// A walk over all keys of a namespace: one pass, unless keys move between servers meanwhile.
+#[derive(Default)]
+struct Walk {
+    passes: u32,
+    pass: Option<Pass>,
+}
+
+/// A pass over the servers: one, or the nodes of a cluster.
+struct Pass {
+    /// The layout of the cluster before.
+    layout: Option<Layout>,
+    left: Vec<Option<NodeId>>,
+    present: Option<Place>,
+}
+
 /// A page of a scan.
 struct Page {
     next: u64,
@@ -122,34 +210,42 @@ struct Page {
     connection: ConnectionId,
 }
 
-/// The place where a scan goes on.
-#[derive(Clone, Copy)]
-struct Progress {
+/// The place where the walk over one server goes on.
+struct Place {
+    server: Option<NodeId>,
     cursor: u64,
     came_by: Option<ConnectionId>,
     restarts: usize,
 }
 
-impl Progress {
-    /// Returns the place after `page`. A scan by a new connection starts over, because the cursor
-    /// of a server that has been restarted would leave keys out. A key may come twice.
-    fn after(self, page: &Page) -> BackendResult<Option<Self>> {
-        let replaced = self
-            .came_by
-            .is_some_and(|connection| connection != page.connection);
-        if replaced && self.restarts == RESTARTS {
+impl Place {
+    fn at(server: Option<NodeId>) -> Self {
+        Self {
+            server,
+            cursor: 0,
+            came_by: None,
+            restarts: 0,
+        }
+    }
+
+    /// Goes on behind `page`, and says whether it was the last one. A walk by a new connection
+    /// starts over, because the cursor of a server that has been restarted would leave keys out. A
+    /// key may come twice.
+    fn pass(&mut self, page: &Page) -> BackendResult<bool> {
+        let came_by = self.came_by.replace(page.connection);
+        let was_replaced = came_by.is_some_and(|connection| connection != page.connection);
+        if !was_replaced {
+            self.cursor = page.next;
+            return Ok(page.next == 0);
+        }
+        if self.restarts == RESTARTS {
             return Err(BackendError::new(
                 ErrorKind::Unavailable,
                 "the connection was replaced again and again while keys were scanned",
             ));
         }
-        if !replaced && page.next == 0 {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            cursor: if replaced { 0 } else { page.next },
-            came_by: Some(page.connection),
-            restarts: self.restarts + usize::from(replaced),
-        }))
+        self.restarts += 1;
+        self.cursor = 0;
+        Ok(false)
     }
 }

@@ -29,7 +29,7 @@ use crate::error::BackendError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RedisStatus {
-    /// The servers that the backend uses.
+    /// The servers that the backend uses: of a cluster the primaries.
     pub nodes: Vec<NodeStatus>,
     /// The number of calls that wait, for a connection or for an answer.
     pub waiting_calls: usize,
@@ -38,12 +38,15 @@ pub struct RedisStatus {
     /// The number of calls that went out as a part of a command for several callers, since the
     /// backend was made.
     pub merged_calls: u64,
+    /// The number of requests that a node of a cluster has sent on to another one (`MOVED`, `ASK`),
+    /// since the backend was made.
+    pub redirections: u64,
 }
 
 impl RedisStatus {
     /// Says whether there is a connection to each server, as far as is known.
     pub fn is_connected(&self) -> bool {
-        self.nodes.iter().all(|node| node.connections > 0)
+        !self.nodes.is_empty() && self.nodes.iter().all(|node| node.connections > 0)
     }
 }
 
@@ -51,7 +54,8 @@ impl RedisStatus {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeStatus {
-    /// The address as the URL has it: `host:port`, or the path of a unix socket.
+    /// The address as the URL has it, or a cluster announces it: `host:port`, or the path of a unix
+    /// socket.
     pub address: String,
     /// The version that the server told at the last greeting: that of Valkey, where it is one.
     pub version: Option<String>,

@@ -20,18 +20,74 @@ use redis::{
 
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
+/// The servers that a URL names.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) first: ConnectionInfo,
+    pub(super) others: Vec<ConnectionInfo>,
+    /// Whether the URL says that they are nodes of a cluster.
+    pub(super) are_cluster: bool,
+}
+
 /// Reads a URL.
 ///
 /// # Errors
 ///
 /// `InvalidConfig`. It says which part of the URL is at fault, and has no source: an error of the
 /// parser may quote the URL.
-pub(super) fn server(url: &str) -> BackendResult<ConnectionInfo> {
+pub(super) fn servers(url: &str) -> BackendResult<Named> {
     // The parser trims the same characters.
     let url = url.trim_matches(|character| character <= ' ');
     if url.is_empty() {
         return Err(invalid("the URL is empty"));
     }
+    let Some((scheme, rest)) = of_cluster(url) else {
+        return Ok(Named {
+            first: server(url)?,
+            others: Vec::new(),
+            are_cluster: false,
+        });
+    };
+    let (rest, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+    let mut nodes = Vec::new();
+    for host in hosts.split(',') {
+        let node = server(&format!("{scheme}://{login}{host}{path}{query}"))?;
+        let database = node.redis_settings().db();
+        if database != 0 {
+            return Err(invalid(format!(
+                "the URL names database {database}, and a cluster has database 0 alone"
+            )));
+        }
+        nodes.push(node);
+    }
+    let others = nodes.split_off(1);
+    let first = nodes.pop().ok_or_else(no_url)?;
+    Ok(Named {
+        first,
+        others,
+        are_cluster: true,
+    })
+}
+
+/// Splits the URL of a cluster into the scheme of its nodes and what is behind `://`; nothing if it
+/// is that of something else.
+fn of_cluster(url: &str) -> Option<(&'static str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let (base, topology) = scheme.split_once(['-', '+'])?;
+    // An `s` in either place asks for TLS: nobody is spoken to in plain who may have meant it.
+    let node = match (base, topology) {
+        ("redis" | "valkey", "cluster") => "redis",
+        ("redis" | "valkey", "clusters") => "rediss",
+        ("rediss" | "valkeys", "cluster" | "clusters") => "rediss",
+        _ => return None,
+    };
+    Some((node, rest))
+}
+
+fn server(url: &str) -> BackendResult<ConnectionInfo> {
     // The parser leaves tabs and line breaks out, so a password with one would be another.
     if url.contains(|character: char| character.is_ascii_control()) {
         return Err(invalid(
@@ -235,10 +291,6 @@ impl Transport {
             ("redis" | "valkey", _) => Ok(Self::Tcp),
             ("rediss" | "valkeys", _) if cfg!(feature = "tls") => Ok(Self::Tls),
             ("rediss" | "valkeys", _) => Err(no_tls(&format!("the URL's scheme `{scheme}`"))),
-            (_, Some("cluster" | "clusters")) => Err(invalid(format!(
-                "the URL's scheme `{scheme}` asks for a cluster, \
-                 which this version of the library can't reach"
-            ))),
             (_, Some("sentinel" | "sentinels")) => Err(invalid(format!(
                 "the URL's scheme `{scheme}` asks for Sentinel, \
                  which this version of the library can't reach"
@@ -490,6 +542,10 @@ mod tests {
 
     use super::*;
 
+    fn server(url: &str) -> BackendResult<ConnectionInfo> {
+        Ok(servers(url)?.first)
+    }
+
     /// A URL, and the address, user, password and database that it means. All speak RESP3.
     type Meaning<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>, i64);
 
@@ -647,8 +703,83 @@ mod tests {
     }
 
     #[test]
+    fn a_url_of_a_cluster_names_several_nodes() {
+        for scheme in [
+            "redis-cluster",
+            "redis+cluster",
+            "valkey-cluster",
+            "REDIS-CLUSTER",
+        ] {
+            let url = format!("{scheme}://u:p%40@a:1,[::1]:2,c?protocol=2");
+            let Named {
+                first,
+                others,
+                are_cluster,
+            } = servers(&url).unwrap();
+            assert!(are_cluster && others.len() == 2);
+            for (node, (host, port)) in
+                [&first]
+                    .into_iter()
+                    .chain(&others)
+                    .zip([("a", 1), ("::1", 2), ("c", 6379)])
+            {
+                let address = ConnectionAddr::Tcp(host.to_string(), port);
+                assert_eq!(node.addr().to_string(), address.to_string());
+                let settings = node.redis_settings();
+                assert_eq!(
+                    (settings.username(), settings.password()),
+                    (Some("u"), Some("p@"))
+                );
+                assert!(matches!(settings.protocol(), ProtocolVersion::RESP2));
+            }
+        }
+        let one = servers("redis://h").unwrap();
+        assert!(!one.are_cluster && one.others.is_empty());
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_url_of_a_cluster_asks_for_tls() {
+        for scheme in [
+            "rediss-cluster",
+            "valkeys+cluster",
+            "redis-clusters",
+            "rediss-clusters",
+        ] {
+            let named = servers(&format!("{scheme}://a,b")).unwrap();
+            for node in [&named.first, &named.others[0]] {
+                assert!(
+                    matches!(node.addr(), ConnectionAddr::TcpTls { .. }),
+                    "{scheme}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_url_of_a_cluster_is_named() {
+        for (url, wrong) in [
+            (
+                "redis-cluster://a/3",
+                "names database 3, and a cluster has database 0 alone",
+            ),
+            ("redis-cluster://a?db=1", "names database 1, and"),
+            ("redis-cluster://a,,b", "names no host"),
+            ("redis-cluster://", "names no host"),
+            ("redis-cluster://a:x,b", "port"),
+            ("redis-cluster://a,b:0", "port"),
+            ("redis-cluster://a,b?x=1", "parameter `x`"),
+            ("redis://a,b", "host"),
+        ] {
+            let error = servers(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.to_string().contains(wrong), "{url}: {error}");
+        }
+    }
+
+    #[test]
     fn a_scheme_that_can_not_be_used_is_named() {
-        let cases: [(&str, &[&str]); 4] = [
+        let cases: [(&str, &[&str]); 3] = [
             #[cfg(not(feature = "tls"))]
             (
                 "asks for TLS, which takes the feature `tls`",
@@ -656,17 +787,6 @@ mod tests {
             ),
             #[cfg(feature = "tls")]
             ("is not known", &["redisss", "rediss-tls", "tls"]),
-            (
-                "asks for a cluster",
-                &[
-                    "redis-cluster",
-                    "rediss-cluster",
-                    "redis-clusters",
-                    "redis+cluster",
-                    "valkey-cluster",
-                    "valkeys+cluster",
-                ],
-            ),
             (
                 "asks for Sentinel",
                 &[

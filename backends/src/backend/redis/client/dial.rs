@@ -40,6 +40,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     name: String,
+    host: String,
     is_by_tls: bool,
 }
 
@@ -51,10 +52,20 @@ impl Place {
             ConnectionAddr::Unix(path) => path.display().to_string(),
             _ => "the server".to_string(),
         };
+        let host = match server.info.addr() {
+            ConnectionAddr::Tcp(host, _) => host.clone(),
+            // A node behind a socket is on this machine.
+            _ => "localhost".to_string(),
+        };
         Self {
             name,
+            host,
             is_by_tls: server.tls.is_some(),
         }
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     /// Says whether the server there is spoken to by TLS.

@@ -113,6 +113,8 @@ pub(super) struct Terms {
     pub(super) holds_writes: bool,
     /// Whether scripts of several callers may become one, and reads a transaction.
     pub(super) takes_many_keys: bool,
+    /// Whether reads of several callers may become one.
+    pub(super) merges_reads: bool,
     /// Whether the server takes a transaction as a whole, as far as is known.
     pub(super) may_transact: Arc<AtomicBool>,
     /// Counts the requests of merged commands.
@@ -276,7 +278,10 @@ impl Driver {
             return;
         }
         self.send_unanswered();
-        let most_gets = self.batch_limit.min(self.habits.most());
+        let most_gets = match self.terms.merges_reads {
+            true => self.batch_limit.min(self.habits.most()),
+            false => 1,
+        };
         while self.output.len() + self.gets.length() + self.keyed.length() < BATCH_BYTES
             && self.gets.count() < most_gets
             && !self.keyed.is_full(self.batch_limit)
@@ -382,34 +387,46 @@ impl Driver {
 
     /// Writes a request as it is, if its caller still waits.
     fn write_one(&mut self, request: Arc<InFlight>) {
-        let next = self.next_number();
+        let asks = request.asks();
+        let next = self.next_number() + u64::from(asks);
         let (output, unknown) = (&mut self.output, &mut self.unknown);
-        let count = request.send(|request| match request {
-            Request::Get(key) => {
-                resp::begin(output, 2);
-                output.extend_from_slice(b"$3\r\nGET\r\n");
-                key.write_to(output);
-                None
+        let count = request.send(|request| {
+            if asks {
+                // For the one command that follows.
+                Command::new("ASKING").write_to(output);
             }
-            Request::Keyed(invocation) => {
-                let in_full = unknown.needs_text(invocation.script(), next);
-                invocation.write_to(output, in_full);
-                None
-            }
-            Request::One(command) => {
-                command.write_to(output);
-                None
-            }
-            Request::Script(invocation) => {
-                let in_full = unknown.needs_text(invocation.script(), next);
-                invocation.write_to(output, in_full);
-                None
-            }
-            Request::Many(commands) => {
-                commands.iter().for_each(|command| command.write_to(output));
-                Some(commands.len())
+            match request {
+                Request::Get(key) => {
+                    resp::begin(output, 2);
+                    output.extend_from_slice(b"$3\r\nGET\r\n");
+                    key.write_to(output);
+                    None
+                }
+                Request::Keyed(invocation) => {
+                    let in_full = unknown.needs_text(invocation.script(), next);
+                    invocation.write_to(output, in_full);
+                    None
+                }
+                Request::One(command) => {
+                    command.write_to(output);
+                    None
+                }
+                Request::Script(invocation) => {
+                    let in_full = unknown.needs_text(invocation.script(), next);
+                    invocation.write_to(output, in_full);
+                    None
+                }
+                Request::Many(commands) => {
+                    commands.iter().for_each(|command| command.write_to(output));
+                    Some(commands.len())
+                }
             }
         });
+        if asks && count.is_some() {
+            let asking = Request::One(Command::new("ASKING"));
+            let asking = InFlight::new(asking, Repeat::Safely);
+            self.expected.push_back(Expected::One(asking));
+        }
         match count {
             None => {}
             Some(None) => self.expected.push_back(Expected::One(request)),
@@ -830,6 +847,7 @@ mod tests {
             hold: Duration::from_secs(60),
             holds_writes: false,
             takes_many_keys: true,
+            merges_reads: true,
             may_transact: Arc::new(AtomicBool::new(true)),
             merged: Arc::default(),
             notice: Box::new(|_| {}),

@@ -46,6 +46,24 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Returns the same at another address.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` for a host that no certificate can be for.
+    pub(super) fn at(&self, host: &str, port: u16) -> BackendResult<Self> {
+        if let Some(tls) = &self.tls {
+            tls.check(host)?;
+        }
+        let address = ConnectionAddr::Tcp(host.to_string(), port);
+        Ok(Self {
+            info: self.info.clone().set_addr(address),
+            tls: self.tls.clone(),
+        })
+    }
+}
+
 /// The longest silence that Linux takes for a connection of TCP.
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(i16::MAX as u64);
 /// The number of probes without an answer after which the kernel ends a connection.

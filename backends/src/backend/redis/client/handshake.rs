@@ -65,6 +65,12 @@ pub(super) struct Introduction {
     pub(super) mode: Option<String>,
 }
 
+impl Introduction {
+    pub(super) fn is_cluster(&self) -> bool {
+        self.mode.as_deref() == Some("cluster")
+    }
+}
+
 /// The settings of a greeting.
 #[derive(Clone, Copy)]
 pub(super) struct Identity<'a> {
@@ -304,12 +310,17 @@ impl<S: Socket> Greeting<'_, S> {
 
     /// Checks what the server says that it is, where it does.
     fn check(&self, mode: Option<&str>, role: Option<&str>) -> BackendResult<()> {
-        let place = self.place;
+        let (place, database) = (self.place, self.settings.db());
         let (kind, message) = match (mode, role) {
-            (Some("cluster"), _) => (
-                ErrorKind::Unsupported,
-                format!("{place} is a node of a cluster, which this version can't use"),
+            (Some("cluster"), _) if database != 0 => (
+                ErrorKind::InvalidConfig,
+                format!(
+                    "{place} is a node of a cluster, which has database 0 alone, and the settings \
+                     name database {database}"
+                ),
             ),
+            // A replica of a cluster names the primary of each key.
+            (Some("cluster"), _) => return Ok(()),
             (Some("sentinel"), _) => (
                 ErrorKind::InvalidConfig,
                 format!("{place} is a Sentinel, which keeps no entries: name the primary"),

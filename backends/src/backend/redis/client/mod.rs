@@ -6,6 +6,7 @@
 //! the driver is the task that owns its socket. A request whose reply was lost is sent again only
 //! if that is harmless, and one that was refused only if nothing of it was executed.
 
+mod cluster;
 mod deadline;
 mod dial;
 mod driver;
@@ -28,6 +29,7 @@ mod resend;
 mod resp;
 mod router;
 mod script;
+mod slot;
 mod states;
 mod tls;
 
@@ -36,17 +38,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use self::deadline::deadlines;
 pub(crate) use self::endpoint::Endpoint;
 use self::gate::Gate;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
-use self::request::{InFlight, Request};
+use self::request::{InFlight, Request, Slots, Target};
 use self::resend::{Resend, is_from_wrong_server, is_logged_out};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 use self::router::Router;
+pub(crate) use self::router::Servers;
 pub(crate) use self::script::{Invocation, KeyedInvocation, Script};
+pub(crate) use self::slot::slot;
 use self::states::Connection;
-pub(crate) use self::states::ConnectionId;
+pub(crate) use self::states::{ConnectionId, NodeId};
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
 #[cfg(not(feature = "tls"))]
@@ -78,6 +84,9 @@ pub(crate) struct ClientIdentity {
     pub(crate) provider: Option<Provider>,
 }
 
+/// The most times that a request is sent on to another node of a cluster.
+const MOST_HOPS: u32 = 5;
+
 /// Says whether a request may be sent again if its reply was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
@@ -87,8 +96,8 @@ pub(crate) enum Repeat {
     Never,
 }
 
-/// A client of one server. A reply may be an error of the server: its meaning is the caller's to
-/// say.
+/// A client of one server, or of a cluster. A reply may be an error of the server: its meaning is
+/// the caller's to say.
 pub(crate) struct Client {
     gate: Gate,
     router: Router,
@@ -121,10 +130,10 @@ struct LastSend {
 }
 
 impl Client {
-    pub(crate) fn new(server: Endpoint, identity: ClientIdentity, limits: ClientLimits) -> Self {
+    pub(crate) fn new(servers: Servers, identity: ClientIdentity, limits: ClientLimits) -> Self {
         Self {
             gate: Gate::new(limits.waiting, limits.waiting_bytes),
-            router: Router::new(server, identity, limits),
+            router: Router::new(servers, identity, limits),
             call_limit: limits.call,
             factor: 1.0 - fastrand::f64() / 5.0,
         }
@@ -142,6 +151,7 @@ impl Client {
             waiting_calls,
             waiting_bytes,
             merged_calls: self.router.merged(),
+            redirections: self.router.redirections(),
         }
     }
 
@@ -162,7 +172,7 @@ impl Client {
 
     /// Sends a command and tells by which connection the reply came.
     pub(crate) async fn traced(&self, command: Command, repeat: Repeat) -> BackendResult<Traced> {
-        self.call(Request::One(command), repeat).await
+        self.traced_at(None, command, repeat).await
     }
 
     /// Runs a script, by its hash if the server knows it.
@@ -180,6 +190,92 @@ impl Client {
             .call(Request::Many(commands), Repeat::Never)
             .await?
             .reply)
+    }
+
+    /// Says whether there is a cluster, which takes a connection to know.
+    pub(crate) async fn is_cluster(&self) -> BackendResult<bool> {
+        if let Some(is_cluster) = self.router.is_cluster() {
+            return Ok(is_cluster);
+        }
+        let ping = Command::new("PING");
+        self.command(ping, Repeat::Safely).await?;
+        Ok(self.router.is_cluster() == Some(true))
+    }
+
+    /// Returns the nodes of a cluster that serve slots; nothing where there is one server.
+    pub(crate) async fn nodes(&self) -> BackendResult<Option<Vec<NodeId>>> {
+        if !self.is_cluster().await? {
+            return Ok(None);
+        }
+        let owners = pin!(self.router.owners());
+        let owners = deadlines()?.within(self.call_limit, owners).await;
+        owners
+            .unwrap_or_else(|| Err(self.timed_out(Progress::default())))
+            .map(Some)
+    }
+
+    /// Reads the map of a cluster again, for requests to chosen nodes: no key corrects it there.
+    pub(crate) async fn refreshed(&self) -> BackendResult<()> {
+        let refreshed = pin!(self.router.refreshed());
+        let refreshed = deadlines()?.within(self.call_limit, refreshed).await;
+        refreshed.unwrap_or_else(|| Err(self.timed_out(Progress::default())))
+    }
+
+    /// Waits before something is tried once more that was tried in vain so often.
+    pub(crate) async fn pause(&self, tried: u32) -> BackendResult<()> {
+        deadlines()?.sleep(resend::pause(tried, self.factor)).await;
+        Ok(())
+    }
+
+    /// As [`Client::traced`], to one node of a cluster.
+    pub(crate) async fn traced_at(
+        &self,
+        node: Option<NodeId>,
+        command: Command,
+        repeat: Repeat,
+    ) -> BackendResult<Traced> {
+        let target = node.map_or(Target::Owner, Target::Node);
+        let request = InFlight::to(target, Request::One(command), repeat);
+        self.call_with(request).await
+    }
+
+    /// Sends commands to the nodes of a cluster that serve their keys, those for each node in one
+    /// go. Each command has its keys in one slot. Of one that was not executed there is no outcome:
+    /// it is to be sent by itself.
+    pub(crate) async fn by_node(
+        &self,
+        commands: &[Command],
+        repeat: Repeat,
+    ) -> Vec<Option<BackendResult<Reply>>> {
+        let mut outcomes: Vec<_> = commands.iter().map(|_| None).collect();
+        let calls = self.router.by_node(commands).into_iter();
+        let calls = calls.map(|(node, positions)| async move {
+            let those = positions.iter().map(|position| commands[*position].clone());
+            let request = Request::Many(those.collect());
+            let reply = self.call_with(InFlight::to(Target::Node(node), request, repeat));
+            (positions, reply.await)
+        });
+        for (positions, outcome) in join_all(calls).await {
+            let replies = match outcome {
+                Ok(Traced {
+                    reply: Reply::Array(replies),
+                    ..
+                }) => {
+                    let replies = replies.into_iter();
+                    replies
+                        .map(|reply| (!resend::is_refused(&reply)).then_some(Ok(reply)))
+                        .collect()
+                }
+                Err(error) if error.outcome_unknown() || error.kind() == ErrorKind::Timeout => {
+                    vec![Some(Err(error)); positions.len()]
+                }
+                Ok(_) | Err(_) => vec![None; positions.len()],
+            };
+            for (position, outcome) in positions.into_iter().zip(replies) {
+                outcomes[position] = outcome;
+            }
+        }
+        outcomes
     }
 
     /// Refuses calls from now on, waits for those that are under way, for as long as a call may
@@ -208,7 +304,7 @@ impl Client {
 
     async fn call_with(&self, request: Arc<InFlight>) -> BackendResult<Traced> {
         let _place = self.gate.enter(request.length())?;
-        let ready = self.router.ready(request.is_plain_read());
+        let ready = self.router.ready(&request);
         let deadlines = match &ready {
             Some(connection) => connection.deadlines,
             None => deadlines()?,
@@ -231,13 +327,16 @@ impl Client {
         progress: &mut Progress,
     ) -> BackendResult<Traced> {
         let mut was_lost = false;
-        let mut refused_before = 0;
+        let (mut refused_before, mut hops) = (0, 0);
         loop {
             let connection = match ready.take() {
                 Some(connection) => connection,
-                None => Box::pin(self.router.connection(request.is_plain_read())).await?,
+                None => {
+                    let refused = &mut progress.refused;
+                    Box::pin(self.router.connection(&request, refused)).await?
+                }
             };
-            if request.names_many_keys() && !connection.takes_many_keys {
+            if request.names_many_keys() && !takes_keys_of(&connection, &request) {
                 return Ok(Traced {
                     reply: Reply::OneKeyOnly,
                     connection: connection.id,
@@ -252,7 +351,8 @@ impl Client {
             let Ok(reply) = multiplexer.exchange(&sent.request).await else {
                 // One that wasn't sent hasn't been tried yet.
                 if sent.request.was_sent() {
-                    let error = || self.router.lost(multiplexer.end());
+                    let error = || sent.connection.lost();
+                    self.router.doubt();
                     if !sent.request.is_repeatable() {
                         return Err(error().with_outcome_unknown());
                     }
@@ -266,7 +366,24 @@ impl Client {
             };
             let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
             let resend = is_refusal.then(|| sent.request.resend(&reply)).flatten();
-            let Some((resend, refused)) = resend else {
+            let (is_cluster, connection_id) = (sent.connection.is_cluster, sent.connection.id);
+            let resend = resend.filter(|(resend, refused)| match resend {
+                Resend::Elsewhere | Resend::Later => true,
+                Resend::Moved => is_cluster && self.router.moved(&sent.connection, refused),
+                Resend::Asked => is_cluster,
+            });
+            // While a slot moves, its keys are on two nodes, and no script may name several.
+            let is_apart = |(_, refused): &(Resend, ErrorReply)| {
+                is_cluster && sent.request.names_many_keys() && code(refused) == "TRYAGAIN"
+            };
+            if sent.request.is_script() && resend.as_ref().is_some_and(is_apart) {
+                progress.last = None;
+                return Ok(Traced {
+                    reply: Reply::OneKeyOnly,
+                    connection: connection_id,
+                });
+            }
+            let Some((resend, line)) = resend else {
                 if is_from_wrong_server(&reply) {
                     self.router.begin_search(&sent.connection);
                 }
@@ -279,15 +396,41 @@ impl Client {
                 });
             };
             let connection = sent.connection.clone();
-            request = sent.request.again();
+            let sent = sent.request.clone();
             // It had no effect, should there be no time left to send it again.
             progress.last = None;
-            let refused = progress.refused.insert(refusal(&refused));
-            match resend {
-                Resend::Elsewhere => {
-                    Box::pin(self.router.elsewhere(&connection, refused)).await?;
+            let refused = refusal(&line);
+            if matches!(resend, Resend::Moved | Resend::Asked) {
+                hops += 1;
+                if hops > MOST_HOPS {
+                    return Err(disagreement(&line));
                 }
-                Resend::Later => {
+                if hops > 1 {
+                    // The nodes may not have heard of each other's change yet.
+                    let pause = resend::pause(hops - 2, self.factor);
+                    Box::pin(connection.deadlines.sleep(pause)).await;
+                }
+            } else {
+                hops = 0;
+                progress.refused = Some(refused.clone());
+            }
+            let importing = match resend {
+                Resend::Asked => Box::pin(self.router.importing(&connection, &line)).await,
+                _ => None,
+            };
+            request = match importing {
+                Some(Ok(_)) => sent.again_asking(),
+                Some(Err(_)) | None => sent.again(),
+            };
+            match (resend, importing) {
+                (_, Some(Ok(importing))) => ready = Some(importing),
+                // At once: meanwhile the map may be read again, from a node that knows less.
+                (Resend::Moved, _) => ready = self.router.ready(&request),
+                (Resend::Elsewhere, _) if !is_cluster => {
+                    Box::pin(self.router.elsewhere(&connection, &refused)).await?;
+                }
+                (Resend::Elsewhere | Resend::Later | Resend::Asked, _) => {
+                    self.router.doubt();
                     let pause = resend::pause(refused_before, self.factor);
                     Box::pin(connection.deadlines.sleep(pause)).await;
                     refused_before += 1;
@@ -316,4 +459,23 @@ impl Client {
         }
         progress.refused.unwrap_or(timeout)
     }
+}
+
+/// Says whether a request that names several keys may be sent by this connection.
+fn takes_keys_of(connection: &Connection, request: &InFlight) -> bool {
+    match (connection.is_cluster, request.target()) {
+        (true, Target::Node(_)) => true,
+        (true, Target::Owner | Target::Importing) => request.slots() != Slots::Several,
+        (false, _) => connection.takes_many_keys || !request.is_script(),
+    }
+}
+
+/// Nodes whose maps differ send a request to each other.
+fn disagreement(refused: &ErrorReply) -> BackendError {
+    let slot = refused.details().split(' ').next().unwrap_or_default();
+    let message = match slot.parse::<u16>() {
+        Ok(slot) => format!("the nodes of the cluster disagree about who serves hash slot {slot}"),
+        Err(_) => "the nodes of the cluster disagree".to_string(),
+    };
+    BackendError::new(ErrorKind::Unavailable, message)
 }

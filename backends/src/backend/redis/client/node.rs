@@ -7,12 +7,13 @@
 //! that the address leads to another one now.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use parking_lot::{Mutex, MutexGuard};
+use redis::ConnectionAddr;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -21,14 +22,13 @@ use super::dial::{self, Place, dial};
 use super::driver::{Sign, Terms};
 use super::endpoint::Endpoint;
 use super::gate::closed;
-use super::handshake::{Greeted, Identity};
-use super::inbox::End;
+use super::handshake::{Greeted, Identity, Introduction};
 use super::login::Login;
 use super::logins::{Chosen, Logins};
 use super::multiplexer::Multiplexer;
 use super::outage::Failure;
 use super::renewal;
-use super::states::{Attempt, Connection, ConnectionId, Outcome, Purpose, States};
+use super::states::{Attempt, Connection, ConnectionId, NodeId, Outcome, Purpose, States};
 use super::{ClientIdentity, ClientLimits};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -44,20 +44,29 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
 /// A write that waits for longer holds reads up, where that is more than a few round trips.
 const SHORTEST_HOLD: Duration = Duration::from_millis(100);
 
+#[derive(Clone)]
 pub(super) struct Node {
     shared: Arc<Shared>,
 }
 
-pub(super) struct Shared {
-    server: Endpoint,
+/// The settings of a client and what all of its nodes share.
+pub(super) struct Common {
     client_name: Option<String>,
     logins: Logins,
-    place: Place,
     pub(super) limits: ClientLimits,
-    /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
-    pub(super) states: Mutex<States>,
     /// The number of calls that went out as a part of a command for several callers.
     merged: Arc<AtomicU64>,
+}
+
+pub(super) struct Shared {
+    id: NodeId,
+    server: Endpoint,
+    pub(super) common: Arc<Common>,
+    place: Arc<Place>,
+    /// Told that the node may be gone, where another one may serve in its place.
+    doubt: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
+    pub(super) states: Mutex<States>,
     /// Whether the server takes a transaction as a whole, as far as is known.
     may_transact: Arc<AtomicBool>,
     /// Tells those who wait that an attempt has ended, or that a doubted connection answers.
@@ -113,18 +122,34 @@ enum Look {
     },
 }
 
-impl Node {
-    pub(super) fn new(server: Endpoint, identity: ClientIdentity, limits: ClientLimits) -> Self {
-        let place = Place::of(&server);
-        let (settings, limit) = (server.info.redis_settings(), limits.connect);
-        let shared = Shared {
-            logins: Logins::new(settings, identity.provider, limit, &place),
-            place,
-            server,
+impl Common {
+    /// Takes the login from the settings of `server`, unless a provider has it.
+    pub(super) fn new(server: &Endpoint, identity: ClientIdentity, limits: ClientLimits) -> Self {
+        let settings = server.info.redis_settings();
+        let place = Place::of(server);
+        Self {
+            logins: Logins::new(settings, identity.provider, limits.connect, &place),
             client_name: identity.name,
             limits,
-            states: Mutex::new(States::new()),
             merged: Arc::default(),
+        }
+    }
+
+    /// Returns the number of calls that went out as a part of a command for several callers.
+    pub(super) fn merged(&self) -> u64 {
+        self.merged.load(Ordering::Relaxed)
+    }
+}
+
+impl Node {
+    pub(super) fn new(server: Endpoint, common: Arc<Common>) -> Self {
+        let shared = Shared {
+            id: NodeId::next(),
+            place: Arc::new(Place::of(&server)),
+            server,
+            common,
+            doubt: OnceLock::new(),
+            states: Mutex::new(States::new()),
             may_transact: Arc::new(AtomicBool::new(true)),
             news: Notify::new(),
         };
@@ -133,9 +158,38 @@ impl Node {
         }
     }
 
+    /// Makes it a node of a cluster. `doubt` is told when it doesn't answer, or can't be reached.
+    pub(super) fn join_cluster(&self, doubt: impl Fn() + Send + Sync + 'static) {
+        // One that has joined is told already.
+        let _ = self.shared.doubt.set(Box::new(doubt));
+    }
+
+    pub(super) fn is_at(&self, host: &str, port: u16) -> bool {
+        let address = self.shared.server.info.addr();
+        matches!(address, ConnectionAddr::Tcp(own, at) if own == host && *at == port)
+    }
+
+    pub(super) fn id(&self) -> NodeId {
+        self.shared.id
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.shared.place
+    }
+
+    /// Hands over what is unsent, or harmless to repeat: other nodes serve in the place of this
+    /// one. Writes that were sent wait for their answers.
+    pub(super) fn leave(&self) {
+        let connections = self.shared.states.lock().leave();
+        // After the lock: these wake drivers.
+        for connection in connections {
+            connection.multiplexer.hand_back();
+        }
+    }
+
     /// Connects, for as long as an attempt may take, and judges the settings.
     pub(super) async fn connect(&self) -> BackendResult<()> {
-        let limit = self.shared.limits.connect;
+        let limit = self.shared.common.limits.connect;
         let connection = pin!(self.connection_or_judgement(false, true));
         // The attempt has its own limit; this outer one passes if the runtime never polls it.
         match deadlines()?.within(limit * 2, connection).await {
@@ -164,13 +218,8 @@ impl Node {
             connected_for: oldest.map(|oldest| oldest.elapsed()),
             reconnections: states.reconnections,
             failure: states.outage.failure().cloned(),
-            login_failure: self.shared.logins.failure(),
+            login_failure: self.shared.common.logins.failure(),
         }
-    }
-
-    /// Returns the number of calls that went out as a part of a command for several callers.
-    pub(super) fn merged(&self) -> u64 {
-        self.shared.merged.load(Ordering::Relaxed)
     }
 
     /// Returns the present runtime's connection for a plain read or anything else, if it is up.
@@ -333,23 +382,8 @@ impl Node {
     /// Gives a connection up on which the server has forgotten the login, if another login can be
     /// had.
     pub(super) fn logged_out(&self, connection: &Connection) {
-        if self.shared.logins.provided().is_some() {
+        if self.shared.common.logins.provided().is_some() {
             connection.multiplexer.drain();
-        }
-    }
-
-    /// Returns the error of a connection that has ended.
-    pub(super) fn lost(&self, end: Option<End>) -> BackendError {
-        let place = &self.shared.place;
-        match end {
-            Some(End::Malformed) => BackendError::new(
-                ErrorKind::Unavailable,
-                format!("the answer of {place} is not RESP"),
-            ),
-            Some(End::Failed(kind)) => dial::failure(place, kind.into()),
-            Some(End::Closed) | None => {
-                dial::failure(place, std::io::ErrorKind::ConnectionAborted.into())
-            }
         }
     }
 }
@@ -366,7 +400,7 @@ impl Shared {
     ) -> BackendResult<Outcome> {
         let deadlines = deadlines()?;
         let (tell, outcome) = watch::channel(None);
-        let limit = self.limits.connect;
+        let limit = self.common.limits.connect;
         let now = Instant::now();
         let earliest = states.earliest(purpose, limit, now).unwrap_or(now);
         let attempt = Attempt {
@@ -390,6 +424,9 @@ impl Shared {
                 Ok(Some(present)) => Ok(present),
                 Ok(None) => {
                     let reached = shared.reach(begun.deadlines, is_judging).await;
+                    if reached.is_err() {
+                        shared.doubt();
+                    }
                     let mut states = shared.states.lock();
                     states.ended(begun.turn.purpose, reached.as_ref().err());
                     shared.settle(states, reached, &begun)
@@ -443,7 +480,7 @@ impl Shared {
                     turn.purpose = Purpose::Connect;
                 }
                 turn.generation = states.generation;
-                match states.claim(turn.purpose, self.limits.connect, now) {
+                match states.claim(turn.purpose, self.common.limits.connect, now) {
                     Ok(()) => return Ok(None),
                     Err(earliest) => earliest,
                 }
@@ -460,10 +497,10 @@ impl Shared {
         deadlines: &'static Deadlines,
         is_judging: bool,
     ) -> Result<Reached, Failure> {
-        let limit = self.limits.connect;
+        let limit = self.common.limits.connect;
         let by = Instant::now() + limit;
         loop {
-            let chosen = self.logins.choose(deadlines, by).await;
+            let chosen = self.common.logins.choose(deadlines, by).await;
             let Chosen { login, is_fresh } = chosen.map_err(|error| Failure {
                 error,
                 lacks_login: true,
@@ -475,18 +512,36 @@ impl Shared {
             let identity = Identity {
                 settings: self.server.info.redis_settings(),
                 login: login.as_deref(),
-                client_name: self.client_name.as_deref(),
+                client_name: self.common.client_name.as_deref(),
             };
-            let (server, place) = (&self.server, &self.place);
+            let (server, place) = (&self.server, &*self.place);
             match dial(server, identity, place, left, deadlines, is_judging).await {
-                Ok(greeted) => return Ok(Reached { greeted, login }),
+                Ok(greeted) => {
+                    self.check(&greeted.server)?;
+                    return Ok(Reached { greeted, login });
+                }
                 // The password was replaced before its time: the provider may know the new one.
                 Err(_)
                     if Instant::now() < by
-                        && self.logins.should_ask_again(login.as_ref(), is_fresh) => {}
+                        && self
+                            .common
+                            .logins
+                            .should_ask_again(login.as_ref(), is_fresh) => {}
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Checks that a node of a cluster is one still.
+    fn check(&self, server: &Introduction) -> BackendResult<()> {
+        // A user may have no right to hear what kind of server it is.
+        if self.doubt.get().is_none() || server.is_cluster() || server.mode.is_none() {
+            return Ok(());
+        }
+        Err(BackendError::new(
+            ErrorKind::Unavailable,
+            format!("{} is no node of a cluster any more", self.place),
+        ))
     }
 
     fn is_current(&self, connection: &Connection) -> bool {
@@ -585,16 +640,19 @@ impl Shared {
         deadlines: &'static Deadlines,
     ) -> Connection {
         let shared = Arc::downgrade(self);
-        let takes_many_keys = greeted.server.takes_many_keys;
+        let server = &greeted.server;
+        let is_cluster = server.is_cluster() || server.mode.is_none() && self.doubt.get().is_some();
+        let takes_many_keys = server.takes_many_keys && !is_cluster;
         let terms = Terms {
             deadlines,
-            patience: (self.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
-            silence: self.limits.keep_alive,
+            patience: (self.common.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
+            silence: self.common.limits.keep_alive,
             hold: SHORTEST_HOLD.max(greeted.round_trip * 4),
             holds_writes: takes == Takes::All { but_reads: true },
             takes_many_keys,
+            merges_reads: !is_cluster,
             may_transact: self.may_transact.clone(),
-            merged: self.merged.clone(),
+            merged: self.common.merged.clone(),
             notice: Box::new(move |sign| {
                 if let Some(shared) = shared.upgrade() {
                     match takes {
@@ -606,7 +664,7 @@ impl Shared {
         };
         let multiplexer = Multiplexer::start(greeted.socket, greeted.input, terms);
         let renewal = login
-            .zip(self.logins.provided())
+            .zip(self.common.logins.provided())
             .and_then(|(login, provided)| {
                 renewal::begin(provided, &login, &multiplexer.inbox, deadlines)
             });
@@ -615,16 +673,29 @@ impl Shared {
             id,
             deadlines,
             since: Instant::now(),
+            node: self.id,
+            place: self.place.clone(),
             takes_many_keys,
+            is_cluster,
             generation,
             _renewal: renewal,
+        }
+    }
+
+    /// Tells that the node may be gone.
+    fn doubt(&self) {
+        if let Some(doubt) = self.doubt.get() {
+            doubt();
         }
     }
 
     /// Does what a sign of the present runtime's connection calls for.
     fn note(self: &Arc<Self>, connection: ConnectionId, sign: Sign) {
         match sign {
-            Sign::Silent => self.replace(connection, |activity| Purpose::Replace { activity }),
+            Sign::Silent => {
+                self.doubt();
+                self.replace(connection, |activity| Purpose::Replace { activity });
+            }
             Sign::Wasted => self.replace(connection, |_| Purpose::Relieve),
             Sign::Answers => self.news.notify_waiters(),
             Sign::Holds => self.part_reads(connection),

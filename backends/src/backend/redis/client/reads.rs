@@ -34,13 +34,16 @@ impl Shared {
             return;
         }
         let generation = states.generation;
+        if !states.knows_id() {
+            return;
+        }
         let Some(state) = states.state_mut(runtime.id()) else {
             return;
         };
         if state.reads_overdue.is_some_and(|overdue| now < overdue) {
             return;
         }
-        state.reads_overdue = Some(now + self.limits.connect * 2);
+        state.reads_overdue = Some(now + self.common.limits.connect * 2);
         drop(states);
         let turn = Turn {
             purpose: Purpose::Part,
@@ -81,7 +84,10 @@ impl Shared {
         let _before;
         {
             let mut states = self.states.lock();
-            let is_current = !states.is_closed && states.generation == present.generation;
+            let is_present = states
+                .living(runtime)
+                .is_some_and(|living| living.id == present.id);
+            let is_current = !states.is_closed && is_present;
             let Some(state) = states.state_mut(runtime) else {
                 return;
             };

@@ -9,6 +9,8 @@ use super::Repeat;
 use super::resend::{Resend, resend};
 use super::resp::{Argument, Command, ErrorReply, Reply};
 use super::script::{Invocation, KeyedInvocation, Script};
+use super::slot::slot;
+use super::states::NodeId;
 
 /// The commands that one call sends.
 pub(super) enum Request {
@@ -25,7 +27,12 @@ pub(super) enum Request {
 
 impl Request {
     fn names_many_keys(&self) -> bool {
-        matches!(self, Self::Script(invocation) if invocation.names_many_keys())
+        match self {
+            Self::Get(_) | Self::Keyed(_) => false,
+            Self::One(command) => command.names_many_keys(),
+            Self::Script(invocation) => invocation.names_many_keys(),
+            Self::Many(commands) => commands.len() > 1,
+        }
     }
 
     fn script(&self) -> Option<&'static Script> {
@@ -33,6 +40,17 @@ impl Request {
             Self::Keyed(invocation) => Some(invocation.script()),
             Self::Script(invocation) => Some(invocation.script()),
             Self::Get(_) | Self::One(_) | Self::Many(_) => None,
+        }
+    }
+
+    /// Returns the hash slots of its keys.
+    fn slots(&self) -> Slots {
+        match self {
+            Self::Get(key) => Slots::of([key.bytes()].into_iter()),
+            Self::Keyed(invocation) => Slots::of([invocation.key()].into_iter()),
+            Self::One(command) => Slots::of(command.keys()),
+            Self::Script(invocation) => Slots::of(invocation.keys()),
+            Self::Many(commands) => Slots::of(commands.iter().flat_map(Command::keys)),
         }
     }
 
@@ -48,9 +66,38 @@ impl Request {
     }
 }
 
+/// The node of a cluster that a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// That of its key; any one where it names none.
+    Owner,
+    /// One to which its key is on the way, and which answers only if it is asked so.
+    Importing,
+    Node(NodeId),
+}
+
+/// The hash slots of the keys of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slots {
+    None,
+    One(u16),
+    Several,
+}
+
+impl Slots {
+    pub(super) fn of<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Self {
+        keys.map(slot).fold(Self::None, |slots, slot| match slots {
+            Self::None => Self::One(slot),
+            Self::One(other) if other == slot => slots,
+            _ => Self::Several,
+        })
+    }
+}
+
 /// A request in flight: shared by the caller, which waits, and the driver, which sends and answers.
 pub(super) struct InFlight {
     length: usize,
+    target: Target,
     repeat: Repeat,
     is_script: bool,
     names_many_keys: bool,
@@ -86,7 +133,12 @@ pub(super) struct Lost;
 
 impl InFlight {
     pub(super) fn new(request: Request, repeat: Repeat) -> Arc<Self> {
+        Self::to(Target::Owner, request, repeat)
+    }
+
+    pub(super) fn to(target: Target, request: Request, repeat: Repeat) -> Arc<Self> {
         Arc::new(Self {
+            target,
             length: request.length(),
             repeat,
             is_script: request.script().is_some(),
@@ -104,9 +156,13 @@ impl InFlight {
         self.length
     }
 
-    /// Says whether it is a script that names several keys.
+    /// Says whether it names several keys.
     pub(super) fn names_many_keys(&self) -> bool {
         self.names_many_keys
+    }
+
+    pub(super) fn is_script(&self) -> bool {
+        self.is_script
     }
 
     /// Says whether the request may be sent again though the server may have seen it.
@@ -135,14 +191,43 @@ impl InFlight {
     }
 
     /// Returns what to do about this reply, if it refuses the request before anything was executed.
+    ///
+    /// Several commands for a node are sent again by whoever chose the node, each by itself.
     pub(super) fn resend(&self, reply: &Reply) -> Option<(Resend, ErrorReply)> {
+        if let (Target::Node(_), Reply::Array(_)) = (self.target, reply) {
+            return None;
+        }
         let (resend, refused) = resend(&self.inner.lock().request, reply)?;
         Some((resend, refused.clone()))
     }
 
     /// Takes the request back, to be sent once more; an empty one stays.
     pub(super) fn again(&self) -> Arc<Self> {
-        Self::new(self.take_request(), self.repeat)
+        let target = match self.target {
+            Target::Importing => Target::Owner,
+            target => target,
+        };
+        Self::to(target, self.take_request(), self.repeat)
+    }
+
+    /// Takes the request back, to be sent once more to a node that the key is on its way to.
+    pub(super) fn again_asking(&self) -> Arc<Self> {
+        Self::to(Target::Importing, self.take_request(), self.repeat)
+    }
+
+    /// Returns the node that it is for.
+    pub(super) fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Says whether it asks a node for a key that is on its way there.
+    pub(super) fn asks(&self) -> bool {
+        self.target == Target::Importing
+    }
+
+    /// Returns the hash slots of the keys that it names.
+    pub(super) fn slots(&self) -> Slots {
+        self.inner.lock().request.slots()
     }
 
     pub(super) fn take_request(&self) -> Request {
@@ -252,5 +337,48 @@ impl Drop for Response<'_> {
         };
         inner.stage = Stage::Left { was_sent };
         _waiter = inner.waiter.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_knows_the_slots_of_its_keys() {
+        let one = |keys: &[&[u8]]| {
+            let begin = Command::new("MGET");
+            keys.iter()
+                .fold(begin, |command, key| command.key(b"ns:", key))
+        };
+        let of = |request: Request| request.slots();
+        let expected = Slots::One(slot(b"ns:a"));
+        assert_eq!(of(Request::Get(Argument::joined(b"ns:", b"a"))), expected);
+        assert_eq!(of(Request::One(one(&[b"a"]).arg("x"))), expected);
+        assert_eq!(of(Request::One(one(&[b"a", b"a"]))), expected);
+        assert_eq!(of(Request::One(one(&[b"a", b"b"]))), Slots::Several);
+        assert_eq!(
+            of(Request::One(one(&[b"{t}a", b"{t}b"]))),
+            Slots::One(slot(b"t"))
+        );
+        assert_eq!(of(Request::One(Command::new("PING"))), Slots::None);
+        assert_eq!(
+            of(Request::Many(vec![one(&[b"a"]), one(&[b"b"])])),
+            Slots::Several
+        );
+        let empty = Argument::joined(b"", b"");
+        assert_eq!(of(Request::Get(empty)), Slots::One(0));
+    }
+
+    #[test]
+    fn the_keys_of_a_script_stand_behind_its_hash_and_their_number() {
+        static SCRIPT: std::sync::LazyLock<Script> =
+            std::sync::LazyLock::new(|| Script::new("return 1"));
+        let script = Invocation::new(&SCRIPT, 2)
+            .key(b"ns:", b"{t}a")
+            .key(b"ns:", b"{t}b");
+        let request = Request::Script(script.arg("argument"));
+        assert!(request.names_many_keys());
+        assert_eq!(request.slots(), Slots::One(slot(b"t")));
     }
 }

@@ -18,6 +18,10 @@ pub(super) enum Resend {
     Elsewhere,
     /// The server isn't ready: ask again after a pause.
     Later,
+    /// Another node of the cluster serves the slot.
+    Moved,
+    /// The key is on its way to another node of the cluster.
+    Asked,
 }
 
 /// Returns what to do about the reply to a request, if it refuses all of it.
@@ -36,6 +40,11 @@ pub(super) fn resend<'r>(request: &Request, reply: &'r Reply) -> Option<(Resend,
         }
         _ => None,
     }
+}
+
+/// Says whether the reply refuses a command before it was executed.
+pub(super) fn is_refused(reply: &Reply) -> bool {
+    of_error(reply).is_some()
 }
 
 /// Says whether the reply, or one of several, comes from a server that takes no writes.
@@ -77,6 +86,8 @@ fn of_refusal(error: &ErrorReply) -> Option<Resend> {
     match code(error) {
         "READONLY" | "MASTERDOWN" => Some(Resend::Elsewhere),
         "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" => Some(Resend::Later),
+        "MOVED" => Some(Resend::Moved),
+        "ASK" => Some(Resend::Asked),
         _ => None,
     }
 }
@@ -103,6 +114,8 @@ mod tests {
             ("LOADING", Some(Resend::Later)),
             ("TRYAGAIN Multiple keys", Some(Resend::Later)),
             ("CLUSTERDOWN Hash slot not served", Some(Resend::Later)),
+            ("MOVED 3999 127.0.0.1:6381", Some(Resend::Moved)),
+            ("ASK 3999 127.0.0.1:6381", Some(Resend::Asked)),
             ("NOSCRIPT No matching script", None),
             ("@user_script: 3: -READONLY no", Some(Resend::Elsewhere)),
             ("BUSY a script runs", None),

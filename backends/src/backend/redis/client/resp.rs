@@ -20,6 +20,8 @@ const USUAL: usize = 192;
 #[derive(Clone)]
 pub(crate) struct Command {
     arguments: usize,
+    /// The number of the first argument that is a key, and how many are.
+    keys: (u8, u32),
     body: Vec<u8>,
 }
 
@@ -27,6 +29,7 @@ impl Command {
     pub(crate) fn new(name: &str) -> Self {
         let command = Self {
             arguments: 0,
+            keys: (0, 0),
             body: Vec::with_capacity(USUAL),
         };
         command.arg(name)
@@ -50,6 +53,35 @@ impl Command {
         self.arguments += 1;
         write_joined(&mut self.body, first, second);
         self
+    }
+
+    /// Adds a key, which has two parts. The keys of a command stand together.
+    #[must_use]
+    pub(crate) fn key(mut self, first: &[u8], second: &[u8]) -> Self {
+        if self.keys.1 == 0 {
+            self.keys.0 = u8::try_from(self.arguments).unwrap_or(u8::MAX);
+        }
+        self.keys.1 += 1;
+        self.joined(first, second)
+    }
+
+    pub(super) fn names_many_keys(&self) -> bool {
+        self.keys.1 > 1
+    }
+
+    /// Returns the keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let (first, count) = self.keys;
+        let from = usize::from(first);
+        let mut rest = match count {
+            0 => &[],
+            _ => self.arguments_from(from),
+        };
+        (0..count).map_while(move |_| {
+            let (key, behind) = bulk(rest)?;
+            rest = behind;
+            Some(key)
+        })
     }
 
     /// Adds each as an argument.
@@ -106,9 +138,22 @@ impl Argument {
         out.extend_from_slice(&self.0);
     }
 
+    /// Returns what it says.
+    pub(super) fn bytes(&self) -> &[u8] {
+        bulk(&self.0).map_or(&[], |(bytes, _)| bytes)
+    }
+
     pub(super) fn length(&self) -> usize {
         self.0.len()
     }
+}
+
+/// Returns the argument that `encoded` begins with, and what follows it.
+fn bulk(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut cursor = Cursor::new(encoded);
+    cursor.at = 1;
+    let bytes = cursor.bulk().ok()??;
+    Some((bytes, &encoded[cursor.at..]))
 }
 
 /// Begins a command of so many arguments, its name included.
@@ -151,8 +196,9 @@ pub(crate) enum Reply {
     Push,
     /// A type that no command of ours is answered with.
     Other,
-    /// No server's answer: the script names several keys and wasn't sent, because what would get it
-    /// may be a proxy before several servers.
+    /// No server's answer: the request names several keys and was not executed. They have several
+    /// nodes of a cluster; or it is a script, and what would get it may be a proxy before several
+    /// servers.
     OneKeyOnly,
 }
 

@@ -80,7 +80,6 @@ impl Unknown {
 /// An invocation of a script.
 pub(crate) struct Invocation {
     script: &'static Script,
-    keys: usize,
     by_hash: Command,
 }
 
@@ -88,17 +87,17 @@ impl Invocation {
     /// Begins an invocation; the keys and the arguments follow, in this order.
     pub(crate) fn new(script: &'static Script, keys: usize) -> Self {
         let by_hash = Command::new("EVALSHA").arg(&script.hash).number(keys);
-        Self {
-            script,
-            keys,
-            by_hash,
-        }
+        Self { script, by_hash }
     }
 
     /// Adds a key, which begins with `prefix`.
     pub(crate) fn key(mut self, prefix: &[u8], key: &[u8]) -> Self {
-        self.by_hash = self.by_hash.joined(prefix, key);
+        self.by_hash = self.by_hash.key(prefix, key);
         self
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.by_hash.keys()
     }
 
     pub(crate) fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
@@ -112,7 +111,7 @@ impl Invocation {
     }
 
     pub(super) fn names_many_keys(&self) -> bool {
-        self.keys > 1
+        self.by_hash.names_many_keys()
     }
 
     pub(super) fn script(&self) -> &'static Script {
@@ -154,6 +153,10 @@ impl KeyedInvocation {
 
     pub(super) fn script(&self) -> &'static Script {
         self.script
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        self.key.bytes()
     }
 
     pub(super) fn write_key(&self, out: &mut Vec<u8>) {

@@ -1,6 +1,7 @@
 //! What is known of a server and of the connections to it, by runtime.
 
 use std::collections::VecDeque;
+use std::io;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,9 @@ use tokio::runtime::Id;
 use tokio::sync::watch;
 
 use super::deadline::Deadlines;
+use super::dial::{Place, failure};
 use super::handshake::Introduction;
+use super::inbox::End;
 use super::logins::Task;
 use super::multiplexer::Multiplexer;
 use super::outage::{Failure, Outage, Searches};
@@ -68,11 +71,41 @@ pub(super) struct Connection {
     pub(super) deadlines: &'static Deadlines,
     /// The time at which the connection was made.
     pub(super) since: Instant,
-    /// Whether a script may name several keys.
+    pub(super) node: NodeId,
+    pub(super) place: Arc<Place>,
+    /// Whether a script may name several keys, whatever their slots are.
     pub(super) takes_many_keys: bool,
+    /// Whether it leads to a node of a cluster.
+    pub(super) is_cluster: bool,
     pub(super) generation: u64,
     /// Renews the login, as long as the connection is there.
     pub(super) _renewal: Option<Task>,
+}
+
+impl Connection {
+    /// Returns the error of a connection that has ended.
+    pub(super) fn lost(&self) -> BackendError {
+        let place = &self.place;
+        match self.multiplexer.end() {
+            Some(End::Malformed) => BackendError::new(
+                ErrorKind::Unavailable,
+                format!("the answer of {place} is not RESP"),
+            ),
+            Some(End::Failed(kind)) => failure(place, kind.into()),
+            Some(End::Closed) | None => failure(place, io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+}
+
+/// Tells one node of a client from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NodeId(usize);
+
+impl NodeId {
+    pub(super) fn next() -> Self {
+        static NODES: AtomicUsize = AtomicUsize::new(0);
+        Self(NODES.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// Tells one connection from all others, but for that for reads beside it: both lead to the same
@@ -338,6 +371,11 @@ impl States {
         self.server.is_in_doubt = true;
     }
 
+    /// Says whether the server that is known has told its id.
+    pub(super) fn knows_id(&self) -> bool {
+        self.server.run_id.is_some()
+    }
+
     /// Says whether the server that is known has this id.
     pub(super) fn is_known(&self, run_id: Option<&str>) -> bool {
         run_id.is_some() && self.server.run_id.as_deref() == run_id
@@ -356,9 +394,14 @@ impl States {
         self.generation
     }
 
-    /// Returns all connections, and forgets them.
+    /// Returns all connections, forgets them, and makes no further ones.
     pub(super) fn close(&mut self) -> Vec<Arc<Connection>> {
         self.is_closed = true;
+        self.leave()
+    }
+
+    /// Returns all connections, and forgets them.
+    pub(super) fn leave(&mut self) -> Vec<Arc<Connection>> {
         self.forget_others();
         let states = std::mem::take(&mut self.by_runtime);
         let states = states.into_iter().map(|(_, state)| state);

@@ -1,0 +1,383 @@
+//! The map of a cluster: which node serves which hash slot, as the cluster itself tells it.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::backend::redis::client::resp::{ErrorReply, Reply};
+use crate::backend::redis::client::slot::SLOTS;
+
+/// The address of a node, as the cluster announces it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) host: Box<str>,
+    pub(super) port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// A range of slots and the primary that serves them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) slots: RangeInclusive<u16>,
+    pub(super) primary: Address,
+}
+
+/// Reads the answer to `CLUSTER SLOTS` of a node that was reached by the host `asked`; nothing if
+/// it has an unexpected shape.
+pub(super) fn ranges(reply: Reply, asked: &str) -> Option<Vec<Range>> {
+    let Reply::Array(ranges) = reply else {
+        return None;
+    };
+    ranges
+        .into_iter()
+        .map(|range| self::range(range, asked))
+        .collect()
+}
+
+fn range(reply: Reply, asked: &str) -> Option<Range> {
+    let Reply::Array(parts) = reply else {
+        return None;
+    };
+    let [
+        Reply::Integer(first),
+        Reply::Integer(last),
+        Reply::Array(primary),
+        ..,
+    ] = &*parts
+    else {
+        return None;
+    };
+    let [host, Reply::Integer(port), ..] = &**primary else {
+        return None;
+    };
+    let host = match host {
+        Reply::Nil => None,
+        Reply::Bytes(host) => Some(str::from_utf8(host.as_bytes()).ok()?),
+        _ => return None,
+    };
+    let slot = |number: &i64| u16::try_from(*number).ok().filter(|slot| *slot < SLOTS);
+    Some(Range {
+        slots: slot(first)?..=slot(last)?,
+        primary: Address {
+            host: host_or(host, asked),
+            port: u16::try_from(*port).ok()?,
+        },
+    })
+}
+
+/// Returns a host that is announced. One that a node doesn't know is the one by which it was asked.
+fn host_or(host: Option<&str>, asked: &str) -> Box<str> {
+    let known = host.filter(|host| !matches!(*host, "" | "?"));
+    known.unwrap_or(asked).into()
+}
+
+/// A way to another node: what `MOVED` and `ASK` say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Redirection {
+    pub(super) slot: u16,
+    pub(super) address: Address,
+}
+
+impl Redirection {
+    /// Reads a refusal of a node that was reached by the host `asked`.
+    pub(super) fn read(refused: &ErrorReply, asked: &str) -> Option<Self> {
+        let (slot, address) = refused.details().split_once(' ')?;
+        let slot = slot.parse().ok().filter(|slot| *slot < SLOTS)?;
+        // The host may be an address of IPv6 without brackets.
+        let (host, port) = address.trim_end().rsplit_once(':')?;
+        let address = Address {
+            host: host_or(Some(host), asked),
+            port: port.parse().ok()?,
+        };
+        Some(Self { slot, address })
+    }
+}
+
+/// The primaries of a cluster, each with a `T` of its own, and the slots that they serve.
+pub(super) struct Topology<T> {
+    nodes: Vec<(Address, T)>,
+    /// The position of the node of each slot.
+    owners: Box<[Option<u16>]>,
+}
+
+/// What came of a map that was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Taken<T> {
+    /// The nodes that aren't in it any more.
+    pub(super) left: Vec<T>,
+    /// Whether a slot has another node than before.
+    pub(super) has_changed: bool,
+}
+
+impl<T> Default for Topology<T> {
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            owners: vec![None; usize::from(SLOTS)].into(),
+        }
+    }
+}
+
+impl<T> Topology<T> {
+    /// Takes the map that a node told.
+    ///
+    /// # Errors
+    ///
+    /// That of `make`; the map stays as it was.
+    pub(super) fn replace<E>(
+        &mut self,
+        ranges: &[Range],
+        mut make: impl FnMut(&Address) -> Result<T, E>,
+    ) -> Result<Taken<T>, E>
+    where
+        T: Clone,
+    {
+        let mut topology = Self::default();
+        for range in ranges {
+            let position = match topology.position(&range.primary) {
+                Some(position) => position,
+                None => {
+                    let kept = self.at(&range.primary).cloned();
+                    let node = kept.map_or_else(|| make(&range.primary), Ok)?;
+                    topology.add(&range.primary, node)
+                }
+            };
+            let (first, last) = (
+                usize::from(*range.slots.start()),
+                usize::from(*range.slots.end()),
+            );
+            for owner in topology.owners.iter_mut().take(last + 1).skip(first) {
+                *owner = Some(position);
+            }
+        }
+        let before = std::mem::replace(self, topology);
+        let mut slots = 0..SLOTS;
+        let has_changed = slots.any(|slot| before.address(slot) != self.address(slot));
+        let left = before.nodes.into_iter();
+        let left = left.filter(|(address, _)| self.position(address).is_none());
+        Ok(Taken {
+            left: left.map(|(_, node)| node).collect(),
+            has_changed,
+        })
+    }
+
+    /// Notes that another node serves a slot.
+    ///
+    /// # Errors
+    ///
+    /// That of `make`; the map stays as it was.
+    pub(super) fn patch<E>(
+        &mut self,
+        moved: &Redirection,
+        make: impl FnOnce(&Address) -> Result<T, E>,
+    ) -> Result<(), E> {
+        let position = match self.position(&moved.address) {
+            Some(position) => position,
+            None => {
+                let node = make(&moved.address)?;
+                self.add(&moved.address, node)
+            }
+        };
+        self.owners[usize::from(moved.slot)] = Some(position);
+        Ok(())
+    }
+
+    /// Returns the node at an address.
+    pub(super) fn at(&self, address: &Address) -> Option<&T> {
+        let position = self.position(address)?;
+        self.nodes.get(usize::from(position)).map(|(_, node)| node)
+    }
+
+    /// Returns the node of a slot.
+    pub(super) fn owner(&self, slot: u16) -> Option<&T> {
+        let position = self.owners[usize::from(slot)]?;
+        self.nodes.get(usize::from(position)).map(|(_, node)| node)
+    }
+
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &T> {
+        self.nodes.iter().map(|(_, node)| node)
+    }
+
+    /// Returns the nodes that serve slots.
+    pub(super) fn owners(&self) -> impl Iterator<Item = &T> {
+        let mut serve = vec![false; self.nodes.len()];
+        for position in self.owners.iter().flatten() {
+            serve[usize::from(*position)] = true;
+        }
+        let nodes = self.nodes.iter().zip(serve);
+        nodes.filter_map(|((_, node), serves)| serves.then_some(node))
+    }
+
+    /// Returns the first slots that no node serves, as a range.
+    pub(super) fn hole(&self) -> Option<RangeInclusive<u16>> {
+        let mut slots = (0..SLOTS).skip_while(|slot| self.owner(*slot).is_some());
+        let first = slots.next()?;
+        let last = slots.take_while(|slot| self.owner(*slot).is_none()).last();
+        Some(first..=last.unwrap_or(first))
+    }
+
+    fn address(&self, slot: u16) -> Option<&Address> {
+        let position = self.owners[usize::from(slot)]?;
+        self.nodes
+            .get(usize::from(position))
+            .map(|(address, _)| address)
+    }
+
+    fn position(&self, address: &Address) -> Option<u16> {
+        let position = self.nodes.iter().position(|(known, _)| known == address)?;
+        u16::try_from(position).ok()
+    }
+
+    fn add(&mut self, address: &Address, node: T) -> u16 {
+        self.nodes.push((address.clone(), node));
+        u16::try_from(self.nodes.len() - 1).expect("a cluster has fewer nodes than slots")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(host: &str, port: u16) -> Address {
+        Address {
+            host: host.into(),
+            port,
+        }
+    }
+
+    fn told(first: i64, last: i64, host: Reply, port: i64) -> Reply {
+        let primary = Reply::Array(vec![host, Reply::Integer(port), text("id")]);
+        Reply::Array(vec![Reply::Integer(first), Reply::Integer(last), primary])
+    }
+
+    fn text(text: &str) -> Reply {
+        Reply::Bytes(text.as_bytes().into())
+    }
+
+    #[test]
+    fn a_map_is_read_as_a_node_tells_it() {
+        let told = Reply::Array(vec![
+            told(0, 100, text("10.0.0.1"), 7000),
+            told(101, 200, Reply::Nil, 7001),
+            told(201, 201, text(""), 7002),
+            told(202, 16_383, text("?"), 7003),
+        ]);
+        let read = ranges(told, "asked").unwrap();
+        let primaries: Vec<_> = read.iter().map(|range| range.primary.clone()).collect();
+        let expected = [
+            address("10.0.0.1", 7000),
+            address("asked", 7001),
+            address("asked", 7002),
+            address("asked", 7003),
+        ];
+        assert_eq!(primaries, expected);
+        assert_eq!(read[3].slots, 202..=16_383);
+    }
+
+    #[test]
+    fn a_map_that_makes_no_sense_is_none() {
+        for odd in [
+            Reply::Nil,
+            Reply::Array(vec![Reply::Nil]),
+            Reply::Array(vec![told(0, 16_384, text("h"), 1)]),
+            Reply::Array(vec![told(-1, 5, text("h"), 1)]),
+            Reply::Array(vec![told(0, 5, text("h"), 70_000)]),
+            Reply::Array(vec![told(0, 5, Reply::Integer(1), 1)]),
+        ] {
+            assert_eq!(ranges(odd, "asked"), None);
+        }
+        assert_eq!(ranges(Reply::Array(Vec::new()), "asked"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_redirection_is_read() {
+        for (line, host) in [
+            ("MOVED 3999 127.0.0.1:6381", "127.0.0.1"),
+            ("ASK 3999 cache-1.example:6381", "cache-1.example"),
+            ("MOVED 3999 2001:db8::1:6381", "2001:db8::1"),
+            ("MOVED 3999 :6381", "asked"),
+            ("MOVED 3999 ?:6381", "asked"),
+        ] {
+            let read = Redirection::read(&line.into(), "asked").unwrap();
+            let expected = address(host, 6381);
+            assert_eq!((read.slot, read.address), (3999, expected), "{line}");
+        }
+        for line in [
+            "MOVED",
+            "MOVED 1",
+            "MOVED 16384 h:1",
+            "MOVED x h:1",
+            "MOVED 1 h:x",
+        ] {
+            assert_eq!(Redirection::read(&line.into(), "asked"), None, "{line}");
+        }
+    }
+
+    /// The nodes are named by their ports.
+    fn make(address: &Address) -> Result<u16, ()> {
+        Ok(address.port)
+    }
+
+    fn range(first: u16, last: u16, port: u16) -> Range {
+        Range {
+            slots: first..=last,
+            primary: address("h", port),
+        }
+    }
+
+    #[test]
+    fn slots_have_the_nodes_of_the_last_word() {
+        let mut topology = Topology::default();
+        assert_eq!(topology.hole(), Some(0..=16_383));
+        let whole = [range(0, 99, 1), range(100, 16_383, 2)];
+        let taken = |left: &[u16], has_changed| {
+            let left = left.to_vec();
+            Ok(Taken { left, has_changed })
+        };
+        assert_eq!(topology.replace(&whole, make), taken(&[], true));
+        assert_eq!(topology.replace(&whole, make), taken(&[], false));
+        assert_eq!(topology.hole(), None);
+        assert_eq!(
+            (topology.owner(99), topology.owner(100)),
+            (Some(&1), Some(&2))
+        );
+        let moved = Redirection {
+            slot: 100,
+            address: address("h", 3),
+        };
+        topology.patch(&moved, make).unwrap();
+        assert_eq!(
+            (topology.owner(100), topology.owner(101)),
+            (Some(&3), Some(&2))
+        );
+        let nodes: Vec<_> = topology.owners().copied().collect();
+        assert_eq!(nodes, [1, 2, 3]);
+        // The second node has left, and a part of its slots has nobody.
+        let holes = [range(0, 99, 1), range(100, 199, 3), range(300, 16_383, 3)];
+        assert_eq!(topology.replace(&holes, make), taken(&[2], true));
+        assert_eq!(topology.hole(), Some(200..=299));
+        assert_eq!(topology.owner(250), None);
+        assert_eq!(topology.owner(16_383), Some(&3));
+    }
+
+    #[test]
+    fn a_node_that_can_not_be_made_leaves_the_map_as_it_was() {
+        let mut topology = Topology::default();
+        topology.replace(&[range(0, 16_383, 1)], make).unwrap();
+        let fails = |_: &Address| Err(());
+        assert_eq!(topology.replace(&[range(0, 16_383, 2)], fails), Err(()));
+        let moved = Redirection {
+            slot: 5,
+            address: address("h", 2),
+        };
+        assert_eq!(topology.patch(&moved, fails), Err(()));
+        assert_eq!(topology.owner(5), Some(&1));
+    }
+}
