@@ -1,4 +1,4 @@
-//! Memory and Redis give the same answers to the same calls, expiries included.
+//! Memory, Redis and a Redis cluster give the same answers to the same calls, expiries included.
 //!
 //! Random sequences of all operations run on both. A call that overlaps the end of an entry's life
 //! may rightly be answered either way: it isn't compared, and both backends are cleared after it.
@@ -14,7 +14,7 @@ use reinhardt_backends::{
     Backend, BackendError, BackendResult, Condition, ErrorKind, Expiry, Life, MemoryBackend,
     RedisBackend, Stored, Write,
 };
-use reinhardt_backends_tests::Server;
+use reinhardt_backends_tests::{Cluster, Server};
 use serde::Serialize;
 
 /// How many calls are compared in a run.
@@ -405,12 +405,15 @@ impl Pair {
 
 async fn compare(seed: u64) -> usize {
     let server = Server::start();
-    let redis = RedisBackend::builder()
-        .url(&server.url())
-        .call_timeout(Duration::from_secs(30))
-        .build()
-        .await
-        .unwrap();
+    compare_with(server.connect().await, seed).await
+}
+
+async fn compare_on_a_cluster(seed: u64) -> usize {
+    let cluster = Cluster::shared();
+    compare_with(cluster.connect().await, seed).await
+}
+
+async fn compare_with(redis: RedisBackend, seed: u64) -> usize {
     let mut pair = Pair {
         memory: MemoryBackend::new(),
         redis,
@@ -434,8 +437,11 @@ async fn compare(seed: u64) -> usize {
     compared
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_and_redis_agree() {
+/// Compares several sequences at the same time.
+async fn agrees<F>(compare: impl Fn(u64) -> F)
+where
+    F: Future<Output = usize> + Send + 'static,
+{
     let first = fastrand::u64(..);
     let runs = (0..4).map(|index| tokio::spawn(compare(first.wrapping_add(index))));
     let mut compared = 0;
@@ -443,6 +449,16 @@ async fn memory_and_redis_agree() {
         compared += run.await.unwrap();
     }
     println!("{compared} calls compared, seed {first}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_and_redis_agree() {
+    agrees(compare).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_and_a_cluster_agree() {
+    agrees(compare_on_a_cluster).await;
 }
 
 /// Every kind of call was compared and most calls gave something to compare.

@@ -8,9 +8,9 @@ use reinhardt_backends::{Backend, BackendError, BackendResult, Eviction, Keyspac
 use reinhardt_backends_tests::Elsewhere;
 
 use crate::odd::Odd;
-use crate::{NEWS, PAGE, Source, Two, age, failure, on_both_stores, until};
+use crate::{NEWS, PAGE, Source, Two, age, failure, on_every_store, until};
 
-on_both_stores! {
+on_every_store! {
     a_computation_that_hangs_keeps_others_out_for_ten_leases_at_most
 }
 

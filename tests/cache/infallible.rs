@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use reinhardt_backends::keyspace::Key;
 use reinhardt_backends::{Backend, BackendResult, cache};
 
-use crate::{NEWS, News, PAGE, Source, Two, age, on_both_stores, until};
+use crate::{NEWS, News, PAGE, Source, Two, age, on_every_store, until};
 
-on_both_stores! {
+on_every_store! {
     a_leased_value_is_computed_once
     an_old_value_is_served_and_refreshed
     generic_code_refreshes_what_can_not_fail

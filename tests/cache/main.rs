@@ -27,7 +27,7 @@ use reinhardt_backends::{
     Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Keyspace, Life,
     MemoryBackend, Stored, Write,
 };
-use reinhardt_backends_tests::Server;
+use reinhardt_backends_tests::{Cluster, Server};
 use tokio::sync::Semaphore;
 
 /// What no machine needs.
@@ -65,6 +65,7 @@ struct Two {
     one: Arc<dyn Backend>,
     other: Arc<dyn Backend>,
     _server: Option<Server>,
+    _cluster: Option<Arc<Cluster>>,
 }
 
 impl Two {
@@ -75,6 +76,18 @@ impl Two {
             one: lasting(memory.clone()),
             other: lasting(Remote::new(memory)),
             _server: None,
+            _cluster: None,
+        }
+    }
+
+    async fn on_a_cluster() -> Self {
+        let cluster = Cluster::shared();
+        let [one, other] = cluster.connect_several().await;
+        Self {
+            one: lasting(one),
+            other: lasting(other),
+            _server: None,
+            _cluster: Some(cluster),
         }
     }
 
@@ -84,6 +97,7 @@ impl Two {
             one: lasting(server.connect().await),
             other: lasting(server.connect().await),
             _server: Some(server),
+            _cluster: None,
         }
     }
 }
@@ -115,6 +129,21 @@ macro_rules! on_both_stores {
     };
 }
 use on_both_stores;
+
+/// Makes three tests of each function: as `on_both_stores`, and on a cluster.
+macro_rules! on_every_store {
+    ($($test:ident)*) => {
+        crate::on_both_stores! { $($test)* }
+
+        mod cluster {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(crate::Two::on_a_cluster().await).await;
+            })*
+        }
+    };
+}
+use on_every_store;
 
 /// What is cached: each computation has another number, begins at once and ends when it is let.
 #[derive(Debug)]

@@ -16,12 +16,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     NEWS, News, PAGE, PATIENCE, PLAIN, Page, Plain, Remote, Source, Two, age, failure, lasting,
-    on_both_stores, until,
+    on_every_store, until,
 };
 
 const MANY: usize = 50;
 
-on_both_stores! {
+on_every_store! {
     a_value_without_words_is_stored_although_everybody_has_left
     a_leased_value_is_stored_although_everybody_has_left
     a_stale_value_is_stored_although_everybody_has_left

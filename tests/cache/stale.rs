@@ -7,9 +7,9 @@ use futures::FutureExt;
 use futures::future::join_all;
 use reinhardt_backends::{Backend, BackendError, Expiry, Life};
 
-use crate::{NEWS, News, PATIENCE, Source, Two, age, failure, on_both_stores, until};
+use crate::{NEWS, News, PATIENCE, Source, Two, age, failure, on_every_store, until};
 
-on_both_stores! {
+on_every_store! {
     a_fresh_value_is_not_refreshed
     an_old_value_is_served_while_it_is_refreshed_once
     an_old_value_is_refreshed_once_in_two_processes

@@ -12,7 +12,7 @@ use reinhardt_backends::{
 
 use crate::{HOUR, PATIENCE, Stalling, acquire, lease};
 
-macro_rules! on_both_backends {
+macro_rules! on_every_backend {
     ($($test:ident)*) => {
         mod memory {
             $(#[tokio::test]
@@ -31,7 +31,7 @@ macro_rules! on_both_backends {
     };
 }
 
-on_both_backends! {
+on_every_backend! {
     one_owner_at_a_time
     every_grant_has_a_greater_number
     numbers_grow_across_names_and_after_a_clear

@@ -92,7 +92,6 @@ async fn what_is_met_at_the_address_is_said() {
         (FakeServer::echo(), config, "sends back"),
         (greets(|| Answer::line("+OK")), config, "no greeting"),
         (greets(|| Answer::line("*0")), config, "no greeting"),
-        (of_mode("cluster"), unsupported, "node of a cluster"),
         (of_mode("sentinel"), config, "Sentinel"),
     ];
     for (server, kind, words) in cases {
@@ -124,12 +123,18 @@ async fn a_replica_is_refused_where_a_primary_is_needed() {
 }
 
 #[tokio::test]
-async fn a_node_of_a_cluster_is_refused_when_it_is_greeted() {
+async fn a_node_that_is_in_no_cluster_yet_is_told() {
     let server = Server::on_tcp_with(&["--cluster-enabled", "yes"]);
-    for end in ["", "?protocol=resp2", "/1?protocol=resp2"] {
+    let no_slots = (ErrorKind::Unavailable, "no node that serves a hash slot");
+    let database = (ErrorKind::InvalidConfig, "database 0 alone");
+    for (end, (kind, words)) in [
+        ("", no_slots),
+        ("?protocol=resp2", no_slots),
+        ("/1?protocol=resp2", database),
+    ] {
         let error = refused(&(server.url() + end)).await;
-        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-        assert!(error.to_string().contains("cluster"), "{error}");
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
     }
 }
 
@@ -325,9 +330,11 @@ async fn a_server_without_a_password_takes_any_login() {
 /// A refusal at the greeting says nothing of the commands that the next server knows.
 #[tokio::test]
 async fn a_command_is_not_missing_because_there_is_no_connection() {
-    let cluster = Server::on_tcp_with(&["--cluster-enabled", "yes"]);
+    let other = greets(|| Answer::LastWords("-ERR unknown command 'HELLO'\r\n".into()));
+    let url = other.url();
+    let (_, port) = url.trim_end_matches('/').rsplit_once(':').unwrap();
     let server = Server::on_tcp();
-    let proxy = Proxy::start(cluster.port());
+    let proxy = Proxy::start(port.parse().unwrap());
     let backend = builder(&proxy.url()).build_lazy().unwrap();
     for error in [
         backend.delete("k").await.unwrap_err(),

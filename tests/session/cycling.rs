@@ -10,9 +10,9 @@ use reinhardt_backends::session::SessionError;
 use serde::Deserialize;
 
 use crate::probe::{Probe, Slow};
-use crate::{Login, ann, keys, on_both_backends, sessions};
+use crate::{Login, ann, keys, on_every_backend, sessions};
 
-on_both_backends! {
+on_every_backend! {
     after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner
     a_login_that_is_cut_off_leaves_one_whole_session
     of_two_logins_with_one_session_one_wins

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use reinhardt_backends::Backend;
 use reinhardt_backends::session::SessionStore;
-use reinhardt_backends_tests::on_both_backends;
+use reinhardt_backends_tests::on_every_backend;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use reinhardt_backends::{Backend, ErrorKind};
 
 use crate::probe::Probe;
-use crate::{Login, ann, keys, on_both_backends, sessions};
+use crate::{Login, ann, keys, on_every_backend, sessions};
 
-on_both_backends! {
+on_every_backend! {
     logging_out_everywhere_takes_one_user_only
     nothing_outside_of_the_store_is_logged_out
     an_owner_that_cannot_be_one_is_refused

@@ -9,9 +9,9 @@ use reinhardt_backends::session::{Session, SessionError, SessionStore};
 use reinhardt_backends::{Backend, ErrorKind, MemoryBackend};
 use serde::{Deserialize, Serialize};
 
-use crate::{Login, ann, keys, on_both_backends, sessions};
+use crate::{Login, ann, keys, on_every_backend, sessions};
 
-on_both_backends! {
+on_every_backend! {
     a_session_is_loaded_as_it_was_saved
     a_deleted_session_stays_deleted
     a_save_over_somebody_elses_is_a_conflict_and_stores_nothing

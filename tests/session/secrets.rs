@@ -10,9 +10,9 @@ use reinhardt_backends::session::TowerSessions;
 use tower_sessions::SessionStore as _;
 use tower_sessions::session::{Id, Record};
 
-use crate::{ann, on_both_backends, sessions};
+use crate::{ann, on_every_backend, sessions};
 
-on_both_backends! {
+on_every_backend! {
     the_secret_of_a_session_is_nowhere_in_the_store
     the_id_of_a_tower_session_is_nowhere_in_the_store
 }

@@ -25,9 +25,9 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::Error;
 use tower_sessions::{CachingSessionStore, Expiry, Session, SessionManagerLayer, SessionStore};
 
-use crate::on_both_backends;
+use crate::on_every_backend;
 
-on_both_backends! {
+on_every_backend! {
     a_request_that_stores_nothing_gets_no_cookie_and_no_record
     what_is_inserted_is_there_in_the_next_request
     what_is_removed_is_gone_in_the_next_request

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reinhardt_backends::conformance::{Harness, Server as Breakable};
 use reinhardt_backends::{Backend, Eviction, MemoryBackend, RedisBackend, Tls};
 
-use crate::{Authority, Server};
+use crate::{Authority, Cluster, Server};
 
 /// `RedisBackend` on a private server, each backend in a namespace of its own.
 #[derive(Debug)]
@@ -132,6 +132,71 @@ impl Default for RedisByTls {
         let tls = Tls::ca_pem(authority.pem()).expect("a certificate");
         let server = Server::on_tls(&authority, &certificate, &[]);
         Self(Redis::on(server, Some(tls), "conformance"))
+    }
+}
+
+/// `RedisBackend` on a cluster that all tests of a process share.
+#[derive(Debug)]
+pub struct RedisCluster(Arc<Cluster>);
+
+impl Default for RedisCluster {
+    fn default() -> Self {
+        Self(Cluster::shared())
+    }
+}
+
+impl Harness for RedisCluster {
+    type Backend = RedisBackend;
+
+    async fn backend(&self) -> RedisBackend {
+        static NAMESPACES: AtomicUsize = AtomicUsize::new(0);
+        let index = NAMESPACES.fetch_add(1, Ordering::SeqCst);
+        let builder = RedisBackend::builder()
+            .url(&self.0.url(index % self.0.count()))
+            .namespace(&format!("conformance{index}"));
+        builder.build().await.expect("the cluster answers")
+    }
+}
+
+/// `RedisBackend` on a cluster of its own, of which all nodes are broken at once.
+#[derive(Debug)]
+pub struct RedisClusterAlone(Cluster);
+
+impl Default for RedisClusterAlone {
+    fn default() -> Self {
+        Self(Cluster::of_primaries(3, &[]))
+    }
+}
+
+impl Harness for RedisClusterAlone {
+    type Backend = RedisBackend;
+
+    async fn backend(&self) -> RedisBackend {
+        let builder = RedisBackend::builder().url(&self.0.url_of_all());
+        builder.build().await.expect("the cluster answers")
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        Some(self)
+    }
+}
+
+impl Breakable for RedisClusterAlone {
+    fn pause(&self) {
+        (0..self.0.count()).for_each(|node| self.0.pause(node));
+    }
+
+    fn resume(&self) {
+        (0..self.0.count()).for_each(|node| self.0.resume(node));
+    }
+
+    fn kill(&self) {
+        (0..self.0.count()).for_each(|node| self.0.kill(node));
+    }
+
+    fn restart(&self) {
+        (0..self.0.count()).for_each(|node| self.0.restart(node));
+        self.0.await_ok();
     }
 }
 

@@ -2,6 +2,7 @@
 //! be cut, and measuring.
 
 mod certificates;
+mod cluster;
 mod elsewhere;
 mod fake;
 mod harness;
@@ -11,9 +12,13 @@ mod second;
 mod server;
 
 pub use certificates::{Authority, Certificate};
+pub use cluster::Cluster;
 pub use elsewhere::Elsewhere;
 pub use fake::{Answer, FakeServer};
-pub use harness::{Bounded, Boxed, InProcess, OddNamespace, OldServer, Redis, RedisByTls, Shared};
+pub use harness::{
+    Bounded, Boxed, InProcess, OddNamespace, OldServer, Redis, RedisByTls, RedisCluster,
+    RedisClusterAlone, Shared,
+};
 pub use proxy::Proxy;
 pub use second::Second;
 pub use server::Server;
@@ -40,6 +45,23 @@ pub mod guide {
 
     #[doc = include_str!("../../backends/docs/scope.md")]
     pub struct Scope;
+}
+
+/// Makes three tests of each function: as `on_both_backends`, and on a cluster that the tests of a
+/// process share, in a namespace of its own.
+#[macro_export]
+macro_rules! on_every_backend {
+    ($($test:ident)*) => {
+        $crate::on_both_backends! { $($test)* }
+
+        mod cluster {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                let cluster = $crate::Cluster::shared();
+                super::$test(::std::sync::Arc::new(cluster.connect().await)).await;
+            })*
+        }
+    };
 }
 
 /// Makes two tests of each function: on a memory backend, and on a private server.

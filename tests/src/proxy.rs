@@ -63,6 +63,11 @@ impl Proxy {
         format!("redis://{}", self.address)
     }
 
+    /// Returns the port of the near end.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Returns how many connections were made.
     pub fn connections(&self) -> usize {
         self.cable.state.lock().unwrap().connections

@@ -72,6 +72,17 @@ impl Server {
         Self::launch(directory, Address::Tcp(free_port()), settings)
     }
 
+    /// Starts a server on a free port of the loopback interface that may be a node of a cluster.
+    pub(crate) fn as_node(settings: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        Self::launch(directory, Address::Tcp(node_port()), settings)
+    }
+
+    /// Says whether the process was started, and not killed since.
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Starts a server that is spoken to by TLS, on a free port of the loopback interface. It shows
     /// a certificate and trusts an authority, of whose clients it demands none unless a setting
     /// says so: `["--tls-auth-clients", "yes"]`.
@@ -82,7 +93,7 @@ impl Server {
     pub fn on_tls(authority: &Authority, certificate: &Certificate, settings: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let mut server = Self {
-            address: Address::Tls(free_port(), directory.path().join("redis.sock")),
+            address: Address::Tls(node_port(), directory.path().join("redis.sock")),
             directory,
             settings: ["--tls-auth-clients", "no"].map(String::from).to_vec(),
             process: None,
@@ -189,7 +200,7 @@ impl Server {
                 self.log()
             );
             if let Address::Tcp(port) | Address::Tls(port, _) = &mut self.address {
-                *port = free_port();
+                *port = node_port();
             }
         }
     }
@@ -327,6 +338,18 @@ fn program() -> PathBuf {
     candidates.find(|program| program.is_file()).expect(
         "no redis-server or valkey-server on PATH: install one (Debian: `apt-get install redis-server`) or use `tests/run`",
     )
+}
+
+/// Returns a free port for a server that may be a node of a cluster: the nodes speak to each other
+/// on the one that is 10,000 higher.
+fn node_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    loop {
+        let port = free_port();
+        if port.checked_add(10_000).as_ref().is_some_and(is_free) {
+            return port;
+        }
+    }
 }
 
 fn free_port() -> u16 {

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use reinhardt_backends::keyspace::{Kind, Throttled};
 use reinhardt_backends::throttle::Quota;
 use reinhardt_backends::{Backend, ErrorKind, Keyspace, Life, RedisBackend, keyspaces};
-use reinhardt_backends_tests::{Server, on_both_backends};
+use reinhardt_backends_tests::{Server, on_every_backend};
 
 /// Tries to log in.
 #[derive(Debug, PartialEq, Keyspace)]
@@ -43,7 +43,7 @@ struct Of<T> {
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-on_both_backends! {
+on_every_backend! {
     a_hundred_concurrent_calls_get_no_more_than_the_limit
     a_throttle_is_peeked_at_and_reset
 }

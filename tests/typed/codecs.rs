@@ -10,7 +10,7 @@ use reinhardt_backends::{Backend, BackendError, BackendResult, ErrorKind, Keyspa
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::on_both_backends;
+use crate::on_every_backend;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "codec.json", ttl = "1m", codec = Json)]
@@ -58,7 +58,7 @@ struct Counted {
     id: u32,
 }
 
-on_both_backends! {
+on_every_backend! {
     a_keyspace_stores_what_its_codec_writes
     the_raw_api_reads_and_writes_the_same_bytes
     a_codec_of_ones_own_is_named_by_its_path

@@ -12,7 +12,7 @@ mod words;
 use std::time::Duration;
 
 use reinhardt_backends::Expiry;
-use reinhardt_backends_tests::on_both_backends;
+use reinhardt_backends_tests::on_every_backend;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -7,7 +7,7 @@ use reinhardt_backends::{Backend, ErrorKind, Keyspace, RedisBackend};
 use reinhardt_backends_tests::Server;
 use serde::{Deserialize, Serialize};
 
-use crate::{MINUTE, about, on_both_backends};
+use crate::{MINUTE, about, on_every_backend};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "device", ttl = "30m")]
@@ -46,7 +46,7 @@ fn flag(number: u32) -> Flag {
     Flag { area, number }
 }
 
-on_both_backends! {
+on_every_backend! {
     many_entries_are_saved_read_and_removed
     many_values_are_set_read_and_removed
     many_counters_are_read_and_reset

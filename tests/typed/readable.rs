@@ -12,7 +12,7 @@ use reinhardt_backends::{Backend, BackendError, ErrorKind, Expiry, Keyspace};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::on_both_backends;
+use crate::on_every_backend;
 
 /// What a client sends is nested as deep as serde_json takes it, and stands in something else.
 fn sent(levels: usize) -> serde_json::Value {
@@ -72,7 +72,7 @@ struct AmountOf {
     account: u8,
 }
 
-on_both_backends! {
+on_every_backend! {
     a_refused_entry_leaves_what_was_there
     a_refused_value_leaves_what_was_there
     a_refused_update_leaves_what_was_there

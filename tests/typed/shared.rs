@@ -6,7 +6,7 @@ use std::time::Duration;
 use reinhardt_backends::{Backend, ErrorKind, Expiry, Keyspace};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{MINUTE, about, on_both_backends};
+use crate::{MINUTE, about, on_every_backend};
 
 /// Loses something whenever it is encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
@@ -193,7 +193,7 @@ async fn a_write_is_seen_by_the_next_shared_read<B: Backend + 'static>(backend: 
     }
 }
 
-on_both_backends! {
+on_every_backend! {
     a_shared_value_is_what_get_returns
     a_shared_value_goes_with_its_entry
     a_shared_read_slides_too

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace};
 use serde::{Deserialize, Serialize};
 
-use crate::{MINUTE, about, on_both_backends};
+use crate::{MINUTE, about, on_every_backend};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "account", ttl = "30m")]
@@ -45,7 +45,7 @@ fn withdraw(amount: i64) -> impl FnMut(&mut Account) -> Result<(), Refused> {
     }
 }
 
-on_both_backends! {
+on_every_backend! {
     sixteen_tasks_lose_no_update
     an_error_of_the_closure_stores_nothing
     what_is_missing_is_inserted_and_what_is_there_is_changed

@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Expiry, Keyspace};
 use serde::{Deserialize, Serialize};
 
-use crate::{MINUTE, about, on_both_backends};
+use crate::{MINUTE, about, on_every_backend};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "sliding", ttl = "30m", sliding)]
@@ -65,7 +65,7 @@ fn item(user: &str, item: u32) -> CartItem {
     }
 }
 
-on_both_backends! {
+on_every_backend! {
     a_sliding_read_starts_the_life_over
     a_sliding_read_never_shortens_a_life
     what_is_no_read_does_not_slide

@@ -1,0 +1,291 @@
+//! How a cluster is named, and what is wrong with one.
+
+use std::time::Duration;
+
+use reinhardt_backends::{Backend, ErrorKind, RedisBackend, Tls};
+use reinhardt_backends_tests::{Authority, Cluster, Proxy, Server};
+
+use super::{PATIENCE, builder};
+
+/// Writes and reads keys of many slots.
+async fn works(backend: &RedisBackend) {
+    for index in 0..40 {
+        let key = format!("works:{index}");
+        backend.set(&key, index, None).await.unwrap();
+        assert_eq!(backend.get::<u32>(&key).await.unwrap(), Some(index));
+    }
+}
+
+#[tokio::test]
+async fn a_plain_url_of_any_node_is_enough() {
+    let cluster = Cluster::shared();
+    for node in 0..cluster.count() {
+        let backend = builder(&cluster.url(node))
+            .namespace("any")
+            .build()
+            .await
+            .unwrap();
+        works(&backend).await;
+        let nodes = backend.status().nodes;
+        assert_eq!(nodes.len(), 3, "{nodes:?}");
+        assert!(
+            nodes
+                .iter()
+                .all(|node| node.mode.as_deref() == Some("cluster"))
+        );
+        assert!(backend.status().is_connected());
+    }
+}
+
+#[tokio::test]
+async fn whoever_connects_lazily_finds_the_cluster_too() {
+    let cluster = Cluster::shared();
+    for node in [0, 4] {
+        let lazy = || {
+            builder(&cluster.url(node))
+                .namespace("lazy")
+                .build_lazy()
+                .unwrap()
+        };
+        assert!(!lazy().status().is_connected());
+        works(&lazy()).await;
+        let keys = ["a", "b", "c", "d", "e"];
+        assert_eq!(lazy().get_many::<u8>(&keys).await.unwrap(), [None; 5]);
+        assert_eq!(lazy().delete_many(&keys).await.unwrap(), 0);
+        let entries = keys.map(|key| (key, 1));
+        lazy().set_many(&entries, None).await.unwrap();
+        lazy().ping().await.unwrap();
+        assert_eq!(lazy().clear_prefix("").await.unwrap(), 45);
+    }
+}
+
+#[tokio::test]
+async fn a_url_names_several_nodes_of_which_some_may_be_down() {
+    let cluster = Cluster::shared();
+    let url = format!("redis-cluster://127.0.0.1:1,{}", cluster.address(2));
+    let backend = builder(&url).namespace("several").build().await.unwrap();
+    works(&backend).await;
+    let none = "redis-cluster://127.0.0.1:1,127.0.0.1:2";
+    let error = builder(none).build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("127.0.0.1:"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_cluster_is_told() {
+    let server = Server::on_tcp();
+    let url = format!("redis-cluster://127.0.0.1:{}", server.port());
+    let error = builder(&url).build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(
+        error.to_string().contains("is no node of a cluster"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_other_than_the_first_is_refused() {
+    let cluster = Cluster::shared();
+    let error = builder(&format!("{}/3", cluster.url(0))).build().await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("database 0 alone") && said.contains("database 3"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn slots_that_nobody_serves_are_named() {
+    let cluster = Cluster::of_primaries(2, &[]);
+    let slot = cluster.slot_of("reinhardt:k");
+    for node in 0..2 {
+        cluster.command(node, &format!("CLUSTER DELSLOTS {slot}"));
+    }
+    let error = builder(&cluster.url(0)).build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("hash slots {slot} to {slot}")),
+        "{error}"
+    );
+    // The others are served.
+    let brief = Duration::from_millis(500);
+    let backend = builder(&cluster.url(0))
+        .call_timeout(brief)
+        .build_lazy()
+        .unwrap();
+    let error = backend.get::<u8>("k").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(
+        error.to_string().contains(&format!("hash slot {slot}")),
+        "{error}"
+    );
+    let patient = builder(&cluster.url(0)).build_lazy().unwrap();
+    assert_eq!(patient.get::<u8>("other").await.unwrap(), None);
+}
+
+/// As where nodes announce the addresses of their containers.
+#[tokio::test]
+async fn an_announced_address_that_can_not_be_reached_is_named() {
+    let cluster = Cluster::of_primaries(2, &[]);
+    for node in 0..2 {
+        cluster.command(node, "CONFIG SET cluster-announce-port 1");
+    }
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !(0..2).all(|node| {
+        cluster
+            .command(node, "CLUSTER SLOTS")
+            .matches(":1\r\n")
+            .count()
+            >= 2
+    }) {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let error = builder(&cluster.url(0)).build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("127.0.0.1:1 ") && said.contains("the cluster announces"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_login_holds_for_every_node() {
+    let cluster = Cluster::of_primaries(3, &[]);
+    for node in 0..3 {
+        cluster.command(node, "ACL SETUSER app on >pa55 ~* +@all");
+    }
+    let url = cluster.url(1).replace("://", "://app:pa55@");
+    works(&builder(&url).client_name("shop").build().await.unwrap()).await;
+    for node in 0..3 {
+        let clients = cluster.command(node, "CLIENT LIST");
+        assert!(
+            clients.contains("user=app") && clients.contains("name=shop"),
+            "{clients}"
+        );
+    }
+    let wrong = builder(&cluster.url(1).replace("://", "://app:wrong@"))
+        .build()
+        .await;
+    assert_eq!(wrong.unwrap_err().kind(), ErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn every_node_is_spoken_to_by_tls() {
+    let authority = Authority::new();
+    let certificate = authority.certify(&["127.0.0.1"]);
+    let cluster = Cluster::on_tls(&authority, &certificate);
+    let tls = || Tls::ca_pem(authority.pem()).unwrap();
+    let backend = builder(&cluster.url(0)).tls(tls()).build().await.unwrap();
+    works(&backend).await;
+    let url = cluster.url_of_all().replace("redis-", "rediss-");
+    works(&builder(&url).tls(tls()).build().await.unwrap()).await;
+    let plain = builder(&cluster.url_of_all()).connect_timeout(Duration::from_secs(1));
+    assert!(plain.build().await.is_err());
+}
+
+/// The answer to an increment is lost on the way from an announced address.
+#[tokio::test]
+async fn an_increment_whose_answer_is_lost_is_not_counted_twice() {
+    let cluster = Cluster::of_primaries(2, &[]);
+    let proxies = [0, 1].map(|node| Proxy::start(cluster.port(node)));
+    for (node, proxy) in proxies.iter().enumerate() {
+        cluster.command(
+            node,
+            &format!("CONFIG SET cluster-announce-port {}", proxy.port()),
+        );
+    }
+    let announces = |node| {
+        let slots = cluster.command(node, "CLUSTER SLOTS");
+        proxies
+            .iter()
+            .all(|proxy| slots.contains(&format!(":{}\r\n", proxy.port())))
+    };
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !(announces(0) && announces(1)) {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let backend = builder(&cluster.url(0)).build().await.unwrap();
+    for index in 0..6 {
+        let key = format!("hits:{index}");
+        // Both nodes are connected to, and know the script.
+        for other in 0..8 {
+            let other = format!("other:{other}");
+            backend.increment(&other, None).await.unwrap();
+        }
+        proxies.iter().for_each(Proxy::hold_answers);
+        let counting = {
+            let (backend, key) = (backend.clone(), key.clone());
+            tokio::spawn(async move { backend.increment(&key, None).await })
+        };
+        while !proxies.iter().any(Proxy::holds_answers) {
+            assert!(std::time::Instant::now() < deadline);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        proxies.iter().for_each(Proxy::cut);
+        proxies.iter().for_each(Proxy::release);
+        let error = counting.await.unwrap().unwrap_err();
+        assert!(error.outcome_unknown(), "{error}");
+        assert_eq!(backend.get::<u64>(&key).await.unwrap(), Some(1));
+    }
+}
+
+#[tokio::test]
+async fn whoever_only_pings_finds_a_node() {
+    let cluster = Cluster::shared();
+    let backend = cluster.connect().await;
+    backend.ping().await.unwrap();
+    backend.close().await;
+    assert_eq!(
+        backend.ping().await.unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+}
+
+/// The rights that the documentation names are enough, also while a slot is open.
+#[tokio::test]
+async fn a_user_with_the_documented_rights_uses_a_cluster() {
+    let page = include_str!("../../backends/docs/redis.md");
+    let user = page
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER app"));
+    let more = page
+        .lines()
+        .find_map(|line| line.split("`+cluster|slots").nth(1));
+    let more = more.unwrap().split('`').next().unwrap();
+    let user = format!("{} +cluster|slots{more}", user.unwrap());
+    let cluster = Cluster::of_primaries(2, &[]);
+    for node in 0..2 {
+        assert_eq!(cluster.command(node, &user), "");
+    }
+    let url = cluster.url(0).replace("://", "://app:secret@");
+    let backend = builder(&url).build().await.unwrap();
+    works(&backend).await;
+    let slot = cluster.slot_of("{t}");
+    let to = 1 - cluster.owner_of(slot);
+    backend.set("{t}:1", 1, None).await.unwrap();
+    cluster.begin_move(slot, to);
+    assert_eq!(cluster.move_keys(slot, to, 10), 1);
+    assert_eq!(backend.get::<u8>("{t}:1").await.unwrap(), Some(1));
+    assert_eq!(backend.increment("{t}:2", None).await.unwrap(), 1);
+    cluster.finish_move(slot, to);
+    assert_eq!(backend.clear_prefix("").await.unwrap(), 42);
+}
+
+#[tokio::test]
+async fn a_program_starts_while_a_primary_is_down() {
+    let cluster = Cluster::of_primaries(3, &[]);
+    cluster.kill(1);
+    let backend = builder(&cluster.url_of_all()).build().await.unwrap();
+    let key = (0..).map(|index| format!("k{index}")).find(|key| {
+        let slot = cluster.slot_of(&format!("reinhardt:{key}"));
+        cluster.running_owner_of(slot) == Some(0)
+    });
+    backend.set(&key.unwrap(), 1, None).await.unwrap();
+}

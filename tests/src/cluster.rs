@@ -1,0 +1,469 @@
+//! A private Redis or Valkey cluster on the loopback interface, ended when dropped.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reinhardt_backends::{Backend, RedisBackend};
+
+use crate::{Authority, Certificate, Server};
+
+/// How long the nodes may take to agree.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SLOTS: u16 = 16_384;
+
+/// A cluster of a test's own, with nothing in it.
+///
+/// The first nodes are primaries, as many as asked for, with equal parts of the slots; those behind
+/// them are their replicas, in the same order.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug)]
+struct Node {
+    server: Mutex<Server>,
+    port: u16,
+    id: String,
+}
+
+/// What a node says about a node: a line of `CLUSTER NODES`.
+#[derive(Debug)]
+struct Line {
+    id: String,
+    flags: String,
+    primary: String,
+    epoch: u64,
+    slots: Vec<(u16, u16)>,
+}
+
+impl Cluster {
+    /// Starts three primaries with a replica each.
+    ///
+    /// # Panics
+    ///
+    /// If there is no server program, or the nodes don't agree within a minute.
+    pub fn start() -> Self {
+        Self::of(3, 3, Server::as_node, &[])
+    }
+
+    /// Starts primaries without replicas.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn of_primaries(count: usize, settings: &[&str]) -> Self {
+        Self::of(count, 0, Server::as_node, settings)
+    }
+
+    /// Starts three primaries that are spoken to by TLS.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn on_tls(authority: &Authority, certificate: &Certificate) -> Self {
+        let tls = ["--tls-cluster", "yes", "--tls-replication", "yes"];
+        let start = |settings: &[&str]| Server::on_tls(authority, certificate, settings);
+        Self::of(3, 0, start, &tls)
+    }
+
+    /// Returns the cluster that the tests of this process share, which ends with the last of them.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+        // A test that failed to start one leaves it to the next to try.
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let cluster = Arc::new(Self::start());
+            *shared = Arc::downgrade(&cluster);
+            cluster
+        })
+    }
+
+    fn of(
+        primaries: usize,
+        replicas: usize,
+        start: impl Fn(&[&str]) -> Server,
+        settings: &[&str],
+    ) -> Self {
+        let common = [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-config-file",
+            "nodes.conf",
+            "--cluster-node-timeout",
+            "1500",
+            "--cluster-require-full-coverage",
+            "no",
+            "--repl-diskless-sync-delay",
+            "0",
+        ];
+        let settings = [&common[..], settings].concat();
+        let nodes = (0..primaries + replicas).map(|_| {
+            let server = start(&settings);
+            Node {
+                port: server.port(),
+                id: bulk(&server.command("CLUSTER MYID")),
+                server: Mutex::new(server),
+            }
+        });
+        let cluster = Self {
+            nodes: nodes.collect(),
+        };
+        cluster.form(primaries);
+        cluster
+    }
+
+    fn form(&self, primaries: usize) {
+        let part = |index: usize| {
+            let bound = |index| usize::from(SLOTS) * index / primaries;
+            bound(index)..bound(index + 1)
+        };
+        for index in 0..self.nodes.len() {
+            self.command(index, &format!("CLUSTER SET-CONFIG-EPOCH {}", index + 1));
+            if index < primaries {
+                let slots: Vec<String> = part(index).map(|slot| slot.to_string()).collect();
+                self.command(index, &format!("CLUSTER ADDSLOTS {}", slots.join(" ")));
+            }
+            for other in &self.nodes[..index] {
+                let meet = format!("CLUSTER MEET 127.0.0.1 {}", other.port);
+                assert_eq!(self.command(index, &meet), "");
+            }
+        }
+        let count = self.nodes.len();
+        self.wait("all know each other", || {
+            (0..count).all(|index| self.lines(index).len() == count)
+        });
+        for replica in primaries..count {
+            let primary = &self.nodes[replica - primaries].id;
+            let replicate = format!("CLUSTER REPLICATE {primary}");
+            self.wait("a replica knows its primary", || {
+                self.command(replica, &replicate).is_empty()
+            });
+        }
+        self.await_ok();
+    }
+
+    /// Waits until all nodes that run agree, every slot is served, and replicas are in step.
+    ///
+    /// # Panics
+    ///
+    /// If that takes more than a minute.
+    pub fn await_ok(&self) {
+        let running = self.running();
+        self.wait("all agree", || {
+            let is_in_step = |index: &usize| {
+                let info = self.command(*index, "INFO replication");
+                info.contains("role:master") || info.contains("master_link_status:up")
+            };
+            let says_ok = |index: &usize| {
+                let info = self.command(*index, "CLUSTER INFO");
+                info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
+            };
+            let view = |index: usize| {
+                let lines = self.lines(index);
+                let known = lines.into_iter().filter(|line| self.is_running(&line.id));
+                let mut known: Vec<_> = known
+                    .map(|line| (line.id, line.primary, line.slots))
+                    .collect();
+                known.sort();
+                known
+            };
+            running.iter().all(says_ok)
+                && running.iter().all(is_in_step)
+                && running.iter().all(|index| view(*index) == view(running[0]))
+        });
+    }
+
+    /// Connects a patient backend by the plain URL of any node, in a namespace of its own.
+    ///
+    /// # Panics
+    ///
+    /// If the cluster doesn't answer.
+    pub async fn connect(&self) -> RedisBackend {
+        let [one] = self.connect_several().await;
+        one
+    }
+
+    /// Connects several backends in one namespace, as several processes do.
+    ///
+    /// # Panics
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_several<const COUNT: usize>(&self) -> [RedisBackend; COUNT] {
+        static NAMESPACES: AtomicUsize = AtomicUsize::new(0);
+        let index = NAMESPACES.fetch_add(1, Ordering::Relaxed);
+        let backends = std::array::from_fn(|number| {
+            let builder = RedisBackend::builder()
+                .url(&self.url((index + number) % self.count()))
+                .namespace(&format!("n{index}"))
+                .call_timeout(Duration::from_secs(30));
+            builder.build_lazy().expect("settings that can be right")
+        });
+        for backend in &backends {
+            backend.ping().await.expect("the cluster answers");
+        }
+        backends
+    }
+
+    /// Returns the plain URL of a node.
+    pub fn url(&self, index: usize) -> String {
+        self.server(index).url()
+    }
+
+    /// Returns the URL that names all nodes.
+    pub fn url_of_all(&self) -> String {
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.port));
+        format!("redis-cluster://{}", nodes.collect::<Vec<_>>().join(","))
+    }
+
+    /// Returns the address of a node, as messages name it.
+    pub fn address(&self, index: usize) -> String {
+        format!("127.0.0.1:{}", self.nodes[index].port)
+    }
+
+    /// Returns the port of a node.
+    pub fn port(&self, index: usize) -> u16 {
+        self.nodes[index].port
+    }
+
+    /// Returns how many nodes there are.
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Sends a command to a node, as [`Server::command`].
+    pub fn command(&self, index: usize, line: &str) -> String {
+        self.server(index).command(line)
+    }
+
+    /// Kills a node (`SIGKILL`).
+    pub fn kill(&self, index: usize) {
+        self.server(index).kill();
+    }
+
+    /// Starts a node again that was killed, at the same address.
+    pub fn restart(&self, index: usize) {
+        self.server(index).restart();
+    }
+
+    /// Stops a node with all that it was doing (`SIGSTOP`).
+    pub fn pause(&self, index: usize) {
+        self.server(index).pause();
+    }
+
+    /// Lets a paused node go on.
+    pub fn resume(&self, index: usize) {
+        self.server(index).resume();
+    }
+
+    /// Returns the slot of a key, as it is stored.
+    ///
+    /// # Panics
+    ///
+    /// If the first node doesn't run.
+    pub fn slot_of(&self, key: &str) -> u16 {
+        let slot = self.command(self.running()[0], &format!("CLUSTER KEYSLOT {key}"));
+        number(&slot)
+    }
+
+    /// Returns the primary of a slot, by its own word.
+    ///
+    /// # Panics
+    ///
+    /// If no node says that it serves the slot.
+    pub fn owner_of(&self, slot: u16) -> usize {
+        self.running_owner_of(slot)
+            .expect("somebody serves the slot")
+    }
+
+    /// Returns the primary of a slot, by its own word, if it runs.
+    pub fn running_owner_of(&self, slot: u16) -> Option<usize> {
+        let owners = self.running().into_iter().filter_map(|index| {
+            let own = self.own_line(index);
+            let serves = own
+                .slots
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&slot));
+            (serves && own.flags.contains("master")).then_some((own.epoch, index))
+        });
+        owners.max().map(|(_, owner)| owner)
+    }
+
+    /// Returns a replica of a primary.
+    ///
+    /// # Panics
+    ///
+    /// If none that runs is one.
+    pub fn replica_of(&self, primary: usize) -> usize {
+        let id = &self.nodes[primary].id;
+        let mut running = self.running().into_iter();
+        let replica = running.find(|index| self.own_line(*index).primary == *id);
+        replica.expect("the primary has a replica")
+    }
+
+    /// Waits until a node is a primary, which is also known to all others that run.
+    ///
+    /// # Panics
+    ///
+    /// If that takes more than a minute.
+    pub fn await_promoted(&self, index: usize) {
+        let id = &self.nodes[index].id;
+        self.wait("a replica is promoted", || {
+            self.running().into_iter().all(|node| {
+                let lines = self.lines(node);
+                let line = lines.iter().find(|line| line.id == *id);
+                line.is_some_and(|line| line.flags.contains("master") && !line.slots.is_empty())
+            })
+        });
+    }
+
+    /// Lets a replica take the place of its primary, without a loss.
+    ///
+    /// # Panics
+    ///
+    /// As [`await_promoted`](Self::await_promoted).
+    pub fn fail_over_to(&self, replica: usize) {
+        assert_eq!(self.command(replica, "CLUSTER FAILOVER"), "");
+        self.await_promoted(replica);
+    }
+
+    /// Opens a slot: from now on its keys go over one by one.
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses.
+    pub fn begin_move(&self, slot: u16, to: usize) {
+        let from = self.owner_of(slot);
+        let (from_id, to_id) = (&self.nodes[from].id, &self.nodes[to].id);
+        let importing = self.command(to, &format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}"));
+        assert_eq!(importing, "");
+        let migrating = self.command(from, &format!("CLUSTER SETSLOT {slot} MIGRATING {to_id}"));
+        assert_eq!(migrating, "");
+    }
+
+    /// Moves so many keys of an open slot at most, and returns how many were there.
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses.
+    pub fn move_keys(&self, slot: u16, to: usize, most: usize) -> usize {
+        let from = self.owner_of(slot);
+        let listed = self.command(from, &format!("CLUSTER GETKEYSINSLOT {slot} {most}"));
+        let keys: Vec<&str> = listed
+            .lines()
+            .skip(1)
+            .filter(|line| !line.starts_with('$'))
+            .collect();
+        for key in &keys {
+            let migrate = format!("MIGRATE 127.0.0.1 {} {key} 0 20000", self.nodes[to].port);
+            let moved = self.command(from, &migrate);
+            assert!(moved.is_empty() || moved.starts_with("+NOKEY"), "{moved}");
+        }
+        keys.len()
+    }
+
+    /// Ends the move of a slot.
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses.
+    pub fn finish_move(&self, slot: u16, to: usize) {
+        let from = self.owner_of(slot);
+        let set = format!("CLUSTER SETSLOT {slot} NODE {}", self.nodes[to].id);
+        for index in [to, from] {
+            assert_eq!(self.command(index, &set), "");
+        }
+    }
+
+    /// Moves a slot with its keys.
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses.
+    pub fn move_slot(&self, slot: u16, to: usize) {
+        self.begin_move(slot, to);
+        while self.move_keys(slot, to, 100) > 0 {}
+        self.finish_move(slot, to);
+    }
+
+    fn server(&self, index: usize) -> MutexGuard<'_, Server> {
+        let server = self.nodes[index].server.lock();
+        server.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> Vec<usize> {
+        let indices = 0..self.nodes.len();
+        indices
+            .filter(|index| self.server(*index).is_running())
+            .collect()
+    }
+
+    fn is_running(&self, id: &str) -> bool {
+        let mut nodes = self.nodes.iter().enumerate();
+        nodes.any(|(index, node)| node.id == id && self.server(index).is_running())
+    }
+
+    /// Returns what a node says about itself.
+    fn own_line(&self, index: usize) -> Line {
+        let mut lines = self.lines(index).into_iter();
+        lines
+            .find(|line| line.flags.contains("myself"))
+            .expect("a node knows itself")
+    }
+
+    fn lines(&self, index: usize) -> Vec<Line> {
+        let text = self.command(index, "CLUSTER NODES");
+        text.lines().filter_map(Line::read).collect()
+    }
+
+    fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < deadline, "not within a minute: {what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Line {
+    fn read(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [id, _, flags, primary, _, _, epoch, _, slots @ ..] = &*words else {
+            return None;
+        };
+        let slots = slots.iter().filter(|slots| !slots.starts_with('['));
+        let slots = slots.filter_map(|slots| {
+            let (first, last) = slots.split_once('-').unwrap_or((slots, slots));
+            Some((first.parse().ok()?, last.parse().ok()?))
+        });
+        Some(Self {
+            id: (*id).to_string(),
+            flags: (*flags).to_string(),
+            primary: (*primary).to_string(),
+            epoch: epoch.parse().ok()?,
+            slots: slots.collect(),
+        })
+    }
+}
+
+/// Returns the text of a bulk reply.
+fn bulk(reply: &str) -> String {
+    reply.lines().nth(1).unwrap_or_default().to_string()
+}
+
+fn number(reply: &str) -> u16 {
+    let number = reply
+        .trim()
+        .strip_prefix(':')
+        .and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("{reply} is no number"))
+}
