@@ -40,7 +40,7 @@ struct Line {
 }
 
 impl Cluster {
-    /// Starts three primaries with a replica each.
+    /// Starts three primaries with a replica each, which takes over soon from one that fails.
     ///
     /// # Panics
     ///
@@ -55,7 +55,7 @@ impl Cluster {
     ///
     /// As [`start`](Self::start).
     pub fn of_primaries(count: usize, settings: &[&str]) -> Self {
-        Self::of(count, 0, Server::as_node, settings)
+        Self::of(count, 0, Server::as_node, settings).that_is_patient()
     }
 
     /// Starts three primaries that are spoken to by TLS.
@@ -66,7 +66,7 @@ impl Cluster {
     pub fn on_tls(authority: &Authority, certificate: &Certificate) -> Self {
         let tls = ["--tls-cluster", "yes", "--tls-replication", "yes"];
         let start = |settings: &[&str]| Server::on_tls(authority, certificate, settings);
-        Self::of(3, 0, start, &tls)
+        Self::of(3, 0, start, &tls).that_is_patient()
     }
 
     /// Returns the cluster that the tests of this process share, which ends with the last of them.
@@ -79,7 +79,7 @@ impl Cluster {
         // A test that failed to start one leaves it to the next to try.
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
-            let cluster = Arc::new(Self::start());
+            let cluster = Arc::new(Self::start().that_is_patient());
             *shared = Arc::downgrade(&cluster);
             cluster
         })
@@ -117,6 +117,14 @@ impl Cluster {
         };
         cluster.form(primaries);
         cluster
+    }
+
+    /// Takes no node for failed that has no CPU for a while.
+    fn that_is_patient(self) -> Self {
+        for index in 0..self.nodes.len() {
+            self.command(index, "CONFIG SET cluster-node-timeout 15000");
+        }
+        self
     }
 
     fn form(&self, primaries: usize) {
