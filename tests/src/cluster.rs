@@ -283,14 +283,19 @@ impl Cluster {
         number(&slot)
     }
 
-    /// Returns the primary of a slot, by its own word.
+    /// Returns the primary of a slot, by its own word. Right after a move the nodes may still be
+    /// telling each other, so it waits for one.
     ///
     /// # Panics
     ///
-    /// If no node says that it serves the slot.
+    /// If no node says within a minute that it serves the slot.
     pub fn owner_of(&self, slot: u16) -> usize {
-        self.running_owner_of(slot)
-            .expect("somebody serves the slot")
+        let mut owner = None;
+        self.wait("somebody serves the slot", || {
+            owner = self.running_owner_of(slot);
+            owner.is_some()
+        });
+        owner.unwrap_or_default()
     }
 
     /// Returns the primary of a slot, by its own word, if it runs.
