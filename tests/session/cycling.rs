@@ -14,7 +14,6 @@ use crate::{Login, ann, keys, on_every_backend, sessions};
 
 on_every_backend! {
     after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner
-    a_login_that_is_cut_off_leaves_one_whole_session
     of_two_logins_with_one_session_one_wins
     a_login_over_a_save_by_somebody_else_is_a_conflict
     a_session_can_be_saved_after_its_id_was_cycled
@@ -39,6 +38,13 @@ async fn after_a_login_the_old_id_is_dead_and_the_new_one_has_data_and_owner(
     assert_eq!(session.owner(), Some("7"));
     assert!(sessions.load(loaded.id()).await.unwrap().is_none());
     assert_eq!(keys(&backend).await.len(), 1);
+}
+
+// On a cluster the two sessions may be on two nodes, and a login isn't one step.
+mod in_one_step {
+    use super::a_login_that_is_cut_off_leaves_one_whole_session;
+
+    reinhardt_backends_tests::on_both_backends! { a_login_that_is_cut_off_leaves_one_whole_session }
 }
 
 /// Cut off after each poll that a login takes, on a backend that waits before and after each call.
