@@ -459,7 +459,7 @@ impl Shared {
             let earliest = {
                 let mut states = self.states.lock();
                 if states.is_closed {
-                    return Err(closed().into());
+                    return Err(Failure::of(closed()));
                 }
                 let (failures, searches) =
                     *seen.get_or_insert((states.outage.failures(), states.searches.ended));
@@ -517,7 +517,7 @@ impl Shared {
             let (server, place) = (&self.server, &*self.place);
             match dial(server, identity, place, left, deadlines, is_judging).await {
                 Ok(greeted) => {
-                    self.check(&greeted.server)?;
+                    self.check(&greeted.server).map_err(Failure::of)?;
                     return Ok(Reached { greeted, login });
                 }
                 // The password was replaced before its time: the provider may know the new one.
@@ -527,7 +527,7 @@ impl Shared {
                             .common
                             .logins
                             .should_ask_again(login.as_ref(), is_fresh) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(Failure::of(error)),
             }
         }
     }

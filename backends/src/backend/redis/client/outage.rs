@@ -24,8 +24,9 @@ pub(super) struct Failure {
     pub(super) lacks_login: bool,
 }
 
-impl From<BackendError> for Failure {
-    fn from(error: BackendError) -> Self {
+/// No `From`: the compiler would name it to users whose own errors come from a `BackendError`.
+impl Failure {
+    pub(super) fn of(error: BackendError) -> Self {
         Self {
             error,
             lacks_login: false,
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     fn refused() -> Failure {
-        BackendError::new(ErrorKind::Unavailable, "refused").into()
+        Failure::of(BackendError::new(ErrorKind::Unavailable, "refused"))
     }
 
     /// Makes attempts that fail at once, each as soon as it may, and returns their times in
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_tried_again_less_often() {
-        let denied = BackendError::new(ErrorKind::Denied, "no").into();
+        let denied = Failure::of(BackendError::new(ErrorKind::Denied, "no"));
         let times = attempts(&mut Outage::default(), &denied, Duration::from_secs(4));
         assert!((15..=35).contains(&times.len()), "{times:?}");
     }
