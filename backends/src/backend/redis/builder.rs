@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::RedisBackend;
-use super::client::{self, Client, ClientIdentity, ClientLimits, Tls};
+use super::client::{self, Client, ClientIdentity, ClientLimits, Servers, Tls};
 use super::commands::{Commands, Missing};
 use super::credentials::{Credentials, Provider};
 use super::url::{self, invalid};
@@ -365,11 +365,7 @@ impl RedisBackendBuilder {
             Server::Client(client) => {
                 let server = client.get_connection_info();
                 url::check_server(server, "client", self.tls.is_some())?;
-                url::Named {
-                    first: server.clone(),
-                    others: Vec::new(),
-                    are_cluster: false,
-                }
+                Servers::one(server.clone())
             }
         };
         let login = servers.first.redis_settings();
@@ -384,17 +380,9 @@ impl RedisBackendBuilder {
         if self.times.keep_alive < Duration::from_secs(1) {
             return Err(invalid("`keep_alive` is less than a second"));
         }
-        let endpoint =
-            |server| client::Endpoint::new(server, self.tls.clone(), self.times.keep_alive);
-        let servers = client::Servers {
-            first: endpoint(servers.first)?,
-            others: servers
-                .others
-                .into_iter()
-                .map(endpoint)
-                .collect::<BackendResult<_>>()?,
-            are_cluster: servers.are_cluster,
-        };
+        let servers = servers.try_map(|server| {
+            client::Endpoint::new(server, self.tls.clone(), self.times.keep_alive)
+        })?;
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
         }

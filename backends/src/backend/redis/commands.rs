@@ -156,11 +156,19 @@ impl Commands {
         join_all(outcomes).await
     }
 
-    /// Sends commands that may change something, and returns the answer to each.
-    pub(super) async fn tell_each(&self, commands: Vec<Command>) -> BackendResult<Vec<Reply>> {
+    /// Sends commands with one key each, which may change something, and returns the outcome of
+    /// each. One server executes them in their order.
+    pub(super) async fn tell_each(
+        &self,
+        commands: Vec<Command>,
+    ) -> BackendResult<Vec<BackendResult<Reply>>> {
+        if self.client.is_cluster().await? {
+            return Ok(self.tell_apart(commands).await);
+        }
         let asked = commands.len();
         let replies = self.client.pipeline(commands).await?;
-        reply::each(replies, asked).map_err(Unread::of_write)
+        let replies = reply::each(replies, asked).map_err(Unread::of_write)?;
+        Ok(replies.into_iter().map(Ok).collect())
     }
 
     pub(super) async fn count(
@@ -303,18 +311,6 @@ impl Commands {
                 let command = self.command_of_many("MGET", keys);
                 self.ask(command, reply::all_stored).await
             }
-            Touch::Restart(ttl)
-                if !self.missing.getex.is_known() && self.client.is_cluster().await? =>
-            {
-                let commands = keys.iter().map(|key| self.getex(key, ttl));
-                let commands = commands.collect::<BackendResult<_>>()?;
-                let outcomes = self.tell_apart(commands).await.into_iter();
-                all_or_first_error(
-                    outcomes.map(|outcome| {
-                        reply::stored_or_foreign(outcome?).map_err(Unread::of_write)
-                    }),
-                )
-            }
             Touch::Extend(ttl) => {
                 let invocation = self.script_of_many(&scripts::RENEW_MANY, keys)?;
                 let invocation = invocation.number(millis(ttl));
@@ -330,15 +326,19 @@ impl Commands {
             Touch::Restart(ttl) if !self.missing.getex.is_known() => {
                 let commands = keys.iter().map(|key| self.getex(key, ttl));
                 let commands = commands.collect::<BackendResult<_>>()?;
-                let replies = self.tell_each(commands).await?;
-                if replies
-                    .iter()
-                    .all(|reply| self.missing.getex.is_told_by(reply))
-                {
+                let outcomes = self.tell_each(commands).await?;
+                let is_unknown = |outcome: &BackendResult<Reply>| {
+                    let reply = outcome.as_ref();
+                    reply.is_ok_and(|reply| self.missing.getex.is_told_by(reply))
+                };
+                if outcomes.iter().all(is_unknown) {
                     return self.read_side_by_side(keys, touch, SIDE_BY_SIDE).await;
                 }
-                let values = replies.into_iter().map(reply::stored_or_foreign);
-                all_or_first_error(values.map(|value| value.map_err(Unread::of_write)))
+                all_or_first_error(
+                    outcomes.into_iter().map(|outcome| {
+                        reply::stored_or_foreign(outcome?).map_err(Unread::of_write)
+                    }),
+                )
             }
             Touch::Restart(_) => self.read_side_by_side(keys, touch, SIDE_BY_SIDE).await,
         }

@@ -7,12 +7,9 @@
 //! slot, before and after a walk, by primaries that serve all slots between them, mean that nothing
 //! has moved meanwhile, and that nobody was left out.
 
-use super::client::{Command, Repeat, Reply, Traced};
+use super::client::{Command, Repeat, Reply, SLOTS, Traced};
 use super::commands::Commands;
 use crate::error::BackendResult;
-
-/// The number of slots of every cluster.
-const SLOTS: u32 = 16_384;
 
 /// The lines that the nodes say about themselves, in the order of their ids.
 #[derive(Default)]
@@ -31,7 +28,7 @@ impl Layout {
         let is_open = lines().any(|line| line.contains('['));
         let are_primaries = lines().all(|line| line.contains("master"));
         let slots: u32 = lines().map(slots_in).sum();
-        !is_open && are_primaries && slots == SLOTS
+        !is_open && are_primaries && slots == u32::from(SLOTS)
     }
 }
 
@@ -44,7 +41,7 @@ impl Commands {
         let mut lines = Vec::new();
         for node in nodes {
             let ask = Command::new("CLUSTER").arg("NODES");
-            let asked = self.client.traced_at(Some(node), ask, Repeat::Safely);
+            let asked = self.client.traced(Some(node), ask, Repeat::Safely);
             let text = match asked.await? {
                 Traced {
                     reply: Reply::Bytes(text),

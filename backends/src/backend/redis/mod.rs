@@ -22,7 +22,7 @@ use futures_util::{StreamExt, stream};
 pub use self::builder::RedisBackendBuilder;
 #[cfg(feature = "tls")]
 pub use self::client::Tls;
-use self::client::{Command, Repeat};
+use self::client::{Command, Repeat, Reply};
 use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
 pub use self::credentials::Credentials;
 use self::reply::Unread;
@@ -213,9 +213,7 @@ impl RedisBackend {
     pub async fn close(&self) {
         self.commands.client.close().await;
     }
-}
 
-impl RedisBackend {
     /// Writes entries of a cluster, of which the first is number `start`. Between nodes there is no
     /// order, so of equal keys the last alone is written; the others fare as it does. Returns the
     /// error of a node that can't be reached or doesn't answer.
@@ -239,8 +237,7 @@ impl RedisBackend {
         let outcomes = self.commands.tell_apart(sets).await;
         let mut failed = HashMap::new();
         for (number, outcome) in numbers.into_iter().zip(outcomes) {
-            let done = outcome.and_then(|reply| reply::done(reply).map_err(Unread::of_write));
-            if let Err(error) = done {
+            if let Err(error) = was_set(outcome) {
                 failed.insert(entries[number].key, error);
             }
         }
@@ -257,6 +254,10 @@ impl RedisBackend {
             failed.message().to_string(),
         ))
     }
+}
+
+fn was_set(outcome: BackendResult<Reply>) -> BackendResult<bool> {
+    reply::done(outcome?).map_err(Unread::of_write)
 }
 
 /// Leaves the server out, whose URL may hold a password.
@@ -437,10 +438,10 @@ impl Store for RedisBackend {
                 continue;
             }
             match self.commands.tell_each(sets).await {
-                Ok(replies) => {
-                    for (index, reply) in (start..).zip(replies) {
-                        if let Err(unread) = reply::done(reply) {
-                            failures.add([index], unread.of_write());
+                Ok(outcomes) => {
+                    for (index, outcome) in (start..).zip(outcomes) {
+                        if let Err(error) = was_set(outcome) {
+                            failures.add([index], error);
                         }
                     }
                 }

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use futures_util::{Stream, TryStreamExt, stream};
 
 use super::client::{Command, ConnectionId, NodeId, Repeat, Traced};
-use super::commands::Commands;
+use super::commands::{BATCH, Commands};
 use super::layout::Layout;
 use super::reply::{self, Unread};
 use crate::backend::stored::Stored;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The number of keys that one page looks at.
-const PAGE: usize = 1000;
 /// The most walks of `clear` for keys that came while it ran.
 const PASSES: usize = 16;
 /// The most restarts of a walk over one server whose connection was replaced.
@@ -159,8 +157,8 @@ impl Commands {
         cursor: u64,
     ) -> BackendResult<Page> {
         let scan = Command::new("SCAN").number(cursor);
-        let scan = scan.arg("MATCH").arg(pattern).arg("COUNT").number(PAGE);
-        let traced = self.client.traced_at(server, scan, Repeat::Safely);
+        let scan = scan.arg("MATCH").arg(pattern).arg("COUNT").number(BATCH);
+        let traced = self.client.traced(server, scan, Repeat::Safely);
         let Traced { reply, connection } = traced.await?;
         let (next, keys) = reply::page(reply).map_err(Unread::of_read)?;
         Ok(Page {

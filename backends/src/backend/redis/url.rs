@@ -18,16 +18,8 @@ use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
 };
 
+use super::client::Servers;
 use crate::error::{BackendError, BackendResult, ErrorKind};
-
-/// The servers that a URL names.
-#[derive(Debug)]
-pub(super) struct Named {
-    pub(super) first: ConnectionInfo,
-    pub(super) others: Vec<ConnectionInfo>,
-    /// Whether the URL says that they are nodes of a cluster.
-    pub(super) are_cluster: bool,
-}
 
 /// Reads a URL.
 ///
@@ -35,18 +27,14 @@ pub(super) struct Named {
 ///
 /// `InvalidConfig`. It says which part of the URL is at fault, and has no source: an error of the
 /// parser may quote the URL.
-pub(super) fn servers(url: &str) -> BackendResult<Named> {
+pub(super) fn servers(url: &str) -> BackendResult<Servers<ConnectionInfo>> {
     // The parser trims the same characters.
     let url = url.trim_matches(|character| character <= ' ');
     if url.is_empty() {
         return Err(invalid("the URL is empty"));
     }
     let Some((scheme, rest)) = of_cluster(url) else {
-        return Ok(Named {
-            first: server(url)?,
-            others: Vec::new(),
-            are_cluster: false,
-        });
+        return server(url).map(Servers::one);
     };
     let (rest, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -64,7 +52,7 @@ pub(super) fn servers(url: &str) -> BackendResult<Named> {
     }
     let others = nodes.split_off(1);
     let first = nodes.pop().ok_or_else(no_url)?;
-    Ok(Named {
+    Ok(Servers {
         first,
         others,
         are_cluster: true,
@@ -711,7 +699,7 @@ mod tests {
             "REDIS-CLUSTER",
         ] {
             let url = format!("{scheme}://u:p%40@a:1,[::1]:2,c?protocol=2");
-            let Named {
+            let Servers {
                 first,
                 others,
                 are_cluster,

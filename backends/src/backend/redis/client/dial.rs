@@ -46,20 +46,18 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(server: &Endpoint) -> Self {
-        let name = match server.info.addr() {
-            ConnectionAddr::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
-            ConnectionAddr::Tcp(host, port) => format!("{host}:{port}"),
-            ConnectionAddr::Unix(path) => path.display().to_string(),
-            _ => "the server".to_string(),
-        };
-        let host = match server.info.addr() {
-            ConnectionAddr::Tcp(host, _) => host.clone(),
-            // A node behind a socket is on this machine.
-            _ => "localhost".to_string(),
+        // A node behind a socket is on this machine.
+        let (name, host) = match server.info.addr() {
+            ConnectionAddr::Tcp(host, port) if host.contains(':') => {
+                (format!("[{host}]:{port}"), host.as_str())
+            }
+            ConnectionAddr::Tcp(host, port) => (format!("{host}:{port}"), host.as_str()),
+            ConnectionAddr::Unix(path) => (path.display().to_string(), "localhost"),
+            _ => ("the server".to_string(), "localhost"),
         };
         Self {
             name,
-            host,
+            host: host.to_string(),
             is_by_tls: server.tls.is_some(),
         }
     }

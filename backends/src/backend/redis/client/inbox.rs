@@ -106,41 +106,35 @@ impl Inbox {
     /// Hands everything back that is unsent or harmless to repeat: another connection takes over.
     pub(super) fn hand_back(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
-        let driver = {
-            let mut queue = self.queue.lock();
-            queue.is_handed_back = true;
-            queue.driver.take()
-        };
+        self.tell(|queue| queue.is_handed_back = true);
         self.room.notify_waiters();
-        if let Some(driver) = driver {
-            driver.wake();
-        }
     }
 
     /// Hands the reads back that wait behind a write: another connection is there for them.
     pub(super) fn hand_back_reads(&self) {
-        let driver = {
-            let mut queue = self.queue.lock();
-            queue.wants_reads = true;
-            queue.driver.take()
-        };
-        if let Some(driver) = driver {
-            driver.wake();
-        }
+        self.tell(|queue| queue.wants_reads = true);
     }
 
     /// Ends the connection, with all requests that wait.
     pub(super) fn end(&self, end: End) {
         self.is_draining.store(true, Ordering::Relaxed);
-        let (driver, requests) = {
-            let mut queue = self.queue.lock();
+        let requests = self.tell(|queue| {
             queue.end.get_or_insert(end);
-            (queue.driver.take(), std::mem::take(&mut queue.requests))
-        };
+            std::mem::take(&mut queue.requests)
+        });
         requests.iter().for_each(|request| request.lose());
         self.room.notify_waiters();
+    }
+
+    /// Changes the queue and wakes the driver.
+    fn tell<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
+        let (changed, driver) = {
+            let mut queue = self.queue.lock();
+            (change(&mut queue), queue.driver.take())
+        };
         if let Some(driver) = driver {
             driver.wake();
         }
+        changed
     }
 }

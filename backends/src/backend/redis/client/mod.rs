@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use self::cluster::Cluster;
 use self::deadline::deadlines;
 pub(crate) use self::endpoint::Endpoint;
 use self::gate::Gate;
@@ -50,7 +51,7 @@ pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 use self::router::Router;
 pub(crate) use self::router::Servers;
 pub(crate) use self::script::{Invocation, KeyedInvocation, Script};
-pub(crate) use self::slot::slot;
+pub(crate) use self::slot::{SLOTS, slot};
 use self::states::Connection;
 pub(crate) use self::states::{ConnectionId, NodeId};
 #[cfg(feature = "tls")]
@@ -151,7 +152,7 @@ impl Client {
             waiting_calls,
             waiting_bytes,
             merged_calls: self.router.merged(),
-            redirections: self.router.redirections(),
+            redirections: self.router.cluster().map_or(0, Cluster::redirections),
         }
     }
 
@@ -167,12 +168,20 @@ impl Client {
     }
 
     pub(crate) async fn command(&self, command: Command, repeat: Repeat) -> BackendResult<Reply> {
-        Ok(self.traced(command, repeat).await?.reply)
+        Ok(self.call(Request::One(command), repeat).await?.reply)
     }
 
-    /// Sends a command and tells by which connection the reply came.
-    pub(crate) async fn traced(&self, command: Command, repeat: Repeat) -> BackendResult<Traced> {
-        self.traced_at(None, command, repeat).await
+    /// Sends a command, to one node of a cluster if it names one, and tells by which connection the
+    /// reply came.
+    pub(crate) async fn traced(
+        &self,
+        node: Option<NodeId>,
+        command: Command,
+        repeat: Repeat,
+    ) -> BackendResult<Traced> {
+        let target = node.map_or(Target::Owner, Target::Node);
+        let request = InFlight::to(target, Request::One(command), repeat);
+        self.call_with(request).await
     }
 
     /// Runs a script, by its hash if the server knows it.
@@ -194,49 +203,39 @@ impl Client {
 
     /// Says whether there is a cluster, which takes a connection to know.
     pub(crate) async fn is_cluster(&self) -> BackendResult<bool> {
-        if let Some(is_cluster) = self.router.is_cluster() {
-            return Ok(is_cluster);
+        match self.router.is_cluster() {
+            Some(is_cluster) => Ok(is_cluster),
+            None => self.limited(self.router.meets_cluster()).await,
         }
-        let ping = Command::new("PING");
-        self.command(ping, Repeat::Safely).await?;
-        Ok(self.router.is_cluster() == Some(true))
     }
 
     /// Returns the nodes of a cluster that serve slots; nothing where there is one server.
     pub(crate) async fn nodes(&self) -> BackendResult<Option<Vec<NodeId>>> {
-        if !self.is_cluster().await? {
-            return Ok(None);
+        self.is_cluster().await?;
+        match self.router.cluster() {
+            Some(cluster) => self.limited(cluster.owners()).await.map(Some),
+            None => Ok(None),
         }
-        let owners = pin!(self.router.owners());
-        let owners = deadlines()?.within(self.call_limit, owners).await;
-        owners
-            .unwrap_or_else(|| Err(self.timed_out(Progress::default())))
-            .map(Some)
     }
 
     /// Reads the map of a cluster again, for requests to chosen nodes: no key corrects it there.
     pub(crate) async fn refreshed(&self) -> BackendResult<()> {
-        let refreshed = pin!(self.router.refreshed());
-        let refreshed = deadlines()?.within(self.call_limit, refreshed).await;
-        refreshed.unwrap_or_else(|| Err(self.timed_out(Progress::default())))
+        match self.router.cluster() {
+            Some(cluster) => self.limited(cluster.refreshed()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for what belongs to no request, for as long as a call may take.
+    async fn limited<T>(&self, work: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
+        let outcome = deadlines()?.within(self.call_limit, pin!(work)).await;
+        outcome.unwrap_or_else(|| Err(self.timed_out(Progress::default())))
     }
 
     /// Waits before something is tried once more that was tried in vain so often.
     pub(crate) async fn pause(&self, tried: u32) -> BackendResult<()> {
         deadlines()?.sleep(resend::pause(tried, self.factor)).await;
         Ok(())
-    }
-
-    /// As [`Client::traced`], to one node of a cluster.
-    pub(crate) async fn traced_at(
-        &self,
-        node: Option<NodeId>,
-        command: Command,
-        repeat: Repeat,
-    ) -> BackendResult<Traced> {
-        let target = node.map_or(Target::Owner, Target::Node);
-        let request = InFlight::to(target, Request::One(command), repeat);
-        self.call_with(request).await
     }
 
     /// Sends commands to the nodes of a cluster that serve their keys, those for each node in one
@@ -248,7 +247,10 @@ impl Client {
         repeat: Repeat,
     ) -> Vec<Option<BackendResult<Reply>>> {
         let mut outcomes: Vec<_> = commands.iter().map(|_| None).collect();
-        let calls = self.router.by_node(commands).into_iter();
+        let Some(cluster) = self.router.cluster() else {
+            return outcomes;
+        };
+        let calls = cluster.by_node(commands).into_iter();
         let calls = calls.map(|(node, positions)| async move {
             let those = positions.iter().map(|position| commands[*position].clone());
             let request = Request::Many(those.collect());
@@ -366,21 +368,24 @@ impl Client {
             };
             let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
             let resend = is_refusal.then(|| sent.request.resend(&reply)).flatten();
-            let (is_cluster, connection_id) = (sent.connection.is_cluster, sent.connection.id);
+            // A server by itself has nobody to send a request to.
+            let cluster = self.router.cluster();
+            let cluster = cluster.filter(|_| sent.connection.is_cluster);
             let resend = resend.filter(|(resend, refused)| match resend {
                 Resend::Elsewhere | Resend::Later => true,
-                Resend::Moved => is_cluster && self.router.moved(&sent.connection, refused),
-                Resend::Asked => is_cluster,
+                Resend::Moved => cluster.is_some_and(|to| to.moved(&sent.connection, refused)),
+                Resend::Asked => cluster.is_some(),
             });
-            // While a slot moves, its keys are on two nodes, and no script may name several.
-            let is_apart = |(_, refused): &(Resend, ErrorReply)| {
-                is_cluster && sent.request.names_many_keys() && code(refused) == "TRYAGAIN"
-            };
-            if sent.request.is_script() && resend.as_ref().is_some_and(is_apart) {
-                progress.last = None;
+            if let Some((_, refused)) = &resend
+                && cluster.is_some()
+                && code(refused) == "TRYAGAIN"
+                && sent.request.is_script()
+                && sent.request.names_many_keys()
+            {
+                // While a slot moves, its keys are on two nodes, and no script may name several.
                 return Ok(Traced {
                     reply: Reply::OneKeyOnly,
-                    connection: connection_id,
+                    connection: sent.connection.id,
                 });
             }
             let Some((resend, line)) = resend else {
@@ -399,7 +404,6 @@ impl Client {
             let sent = sent.request.clone();
             // It had no effect, should there be no time left to send it again.
             progress.last = None;
-            let refused = refusal(&line);
             if matches!(resend, Resend::Moved | Resend::Asked) {
                 hops += 1;
                 if hops > MOST_HOPS {
@@ -412,24 +416,23 @@ impl Client {
                 }
             } else {
                 hops = 0;
-                progress.refused = Some(refused.clone());
+                progress.refused = Some(refusal(&line));
             }
-            let importing = match resend {
-                Resend::Asked => Box::pin(self.router.importing(&connection, &line)).await,
-                _ => None,
-            };
-            request = match importing {
-                Some(Ok(_)) => sent.again_asking(),
-                Some(Err(_)) | None => sent.again(),
-            };
-            match (resend, importing) {
-                (_, Some(Ok(importing))) => ready = Some(importing),
+            if let (Resend::Asked, Some(cluster)) = (resend, cluster)
+                && let Some(Ok(importing)) = Box::pin(cluster.importing(&connection, &line)).await
+            {
+                request = sent.again_asking();
+                ready = Some(importing);
+                continue;
+            }
+            request = sent.again();
+            match resend {
                 // At once: meanwhile the map may be read again, from a node that knows less.
-                (Resend::Moved, _) => ready = self.router.ready(&request),
-                (Resend::Elsewhere, _) if !is_cluster => {
-                    Box::pin(self.router.elsewhere(&connection, &refused)).await?;
+                Resend::Moved => ready = self.router.ready(&request),
+                Resend::Elsewhere if cluster.is_none() => {
+                    Box::pin(self.router.elsewhere(&connection, &refusal(&line))).await?;
                 }
-                (Resend::Elsewhere | Resend::Later | Resend::Asked, _) => {
+                Resend::Elsewhere | Resend::Later | Resend::Asked => {
                     self.router.doubt();
                     let pause = resend::pause(refused_before, self.factor);
                     Box::pin(connection.deadlines.sleep(pause)).await;

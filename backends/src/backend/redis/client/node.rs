@@ -534,14 +534,19 @@ impl Shared {
 
     /// Checks that a node of a cluster is one still.
     fn check(&self, server: &Introduction) -> BackendResult<()> {
-        // A user may have no right to hear what kind of server it is.
-        if self.doubt.get().is_none() || server.is_cluster() || server.mode.is_none() {
+        if self.doubt.get().is_none() || self.is_in_cluster(server) {
             return Ok(());
         }
         Err(BackendError::new(
             ErrorKind::Unavailable,
             format!("{} is no node of a cluster any more", self.place),
         ))
+    }
+
+    /// Says whether a server that has greeted is a node of a cluster. A user may have no right to
+    /// hear what kind of server it is.
+    fn is_in_cluster(&self, server: &Introduction) -> bool {
+        server.is_cluster() || server.mode.is_none() && self.doubt.get().is_some()
     }
 
     fn is_current(&self, connection: &Connection) -> bool {
@@ -640,9 +645,8 @@ impl Shared {
         deadlines: &'static Deadlines,
     ) -> Connection {
         let shared = Arc::downgrade(self);
-        let server = &greeted.server;
-        let is_cluster = server.is_cluster() || server.mode.is_none() && self.doubt.get().is_some();
-        let takes_many_keys = server.takes_many_keys && !is_cluster;
+        let is_cluster = self.is_in_cluster(&greeted.server);
+        let takes_many_keys = greeted.server.takes_many_keys && !is_cluster;
         let terms = Terms {
             deadlines,
             patience: (self.common.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),

@@ -84,10 +84,8 @@ impl Shared {
         let _before;
         {
             let mut states = self.states.lock();
-            let is_present = states
-                .living(runtime)
-                .is_some_and(|living| living.id == present.id);
-            let is_current = !states.is_closed && is_present;
+            let living = states.living(runtime).filter(|_| !states.is_closed);
+            let is_current = living.is_some_and(|living| living.id == present.id);
             let Some(state) = states.state_mut(runtime) else {
                 return;
             };
@@ -103,25 +101,28 @@ impl Shared {
 
     /// Lets reads go by the connection of the writes again.
     pub(super) fn join_reads(&self, connection: ConnectionId) {
-        self.leave_reads(|present| present == connection);
+        self.leave_reads(Some(connection));
     }
 
     /// Does what a sign of the connection for reads calls for.
     pub(super) fn note_of_reads(&self, sign: Sign) {
         if let Sign::Silent | Sign::Wasted = sign
-            && let Some(reads) = self.leave_reads(|_| true)
+            && let Some(reads) = self.leave_reads(None)
         {
             reads.multiplexer.hand_back();
         }
     }
 
-    /// Forgets the present runtime's connection for reads, if the other is the one that is meant.
-    fn leave_reads(&self, is_meant: impl FnOnce(ConnectionId) -> bool) -> Option<Arc<Connection>> {
+    /// Forgets the present runtime's connection for reads; with `beside` only if that is the other.
+    fn leave_reads(&self, beside: Option<ConnectionId>) -> Option<Arc<Connection>> {
         let runtime = Handle::try_current().ok()?;
         let mut states = self.states.lock();
         let state = states.state_mut(runtime.id())?;
         let present = state.connection.as_ref();
-        if present.is_some_and(|present| !is_meant(present.id)) {
+        if present
+            .zip(beside)
+            .is_some_and(|(present, beside)| present.id != beside)
+        {
             return None;
         }
         state.reads_overdue = None;

@@ -85,7 +85,7 @@ pub(super) enum Slots {
 }
 
 impl Slots {
-    pub(super) fn of<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Self {
+    fn of<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Self {
         keys.map(slot).fold(Self::None, |slots, slot| match slots {
             Self::None => Self::One(slot),
             Self::One(other) if other == slot => slots,

@@ -9,18 +9,40 @@ use super::cluster::Cluster;
 use super::endpoint::Endpoint;
 use super::node::{Common, Node, NotFound};
 use super::request::InFlight;
-use super::resp::{Command, ErrorReply};
-use super::states::{Connection, NodeId};
+use super::states::Connection;
 use super::{ClientIdentity, ClientLimits};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult};
 
 /// The servers that a program names.
-pub(crate) struct Servers {
-    pub(crate) first: Endpoint,
-    pub(crate) others: Vec<Endpoint>,
+#[derive(Debug)]
+pub(crate) struct Servers<S = Endpoint> {
+    pub(crate) first: S,
+    pub(crate) others: Vec<S>,
     /// Whether they are said to be nodes of a cluster. One that isn't said to be may be one.
     pub(crate) are_cluster: bool,
+}
+
+impl<S> Servers<S> {
+    /// Names one server.
+    pub(crate) fn one(server: S) -> Self {
+        Self {
+            first: server,
+            others: Vec::new(),
+            are_cluster: false,
+        }
+    }
+
+    pub(crate) fn try_map<T>(
+        self,
+        mut map: impl FnMut(S) -> BackendResult<T>,
+    ) -> BackendResult<Servers<T>> {
+        Ok(Servers {
+            first: map(self.first)?,
+            others: self.others.into_iter().map(map).collect::<Result<_, _>>()?,
+            are_cluster: self.are_cluster,
+        })
+    }
 }
 
 pub(super) struct Router {
@@ -63,8 +85,7 @@ impl Router {
             return cluster.connect().await;
         }
         self.node.connect().await?;
-        let connection = self.node.ready(false);
-        match connection.is_some_and(|connection| connection.is_cluster) {
+        match self.meets_cluster().await? {
             true => self.become_cluster(Vec::new()).connect().await,
             false => Ok(()),
         }
@@ -76,11 +97,6 @@ impl Router {
         if let Some(cluster) = self.cluster.get() {
             cluster.close();
         }
-    }
-
-    /// Returns how often a node of a cluster has sent a request on to another one.
-    pub(super) fn redirections(&self) -> u64 {
-        self.cluster.get().map_or(0, Cluster::redirections)
     }
 
     pub(super) fn status(&self) -> Vec<NodeStatus> {
@@ -113,16 +129,17 @@ impl Router {
         request: &InFlight,
         last: &mut Option<BackendError>,
     ) -> BackendResult<Arc<Connection>> {
-        loop {
-            if let Some(cluster) = self.cluster.get() {
-                return cluster.connection(request, last).await;
+        let cluster = match self.cluster.get() {
+            Some(cluster) => cluster,
+            None => {
+                let connection = self.node.connection(request.is_plain_read()).await?;
+                if !connection.is_cluster {
+                    return Ok(connection);
+                }
+                self.become_cluster(Vec::new())
             }
-            let connection = self.node.connection(request.is_plain_read()).await?;
-            if !connection.is_cluster {
-                return Ok(connection);
-            }
-            self.become_cluster(Vec::new());
-        }
+        };
+        cluster.connection(request, last).await
     }
 
     /// Waits until a request may be sent again that this connection's server refused, because it
@@ -155,6 +172,11 @@ impl Router {
         }
     }
 
+    /// Returns the cluster, if it is known that there is one.
+    pub(super) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.get()
+    }
+
     /// Says whether there is a cluster; nothing if that isn't known.
     pub(super) fn is_cluster(&self) -> Option<bool> {
         if self.cluster.get().is_some() {
@@ -164,27 +186,13 @@ impl Router {
         (!ready.is_cluster).then_some(false)
     }
 
-    /// Returns the nodes of a cluster that serve slots.
-    pub(super) async fn owners(&self) -> BackendResult<Vec<NodeId>> {
-        match self.cluster.get() {
-            Some(cluster) => cluster.owners().await,
-            None => Ok(Vec::new()),
+    /// Connects, unless there is a connection, and says whether there is a cluster.
+    pub(super) async fn meets_cluster(&self) -> BackendResult<bool> {
+        let is_cluster = self.node.connection(false).await?.is_cluster;
+        if is_cluster {
+            self.become_cluster(Vec::new());
         }
-    }
-
-    /// Sorts commands by the nodes that serve their keys; each is named by its position. Of a key
-    /// that no node serves nothing is returned.
-    pub(super) fn by_node(&self, commands: &[Command]) -> Vec<(NodeId, Vec<usize>)> {
-        let cluster = self.cluster.get();
-        cluster.map_or_else(Vec::new, |cluster| cluster.by_node(commands))
-    }
-
-    /// Reads the map of a cluster again.
-    pub(super) async fn refreshed(&self) -> BackendResult<()> {
-        match self.cluster.get() {
-            Some(cluster) => cluster.refreshed().await,
-            None => Ok(()),
-        }
+        Ok(is_cluster)
     }
 
     /// Begins to read the map of a cluster again.
@@ -192,22 +200,6 @@ impl Router {
         if let Some(cluster) = self.cluster.get() {
             cluster.doubt();
         }
-    }
-
-    /// Goes by what a node says that doesn't serve a slot any more. Says whether that can be read.
-    pub(super) fn moved(&self, connection: &Connection, refused: &ErrorReply) -> bool {
-        let cluster = self.cluster.get();
-        cluster.is_some_and(|cluster| cluster.moved(connection, refused))
-    }
-
-    /// Returns a connection to the node that has a key which is on its way there; nothing if the
-    /// refusal can't be read.
-    pub(super) async fn importing(
-        &self,
-        connection: &Connection,
-        refused: &ErrorReply,
-    ) -> Option<BackendResult<Arc<Connection>>> {
-        self.cluster.get()?.importing(connection, refused).await
     }
 
     /// Gives a connection up by which nothing has come for the whole of a call.

@@ -5,7 +5,7 @@
 //! (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#key-distribution-model>).
 
 /// The number of slots of every cluster.
-pub(super) const SLOTS: u16 = 16_384;
+pub(crate) const SLOTS: u16 = 16_384;
 
 /// Returns the slot of a key.
 pub(crate) fn slot(key: &[u8]) -> u16 {

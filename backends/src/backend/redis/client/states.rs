@@ -210,8 +210,7 @@ impl States {
     /// Returns the connection of a runtime that is up, for a plain read or anything else.
     pub(super) fn of(&self, runtime: Id, is_plain_read: bool) -> Option<&Arc<Connection>> {
         let state = self.state(runtime)?;
-        let reads = state.reads.as_ref().filter(|_| is_plain_read);
-        let reads = reads.filter(|reads| self.is_living(reads));
+        let reads = is_plain_read.then(|| self.living_reads_in(state)).flatten();
         reads.or_else(|| self.usable(state))
     }
 
@@ -246,7 +245,11 @@ impl States {
 
     /// Returns the connection of a runtime for reads alone, if it leads to the present server.
     pub(super) fn living_reads(&self, runtime: Id) -> Option<&Arc<Connection>> {
-        let reads = self.state(runtime)?.reads.as_ref();
+        self.living_reads_in(self.state(runtime)?)
+    }
+
+    fn living_reads_in<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
+        let reads = state.reads.as_ref();
         reads.filter(|reads| self.is_living(reads))
     }
 

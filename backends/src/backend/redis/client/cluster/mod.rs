@@ -25,6 +25,7 @@ use super::node::{Common, Node};
 use super::request::{InFlight, Slots, Target};
 use super::resend;
 use super::resp::{Command, ErrorReply};
+use super::slot::slot;
 use super::states::{Connection, NodeId};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -221,10 +222,9 @@ impl Cluster {
         let topology = self.shared.topology.read();
         let mut nodes: Vec<(NodeId, Vec<usize>)> = Vec::new();
         for (position, command) in commands.iter().enumerate() {
-            let Slots::One(slot) = Slots::of(command.keys()) else {
-                continue;
-            };
-            let Some(owner) = topology.owner(slot).map(Node::id) else {
+            // All of its keys are in the slot of the first.
+            let slot = command.keys().next().map(slot);
+            let Some(owner) = slot.and_then(|slot| topology.owner(slot)).map(Node::id) else {
                 continue;
             };
             match nodes.iter_mut().find(|(node, _)| *node == owner) {
@@ -274,16 +274,33 @@ impl Shared {
         nodes
     }
 
-    /// Returns the node at an address: a seed, if it is one.
+    /// Returns a node for the map: one to which a slot was on its way, or another.
     fn node(self: &Arc<Self>, address: &Address) -> BackendResult<Node> {
         let known = {
             let mut importing = self.importing.lock();
             let known = importing.iter().position(|(known, _)| known == address);
             known.map(|position| importing.swap_remove(position).1)
         };
-        if let Some(known) = known {
-            return Ok(known);
+        known.map_or_else(|| self.node_beside(address), Ok)
+    }
+
+    /// Returns the node at an address to which a slot is on its way, and keeps it: it may serve
+    /// none yet, so the map doesn't have it.
+    fn importing(self: &Arc<Self>, address: &Address) -> BackendResult<Node> {
+        // Dropped after the lock: that wakes drivers.
+        let _oldest;
+        let mut importing = self.importing.lock();
+        if let Some((_, node)) = importing.iter().find(|(known, _)| known == address) {
+            return Ok(node.clone());
         }
+        let node = self.node_beside(address)?;
+        _oldest = (importing.len() >= MOST_IMPORTING).then(|| importing.remove(0));
+        importing.push((address.clone(), node.clone()));
+        Ok(node)
+    }
+
+    /// Returns the seed at an address, or makes a node.
+    fn node_beside(self: &Arc<Self>, address: &Address) -> BackendResult<Node> {
         let mut seeds = self.seeds.iter();
         let node = match seeds.find(|seed| seed.is_at(&address.host, address.port)) {
             Some(seed) => seed.clone(),
@@ -298,28 +315,6 @@ impl Shared {
                 cluster.doubt();
             }
         });
-        Ok(node)
-    }
-
-    /// Returns the node at an address to which a slot is on its way, and keeps it: it may serve
-    /// none yet, so the map doesn't have it.
-    fn importing(self: &Arc<Self>, address: &Address) -> BackendResult<Node> {
-        let kept = |importing: &Importing| {
-            let mut nodes = importing.iter();
-            nodes.find_map(|(known, node)| (known == address).then(|| node.clone()))
-        };
-        if let Some(node) = kept(&self.importing.lock()) {
-            return Ok(node);
-        }
-        let node = self.node(address)?;
-        // Dropped after the lock: that wakes drivers.
-        let _oldest;
-        let mut importing = self.importing.lock();
-        if let Some(node) = kept(&importing) {
-            return Ok(node);
-        }
-        _oldest = (importing.len() >= MOST_IMPORTING).then(|| importing.remove(0));
-        importing.push((address.clone(), node.clone()));
         Ok(node)
     }
 }

@@ -1,6 +1,5 @@
 //! The map of a cluster: which node serves which hash slot, as the cluster itself tells it.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use crate::backend::redis::client::resp::{ErrorReply, Reply};
@@ -11,15 +10,6 @@ use crate::backend::redis::client::slot::SLOTS;
 pub(super) struct Address {
     pub(super) host: Box<str>,
     pub(super) port: u16,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
 }
 
 /// A range of slots and the primary that serves them.
@@ -141,14 +131,10 @@ impl<T> Topology<T> {
     {
         let mut topology = Self::default();
         for range in ranges {
-            let position = match topology.position(&range.primary) {
-                Some(position) => position,
-                None => {
-                    let kept = self.at(&range.primary).cloned();
-                    let node = kept.map_or_else(|| make(&range.primary), Ok)?;
-                    topology.add(&range.primary, node)
-                }
-            };
+            let position = topology.position_of(&range.primary, |address| {
+                let kept = self.at(address).cloned();
+                kept.map_or_else(|| make(address), Ok)
+            })?;
             let (first, last) = (
                 usize::from(*range.slots.start()),
                 usize::from(*range.slots.end()),
@@ -178,13 +164,7 @@ impl<T> Topology<T> {
         moved: &Redirection,
         make: impl FnOnce(&Address) -> Result<T, E>,
     ) -> Result<(), E> {
-        let position = match self.position(&moved.address) {
-            Some(position) => position,
-            None => {
-                let node = make(&moved.address)?;
-                self.add(&moved.address, node)
-            }
-        };
+        let position = self.position_of(&moved.address, make)?;
         self.owners[usize::from(moved.slot)] = Some(position);
         Ok(())
     }
@@ -197,8 +177,7 @@ impl<T> Topology<T> {
 
     /// Returns the node of a slot.
     pub(super) fn owner(&self, slot: u16) -> Option<&T> {
-        let position = self.owners[usize::from(slot)]?;
-        self.nodes.get(usize::from(position)).map(|(_, node)| node)
+        self.entry(slot).map(|(_, node)| node)
     }
 
     pub(super) fn nodes(&self) -> impl Iterator<Item = &T> {
@@ -224,10 +203,12 @@ impl<T> Topology<T> {
     }
 
     fn address(&self, slot: u16) -> Option<&Address> {
+        self.entry(slot).map(|(address, _)| address)
+    }
+
+    fn entry(&self, slot: u16) -> Option<&(Address, T)> {
         let position = self.owners[usize::from(slot)]?;
-        self.nodes
-            .get(usize::from(position))
-            .map(|(address, _)| address)
+        self.nodes.get(usize::from(position))
     }
 
     fn position(&self, address: &Address) -> Option<u16> {
@@ -235,9 +216,17 @@ impl<T> Topology<T> {
         u16::try_from(position).ok()
     }
 
-    fn add(&mut self, address: &Address, node: T) -> u16 {
-        self.nodes.push((address.clone(), node));
-        u16::try_from(self.nodes.len() - 1).expect("a cluster has fewer nodes than slots")
+    /// Returns the position of the node at an address, which is made if there is none.
+    fn position_of<E>(
+        &mut self,
+        address: &Address,
+        make: impl FnOnce(&Address) -> Result<T, E>,
+    ) -> Result<u16, E> {
+        if let Some(position) = self.position(address) {
+            return Ok(position);
+        }
+        self.nodes.push((address.clone(), make(address)?));
+        Ok(u16::try_from(self.nodes.len() - 1).expect("a cluster has fewer nodes than slots"))
     }
 }
 
