@@ -1,8 +1,10 @@
 //! The speed of the backend on a cluster of three primaries, beside the cluster connection of
 //! redis-rs: row R8 of the goals.
 //!
-//! `cargo bench -p reinhardt-backends-tests --bench cluster -- [ROUNDS] [get] [miss] [save]
-//! [increment] [many] [slowest]`
+//! `cargo bench -p reinhardt-backends-tests --bench cluster -- [ROUNDS] [get] [miss] [mix]
+//! [save] [increment] [many] [slowest]`
+
+mod load;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,82 +14,38 @@ use futures::future::join_all;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{Script, cmd};
+use reinhardt_backends::RedisBackend;
 use reinhardt_backends::codec::{Cbor, Codec};
-use reinhardt_backends::{Keyspace, RedisBackend};
 use reinhardt_backends_tests::Cluster;
 use reinhardt_backends_tests::measure::Bound::{AtLeast, AtMost};
 use reinhardt_backends_tests::measure::{Cases, Report, Run, Sweep, Table, Unit};
-use serde::{Deserialize, Serialize};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "session", ttl = "30m")]
-struct Session {
-    #[keyspace(key)]
-    id: String,
-    user: u64,
-    roles: Vec<String>,
-    seen: u64,
-}
+use self::load::{KEYS, Session, WINDOW, Work, id, keys, raw, runtime, store, threads, typed};
 
-#[derive(Keyspace)]
-#[keyspace(prefix = "rate", ttl = "60s", counter)]
-struct Rate {
-    client: usize,
-}
+const WORK: [Work; 5] = [
+    Work::Get,
+    Work::Miss,
+    Work::Mix,
+    Work::Save,
+    Work::Increment,
+];
 
-/// What the tasks do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
-    Get,
-    /// A get of what isn't there.
-    Miss,
-    Save,
-    Increment,
-    /// A hundred keys at once.
-    Many,
-}
-
-impl Work {
-    const ALL: [Self; 5] = [
-        Self::Get,
-        Self::Miss,
-        Self::Save,
-        Self::Increment,
-        Self::Many,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Miss => "miss",
-            Self::Save => "save",
-            Self::Increment => "increment",
-            Self::Many => "many",
-        }
-    }
-
-    /// Returns the least ratio to redis-rs with so many tasks at once.
-    fn goal(self, tasks: usize) -> f64 {
-        match (self, tasks) {
-            (Self::Many, _) => 2.0,
-            (Self::Increment, 256) => 1.1,
-            (_, 256) => 1.5,
-            _ => 0.95,
-        }
+/// Returns the least ratio to redis-rs with so many tasks at once.
+fn goal(work: Work, tasks: usize) -> f64 {
+    match (work, tasks) {
+        (Work::Increment, 256) => 1.1,
+        (_, 256) => 1.5,
+        _ => 0.95,
     }
 }
 
 const OURS: &str = "ours, typed";
 const RAW: &str = "redis-rs cluster";
-/// How many keys there are. As many others are asked for in vain.
-const KEYS: usize = 10_000;
-const TASKS: [usize; 4] = [1, 16, 64, 256];
 const MANY: usize = 100;
+const TASKS: [usize; 4] = [1, 16, 64, 256];
 /// How long a round is.
 const ROUND: Duration = Duration::from_millis(200);
-const WINDOW: &str = "local n = redis.call('INCRBY', KEYS[1], 1) \
-    if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n";
 
 fn main() {
     let Some(run) = Run::from_arguments(15) else {
@@ -97,10 +55,13 @@ fn main() {
     let mut report = Report::new("cluster");
     for workers in [1, 2] {
         let bench = Bench::new(&cluster, workers);
-        for work in Work::ALL {
+        for work in WORK {
             if run.wants(work.name()) {
                 report.sweep(&bench.sweep(work, run.rounds()));
             }
+        }
+        if run.wants("many") {
+            report.sweep(&bench.many(run.rounds()));
         }
         if run.wants("slowest") {
             report.table(&bench.slowest(run.rounds()));
@@ -119,17 +80,13 @@ struct Bench {
 
 impl Bench {
     fn new(cluster: &Cluster, workers: usize) -> Self {
-        let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(workers).enable_all().build();
-        let runtime = runtime.expect("a runtime");
+        let runtime = runtime(workers);
         let (ours, raw) = runtime.block_on(async {
             let ours = RedisBackend::new(&cluster.url(0)).await;
             let client = ClusterClient::new(vec![cluster.url(0)]).expect("a URL");
             let raw = client.get_async_connection().await;
             let ours = ours.expect("the cluster");
-            let sessions: Vec<Session> = (0..KEYS).map(session).collect();
-            let saved = Session::save_many(&ours, &sessions).await;
-            saved.expect("the cluster takes them");
+            store(&ours).await;
             (ours, raw.expect("the cluster"))
         });
         Self {
@@ -137,29 +94,70 @@ impl Bench {
             workers,
             ours,
             raw,
-            keys: (0..2 * KEYS)
-                .map(|index| format!("reinhardt:{}", Session::key(id(index))))
-                .collect(),
+            keys: keys().into(),
         }
     }
 
-    fn threads(&self) -> String {
-        match self.workers {
-            1 => "one worker thread".to_string(),
-            workers => format!("{workers} worker threads"),
-        }
-    }
-
-    /// Measures one kind of work with so many tasks at once, both clients in turn.
+    /// Measures one kind of work.
     fn sweep(&self, work: Work, rounds: usize) -> Sweep {
-        let title = format!("R8: {} on a cluster, {}", work.name(), self.threads());
+        self.compare(
+            work.name(),
+            rounds,
+            |tasks| self.typed(work, tasks),
+            |tasks| self.raw(work, tasks),
+            |tasks| goal(work, tasks),
+        )
+    }
+
+    /// Measures reads of a hundred keys at once.
+    fn many(&self, rounds: usize) -> Sweep {
+        let typed = |tasks| {
+            let backend = self.ours.clone();
+            self.run(tasks, move |index| {
+                let backend = backend.clone();
+                async move {
+                    let ids: Vec<String> = many(index).map(id).collect();
+                    let all = Session::get_many(&backend, &ids).await;
+                    assert!(all.expect("an answer").iter().all(Option::is_some));
+                }
+            })
+        };
+        let raw = |tasks| {
+            let (raw, keys) = (self.raw.clone(), self.keys.clone());
+            self.run(tasks, move |index| {
+                let (mut raw, keys) = (raw.clone(), keys.clone());
+                async move {
+                    let mut mget = cmd("MGET");
+                    for index in many(index) {
+                        mget.arg(&keys[index]);
+                    }
+                    let all = mget.query_async::<Vec<Vec<u8>>>(&mut raw).await;
+                    for bytes in all.expect("an answer") {
+                        let _: Session = Cbor::decode(&bytes).expect("a session");
+                    }
+                }
+            })
+        };
+        self.compare("many", rounds, typed, raw, |_| 2.0)
+    }
+
+    /// Measures with so many tasks at once, both clients in turn.
+    fn compare(
+        &self,
+        name: &str,
+        rounds: usize,
+        typed: impl Fn(usize) -> Seen,
+        raw: impl Fn(usize) -> Seen,
+        goal: impl Fn(usize) -> f64,
+    ) -> Sweep {
+        let title = format!("R8: {name} on a cluster, {}", threads(self.workers));
         let mut sweep = Sweep::new(&title, Unit::Rate).ratios_to(RAW);
         for tasks in TASKS {
             let mut cases = Cases::new();
-            cases.case(OURS, || self.typed(work, tasks).rate);
-            cases.case(RAW, || self.raw(work, tasks).rate);
+            cases.case(OURS, || typed(tasks).rate);
+            cases.case(RAW, || raw(tasks).rate);
             sweep.point(tasks, cases.measure(rounds));
-            sweep.goal(tasks, OURS, AtLeast(work.goal(tasks)), RAW);
+            sweep.goal(tasks, OURS, AtLeast(goal(tasks)), RAW);
         }
         sweep
     }
@@ -169,7 +167,7 @@ impl Bench {
         let mut cases = Cases::new();
         cases.case(OURS, || self.typed(Work::Get, 256).slowest);
         cases.case(RAW, || self.raw(Work::Get, 256).slowest);
-        let title = format!("R8: p99 of get with 256 tasks, {}", self.threads());
+        let title = format!("R8: p99 of get with 256 tasks, {}", threads(self.workers));
         Table::new(&title, Unit::Time, cases.measure(rounds))
             .ratios_to(RAW)
             .goal(OURS, AtMost(1.0), RAW)
@@ -179,67 +177,17 @@ impl Bench {
         let backend = self.ours.clone();
         self.run(tasks, move |index| {
             let backend = backend.clone();
-            async move {
-                match work {
-                    Work::Get | Work::Miss => {
-                        let session = Session::get(&backend, id(work.key(index))).await;
-                        let is_there = session.expect("an answer").is_some();
-                        assert_eq!(is_there, work == Work::Get);
-                    }
-                    Work::Save => session(index).save(&backend).await.expect("an answer"),
-                    Work::Increment => {
-                        let rate = Rate { client: index };
-                        rate.increment(&backend).await.expect("an answer");
-                    }
-                    Work::Many => {
-                        let ids: Vec<String> = many(index).map(id).collect();
-                        let all = Session::get_many(&backend, &ids).await;
-                        assert!(all.expect("an answer").iter().all(Option::is_some));
-                    }
-                }
-            }
+            async move { typed(&backend, work, index).await }
         })
     }
 
     fn raw(&self, work: Work, tasks: usize) -> Seen {
-        let (raw, keys) = (self.raw.clone(), self.keys.clone());
+        let (connection, keys) = (self.raw.clone(), self.keys.clone());
         let window = Arc::new(Script::new(WINDOW));
         self.run(tasks, move |index| {
-            let (mut raw, keys, window) = (raw.clone(), keys.clone(), window.clone());
-            async move {
-                match work {
-                    Work::Get | Work::Miss => {
-                        let mut get = cmd("GET");
-                        let get = get.arg(&keys[work.key(index)]);
-                        let bytes = get.query_async::<Option<Vec<u8>>>(&mut raw).await;
-                        let bytes = bytes.expect("an answer");
-                        let decoded = bytes.map(|bytes| Cbor::decode::<Session>(&bytes));
-                        let decoded = decoded.transpose().expect("a session");
-                        assert_eq!(decoded.is_some(), work == Work::Get);
-                    }
-                    Work::Save => {
-                        let bytes = Cbor::encode(&session(index)).expect("bytes");
-                        let mut set = cmd("SET");
-                        set.arg(&keys[index]).arg(bytes).arg("PX").arg(1_800_000);
-                        set.exec_async(&mut raw).await.expect("an answer");
-                    }
-                    Work::Increment => {
-                        let mut script = window.key(format!("raw:{index}"));
-                        let count = script.arg(60_000).invoke_async::<i64>(&mut raw);
-                        count.await.expect("an answer");
-                    }
-                    Work::Many => {
-                        let mut mget = cmd("MGET");
-                        for index in many(index) {
-                            mget.arg(&keys[index]);
-                        }
-                        let all = mget.query_async::<Vec<Vec<u8>>>(&mut raw).await;
-                        for bytes in all.expect("an answer") {
-                            let _: Session = Cbor::decode(&bytes).expect("a session");
-                        }
-                    }
-                }
-            }
+            let (mut connection, keys) = (connection.clone(), keys.clone());
+            let window = window.clone();
+            async move { raw(&mut connection, &keys, &window, work, index).await }
         })
     }
 
@@ -279,30 +227,6 @@ struct Seen {
     slowest: f64,
 }
 
-impl Work {
-    /// Returns the number of the key that is asked for.
-    fn key(self, index: usize) -> usize {
-        if self == Self::Miss {
-            index + KEYS
-        } else {
-            index
-        }
-    }
-}
-
 fn many(index: usize) -> impl Iterator<Item = usize> {
     (0..MANY).map(move |offset| (index + offset) % KEYS)
-}
-
-fn id(index: usize) -> String {
-    format!("{index:016}")
-}
-
-fn session(index: usize) -> Session {
-    Session {
-        id: id(index),
-        user: 1_000_000 + index as u64,
-        roles: ["admin", "editor", "reader"].map(String::from).to_vec(),
-        seen: 1_700_000_000,
-    }
 }

@@ -4,6 +4,8 @@
 //! `cargo bench -p reinhardt-backends-tests --bench redis -- [ROUNDS] [get] [miss] [mix] [save]
 //! [increment] [many] [cost] [large] [clear] [tls]`
 
+mod load;
+
 use std::future::Future;
 use std::process::Command;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, RedisConnectionInfo, Script, cmd};
 use reinhardt_backends::codec::{Cbor, Codec};
-use reinhardt_backends::{Backend, Keyspace, RedisBackend, Tls};
+use reinhardt_backends::{Backend, RedisBackend, Tls};
 use reinhardt_backends_tests::measure::Bound::{AtLeast, AtMost};
 use reinhardt_backends_tests::measure::{
     Cases, Measured, Report, Run, Sweep, Table, Unit, in_own_process, peak_bytes, resident_bytes,
@@ -24,26 +26,13 @@ use reinhardt_backends_tests::measure::{
 use reinhardt_backends_tests::{Authority, Proxy, Server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "session", ttl = "30m")]
-struct Session {
-    #[keyspace(key)]
-    id: String,
-    user: u64,
-    roles: Vec<String>,
-    seen: u64,
-}
-
-#[derive(Keyspace)]
-#[keyspace(prefix = "rate", ttl = "60s", counter)]
-struct Rate {
-    client: usize,
-}
+use self::load::{
+    KEYS, Session, WINDOW, Work, id, keys, raw, runtime, session, store, threads, typed,
+};
 
 fn main() {
     if let [_, slow, case, url] = std::env::args().collect::<Vec<_>>().as_slice()
@@ -93,61 +82,22 @@ fn main() {
     report.finish();
 }
 
-/// What the tasks of a sweep do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
-    Get,
-    /// A get of what isn't there.
-    Miss,
-    /// Of ten calls six hits, three misses and a save.
-    Mix,
-    Save,
-    Increment,
+fn row(work: Work) -> &'static str {
+    match work {
+        Work::Get => "R1",
+        Work::Miss | Work::Mix => "R1m",
+        Work::Save | Work::Increment => "R2",
+    }
 }
 
-impl Work {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Miss => "miss",
-            Self::Mix => "mix",
-            Self::Save => "save",
-            Self::Increment => "increment",
-        }
-    }
-
-    fn row(self) -> &'static str {
-        match self {
-            Self::Get => "R1",
-            Self::Miss | Self::Mix => "R1m",
-            Self::Save | Self::Increment => "R2",
-        }
-    }
-
-    /// Returns what the call of this number does.
-    fn of(self, index: usize) -> Self {
-        match (self, index % 10) {
-            (Self::Mix, 0..6) => Self::Get,
-            (Self::Mix, 6..9) => Self::Miss,
-            (Self::Mix, _) => Self::Save,
-            (work, _) => work,
-        }
-    }
-
-    /// Returns how far the keys that such a read asks for are from those that are there.
-    fn misses_by(self) -> usize {
-        if self == Self::Miss { KEYS } else { 0 }
-    }
-
-    /// Returns the least ratio to redis-rs with so many tasks at once.
-    fn goal(self, tasks: usize, is_tls: bool) -> f64 {
-        match (self, tasks) {
-            (_, 256) if is_tls => 3.0,
-            (Self::Get | Self::Miss | Self::Mix, 64) if !is_tls => 1.5,
-            (Self::Get | Self::Miss | Self::Mix, 256) => 2.0,
-            (_, 256) => 1.2,
-            _ => 0.95,
-        }
+/// Returns the least ratio to redis-rs with so many tasks at once.
+fn goal(work: Work, tasks: usize, is_tls: bool) -> f64 {
+    match (work, tasks) {
+        (_, 256) if is_tls => 3.0,
+        (Work::Get | Work::Miss | Work::Mix, 64) if !is_tls => 1.5,
+        (Work::Get | Work::Miss | Work::Mix, 256) => 2.0,
+        (_, 256) => 1.2,
+        _ => 0.95,
     }
 }
 
@@ -170,8 +120,6 @@ const NODELAY: &str = "redis-rs, TCP_NODELAY";
 const MANAGER: &str = "redis-rs ConnectionManager";
 const FRED: &str = "fred";
 const CEILING: &str = "redis-benchmark -P 16";
-/// How many keys there are. As many others are asked for in vain.
-const KEYS: usize = 10_000;
 const TASKS: [usize; 5] = [1, 16, 64, 256, 1024];
 const MANY: usize = 100;
 const CLEARED: usize = 100_000;
@@ -232,9 +180,7 @@ impl Bench {
         [default, nodelay]: [MultiplexedConnection; 2],
         others: Option<(ConnectionManager, fred::clients::Client)>,
     ) -> Self {
-        let sessions: Vec<Session> = (0..KEYS).map(session).collect();
-        let saved = Session::save_many(&ours, &sessions);
-        runtime.block_on(saved).expect("the server takes them");
+        runtime.block_on(store(&ours));
         Self {
             server,
             workers,
@@ -243,9 +189,7 @@ impl Bench {
             default,
             nodelay,
             others,
-            keys: (0..2 * KEYS)
-                .map(|index| format!("reinhardt:{}", Session::key(id(index))))
-                .collect(),
+            keys: keys().into(),
         }
     }
 
@@ -254,9 +198,9 @@ impl Bench {
         let is_tls = self.others.is_none();
         let (row, way) = match is_tls {
             true => ("R7", " by TLS"),
-            false => (work.row(), ""),
+            false => (row(work), ""),
         };
-        let title = format!("{row}: {}{way}, {}", work.name(), self.threads());
+        let title = format!("{row}: {}{way}, {}", work.name(), threads(self.workers));
         let mut sweep = Sweep::new(&title, Unit::Rate).ratios_to(DEFAULT);
         let has_ceiling = work == Work::Get && self.workers == 2 && !is_tls;
         let is_rare = matches!(work, Work::Miss | Work::Mix);
@@ -275,7 +219,7 @@ impl Bench {
             let measured = cases.measure(rounds);
             sweep.point(tasks, measured);
             for raw in [DEFAULT, NODELAY] {
-                sweep.goal(tasks, OURS, AtLeast(work.goal(tasks, is_tls)), raw);
+                sweep.goal(tasks, OURS, AtLeast(goal(work, tasks, is_tls)), raw);
             }
             if has_ceiling && tasks == 256 {
                 sweep.goal(tasks, OURS, AtLeast(0.65), CEILING);
@@ -284,31 +228,11 @@ impl Bench {
         sweep
     }
 
-    fn threads(&self) -> String {
-        match self.workers {
-            1 => "one worker thread".to_string(),
-            workers => format!("{workers} worker threads"),
-        }
-    }
-
     fn typed(&self, work: Work, tasks: usize) -> f64 {
         let backend = self.ours.clone();
         self.rate(tasks, move |index| {
             let backend = backend.clone();
-            async move {
-                match work.of(index) {
-                    Work::Save => session(index).save(&backend).await.expect("an answer"),
-                    Work::Increment => {
-                        let rate = Rate { client: index };
-                        rate.increment(&backend).await.expect("an answer");
-                    }
-                    read => {
-                        let index = index + read.misses_by();
-                        let session = Session::get(&backend, id(index)).await;
-                        assert_eq!(session.expect("an answer").is_some(), index < KEYS);
-                    }
-                }
-            }
+            async move { typed(&backend, work, index).await }
         })
     }
 
@@ -316,39 +240,12 @@ impl Bench {
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
-        let window = Arc::new(Script::new(WINDOW));
         let (connection, keys) = (connection.clone(), self.keys.clone());
+        let window = Arc::new(Script::new(WINDOW));
         self.rate(tasks, move |index| {
             let (mut connection, keys) = (connection.clone(), keys.clone());
             let window = window.clone();
-            async move {
-                match work.of(index) {
-                    Work::Save => {
-                        let bytes = Cbor::encode(&session(index)).expect("bytes");
-                        let mut set = cmd("SET");
-                        set.arg(&keys[index]).arg(bytes).arg("PX").arg(1_800_000);
-                        let done = set.query_async::<()>(&mut connection);
-                        done.await.expect("an answer");
-                    }
-                    Work::Increment => {
-                        let mut script = window.key(format!("raw:{index}"));
-                        let script = script.arg(60_000);
-                        let count = script.invoke_async::<i64>(&mut connection);
-                        count.await.expect("an answer");
-                    }
-                    read => {
-                        let index = index + read.misses_by();
-                        let mut get = cmd("GET");
-                        let bytes = get
-                            .arg(&keys[index])
-                            .query_async::<Option<Vec<u8>>>(&mut connection);
-                        let bytes = bytes.await.expect("an answer");
-                        assert_eq!(bytes.is_some(), index < KEYS);
-                        let decoded = bytes.map(|bytes| Cbor::decode::<Session>(&bytes));
-                        decoded.transpose().expect("a session");
-                    }
-                }
-            }
+            async move { raw(&mut connection, &keys, &window, work, index).await }
         })
     }
 
@@ -465,7 +362,7 @@ impl Bench {
                 timed(500, begun)
             })
         });
-        let title = format!("R3: get_many of {MANY}, {}", self.threads());
+        let title = format!("R3: get_many of {MANY}, {}", threads(self.workers));
         Table::new(&title, Unit::Time, cases.measure(rounds))
             .ratios_to("MGET + decode")
             .goal("MGET + decode", AtLeast(0.9), "get_many")
@@ -621,14 +518,6 @@ const SLOW_RATE: u32 = 20 << 20;
 const PING: &str = "slowest PING";
 /// How many operations a round is, at most: long enough that starting the tasks doesn't matter.
 const OPERATIONS: usize = 200_000;
-const WINDOW: &str = "local n = redis.call('INCRBY', KEYS[1], 1) \
-    if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n";
-
-fn runtime(workers: usize) -> Runtime {
-    let mut builder = Builder::new_multi_thread();
-    let runtime = builder.worker_threads(workers).enable_all().build();
-    runtime.expect("a runtime")
-}
 
 /// Connects redis-rs over rustls, as its feature `tokio-rustls-comp` does. The feature itself would
 /// be turned on for the library too, which has no TLS of that crate.
@@ -666,17 +555,4 @@ async fn fred_client(url: &str) -> fred::clients::Client {
     let client = client.expect("settings");
     client.init().await.expect("the server");
     client
-}
-
-fn id(index: usize) -> String {
-    format!("{index:016}")
-}
-
-fn session(index: usize) -> Session {
-    Session {
-        id: id(index),
-        user: 1_000_000 + index as u64,
-        roles: ["admin", "editor", "reader"].map(String::from).to_vec(),
-        seen: 1_700_000_000,
-    }
 }

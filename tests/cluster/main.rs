@@ -9,14 +9,7 @@ mod settings;
 
 use std::time::Duration;
 
-use reinhardt_backends::{RedisBackend, RedisBackendBuilder};
+use reinhardt_backends_tests::patient as builder;
 
 /// Long enough for every machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-fn builder(url: &str) -> RedisBackendBuilder {
-    RedisBackend::builder()
-        .url(url)
-        .call_timeout(PATIENCE)
-        .connect_timeout(PATIENCE)
-}

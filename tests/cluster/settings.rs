@@ -131,20 +131,7 @@ async fn slots_that_nobody_serves_are_named() {
 #[tokio::test]
 async fn an_announced_address_that_can_not_be_reached_is_named() {
     let cluster = Cluster::of_primaries(2, &[]);
-    for node in 0..2 {
-        cluster.command(node, "CONFIG SET cluster-announce-port 1");
-    }
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while !(0..2).all(|node| {
-        cluster
-            .command(node, "CLUSTER SLOTS")
-            .matches(":1\r\n")
-            .count()
-            >= 2
-    }) {
-        assert!(std::time::Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    cluster.announce(&[1, 1]);
     let error = builder(&cluster.url(0)).build().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     let said = error.to_string();
@@ -194,23 +181,8 @@ async fn every_node_is_spoken_to_by_tls() {
 async fn an_increment_whose_answer_is_lost_is_not_counted_twice() {
     let cluster = Cluster::of_primaries(2, &[]);
     let proxies = [0, 1].map(|node| Proxy::start(cluster.port(node)));
-    for (node, proxy) in proxies.iter().enumerate() {
-        cluster.command(
-            node,
-            &format!("CONFIG SET cluster-announce-port {}", proxy.port()),
-        );
-    }
-    let announces = |node| {
-        let slots = cluster.command(node, "CLUSTER SLOTS");
-        proxies
-            .iter()
-            .all(|proxy| slots.contains(&format!(":{}\r\n", proxy.port())))
-    };
+    cluster.announce(&proxies.each_ref().map(Proxy::port));
     let deadline = std::time::Instant::now() + PATIENCE;
-    while !(announces(0) && announces(1)) {
-        assert!(std::time::Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     let backend = builder(&cluster.url(0)).build().await.unwrap();
     for index in 0..6 {
         let key = format!("hits:{index}");

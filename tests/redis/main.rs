@@ -21,20 +21,14 @@ mod tls;
 
 use std::time::{Duration, Instant};
 
-use reinhardt_backends::{Backend, BackendError, RedisBackend, RedisBackendBuilder};
+use reinhardt_backends::{Backend, BackendError, RedisBackend};
+use reinhardt_backends_tests::patient as builder;
 use tokio::runtime::{Builder, Runtime};
 
 /// Long enough for every machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The limit of calls that are expected to end by it.
 const BRIEF: Duration = Duration::from_millis(400);
-
-fn builder(url: &str) -> RedisBackendBuilder {
-    RedisBackend::builder()
-        .url(url)
-        .call_timeout(PATIENCE)
-        .connect_timeout(PATIENCE)
-}
 
 async fn connect(url: &str) -> RedisBackend {
     builder(url).build().await.unwrap()

@@ -349,6 +349,26 @@ impl Cluster {
         self.await_promoted(replica);
     }
 
+    /// Lets the first nodes announce these ports, and waits until they tell them.
+    ///
+    /// # Panics
+    ///
+    /// If that takes more than a minute.
+    pub fn announce(&self, ports: &[u16]) {
+        for (index, port) in ports.iter().enumerate() {
+            self.command(index, &format!("CONFIG SET cluster-announce-port {port}"));
+        }
+        self.wait("the nodes tell their ports", || {
+            (0..ports.len()).all(|index| {
+                let told = self.command(index, "CLUSTER SLOTS");
+                ports.iter().all(|port| {
+                    let with_it = ports.iter().filter(|other| *other == port).count();
+                    told.matches(&format!(":{port}\r\n")).count() >= with_it
+                })
+            })
+        });
+    }
+
     /// Opens a slot: from now on its keys go over one by one.
     ///
     /// # Panics

@@ -21,7 +21,7 @@ pub use harness::{
 };
 pub use proxy::Proxy;
 pub use second::Second;
-pub use server::Server;
+pub use server::{Server, patient};
 
 /// The code of the README, compiled and run with the documentation tests.
 #[cfg(doctest)]

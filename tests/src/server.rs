@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reinhardt_backends::RedisBackend;
+use reinhardt_backends::{RedisBackend, RedisBackendBuilder};
 use tempfile::TempDir;
 
 use crate::{Authority, Certificate};
@@ -313,6 +313,12 @@ impl Drop for Server {
             let _ = process.wait();
         }
     }
+}
+
+/// Begins a backend whose limits are long enough for every machine.
+pub fn patient(url: &str) -> RedisBackendBuilder {
+    let builder = RedisBackend::builder().url(url);
+    builder.call_timeout(PATIENCE).connect_timeout(PATIENCE)
 }
 
 fn exchange(mut stream: impl Read + Write, line: &str) -> std::io::Result<String> {
