@@ -176,6 +176,8 @@ pub(super) struct Driver {
     asked: Instant,
     /// The time at which it was told last that a write holds reads up.
     held: Instant,
+    /// Whether a write waits for long behind which there is no read, and nothing came since.
+    is_held_alone: bool,
     /// Whether the server is asked whether it is there: nothing else is sent meanwhile.
     is_probing: bool,
     /// Whether the patience is over: perhaps only because nobody drove the connection, and the
@@ -227,6 +229,7 @@ impl Driver {
             answered_at: now,
             asked: now,
             held: now,
+            is_held_alone: false,
             is_probing: false,
             is_late: false,
             is_doubted: false,
@@ -660,6 +663,14 @@ impl Driver {
                 return turn.as_mut().poll(context).is_pending();
             }
             if lateness == Lateness::Held {
+                let has_reads = self
+                    .reads(&self.inbox.queue.lock().requests)
+                    .next()
+                    .is_some();
+                self.is_held_alone = !has_reads;
+                if self.is_held_alone {
+                    continue;
+                }
                 self.held = now;
                 self.terms.holds_writes = true;
                 (self.terms.notice)(Sign::Holds);
@@ -680,7 +691,8 @@ impl Driver {
         let begun = self.answered_at.max(self.asked).max(self.held);
         let held = begun + self.terms.hold;
         // One whose answer is on its way isn't held.
-        let is_held = first.may_be_held() && self.input.unread().is_empty();
+        let may_be_held = !self.is_held_alone && first.may_be_held();
+        let is_held = may_be_held && self.input.unread().is_empty();
         match is_held && held < silent {
             true => (Lateness::Held, held),
             false => (Lateness::Silent, silent),
@@ -722,12 +734,19 @@ impl Driver {
 
     /// Hands the reads back that wait, sent or not. An answer that comes all the same is discarded.
     fn hand_back_reads(&self, queued: &[Arc<InFlight>]) {
+        self.reads(queued).for_each(|request| request.lose());
+    }
+
+    /// Returns the reads that wait, sent or not.
+    fn reads<'a>(
+        &'a self,
+        queued: impl IntoIterator<Item = &'a Arc<InFlight>>,
+    ) -> impl Iterator<Item = &'a Arc<InFlight>> {
         let expected = self.expected.iter().flat_map(Expected::requests);
         let unsent = self.taken.iter().chain(queued);
         let unanswered = self.unanswered.alone.iter().chain(&self.unanswered.nils);
         let all = expected.chain(unsent).chain(unanswered);
-        let reads = all.filter(|request| request.is_plain_read());
-        reads.for_each(|request| request.lose());
+        all.filter(|request| request.is_plain_read())
     }
 
     /// Takes back what is written into an output of which the socket took nothing: no server has
@@ -756,6 +775,7 @@ impl Future for Driver {
         let end = loop {
             let (end, is_handed_back, reads) = {
                 let mut queue = driver.inbox.queue.lock();
+                driver.is_held_alone &= queue.requests.is_empty();
                 let reads = std::mem::take(&mut queue.wants_reads).then(|| queue.reads());
                 (queue.end, queue.is_handed_back, reads)
             };
@@ -1491,6 +1511,33 @@ mod tests {
         let (reply, ()) = tokio::join!(multiplexer.exchange(&later), answered);
         assert_eq!(reply.unwrap(), one());
         assert_eq!(signs.try_recv(), Err(TryRecvError::Empty));
+    }
+
+    #[tokio::test]
+    async fn a_write_holds_nothing_up_until_a_read_comes() {
+        let (notice, mut signs) = signs();
+        let terms = Terms {
+            hold: MOMENT,
+            patience: MOMENT * 4,
+            notice,
+            ..terms()
+        };
+        let (near, mut far) = duplex(4096);
+        let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
+        let (writes, read) = ([set(b"v"), set(b"v")], get("a"));
+        let mut writes = writes
+            .each_ref()
+            .map(|write| Box::pin(multiplexer.exchange(write)));
+        for write in &mut writes {
+            assert!(write.now_or_never().is_none());
+        }
+        receive(&mut far, &command("SET k v").repeat(2)).await;
+        assert_eq!(signs.recv().await, Some(Sign::Silent));
+        far.write_all(b"+OK\r\n").await.unwrap();
+        while signs.recv().await != Some(Sign::Answers) {}
+        let mut read = Box::pin(multiplexer.exchange(&read));
+        assert!((&mut read).now_or_never().is_none());
+        assert_eq!(signs.recv().await, Some(Sign::Holds));
     }
 
     /// A slow read holds up no more than a slow server does.

@@ -427,9 +427,9 @@ impl States {
     fn tidy(&mut self) {
         self.forget_others();
         self.by_runtime.retain(|(_, state)| {
-            let connection = state.connection.as_ref();
+            let mut connections = state.connection.iter().chain(&state.reads);
             let attempt = state.attempt.as_ref();
-            connection.is_some_and(|connection| connection.multiplexer.end().is_none())
+            connections.any(|connection| connection.multiplexer.end().is_none())
                 || attempt.is_some_and(|attempt| attempt.outcome.has_changed().is_ok())
         });
     }
