@@ -2,10 +2,13 @@
 //! asked of several nodes at once.
 
 mod conformance;
+mod down;
 mod failover;
 mod many;
 mod moved;
 mod settings;
+mod tls;
+mod traffic;
 
 use std::time::Duration;
 

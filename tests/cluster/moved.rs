@@ -86,6 +86,41 @@ async fn the_keys_of_an_open_slot_are_found_on_either_node() {
     assert_eq!(backend.increment("{t}:count", None).await.unwrap(), 2);
 }
 
+/// A node is connected to once, however often others send a call on to it.
+#[tokio::test]
+async fn a_slot_moves_to_a_node_that_serves_none_yet() {
+    let cluster = Cluster::with_a_spare_node();
+    let backend = builder(&cluster.url(0)).client_name("asks");
+    let backend = backend.build().await.unwrap();
+    let keys: Vec<String> = (0..20).map(|index| format!("{{t}}:{index}")).collect();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let entries: Vec<(&str, usize)> = names.iter().copied().zip(0..).collect();
+    backend.set_many(&entries, None).await.unwrap();
+    let slot = cluster.slot_of("{t}");
+    cluster.begin_move(slot, 2);
+    assert_eq!(cluster.move_keys(slot, 2, 10), 10);
+    for _ in 0..3 {
+        for (key, value) in &entries {
+            assert_eq!(backend.get::<usize>(key).await.unwrap(), Some(*value));
+        }
+    }
+    let all = backend.get_many::<usize>(&names).await.unwrap();
+    assert!(all.into_iter().eq((0..20).map(Some)));
+    assert_eq!(backend.increment("{t}:count", None).await.unwrap(), 1);
+    let connections = || {
+        let clients = cluster.command(2, "CLIENT LIST");
+        clients.matches("name=asks").count()
+    };
+    assert_eq!(connections(), 1);
+    while cluster.move_keys(slot, 2, 10) > 0 {}
+    cluster.finish_move(slot, 2);
+    let all = backend.get_many::<usize>(&names).await.unwrap();
+    assert!(all.into_iter().eq((0..20).map(Some)));
+    assert_eq!(backend.increment("{t}:count", None).await.unwrap(), 2);
+    assert_eq!(connections(), 1);
+    assert_eq!(backend.clear_prefix("").await.unwrap(), 21);
+}
+
 /// The two are on two nodes meanwhile, and no script may name both.
 #[tokio::test]
 async fn an_entry_moves_within_a_slot_that_is_open() {

@@ -46,7 +46,7 @@ impl Cluster {
     ///
     /// If there is no server program, or the nodes don't agree within a minute.
     pub fn start() -> Self {
-        Self::of(3, 3, Server::as_node, &[])
+        Self::of([3, 3, 0], Server::as_node, &[])
     }
 
     /// Starts primaries without replicas.
@@ -55,7 +55,16 @@ impl Cluster {
     ///
     /// As [`start`](Self::start).
     pub fn of_primaries(count: usize, settings: &[&str]) -> Self {
-        Self::of(count, 0, Server::as_node, settings).that_is_patient()
+        Self::of([count, 0, 0], Server::as_node, settings).that_is_patient()
+    }
+
+    /// Starts two primaries and, last, a third node that serves no slots.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn with_a_spare_node() -> Self {
+        Self::of([2, 0, 1], Server::as_node, &[]).that_is_patient()
     }
 
     /// Starts three primaries that are spoken to by TLS.
@@ -66,7 +75,7 @@ impl Cluster {
     pub fn on_tls(authority: &Authority, certificate: &Certificate) -> Self {
         let tls = ["--tls-cluster", "yes", "--tls-replication", "yes"];
         let start = |settings: &[&str]| Server::on_tls(authority, certificate, settings);
-        Self::of(3, 0, start, &tls).that_is_patient()
+        Self::of([3, 0, 0], start, &tls).that_is_patient()
     }
 
     /// Returns the cluster that the tests of this process share, which ends with the last of them.
@@ -86,8 +95,7 @@ impl Cluster {
     }
 
     fn of(
-        primaries: usize,
-        replicas: usize,
+        [primaries, replicas, spare]: [usize; 3],
         start: impl Fn(&[&str]) -> Server,
         settings: &[&str],
     ) -> Self {
@@ -104,7 +112,7 @@ impl Cluster {
             "0",
         ];
         let settings = [&common[..], settings].concat();
-        let nodes = (0..primaries + replicas).map(|_| {
+        let nodes = (0..primaries + replicas + spare).map(|_| {
             let server = start(&settings);
             Node {
                 port: server.port(),
@@ -115,7 +123,7 @@ impl Cluster {
         let cluster = Self {
             nodes: nodes.collect(),
         };
-        cluster.form(primaries);
+        cluster.form(primaries, replicas);
         cluster
     }
 
@@ -127,7 +135,7 @@ impl Cluster {
         self
     }
 
-    fn form(&self, primaries: usize) {
+    fn form(&self, primaries: usize, replicas: usize) {
         let part = |index: usize| {
             let bound = |index| usize::from(SLOTS) * index / primaries;
             bound(index)..bound(index + 1)
@@ -147,7 +155,7 @@ impl Cluster {
         self.wait("all know each other", || {
             (0..count).all(|index| self.lines(index).len() == count)
         });
-        for replica in primaries..count {
+        for replica in primaries..primaries + replicas {
             let primary = &self.nodes[replica - primaries].id;
             let replicate = format!("CLUSTER REPLICATE {primary}");
             self.wait("a replica knows its primary", || {
@@ -166,8 +174,8 @@ impl Cluster {
         let running = self.running();
         self.wait("all agree", || {
             let is_in_step = |index: &usize| {
-                let info = self.command(*index, "INFO replication");
-                info.contains("role:master") || info.contains("master_link_status:up")
+                let role = self.command(*index, "ROLE");
+                role.contains("master") || role.contains("connected")
             };
             let says_ok = |index: &usize| {
                 let info = self.command(*index, "CLUSTER INFO");
@@ -302,11 +310,8 @@ impl Cluster {
     pub fn running_owner_of(&self, slot: u16) -> Option<usize> {
         let owners = self.running().into_iter().filter_map(|index| {
             let own = self.own_line(index);
-            let serves = own
-                .slots
-                .iter()
-                .any(|(first, last)| (*first..=*last).contains(&slot));
-            (serves && own.flags.contains("master")).then_some((own.epoch, index))
+            let is_owner = own.serves(slot) && own.flags.contains("master");
+            is_owner.then_some((own.epoch, index))
         });
         owners.max().map(|(_, owner)| owner)
     }
@@ -339,6 +344,22 @@ impl Cluster {
         });
     }
 
+    /// Waits until the replicas of a primary have all that it has executed by now.
+    ///
+    /// # Panics
+    ///
+    /// If it doesn't run, or they don't within ten seconds.
+    pub fn replicate(&self, primary: usize) {
+        let own = self.own_line(primary);
+        let mut keys = (0..).map(|index| format!("replicate:{index}"));
+        let key = keys.find(|key| own.serves(self.slot_of(key)));
+        let key = key.expect("some key is in every slot");
+        // It waits for the last write of its own connection alone.
+        let wait = format!("SET {key} 1\r\nWAIT 1 10000");
+        let replies = self.command(primary, &wait);
+        assert!(replies.trim_end().ends_with(":1"), "{replies}");
+    }
+
     /// Lets a replica take the place of its primary, without a loss.
     ///
     /// # Panics
@@ -349,12 +370,16 @@ impl Cluster {
         self.await_promoted(replica);
     }
 
-    /// Lets the first nodes announce these ports, and waits until they tell them.
+    /// Lets the first nodes announce these ports, and waits until they tell them. Says whether they
+    /// can: before 7.0 they don't go by such a setting while they run.
     ///
     /// # Panics
     ///
     /// If that takes more than a minute.
-    pub fn announce(&self, ports: &[u16]) {
+    pub fn announce(&self, ports: &[u16]) -> bool {
+        if self.command(0, "INFO server").contains("redis_version:6.") {
+            return false;
+        }
         for (index, port) in ports.iter().enumerate() {
             self.command(index, &format!("CONFIG SET cluster-announce-port {port}"));
         }
@@ -367,6 +392,7 @@ impl Cluster {
                 })
             })
         });
+        true
     }
 
     /// Opens a slot: from now on its keys go over one by one.
@@ -404,7 +430,10 @@ impl Cluster {
         keys.len()
     }
 
-    /// Ends the move of a slot.
+    /// Ends the move of a slot, and waits until all nodes know.
+    ///
+    /// A node that is given a slot back before it has heard of the epoch in which it lost the slot
+    /// would lose it once more when it hears of that.
     ///
     /// # Panics
     ///
@@ -415,6 +444,14 @@ impl Cluster {
         for index in [to, from] {
             assert_eq!(self.command(index, &set), "");
         }
+        let own = self.own_line(to);
+        self.wait("all know who serves the slot", || {
+            self.running().into_iter().all(|node| {
+                let lines = self.lines(node);
+                let mut lines = lines.iter().filter(|line| line.id == own.id);
+                lines.any(|line| line.epoch >= own.epoch && line.serves(slot))
+            })
+        });
     }
 
     /// Moves a slot with its keys.
@@ -468,6 +505,11 @@ impl Cluster {
 }
 
 impl Line {
+    fn serves(&self, slot: u16) -> bool {
+        let mut slots = self.slots.iter();
+        slots.any(|(first, last)| (*first..=*last).contains(&slot))
+    }
+
     fn read(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split(' ').collect();
         let [id, _, flags, primary, _, _, epoch, _, slots @ ..] = &*words else {

@@ -16,6 +16,12 @@ pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
         "ERR" if is_full_of_clients(details) => ErrorKind::Unavailable,
+        // Where it is known that there is a cluster, the request has gone to the other node.
+        "MOVED" => {
+            let message = "the server is a node of a cluster and doesn't tell so when it is \
+                greeted: name the nodes by a `redis-cluster://` URL";
+            return BackendError::new(ErrorKind::InvalidConfig, message);
+        }
         _ if is_unknown(error) => return unknown_command(details, code),
         _ if is_denied_in_script(details) => ErrorKind::Denied,
         _ => ErrorKind::Other,
