@@ -2,7 +2,7 @@
 //! redis-rs: row R8 of the goals.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench cluster -- [ROUNDS] [get] [miss] [mix]
-//! [save] [increment] [many] [slowest]`
+//! [save] [increment] [hot-get] [hot-increment] [many] [slowest]`
 
 mod load;
 
@@ -23,18 +23,20 @@ use tokio::runtime::Runtime;
 
 use self::load::{KEYS, Session, WINDOW, Work, id, keys, raw, runtime, store, threads, typed};
 
-const WORK: [Work; 5] = [
+const WORK: [Work; 7] = [
     Work::Get,
     Work::Miss,
     Work::Mix,
     Work::Save,
     Work::Increment,
+    Work::HotGet,
+    Work::HotIncrement,
 ];
 
 /// Returns the least ratio to redis-rs with so many tasks at once.
 fn goal(work: Work, tasks: usize) -> f64 {
     match (work, tasks) {
-        (Work::Increment, 256) => 1.1,
+        (Work::Increment | Work::HotIncrement, 256) => 1.1,
         (_, 256) => 1.5,
         _ => 0.95,
     }

@@ -38,6 +38,10 @@ pub(crate) enum Work {
     Mix,
     Save,
     Increment,
+    /// As [`Get`](Self::Get), of one key.
+    HotGet,
+    /// As [`Increment`](Self::Increment), of one key.
+    HotIncrement,
 }
 
 impl Work {
@@ -48,16 +52,20 @@ impl Work {
             Self::Mix => "mix",
             Self::Save => "save",
             Self::Increment => "increment",
+            Self::HotGet => "hot-get",
+            Self::HotIncrement => "hot-increment",
         }
     }
 
-    /// Returns what the call of this number does.
-    fn of(self, index: usize) -> Self {
+    /// Returns what the call of this number does, and with which key.
+    fn of(self, index: usize) -> (Self, usize) {
         match (self, index % 10) {
-            (Self::Mix, 0..6) => Self::Get,
-            (Self::Mix, 6..9) => Self::Miss,
-            (Self::Mix, _) => Self::Save,
-            (work, _) => work,
+            (Self::Mix, 0..6) => (Self::Get, index),
+            (Self::Mix, 6..9) => (Self::Miss, index),
+            (Self::Mix, _) => (Self::Save, index),
+            (Self::HotGet, _) => (Self::Get, 0),
+            (Self::HotIncrement, _) => (Self::Increment, 0),
+            (work, _) => (work, index),
         }
     }
 
@@ -69,7 +77,8 @@ impl Work {
 
 /// Makes the call of this number by a keyspace.
 pub(crate) async fn typed(backend: &RedisBackend, work: Work, index: usize) {
-    match work.of(index) {
+    let (work, index) = work.of(index);
+    match work {
         Work::Save => session(index).save(backend).await.expect("an answer"),
         Work::Increment => {
             let rate = Rate { client: index };
@@ -93,7 +102,8 @@ pub(crate) async fn raw<C>(
 ) where
     C: ConnectionLike,
 {
-    match work.of(index) {
+    let (work, index) = work.of(index);
+    match work {
         Work::Save => {
             let bytes = Cbor::encode(&session(index)).expect("bytes");
             let mut set = cmd("SET");

@@ -26,9 +26,9 @@ use tokio::sync::futures::OwnedNotified;
 use super::Repeat;
 use super::deadline::Deadlines;
 use super::inbox::{End, Inbox};
-use super::merge::{Gets, Keyed, Merged, ReadHabits, Unanswered};
+use super::merge::{Gets, HotSlot, Keyed, Merged, ReadHabits, Unanswered};
 use super::read_buffer::{BUFFER, Begun, ReadBuffer};
-use super::request::{InFlight, Request};
+use super::request::{InFlight, Request, Slots, Target};
 use super::resp::{self, Command, ErrorReply, Reply};
 use super::script::{Script, Unknown};
 
@@ -113,8 +113,9 @@ pub(super) struct Terms {
     pub(super) holds_writes: bool,
     /// Whether scripts of several callers may become one, and reads a transaction.
     pub(super) takes_many_keys: bool,
-    /// Whether reads of several callers may become one.
-    pub(super) merges_reads: bool,
+    /// Whether the server is a node of a cluster: of several callers only what is for one slot may
+    /// become one.
+    pub(super) is_cluster: bool,
     /// Whether the server takes a transaction as a whole, as far as is known.
     pub(super) may_transact: Arc<AtomicBool>,
     /// Counts the requests of merged commands.
@@ -149,6 +150,7 @@ pub(super) struct Driver {
     gets: Gets,
     keyed: Keyed,
     habits: ReadHabits,
+    hot: HotSlot,
     unknown: Unknown,
     output: Vec<u8>,
     /// The length of the part of `output` that the socket has taken.
@@ -213,6 +215,7 @@ impl Driver {
                 true => terms.may_transact.clone(),
                 false => Arc::default(),
             }),
+            hot: HotSlot::default(),
             unknown: Unknown::default(),
             terms,
             output: Vec::new(),
@@ -281,16 +284,14 @@ impl Driver {
             return;
         }
         self.send_unanswered();
-        let most_gets = match self.terms.merges_reads {
-            true => self.batch_limit.min(self.habits.most()),
-            false => 1,
-        };
+        let most_gets = self.batch_limit.min(self.habits.most());
+        let hot = self.hot.slot();
         while self.output.len() + self.gets.length() + self.keyed.length() < BATCH_BYTES
             && self.gets.count() < most_gets
             && !self.keyed.is_full(self.batch_limit)
             && let Some(request) = self.taken.pop_front()
         {
-            self.gather(request, most_gets > 1);
+            self.gather(request, most_gets > 1, hot);
         }
         let gets = self.gets.write(&mut self.output, &self.habits);
         self.expect(gets);
@@ -355,9 +356,11 @@ impl Driver {
     }
 
     /// Adds a request to those that are merged, or writes it, if its caller still waits.
-    fn gather(&mut self, request: Arc<InFlight>, merges_gets: bool) {
+    fn gather(&mut self, request: Arc<InFlight>, merges_gets: bool, hot: Option<u16>) {
+        let may_merge = !self.terms.is_cluster || self.is_for(&request, hot);
         let (gets, keyed) = (&mut self.gets, &mut self.keyed);
-        let merges_scripts = self.terms.takes_many_keys;
+        let merges_gets = merges_gets && may_merge;
+        let merges_scripts = may_merge && (self.terms.takes_many_keys || self.terms.is_cluster);
         let gathered = request.send(|request| match request {
             Request::Get(key) if merges_gets => {
                 gets.add(key);
@@ -374,6 +377,19 @@ impl Driver {
             Some(Gathered::Alone) => self.write_one(request),
             None => {}
         }
+    }
+
+    /// Says whether a request for a node of a cluster is for this slot, and notes for which it is.
+    fn is_for(&mut self, request: &InFlight, hot: Option<u16>) -> bool {
+        // Of those that are for a chosen node, or ask one, each goes by itself.
+        if request.target() != Target::Owner {
+            return false;
+        }
+        let Slots::One(slot) = request.slots() else {
+            return false;
+        };
+        self.hot.note(slot);
+        hot == Some(slot)
     }
 
     /// Notes a merged command that was written, or writes its requests one by one.
@@ -600,10 +616,10 @@ impl Driver {
         let again = match error.code() {
             // They are sent again as they were, the first of them with the whole script.
             "NOSCRIPT" if self.unknown.note(script, self.received) => &mut unanswered.again,
-            // One key is forbidden, or on another server. Where it is the text that is forbidden,
-            // each finds that out.
-            "NOPERM" | "CROSSSLOT" if is_merged && had_text => &mut unanswered.in_full,
-            "NOPERM" | "CROSSSLOT" if is_merged => &mut unanswered.alone,
+            // One key is forbidden, on another server or on its way to one. Where it is the text
+            // that is forbidden, each finds that out.
+            "NOPERM" | "CROSSSLOT" | "TRYAGAIN" if is_merged && had_text => &mut unanswered.in_full,
+            "NOPERM" | "CROSSSLOT" | "TRYAGAIN" if is_merged => &mut unanswered.alone,
             _ => return false,
         };
         self.terms.takes_many_keys &= error.code() != "CROSSSLOT";
@@ -867,7 +883,7 @@ mod tests {
             hold: Duration::from_secs(60),
             holds_writes: false,
             takes_many_keys: true,
-            merges_reads: true,
+            is_cluster: false,
             may_transact: Arc::new(AtomicBool::new(true)),
             merged: Arc::default(),
             notice: Box::new(|_| {}),
@@ -1192,6 +1208,73 @@ mod tests {
         let replies: Vec<Reply> = replies.into_iter().map(Result::unwrap).collect();
         assert_eq!(replies[1], Reply::Error("WRONGTYPE x".into()));
         assert_eq!(replies[3], Reply::Bytes(b"4"[..].into()));
+    }
+
+    /// The others are for other nodes as soon as their slots move.
+    #[tokio::test]
+    async fn a_node_of_a_cluster_gets_merged_what_is_for_the_slot_that_most_is_for() {
+        let terms = Terms {
+            is_cluster: true,
+            takes_many_keys: false,
+            ..terms()
+        };
+        let (near, far) = duplex(4096);
+        let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
+        let mut connection = (multiplexer, far);
+        let alone = |keys: &str| {
+            let keys = keys.split(' ').map(|key| format!("GET {key}"));
+            keys.collect::<Vec<_>>()
+        };
+        let gets = alone("a a b {a}c a");
+        let gets: Vec<&str> = gets.iter().map(String::as_str).collect();
+        let found = FOUND.repeat(5);
+        let replies = read(&mut connection, "a a b {a}c a", &[(&gets, &found)]).await;
+        assert_eq!(replies, vec![one(); 5]);
+        let merged = format!("{FOUND}*5\r\n{}", FOUND.repeat(5));
+        let both = ["GET b", "MGET a a {a}c a a"];
+        let replies = read(&mut connection, "a a b {a}c a a", &[(&both, &merged)]).await;
+        assert_eq!(replies, vec![one(); 6]);
+        // While the slot moves no command may name a key that is gone and one that isn't.
+        let moving = ["MGET a {a}c a a"];
+        let gets = ["GET a", "GET {a}c", "GET a", "GET a"];
+        let asked = format!("{FOUND}-ASK 1 h:1\r\n{}", FOUND.repeat(2));
+        let conversation: [(&[&str], &str); 2] = [(&moving, "-TRYAGAIN x\r\n"), (&gets, &asked)];
+        let replies = read(&mut connection, "a {a}c a a", &conversation).await;
+        assert_eq!(replies[1], Reply::Error("ASK 1 h:1".into()));
+        assert_eq!(replies[3], one());
+        // One that asks a node for a key on its way there goes by itself, and so do few.
+        let asking = get("a").again_asking();
+        let calls = [get("a"), get("a"), asking, get("a")];
+        let replies =
+            futures_util::future::join_all(calls.iter().map(|call| connection.0.exchange(call)));
+        let far = &mut connection.1;
+        let server = async {
+            let sent = command("ASKING") + &command("GET a").repeat(4);
+            receive(far, &sent).await;
+            let replies = format!("+OK\r\n{}", FOUND.repeat(4));
+            far.write_all(replies.as_bytes()).await.unwrap();
+        };
+        let (replies, ()) = tokio::join!(replies, server);
+        assert!(replies.into_iter().all(|reply| reply.unwrap() == one()));
+        // Scripts as well.
+        let hash = redis::Script::new("return 0");
+        let by_hash = |rest: &str| command(&format!("EVALSHA {} {rest}", hash.get_hash()));
+        let calls = ["a", "b", "a"].map(count);
+        let replies =
+            futures_util::future::join_all(calls.iter().map(|call| connection.0.exchange(call)));
+        let far = &mut connection.1;
+        let server = async {
+            let sent = by_hash("1 b 1 0") + &by_hash("2 a a 1 0 1 0");
+            receive(far, &sent).await;
+            let refused = "*2\r\n:1\r\n:-1\r\n-TRYAGAIN x\r\n";
+            far.write_all(refused.as_bytes()).await.unwrap();
+            receive(far, &by_hash("1 a 1 0").repeat(2)).await;
+            let counted = "*2\r\n:1\r\n:-1\r\n".repeat(2);
+            far.write_all(counted.as_bytes()).await.unwrap();
+        };
+        let (replies, ()) = tokio::join!(replies, server);
+        let counted = Reply::Array(vec![Reply::Integer(1), Reply::Integer(-1)]);
+        assert!(replies.into_iter().all(|reply| reply.unwrap() == counted));
     }
 
     /// A command, as it is sent.

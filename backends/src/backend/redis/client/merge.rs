@@ -73,6 +73,34 @@ impl ReadHabits {
     }
 }
 
+/// The hash slot to which most requests for a node of a cluster go, if one has more than half: what
+/// is merged there must be of one slot, and spread keys gain nothing.
+///
+/// It is the candidate of the majority vote of Boyer and Moore ("MJRTY", 1981): a request for the
+/// slot is a vote for it, another one a vote against it, and who has no votes left is replaced.
+#[derive(Default)]
+pub(super) struct HotSlot {
+    slot: Option<u16>,
+    votes: u32,
+}
+
+impl HotSlot {
+    /// The most votes: after as many other requests another slot has its turn.
+    const MOST: u32 = 256;
+
+    pub(super) fn slot(&self) -> Option<u16> {
+        self.slot
+    }
+
+    pub(super) fn note(&mut self, slot: u16) {
+        match self.slot == Some(slot) {
+            true => self.votes = Self::MOST.min(self.votes + 1),
+            false if self.votes == 0 => (self.slot, self.votes) = (Some(slot), 1),
+            false => self.votes -= 1,
+        }
+    }
+}
+
 /// Requests that a merged command didn't answer.
 #[derive(Default)]
 pub(super) struct Unanswered {
@@ -484,7 +512,8 @@ fn take_count(
             nils.len()
         }
         Reply::Error(error) => {
-            habits.may_check &= is_about_all(&error);
+            let is_about_slots = matches!(error.code(), "TRYAGAIN" | "CROSSSLOT");
+            habits.may_check &= is_about_slots || is_about_all(&error);
             refused(nils, &error, unanswered)
         }
         _ => {
@@ -512,7 +541,8 @@ fn take_keyed(requests: Vec<Arc<InFlight>>, reply: Reply) -> Result<usize, End> 
     }
 }
 
-/// Refuses all reads, or lets each ask by itself: one key may be forbidden and the others not.
+/// Refuses all reads, or lets each ask by itself: one key may be forbidden and the others not, or
+/// on its way to another node.
 fn refused(requests: Vec<Arc<InFlight>>, error: &ErrorReply, unanswered: &mut Unanswered) -> usize {
     if is_about_all(error) {
         return refuse(requests, error);
@@ -523,7 +553,8 @@ fn refused(requests: Vec<Arc<InFlight>>, error: &ErrorReply, unanswered: &mut Un
 
 /// Says whether a refusal is about the server, and not about one key or one command.
 fn is_about_all(error: &ErrorReply) -> bool {
-    !matches!(error.code(), "NOPERM" | "CROSSSLOT" | "ERR" | "EXECABORT")
+    let of_one = ["NOPERM", "CROSSSLOT", "TRYAGAIN", "ERR", "EXECABORT"];
+    !of_one.contains(&error.code())
 }
 
 fn refuse(requests: Vec<Arc<InFlight>>, error: &ErrorReply) -> usize {

@@ -654,7 +654,7 @@ impl Shared {
             hold: SHORTEST_HOLD.max(greeted.round_trip * 4),
             holds_writes: takes == Takes::All { but_reads: true },
             takes_many_keys,
-            merges_reads: !is_cluster,
+            is_cluster,
             may_transact: self.may_transact.clone(),
             merged: self.common.merged.clone(),
             notice: Box::new(move |sign| {

@@ -1,6 +1,6 @@
 //! A request, and its way from a caller to the driver and back.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
@@ -101,6 +101,8 @@ pub(super) struct InFlight {
     repeat: Repeat,
     is_script: bool,
     names_many_keys: bool,
+    /// Computed for a cluster alone.
+    slots: OnceLock<Slots>,
     /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and
     /// dropped after it.
     inner: Mutex<Inner>,
@@ -143,6 +145,7 @@ impl InFlight {
             repeat,
             is_script: request.script().is_some(),
             names_many_keys: request.names_many_keys(),
+            slots: OnceLock::new(),
             inner: Mutex::new(Inner {
                 request,
                 stage: Stage::Waiting,
@@ -227,7 +230,8 @@ impl InFlight {
 
     /// Returns the hash slots of the keys that it names.
     pub(super) fn slots(&self) -> Slots {
-        self.inner.lock().request.slots()
+        let compute = || self.inner.lock().request.slots();
+        *self.slots.get_or_init(compute)
     }
 
     pub(super) fn take_request(&self) -> Request {
