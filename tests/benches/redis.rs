@@ -84,9 +84,9 @@ fn main() {
 
 fn row(work: Work) -> &'static str {
     match work {
-        Work::Get => "R1",
+        Work::Get | Work::HotGet => "R1",
         Work::Miss | Work::Mix => "R1m",
-        Work::Save | Work::Increment => "R2",
+        Work::Save | Work::Increment | Work::HotIncrement => "R2",
     }
 }
 
