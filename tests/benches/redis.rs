@@ -2,7 +2,7 @@
 //! R7 of the goals.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench redis -- [ROUNDS] [get] [miss] [mix] [save]
-//! [increment] [many] [cost] [large] [clear] [tls]`
+//! [increment] [hot-get] [hot-increment] [many] [cost] [large] [clear] [tls]`
 
 mod load;
 
@@ -53,6 +53,8 @@ fn main() {
             Work::Mix,
             Work::Save,
             Work::Increment,
+            Work::HotGet,
+            Work::HotIncrement,
         ] {
             if run.wants(work.name()) {
                 report.sweep(&bench.sweep(work, run.rounds()));

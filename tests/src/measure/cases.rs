@@ -77,9 +77,11 @@ impl Measured {
         median(&self.ratios(case, baseline))
     }
 
-    /// Returns the smallest and the largest of the rounds' ratios of `case` to `baseline`.
-    pub fn extreme_ratios(&self, case: &str, baseline: &str) -> (f64, f64) {
-        extremes(&self.ratios(case, baseline))
+    /// Returns the quartiles of the rounds' ratios of `case` to `baseline`: half of the rounds are
+    /// between them.
+    pub fn quartile_ratios(&self, case: &str, baseline: &str) -> (f64, f64) {
+        let ratios = self.ratios(case, baseline);
+        (quantile(&ratios, 0.25), quantile(&ratios, 0.75))
     }
 
     /// Returns the ratio of `case` to `baseline` of each round.
@@ -97,14 +99,17 @@ impl Measured {
 }
 
 fn median(samples: &[f64]) -> f64 {
+    quantile(samples, 0.5)
+}
+
+/// Returns the value below which this part of the samples is, between two of them if need be.
+fn quantile(samples: &[f64], part: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        (sorted[middle - 1] + sorted[middle]) / 2.0
-    }
+    let position = part * (sorted.len() - 1) as f64;
+    let (below, above) = (position.floor(), position.ceil());
+    let (low, high) = (sorted[below as usize], sorted[above as usize]);
+    low + (high - low) * (position - below)
 }
 
 fn extremes(samples: &[f64]) -> (f64, f64) {
@@ -131,7 +136,7 @@ mod tests {
         measured.add("case", vec![2.0, 30.0, 3.0]);
         measured.add("baseline", vec![1.0, 10.0, 3.0]);
         assert_eq!(measured.ratio("case", "baseline"), 2.0);
-        assert_eq!(measured.extreme_ratios("case", "baseline"), (1.0, 3.0));
+        assert_eq!(measured.quartile_ratios("case", "baseline"), (1.5, 2.5));
         assert_eq!(measured.median("case"), 3.0);
         assert_eq!(measured.extremes("case"), (2.0, 30.0));
     }

@@ -344,10 +344,11 @@ impl Goal {
         let (number, line) = match &self.baseline {
             Some(baseline) => {
                 let ratio = measured.ratio(case, baseline);
-                let (smallest, largest) = measured.extreme_ratios(case, baseline);
+                let (low, high) = measured.quartile_ratios(case, baseline);
                 let bound = self.bound.write(|number| format!("{number:.2}x"));
-                let line =
-                    format!("{case} {bound} {baseline}: {ratio:.2}x ({smallest:.2}..{largest:.2})");
+                let line = format!(
+                    "{case} {bound} {baseline}: {ratio:.2}x (quartiles {low:.2}..{high:.2})"
+                );
                 (ratio, line)
             }
             None => {
@@ -480,7 +481,7 @@ mod tests {
         assert_eq!(table.judge(&mut text), 2);
         let verdicts: Vec<&str> = text.lines().map(|line| line[2..9].trim_end()).collect();
         assert_eq!(verdicts, ["met", "NOT MET", "NOT MET", "met"]);
-        assert!(text.starts_with("  met      ours <= 2.00x theirs: 2.00x (2.00..2.00)\n"));
+        assert!(text.starts_with("  met      ours <= 2.00x theirs: 2.00x (quartiles 2.00..2.00)\n"));
     }
 
     #[test]
