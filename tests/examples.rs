@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use reinhardt_backends_tests::Server;
+use reinhardt_backends_tests::{Cluster, Server, Service};
 
 /// Returns the examples by name, with what is in them.
 fn examples() -> Vec<(String, String)> {
@@ -53,9 +53,8 @@ fn every_example_runs_alone() {
     }
 }
 
-#[test]
-fn examples_that_take_a_server_run_on_one() {
-    let server = Server::on_tcp();
+/// Returns the names of the examples that take a server.
+fn examples_on_servers() -> Vec<String> {
     let on_servers = examples().into_iter();
     let on_servers: Vec<_> = on_servers
         .filter(|(_, source)| source.contains("\"--redis\""))
@@ -64,11 +63,33 @@ fn examples_that_take_a_server_run_on_one() {
     for name in ["quickstart", "logins", "credentials"] {
         assert!(on_servers.iter().any(|found| found == name), "{name}");
     }
-    for name in on_servers {
+    on_servers
+}
+
+#[test]
+fn examples_that_take_a_server_run_on_one() {
+    let server = Server::on_tcp();
+    for name in examples_on_servers() {
         server.command("CONFIG RESETSTAT");
         ends_well(&name, &["--redis", &server.url()]);
         let asked = server.command("INFO commandstats");
         assert!(asked.contains("cmdstat_hello:"), "{name}: {asked}");
+    }
+}
+
+#[test]
+fn examples_that_take_a_server_run_on_a_cluster() {
+    let cluster = Cluster::of_primaries(3, &[]);
+    for name in examples_on_servers() {
+        ends_well(&name, &["--redis", &cluster.url(1)]);
+    }
+}
+
+#[test]
+fn examples_that_take_a_server_run_where_sentinels_watch() {
+    let service = Service::start();
+    for name in examples_on_servers() {
+        ends_well(&name, &["--redis", &service.url()]);
     }
 }
 

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use reinhardt_backends::{Backend, RedisBackend};
-use reinhardt_backends_tests::Cluster;
+use reinhardt_backends_tests::{Cluster, Traffic};
 
 use super::PATIENCE;
-use super::traffic::Traffic;
 
 /// Waits until a key of each slot range can be written.
 async fn recovered(backend: &RedisBackend) {
@@ -23,9 +22,9 @@ async fn recovered(backend: &RedisBackend) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_is_killed_is_replaced_under_traffic() {
     let cluster = Cluster::start();
-    let traffic = Traffic::begin_with_losses(&cluster).await;
+    let traffic = Traffic::begin_with_losses(&cluster.url(1)).await;
     let replica = cluster.replica_of(0);
-    traffic.replicate(0);
+    traffic.replicate(|| cluster.replicate(0));
     cluster.kill(0);
     let killed = Instant::now();
     recovered(traffic.backend()).await;
@@ -48,9 +47,9 @@ async fn a_primary_that_is_killed_is_replaced_under_traffic() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_stands_still_is_replaced_under_traffic() {
     let cluster = Cluster::start();
-    let traffic = Traffic::begin_with_losses(&cluster).await;
+    let traffic = Traffic::begin_with_losses(&cluster.url(1)).await;
     let replica = cluster.replica_of(0);
-    traffic.replicate(0);
+    traffic.replicate(|| cluster.replicate(0));
     cluster.pause(0);
     let deadline = Instant::now() + PATIENCE;
     while !cluster.command(replica, "ROLE").contains("master") {
@@ -66,7 +65,7 @@ async fn a_primary_that_stands_still_is_replaced_under_traffic() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_that_was_asked_for_loses_nothing() {
     let cluster = Cluster::start();
-    let traffic = Traffic::begin(&cluster).await;
+    let traffic = Traffic::begin(&cluster.url(1)).await;
     for primary in 0..3 {
         let replica = cluster.replica_of(primary);
         cluster.fail_over_to(replica);
@@ -85,7 +84,7 @@ async fn a_failover_that_was_asked_for_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_move_there_and_back_lose_nothing() {
     let cluster = Cluster::of_primaries(3, &[]);
-    let traffic = Traffic::begin(&cluster).await;
+    let traffic = Traffic::begin(&cluster.url(1)).await;
     for _ in 0..2 {
         for index in 0..20 {
             // Of every kind of entry some.

@@ -8,7 +8,6 @@ mod many;
 mod moved;
 mod settings;
 mod tls;
-mod traffic;
 
 use std::time::Duration;
 

@@ -14,6 +14,7 @@ mod reconnecting;
 mod refused;
 mod runtimes;
 mod scripts;
+mod sentinel;
 mod settings;
 mod status;
 mod switched;

@@ -13,7 +13,7 @@ use redis::IntoConnectionInfo;
 use reinhardt_backends::{
     Backend, BackendError, ErrorKind, Expiry, RedisBackend, RedisBackendBuilder, Tls,
 };
-use reinhardt_backends_tests::{Authority, Certificate, FakeServer, Proxy, Server};
+use reinhardt_backends_tests::{Authority, Certificate, FakeServer, Proxy, Server, Service};
 
 use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 
@@ -726,4 +726,23 @@ fn the_authorities_of_the_system_are_those_that_the_environment_names() {
         assert!(said.contains("finds no root certificate"), "{said}");
     }
     assert!(from_env(&url, &folder.path().join("missing.pem")).contains("NotFound"));
+}
+
+/// Both are spoken to alike.
+#[tokio::test]
+async fn sentinels_and_the_primary_that_they_name_are_spoken_to_by_tls() {
+    let service = Service::on_tls(&AUTHORITY, &CERTIFICATE);
+    let url = service.url().replace("redis-", "rediss-");
+    let backend = builder(&url).tls(trusting()).build().await.unwrap();
+    backend.set("k", 1, None).await.unwrap();
+    let primary = service.address(service.fail_over());
+    let deadline = Instant::now() + PATIENCE;
+    // The sentinel's word is read as soon as this runtime goes on.
+    while backend.status().nodes[0].address != primary {
+        assert!(Instant::now() < deadline, "{:?}", backend.status());
+        backend.set("k", 2, None).await.unwrap();
+    }
+    let distrusting = Tls::ca_pem(Authority::named("another").pem()).unwrap();
+    let error = builder(&url).tls(distrusting).build().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
 }

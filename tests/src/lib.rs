@@ -9,7 +9,9 @@ mod harness;
 pub mod measure;
 mod proxy;
 mod second;
+mod sentinel;
 mod server;
+mod traffic;
 
 pub use certificates::{Authority, Certificate};
 pub use cluster::Cluster;
@@ -21,7 +23,9 @@ pub use harness::{
 };
 pub use proxy::Proxy;
 pub use second::Second;
+pub use sentinel::{Service, watching};
 pub use server::{Server, patient};
+pub use traffic::{Outcome, Traffic};
 
 /// The code of the README, compiled and run with the documentation tests.
 #[cfg(doctest)]

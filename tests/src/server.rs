@@ -1,7 +1,7 @@
 //! A private `redis-server` or `valkey-server`, ended when dropped.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 /// The variable that names the server program to use in place of the one on `PATH`.
 const PROGRAM_VARIABLE: &str = "REINHARDT_TEST_SERVER";
+/// The file of a sentinel, which it writes too.
+const SENTINEL: &str = "sentinel.conf";
 /// The files of a server on TLS.
 const AUTHORITY: &str = "authority.pem";
 const CERTIFICATE: &str = "certificate.pem";
@@ -78,6 +80,17 @@ impl Server {
         Self::launch(directory, Address::Tcp(node_port()), settings)
     }
 
+    /// Starts a sentinel on a free port of the loopback interface, with these lines in its file.
+    ///
+    /// # Panics
+    ///
+    /// If there is no server program, or it doesn't answer.
+    pub fn as_sentinel(lines: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(directory.path().join(SENTINEL), lines).expect("a file");
+        Self::launch(directory, Address::Tcp(free_port()), &[])
+    }
+
     /// Says whether the process was started, and not killed since.
     pub(crate) fn is_running(&self) -> bool {
         self.process.is_some()
@@ -92,6 +105,31 @@ impl Server {
     /// If there is no server program that knows TLS, or it doesn't answer.
     pub fn on_tls(authority: &Authority, certificate: &Certificate, settings: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
+        Self::launch_on_tls(directory, authority, certificate, settings)
+    }
+
+    /// Starts a sentinel that is spoken to by TLS, and speaks so.
+    ///
+    /// # Panics
+    ///
+    /// As [`on_tls`](Self::on_tls).
+    pub(crate) fn as_sentinel_on_tls(
+        authority: &Authority,
+        certificate: &Certificate,
+        lines: &str,
+    ) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(directory.path().join(SENTINEL), lines).expect("a file");
+        let speaks_so = ["--tls-replication", "yes"];
+        Self::launch_on_tls(directory, authority, certificate, &speaks_so)
+    }
+
+    fn launch_on_tls(
+        directory: TempDir,
+        authority: &Authority,
+        certificate: &Certificate,
+        settings: &[&str],
+    ) -> Self {
         let mut server = Self {
             address: Address::Tls(node_port(), directory.path().join("redis.sock")),
             directory,
@@ -238,14 +276,37 @@ impl Server {
             Address::Unix(socket) | Address::Tls(_, socket) => {
                 let stream = UnixStream::connect(socket)?;
                 stream.set_read_timeout(Some(PATIENCE))?;
-                exchange(stream, line)
+                self.exchange(stream, line, |stream| stream.shutdown(Shutdown::Write))
             }
             Address::Tcp(port) => {
                 let stream = TcpStream::connect(("127.0.0.1", *port))?;
                 stream.set_read_timeout(Some(PATIENCE))?;
-                exchange(stream, line)
+                self.exchange(stream, line, |stream| stream.shutdown(Shutdown::Write))
             }
         }
+    }
+
+    fn exchange<S: Read + Write>(
+        &self,
+        mut stream: S,
+        line: &str,
+        shut_down: impl FnOnce(&S) -> std::io::Result<()>,
+    ) -> std::io::Result<String> {
+        let mut answer = String::new();
+        if self.is_sentinel() {
+            // It knows no `QUIT`.
+            stream.write_all(format!("{line}\r\n").as_bytes())?;
+            shut_down(&stream)?;
+            stream.read_to_string(&mut answer)?;
+            return Ok(answer);
+        }
+        stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes())?;
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.trim_end_matches("+OK\r\n").to_string())
+    }
+
+    fn is_sentinel(&self) -> bool {
+        self.directory.path().join(SENTINEL).is_file()
     }
 
     /// Says whether the server answers at all, be it with an error (`NOAUTH`, `LOADING`,
@@ -258,6 +319,10 @@ impl Server {
     fn spawn(&self) -> Child {
         let log = std::fs::File::create(self.directory.path().join("log")).expect("a log");
         let mut command = Command::new(program());
+        if self.is_sentinel() {
+            let file = self.directory.path().join(SENTINEL);
+            command.arg(file).arg("--sentinel");
+        }
         match &self.address {
             Address::Unix(socket) => {
                 let _ = std::fs::remove_file(socket);
@@ -319,13 +384,6 @@ impl Drop for Server {
 pub fn patient(url: &str) -> RedisBackendBuilder {
     let builder = RedisBackend::builder().url(url);
     builder.call_timeout(PATIENCE).connect_timeout(PATIENCE)
-}
-
-fn exchange(mut stream: impl Read + Write, line: &str) -> std::io::Result<String> {
-    stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.trim_end_matches("+OK\r\n").to_string())
 }
 
 fn program() -> PathBuf {

@@ -481,7 +481,9 @@ mod tests {
         assert_eq!(table.judge(&mut text), 2);
         let verdicts: Vec<&str> = text.lines().map(|line| line[2..9].trim_end()).collect();
         assert_eq!(verdicts, ["met", "NOT MET", "NOT MET", "met"]);
-        assert!(text.starts_with("  met      ours <= 2.00x theirs: 2.00x (quartiles 2.00..2.00)\n"));
+        assert!(
+            text.starts_with("  met      ours <= 2.00x theirs: 2.00x (quartiles 2.00..2.00)\n")
+        );
     }
 
     #[test]

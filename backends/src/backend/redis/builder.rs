@@ -101,9 +101,10 @@ impl RedisBackendBuilder {
     /// | `rediss://..` | the same by TLS (feature `tls`): the type `Tls` says what is trusted |
     /// | `unix:///path` | a unix socket |
     /// | `redis-cluster://[user][:password@]host[:port],host[:port]..` | some nodes of a cluster; `rediss-cluster://` by TLS |
+    /// | `redis-sentinel://[user][:password@]host[:port],host[:port]../service[/database]` | the primary that the sentinels name; port 26379 unless given; `rediss-sentinel://` by TLS |
     ///
-    /// `valkey://`, `valkeys://`, `redis+unix://`, `valkey+unix://`, `valkey-cluster://` and
-    /// `redis+cluster://` are read as well.
+    /// `valkey://`, `valkeys://`, `redis+unix://`, `valkey+unix://`, `valkey-cluster://`,
+    /// `redis+cluster://` and `valkey-sentinel://` are read as well.
     ///
     /// A plain URL of any node of a cluster is enough: the node says that it is one, and where the
     /// others are. A URL that names several works while some of them are down.
@@ -112,14 +113,15 @@ impl RedisBackendBuilder {
     /// |---|---|---|
     /// | `db=3` | all | the database, where the path names none |
     /// | `user=app`, `pass=secret` | `unix://` | the login |
+    /// | `sentinel_username=app`, `sentinel_password=secret` | `redis-sentinel://` | the login of the sentinels |
     /// | `protocol=2`, `protocol=3` (or `resp2`, `resp3`) | all | the protocol: RESP3 unless given |
     ///
     /// Special characters of users, passwords and paths are percent-encoded: `%40` stands for `@`.
     /// In a parameter, `+` stands for a space and `%2B` for a plus sign. A user without a password
     /// logs in with an empty one, and a password without a user is that of the user `default`.
     ///
-    /// [`build`](Self::build) refuses everything else (`InvalidConfig`): other schemes, with those
-    /// of Sentinel among them, a cluster's database other than 0, other parameters, parameters and
+    /// [`build`](Self::build) refuses everything else (`InvalidConfig`): other schemes, a cluster's
+    /// database other than 0, Sentinel without a service, other parameters, parameters and
     /// databases that are given twice, and fragments, with `#insecure` among them. The error names
     /// the scheme or the parameter, and shows no other part of the URL.
     pub fn url(mut self, url: &str) -> Self {

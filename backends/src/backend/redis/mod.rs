@@ -97,7 +97,8 @@ use crate::error::{BackendError, BackendResult, Failures};
 /// * A replica, a Sentinel and whatever is no Redis server are refused when they are greeted; the
 ///   error names the address and what is there.
 /// * A node of a cluster says that it is one, and the backend goes on with all nodes: "Running on
-///   Redis" in the [guide](crate::guide::redis#clusters) says how.
+///   Redis" in the [guide](crate::guide::redis#clusters) says how. So it does of
+///   [Sentinel](crate::guide::redis#sentinel).
 ///
 /// # Old servers and proxies
 ///

@@ -18,7 +18,7 @@ use redis::{
     ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
 };
 
-use super::client::Servers;
+use super::client::{Deployment, Servers, Service};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Reads a URL.
@@ -33,46 +33,159 @@ pub(super) fn servers(url: &str) -> BackendResult<Servers<ConnectionInfo>> {
     if url.is_empty() {
         return Err(invalid("the URL is empty"));
     }
-    let Some((scheme, rest)) = of_cluster(url) else {
+    let Some(several) = Several::of(url) else {
         return server(url).map(Servers::one);
     };
-    let (rest, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-    let mut nodes = Vec::new();
-    for host in hosts.split(',') {
-        let node = server(&format!("{scheme}://{login}{host}{path}{query}"))?;
-        let database = node.redis_settings().db();
-        if database != 0 {
-            return Err(invalid(format!(
-                "the URL names database {database}, and a cluster has database 0 alone"
-            )));
-        }
-        nodes.push(node);
+    match several.are_sentinels {
+        true => several.sentinels(),
+        false => several.nodes(),
     }
-    let others = nodes.split_off(1);
-    let first = nodes.pop().ok_or_else(no_url)?;
-    Ok(Servers {
-        first,
-        others,
-        are_cluster: true,
-    })
 }
 
-/// Splits the URL of a cluster into the scheme of its nodes and what is behind `://`; nothing if it
-/// is that of something else.
-fn of_cluster(url: &str) -> Option<(&'static str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let scheme = scheme.to_ascii_lowercase();
-    let (base, topology) = scheme.split_once(['-', '+'])?;
-    // An `s` in either place asks for TLS: nobody is spoken to in plain who may have meant it.
-    let node = match (base, topology) {
-        ("redis" | "valkey", "cluster") => "redis",
-        ("redis" | "valkey", "clusters") => "rediss",
-        ("rediss" | "valkeys", "cluster" | "clusters") => "rediss",
-        _ => return None,
-    };
-    Some((node, rest))
+/// The parts of a URL that names several servers.
+struct Several<'u> {
+    /// The scheme of each of them.
+    scheme: &'static str,
+    are_sentinels: bool,
+    login: &'u str,
+    hosts: &'u str,
+    path: &'u str,
+    query: &'u str,
+}
+
+impl<'u> Several<'u> {
+    /// Takes the URL of a cluster or of Sentinel apart; nothing if it is that of something else.
+    fn of(url: &'u str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        let (base, topology) = scheme.split_once(['-', '+'])?;
+        let is_tls = match base {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
+            _ => return None,
+        };
+        let (are_sentinels, are_by_tls) = match topology {
+            "cluster" => (false, false),
+            "clusters" => (false, true),
+            "sentinel" => (true, false),
+            "sentinels" => (true, true),
+            _ => return None,
+        };
+        let (rest, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+        Some(Self {
+            // An `s` in either place asks for TLS: nobody is spoken to in plain who may have
+            // meant it.
+            scheme: if is_tls || are_by_tls {
+                "rediss"
+            } else {
+                "redis"
+            },
+            are_sentinels,
+            login,
+            hosts,
+            path,
+            query,
+        })
+    }
+
+    /// Reads each of the servers, with a path and parameters of one.
+    fn each(
+        &self,
+        port: u16,
+        path: &str,
+        query: &str,
+        deployment: Deployment,
+    ) -> BackendResult<Servers<ConnectionInfo>> {
+        let (scheme, login) = (self.scheme, self.login);
+        let mut servers = Vec::new();
+        for host in self.hosts.split(',') {
+            let has_port = host.rfind(':') > host.rfind(']');
+            let port = match has_port || host.is_empty() {
+                true => String::new(),
+                false => format!(":{port}"),
+            };
+            servers.push(server(&format!(
+                "{scheme}://{login}{host}{port}{path}{query}"
+            ))?);
+        }
+        let others = servers.split_off(1);
+        let first = servers.pop().ok_or_else(no_url)?;
+        Ok(Servers {
+            first,
+            others,
+            deployment,
+        })
+    }
+
+    fn nodes(&self) -> BackendResult<Servers<ConnectionInfo>> {
+        let nodes = self.each(DEFAULT_PORT, self.path, self.query, Deployment::Cluster)?;
+        match nodes.first.redis_settings().db() {
+            0 => Ok(nodes),
+            database => Err(invalid(format!(
+                "the URL names database {database}, and a cluster has database 0 alone"
+            ))),
+        }
+    }
+
+    /// Reads `host:port,host:port/service/database?sentinel_username=..&sentinel_password=..`.
+    fn sentinels(&self) -> BackendResult<Servers<ConnectionInfo>> {
+        let path = self.path.strip_prefix('/').unwrap_or_default();
+        let (name, database) = path.split_at(path.find('/').unwrap_or(path.len()));
+        let name = percent_decode_str(name).decode_utf8();
+        let name = name.ok().filter(|name| is_service(name)).ok_or_else(|| {
+            perhaps_encoding(
+                "the URL names no service that the sentinels watch: write \
+                 `redis-sentinel://host,host/service`, and its database behind another slash",
+            )
+        })?;
+        let [mut user, mut password] = [None, None];
+        let mut others = Vec::new();
+        let pairs = self.query.strip_prefix('?').unwrap_or_default();
+        for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
+            let (parameter, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let login = match parameter {
+                "sentinel_username" => &mut user,
+                "sentinel_password" => &mut password,
+                _ => {
+                    others.push(pair);
+                    continue;
+                }
+            };
+            let value = percent_decode_str(value).decode_utf8().map_err(|_| {
+                invalid(format!(
+                    "the parameter `{parameter}` in the URL is not UTF-8"
+                ))
+            })?;
+            if login.replace(value.into_owned()).is_some() {
+                let message = format!("the URL has the parameter `{parameter}` twice");
+                return Err(invalid(message));
+            }
+        }
+        let query = match others.is_empty() {
+            true => String::new(),
+            false => format!("?{}", others.join("&")),
+        };
+        let service = Service {
+            name: name.into_owned(),
+            user: user.filter(|user| !user.is_empty()),
+            password: password.filter(|password| !password.is_empty()),
+        };
+        if service.user.is_some() && service.password.is_none() {
+            return Err(invalid(
+                "the URL has the parameter `sentinel_username` without `sentinel_password`",
+            ));
+        }
+        let deployment = Deployment::Sentinel(service);
+        self.each(SENTINEL_PORT, database, &query, deployment)
+    }
+}
+
+/// Says whether sentinels can have a service of this name.
+fn is_service(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_part)
 }
 
 fn server(url: &str) -> BackendResult<ConnectionInfo> {
@@ -271,18 +384,10 @@ impl Transport {
                  or `unix://` in front of the path",
             ));
         }
-        let topology = scheme
-            .split_once(['-', '+'])
-            .filter(|(base, _)| matches!(*base, "redis" | "rediss" | "valkey" | "valkeys"))
-            .map(|(_, topology)| topology);
-        match (&*scheme, topology) {
-            ("redis" | "valkey", _) => Ok(Self::Tcp),
-            ("rediss" | "valkeys", _) if cfg!(feature = "tls") => Ok(Self::Tls),
-            ("rediss" | "valkeys", _) => Err(no_tls(&format!("the URL's scheme `{scheme}`"))),
-            (_, Some("sentinel" | "sentinels")) => Err(invalid(format!(
-                "the URL's scheme `{scheme}` asks for Sentinel, \
-                 which this version of the library can't reach"
-            ))),
+        match &*scheme {
+            "redis" | "valkey" => Ok(Self::Tcp),
+            "rediss" | "valkeys" if cfg!(feature = "tls") => Ok(Self::Tls),
+            "rediss" | "valkeys" => Err(no_tls(&format!("the URL's scheme `{scheme}`"))),
             _ => Err(invalid(format!(
                 "the URL's scheme `{scheme}` is not known: write `redis://` or `unix://`"
             ))),
@@ -523,6 +628,7 @@ fn perhaps_encoding(message: &str) -> BackendError {
 
 /// The port of the redis crate, for the check of a URL without one.
 const DEFAULT_PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26_379;
 
 #[cfg(test)]
 mod tests {
@@ -702,9 +808,9 @@ mod tests {
             let Servers {
                 first,
                 others,
-                are_cluster,
+                deployment,
             } = servers(&url).unwrap();
-            assert!(are_cluster && others.len() == 2);
+            assert_eq!((deployment, others.len()), (Deployment::Cluster, 2));
             for (node, (host, port)) in
                 [&first]
                     .into_iter()
@@ -722,19 +828,100 @@ mod tests {
             }
         }
         let one = servers("redis://h").unwrap();
-        assert!(!one.are_cluster && one.others.is_empty());
+        assert_eq!(one.deployment, Deployment::Server);
+        assert!(one.others.is_empty());
+    }
+
+    #[test]
+    fn a_url_of_sentinel_names_a_service() {
+        for scheme in ["redis-sentinel", "valkey+sentinel", "REDIS-SENTINEL"] {
+            let query = "sentinel_username=s&protocol=2&sentinel_password=%26";
+            let url = format!("{scheme}://u:p%40@a:1,[::1],c/my-service.1/3?{query}");
+            let Servers {
+                first,
+                others,
+                deployment,
+            } = servers(&url).unwrap();
+            let service = Service {
+                name: "my-service.1".to_string(),
+                user: Some("s".to_string()),
+                password: Some("&".to_string()),
+            };
+            assert_eq!(deployment, Deployment::Sentinel(service));
+            let hosts = [("a", 1), ("::1", 26_379), ("c", 26_379)];
+            let all: Vec<_> = [&first].into_iter().chain(&others).collect();
+            assert_eq!(all.len(), 3);
+            for (server, (host, port)) in all.into_iter().zip(hosts) {
+                let address = ConnectionAddr::Tcp(host.to_string(), port);
+                assert_eq!(server.addr().to_string(), address.to_string());
+                let settings = server.redis_settings();
+                assert_eq!(
+                    (settings.username(), settings.password(), settings.db()),
+                    (Some("u"), Some("p@"), 3)
+                );
+                assert!(matches!(settings.protocol(), ProtocolVersion::RESP2));
+            }
+        }
+        let plain = servers("redis-sentinel://a/s").unwrap();
+        let service = Service {
+            name: "s".to_string(),
+            user: None,
+            password: None,
+        };
+        assert_eq!(plain.deployment, Deployment::Sentinel(service));
+        assert_eq!(plain.first.redis_settings().db(), 0);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_url_of_sentinel_is_named() {
+        for (url, wrong) in [
+            ("redis-sentinel://S3cret@a", "names no service"),
+            ("redis-sentinel://a,b/", "names no service"),
+            ("redis-sentinel://a//0", "names no service"),
+            ("redis-sentinel://a/S3cret%20", "names no service"),
+            ("redis-sentinel://a/s/S3cret", "database is not a number"),
+            ("redis-sentinel://a/s/1/S3cret", "database is not a number"),
+            ("redis-sentinel://a/s/1?db=2", "names a database twice"),
+            ("redis-sentinel://a,,b/s", "names no host"),
+            ("redis-sentinel:///s", "names no host"),
+            ("redis-sentinel://a:x/s", "port"),
+            ("redis-sentinel://a,b:0/s", "port"),
+            ("redis-sentinel://a/s?service=S3cret", "parameter `service`"),
+            (
+                "redis-sentinel://a/s?sentinel_username=S3cret",
+                "`sentinel_username` without `sentinel_password`",
+            ),
+            (
+                "redis-sentinel://a/s?sentinel_password=S3cret&sentinel_password=S3cret",
+                "the parameter `sentinel_password` twice",
+            ),
+            (
+                "redis-sentinel://a/s?sentinel_password=%ff",
+                "`sentinel_password` in the URL is not UTF-8",
+            ),
+            ("redis-sentinel://a/s#insecure", "verification"),
+        ] {
+            let error = servers(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{url}");
+            let said = format!("{error} {error:?}");
+            assert!(said.contains(wrong) && !said.contains("S3cret"), "{said}");
+        }
     }
 
     #[cfg(feature = "tls")]
     #[test]
-    fn a_url_of_a_cluster_asks_for_tls() {
+    fn a_url_of_a_cluster_or_of_sentinel_asks_for_tls() {
         for scheme in [
             "rediss-cluster",
             "valkeys+cluster",
             "redis-clusters",
             "rediss-clusters",
+            "rediss-sentinel",
+            "valkey-sentinels",
         ] {
-            let named = servers(&format!("{scheme}://a,b")).unwrap();
+            let named =
+                servers(&format!("{scheme}://a,b/")).or(servers(&format!("{scheme}://a,b/s")));
+            let named = named.unwrap();
             for node in [&named.first, &named.others[0]] {
                 assert!(
                     matches!(node.addr(), ConnectionAddr::TcpTls { .. }),
@@ -767,7 +954,7 @@ mod tests {
 
     #[test]
     fn a_scheme_that_can_not_be_used_is_named() {
-        let cases: [(&str, &[&str]); 3] = [
+        let cases: [(&str, &[&str]); 2] = [
             #[cfg(not(feature = "tls"))]
             (
                 "asks for TLS, which takes the feature `tls`",
@@ -775,15 +962,6 @@ mod tests {
             ),
             #[cfg(feature = "tls")]
             ("is not known", &["redisss", "rediss-tls", "tls"]),
-            (
-                "asks for Sentinel",
-                &[
-                    "redis-sentinel",
-                    "rediss-sentinel",
-                    "redis+sentinel",
-                    "valkey-sentinel",
-                ],
-            ),
             ("is not known", &["http", "redis-socket", "my-cluster"]),
         ];
         for (wrong, schemes) in cases {

@@ -62,6 +62,14 @@ impl Place {
         }
     }
 
+    /// Names the primary of a service, wherever it is.
+    pub(super) fn of_service(service: &str, pattern: &Endpoint) -> Self {
+        Self {
+            name: format!("the primary of `{service}`"),
+            ..Self::of(pattern)
+        }
+    }
+
     pub(super) fn host(&self) -> &str {
         &self.host
     }
@@ -383,6 +391,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpSocket};
 
     use super::super::deadline::deadlines;
+    use super::super::handshake::Kind;
     use super::*;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
@@ -539,6 +548,7 @@ mod tests {
             settings: server.info.redis_settings(),
             login: None,
             client_name: None,
+            kind: Kind::Store,
         }
     }
 

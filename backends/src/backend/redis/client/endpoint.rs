@@ -8,6 +8,13 @@ use redis::{ConnectionAddr, ConnectionInfo};
 use super::tls::Tls;
 use crate::error::BackendResult;
 
+/// The address of a server, as another one tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) host: Box<str>,
+    pub(super) port: u16,
+}
+
 /// The address and the login of a server, and the settings of TLS if it is spoken to by TLS.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
@@ -52,11 +59,11 @@ impl Endpoint {
     /// # Errors
     ///
     /// `InvalidConfig` for a host that no certificate can be for.
-    pub(super) fn at(&self, host: &str, port: u16) -> BackendResult<Self> {
+    pub(super) fn at(&self, address: &Address) -> BackendResult<Self> {
         if let Some(tls) = &self.tls {
-            tls.check(host)?;
+            tls.check(&address.host)?;
         }
-        let address = ConnectionAddr::Tcp(host.to_string(), port);
+        let address = ConnectionAddr::Tcp(address.host.to_string(), address.port);
         Ok(Self {
             info: self.info.clone().set_addr(address),
             tls: self.tls.clone(),

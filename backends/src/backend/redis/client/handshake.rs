@@ -78,6 +78,16 @@ pub(super) struct Identity<'a> {
     pub(super) settings: &'a RedisConnectionInfo,
     pub(super) login: Option<&'a Login>,
     pub(super) client_name: Option<&'a str>,
+    pub(super) kind: Kind,
+}
+
+/// The kind of server that is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One that keeps entries.
+    Store,
+    /// One that tells where those are.
+    Sentinel,
 }
 
 /// Greets the server, and measures whether it is near if `measures` is set.
@@ -103,6 +113,7 @@ pub(super) async fn greet<S: Socket>(
         },
         settings: identity.settings,
         login: identity.login,
+        kind: identity.kind,
         place,
     };
     let (server, knows_resp3) = match identity.settings.protocol() {
@@ -132,6 +143,7 @@ struct Greeting<'a, S> {
     conversation: Conversation<S>,
     settings: &'a RedisConnectionInfo,
     login: Option<&'a Login>,
+    kind: Kind,
     place: &'a Place,
 }
 
@@ -312,6 +324,10 @@ impl<S: Socket> Greeting<'_, S> {
     fn check(&self, mode: Option<&str>, role: Option<&str>) -> BackendResult<()> {
         let (place, database) = (self.place, self.settings.db());
         let (kind, message) = match (mode, role) {
+            (Some("sentinel") | None, _) if self.kind == Kind::Sentinel => return Ok(()),
+            _ if self.kind == Kind::Sentinel => {
+                (ErrorKind::InvalidConfig, format!("{place} is no Sentinel"))
+            }
             (Some("cluster"), _) if database != 0 => (
                 ErrorKind::InvalidConfig,
                 format!(
@@ -323,7 +339,10 @@ impl<S: Socket> Greeting<'_, S> {
             (Some("cluster"), _) => return Ok(()),
             (Some("sentinel"), _) => (
                 ErrorKind::InvalidConfig,
-                format!("{place} is a Sentinel, which keeps no entries: name the primary"),
+                format!(
+                    "{place} is a Sentinel, which keeps no entries: write `redis-sentinel://` and \
+                     the name of the service"
+                ),
             ),
             // A failover may make it the primary, or lead the address to the primary.
             (_, Some("replica" | "slave")) => (
@@ -509,7 +528,7 @@ impl<'a> Info<'a> {
 }
 
 /// Commands and their replies, one batch after the other.
-struct Conversation<S> {
+pub(super) struct Conversation<S = Box<dyn Socket>> {
     socket: S,
     input: ReadBuffer,
     end: Option<End>,
@@ -519,9 +538,22 @@ struct Conversation<S> {
     round_trip: Duration,
 }
 
+impl Conversation {
+    /// Goes on where the greeting is over.
+    pub(super) fn over(greeted: Greeted) -> Self {
+        Self {
+            socket: greeted.socket,
+            input: greeted.input,
+            end: None,
+            failure: None,
+            round_trip: greeted.round_trip,
+        }
+    }
+}
+
 impl<S: Socket> Conversation<S> {
     /// Sends the commands and returns their replies: fewer if the conversation ended.
-    async fn ask(&mut self, commands: &[Command]) -> Vec<Reply> {
+    pub(super) async fn ask(&mut self, commands: &[Command]) -> Vec<Reply> {
         let begun = Instant::now();
         let mut output = Vec::new();
         commands
@@ -560,7 +592,8 @@ impl<S: Socket> Conversation<S> {
         flushed.map_err(|error| End::Failed(error.kind()))
     }
 
-    async fn reply(&mut self) -> Result<Reply, End> {
+    /// Waits for the next reply.
+    pub(super) async fn reply(&mut self) -> Result<Reply, End> {
         loop {
             while let Some(reply) = self.input.next()? {
                 if reply != Reply::Push {

@@ -20,14 +20,15 @@ use tokio::sync::{Notify, watch};
 use super::deadline::{Deadlines, deadlines};
 use super::dial::{self, Place, dial};
 use super::driver::{Sign, Terms};
-use super::endpoint::Endpoint;
+use super::endpoint::{Address, Endpoint};
 use super::gate::closed;
-use super::handshake::{Greeted, Identity, Introduction};
+use super::handshake::{Greeted, Identity, Introduction, Kind};
 use super::login::Login;
 use super::logins::{Chosen, Logins};
 use super::multiplexer::Multiplexer;
 use super::outage::Failure;
 use super::renewal;
+use super::sentinel::Sentinels;
 use super::states::{Attempt, Connection, ConnectionId, NodeId, Outcome, Purpose, States};
 use super::{ClientIdentity, ClientLimits};
 use crate::backend::redis::status::NodeStatus;
@@ -61,6 +62,8 @@ pub(super) struct Common {
 pub(super) struct Shared {
     id: NodeId,
     server: Endpoint,
+    /// Asked for the address of the server, where it may change.
+    sentinels: Option<Arc<Sentinels>>,
     pub(super) common: Arc<Common>,
     place: Arc<Place>,
     /// Told that the node may be gone, where another one may serve in its place.
@@ -98,6 +101,9 @@ pub(super) struct Turn {
 pub(super) struct Reached {
     pub(super) greeted: Greeted,
     login: Option<Arc<Login>>,
+    /// The address that the sentinels told.
+    told: Option<Address>,
+    place: Arc<Place>,
 }
 
 /// The requests that a connection takes.
@@ -124,11 +130,15 @@ enum Look {
 
 impl Common {
     /// Takes the login from the settings of `server`, unless a provider has it.
-    pub(super) fn new(server: &Endpoint, identity: ClientIdentity, limits: ClientLimits) -> Self {
+    pub(super) fn new(
+        server: &Endpoint,
+        place: &Place,
+        identity: ClientIdentity,
+        limits: ClientLimits,
+    ) -> Self {
         let settings = server.info.redis_settings();
-        let place = Place::of(server);
         Self {
-            logins: Logins::new(settings, identity.provider, limits.connect, &place),
+            logins: Logins::new(settings, identity.provider, limits.connect, place),
             client_name: identity.name,
             limits,
             merged: Arc::default(),
@@ -143,10 +153,27 @@ impl Common {
 
 impl Node {
     pub(super) fn new(server: Endpoint, common: Arc<Common>) -> Self {
+        let place = Place::of(&server);
+        Self::of(server, place, None, common)
+    }
+
+    /// Makes the node of the primary that the sentinels name. `server` has its other settings.
+    pub(super) fn named_by(sentinels: Sentinels, server: Endpoint, common: Arc<Common>) -> Self {
+        let place = sentinels.place();
+        Self::of(server, place, Some(Arc::new(sentinels)), common)
+    }
+
+    fn of(
+        server: Endpoint,
+        place: Place,
+        sentinels: Option<Arc<Sentinels>>,
+        common: Arc<Common>,
+    ) -> Self {
         let shared = Shared {
             id: NodeId::next(),
-            place: Arc::new(Place::of(&server)),
+            place: Arc::new(place),
             server,
+            sentinels,
             common,
             doubt: OnceLock::new(),
             states: Mutex::new(States::new()),
@@ -211,7 +238,11 @@ impl Node {
         let server = states.introduction.as_ref();
         let oldest = states.up().map(|connection| connection.since).min();
         NodeStatus {
-            address: self.shared.place.to_string(),
+            address: states
+                .place
+                .as_ref()
+                .unwrap_or(&self.shared.place)
+                .to_string(),
             version: server.and_then(|server| server.version.clone()),
             mode: server.and_then(|server| server.mode.clone()),
             connections: states.up().count(),
@@ -513,12 +544,17 @@ impl Shared {
                 settings: self.server.info.redis_settings(),
                 login: login.as_deref(),
                 client_name: self.common.client_name.as_deref(),
+                kind: Kind::Store,
             };
-            let (server, place) = (&self.server, &*self.place);
-            match dial(server, identity, place, left, deadlines, is_judging).await {
-                Ok(greeted) => {
+            match self.dial(identity, left, deadlines, is_judging).await {
+                Ok((greeted, told, place)) => {
                     self.check(&greeted.server).map_err(Failure::of)?;
-                    return Ok(Reached { greeted, login });
+                    return Ok(Reached {
+                        greeted,
+                        login,
+                        told,
+                        place,
+                    });
                 }
                 // The password was replaced before its time: the provider may know the new one.
                 Err(_)
@@ -530,6 +566,41 @@ impl Shared {
                 Err(error) => return Err(Failure::of(error)),
             }
         }
+    }
+
+    /// Connects to the server, and tells where it is.
+    async fn dial(
+        &self,
+        identity: Identity<'_>,
+        limit: Duration,
+        deadlines: &Deadlines,
+        is_judging: bool,
+    ) -> BackendResult<(Greeted, Option<Address>, Arc<Place>)> {
+        let Some(sentinels) = &self.sentinels else {
+            let (server, place) = (&self.server, &self.place);
+            let greeted = dial(server, identity, place, limit, deadlines, is_judging).await?;
+            return Ok((greeted, None, place.clone()));
+        };
+        let reached = sentinels.reach(identity, limit, deadlines, is_judging);
+        let (greeted, address) = Box::pin(reached).await?;
+        let place = Place::of(&self.server.at(&address)?);
+        Ok((greeted, Some(address), Arc::new(place)))
+    }
+
+    /// Leaves the primary in whose place another one serves, with all connections to it.
+    fn switched(&self) {
+        let connections = {
+            let mut states = self.states.lock();
+            if states.is_closed {
+                return;
+            }
+            states.switched()
+        };
+        // After the lock: these wake drivers.
+        for connection in connections {
+            connection.multiplexer.hand_back();
+        }
+        self.news.notify_waiters();
     }
 
     /// Checks that a node of a cluster is one still.
@@ -593,6 +664,7 @@ impl Shared {
         }
         let outcome = reached.map_err(|failure| failure.error).map(|reached| {
             states.introduction = Some(reached.greeted.server.clone());
+            states.place = Some(reached.place.clone());
             let run_id = reached.greeted.server.run_id.as_deref();
             let generation = states.recognise(run_id, purpose, began);
             let takes = Takes::All {
@@ -638,13 +710,29 @@ impl Shared {
 
     pub(super) fn connection(
         self: &Arc<Self>,
-        Reached { greeted, login }: Reached,
+        reached: Reached,
         id: ConnectionId,
         takes: Takes,
         generation: u64,
         deadlines: &'static Deadlines,
     ) -> Connection {
+        let Reached {
+            greeted,
+            login,
+            told,
+            place,
+        } = reached;
         let shared = Arc::downgrade(self);
+        let watcher = self.sentinels.as_ref().zip(told);
+        let watcher = watcher.filter(|_| takes != Takes::Reads);
+        let watcher = watcher.map(|(sentinels, primary)| {
+            let (shared, limit) = (shared.clone(), self.common.limits.connect);
+            sentinels.watch(primary, limit, deadlines, move || {
+                if let Some(shared) = shared.upgrade() {
+                    shared.switched();
+                }
+            })
+        });
         let is_cluster = self.is_in_cluster(&greeted.server);
         let takes_many_keys = greeted.server.takes_many_keys && !is_cluster;
         let terms = Terms {
@@ -678,11 +766,12 @@ impl Shared {
             deadlines,
             since: Instant::now(),
             node: self.id,
-            place: self.place.clone(),
+            place,
             takes_many_keys,
             is_cluster,
             generation,
             _renewal: renewal,
+            _watcher: watcher,
         }
     }
 

@@ -6,9 +6,11 @@
 use std::sync::{Arc, OnceLock};
 
 use super::cluster::Cluster;
+use super::dial::Place;
 use super::endpoint::Endpoint;
 use super::node::{Common, Node, NotFound};
 use super::request::InFlight;
+use super::sentinel::{Sentinels, Service};
 use super::states::Connection;
 use super::{ClientIdentity, ClientLimits};
 use crate::backend::redis::status::NodeStatus;
@@ -19,8 +21,18 @@ use crate::error::{BackendError, BackendResult};
 pub(crate) struct Servers<S = Endpoint> {
     pub(crate) first: S,
     pub(crate) others: Vec<S>,
-    /// Whether they are said to be nodes of a cluster. One that isn't said to be may be one.
-    pub(crate) are_cluster: bool,
+    pub(crate) deployment: Deployment,
+}
+
+/// The parts that servers have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Deployment {
+    /// One server, which may turn out to be a node of a cluster.
+    Server,
+    /// Nodes of a cluster.
+    Cluster,
+    /// Sentinels of a service. They are to be spoken to as its servers are.
+    Sentinel(Service),
 }
 
 impl<S> Servers<S> {
@@ -29,7 +41,7 @@ impl<S> Servers<S> {
         Self {
             first: server,
             others: Vec::new(),
-            are_cluster: false,
+            deployment: Deployment::Server,
         }
     }
 
@@ -40,7 +52,7 @@ impl<S> Servers<S> {
         Ok(Servers {
             first: map(self.first)?,
             others: self.others.into_iter().map(map).collect::<Result<_, _>>()?,
-            are_cluster: self.are_cluster,
+            deployment: self.deployment,
         })
     }
 }
@@ -56,17 +68,37 @@ pub(super) struct Router {
 
 impl Router {
     pub(super) fn new(servers: Servers, identity: ClientIdentity, limits: ClientLimits) -> Self {
-        let common = Arc::new(Common::new(&servers.first, identity, limits));
-        let node = |server: &Endpoint| Node::new(server.clone(), common.clone());
-        let router = Self {
-            node: node(&servers.first),
-            cluster: OnceLock::new(),
-            pattern: servers.first,
-            common: common.clone(),
+        let Servers {
+            first,
+            others,
+            deployment,
+        } = servers;
+        let client_name = identity.name.clone();
+        let common = |place: &Place| Arc::new(Common::new(&first, place, identity, limits));
+        let (node, common, seeds) = match deployment {
+            Deployment::Sentinel(service) => {
+                let all = std::iter::once(first.clone()).chain(others);
+                let sentinels = Sentinels::new(service, &first, all.collect(), client_name);
+                let common = common(&sentinels.place());
+                let node = Node::named_by(sentinels, first.clone(), common.clone());
+                (node, common, None)
+            }
+            Deployment::Server | Deployment::Cluster => {
+                let common = common(&Place::of(&first));
+                let node = |server| Node::new(server, common.clone());
+                let seeds = others.into_iter().map(node).collect();
+                let seeds = (deployment == Deployment::Cluster).then_some(seeds);
+                (node(first.clone()), common.clone(), seeds)
+            }
         };
-        if servers.are_cluster {
-            let others = servers.others.iter().map(node);
-            router.become_cluster(others.collect());
+        let router = Self {
+            node,
+            cluster: OnceLock::new(),
+            pattern: first,
+            common,
+        };
+        if let Some(seeds) = seeds {
+            router.become_cluster(seeds);
         }
         router
     }

@@ -35,6 +35,8 @@ pub(super) struct States {
     pub(super) searches: Searches,
     /// The server of the last greeting.
     pub(super) introduction: Option<Introduction>,
+    /// The place of that server.
+    pub(super) place: Option<Arc<Place>>,
     pub(super) reconnections: u64,
     /// The runtimes that had a connection which isn't made again yet, the last ones.
     missing: VecDeque<Id>,
@@ -80,6 +82,8 @@ pub(super) struct Connection {
     pub(super) generation: u64,
     /// Renews the login, as long as the connection is there.
     pub(super) _renewal: Option<Task>,
+    /// Listens for a switch to another primary, as long as the connection is there.
+    pub(super) _watcher: Option<Task>,
 }
 
 impl Connection {
@@ -183,6 +187,7 @@ impl States {
             outage: Outage::default(),
             searches: Searches::default(),
             introduction: None,
+            place: None,
             reconnections: 0,
             missing: VecDeque::new(),
             replacing: None,
@@ -395,6 +400,24 @@ impl States {
         let is_other = self.server.is_other(run_id);
         self.generation += u64::from(is_other || purpose == Purpose::Switch && !is_known);
         self.generation
+    }
+
+    /// Notes that another server has taken the place of the present one, and returns all
+    /// connections. What is known of them by now is of an older generation.
+    pub(super) fn switched(&mut self) -> Vec<Arc<Connection>> {
+        self.forget_others();
+        self.generation += 1;
+        self.doubt_server();
+        let mut connections = Vec::new();
+        for (runtime, state) in &mut self.by_runtime {
+            let connection = state.connection.take();
+            if connection.is_some() && self.missing.len() < MOST_RUNTIMES {
+                self.missing.push_back(*runtime);
+            }
+            connections.extend(connection);
+            connections.extend(state.reads.take());
+        }
+        connections
     }
 
     /// Returns all connections, forgets them, and makes no further ones.

@@ -18,9 +18,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use self::refresh::Refresh;
-use self::topology::{Address, Redirection, Topology};
+use self::topology::{Redirection, Topology};
 use super::deadline::deadlines;
-use super::endpoint::Endpoint;
+use super::endpoint::{Address, Endpoint};
 use super::node::{Common, Node};
 use super::request::{InFlight, Slots, Target};
 use super::resend;
@@ -305,7 +305,7 @@ impl Shared {
         let node = match seeds.find(|seed| seed.is_at(&address.host, address.port)) {
             Some(seed) => seed.clone(),
             None => {
-                let server = self.pattern.at(&address.host, address.port)?;
+                let server = self.pattern.at(address)?;
                 Node::new(server, self.common.clone())
             }
         };

@@ -13,9 +13,10 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
 
 use super::Shared;
-use super::topology::{Address, Range, ranges};
+use super::topology::{Range, ranges};
 use crate::backend::redis::client::Repeat;
 use crate::backend::redis::client::deadline::{Deadlines, deadlines};
+use crate::backend::redis::client::endpoint::Address;
 use crate::backend::redis::client::node::Node;
 use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::request::{InFlight, Request};

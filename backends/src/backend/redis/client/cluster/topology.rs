@@ -2,15 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use crate::backend::redis::client::endpoint::Address;
 use crate::backend::redis::client::resp::{ErrorReply, Reply};
 use crate::backend::redis::client::slot::SLOTS;
-
-/// The address of a node, as the cluster announces it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) host: Box<str>,
-    pub(super) port: u16,
-}
 
 /// A range of slots and the primary that serves them.
 #[derive(Debug, Clone, PartialEq, Eq)]

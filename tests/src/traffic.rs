@@ -1,4 +1,4 @@
-//! Tasks that use a cluster for all that it is used for, and the account of what was lost.
+//! Tasks that use servers for all that they are used for, and the account of what was lost.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -8,19 +8,20 @@ use std::time::{Duration, Instant};
 use reinhardt_backends::lease::Lease;
 use reinhardt_backends::session::{SessionError, SessionId, SessionStore};
 use reinhardt_backends::{BackendError, ErrorKind, Keyspace, RedisBackend};
-use reinhardt_backends_tests::Cluster;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::{PATIENCE, builder};
+use crate::patient;
 
+/// How long the traffic may stand still.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The limit of a call.
-pub(crate) const LIMIT: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_secs(1);
 /// A call may end so much later where the machine has other work.
 const SLACK: Duration = Duration::from_secs(4);
 /// The most calls, one after the other, of what the tasks do.
 const CALLS: u32 = 8;
-/// The number of keys of each kind: all nodes serve some.
+/// The number of keys of each kind: every node of a cluster serves some.
 const EACH: u32 = 60;
 const TASKS: usize = 12;
 
@@ -143,6 +144,7 @@ impl From<SessionError> for Failed {
 }
 
 /// What one task counts, and what it was told.
+#[derive(Debug)]
 struct Account {
     counted: Counted,
     acknowledged: AtomicU64,
@@ -184,6 +186,7 @@ impl Account {
 }
 
 /// What the tasks share.
+#[derive(Debug)]
 struct Shared {
     accounts: Vec<Account>,
     /// Whether acknowledged writes may get lost, as with a primary that fails.
@@ -206,7 +209,7 @@ impl Shared {
             && self.cached.load(SeqCst) > 0
     }
 
-    /// Uses the cluster until it is stopped.
+    /// Uses the servers until it is stopped.
     async fn run(&self, task: usize, backend: RedisBackend) {
         let lease = Lease::new(backend.clone(), "job", Duration::from_secs(60)).unwrap();
         while !self.stop.load(SeqCst) {
@@ -260,32 +263,46 @@ async fn timed(calls: impl Future<Output = ()>) {
 
 /// What became of the writes that were acknowledged.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) acknowledged: u64,
-    pub(crate) lost: u64,
+pub struct Outcome {
+    /// How many were acknowledged.
+    pub acknowledged: u64,
+    /// How many of these are lost, and how often a lease was granted to two at once.
+    pub lost: u64,
 }
 
-/// The traffic on a cluster.
-pub(crate) struct Traffic<'a> {
-    cluster: &'a Cluster,
+/// Counters, throttles, values, sessions, a cache and a lease, which tasks use all the time.
+///
+/// A task fails its test by a wrong answer, an error that a service doesn't have to expect, and a
+/// call that takes too long.
+#[derive(Debug)]
+pub struct Traffic {
+    url: String,
     backend: RedisBackend,
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl<'a> Traffic<'a> {
-    /// Begins on a cluster that loses nothing, and waits until all is under way.
-    pub(crate) async fn begin(cluster: &'a Cluster) -> Self {
-        Self::of(cluster, false).await
+impl Traffic {
+    /// Begins where nothing is lost, and waits until all is under way.
+    ///
+    /// # Panics
+    ///
+    /// If there is no answer.
+    pub async fn begin(url: &str) -> Self {
+        Self::of(url, false).await
     }
 
-    /// As [`begin`](Self::begin), on a cluster that may lose writes.
-    pub(crate) async fn begin_with_losses(cluster: &'a Cluster) -> Self {
-        Self::of(cluster, true).await
+    /// As [`begin`](Self::begin), where writes that were acknowledged may get lost.
+    ///
+    /// # Panics
+    ///
+    /// As [`begin`](Self::begin).
+    pub async fn begin_with_losses(url: &str) -> Self {
+        Self::of(url, true).await
     }
 
-    async fn of(cluster: &'a Cluster, may_lose: bool) -> Self {
-        let backend = builder(&cluster.url(1)).call_timeout(LIMIT);
+    async fn of(url: &str, may_lose: bool) -> Self {
+        let backend = patient(url).call_timeout(LIMIT);
         let backend = backend.build().await.unwrap();
         let sessions = SessionStore::new(backend.clone());
         let mut accounts = Vec::new();
@@ -319,7 +336,7 @@ impl<'a> Traffic<'a> {
         });
         let tasks = tasks.collect();
         let traffic = Self {
-            cluster,
+            url: url.to_string(),
             backend,
             tasks,
             shared,
@@ -328,12 +345,17 @@ impl<'a> Traffic<'a> {
         traffic
     }
 
-    pub(crate) fn backend(&self) -> &RedisBackend {
+    /// Returns the backend of all tasks.
+    pub fn backend(&self) -> &RedisBackend {
         &self.backend
     }
 
-    /// Waits until something more is acknowledged in every account.
-    pub(crate) async fn go_on(&self) {
+    /// Waits until something more is acknowledged of everything that is counted.
+    ///
+    /// # Panics
+    ///
+    /// If that takes too long, or a task has failed.
+    pub async fn go_on(&self) {
         let seen = |account: &Account| account.acknowledged.load(SeqCst);
         let before: Vec<u64> = self.shared.accounts.iter().map(seen).collect();
         let deadline = Instant::now() + PATIENCE;
@@ -357,28 +379,32 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    /// Waits until the replica of a primary has all that was acknowledged before: nothing of that
-    /// may get lost with the primary.
-    pub(crate) fn replicate(&self, primary: usize) {
+    /// Lets all that was acknowledged before reach the replicas, by `replicate`: nothing of that
+    /// may get lost from now on.
+    pub fn replicate(&self, replicate: impl FnOnce()) {
         let accounts = &self.shared.accounts;
         let acknowledged: Vec<u64> = accounts
             .iter()
             .map(|account| account.acknowledged.load(SeqCst))
             .collect();
-        self.cluster.replicate(primary);
+        replicate();
         for (account, acknowledged) in accounts.iter().zip(acknowledged) {
             account.replicated.store(acknowledged, SeqCst);
         }
     }
 
     /// Ends the traffic, and compares what is stored with what was told.
-    pub(crate) async fn end(self) -> Outcome {
+    ///
+    /// # Panics
+    ///
+    /// If more is stored than was counted, or less than had reached the replicas.
+    pub async fn end(self) -> Outcome {
         self.shared.stop.store(true, SeqCst);
         for task in self.tasks {
             task.await.unwrap();
         }
         // The limit of the traffic's calls is brief.
-        let backend = builder(&self.cluster.url(1)).build().await.unwrap();
+        let backend = patient(&self.url).build().await.unwrap();
         let mut outcome = Outcome {
             acknowledged: 0,
             lost: self.shared.doubles.load(SeqCst),

@@ -1,0 +1,212 @@
+//! A private service of one primary and replicas, watched by sentinels, ended when dropped.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{Authority, Certificate, Server};
+
+/// How long servers and sentinels may take to agree.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A primary with two replicas, and three sentinels.
+#[derive(Debug)]
+pub struct Service {
+    servers: Vec<Mutex<Server>>,
+    sentinels: Vec<Mutex<Server>>,
+}
+
+impl Service {
+    /// The name by which the sentinels know it.
+    pub const NAME: &str = "cache";
+
+    /// Starts it, and waits until all have found each other.
+    ///
+    /// # Panics
+    ///
+    /// If there is no server program, or that takes more than a minute.
+    pub fn start() -> Self {
+        Self::with_settings(&[])
+    }
+
+    /// Starts it with more settings of the sentinels, as lines of their files.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn with_settings(settings: &[&str]) -> Self {
+        Self::of(Server::on_tcp_with, |port| {
+            Server::as_sentinel(&watching(port, settings))
+        })
+    }
+
+    /// Starts it with servers and sentinels that are spoken to by TLS.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn on_tls(authority: &Authority, certificate: &Certificate) -> Self {
+        let server = |settings: &[&str]| {
+            let settings = [settings, &["--tls-replication", "yes"]].concat();
+            Server::on_tls(authority, certificate, &settings)
+        };
+        Self::of(server, |port| {
+            let lines = watching(port, &[]);
+            Server::as_sentinel_on_tls(authority, certificate, &lines)
+        })
+    }
+
+    fn of(server: impl Fn(&[&str]) -> Server, sentinel: impl Fn(u16) -> Server) -> Self {
+        let at_once = ["--repl-diskless-sync-delay", "0"];
+        let primary = server(&at_once);
+        let port = primary.port();
+        let of_it = ["--replicaof", "127.0.0.1", &port.to_string()];
+        let replica = || server(&[&at_once[..], &of_it].concat());
+        let service = Self {
+            servers: [primary, replica(), replica()].map(Mutex::new).into(),
+            sentinels: [(); 3].map(|()| Mutex::new(sentinel(port))).into(),
+        };
+        service.await_ok();
+        service
+    }
+
+    fn await_ok(&self) {
+        let knows = |sentinel: &Mutex<Server>| {
+            let told = locked(sentinel).command("INFO sentinel");
+            told.contains("status=ok") && told.contains("slaves=2,sentinels=3")
+        };
+        wait("all have found each other", || {
+            self.sentinels.iter().all(knows)
+        });
+        wait("the replicas are in step", || self.count_replicas(0) == 2);
+    }
+
+    fn count_replicas(&self, primary: usize) -> usize {
+        let told = self.server(primary).command("INFO replication");
+        told.matches("state=online").count()
+    }
+
+    /// Returns the URL that names all sentinels.
+    pub fn url(&self) -> String {
+        let sentinels = (0..3).map(|index| self.sentinel_address(index));
+        let sentinels: Vec<String> = sentinels.collect();
+        format!("redis-sentinel://{}/{}", sentinels.join(","), Self::NAME)
+    }
+
+    /// Returns the address of a sentinel.
+    pub fn sentinel_address(&self, index: usize) -> String {
+        format!("127.0.0.1:{}", locked(&self.sentinels[index]).port())
+    }
+
+    /// Returns what a sentinel says of its clients.
+    pub fn clients(&self, index: usize) -> String {
+        locked(&self.sentinels[index]).command("CLIENT LIST")
+    }
+
+    /// Returns the address of a server.
+    pub fn address(&self, index: usize) -> String {
+        format!("127.0.0.1:{}", self.server(index).port())
+    }
+
+    /// Returns a server, the first of which was the primary at first.
+    pub fn server(&self, index: usize) -> MutexGuard<'_, Server> {
+        locked(&self.servers[index])
+    }
+
+    /// Kills a sentinel.
+    pub fn kill_sentinel(&self, index: usize) {
+        locked(&self.sentinels[index]).kill();
+    }
+
+    /// Returns the primary, as most sentinels that run say.
+    ///
+    /// # Panics
+    ///
+    /// If they don't agree within a minute.
+    pub fn primary(&self) -> usize {
+        let mut primary = None;
+        wait("the sentinels agree", || {
+            let running = self
+                .sentinels
+                .iter()
+                .filter(|sentinel| locked(sentinel).is_running());
+            let named: Vec<_> = running.map(|sentinel| self.named_by(sentinel)).collect();
+            primary = named[0].filter(|_| named.iter().all(|other| *other == named[0]));
+            primary.is_some()
+        });
+        primary.expect("the sentinels agree")
+    }
+
+    /// Returns the server that a sentinel names.
+    fn named_by(&self, sentinel: &Mutex<Server>) -> Option<usize> {
+        let ask = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {}", Self::NAME);
+        let told = locked(sentinel).command(&ask);
+        let port: u16 = told.lines().nth(4)?.parse().ok()?;
+        (0..self.servers.len()).find(|index| self.server(*index).port() == port)
+    }
+
+    /// Waits until the sentinels name another primary than this one, and returns it.
+    ///
+    /// # Panics
+    ///
+    /// If that takes more than a minute.
+    pub fn await_other_than(&self, before: usize) -> usize {
+        let mut primary = before;
+        wait("another one is the primary", || {
+            primary = self.primary();
+            primary != before
+        });
+        primary
+    }
+
+    /// Lets a replica take the place of the primary, and returns it.
+    ///
+    /// # Panics
+    ///
+    /// If the sentinels refuse, or that takes more than a minute.
+    pub fn fail_over(&self) -> usize {
+        let before = self.primary();
+        let ask = format!("SENTINEL FAILOVER {}", Self::NAME);
+        wait("a sentinel begins", || {
+            locked(&self.sentinels[0]).command(&ask).starts_with("+OK")
+        });
+        self.await_other_than(before)
+    }
+
+    /// Waits until a replica has all that the primary has executed by now.
+    ///
+    /// # Panics
+    ///
+    /// If that takes more than ten seconds.
+    pub fn replicate(&self, primary: usize) {
+        // It waits for the last write of its own connection alone.
+        let replies = self
+            .server(primary)
+            .command("SET replicate 1\r\nWAIT 2 10000");
+        assert!(replies.trim_end().ends_with(":2"), "{replies}");
+    }
+}
+
+/// Returns the settings of a sentinel that watches a service on a port.
+pub fn watching(port: u16, settings: &[&str]) -> String {
+    let name = Service::NAME;
+    let mut lines = vec![
+        format!("sentinel monitor {name} 127.0.0.1 {port} 2"),
+        format!("sentinel down-after-milliseconds {name} 1000"),
+        format!("sentinel failover-timeout {name} 6000"),
+    ];
+    lines.extend(settings.iter().map(|line| (*line).to_string()));
+    lines.join("\n")
+}
+
+fn locked(server: &Mutex<Server>) -> MutexGuard<'_, Server> {
+    server.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
