@@ -3,31 +3,45 @@
 use std::time::Instant;
 
 use futures::future::join_all;
-use reinhardt_backends_tests::Server;
+use reinhardt_backends_tests::{Cluster, Server, Service as Watched};
 use reqwest::StatusCode;
 
 use crate::service::Service;
 use crate::visitor::{Visitor, guess_until_refused};
 
-/// An instance and, for one on Redis, a server with nothing in it.
+/// An instance and, for one on Redis, servers with nothing in them.
 struct Place {
     service: Service,
-    _server: Option<Server>,
+    _servers: Box<dyn Send>,
 }
 
 impl Place {
     async fn on_memory() -> Self {
         Self {
             service: Service::start(None, &[]).await,
-            _server: None,
+            _servers: Box::new(()),
         }
     }
 
     async fn on_redis() -> Self {
         let server = Server::start();
+        Self::on(&server.url(), server).await
+    }
+
+    async fn on_a_cluster() -> Self {
+        let cluster = Cluster::of_primaries(3, &[]);
+        Self::on(&cluster.url(1), cluster).await
+    }
+
+    async fn where_sentinels_watch() -> Self {
+        let service = Watched::start();
+        Self::on(&service.url(), service).await
+    }
+
+    async fn on(url: &str, servers: impl Send + 'static) -> Self {
         Self {
-            service: Service::start(Some(&server.url()), &[]).await,
-            _server: Some(server),
+            service: Service::start(Some(url), &[]).await,
+            _servers: Box::new(servers),
         }
     }
 
@@ -69,6 +83,18 @@ on_both! {
     a_report_is_computed_once_for_all_who_ask_at_once
     no_click_is_lost
     a_form_from_another_origin_is_refused
+}
+
+#[tokio::test]
+async fn a_visit_is_the_same_on_a_cluster() {
+    let place = Place::on_a_cluster().await;
+    a_visitor_logs_in_looks_around_and_logs_out(place).await;
+}
+
+#[tokio::test]
+async fn a_visit_is_the_same_where_sentinels_watch() {
+    let place = Place::where_sentinels_watch().await;
+    a_visitor_logs_in_looks_around_and_logs_out(place).await;
 }
 
 async fn a_visitor_logs_in_looks_around_and_logs_out(place: Place) {
