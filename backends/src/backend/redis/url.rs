@@ -33,9 +33,16 @@ pub(super) fn servers(url: &str) -> BackendResult<Servers<ConnectionInfo>> {
     if url.is_empty() {
         return Err(invalid("the URL is empty"));
     }
+    // The parser leaves tabs and line breaks out, so a password with one would be another.
+    if url.contains(|character: char| character.is_ascii_control()) {
+        return Err(invalid(
+            "the URL has a control character in it, for instance a line break",
+        ));
+    }
     let Some(several) = Several::of(url) else {
         return server(url).map(Servers::one);
     };
+    check_fragment(url)?;
     match several.are_sentinels {
         true => several.sentinels(),
         false => several.nodes(),
@@ -189,12 +196,6 @@ fn is_service(name: &str) -> bool {
 }
 
 fn server(url: &str) -> BackendResult<ConnectionInfo> {
-    // The parser leaves tabs and line breaks out, so a password with one would be another.
-    if url.contains(|character: char| character.is_ascii_control()) {
-        return Err(invalid(
-            "the URL has a control character in it, for instance a line break",
-        ));
-    }
     let transport = Transport::of(url)?;
     check_fragment(url)?;
     let in_path = match transport {
@@ -900,6 +901,12 @@ mod tests {
                 "`sentinel_password` in the URL is not UTF-8",
             ),
             ("redis-sentinel://a/s#insecure", "verification"),
+            (
+                "redis-sentinel://a/s?sentinel_password=S3cret#insecure",
+                "verification",
+            ),
+            ("redis-sentinel://a/s?sentinel_password=S3c#ret", "fragment"),
+            ("redis-sentinel://a/s?sentinel_password=S3\tcret", "control"),
         ] {
             let error = servers(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{url}");

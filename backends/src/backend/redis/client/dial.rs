@@ -26,7 +26,7 @@ use tokio::net::UnixStream;
 
 use super::deadline::Deadlines;
 use super::driver::Socket;
-use super::endpoint::Endpoint;
+use super::endpoint::{Address, Endpoint};
 use super::handshake::{Greeted, Identity, greet};
 use super::login::Login;
 use super::tls::Connector;
@@ -41,23 +41,28 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 pub(super) struct Place {
     name: String,
     host: String,
+    /// The port, for TCP.
+    port: Option<u16>,
     is_by_tls: bool,
 }
 
 impl Place {
     pub(super) fn of(server: &Endpoint) -> Self {
         // A node behind a socket is on this machine.
-        let (name, host) = match server.info.addr() {
+        let (name, host, port) = match server.info.addr() {
             ConnectionAddr::Tcp(host, port) if host.contains(':') => {
-                (format!("[{host}]:{port}"), host.as_str())
+                (format!("[{host}]:{port}"), host.as_str(), Some(*port))
             }
-            ConnectionAddr::Tcp(host, port) => (format!("{host}:{port}"), host.as_str()),
-            ConnectionAddr::Unix(path) => (path.display().to_string(), "localhost"),
-            _ => ("the server".to_string(), "localhost"),
+            ConnectionAddr::Tcp(host, port) => {
+                (format!("{host}:{port}"), host.as_str(), Some(*port))
+            }
+            ConnectionAddr::Unix(path) => (path.display().to_string(), "localhost", None),
+            _ => ("the server".to_string(), "localhost", None),
         };
         Self {
             name,
             host: host.to_string(),
+            port,
             is_by_tls: server.tls.is_some(),
         }
     }
@@ -68,6 +73,11 @@ impl Place {
             name: format!("the primary of `{service}`"),
             ..Self::of(pattern)
         }
+    }
+
+    /// Says whether this is the place of the server at an address of TCP.
+    pub(super) fn is_at(&self, address: &Address) -> bool {
+        self.host == *address.host && self.port == Some(address.port)
     }
 
     pub(super) fn host(&self) -> &str {

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use parking_lot::{Mutex, MutexGuard};
-use redis::ConnectionAddr;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -191,9 +190,8 @@ impl Node {
         let _ = self.shared.doubt.set(Box::new(doubt));
     }
 
-    pub(super) fn is_at(&self, host: &str, port: u16) -> bool {
-        let address = self.shared.server.info.addr();
-        matches!(address, ConnectionAddr::Tcp(own, at) if own == host && *at == port)
+    pub(super) fn is_at(&self, address: &Address) -> bool {
+        self.shared.place.is_at(address)
     }
 
     pub(super) fn id(&self) -> NodeId {
@@ -588,10 +586,12 @@ impl Shared {
     }
 
     /// Leaves the primary in whose place another one serves, with all connections to it.
-    fn switched(&self) {
+    fn switched(&self, left: &Address) {
         let connections = {
             let mut states = self.states.lock();
-            if states.is_closed {
+            // Other runtimes hear of it too, and one may have reached the other primary by now.
+            let is_present = states.place.as_ref().is_some_and(|place| place.is_at(left));
+            if states.is_closed || !is_present {
                 return;
             }
             states.switched()
@@ -727,9 +727,9 @@ impl Shared {
         let watcher = watcher.filter(|_| takes != Takes::Reads);
         let watcher = watcher.map(|(sentinels, primary)| {
             let (shared, limit) = (shared.clone(), self.common.limits.connect);
-            sentinels.watch(primary, limit, deadlines, move || {
+            sentinels.watch(primary, limit, deadlines, move |left| {
                 if let Some(shared) = shared.upgrade() {
-                    shared.switched();
+                    shared.switched(left);
                 }
             })
         });

@@ -52,6 +52,16 @@ pub(crate) struct Service {
     pub(crate) password: Option<String>,
 }
 
+/// The answers of all sentinels.
+struct Poll {
+    /// The primary that more than half of them name.
+    elected: Option<Address>,
+    /// The primary that most of those name that have answered.
+    first: Option<Address>,
+    /// The most telling failure.
+    failed: Option<BackendError>,
+}
+
 /// The sentinels of a service.
 pub(super) struct Sentinels {
     service: String,
@@ -128,6 +138,10 @@ impl Sentinels {
                 }
             };
             match outcome {
+                Ok(Ok(_)) if self.was_left(&address) => {
+                    let left = by.saturating_duration_since(Instant::now());
+                    address = self.primary(left, deadlines, false).await?;
+                }
                 Ok(Ok(greeted)) => return Ok((greeted, address)),
                 Ok(Err(error)) => return Err(self.named(&error)),
                 Err(other) => address = other,
@@ -145,19 +159,19 @@ impl Sentinels {
         BackendError::new(error.kind(), message)
     }
 
-    /// Waits until the sentinels name another primary.
+    /// Waits until more than half of the sentinels name another primary.
     async fn other_than(&self, address: &Address, by: Instant, deadlines: &Deadlines) -> Address {
         loop {
             deadlines.sleep(INTERVAL).await;
             let left = by.saturating_duration_since(Instant::now());
-            match self.primary(left.max(INTERVAL), deadlines, false).await {
-                Ok(other) if other != *address => return other,
-                _ => {}
+            let named = self.poll(left.max(INTERVAL), deadlines, false).await;
+            if let Some(other) = named.elected.filter(|other| other != address) {
+                return other;
             }
         }
     }
 
-    /// Asks all sentinels for the address of the primary.
+    /// Asks all sentinels for the address of the primary, and goes by most answers.
     ///
     /// # Errors
     ///
@@ -168,6 +182,18 @@ impl Sentinels {
         deadlines: &Deadlines,
         is_judging: bool,
     ) -> BackendResult<Address> {
+        let poll = self.poll(limit, deadlines, is_judging).await;
+        match (poll.elected.or(poll.first), poll.failed) {
+            (Some(address), _) => Ok(address),
+            (None, Some(error)) if error.kind() == ErrorKind::InvalidConfig && is_judging => {
+                Err(error)
+            }
+            (None, failed) => Err(self.unknown(failed.as_ref(), limit)),
+        }
+    }
+
+    /// Asks all sentinels for the address of the primary.
+    async fn poll(&self, limit: Duration, deadlines: &Deadlines, is_judging: bool) -> Poll {
         let asked = self.servers.iter();
         let asked = asked.map(|at| self.ask(at, limit, deadlines, is_judging));
         let mut asked: FuturesUnordered<_> = asked.collect();
@@ -191,7 +217,11 @@ impl Sentinels {
                     });
                     votes[known].1 += 1;
                     if votes[known].1 * 2 > self.servers.len() {
-                        return Ok(votes.swap_remove(known).0);
+                        return Poll {
+                            elected: Some(votes.swap_remove(known).0),
+                            first: None,
+                            failed,
+                        };
                     }
                 }
                 Either::Left((Some(Err(error)), _)) => {
@@ -205,12 +235,10 @@ impl Sentinels {
             }
         }
         votes.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
-        match (votes.into_iter().next(), failed) {
-            (Some((address, _)), _) => Ok(address),
-            (None, Some(error)) if error.kind() == ErrorKind::InvalidConfig && is_judging => {
-                Err(error)
-            }
-            (None, failed) => Err(self.unknown(failed.as_ref(), limit)),
+        Poll {
+            elected: None,
+            first: votes.into_iter().next().map(|(address, _)| address),
+            failed,
         }
     }
 
@@ -300,18 +328,18 @@ impl Sentinels {
     }
 
     /// Begins to listen for a switch away from a primary, on the present runtime, until what is
-    /// returned is dropped. `switched` is told of it, once.
+    /// returned is dropped. `switched` is told the primary that was left, once.
     pub(super) fn watch(
         self: &Arc<Self>,
         primary: Address,
         limit: Duration,
         deadlines: &'static Deadlines,
-        switched: impl Fn() + Send + 'static,
+        switched: impl Fn(&Address) + Send + 'static,
     ) -> Task {
         let sentinels = self.clone();
         let watcher = async move {
             sentinels.await_switch(&primary, limit, deadlines).await;
-            switched();
+            switched(&primary);
         };
         Task(tokio::spawn(watcher).abort_handle())
     }
@@ -356,8 +384,8 @@ impl Sentinels {
             return None;
         }
         // A switch before that was told to nobody here.
-        let present = self.primary(limit, deadlines, false).await;
-        if let Some(other) = present.ok().filter(|present| present != primary) {
+        let present = self.poll(limit, deadlines, false).await;
+        if let Some(other) = present.elected.filter(|present| present != primary) {
             return Some(other);
         }
         loop {

@@ -408,6 +408,8 @@ impl States {
         self.forget_others();
         self.generation += 1;
         self.doubt_server();
+        // An attempt under way may reach it once more.
+        self.server.run_id = None;
         let mut connections = Vec::new();
         for (runtime, state) in &mut self.by_runtime {
             let connection = state.connection.take();
@@ -563,6 +565,16 @@ mod tests {
         assert_eq!(states.recognise(Some("b"), Purpose::Connect, 0), 1);
         assert_eq!(reached(&mut states, Some("b"), Purpose::Connect), 1);
         assert_eq!(reached(&mut states, Some("c"), Purpose::Connect), 2);
+    }
+
+    #[test]
+    fn who_reaches_a_primary_again_that_was_left_tells_of_the_past() {
+        let mut states = States::new();
+        reached(&mut states, Some("a"), Purpose::Connect);
+        assert!(states.switched().is_empty());
+        assert_eq!(states.generation, 1);
+        assert_eq!(states.recognise(Some("a"), Purpose::Connect, 0), 0);
+        assert!(reached(&mut states, Some("b"), Purpose::Connect) > 1);
     }
 
     #[test]

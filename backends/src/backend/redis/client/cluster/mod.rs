@@ -302,7 +302,7 @@ impl Shared {
     /// Returns the seed at an address, or makes a node.
     fn node_beside(self: &Arc<Self>, address: &Address) -> BackendResult<Node> {
         let mut seeds = self.seeds.iter();
-        let node = match seeds.find(|seed| seed.is_at(&address.host, address.port)) {
+        let node = match seeds.find(|seed| seed.is_at(address)) {
             Some(seed) => seed.clone(),
             None => {
                 let server = self.pattern.at(address)?;
