@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
-use reinhardt_backends_tests::{Server, Service, Traffic, watching};
+use reinhardt_backends_tests::{Proxy, Server, Service, Traffic, watching};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{PATIENCE, builder};
@@ -74,9 +74,17 @@ async fn a_failover_that_was_asked_for_is_followed_under_traffic() {
     let service = Service::start();
     let traffic = Traffic::begin_with_losses(&service.url()).await;
     for _ in 0..2 {
-        let primary = service.fail_over();
+        let primary = service.address(service.fail_over());
+        let deadline = Instant::now() + PATIENCE;
+        while only_address(traffic.backend()) != primary {
+            assert!(
+                Instant::now() < deadline,
+                "{:?}",
+                traffic.backend().status()
+            );
+            traffic.go_on().await;
+        }
         traffic.go_on().await;
-        assert_eq!(only_address(traffic.backend()), service.address(primary));
     }
     println!("{:?}", traffic.end().await);
 }
@@ -177,7 +185,17 @@ async fn sentinels_that_disagree_are_told_from_the_others_by_their_number() {
         said.contains("is a replica") && said.contains("name it as the primary of `cache`"),
         "{said}"
     );
-    let all = service.url().replace("://", &format!("://{alone},")) + login;
+    // The others answer later.
+    let proxies = [0, 1, 2].map(|index| {
+        let port = service.sentinel_address(index);
+        let port = port.rsplit(':').next().and_then(|port| port.parse().ok());
+        Proxy::start(port.unwrap())
+    });
+    proxies.iter().for_each(|proxy| proxy.slow_down(3000));
+    let far = proxies
+        .each_ref()
+        .map(|proxy| format!("127.0.0.1:{}", proxy.port()));
+    let all = format!("redis-sentinel://{alone},{}/cache{login}", far.join(","));
     let backend = builder(&all).build().await.unwrap();
     backend.set("k", 1, None).await.unwrap();
     assert_eq!(only_address(&backend), service.address(0));

@@ -54,8 +54,8 @@ impl RedisStatus {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeStatus {
-    /// The address as the URL has it, or a cluster announces it: `host:port`, or the path of a unix
-    /// socket.
+    /// The address as the URL has it, or as a cluster or sentinels tell it: `host:port`, or the
+    /// path of a unix socket.
     pub address: String,
     /// The version that the server told at the last greeting: that of Valkey, where it is one.
     pub version: Option<String>,
@@ -73,4 +73,7 @@ pub struct NodeStatus {
     /// The failure of the last attempt to get or to use other credentials, unless one has succeeded
     /// after it. Connections go on with those before until they end.
     pub login_failure: Option<BackendError>,
+    /// The reason for which no sentinel is listened to, unless one is: until then a switch to
+    /// another primary is noticed later.
+    pub sentinel_failure: Option<BackendError>,
 }

@@ -152,20 +152,27 @@ impl<'u> Several<'u> {
         let pairs = self.query.strip_prefix('?').unwrap_or_default();
         for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
             let (parameter, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let login = match parameter {
+            check_text("a parameter", pair)?;
+            let parameter = form_decoded(parameter);
+            let login = match &*parameter {
                 "sentinel_username" => &mut user,
                 "sentinel_password" => &mut password,
-                _ => {
+                "db" | "protocol" => {
                     others.push(pair);
                     continue;
                 }
+                // It may be a piece of the password.
+                unknown => {
+                    return Err(match is_parameter(unknown, pairs, password.is_some()) {
+                        true => invalid(format!(
+                            "the URL's parameter `{unknown}` is not known: known are `db`, \
+                             `protocol`, `sentinel_username` and `sentinel_password`"
+                        )),
+                        false => perhaps_encoding("the URL has an unknown parameter"),
+                    });
+                }
             };
-            let value = percent_decode_str(value).decode_utf8().map_err(|_| {
-                invalid(format!(
-                    "the parameter `{parameter}` in the URL is not UTF-8"
-                ))
-            })?;
-            if login.replace(value.into_owned()).is_some() {
+            if login.replace(form_decoded(value)).is_some() {
                 let message = format!("the URL has the parameter `{parameter}` twice");
                 return Err(invalid(message));
             }
@@ -187,6 +194,12 @@ impl<'u> Several<'u> {
         let deployment = Deployment::Sentinel(service);
         self.each(SENTINEL_PORT, database, &query, deployment)
     }
+}
+
+/// Decodes a part of a parameter, where a plus sign is a space.
+fn form_decoded(encoded: &str) -> String {
+    let spaced = encoded.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 /// Says whether sentinels can have a service of this name.
@@ -836,7 +849,7 @@ mod tests {
     #[test]
     fn a_url_of_sentinel_names_a_service() {
         for scheme in ["redis-sentinel", "valkey+sentinel", "REDIS-SENTINEL"] {
-            let query = "sentinel_username=s&protocol=2&sentinel_password=%26";
+            let query = "sentinel_username=s&protocol=2&sentinel%5Fpassword=%26+%2B";
             let url = format!("{scheme}://u:p%40@a:1,[::1],c/my-service.1/3?{query}");
             let Servers {
                 first,
@@ -846,7 +859,7 @@ mod tests {
             let service = Service {
                 name: "my-service.1".to_string(),
                 user: Some("s".to_string()),
-                password: Some("&".to_string()),
+                password: Some("& +".to_string()),
             };
             assert_eq!(deployment, Deployment::Sentinel(service));
             let hosts = [("a", 1), ("::1", 26_379), ("c", 26_379)];
@@ -889,6 +902,10 @@ mod tests {
             ("redis-sentinel://a,b:0/s", "port"),
             ("redis-sentinel://a/s?service=S3cret", "parameter `service`"),
             (
+                "redis-sentinel://a/s?sentinel_password=x&S3cret",
+                "an unknown parameter",
+            ),
+            (
                 "redis-sentinel://a/s?sentinel_username=S3cret",
                 "`sentinel_username` without `sentinel_password`",
             ),
@@ -898,7 +915,7 @@ mod tests {
             ),
             (
                 "redis-sentinel://a/s?sentinel_password=%ff",
-                "`sentinel_password` in the URL is not UTF-8",
+                "a parameter in the URL is not UTF-8",
             ),
             ("redis-sentinel://a/s#insecure", "verification"),
             (

@@ -235,6 +235,7 @@ impl Node {
         let states = self.shared.states.lock();
         let server = states.introduction.as_ref();
         let oldest = states.up().map(|connection| connection.since).min();
+        let sentinels = self.shared.sentinels.as_ref();
         NodeStatus {
             address: states
                 .place
@@ -248,6 +249,7 @@ impl Node {
             reconnections: states.reconnections,
             failure: states.outage.failure().cloned(),
             login_failure: self.shared.common.logins.failure(),
+            sentinel_failure: sentinels.and_then(|sentinels| sentinels.failure()),
         }
     }
 
@@ -585,20 +587,23 @@ impl Shared {
         Ok((greeted, Some(address), Arc::new(place)))
     }
 
-    /// Leaves the primary in whose place another one serves, with all connections to it.
-    fn switched(&self, left: &Address) {
+    /// Leaves the primary of a generation, in whose place another one serves, with all connections
+    /// to it. The outcome of a write that it may have seen is unknown: its data is given up.
+    fn switched(&self, generation: u64, left: &Address, other: &Address) {
         let connections = {
             let mut states = self.states.lock();
             // Other runtimes hear of it too, and one may have reached the other primary by now.
-            let is_present = states.place.as_ref().is_some_and(|place| place.is_at(left));
-            if states.is_closed || !is_present {
+            if states.is_closed || states.generation != generation {
                 return;
+            }
+            if let Some(sentinels) = &self.sentinels {
+                sentinels.leave(left, other);
             }
             states.switched()
         };
         // After the lock: these wake drivers.
         for connection in connections {
-            connection.multiplexer.hand_back();
+            connection.multiplexer.close();
         }
         self.news.notify_waiters();
     }
@@ -663,10 +668,12 @@ impl Shared {
             states.doubt_server();
         }
         let outcome = reached.map_err(|failure| failure.error).map(|reached| {
-            states.introduction = Some(reached.greeted.server.clone());
-            states.place = Some(reached.place.clone());
             let run_id = reached.greeted.server.run_id.as_deref();
             let generation = states.recognise(run_id, purpose, began);
+            if generation == states.generation {
+                states.introduction = Some(reached.greeted.server.clone());
+                states.place = Some(reached.place.clone());
+            }
             let takes = Takes::All {
                 but_reads: states.living_reads(runtime).is_some(),
             };
@@ -727,9 +734,9 @@ impl Shared {
         let watcher = watcher.filter(|_| takes != Takes::Reads);
         let watcher = watcher.map(|(sentinels, primary)| {
             let (shared, limit) = (shared.clone(), self.common.limits.connect);
-            sentinels.watch(primary, limit, deadlines, move |left| {
+            sentinels.watch(primary, limit, deadlines, move |left, other| {
                 if let Some(shared) = shared.upgrade() {
-                    shared.switched(left);
+                    shared.switched(generation, left, other);
                 }
             })
         });

@@ -1,11 +1,15 @@
 //! Sentinel: the processes that watch the servers of a service, and say which one is its primary.
 //!
-//! All sentinels are asked side by side, and most answers decide: one that was cut off may name the
-//! primary of before. The role of the server that they name is checked when it greets. Each
-//! connection to a primary has a watcher beside it, which listens to one sentinel: a switch ends
-//! the connections to the primary before, even if that one still answers
+//! All sentinels are asked side by side, and what more than half of them say is so: one that was
+//! cut off may name the primary of before. Fewer are believed only where the others don't answer.
+//! The role of the server that they name is checked when it greets.
+//!
+//! Each connection to a primary has a watcher beside it, which listens to one sentinel, and asks
+//! all when that one tells of a switch, or from time to time. A switch ends the connections to the
+//! primary before, even if that one still answers
 //! (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>).
 
+use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,18 +30,20 @@ use super::refusal::refusal;
 use super::resp::{Command, Reply};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The time for the other answers, once a sentinel has answered.
-const PATIENCE: Duration = Duration::from_millis(200);
 /// While a server doesn't greet, the sentinels are asked at this interval whether they name another
 /// one by now.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// The pause before another sentinel is listened to.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The pauses before another sentinel is listened to, the longest after many failures.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// After such a silence a sentinel that is listened to is asked whether it is there, and all are
+/// asked for the primary.
+const SILENCE: Duration = Duration::from_secs(10);
 /// The time within which all sentinels have heard of a switch: until then the primary that was left
 /// is nobody's.
 const SPREAD: Duration = Duration::from_secs(5);
-/// After such a silence a sentinel that is listened to is asked whether it is there.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The pause before the sentinels are asked once more whether they have heard of a switch.
+const BRIEFLY: Duration = Duration::from_millis(50);
 /// The channel on which a sentinel tells that a service has another primary.
 const SWITCHED: &str = "+switch-master";
 /// The channel on which the sentinel that leads a failover tells that a replica has become the
@@ -45,11 +51,21 @@ const SWITCHED: &str = "+switch-master";
 const PROMOTED: &str = "+promoted-slave";
 
 /// A service that sentinels watch, and the login that they demand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Service {
     pub(crate) name: String,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
+}
+
+/// Leaves the login out.
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        f.debug_struct("Service")
+            .field("name", name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The answers of all sentinels.
@@ -60,6 +76,8 @@ struct Poll {
     first: Option<Address>,
     /// The most telling failure.
     failed: Option<BackendError>,
+    /// Whether some have said nothing of any use, and may later.
+    are_silent: bool,
 }
 
 /// The sentinels of a service.
@@ -71,8 +89,10 @@ pub(super) struct Sentinels {
     settings: RedisConnectionInfo,
     login: Option<Login>,
     client_name: Option<String>,
-    /// The primary that the last switch has left, and the time of that.
-    left: Mutex<Option<(Address, Instant)>>,
+    /// The primaries that switches have left, and the times of that.
+    left: Mutex<Vec<(Address, Instant)>>,
+    /// The reason for which the last attempt to listen to a sentinel failed, if it did.
+    failure: Mutex<Option<BackendError>>,
 }
 
 impl Sentinels {
@@ -107,12 +127,25 @@ impl Sentinels {
             settings,
             client_name,
             left: Mutex::default(),
+            failure: Mutex::default(),
         }
     }
 
     /// Returns the place of the primary, as long as nobody has said where it is.
     pub(super) fn place(&self) -> Place {
         Place::of_service(&self.service, &self.pattern)
+    }
+
+    /// Returns the reason for which no sentinel is listened to, if it is known.
+    pub(super) fn failure(&self) -> Option<BackendError> {
+        self.failure.lock().clone()
+    }
+
+    /// Notes that a switch has left a primary.
+    pub(super) fn leave(&self, primary: &Address, other: &Address) {
+        let mut left = self.left.lock();
+        left.retain(|(left, at)| left != other && left != primary && at.elapsed() < SPREAD);
+        left.push((primary.clone(), Instant::now()));
     }
 
     /// Connects to the primary within a limit.
@@ -143,20 +176,20 @@ impl Sentinels {
                     address = self.primary(left, deadlines, false).await?;
                 }
                 Ok(Ok(greeted)) => return Ok((greeted, address)),
-                Ok(Err(error)) => return Err(self.named(&error)),
+                Ok(Err(error)) => return Err(self.named(error)),
                 Err(other) => address = other,
             }
         }
     }
 
     /// Says who has named the server of a failure.
-    fn named(&self, error: &BackendError) -> BackendError {
+    fn named(&self, error: BackendError) -> BackendError {
         let service = &self.service;
         let message = format!(
             "{}: the sentinels name it as the primary of `{service}`",
             error.message()
         );
-        BackendError::new(error.kind(), message)
+        BackendError::new(error.kind(), message).with_source(error)
     }
 
     /// Waits until more than half of the sentinels name another primary.
@@ -188,7 +221,11 @@ impl Sentinels {
             (None, Some(error)) if error.kind() == ErrorKind::InvalidConfig && is_judging => {
                 Err(error)
             }
-            (None, failed) => Err(self.unknown(failed.as_ref(), limit)),
+            (None, Some(error)) => Err(self.unknown(error, poll.are_silent)),
+            (None, None) => {
+                let message = format!("none has answered within {limit:?}");
+                Err(self.unknown(BackendError::new(ErrorKind::Timeout, message), true))
+            }
         }
     }
 
@@ -199,17 +236,21 @@ impl Sentinels {
         let mut asked: FuturesUnordered<_> = asked.collect();
         let mut votes: Vec<(Address, usize)> = Vec::new();
         let mut failed: Option<BackendError> = None;
-        let mut by = Instant::now() + limit;
+        let mut are_silent = false;
+        let begun = Instant::now();
+        let mut by = begun + limit;
         loop {
             let left = by.saturating_duration_since(Instant::now());
             let pause = pin!(deadlines.sleep(left));
             match select(asked.next(), pause).await {
                 Either::Left((Some(Ok(address)), _)) => {
                     if self.was_left(&address) {
-                        failed.get_or_insert_with(|| self.behind());
+                        failed.get_or_insert_with(behind);
+                        are_silent = true;
                         continue;
                     }
-                    by = by.min(Instant::now() + PATIENCE);
+                    // The others may be far away, or gone.
+                    by = by.min(begun + limit / 2);
                     let known = votes.iter().position(|(known, _)| *known == address);
                     let known = known.unwrap_or_else(|| {
                         votes.push((address, 0));
@@ -221,17 +262,24 @@ impl Sentinels {
                             elected: Some(votes.swap_remove(known).0),
                             first: None,
                             failed,
+                            are_silent,
                         };
                     }
                 }
                 Either::Left((Some(Err(error)), _)) => {
                     // One that answers and is of no use tells more than one that isn't there.
                     let silence = [ErrorKind::Unavailable, ErrorKind::Timeout];
-                    if failed.is_none() || !silence.contains(&error.kind()) {
+                    let is_silent = silence.contains(&error.kind());
+                    are_silent |= is_silent;
+                    if failed.is_none() || !is_silent {
                         failed = Some(error);
                     }
                 }
-                Either::Left((None, _)) | Either::Right(_) => break,
+                Either::Left((None, _)) => break,
+                Either::Right(_) => {
+                    are_silent = true;
+                    break;
+                }
             }
         }
         votes.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
@@ -239,38 +287,28 @@ impl Sentinels {
             elected: None,
             first: votes.into_iter().next().map(|(address, _)| address),
             failed,
+            are_silent,
         }
     }
 
-    fn unknown(&self, failed: Option<&BackendError>, limit: Duration) -> BackendError {
-        let service = &self.service;
-        let (kind, reason) = match failed {
-            Some(error) if error.kind() == ErrorKind::InvalidConfig => {
-                (ErrorKind::Unavailable, error.message().to_string())
-            }
-            Some(error) => (error.kind(), error.message().to_string()),
-            None => (
-                ErrorKind::Timeout,
-                format!("none has answered within {limit:?}"),
-            ),
+    /// Makes the error of sentinels that name nobody. While one of them may still answer, it may
+    /// heal, whatever the others say.
+    fn unknown(&self, error: BackendError, may_heal: bool) -> BackendError {
+        let kind = match error.kind() {
+            ErrorKind::InvalidConfig => ErrorKind::Unavailable,
+            kind if error.is_transient() || !may_heal => kind,
+            _ => ErrorKind::Unavailable,
         };
+        let (service, reason) = (&self.service, error.message());
         let message = format!("no sentinel names the primary of `{service}`: {reason}");
-        BackendError::new(kind, message)
-    }
-
-    /// Makes the error of sentinels that haven't heard of a switch yet.
-    fn behind(&self) -> BackendError {
-        let message = "those that answer have not heard of the last switch yet";
-        BackendError::new(ErrorKind::Unavailable, message)
+        BackendError::new(kind, message).with_source(error)
     }
 
     /// Says whether a switch has left this primary so lately that some may not have heard of it.
     fn was_left(&self, address: &Address) -> bool {
-        let mut left = self.left.lock();
-        if left.as_ref().is_some_and(|(_, at)| at.elapsed() > SPREAD) {
-            *left = None;
-        }
-        left.as_ref().is_some_and(|(left, _)| left == address)
+        let left = self.left.lock();
+        let mut left = left.iter().filter(|(_, at)| at.elapsed() < SPREAD);
+        left.any(|(left, _)| left == address)
     }
 
     /// Asks a sentinel for the address of the primary.
@@ -328,65 +366,70 @@ impl Sentinels {
     }
 
     /// Begins to listen for a switch away from a primary, on the present runtime, until what is
-    /// returned is dropped. `switched` is told the primary that was left, once.
+    /// returned is dropped. `switched` is told the primary that was left and the present one, once.
     pub(super) fn watch(
         self: &Arc<Self>,
         primary: Address,
         limit: Duration,
         deadlines: &'static Deadlines,
-        switched: impl Fn(&Address) + Send + 'static,
+        switched: impl Fn(&Address, &Address) + Send + 'static,
     ) -> Task {
         let sentinels = self.clone();
         let watcher = async move {
-            sentinels.await_switch(&primary, limit, deadlines).await;
-            switched(&primary);
+            let other = sentinels.other_primary(&primary, limit, deadlines).await;
+            switched(&primary, &other);
         };
         Task(tokio::spawn(watcher).abort_handle())
     }
 
-    async fn await_switch(
+    /// Waits until the service has another primary.
+    async fn other_primary(
         &self,
         primary: &Address,
         limit: Duration,
         deadlines: &'static Deadlines,
-    ) {
+    ) -> Address {
         let mut next = fastrand::usize(..self.servers.len());
+        let mut pause = SHORTEST_PAUSE;
         loop {
             let at = &self.servers[next % self.servers.len()];
             next += 1;
-            if self
-                .listen(at, primary, limit, deadlines)
-                .await
-                .is_some_and(|other| other != *primary)
-            {
-                *self.left.lock() = Some((primary.clone(), Instant::now()));
-                return;
+            let (outcome, has_listened) = self.listen(at, primary, limit, deadlines).await;
+            let failure = match outcome {
+                Ok(other) => return other,
+                Err(failure) => failure,
+            };
+            *self.failure.lock() = Some(failure);
+            pause = match has_listened {
+                true => SHORTEST_PAUSE,
+                false => (pause * 2).min(LONGEST_PAUSE),
+            };
+            deadlines
+                .sleep(pause.mul_f64(1.0 - fastrand::f64() / 5.0))
+                .await;
+            // A switch that nobody could be listened to about.
+            if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
+                return other;
             }
-            deadlines.sleep(PAUSE).await;
         }
     }
 
-    /// Listens to a sentinel until it names another primary; nothing if the connection ends before.
+    /// Listens to a sentinel until there is another primary. Says whether it could be listened to.
     async fn listen(
         &self,
         at: &(Endpoint, Place),
         primary: &Address,
         limit: Duration,
         deadlines: &'static Deadlines,
-    ) -> Option<Address> {
-        let mut conversation = self.greet(at, limit, deadlines, false).await.ok()?;
-        let subscribe = [Command::new("SUBSCRIBE").args([SWITCHED, PROMOTED])];
-        let subscribed = {
-            let subscribing = pin!(conversation.ask(&subscribe));
-            deadlines.within(limit, subscribing).await?
+    ) -> (BackendResult<Address>, bool) {
+        let mut conversation = match self.subscribe(at, limit, deadlines).await {
+            Ok(conversation) => conversation,
+            Err(error) => return (Err(error), false),
         };
-        if !matches!(subscribed.first(), Some(Reply::Array(_))) {
-            return None;
-        }
+        *self.failure.lock() = None;
         // A switch before that was told to nobody here.
-        let present = self.poll(limit, deadlines, false).await;
-        if let Some(other) = present.elected.filter(|present| present != primary) {
-            return Some(other);
+        if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
+            return (Ok(other), true);
         }
         loop {
             let told = {
@@ -394,18 +437,94 @@ impl Sentinels {
                 deadlines.within(SILENCE, reply).await
             };
             let told = match told {
-                Some(told) => told.ok()?,
+                Some(told) => told.ok(),
                 None => {
+                    // One that is cut off from the others tells nothing, and is there.
+                    if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
+                        return (Ok(other), true);
+                    }
                     let ping = [Command::new("PING")];
                     let asking = pin!(conversation.ask(&ping));
-                    deadlines.within(limit, asking).await?.pop()?
+                    let asked = deadlines.within(limit, asking).await;
+                    asked.and_then(|mut replies| replies.pop())
                 }
             };
-            if let Some(other) = switch(&told, &self.service).filter(|other| other != primary) {
-                return Some(other);
+            let Some(told) = told else {
+                let error = failure(&at.1, std::io::ErrorKind::ConnectionAborted.into());
+                return (Err(error), true);
+            };
+            if let Some(other) = switch(&told, &self.service).filter(|other| other != primary)
+                && let Some(other) = self.confirmed(primary, other, limit, deadlines).await
+            {
+                return (Ok(other), true);
             }
         }
     }
+
+    /// Subscribes to what a sentinel tells of switches.
+    async fn subscribe(
+        &self,
+        at: &(Endpoint, Place),
+        limit: Duration,
+        deadlines: &'static Deadlines,
+    ) -> BackendResult<Conversation> {
+        let mut conversation = self.greet(at, limit, deadlines, false).await?;
+        let subscribe = [Command::new("SUBSCRIBE").args([SWITCHED, PROMOTED])];
+        let subscribed = {
+            let subscribing = pin!(conversation.ask(&subscribe));
+            deadlines.within(limit, subscribing).await
+        };
+        let place = &at.1;
+        match subscribed.as_deref() {
+            Some([Reply::Array(_)]) => Ok(conversation),
+            Some([Reply::Error(refused)]) => {
+                let refused = refusal(refused);
+                let message = format!("{place} lets nobody listen: {}", refused.message());
+                Err(BackendError::new(refused.kind(), message))
+            }
+            _ => Err(failure(place, std::io::ErrorKind::ConnectionAborted.into())),
+        }
+    }
+
+    /// Returns the primary that more than half of the sentinels name, if it is another one.
+    async fn elected_beside(
+        &self,
+        primary: &Address,
+        limit: Duration,
+        deadlines: &'static Deadlines,
+    ) -> Option<Address> {
+        let poll = self.poll(limit, deadlines, false).await;
+        poll.elected.filter(|elected| elected != primary)
+    }
+
+    /// Waits until more than half of the sentinels name another primary too, as one has done. Where
+    /// fewer answer, its word is enough.
+    async fn confirmed(
+        &self,
+        primary: &Address,
+        other: Address,
+        limit: Duration,
+        deadlines: &'static Deadlines,
+    ) -> Option<Address> {
+        let begun = Instant::now();
+        loop {
+            let poll = self.poll(limit, deadlines, false).await;
+            match poll.elected {
+                Some(elected) if elected != *primary => return Some(elected),
+                None if poll.first.is_none_or(|first| first == other) && poll.are_silent => {
+                    return Some(other);
+                }
+                _ if begun.elapsed() > SPREAD => return None,
+                _ => deadlines.sleep(BRIEFLY).await,
+            }
+        }
+    }
+}
+
+/// Makes the error of sentinels that name a primary which was left.
+fn behind() -> BackendError {
+    let message = "those that answer have not heard of the last switch yet";
+    BackendError::new(ErrorKind::Unavailable, message)
 }
 
 /// Reads the host and the port of an address.
@@ -448,6 +567,20 @@ fn switch(told: &Reply, service: &str) -> Option<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_login_of_the_sentinels_is_shown_nowhere() {
+        let service = Service {
+            name: "cache".to_string(),
+            user: Some("S3cret".to_string()),
+            password: Some("S3cret".to_string()),
+        };
+        let shown = format!("{service:?}");
+        assert!(
+            shown.contains("cache") && !shown.contains("S3cret"),
+            "{shown}"
+        );
+    }
 
     fn message(channel: &str, text: &str) -> Reply {
         let words = ["message", channel, text];
