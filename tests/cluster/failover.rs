@@ -89,7 +89,7 @@ async fn slots_that_move_there_and_back_lose_nothing() {
         for index in 0..20 {
             // Of every kind of entry some.
             for key in ["hits", "calls", "cart", "page"] {
-                let slot = cluster.slot_of(&format!("reinhardt:{key}:{index}"));
+                let slot = cluster.slot_of(&format!("reinhardt:traffic-{key}:{index}"));
                 let home = cluster.owner_of(slot);
                 for to in [(home + 1) % 3, home] {
                     cluster.move_slot(slot, to);

@@ -225,11 +225,44 @@ async fn sentinels_have_a_login_of_their_own() {
     let named = builder(&with("secret")).client_name("shop");
     let backend = named.build().await.unwrap();
     backend.set("k", 1, None).await.unwrap();
-    // A sentinel is listened to.
+    // A sentinel is listened to, for as long as the backend is there.
     let deadline = Instant::now() + PATIENCE;
     let listens = |client: &str| client.contains("name=shop") && client.contains("sub=2");
-    while !(0..3).any(|index| service.clients(index).lines().any(listens)) {
+    let is_listened_to = || (0..3).any(|index| service.clients(index).lines().any(listens));
+    while !is_listened_to() {
         assert!(Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    assert!(backend.status().nodes[0].sentinel_failure.is_none());
+    drop(backend);
+    while is_listened_to() {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// It is noticed all the same, a little later.
+#[tokio::test]
+async fn a_switch_is_followed_by_a_user_who_may_not_listen() {
+    let rights = "+ping +info +client|setname +sentinel|get-master-addr-by-name";
+    let user = format!("user app on >secret resetchannels {rights}");
+    let service = Service::with_settings(&[&user]);
+    let login = "sentinel_username=app&sentinel_password=secret";
+    let backend = builder(&format!("{}/0?{login}", service.url())).build();
+    let backend = backend.await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while backend.status().nodes[0].sentinel_failure.is_none() {
+        assert!(Instant::now() < deadline, "{:?}", backend.status());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let failure = backend.status().nodes[0].sentinel_failure.clone();
+    assert_eq!(failure.unwrap().kind(), ErrorKind::Denied);
+    service.server(0).pause();
+    service.await_other_than(0);
+    // Nobody waits for an answer of the old primary.
+    while backend.status().is_connected() {
+        assert!(Instant::now() < deadline, "{:?}", backend.status());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    backend.set("k", 2, None).await.unwrap();
 }

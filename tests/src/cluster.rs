@@ -2,15 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reinhardt_backends::{Backend, RedisBackend};
 
-use crate::{Authority, Certificate, Server};
+use crate::{Authority, Certificate, Server, wait};
 
-/// How long the nodes may take to agree.
-const PATIENCE: Duration = Duration::from_secs(60);
 const SLOTS: u16 = 16_384;
 
 /// A cluster of a test's own, with nothing in it.
@@ -152,13 +149,13 @@ impl Cluster {
             }
         }
         let count = self.nodes.len();
-        self.wait("all know each other", || {
+        wait("all know each other", || {
             (0..count).all(|index| self.lines(index).len() == count)
         });
         for replica in primaries..primaries + replicas {
             let primary = &self.nodes[replica - primaries].id;
             let replicate = format!("CLUSTER REPLICATE {primary}");
-            self.wait("a replica knows its primary", || {
+            wait("a replica knows its primary", || {
                 self.command(replica, &replicate).is_empty()
             });
         }
@@ -172,7 +169,7 @@ impl Cluster {
     /// If that takes more than a minute.
     pub fn await_ok(&self) {
         let running = self.running();
-        self.wait("all agree", || {
+        wait("all agree", || {
             let is_in_step = |index: &usize| {
                 let role = self.command(*index, "ROLE");
                 role.contains("master") || role.contains("connected")
@@ -299,7 +296,7 @@ impl Cluster {
     /// If no node says within a minute that it serves the slot.
     pub fn owner_of(&self, slot: u16) -> usize {
         let mut owner = None;
-        self.wait("somebody serves the slot", || {
+        wait("somebody serves the slot", || {
             owner = self.running_owner_of(slot);
             owner.is_some()
         });
@@ -335,7 +332,7 @@ impl Cluster {
     /// If that takes more than a minute.
     pub fn await_promoted(&self, index: usize) {
         let id = &self.nodes[index].id;
-        self.wait("a replica is promoted", || {
+        wait("a replica is promoted", || {
             self.running().into_iter().all(|node| {
                 let lines = self.lines(node);
                 let line = lines.iter().find(|line| line.id == *id);
@@ -383,7 +380,7 @@ impl Cluster {
         for (index, port) in ports.iter().enumerate() {
             self.command(index, &format!("CONFIG SET cluster-announce-port {port}"));
         }
-        self.wait("the nodes tell their ports", || {
+        wait("the nodes tell their ports", || {
             (0..ports.len()).all(|index| {
                 let told = self.command(index, "CLUSTER SLOTS");
                 ports.iter().all(|port| {
@@ -445,7 +442,7 @@ impl Cluster {
             assert_eq!(self.command(index, &set), "");
         }
         let own = self.own_line(to);
-        self.wait("all know who serves the slot", || {
+        wait("all know who serves the slot", || {
             self.running().into_iter().all(|node| {
                 let lines = self.lines(node);
                 let mut lines = lines.iter().filter(|line| line.id == own.id);
@@ -493,14 +490,6 @@ impl Cluster {
     fn lines(&self, index: usize) -> Vec<Line> {
         let text = self.command(index, "CLUSTER NODES");
         text.lines().filter_map(Line::read).collect()
-    }
-
-    fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !holds() {
-            assert!(Instant::now() < deadline, "not within a minute: {what}");
-            thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 

@@ -13,6 +13,9 @@ mod sentinel;
 mod server;
 mod traffic;
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 pub use certificates::{Authority, Certificate};
 pub use cluster::Cluster;
 pub use elsewhere::Elsewhere;
@@ -87,4 +90,17 @@ macro_rules! on_both_backends {
             })*
         }
     };
+}
+
+/// Waits until servers have agreed on something.
+///
+/// # Panics
+///
+/// If that takes more than a minute.
+fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -1,13 +1,8 @@
 //! A private service of one primary and replicas, watched by sentinels, ended when dropped.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::{Authority, Certificate, Server};
-
-/// How long servers and sentinels may take to agree.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{Authority, Certificate, Server, wait};
 
 /// A primary with two replicas, and three sentinels.
 #[derive(Debug)]
@@ -201,12 +196,4 @@ pub fn watching(port: u16, settings: &[&str]) -> String {
 
 fn locked(server: &Mutex<Server>) -> MutexGuard<'_, Server> {
     server.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn wait(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within a minute: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }

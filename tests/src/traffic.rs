@@ -25,20 +25,22 @@ const CALLS: u32 = 8;
 const EACH: u32 = 60;
 const TASKS: usize = 12;
 
+// Every test target has these keyspaces: their prefixes are nobody else's.
+
 #[derive(Keyspace)]
-#[keyspace(prefix = "hits", ttl = never, counter)]
+#[keyspace(prefix = "traffic-hits", ttl = never, counter)]
 struct Hits {
     page: u32,
 }
 
 #[derive(Keyspace)]
-#[keyspace(prefix = "calls", limit = "1000000/day", window = "fixed")]
+#[keyspace(prefix = "traffic-calls", limit = "1000000/day", window = "fixed")]
 struct Calls {
     client: u32,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "cart", ttl = never)]
+#[keyspace(prefix = "traffic-cart", ttl = never)]
 struct Cart {
     #[keyspace(key)]
     id: u32,
@@ -46,7 +48,7 @@ struct Cart {
 }
 
 #[derive(Keyspace)]
-#[keyspace(prefix = "page", ttl = "5m", value = String, lease = "10s")]
+#[keyspace(prefix = "traffic-page", ttl = "5m", value = String, lease = "10s")]
 struct Page {
     number: u32,
 }
