@@ -56,7 +56,7 @@ async fn the_primary_is_found_by_whichever_sentinel_answers() {
 /// Replication is asynchronous: what the primary acknowledged last may be lost with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_is_killed_is_replaced_under_traffic() {
-    let service = Service::start();
+    let service = Service::start().that_is_quick();
     let traffic = Traffic::begin_with_losses(&service.url()).await;
     traffic.replicate(|| service.replicate(0));
     service.server(0).kill();
@@ -92,7 +92,7 @@ async fn a_failover_that_was_asked_for_is_followed_under_traffic() {
 /// It still takes itself for the primary when it goes on.
 #[test]
 fn nothing_is_read_from_a_primary_that_was_replaced() {
-    let service = Service::start();
+    let service = Service::start().that_is_quick();
     let runtimes = [runtime(), runtime()];
     let backend = runtimes[0]
         .block_on(builder(&service.url()).build())
@@ -118,7 +118,7 @@ fn nothing_is_read_from_a_primary_that_was_replaced() {
 
 #[tokio::test]
 async fn a_switch_that_a_sentinel_tells_is_followed() {
-    let service = Service::start();
+    let service = Service::start().that_is_quick();
     let backend = builder(&service.url()).build().await.unwrap();
     backend.set("k", 1, None).await.unwrap();
     service.server(0).pause();
@@ -246,7 +246,7 @@ async fn sentinels_have_a_login_of_their_own() {
 async fn a_switch_is_followed_by_a_user_who_may_not_listen() {
     let rights = "+ping +info +client|setname +sentinel|get-master-addr-by-name";
     let user = format!("user app on >secret resetchannels {rights}");
-    let service = Service::with_settings(&[&user]);
+    let service = Service::with_settings(&[&user]).that_is_quick();
     let login = "sentinel_username=app&sentinel_password=secret";
     let backend = builder(&format!("{}/0?{login}", service.url())).build();
     let backend = backend.await.unwrap();
