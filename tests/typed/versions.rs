@@ -1,11 +1,17 @@
 //! Versions, and the migration from one to the next.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::future::join_all;
-use reinhardt_backends::{Backend, BackendError, Keyspace};
+use reinhardt_backends::store::{Store, Touch};
+use reinhardt_backends::{
+    Backend, BackendError, BackendResult, Counted, Expiry, KeyStream, Keyspace, Life,
+    MemoryBackend, Stored, Write,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{MINUTE, about, on_every_backend};
@@ -297,6 +303,62 @@ async fn an_entry_that_is_moved_is_never_missed(backend: Arc<dyn Backend>) {
             task.unwrap();
         }
     }
+}
+
+/// A memory that reads the last key of a call first, as a cluster may. An entry moves after that.
+struct Apart {
+    inner: MemoryBackend,
+    has_moved: AtomicBool,
+}
+
+#[async_trait]
+impl Store for Apart {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        self.inner.read(key).await
+    }
+
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        self.inner.put(key, value, options).await
+    }
+
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        self.inner.remove(key, expected).await
+    }
+
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        self.inner.add(key, delta, ttl).await
+    }
+
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.inner.set_life(key, life).await
+    }
+
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.inner.keys(prefix)
+    }
+
+    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
+        let mut values = Vec::new();
+        for key in keys.iter().rev() {
+            values.push(self.inner.read_value(key, touch).await?);
+            if !self.has_moved.swap(true, SeqCst) {
+                Third::update(&self.inner, "a", |_| {}).await?;
+            }
+        }
+        values.reverse();
+        Ok(values)
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_moves_from_a_key_to_one_that_was_read_before_is_found() {
+    let inner = MemoryBackend::new();
+    first("a").save(&inner).await.unwrap();
+    let has_moved = AtomicBool::new(false);
+    let apart = Apart { inner, has_moved };
+    let found = Third::get_many(&apart, ["a", "b"]).await.unwrap();
+    assert_eq!(found, [Some(migrated("a")), None]);
+    assert!(apart.has_moved.load(SeqCst));
 }
 
 async fn a_scan_misses_no_entry_that_is_moved(backend: Arc<dyn Backend>) {
