@@ -1596,17 +1596,23 @@ mod tests {
         assert_eq!(signs.try_recv(), Err(TryRecvError::Empty));
     }
 
-    #[tokio::test]
-    async fn a_write_holds_nothing_up_until_a_read_comes() {
-        let (notice, mut signs) = signs();
+    /// Connects on terms by which a write is soon held, and the server soon silent.
+    fn impatient() -> (Multiplexer, DuplexStream, UnboundedReceiver<Sign>) {
+        let (notice, signs) = signs();
         let terms = Terms {
             hold: MOMENT,
             patience: MOMENT * 4,
             notice,
             ..terms()
         };
-        let (near, mut far) = duplex(4096);
+        let (near, far) = duplex(4096);
         let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
+        (multiplexer, far, signs)
+    }
+
+    #[tokio::test]
+    async fn a_write_holds_nothing_up_until_a_read_comes() {
+        let (multiplexer, mut far, mut signs) = impatient();
         let (writes, read) = ([set(b"v"), set(b"v")], get("a"));
         let mut writes = writes
             .each_ref()
@@ -1626,15 +1632,7 @@ mod tests {
     /// A slow read holds up no more than a slow server does.
     #[tokio::test]
     async fn a_read_that_waits_holds_nothing_up() {
-        let (notice, mut signs) = signs();
-        let terms = Terms {
-            hold: MOMENT,
-            patience: MOMENT * 4,
-            notice,
-            ..terms()
-        };
-        let (near, mut far) = duplex(4096);
-        let multiplexer = Multiplexer::start(Box::new(near), ReadBuffer::default(), terms);
+        let (multiplexer, mut far, mut signs) = impatient();
         let (read, write) = (get("a"), set(b"v"));
         let [mut first, mut second] =
             [&read, &write].map(|call| Box::pin(multiplexer.exchange(call)));

@@ -15,6 +15,14 @@ pub(super) struct Address {
     pub(super) port: u16,
 }
 
+impl Address {
+    /// Reads the number of the port; nothing if it is none.
+    pub(super) fn read(host: &str, port: &str) -> Option<Self> {
+        let (host, port) = (host.into(), port.parse().ok()?);
+        Some(Self { host, port })
+    }
+}
+
 /// The address and the login of a server, and the settings of TLS if it is spoken to by TLS.
 #[derive(Clone)]
 pub(crate) struct Endpoint {

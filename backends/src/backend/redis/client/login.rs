@@ -44,7 +44,11 @@ impl LoginLife {
 impl Login {
     /// Returns the login in the settings of a server, if there is one.
     pub(super) fn of(settings: &RedisConnectionInfo) -> Option<Self> {
-        let (user, password) = (settings.username(), settings.password());
+        Self::with(settings.username(), settings.password())
+    }
+
+    /// Makes the login of a user and a password, if one of them is given.
+    pub(super) fn with(user: Option<&str>, password: Option<&str>) -> Option<Self> {
         (user.is_some() || password.is_some()).then(|| Self {
             user: user.map(str::to_string),
             password: password.unwrap_or_default().to_string(),

@@ -512,8 +512,7 @@ fn take_count(
             nils.len()
         }
         Reply::Error(error) => {
-            let is_about_slots = matches!(error.code(), "TRYAGAIN" | "CROSSSLOT");
-            habits.may_check &= is_about_slots || is_about_all(&error);
+            habits.may_check &= !matches!(error.code(), "NOPERM" | "ERR" | "EXECABORT");
             refused(nils, &error, unanswered)
         }
         _ => {

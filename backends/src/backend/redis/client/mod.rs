@@ -207,7 +207,7 @@ impl Client {
     pub(crate) async fn is_cluster(&self) -> BackendResult<bool> {
         match self.router.is_cluster() {
             Some(is_cluster) => Ok(is_cluster),
-            None => self.limited(self.router.meets_cluster()).await,
+            None => Ok(self.limited(self.router.meets_cluster()).await?.is_some()),
         }
     }
 

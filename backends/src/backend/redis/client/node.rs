@@ -582,8 +582,7 @@ impl Shared {
             return Ok((greeted, None, place.clone()));
         };
         let reached = sentinels.reach(identity, limit, deadlines, is_judging);
-        let (greeted, address) = Box::pin(reached).await?;
-        let place = Place::of(&self.server.at(&address)?);
+        let (greeted, address, place) = Box::pin(reached).await?;
         Ok((greeted, Some(address), Arc::new(place)))
     }
 

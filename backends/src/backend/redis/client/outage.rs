@@ -168,7 +168,7 @@ fn pause(down: Duration) -> Duration {
 }
 
 /// Returns the time, or up to a fifth less, by chance.
-fn shortened(time: Duration) -> Duration {
+pub(super) fn shortened(time: Duration) -> Duration {
     time.mul_f64(1.0 - fastrand::f64() / 5.0)
 }
 

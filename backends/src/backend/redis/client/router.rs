@@ -118,8 +118,8 @@ impl Router {
         }
         self.node.connect().await?;
         match self.meets_cluster().await? {
-            true => self.become_cluster(Vec::new()).connect().await,
-            false => Ok(()),
+            Some(cluster) => cluster.connect().await,
+            None => Ok(()),
         }
     }
 
@@ -218,13 +218,10 @@ impl Router {
         (!ready.is_cluster).then_some(false)
     }
 
-    /// Connects, unless there is a connection, and says whether there is a cluster.
-    pub(super) async fn meets_cluster(&self) -> BackendResult<bool> {
+    /// Connects, unless there is a connection, and returns the cluster, if there is one.
+    pub(super) async fn meets_cluster(&self) -> BackendResult<Option<&Cluster>> {
         let is_cluster = self.node.connection(false).await?.is_cluster;
-        if is_cluster {
-            self.become_cluster(Vec::new());
-        }
-        Ok(is_cluster)
+        Ok(is_cluster.then(|| self.become_cluster(Vec::new())))
     }
 
     /// Begins to read the map of a cluster again.

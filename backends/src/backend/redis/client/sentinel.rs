@@ -26,6 +26,7 @@ use super::endpoint::{Address, Endpoint};
 use super::handshake::{Conversation, Greeted, Identity, Kind};
 use super::login::Login;
 use super::logins::Task;
+use super::outage::shortened;
 use super::refusal::refusal;
 use super::resp::{Command, Reply};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -103,16 +104,6 @@ impl Sentinels {
         servers: Vec<Endpoint>,
         client_name: Option<String>,
     ) -> Self {
-        // What is told on a channel is an answer there, and one of its kind in RESP3.
-        let settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2);
-        let login = match &service.user {
-            Some(user) => settings.clone().set_username(user),
-            None => settings.clone(),
-        };
-        let login = match &service.password {
-            Some(password) => login.set_password(password),
-            None => login,
-        };
         Self {
             servers: servers
                 .into_iter()
@@ -121,10 +112,11 @@ impl Sentinels {
                     (server, place)
                 })
                 .collect(),
-            login: Login::of(&login),
+            login: Login::with(service.user.as_deref(), service.password.as_deref()),
             service: service.name,
             pattern: pattern.clone(),
-            settings,
+            // What is told on a channel is an answer there, and one of its kind in RESP3.
+            settings: RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2),
             client_name,
             left: Mutex::default(),
             failure: Mutex::default(),
@@ -148,14 +140,14 @@ impl Sentinels {
         left.push((primary.clone(), Instant::now()));
     }
 
-    /// Connects to the primary within a limit.
+    /// Connects to the primary within a limit, and tells where it is.
     pub(super) async fn reach(
         &self,
         identity: Identity<'_>,
         limit: Duration,
         deadlines: &Deadlines,
         is_judging: bool,
-    ) -> BackendResult<(Greeted, Address)> {
+    ) -> BackendResult<(Greeted, Address, Place)> {
         let by = Instant::now() + limit;
         let mut address = self.primary(limit, deadlines, is_judging).await?;
         loop {
@@ -175,7 +167,7 @@ impl Sentinels {
                     let left = by.saturating_duration_since(Instant::now());
                     address = self.primary(left, deadlines, false).await?;
                 }
-                Ok(Ok(greeted)) => return Ok((greeted, address)),
+                Ok(Ok(greeted)) => return Ok((greeted, address, place)),
                 Ok(Err(error)) => return Err(self.named(error)),
                 Err(other) => address = other,
             }
@@ -320,15 +312,7 @@ impl Sentinels {
         is_judging: bool,
     ) -> BackendResult<Address> {
         let mut conversation = self.greet(at, limit, deadlines, is_judging).await?;
-        self.ask_by(&mut conversation, &at.1).await
-    }
-
-    async fn ask_by(
-        &self,
-        conversation: &mut Conversation,
-        place: &Place,
-    ) -> BackendResult<Address> {
-        let service = &self.service;
+        let (service, place) = (&self.service, &at.1);
         let ask = Command::new("SENTINEL").args(["GET-MASTER-ADDR-BY-NAME", service]);
         match conversation.ask(&[ask]).await.pop() {
             Some(Reply::Array(parts)) => address(&parts).ok_or_else(|| {
@@ -404,9 +388,7 @@ impl Sentinels {
                 true => SHORTEST_PAUSE,
                 false => (pause * 2).min(LONGEST_PAUSE),
             };
-            deadlines
-                .sleep(pause.mul_f64(1.0 - fastrand::f64() / 5.0))
-                .await;
+            deadlines.sleep(shortened(pause)).await;
             // A switch that nobody could be listened to about.
             if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
                 return other;
@@ -532,10 +514,8 @@ fn address(parts: &[Reply]) -> Option<Address> {
     let [Reply::Bytes(host), Reply::Bytes(port)] = parts else {
         return None;
     };
-    Some(Address {
-        host: str::from_utf8(host.as_bytes()).ok()?.into(),
-        port: str::from_utf8(port.as_bytes()).ok()?.parse().ok()?,
-    })
+    let text = |bytes| str::from_utf8(bytes).ok();
+    Address::read(text(host.as_bytes())?, text(port.as_bytes())?)
 }
 
 /// Reads what is told on one of the two channels: the address of the service's new primary.
@@ -557,11 +537,7 @@ fn switch(told: &Reply, service: &str) -> Option<Address> {
         }
         _ => return None,
     };
-    (*name == service).then_some(())?;
-    Some(Address {
-        host: (*host).into(),
-        port: port.parse().ok()?,
-    })
+    (*name == service).then(|| Address::read(host, port))?
 }
 
 #[cfg(test)]

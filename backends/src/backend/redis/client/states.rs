@@ -356,10 +356,7 @@ impl States {
     /// Takes the connection of a runtime away that can't be used any more.
     pub(super) fn take_unusable(&mut self, runtime: Id) -> Option<Arc<Connection>> {
         let last = self.state_mut(runtime)?.connection.take()?;
-        if self.missing.len() >= MOST_RUNTIMES {
-            self.missing.pop_front();
-        }
-        self.missing.push_back(runtime);
+        miss(&mut self.missing, runtime);
         // One that takes no further requests, or is of an older generation, isn't lost, but left.
         let has_ended = last.multiplexer.end().is_some();
         if has_ended && last.generation == self.generation {
@@ -412,12 +409,14 @@ impl States {
         self.server.run_id = None;
         let mut connections = Vec::new();
         for (runtime, state) in &mut self.by_runtime {
-            let connection = state.connection.take();
-            if connection.is_some() && self.missing.len() < MOST_RUNTIMES {
-                self.missing.push_back(*runtime);
+            if state.connection.is_some() {
+                miss(&mut self.missing, *runtime);
             }
-            connections.extend(connection);
-            connections.extend(state.reads.take());
+            connections.extend(
+                [state.connection.take(), state.reads.take()]
+                    .into_iter()
+                    .flatten(),
+            );
         }
         connections
     }
@@ -452,12 +451,20 @@ impl States {
     fn tidy(&mut self) {
         self.forget_others();
         self.by_runtime.retain(|(_, state)| {
-            let mut connections = state.connection.iter().chain(&state.reads);
             let attempt = state.attempt.as_ref();
+            let mut connections = state.connections();
             connections.any(|connection| connection.multiplexer.end().is_none())
                 || attempt.is_some_and(|attempt| attempt.outcome.has_changed().is_ok())
         });
     }
+}
+
+/// Notes a runtime whose connection was lost or left.
+fn miss(missing: &mut VecDeque<Id>, runtime: Id) {
+    if missing.len() >= MOST_RUNTIMES {
+        missing.pop_front();
+    }
+    missing.push_back(runtime);
 }
 
 impl Drop for States {
