@@ -23,16 +23,6 @@ use tokio::runtime::Runtime;
 
 use self::load::{KEYS, Session, WINDOW, Work, id, keys, raw, runtime, store, threads, typed};
 
-const WORK: [Work; 7] = [
-    Work::Get,
-    Work::Miss,
-    Work::Mix,
-    Work::Save,
-    Work::Increment,
-    Work::HotGet,
-    Work::HotIncrement,
-];
-
 /// Returns the least ratio to redis-rs with so many tasks at once.
 fn goal(work: Work, tasks: usize) -> f64 {
     match (work, tasks) {
@@ -57,7 +47,7 @@ fn main() {
     let mut report = Report::new("cluster");
     for workers in [1, 2] {
         let bench = Bench::new(&cluster, workers);
-        for work in WORK {
+        for work in Work::ALL {
             if run.wants(work.name()) {
                 report.sweep(&bench.sweep(work, run.rounds()));
             }

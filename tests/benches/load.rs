@@ -45,6 +45,16 @@ pub(crate) enum Work {
 }
 
 impl Work {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Get,
+        Self::Miss,
+        Self::Mix,
+        Self::Save,
+        Self::Increment,
+        Self::HotGet,
+        Self::HotIncrement,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Get => "get",

@@ -47,15 +47,7 @@ fn main() {
     let mut report = Report::new("redis");
     for workers in [1, 2] {
         let bench = Bench::new(workers);
-        for work in [
-            Work::Get,
-            Work::Miss,
-            Work::Mix,
-            Work::Save,
-            Work::Increment,
-            Work::HotGet,
-            Work::HotIncrement,
-        ] {
+        for work in Work::ALL {
             if run.wants(work.name()) {
                 report.sweep(&bench.sweep(work, run.rounds()));
             }

@@ -13,7 +13,7 @@ use reinhardt_backends::{
 use reinhardt_backends_tests::{Answer, FakeServer, Server};
 use tokio::time::sleep;
 
-use super::{BRIEF, PATIENCE, builder, recovered, runtime, said};
+use super::{BRIEF, PATIENCE, builder, eventually, recovered, runtime, said};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -96,14 +96,6 @@ fn connections(server: &Server, user: &str) -> Vec<String> {
     let ours = clients.lines().filter(|line| line.contains(&of_user));
     ours.map(|line| line.split(' ').next().unwrap().to_string())
         .collect()
-}
-
-async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached().await {
-        assert!(Instant::now() < deadline, "not reached");
-        sleep(Duration::from_millis(2)).await;
-    }
 }
 
 /// Calls that go on until they are ended, and those of them that failed.

@@ -8,16 +8,7 @@ use futures::future::join_all;
 use reinhardt_backends::{Backend, ErrorKind, Expiry, Life};
 use reinhardt_backends_tests::{Proxy, Server};
 
-use super::{BRIEF, PATIENCE, connect, impatient, recovered};
-
-/// Waits until `reached` holds.
-async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached().await {
-        assert!(Instant::now() < deadline, "not reached");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
+use super::{BRIEF, connect, eventually, impatient, recovered};
 
 #[tokio::test]
 async fn a_write_whose_answer_was_lost_happened_once_and_says_so() {

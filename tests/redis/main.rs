@@ -46,6 +46,15 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// Waits until `reached` holds.
+async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !reached().await {
+        assert!(Instant::now() < deadline, "not reached");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// Waits until the backend answers again.
 async fn recovered(backend: &RedisBackend) {
     let deadline = Instant::now() + PATIENCE;

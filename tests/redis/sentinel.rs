@@ -7,7 +7,7 @@ use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
 use reinhardt_backends_tests::{Proxy, Server, Service, Traffic, watching};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{PATIENCE, builder};
+use super::{PATIENCE, builder, eventually};
 
 /// Waits until a write works, and says how long that took.
 async fn written(backend: &RedisBackend) -> Duration {
@@ -123,12 +123,8 @@ async fn a_switch_that_a_sentinel_tells_is_followed() {
     backend.set("k", 1, None).await.unwrap();
     service.server(0).pause();
     service.await_other_than(0);
-    let deadline = Instant::now() + PATIENCE;
     // Nobody waits for an answer of the old primary: a sentinel alone tells.
-    while backend.status().is_connected() {
-        assert!(Instant::now() < deadline, "{:?}", backend.status());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(async || !backend.status().is_connected()).await;
     service.server(0).resume();
     let primary = service.primary();
     backend.set("k", 2, None).await.unwrap();
@@ -226,19 +222,12 @@ async fn sentinels_have_a_login_of_their_own() {
     let backend = named.build().await.unwrap();
     backend.set("k", 1, None).await.unwrap();
     // A sentinel is listened to, for as long as the backend is there.
-    let deadline = Instant::now() + PATIENCE;
     let listens = |client: &str| client.contains("name=shop") && client.contains("sub=2");
     let is_listened_to = || (0..3).any(|index| service.clients(index).lines().any(listens));
-    while !is_listened_to() {
-        assert!(Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(async || is_listened_to()).await;
     assert!(backend.status().nodes[0].sentinel_failure.is_none());
     drop(backend);
-    while is_listened_to() {
-        assert!(Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(async || !is_listened_to()).await;
 }
 
 /// It is noticed all the same, a little later.
@@ -250,19 +239,12 @@ async fn a_switch_is_followed_by_a_user_who_may_not_listen() {
     let login = "sentinel_username=app&sentinel_password=secret";
     let backend = builder(&format!("{}/0?{login}", service.url())).build();
     let backend = backend.await.unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while backend.status().nodes[0].sentinel_failure.is_none() {
-        assert!(Instant::now() < deadline, "{:?}", backend.status());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(async || backend.status().nodes[0].sentinel_failure.is_some()).await;
     let failure = backend.status().nodes[0].sentinel_failure.clone();
     assert_eq!(failure.unwrap().kind(), ErrorKind::Denied);
     service.server(0).pause();
     service.await_other_than(0);
     // Nobody waits for an answer of the old primary.
-    while backend.status().is_connected() {
-        assert!(Instant::now() < deadline, "{:?}", backend.status());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(async || !backend.status().is_connected()).await;
     backend.set("k", 2, None).await.unwrap();
 }
