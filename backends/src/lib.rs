@@ -108,7 +108,9 @@ pub use backend::memory::{
 #[cfg(feature = "tls")]
 pub use backend::redis::Tls;
 #[cfg(feature = "redis-backend")]
-pub use backend::redis::{Credentials, NodeStatus, RedisBackend, RedisBackendBuilder, RedisStatus};
+pub use backend::redis::{
+    Credentials, NodeStatus, ReadFrom, RedisBackend, RedisBackendBuilder, RedisStatus,
+};
 pub use backend::{
     Backend, Call, Condition, Counted, Expiry, KeyStream, Life, Stored, Write, store,
 };

@@ -21,6 +21,17 @@ macro_rules! call_now {
 }
 pub(crate) use call_now;
 
+/// Reads a value, as [`call_now`] calls; from a replica where that is asked for and `$is_plain`.
+macro_rules! read_now {
+    ($store:ident, $key:expr, $touch:expr, $is_plain:expr) => {
+        match $store.as_sync() {
+            Some(store) => store.read_value($key, $touch),
+            None => crate::backend::plain::read_value($store, $key, $touch, $is_plain).await,
+        }
+    };
+}
+pub(crate) use read_now;
+
 /// Writes an encoded value, as [`call_now`] calls.
 macro_rules! put_now {
     ($store:ident, $key:expr, $encoded:ident, $options:expr) => {

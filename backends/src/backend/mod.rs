@@ -8,6 +8,7 @@ pub(crate) mod fast_path;
 mod life;
 #[cfg(feature = "memory")]
 pub(crate) mod memory;
+pub(crate) mod plain;
 #[cfg(feature = "redis-backend")]
 pub(crate) mod redis;
 pub(crate) mod retry;
@@ -211,12 +212,12 @@ pub trait Backend: Store {
 
     /// Says whether there is a live entry.
     fn exists<'a>(&'a self, key: &'a str) -> Call<'a, bool> {
-        Call::of_life(self.read_life(key), |life| life.is_some())
+        Call::of_life(plain::read_life(self, key, true), |life| life.is_some())
     }
 
     /// Returns what is left of the entry's life; `None` if there is no live entry.
     fn ttl<'a>(&'a self, key: &'a str) -> Call<'a, Option<Expiry>> {
-        Call::same(self.read_life(key))
+        Call::same(plain::read_life(self, key, true))
     }
 
     /// Gives the entry another life, leaves its value alone, and says whether there was a live
@@ -329,7 +330,7 @@ pub trait Backend: Store {
     /// It looks through all keys of the store, those of others too: see
     /// [what a prefix costs](Self#what-a-prefix-costs).
     fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.keys(prefix)
+        plain::keys(self, prefix, true)
     }
 
     /// Removes every entry whose key begins with `prefix` and that was there when the call began;

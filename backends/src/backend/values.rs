@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::fast_path::{call_now, put_now};
+use super::fast_path::{put_now, read_now};
 use super::life::{Expiry, Life};
+use super::plain;
 use super::store::{NewEntry, Store, Touch};
 use super::stored::Stored;
 use super::write::{Condition, Write};
@@ -15,7 +16,7 @@ pub(crate) async fn get<S: Store + ?Sized, V: Decode>(
     store: &S,
     key: &str,
 ) -> BackendResult<Option<V>> {
-    match call_now!(store.read_value(key, Touch::Keep)) {
+    match read_now!(store, key, Touch::Keep, true) {
         Ok(stored) => decoded(stored),
         Err(error) => Err(error),
     }
@@ -32,7 +33,7 @@ pub(crate) async fn get_with_ttl<S: Store + ?Sized, V: Decode>(
     store: &S,
     key: &str,
 ) -> BackendResult<Option<(V, Expiry)>> {
-    let Some((stored, expiry)) = store.read(key).await? else {
+    let Some((stored, expiry)) = plain::read(store, key).await? else {
         return Ok(None);
     };
     Ok(Some((stored.decode()?, expiry)))
@@ -42,7 +43,7 @@ pub(crate) async fn get_many<S: Store + ?Sized, V: Decode>(
     store: &S,
     keys: &[&str],
 ) -> BackendResult<Vec<Option<V>>> {
-    let all = store.read_values(keys, Touch::Keep).await?;
+    let all = plain::read_values(store, keys, Touch::Keep, true).await?;
     all.into_iter().map(decoded).collect()
 }
 

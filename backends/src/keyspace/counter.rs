@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Counter;
 use super::key::Key;
-use crate::backend::fast_path::call_now;
+use crate::backend::fast_path::{call_now, read_now};
 use crate::backend::store::Touch;
 use crate::backend::{Backend, Counted, Life};
 use crate::codec::Decode;
@@ -67,7 +67,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match call_now!(backend.read_value(&key, Touch::Keep)) {
+        match read_now!(backend, &key, Touch::Keep, K::INFO.reads_are_plain()) {
             Ok(Some(stored)) => i64::decode(stored.as_bytes()),
             Ok(None) => Ok(0),
             Err(error) => Err(error),

@@ -347,6 +347,15 @@ impl KeyspaceInfo {
         }
     }
 
+    /// Says whether nothing is decided by the reads of a keyspace, so that a replica may answer
+    /// them. One that slides writes when it reads; one that migrates or has leases goes by what it
+    /// finds or doesn't find; sessions and throttles decide who comes in.
+    #[inline]
+    pub(super) const fn reads_are_plain(&self) -> bool {
+        let is_plain = matches!(self.kind, Kind::Entry | Kind::Value | Kind::Counter);
+        is_plain && !self.sliding && self.migrates.is_none() && self.lease.is_none()
+    }
+
     /// Returns what a write gives where no other life is asked for, shortened at random where there
     /// is a jitter.
     #[inline]

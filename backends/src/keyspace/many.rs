@@ -11,7 +11,7 @@ use super::voiding::void;
 use super::{Counter, Entry, Keyspace, Valued};
 use crate::backend::store::NewEntry;
 use crate::backend::values::encode_all;
-use crate::backend::{Backend, Stored};
+use crate::backend::{Backend, Stored, plain};
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
@@ -151,7 +151,8 @@ where
 {
     let places = places::<K>(keys);
     let texts: Vec<&str> = all_texts(&places).collect();
-    let all = backend.read_values(&texts, K::INFO.touch()).await?;
+    let is_plain = K::INFO.reads_are_plain();
+    let all = plain::read_values(backend, &texts, K::INFO.touch(), is_plain).await?;
     let mut all = all.into_iter();
     let newest = |places: &Places<'_>| {
         let versions = places.oldest_first().zip(&mut all);

@@ -67,7 +67,7 @@ pub(super) async fn find_older<'p, B: Backend + ?Sized>(
 ) -> BackendResult<Option<Older<'p>>> {
     for (back, key) in places.older() {
         // Not counted as a read, as most often nothing is there.
-        if backend.exists(key).await?
+        if backend.read_life(key).await?.is_some()
             && let Some(stored) = fast_path::read_value(backend, key, Touch::Keep).await?
         {
             return Ok(Some(Older { key, back, stored }));

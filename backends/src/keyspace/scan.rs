@@ -16,7 +16,7 @@ use super::versions::Places;
 use super::voiding::void_prefix;
 use super::{Counter, Keyspace, Valued};
 use crate::backend::store::Touch;
-use crate::backend::{Backend, Stored};
+use crate::backend::{Backend, Stored, plain};
 use crate::codec::Decode;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -77,7 +77,7 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let keys = keys(backend, leading.prefixes());
+    let keys = keys(backend, leading.prefixes(), K::INFO.reads_are_plain());
     decoded(keys, move |(prefix, text): (Prefix, String)| {
         let key = moved(&text, &prefix.keyspace, &K::INFO).and_then(|key| K::parse_key(&key));
         Some(key.map(make).ok_or_else(|| foreign(K::INFO.name, &text)))
@@ -135,9 +135,10 @@ fn expected<K: Keyspace>() -> Expected {
 fn keys<'b, B: Backend + ?Sized>(
     backend: &'b B,
     prefixes: BackendResult<Vec<Prefix>>,
+    is_plain: bool,
 ) -> BoxStream<'b, BackendResult<(Prefix, String)>> {
     each(prefixes, move |prefix| {
-        let keys = backend.scan(&prefix.text);
+        let keys = plain::keys(backend, &prefix.text, is_plain);
         keys.map(move |text| Ok((prefix.clone(), text?))).boxed()
     })
 }
@@ -149,10 +150,12 @@ fn found<'b, B: Backend + ?Sized>(
     prefixes: BackendResult<Vec<Prefix>>,
     expected: Expected,
 ) -> BoxStream<'b, BackendResult<Found>> {
+    let is_plain = expected.keyspace.reads_are_plain();
     let expected = Arc::new(expected);
     each(prefixes, move |prefix| {
         let expected = expected.clone();
-        let batches = backend.scan(&prefix.text).ready_chunks(SCAN_BATCH);
+        let keys = plain::keys(backend, &prefix.text, is_plain);
+        let batches = keys.ready_chunks(SCAN_BATCH);
         let found = batches.then(move |batch| {
             let (prefix, expected) = (prefix.clone(), expected.clone());
             async move { read_batch(backend, batch, &prefix, &expected).await }
@@ -190,7 +193,8 @@ async fn read_batch<B: Backend + ?Sized>(
     }
     let keys = entries.iter().flat_map(|met: &Met| &met.keys);
     let texts: Vec<&str> = keys.map(Key::as_str).collect();
-    let mut all = match backend.read_values(&texts, Touch::Keep).await {
+    let is_plain = expected.keyspace.reads_are_plain();
+    let mut all = match plain::read_values(backend, &texts, Touch::Keep, is_plain).await {
         Ok(all) => all.into_iter(),
         Err(error) => {
             items.push(Err(error));

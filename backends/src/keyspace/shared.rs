@@ -8,7 +8,7 @@ use super::Valued;
 use super::key::Key;
 use super::value::{decode, get_older};
 use crate::backend::store::{Decoded, DecodedOrBytes, Touch};
-use crate::backend::{Backend, fast_path};
+use crate::backend::{Backend, plain};
 use crate::error::BackendResult;
 
 /// Returns the live value, shared with others who read it; in a sliding keyspace its life starts
@@ -36,7 +36,10 @@ where
         let touch = K::INFO.touch();
         let read = match backend.as_sync() {
             Some(store) if touch == Touch::Keep => store.read_decoded(&key, decoded_as),
-            _ => fast_path::read_value(backend, &key, touch)
+            Some(store) => store
+                .read_value(&key, touch)
+                .map(|stored| stored.map(|stored| DecodedOrBytes::of(stored, decoded_as))),
+            None => plain::read_value(backend, &key, touch, K::INFO.reads_are_plain())
                 .await
                 .map(|stored| stored.map(|stored| DecodedOrBytes::of(stored, decoded_as))),
         };

@@ -15,8 +15,8 @@ use super::update::write_if_present;
 use super::versions::{Places, remove_older};
 use super::voiding::{void, void_for_write};
 use super::{Entry, Keyspace, Valued};
-use crate::backend::fast_path::{self, call_now, put_now};
-use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write};
+use crate::backend::fast_path::{self, put_now, read_now};
+use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write, plain};
 use crate::codec::{Codec, Encoded};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -101,7 +101,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        match call_now!(backend.read_value(&key, K::INFO.touch())) {
+        match read_now!(backend, &key, K::INFO.touch(), K::INFO.reads_are_plain()) {
             Ok(Some(stored)) => decode::<K>(&key, 0, &stored),
             Ok(None) if K::INFO.migrates.is_some() => get_older::<K, B>(backend, &key).await,
             Ok(None) => Ok(None),
@@ -304,7 +304,8 @@ where
 {
     async move {
         for (_, key) in Places::of::<K>(&key).search() {
-            if backend.exists(key).await? {
+            let life = plain::read_life(backend, key, K::INFO.reads_are_plain());
+            if life.await?.is_some() {
                 return Ok(true);
             }
         }
@@ -323,7 +324,8 @@ where
 {
     async move {
         for (_, key) in Places::of::<K>(&key).search() {
-            if let Some(expiry) = backend.ttl(key).await? {
+            let life = plain::read_life(backend, key, K::INFO.reads_are_plain());
+            if let Some(expiry) = life.await? {
                 return Ok(Some(expiry));
             }
         }
@@ -500,7 +502,7 @@ async fn take_newest<B: Backend + ?Sized>(
         return Ok(stored.map(|stored| (0, stored)));
     }
     for (back, key) in places.search() {
-        if !backend.exists(key).await? {
+        if backend.read_life(key).await?.is_none() {
             continue;
         }
         let older = remove_older(backend, places, back).await?;
@@ -534,7 +536,7 @@ where
             return write_if_present(backend, &places, &encoded, life).await;
         }
         for older in places.older_than(0) {
-            if backend.exists(older).await? {
+            if backend.read_life(older).await?.is_some() {
                 return Ok(false);
             }
         }

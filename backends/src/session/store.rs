@@ -189,9 +189,9 @@ where
         if self.swap(&key, session, life).await? {
             return Ok(());
         }
-        match self.backend.exists(&key).await? {
-            true => Err(SessionError::Conflict),
-            false => Err(SessionError::Gone),
+        match self.backend.read_life(&key).await? {
+            Some(_) => Err(SessionError::Conflict),
+            None => Err(SessionError::Gone),
         }
     }
 
@@ -358,7 +358,7 @@ where
 
     /// Deletes what is under `prefix` now, but not the entry under `this`.
     async fn delete_found(&self, prefix: &str, this: &str) -> BackendResult<u64> {
-        let keys: Vec<String> = self.backend.scan(prefix).try_collect().await?;
+        let keys: Vec<String> = self.backend.keys(prefix).try_collect().await?;
         let others = keys.iter().map(String::as_str);
         let others: Vec<&str> = others.filter(|&key| key != this).collect();
         self.backend.delete_many(&others).await

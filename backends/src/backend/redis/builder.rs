@@ -9,6 +9,7 @@ use super::RedisBackend;
 use super::client::{self, Client, ClientIdentity, ClientLimits, Servers, Tls};
 use super::commands::{Commands, Missing};
 use super::credentials::{Credentials, Provider};
+use super::replica_reads::ReadFrom;
 use super::url::{self, invalid};
 use crate::backend::store::Limits;
 use crate::error::BackendResult;
@@ -408,6 +409,7 @@ impl RedisBackendBuilder {
             provider: self.provider,
         };
         Ok(RedisBackend {
+            reads: ReadFrom::Primary,
             commands: Arc::new(Commands {
                 client: Client::new(
                     servers,

@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
 use super::client::{
-    Argument, Client, Command, Invocation, KeyedInvocation, Repeat, Reply, Script, is_unknown, slot,
+    Access, Argument, Client, Command, Invocation, KeyedInvocation, Reply, Script, is_unknown, slot,
 };
+use super::replica_reads::ReadFrom;
 use super::reply::{self, Answer, Unread};
 use super::scripts;
 use crate::backend::answers::Counted;
@@ -82,23 +83,13 @@ impl Commands {
         Ok(with_keys)
     }
 
-    /// Sends a command that changes nothing.
-    pub(super) async fn ask<T>(
-        &self,
-        command: Command,
-        read: impl FnOnce(Reply) -> Answer<T>,
-    ) -> BackendResult<T> {
-        let reply = self.client.command(command, Repeat::Safely).await?;
-        read(reply).map_err(Unread::of_read)
-    }
-
     /// Sends a command that may change something.
     pub(super) async fn tell<T>(
         &self,
         command: Command,
         read: impl FnOnce(Reply) -> Answer<T>,
     ) -> BackendResult<T> {
-        let reply = self.client.command(command, Repeat::Never).await?;
+        let reply = self.client.command(command, Access::Write).await?;
         read(reply).map_err(Unread::of_write)
     }
 
@@ -108,7 +99,7 @@ impl Commands {
         invocation: Invocation,
         read: impl FnOnce(Reply) -> Answer<T>,
     ) -> BackendResult<T> {
-        let reply = self.client.script(invocation, Repeat::Never).await?;
+        let reply = self.client.script(invocation, Access::Write).await?;
         read(reply).map_err(Unread::of_write)
     }
 
@@ -119,7 +110,7 @@ impl Commands {
         invocation: Invocation,
         read: impl FnOnce(Reply) -> Answer<T>,
     ) -> BackendResult<Option<T>> {
-        match self.client.script(invocation, Repeat::Never).await? {
+        match self.client.script(invocation, Access::Write).await? {
             Reply::OneKeyOnly => Ok(None),
             reply => read(reply).map(Some).map_err(Unread::of_write),
         }
@@ -136,7 +127,7 @@ impl Commands {
         if missing.is_known() {
             return Ok(None);
         }
-        match self.client.command(command, Repeat::Never).await? {
+        match self.client.command(command, Access::Write).await? {
             reply if missing.is_told_by(&reply) => Ok(None),
             reply => read(reply).map(Some).map_err(Unread::of_write),
         }
@@ -145,12 +136,12 @@ impl Commands {
     /// Sends commands with one key each to the nodes of a cluster. They may change something, and
     /// have no order.
     pub(super) async fn tell_apart(&self, commands: Vec<Command>) -> Vec<BackendResult<Reply>> {
-        let outcomes = self.client.by_node(&commands, Repeat::Never).await;
+        let outcomes = self.client.by_node(&commands, Access::Write).await;
         let outcomes = commands.into_iter().zip(outcomes);
         let outcomes = outcomes.map(|(command, outcome)| async move {
             match outcome {
                 Some(outcome) => outcome,
-                None => self.client.command(command, Repeat::Never).await,
+                None => self.client.command(command, Access::Write).await,
             }
         });
         join_all(outcomes).await
@@ -274,10 +265,7 @@ impl Commands {
         touch: Touch,
     ) -> BackendResult<Option<Stored>> {
         match touch {
-            Touch::Keep => {
-                let reply = self.client.get(self.key(key)?).await?;
-                reply::stored(reply).map_err(Unread::of_read)
-            }
+            Touch::Keep => self.get(key, ReadFrom::Primary).await,
             Touch::Extend(ttl) => {
                 let invocation = self.script(&scripts::RENEW, key)?.number(millis(ttl));
                 self.run(invocation, reply::stored).await
@@ -306,11 +294,7 @@ impl Commands {
         touch: Touch,
     ) -> BackendResult<Vec<Option<Stored>>> {
         match touch {
-            Touch::Keep if self.client.is_cluster().await? => self.read_apart(keys).await,
-            Touch::Keep => {
-                let command = self.command_of_many("MGET", keys);
-                self.ask(command, reply::all_stored).await
-            }
+            Touch::Keep => self.get_batch(keys, ReadFrom::Primary).await,
             Touch::Extend(ttl) => {
                 let invocation = self.script_of_many(&scripts::RENEW_MANY, keys)?;
                 let invocation = invocation.number(millis(ttl));
@@ -345,7 +329,11 @@ impl Commands {
     }
 
     /// Reads keys of a cluster: one command for each slot, and all commands for a node in one go.
-    async fn read_apart(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
+    pub(super) async fn get_apart(
+        &self,
+        keys: &[&str],
+        from: ReadFrom,
+    ) -> BackendResult<Vec<Option<Stored>>> {
         let mut by_slot: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
         let mut whole = Vec::new();
         for (position, key) in keys.iter().enumerate() {
@@ -361,7 +349,7 @@ impl Commands {
         let commands: Vec<_> = slots
             .map(|positions| self.command_of_many("MGET", &at(positions)))
             .collect();
-        let outcomes = self.client.by_node(&commands, Repeat::Safely).await;
+        let outcomes = self.client.by_node(&commands, Access::Read(from)).await;
         let mut all = vec![None; keys.len()];
         let mut moved = Vec::new();
         for (positions, outcome) in by_slot.into_values().zip(outcomes) {
@@ -375,32 +363,40 @@ impl Commands {
                 all[position] = value;
             }
         }
-        let values = self
-            .read_side_by_side(&at(&moved), Touch::Keep, BATCH)
-            .await?;
+        let moved_keys = at(&moved);
+        let reads = moved_keys.iter().map(|key| self.get(key, from));
+        let values = side_by_side(reads, BATCH).await?;
         for (position, value) in moved.into_iter().zip(values) {
             all[position] = value;
         }
         Ok(all)
     }
 
-    /// Reads each key by itself, so many at once; a key of a foreign type is nothing.
+    /// Reads each key by itself, so many at once.
     async fn read_side_by_side(
         &self,
         keys: &[&str],
         touch: Touch,
         at_once: usize,
     ) -> BackendResult<Vec<Option<Stored>>> {
-        let reads = keys.iter().map(|key| async move {
-            match self.read_value(key, touch).await {
-                Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
-                value => value,
-            }
-        });
-        let reads: Vec<_> = reads.collect();
-        let values: Vec<_> = stream::iter(reads).buffered(at_once).collect().await;
-        all_or_first_error(values)
+        side_by_side(keys.iter().map(|key| self.read_value(key, touch)), at_once).await
     }
+}
+
+/// Waits for reads of one key each, so many at once; a key of a foreign type is nothing.
+async fn side_by_side(
+    reads: impl Iterator<Item = impl Future<Output = BackendResult<Option<Stored>>>>,
+    at_once: usize,
+) -> BackendResult<Vec<Option<Stored>>> {
+    let reads = reads.map(|read| async move {
+        match read.await {
+            Err(error) if error.kind() == ErrorKind::WrongType => Ok(None),
+            value => value,
+        }
+    });
+    let reads: Vec<_> = reads.collect();
+    let values: Vec<_> = stream::iter(reads).buffered(at_once).collect().await;
+    all_or_first_error(values)
 }
 
 /// Returns the values, or the first error. Its outcome is unknown if another key was read, and so

@@ -7,8 +7,9 @@
 //! slot, before and after a walk, by primaries that serve all slots between them, mean that nothing
 //! has moved meanwhile, and that nobody was left out.
 
-use super::client::{Command, Repeat, Reply, SLOTS, Traced};
+use super::client::{Access, Command, Reply, SLOTS, Traced};
 use super::commands::Commands;
+use super::replica_reads::ReadFrom;
 use crate::error::BackendResult;
 
 /// The lines that the nodes say about themselves, in the order of their ids.
@@ -35,13 +36,13 @@ impl Layout {
 impl Commands {
     /// Asks the nodes of a cluster; nothing where there is one server, or where nobody may ask.
     pub(super) async fn layout(&self) -> BackendResult<Option<Layout>> {
-        let Some(nodes) = self.client.nodes().await? else {
+        let Some(nodes) = self.client.nodes(ReadFrom::Primary).await? else {
             return Ok(None);
         };
         let mut lines = Vec::new();
         for node in nodes {
             let ask = Command::new("CLUSTER").arg("NODES");
-            let asked = self.client.traced(Some(node), ask, Repeat::Safely);
+            let asked = self.client.traced(Some(node), ask, Access::READ);
             let text = match asked.await? {
                 Traced {
                     reply: Reply::Bytes(text),

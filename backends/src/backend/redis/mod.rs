@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod credentials;
 mod layout;
+mod replica_reads;
 mod reply;
 mod scan;
 mod scripts;
@@ -16,23 +17,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
-
 pub use self::builder::RedisBackendBuilder;
 #[cfg(feature = "tls")]
 pub use self::client::Tls;
-use self::client::{Command, Repeat, Reply};
+use self::client::{Command, Reply};
 use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
 pub use self::credentials::Credentials;
+pub use self::replica_reads::ReadFrom;
 use self::reply::Unread;
 pub use self::status::{NodeStatus, RedisStatus};
 use super::life::{Expiry, Life};
-use super::store::{NewEntry, Store, StoreInfo, Touch, move_in_steps};
+use super::store::{NewEntry, ReplicaReads, Store, StoreInfo, Touch, move_in_steps};
 use super::stored::Stored;
 use super::throttle::{Attempt, Decision};
 use super::{Condition, Counted, KeyStream, Write};
 use crate::error::{BackendError, BackendResult, Failures};
+use async_trait::async_trait;
 
 /// Keeps entries in a Redis (6.2 or newer) or Valkey server, or a cluster of them.
 ///
@@ -155,6 +155,8 @@ use crate::error::{BackendError, BackendResult, Failures};
 #[derive(Clone)]
 pub struct RedisBackend {
     commands: Arc<Commands>,
+    /// Who answers the plain reads of this handle.
+    reads: ReadFrom,
 }
 
 impl RedisBackend {
@@ -207,6 +209,55 @@ impl RedisBackend {
     /// Nothing is sent, and nothing waits: a readiness probe may ask each second.
     pub fn status(&self) -> RedisStatus {
         self.commands.client.status()
+    }
+
+    /// Returns a handle to the same backend whose plain reads are answered by these servers.
+    ///
+    /// With [`ReadFrom::Replica`] a *plain read* is answered by a replica, as it has the entry at
+    /// that moment. It may be behind: a write that was acknowledged may not be seen, an entry that
+    /// was deleted may be there. Plain reads are `get`, `get_with_ttl`, `get_many`, `exists`, `ttl`
+    /// and `scan`, also those of typed keyspaces that neither slide nor migrate and have no `lease`
+    /// and no `stale`, counters included. Everything else asks the primary, whatever the handle:
+    /// all that writes, `take`, `update` and `get_or_insert_with`, `clear`, `get_stored`, throttles,
+    /// leases, sessions, and every read of a keyspace that slides, migrates or has leases.
+    ///
+    /// Replicas are those that the cluster's map or the sentinels tell, or that follow a single
+    /// server by its own word (`INFO replication`). One key is read from the same replica as long as
+    /// that is up. The primary answers where none is up, and where the replica loads its data, has
+    /// lost its own, or is silent for half the limit of a call. A handle is cheap to make. It shares
+    /// connections and all else with this one.
+    ///
+    /// # Errors
+    ///
+    /// Of each plain read: `InvalidConfig` if there are no replicas.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use reinhardt_backends::{Keyspace, ReadFrom, RedisBackend};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize, Keyspace)]
+    /// #[keyspace(prefix = "page", ttl = "1h")]
+    /// struct Page {
+    ///     #[keyspace(key)]
+    ///     path: String,
+    ///     html: String,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// let url = "redis-sentinel://s1:26379,s2:26379,s3:26379/cache";
+    /// let backend = RedisBackend::new(url).await?;
+    /// let page = Page::get(&backend.reading_from(ReadFrom::Replica), "/").await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "the handle that it is called on goes on as before"]
+    pub fn reading_from(&self, servers: ReadFrom) -> Self {
+        Self {
+            commands: self.commands.clone(),
+            reads: servers,
+        }
     }
 
     /// Refuses further calls of this backend and its clones (`Unavailable`), waits for those under
@@ -274,9 +325,7 @@ impl fmt::Debug for RedisBackend {
 #[async_trait]
 impl Store for RedisBackend {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        let invocation = self.commands.script(&scripts::READ, key)?;
-        let reply = self.commands.client.script(invocation, Repeat::Safely);
-        reply::stored_and_expiry(reply.await?).map_err(Unread::of_read)
+        self.commands.read_with_expiry(key, ReadFrom::Primary).await
     }
 
     async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
@@ -321,7 +370,9 @@ impl Store for RedisBackend {
         match life.checked()? {
             Life::Keep => {
                 let command = self.commands.command("EXISTS", key)?;
-                self.commands.ask(command, reply::held).await
+                self.commands
+                    .ask(command, ReadFrom::Primary, reply::held)
+                    .await
             }
             Life::Never => {
                 let invocation = self.commands.script(&scripts::PERSIST, key)?;
@@ -335,10 +386,7 @@ impl Store for RedisBackend {
     }
 
     fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        match self.commands.limits.check_prefix(prefix) {
-            Ok(()) => self.commands.scan(prefix).boxed(),
-            Err(error) => stream::iter([Err(error)]).boxed(),
-        }
+        self.commands.checked_scan(prefix, ReadFrom::Primary)
     }
 
     async fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
@@ -358,10 +406,7 @@ impl Store for RedisBackend {
     }
 
     async fn read_life(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        let left = self
-            .commands
-            .ask(self.commands.command("PTTL", key)?, reply::integer);
-        Ok(reply::expiry(left.await?))
+        self.commands.read_expiry(key, ReadFrom::Primary).await
     }
 
     async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
@@ -468,7 +513,10 @@ impl Store for RedisBackend {
     }
 
     async fn probe(&self) -> BackendResult<()> {
-        self.commands.ask(Command::new("PING"), reply::pong).await
+        let ping = Command::new("PING");
+        self.commands
+            .ask(ping, ReadFrom::Primary, reply::pong)
+            .await
     }
 
     async fn shut_down(&self) {
@@ -477,5 +525,12 @@ impl Store for RedisBackend {
 
     fn info(&self) -> StoreInfo {
         StoreInfo::of(&*self.commands).with_limits(self.commands.limits)
+    }
+
+    fn replica_reads(&self) -> Option<&dyn ReplicaReads> {
+        match self.reads {
+            ReadFrom::Primary => None,
+            ReadFrom::Replica => Some(&*self.commands),
+        }
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use futures_util::{Stream, TryStreamExt, stream};
 
-use super::client::{Command, ConnectionId, NodeId, Repeat, Traced};
+use super::client::{Access, Command, ConnectionId, NodeId, Traced};
 use super::commands::{BATCH, Commands};
 use super::layout::Layout;
+use super::replica_reads::ReadFrom;
 use super::reply::{self, Unread};
 use crate::backend::stored::Stored;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -21,9 +22,10 @@ impl Commands {
     pub(super) fn scan<'a>(
         &'a self,
         prefix: &str,
+        from: ReadFrom,
     ) -> impl Stream<Item = BackendResult<String>> + Send + use<'a> {
         let pattern = Arc::<[u8]>::from(self.pattern(prefix));
-        let pages = stream::try_unfold(Walk::default(), move |mut walk| {
+        let pages = stream::try_unfold(Walk::over(from), move |mut walk| {
             let pattern = pattern.clone();
             async move {
                 let page = self.next_page(&mut walk, &pattern).await?;
@@ -53,7 +55,7 @@ impl Commands {
         let mut removed = 0;
         for _ in 0..PASSES {
             let mut has_found = false;
-            let mut walk = Walk::default();
+            let mut walk = Walk::over(ReadFrom::Primary);
             loop {
                 let page = self.next_page(&mut walk, &pattern).await;
                 let Some(page) = page.map_err(|error| error.after(removed > 0))? else {
@@ -78,7 +80,7 @@ impl Commands {
     async fn next_page(&self, walk: &mut Walk, pattern: &[u8]) -> BackendResult<Option<Page>> {
         loop {
             let Some(pass) = &mut walk.pass else {
-                let pass = self.begin_pass().await?;
+                let pass = self.begin_pass(walk.from).await?;
                 // While keys move nothing is worth a walk.
                 let is_settled = pass.layout.as_ref().is_none_or(Layout::is_settled);
                 match is_settled {
@@ -91,7 +93,7 @@ impl Commands {
                 let page = match self.page(place.server, pattern, place.cursor).await {
                     // The node may have left the cluster.
                     Err(error) if place.server.is_some() && error.is_transient() => {
-                        if walk.passes + 1 == PASSES_OVER_A_CLUSTER {
+                        if walk.passes + 1 == MOST_PASSES {
                             return Err(error);
                         }
                         self.begin_again(walk).await?;
@@ -123,7 +125,7 @@ impl Commands {
     async fn begin_again(&self, walk: &mut Walk) -> BackendResult<()> {
         walk.pass = None;
         walk.passes += 1;
-        if walk.passes == PASSES_OVER_A_CLUSTER {
+        if walk.passes == MOST_PASSES {
             return Err(BackendError::new(
                 ErrorKind::Unavailable,
                 "hash slots of the cluster were moved again and again while keys were scanned",
@@ -133,13 +135,13 @@ impl Commands {
         self.client.refreshed().await
     }
 
-    async fn begin_pass(&self) -> BackendResult<Pass> {
+    async fn begin_pass(&self, from: ReadFrom) -> BackendResult<Pass> {
         let layout = self.layout().await?;
         if layout.is_none() {
             // Nothing tells whether the map is right.
             self.client.refreshed().await?;
         }
-        let left = match self.client.nodes().await? {
+        let left = match self.client.nodes(from).await? {
             Some(nodes) => nodes.into_iter().map(Some).collect(),
             None => vec![None],
         };
@@ -158,7 +160,7 @@ impl Commands {
     ) -> BackendResult<Page> {
         let scan = Command::new("SCAN").number(cursor);
         let scan = scan.arg("MATCH").arg(pattern).arg("COUNT").number(BATCH);
-        let traced = self.client.traced(server, scan, Repeat::Safely);
+        let traced = self.client.traced(server, scan, Access::READ);
         let Traced { reply, connection } = traced.await?;
         let (next, keys) = reply::page(reply).map_err(Unread::of_read)?;
         Ok(Page {
@@ -182,14 +184,24 @@ impl Commands {
     }
 }
 
-/// The most passes of a walk over a cluster whose slots move meanwhile.
-const PASSES_OVER_A_CLUSTER: u32 = 10;
+/// The most passes of a walk whose servers change meanwhile.
+const MOST_PASSES: u32 = 10;
 
 /// A walk over all keys of a namespace: one pass, unless keys move between servers meanwhile.
-#[derive(Default)]
 struct Walk {
+    from: ReadFrom,
     passes: u32,
     pass: Option<Pass>,
+}
+
+impl Walk {
+    fn over(from: ReadFrom) -> Self {
+        Self {
+            from,
+            passes: 0,
+            pass: None,
+        }
+    }
 }
 
 /// A pass over the servers: one, or the nodes of a cluster.

@@ -29,7 +29,8 @@ use crate::error::BackendError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RedisStatus {
-    /// The servers that the backend uses: of a cluster the primaries.
+    /// The servers that the backend uses: of a cluster the primaries; and their replicas, once a
+    /// handle has read from these.
     pub nodes: Vec<NodeStatus>,
     /// The number of calls that wait, for a connection or for an answer.
     pub waiting_calls: usize,
@@ -41,12 +42,15 @@ pub struct RedisStatus {
     /// The number of requests that a node of a cluster has sent on to another one (`MOVED`, `ASK`),
     /// since the backend was made.
     pub redirections: u64,
+    /// The number of times that the map of a cluster was read, since the backend was made.
+    pub refreshes: u64,
 }
 
 impl RedisStatus {
-    /// Says whether there is a connection to each server, as far as is known.
+    /// Says whether there is a connection to each server, replicas left out, as far as is known.
     pub fn is_connected(&self) -> bool {
-        !self.nodes.is_empty() && self.nodes.iter().all(|node| node.connections > 0)
+        let mut primaries = self.nodes.iter().filter(|node| !node.is_replica);
+        !self.nodes.is_empty() && primaries.all(|node| node.connections > 0)
     }
 }
 
@@ -76,4 +80,9 @@ pub struct NodeStatus {
     /// The reason for which no sentinel is listened to, unless one is: until then a switch to
     /// another primary is noticed later.
     pub sentinel_failure: Option<BackendError>,
+    /// Whether it was told as a replica: it answers plain reads of handles that
+    /// [read from replicas](super::RedisBackend::reading_from).
+    pub is_replica: bool,
+    /// The number of hash slots that it serves as a primary of a cluster, as far as is known.
+    pub slots: usize,
 }

@@ -6,6 +6,7 @@ mod instance;
 pub(super) mod limits;
 pub(super) mod options;
 mod pointers;
+mod replica_reads;
 mod steps;
 pub(super) mod sync;
 mod throttle;
@@ -29,6 +30,7 @@ pub use self::info::StoreInfo;
 pub use self::instance::Instance;
 pub use self::limits::Limits;
 pub use self::options::{NewEntry, Touch};
+pub use self::replica_reads::ReplicaReads;
 pub(crate) use self::steps::move_in_steps;
 pub use self::sync::{DecodedOrBytes, SyncStore};
 pub use super::life::{MAX_TTL, check_ttl};
@@ -319,6 +321,16 @@ pub trait Store: Send + Sync {
     /// does something of its own in one of these leaves it at `None`, or the wrapper is passed by.
     /// A wrapper that hands it on hands on the [`instance`](StoreInfo::instance) too.
     fn as_sync(&self) -> Option<&dyn SyncStore> {
+        None
+    }
+
+    /// Returns the part of the store that answers plain reads from replicas, which may be behind;
+    /// `None` unless overridden.
+    ///
+    /// Where there is one, plain reads ask it in place of the methods of the same names;
+    /// [`ReplicaReads`] says which these are. A wrapper that does something of its own in one of
+    /// these leaves it at `None`, or the wrapper is passed by: every read then sees the last write.
+    fn replica_reads(&self) -> Option<&dyn ReplicaReads> {
         None
     }
 }

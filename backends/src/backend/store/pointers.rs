@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BoxedCall, NewEntry, Store, StoreInfo, SyncStore, Touch};
+use super::{BoxedCall, NewEntry, ReplicaReads, Store, StoreInfo, SyncStore, Touch};
 use crate::backend::answers::{Counted, KeyStream};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::stored::Stored;
@@ -74,6 +74,11 @@ macro_rules! forward_store {
             #[inline]
             fn as_sync(&self) -> Option<&dyn SyncStore> {
                 (**self).as_sync()
+            }
+
+            #[inline]
+            fn replica_reads(&self) -> Option<&dyn ReplicaReads> {
+                (**self).replica_reads()
             }
         })*
     };

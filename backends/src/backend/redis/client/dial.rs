@@ -558,7 +558,7 @@ mod tests {
             settings: server.info.redis_settings(),
             login: None,
             client_name: None,
-            kind: Kind::Store,
+            kind: Kind::Primary,
         }
     }
 

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::sync::futures::OwnedNotified;
 
-use super::Repeat;
+use super::Access;
 use super::deadline::Deadlines;
 use super::inbox::{End, Inbox};
 use super::merge::{Gets, HotSlot, Keyed, Merged, ReadHabits, Unanswered};
@@ -335,7 +335,7 @@ impl Driver {
     fn probe(&mut self) {
         let ping = Request::One(Command::new("PING"));
         self.is_probing = true;
-        self.write_one(InFlight::new(ping, Repeat::Safely));
+        self.write_one(InFlight::new(ping, Access::READ));
         self.in_output = 1;
     }
 
@@ -443,7 +443,7 @@ impl Driver {
         });
         if asks && count.is_some() {
             let asking = Request::One(Command::new("ASKING"));
-            let asking = InFlight::new(asking, Repeat::Safely);
+            let asking = InFlight::new(asking, Access::READ);
             self.expected.push_back(Expected::One(asking));
         }
         match count {
@@ -911,18 +911,18 @@ mod tests {
 
     fn set(value: &[u8]) -> Arc<InFlight> {
         let command = Command::new("SET").arg("k").arg(value);
-        InFlight::new(Request::One(command), Repeat::Never)
+        InFlight::new(Request::One(command), Access::Write)
     }
 
     fn get(key: &str) -> Arc<InFlight> {
-        InFlight::new(Request::Get(Argument::new(key)), Repeat::Safely)
+        InFlight::new(Request::Get(Argument::new(key)), Access::READ)
     }
 
     static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new("return 0"));
 
     fn count(key: &str) -> Arc<InFlight> {
         let count = KeyedInvocation::new(&COUNT, Argument::new(key), [1, 0]);
-        InFlight::new(Request::Keyed(count), Repeat::Never)
+        InFlight::new(Request::Keyed(count), Access::Write)
     }
 
     /// Lets the driver of the connection do all that it can.

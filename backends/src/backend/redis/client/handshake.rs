@@ -84,8 +84,10 @@ pub(super) struct Identity<'a> {
 /// The kind of server that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// One that keeps entries.
-    Store,
+    /// One that keeps entries and takes writes.
+    Primary,
+    /// One that follows such a server, or has become one.
+    Replica,
     /// One that tells where those are.
     Sentinel,
 }
@@ -121,7 +123,7 @@ pub(super) async fn greet<S: Socket>(
         _ => greeting.in_resp3().await?,
     };
     greeting
-        .name_client(identity.client_name, knows_resp3)
+        .name_client(identity.client_name, knows_resp3, server.is_cluster())
         .await?;
     let is_near = measures && greeting.is_near().await?;
     let Conversation {
@@ -244,8 +246,14 @@ impl<S: Socket> Greeting<'_, S> {
     }
 
     /// Tells the server whose connection it is, and by which library. Refusals are ignored: a user
-    /// may lack the permission, and servers before 7.2 know no libraries.
-    async fn name_client(&mut self, client: Option<&str>, knows_resp3: bool) -> BackendResult<()> {
+    /// may lack the permission, and servers before 7.2 know no libraries. A replica in a cluster
+    /// answers reads on a connection that asks for it (`READONLY`), and names the primary otherwise.
+    async fn name_client(
+        &mut self,
+        client: Option<&str>,
+        knows_resp3: bool,
+        is_cluster: bool,
+    ) -> BackendResult<()> {
         let settings = self.settings;
         let client = client.map(|name| Command::new("CLIENT").args(["SETNAME", name]));
         let mut commands: Vec<_> = client.into_iter().collect();
@@ -256,6 +264,9 @@ impl<S: Socket> Greeting<'_, S> {
             commands.extend(
                 library.map(|(what, value)| Command::new("CLIENT").args(["SETINFO", what, value])),
             );
+        }
+        if is_cluster && self.kind == Kind::Replica {
+            commands.push(Command::new("READONLY"));
         }
         match self.conversation.ask(&commands).await.len() == commands.len() {
             true => Ok(()),
@@ -345,7 +356,7 @@ impl<S: Socket> Greeting<'_, S> {
                 ),
             ),
             // A failover may make it the primary, or lead the address to the primary.
-            (_, Some("replica" | "slave")) => (
+            (_, Some("replica" | "slave")) if self.kind == Kind::Primary => (
                 ErrorKind::Unavailable,
                 format!("{place} is a replica, which takes no writes"),
             ),
@@ -469,7 +480,7 @@ fn info(section: &str) -> Command {
 }
 
 /// The names and values in the answer to `HELLO`.
-struct Facts<'a>(&'a [Reply]);
+pub(super) struct Facts<'a>(pub(super) &'a [Reply]);
 
 impl<'a> Facts<'a> {
     fn value(&self, name: &str) -> Option<&'a Reply> {
@@ -480,7 +491,7 @@ impl<'a> Facts<'a> {
         })
     }
 
-    fn text(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         match self.value(name)? {
             Reply::Bytes(bytes) => str::from_utf8(bytes.as_bytes()).ok(),
             _ => None,
@@ -497,18 +508,22 @@ impl<'a> Facts<'a> {
 
 /// The answer to `INFO`; nothing where it was refused.
 #[derive(Clone, Copy)]
-struct Info<'a>(&'a str);
+pub(super) struct Info<'a>(&'a str);
 
 impl<'a> Info<'a> {
-    fn of(reply: &'a Reply) -> Self {
+    pub(super) fn of(reply: &'a Reply) -> Self {
         Self(match reply {
             Reply::Bytes(bytes) => str::from_utf8(bytes.as_bytes()).unwrap_or_default(),
             _ => "",
         })
     }
 
+    pub(super) fn lines(self) -> impl Iterator<Item = &'a str> {
+        self.0.lines()
+    }
+
     fn field(self, name: &str) -> Option<&'a str> {
-        let mut lines = self.0.lines();
+        let mut lines = self.lines();
         lines.find_map(|line| {
             line.strip_prefix(name)?
                 .strip_prefix(':')

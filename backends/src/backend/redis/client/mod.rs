@@ -21,9 +21,11 @@ mod multiplexer;
 mod node;
 mod outage;
 mod read_buffer;
+mod readings;
 mod reads;
 mod refusal;
 mod renewal;
+mod replicas;
 mod request;
 mod resend;
 mod resp;
@@ -46,7 +48,8 @@ use self::deadline::deadlines;
 pub(crate) use self::endpoint::Endpoint;
 use self::gate::Gate;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
-use self::request::{InFlight, Request, Slots, Target};
+use self::replicas::Rest;
+use self::request::{InFlight, Lost, Request, Slots, Target};
 use self::resend::{Resend, is_from_wrong_server, is_logged_out};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 use self::router::Router;
@@ -61,6 +64,7 @@ pub use self::tls::Tls;
 #[cfg(not(feature = "tls"))]
 pub(crate) use self::tls::Tls;
 use super::credentials::Provider;
+use super::replica_reads::ReadFrom;
 use super::status::RedisStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -79,6 +83,18 @@ pub(crate) struct ClientLimits {
     pub(crate) waiting_bytes: usize,
 }
 
+/// A server owes an answer for half the limit of a call before it is doubted that it gives one,
+/// within these bounds.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(25);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
+
+impl ClientLimits {
+    /// Returns the time after which a silent server is doubted.
+    fn patience(&self) -> Duration {
+        (self.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
+    }
+}
+
 /// What connections say of their client when they greet, besides the settings of the server.
 #[derive(Default)]
 pub(crate) struct ClientIdentity {
@@ -90,13 +106,18 @@ pub(crate) struct ClientIdentity {
 /// The most times that a request is sent on to another node of a cluster.
 const MOST_HOPS: u32 = 5;
 
-/// Says whether a request may be sent again if its reply was lost.
+/// What a request does with its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// It may: it changes nothing.
-    Safely,
-    /// It may not: it might be executed twice.
-    Never,
+pub(crate) enum Access {
+    /// It changes nothing, so it may be sent again if its reply was lost.
+    Read(ReadFrom),
+    /// It may change something. Sent again, it might be executed twice.
+    Write,
+}
+
+impl Access {
+    /// A read that sees every write before it.
+    pub(crate) const READ: Self = Self::Read(ReadFrom::Primary);
 }
 
 /// A client of one server, or of a cluster. A reply may be an error of the server: its meaning is
@@ -105,6 +126,8 @@ pub(crate) struct Client {
     gate: Gate,
     router: Router,
     call_limit: Duration,
+    /// A replica that is silent for so long is left for the primary.
+    patience: Duration,
     /// Shortens the pauses before a request is sent again, so that clients that were refused
     /// together don't all come back together. The calls of one client do, and are merged.
     factor: f64,
@@ -138,6 +161,7 @@ impl Client {
             gate: Gate::new(limits.waiting, limits.waiting_bytes),
             router: Router::new(servers, identity, limits),
             call_limit: limits.call,
+            patience: limits.patience(),
             factor: 1.0 - fastrand::f64() / 5.0,
         }
     }
@@ -155,22 +179,24 @@ impl Client {
             waiting_bytes,
             merged_calls: self.router.merged(),
             redirections: self.router.cluster().map_or(0, Cluster::redirections),
+            refreshes: self.router.cluster().map_or(0, Cluster::refreshes),
         }
     }
 
     /// Reads the value under a key, merged with the reads of others at the same time.
-    pub(crate) async fn get(&self, key: Argument) -> BackendResult<Reply> {
-        Ok(self.call(Request::Get(key), Repeat::Safely).await?.reply)
+    pub(crate) async fn get(&self, key: Argument, from: ReadFrom) -> BackendResult<Reply> {
+        let request = Request::Get(key);
+        Ok(self.call(request, Access::Read(from)).await?.reply)
     }
 
     /// Runs a script with one key, merged with those of others at the same time.
     pub(crate) async fn keyed(&self, invocation: KeyedInvocation) -> BackendResult<Reply> {
         let request = Request::Keyed(invocation);
-        Ok(self.call(request, Repeat::Never).await?.reply)
+        Ok(self.call(request, Access::Write).await?.reply)
     }
 
-    pub(crate) async fn command(&self, command: Command, repeat: Repeat) -> BackendResult<Reply> {
-        Ok(self.call(Request::One(command), repeat).await?.reply)
+    pub(crate) async fn command(&self, command: Command, access: Access) -> BackendResult<Reply> {
+        Ok(self.call(Request::One(command), access).await?.reply)
     }
 
     /// Sends a command, to one node of a cluster if it names one, and tells by which connection the
@@ -179,10 +205,10 @@ impl Client {
         &self,
         node: Option<NodeId>,
         command: Command,
-        repeat: Repeat,
+        access: Access,
     ) -> BackendResult<Traced> {
         let target = node.map_or(Target::Owner, Target::Node);
-        let request = InFlight::to(target, Request::One(command), repeat);
+        let request = InFlight::to(target, Request::One(command), access);
         self.call_with(request).await
     }
 
@@ -190,15 +216,15 @@ impl Client {
     pub(crate) async fn script(
         &self,
         invocation: Invocation,
-        repeat: Repeat,
+        access: Access,
     ) -> BackendResult<Reply> {
-        Ok(self.call(Request::Script(invocation), repeat).await?.reply)
+        Ok(self.call(Request::Script(invocation), access).await?.reply)
     }
 
     /// Sends commands in one go; the reply is an array of theirs, errors among them.
     pub(crate) async fn pipeline(&self, commands: Vec<Command>) -> BackendResult<Reply> {
         Ok(self
-            .call(Request::Many(commands), Repeat::Never)
+            .call(Request::Many(commands), Access::Write)
             .await?
             .reply)
     }
@@ -211,12 +237,16 @@ impl Client {
         }
     }
 
-    /// Returns the nodes of a cluster that serve slots; nothing where there is one server.
-    pub(crate) async fn nodes(&self) -> BackendResult<Option<Vec<NodeId>>> {
+    /// Returns the nodes that have all keys between them: of a cluster those that serve slots, or a
+    /// replica of each that has one up. Nothing where there is one server to ask.
+    pub(crate) async fn nodes(&self, from: ReadFrom) -> BackendResult<Option<Vec<NodeId>>> {
         self.is_cluster().await?;
         match self.router.cluster() {
-            Some(cluster) => self.limited(cluster.owners()).await.map(Some),
-            None => Ok(None),
+            Some(cluster) => self.limited(cluster.owners(from)).await.map(Some),
+            None => {
+                let replica = self.limited(self.router.replica(from)).await?;
+                Ok(replica.map(|replica| vec![replica]))
+            }
         }
     }
 
@@ -246,17 +276,17 @@ impl Client {
     pub(crate) async fn by_node(
         &self,
         commands: &[Command],
-        repeat: Repeat,
+        access: Access,
     ) -> Vec<Option<BackendResult<Reply>>> {
         let mut outcomes: Vec<_> = commands.iter().map(|_| None).collect();
         let Some(cluster) = self.router.cluster() else {
             return outcomes;
         };
-        let calls = cluster.by_node(commands).into_iter();
+        let calls = cluster.by_node(commands, access).into_iter();
         let calls = calls.map(|(node, positions)| async move {
             let those = positions.iter().map(|position| commands[*position].clone());
             let request = Request::Many(those.collect());
-            let reply = self.call_with(InFlight::to(Target::Node(node), request, repeat));
+            let reply = self.call_with(InFlight::to(Target::Node(node), request, access));
             (positions, reply.await)
         });
         for (positions, outcome) in join_all(calls).await {
@@ -301,9 +331,9 @@ impl Client {
     fn call(
         &self,
         request: Request,
-        repeat: Repeat,
+        access: Access,
     ) -> impl Future<Output = BackendResult<Traced>> {
-        self.call_with(InFlight::new(request, repeat))
+        self.call_with(InFlight::new(request, access))
     }
 
     async fn call_with(&self, request: Arc<InFlight>) -> BackendResult<Traced> {
@@ -352,9 +382,21 @@ impl Client {
                 request,
             });
             let multiplexer = &sent.connection.multiplexer;
-            let Ok(reply) = multiplexer.exchange(&sent.request).await else {
-                // One that wasn't sent hasn't been tried yet.
-                if sent.request.was_sent() {
+            let rest = sent.connection.rest.as_ref();
+            let reply = match rest {
+                None => multiplexer.exchange(&sent.request).await,
+                Some(rest) => {
+                    Box::pin(self.exchange_with_replica(&sent.connection, rest, &sent.request))
+                        .await
+                }
+            };
+            let Ok(reply) = reply else {
+                if rest.is_some() {
+                    if let Target::Node(_) = sent.request.target() {
+                        return Err(sent.connection.lost());
+                    }
+                } else if sent.request.was_sent() {
+                    // One that wasn't sent hasn't been tried yet.
                     let error = || sent.connection.lost();
                     self.router.doubt();
                     if !sent.request.is_repeatable() {
@@ -370,6 +412,23 @@ impl Client {
             };
             let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
             let resend = is_refusal.then(|| sent.request.resend(&reply)).flatten();
+            if let (Some(rest), Some((resend, refused))) = (rest, &resend) {
+                rest.begin();
+                self.router.doubt();
+                let refused = match resend {
+                    Resend::Later | Resend::Elsewhere => refusal(refused),
+                    Resend::Moved | Resend::Asked => replicas::has_left(),
+                };
+                if let Target::Node(_) = sent.request.target() {
+                    return Err(refused);
+                }
+                progress.refused = Some(refused);
+                request = sent.request.again();
+                continue;
+            }
+            if let Some(rest) = rest {
+                rest.end();
+            }
             // A server by itself has nobody to send a request to.
             let cluster = self.router.cluster();
             let cluster = cluster.filter(|_| sent.connection.is_cluster);
@@ -391,7 +450,7 @@ impl Client {
                 });
             }
             let Some((resend, line)) = resend else {
-                if is_from_wrong_server(&reply) {
+                if rest.is_none() && is_from_wrong_server(&reply) {
                     self.router.begin_search(&sent.connection);
                 }
                 if is_refusal && is_logged_out(&reply) {
@@ -444,6 +503,26 @@ impl Client {
         }
     }
 
+    /// Sends a request to a replica. One that is silent is left for the primary in time: the
+    /// request counts as lost.
+    async fn exchange_with_replica(
+        &self,
+        connection: &Connection,
+        rest: &Rest,
+        request: &Arc<InFlight>,
+    ) -> Result<Reply, Lost> {
+        let exchange = pin!(connection.multiplexer.exchange(request));
+        let outcome = connection.deadlines.within(self.patience, exchange);
+        match outcome.await {
+            Some(reply) => reply,
+            None => {
+                rest.begin();
+                request.lose();
+                Err(Lost)
+            }
+        }
+    }
+
     /// Returns the error of a call whose limit has passed.
     fn timed_out(&self, progress: Progress) -> BackendError {
         let message = format!("no answer within {:?}", self.call_limit);
@@ -470,7 +549,9 @@ impl Client {
 fn takes_keys_of(connection: &Connection, request: &InFlight) -> bool {
     match (connection.is_cluster, request.target()) {
         (true, Target::Node(_)) => true,
-        (true, Target::Owner | Target::Importing) => request.slots() != Slots::Several,
+        (true, Target::Owner | Target::Replica | Target::Importing) => {
+            request.slots() != Slots::Several
+        }
         (false, _) => connection.takes_many_keys || !request.is_script(),
     }
 }

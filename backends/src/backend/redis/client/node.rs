@@ -27,6 +27,7 @@ use super::logins::{Chosen, Logins};
 use super::multiplexer::Multiplexer;
 use super::outage::Failure;
 use super::renewal;
+use super::replicas::Rest;
 use super::sentinel::Sentinels;
 use super::states::{Attempt, Connection, ConnectionId, NodeId, Outcome, Purpose, States};
 use super::{ClientIdentity, ClientLimits};
@@ -37,10 +38,6 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// the pauses between attempts in the first second of an outage.
 const KNOWN_DOWN: Duration = Duration::from_millis(150);
 
-/// A server owes an answer for half the limit of a call before it is doubted that the connection is
-/// alive, within these bounds.
-const SHORTEST_PATIENCE: Duration = Duration::from_millis(25);
-const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
 /// A write that waits for longer holds reads up, where that is more than a few round trips.
 const SHORTEST_HOLD: Duration = Duration::from_millis(100);
 
@@ -63,6 +60,8 @@ pub(super) struct Shared {
     server: Endpoint,
     /// Asked for the address of the server, where it may change.
     sentinels: Option<Arc<Sentinels>>,
+    /// Whether it serves, if it is a replica.
+    rest: Option<Arc<Rest>>,
     pub(super) common: Arc<Common>,
     place: Arc<Place>,
     /// Told that the node may be gone, where another one may serve in its place.
@@ -153,19 +152,30 @@ impl Common {
 impl Node {
     pub(super) fn new(server: Endpoint, common: Arc<Common>) -> Self {
         let place = Place::of(&server);
-        Self::of(server, place, None, common)
+        Self::of(server, place, None, None, common)
+    }
+
+    /// Makes a node that may be a replica.
+    pub(super) fn replica(server: Endpoint, common: Arc<Common>) -> Self {
+        let place = Place::of(&server);
+        Self::of(server, place, None, Some(Arc::default()), common)
     }
 
     /// Makes the node of the primary that the sentinels name. `server` has its other settings.
-    pub(super) fn named_by(sentinels: Sentinels, server: Endpoint, common: Arc<Common>) -> Self {
+    pub(super) fn named_by(
+        sentinels: Arc<Sentinels>,
+        server: Endpoint,
+        common: Arc<Common>,
+    ) -> Self {
         let place = sentinels.place();
-        Self::of(server, place, Some(Arc::new(sentinels)), common)
+        Self::of(server, place, Some(sentinels), None, common)
     }
 
     fn of(
         server: Endpoint,
         place: Place,
         sentinels: Option<Arc<Sentinels>>,
+        rest: Option<Arc<Rest>>,
         common: Arc<Common>,
     ) -> Self {
         let shared = Shared {
@@ -173,6 +183,7 @@ impl Node {
             place: Arc::new(place),
             server,
             sentinels,
+            rest,
             common,
             doubt: OnceLock::new(),
             states: Mutex::new(States::new()),
@@ -200,6 +211,16 @@ impl Node {
 
     pub(super) fn place(&self) -> &Place {
         &self.shared.place
+    }
+
+    pub(super) fn call_limit(&self) -> Duration {
+        self.shared.common.limits.call
+    }
+
+    /// Says whether it is a replica that doesn't serve for a while.
+    pub(super) fn rests(&self) -> bool {
+        let rest = self.shared.rest.as_ref();
+        rest.is_some_and(|rest| rest.is_resting())
     }
 
     /// Hands over what is unsent, or harmless to repeat: other nodes serve in the place of this
@@ -250,6 +271,16 @@ impl Node {
             failure: states.outage.failure().cloned(),
             login_failure: self.shared.common.logins.failure(),
             sentinel_failure: sentinels.and_then(|sentinels| sentinels.failure()),
+            is_replica: self.shared.rest.is_some(),
+            slots: 0,
+        }
+    }
+
+    /// Returns the present runtime's connection if it is up, and begins to make it otherwise.
+    pub(super) fn up_or_begun(&self) -> Option<Arc<Connection>> {
+        match self.look(true, false) {
+            Ok(Look::Up(connection)) => Some(connection),
+            Ok(Look::Connecting { .. }) | Err(_) => None,
         }
     }
 
@@ -544,7 +575,10 @@ impl Shared {
                 settings: self.server.info.redis_settings(),
                 login: login.as_deref(),
                 client_name: self.common.client_name.as_deref(),
-                kind: Kind::Store,
+                kind: match self.rest {
+                    None => Kind::Primary,
+                    Some(_) => Kind::Replica,
+                },
             };
             match self.dial(identity, left, deadlines, is_judging).await {
                 Ok((greeted, told, place)) => {
@@ -743,7 +777,7 @@ impl Shared {
         let takes_many_keys = greeted.server.takes_many_keys && !is_cluster;
         let terms = Terms {
             deadlines,
-            patience: (self.common.limits.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE),
+            patience: self.common.limits.patience(),
             silence: self.common.limits.keep_alive,
             hold: SHORTEST_HOLD.max(greeted.round_trip * 4),
             holds_writes: takes == Takes::All { but_reads: true },
@@ -776,6 +810,7 @@ impl Shared {
             takes_many_keys,
             is_cluster,
             generation,
+            rest: self.rest.clone(),
             _renewal: renewal,
             _watcher: watcher,
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::Repeat;
+use super::Access;
 use super::deadline::Deadlines;
 use super::handshake::is_login_for_nobody;
 use super::inbox::Inbox;
@@ -108,7 +108,7 @@ impl Keeper {
     /// Logs in on the connection, after the requests that are before it, and returns the refusal if
     /// the server doesn't take the login.
     async fn log_in(&self, login: &Login) -> Result<Option<BackendError>, Lost> {
-        let request = InFlight::new(Request::One(login.auth()), Repeat::Never);
+        let request = InFlight::new(Request::One(login.auth()), Access::Write);
         Ok(match exchange(&self.inbox, &request).await? {
             Reply::Error(refused) if !is_login_for_nobody(&refused) => Some(refusal(&refused)),
             _ => None,

@@ -5,12 +5,13 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::Repeat;
+use super::Access;
 use super::resend::{Resend, resend};
 use super::resp::{Argument, Command, ErrorReply, Reply};
 use super::script::{Invocation, KeyedInvocation, Script};
 use super::slot::slot;
 use super::states::NodeId;
+use crate::backend::redis::replica_reads::ReadFrom;
 
 /// The commands that one call sends.
 pub(super) enum Request {
@@ -71,6 +72,8 @@ impl Request {
 pub(super) enum Target {
     /// That of its key; any one where it names none.
     Owner,
+    /// A replica of that of its key, or that node itself where none is up.
+    Replica,
     /// One to which its key is on the way, and which answers only if it is asked so.
     Importing,
     Node(NodeId),
@@ -98,7 +101,7 @@ impl Slots {
 pub(super) struct InFlight {
     length: usize,
     target: Target,
-    repeat: Repeat,
+    access: Access,
     is_script: bool,
     names_many_keys: bool,
     /// Computed for a cluster alone.
@@ -134,15 +137,19 @@ enum Stage {
 pub(super) struct Lost;
 
 impl InFlight {
-    pub(super) fn new(request: Request, repeat: Repeat) -> Arc<Self> {
-        Self::to(Target::Owner, request, repeat)
+    pub(super) fn new(request: Request, access: Access) -> Arc<Self> {
+        let target = match access {
+            Access::Read(ReadFrom::Replica) => Target::Replica,
+            Access::Read(ReadFrom::Primary) | Access::Write => Target::Owner,
+        };
+        Self::to(target, request, access)
     }
 
-    pub(super) fn to(target: Target, request: Request, repeat: Repeat) -> Arc<Self> {
+    pub(super) fn to(target: Target, request: Request, access: Access) -> Arc<Self> {
         Arc::new(Self {
             target,
             length: request.length(),
-            repeat,
+            access,
             is_script: request.script().is_some(),
             names_many_keys: request.names_many_keys(),
             slots: OnceLock::new(),
@@ -170,7 +177,7 @@ impl InFlight {
 
     /// Says whether the request may be sent again though the server may have seen it.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.repeat == Repeat::Safely
+        matches!(self.access, Access::Read(_))
     }
 
     /// Says whether the request is a read that no server holds up where it lets writes wait. It
@@ -204,18 +211,19 @@ impl InFlight {
         Some((resend, refused.clone()))
     }
 
-    /// Takes the request back, to be sent once more; an empty one stays.
+    /// Takes the request back, to be sent once more; an empty one stays. One that a replica was to
+    /// answer goes to the primary.
     pub(super) fn again(&self) -> Arc<Self> {
         let target = match self.target {
-            Target::Importing => Target::Owner,
+            Target::Importing | Target::Replica => Target::Owner,
             target => target,
         };
-        Self::to(target, self.take_request(), self.repeat)
+        Self::to(target, self.take_request(), self.access)
     }
 
     /// Takes the request back, to be sent once more to a node that the key is on its way to.
     pub(super) fn again_asking(&self) -> Arc<Self> {
-        Self::to(Target::Importing, self.take_request(), self.repeat)
+        Self::to(Target::Importing, self.take_request(), self.access)
     }
 
     /// Returns the node that it is for.

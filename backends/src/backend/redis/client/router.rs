@@ -9,10 +9,12 @@ use super::cluster::Cluster;
 use super::dial::Place;
 use super::endpoint::Endpoint;
 use super::node::{Common, Node, NotFound};
-use super::request::InFlight;
+use super::replicas::{self, Replicas};
+use super::request::{InFlight, Target};
 use super::sentinel::{Sentinels, Service};
-use super::states::Connection;
+use super::states::{Connection, NodeId};
 use super::{ClientIdentity, ClientLimits};
+use crate::backend::redis::replica_reads::ReadFrom;
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult};
 
@@ -62,6 +64,8 @@ pub(super) struct Router {
     pattern: Endpoint,
     /// The first server that was named.
     node: Node,
+    /// The replicas of that server, if it is no node of a cluster.
+    replicas: Replicas,
     /// Set once it is known that there is a cluster.
     cluster: OnceLock<Cluster>,
 }
@@ -75,24 +79,27 @@ impl Router {
         } = servers;
         let client_name = identity.name.clone();
         let common = |place: &Place| Arc::new(Common::new(&first, place, identity, limits));
-        let (node, common, seeds) = match deployment {
+        let (node, common, sentinels, seeds) = match deployment {
             Deployment::Sentinel(service) => {
                 let all = std::iter::once(first.clone()).chain(others);
                 let sentinels = Sentinels::new(service, &first, all.collect(), client_name);
+                let sentinels = Arc::new(sentinels);
                 let common = common(&sentinels.place());
-                let node = Node::named_by(sentinels, first.clone(), common.clone());
-                (node, common, None)
+                let node = Node::named_by(sentinels.clone(), first.clone(), common.clone());
+                (node, common, Some(sentinels), None)
             }
             Deployment::Server | Deployment::Cluster => {
                 let common = common(&Place::of(&first));
                 let node = |server| Node::new(server, common.clone());
                 let seeds = others.into_iter().map(node).collect();
                 let seeds = (deployment == Deployment::Cluster).then_some(seeds);
-                (node(first.clone()), common.clone(), seeds)
+                (node(first.clone()), common.clone(), None, seeds)
             }
         };
+        let replicas = Replicas::new(common.clone(), first.clone(), node.clone(), sentinels);
         let router = Self {
             node,
+            replicas,
             cluster: OnceLock::new(),
             pattern: first,
             common,
@@ -126,6 +133,7 @@ impl Router {
     /// Makes no further connection, and ends those that there are.
     pub(super) fn close(&self) {
         self.node.close();
+        self.replicas.nodes().iter().for_each(Node::close);
         if let Some(cluster) = self.cluster.get() {
             cluster.close();
         }
@@ -134,7 +142,11 @@ impl Router {
     pub(super) fn status(&self) -> Vec<NodeStatus> {
         match self.cluster.get() {
             Some(cluster) => cluster.status(),
-            None => vec![self.node.status()],
+            None => {
+                let replicas = self.replicas.nodes();
+                let nodes = std::iter::once(&self.node).chain(&*replicas);
+                nodes.map(Node::status).collect()
+            }
         }
     }
 
@@ -148,7 +160,11 @@ impl Router {
         match self.cluster.get() {
             Some(cluster) => cluster.ready(request),
             None => {
-                let ready = self.node.ready(request.is_plain_read());
+                let ready = match request.target() {
+                    Target::Replica => self.replicas.ready(request),
+                    Target::Node(id) => self.node(id)?.ready(true),
+                    Target::Owner | Target::Importing => self.node.ready(request.is_plain_read()),
+                };
                 ready.filter(|connection| !connection.is_cluster)
             }
         }
@@ -164,7 +180,7 @@ impl Router {
         let cluster = match self.cluster.get() {
             Some(cluster) => cluster,
             None => {
-                let connection = self.node.connection(request.is_plain_read()).await?;
+                let connection = self.connection_to_one(request).await?;
                 if !connection.is_cluster {
                     return Ok(connection);
                 }
@@ -172,6 +188,42 @@ impl Router {
             }
         };
         cluster.connection(request, last).await
+    }
+
+    /// As [`connection`](Self::connection), as long as it isn't known that there is a cluster.
+    async fn connection_to_one(&self, request: &InFlight) -> BackendResult<Arc<Connection>> {
+        let is_plain_read = request.is_plain_read();
+        match request.target() {
+            // Its greeting says whether it has replicas of its own.
+            Target::Replica if !self.replicas.are_known() => {
+                let connection = self.node.connection(is_plain_read).await?;
+                match connection.is_cluster {
+                    true => Ok(connection),
+                    false => self.replicas.connection(request).await,
+                }
+            }
+            Target::Replica => self.replicas.connection(request).await,
+            Target::Node(id) => match self.node(id) {
+                Some(node) => node.connection(true).await,
+                None => Err(replicas::has_left()),
+            },
+            Target::Owner | Target::Importing => self.node.connection(is_plain_read).await,
+        }
+    }
+
+    /// Returns a replica for reads that keep to one server; nothing where the primary is asked.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if there are none.
+    pub(super) async fn replica(&self, from: ReadFrom) -> BackendResult<Option<NodeId>> {
+        match from {
+            ReadFrom::Primary => Ok(None),
+            ReadFrom::Replica => {
+                self.replicas.check().await?;
+                Ok(replicas::any(self.replicas.nodes().iter()))
+            }
+        }
     }
 
     /// Waits until a request may be sent again that this connection's server refused, because it
@@ -214,6 +266,9 @@ impl Router {
         if self.cluster.get().is_some() {
             return Some(true);
         }
+        if self.replicas.are_known() {
+            return Some(false);
+        }
         let ready = self.node.ready(false)?;
         (!ready.is_cluster).then_some(false)
     }
@@ -247,9 +302,14 @@ impl Router {
     }
 
     fn node_of(&self, connection: &Connection) -> Option<Node> {
-        if self.node.id() == connection.node {
-            return Some(self.node.clone());
-        }
-        self.cluster.get()?.node(connection.node)
+        let node = self.node(connection.node);
+        node.or_else(|| self.cluster.get()?.node(connection.node))
+    }
+
+    /// Returns the server with this id, or its replica.
+    fn node(&self, id: NodeId) -> Option<Node> {
+        let replicas = self.replicas.nodes();
+        let mut nodes = std::iter::once(&self.node).chain(&*replicas);
+        nodes.find(|node| node.id() == id).cloned()
     }
 }

@@ -23,11 +23,12 @@ use redis::{ProtocolVersion, RedisConnectionInfo};
 use super::deadline::Deadlines;
 use super::dial::{Place, dial, failure};
 use super::endpoint::{Address, Endpoint};
-use super::handshake::{Conversation, Greeted, Identity, Kind};
+use super::handshake::{Conversation, Facts, Greeted, Identity, Kind};
 use super::login::Login;
 use super::logins::Task;
 use super::outage::shortened;
 use super::refusal::refusal;
+use super::replicas::Told;
 use super::resp::{Command, Reply};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -332,6 +333,51 @@ impl Sentinels {
         }
     }
 
+    /// Asks the sentinels for the replicas: one that answers is enough.
+    ///
+    /// # Errors
+    ///
+    /// That of the last one, if none answers.
+    pub(super) async fn replicas(
+        &self,
+        limit: Duration,
+        deadlines: &Deadlines,
+    ) -> BackendResult<Told> {
+        let asked = self.servers.iter();
+        let asked = asked.map(|at| self.ask_for_replicas(at, limit, deadlines));
+        let mut asked: FuturesUnordered<_> = asked.collect();
+        let mut failed = None;
+        while let Some(told) = asked.next().await {
+            match told {
+                Ok(told) => return Ok(told),
+                Err(error) => failed = Some(error),
+            }
+        }
+        let error = failed.unwrap_or_else(behind);
+        let (service, reason) = (&self.service, error.message());
+        let message = format!("no sentinel tells the replicas of `{service}`: {reason}");
+        Err(BackendError::new(error.kind(), message).with_source(error))
+    }
+
+    async fn ask_for_replicas(
+        &self,
+        at: &(Endpoint, Place),
+        limit: Duration,
+        deadlines: &Deadlines,
+    ) -> BackendResult<Told> {
+        let mut conversation = self.greet(at, limit, deadlines, false).await?;
+        let ask = Command::new("SENTINEL").args(["REPLICAS", &self.service]);
+        match conversation.ask(&[ask]).await.pop() {
+            Some(Reply::Array(replicas)) => Ok(told(&replicas)),
+            Some(Reply::Error(refused)) => {
+                let refused = refusal(&refused);
+                let message = format!("{}: {}", at.1, refused.message());
+                Err(BackendError::new(refused.kind(), message))
+            }
+            Some(_) | None => Err(failure(&at.1, std::io::ErrorKind::ConnectionAborted.into())),
+        }
+    }
+
     async fn greet(
         &self,
         (server, place): &(Endpoint, Place),
@@ -507,6 +553,28 @@ impl Sentinels {
 fn behind() -> BackendError {
     let message = "those that answer have not heard of the last switch yet";
     BackendError::new(ErrorKind::Unavailable, message)
+}
+
+/// Reads what a sentinel tells of replicas. Those that are down, or don't follow their primary at
+/// the moment, are left out.
+fn told(replicas: &[Reply]) -> Told {
+    let each = replicas.iter().filter_map(|replica| {
+        let Reply::Array(facts) = replica else {
+            return None;
+        };
+        let facts = Facts(facts);
+        let down = ["s_down", "o_down", "disconnected"];
+        let is_up = !facts
+            .text("flags")?
+            .split(',')
+            .any(|flag| down.contains(&flag));
+        let follows = facts.text("master-link-status") == Some("ok");
+        (is_up && follows).then(|| Address::read(facts.text("ip")?, facts.text("port")?))?
+    });
+    Told {
+        addresses: each.collect(),
+        are_any: !replicas.is_empty(),
+    }
 }
 
 /// Reads the host and the port of an address.

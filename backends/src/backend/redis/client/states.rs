@@ -17,6 +17,7 @@ use super::inbox::End;
 use super::logins::Task;
 use super::multiplexer::Multiplexer;
 use super::outage::{Failure, Outage, Searches};
+use super::replicas::Rest;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The most runtimes that have connections at one time.
@@ -80,6 +81,8 @@ pub(super) struct Connection {
     /// Whether it leads to a node of a cluster.
     pub(super) is_cluster: bool,
     pub(super) generation: u64,
+    /// Whether the server serves, if it is a replica.
+    pub(super) rest: Option<Arc<Rest>>,
     /// Renews the login, as long as the connection is there.
     pub(super) _renewal: Option<Task>,
     /// Listens for a switch to another primary, as long as the connection is there.

@@ -11,22 +11,25 @@ mod topology;
 use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::future::{Either, join_all, select};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use self::refresh::Refresh;
-use self::topology::{Redirection, Topology};
+use self::topology::{Redirection, Role, Topology};
+use super::Access;
 use super::deadline::deadlines;
 use super::endpoint::{Address, Endpoint};
 use super::node::{Common, Node};
-use super::request::{InFlight, Slots, Target};
+use super::readings::Readings;
+use super::replicas::{self, first_reached, no_replicas};
+use super::request::{InFlight, Request, Slots, Target};
 use super::resend;
-use super::resp::{Command, ErrorReply};
+use super::resp::{Command, ErrorReply, Reply};
 use super::slot::slot;
 use super::states::{Connection, NodeId};
+use crate::backend::redis::replica_reads::ReadFrom;
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -42,7 +45,9 @@ pub(super) struct Shared {
     seeds: Vec<Node>,
     /// Held to look at the map or to change it, never across an `.await`.
     topology: RwLock<Topology<Node>>,
-    refresh: Mutex<Refresh>,
+    refreshes: Readings,
+    /// Whether a program has read from replicas, and there are any.
+    reads_from_replicas: AtomicBool,
     importing: Mutex<Importing>,
     /// Tells that the map has changed.
     changed: Notify,
@@ -58,7 +63,8 @@ impl Cluster {
             pattern,
             seeds,
             topology: RwLock::default(),
-            refresh: Mutex::default(),
+            refreshes: Readings::default(),
+            reads_from_replicas: AtomicBool::new(false),
             importing: Mutex::default(),
             changed: Notify::new(),
             redirections: AtomicU64::new(0),
@@ -93,6 +99,14 @@ impl Cluster {
 
     /// Returns a connection that is up to the node of a request.
     pub(super) fn ready(&self, request: &InFlight) -> Option<Arc<Connection>> {
+        if request.target() == Target::Replica {
+            if !self.shared.reads_from_replicas.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(replica) = self.shared.ready_replica(request) {
+                return Some(replica);
+            }
+        }
         let topology = self.shared.topology.read();
         let node = chosen(&topology, request)?;
         node.ready(request.is_plain_read())
@@ -112,8 +126,15 @@ impl Cluster {
         let deadlines = deadlines()?;
         let shared = &self.shared;
         let is_for_node = matches!(request.target(), Target::Node(_));
+        let is_for_replica = request.target() == Target::Replica;
+        if is_for_replica {
+            self.check_replicas().await?;
+        }
         let mut failed = 0;
         loop {
+            if is_for_replica && let Some(replica) = shared.ready_replica(request) {
+                return Ok(replica);
+            }
             // Made before the look: it is told of what happens after that.
             let changed = shared.changed.notified();
             let node = chosen(&shared.topology.read(), request).cloned();
@@ -123,7 +144,12 @@ impl Cluster {
                 Some(node) => {
                     let before = last.clone();
                     last.get_or_insert_with(|| unconnected(&node));
-                    let connecting = pin!(node.connection(request.is_plain_read()));
+                    let replicas = match is_for_replica {
+                        true => shared.replicas(request),
+                        false => Vec::new(),
+                    };
+                    let is_plain_read = request.is_plain_read();
+                    let connecting = pin!(first_reached(&node, &replicas, is_plain_read));
                     match select(connecting, pin!(changed)).await {
                         Either::Right(_) => {
                             *last = before;
@@ -164,7 +190,7 @@ impl Cluster {
             return false;
         };
         let shared = &self.shared;
-        let make = |address: &Address| shared.node(address);
+        let make = |address: &Address| shared.node(address, Role::Primary);
         if shared.topology.write().patch(&moved, make).is_err() {
             return false;
         }
@@ -201,32 +227,101 @@ impl Cluster {
         self.shared.doubt();
     }
 
-    /// Returns the nodes that serve slots.
+    /// Makes sure that there are replicas, be they down.
     ///
     /// # Errors
     ///
-    /// `Unavailable` while there are slots that no node serves.
-    pub(super) async fn owners(&self) -> BackendResult<Vec<NodeId>> {
+    /// `InvalidConfig`.
+    async fn check_replicas(&self) -> BackendResult<()> {
+        let shared = &self.shared;
+        if shared.reads_from_replicas.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let are_any = || shared.topology.read().all_replicas().next().is_some();
+        if !are_any() {
+            shared.refreshed().await?;
+        }
+        if !are_any() && !self.has_replicas_that_failed().await? {
+            return Err(no_replicas("the cluster"));
+        }
+        shared.reads_from_replicas.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Asks for replicas that aren't in the map because they are down.
+    async fn has_replicas_that_failed(&self) -> BackendResult<bool> {
+        let request = Request::One(Command::new("CLUSTER").arg("NODES"));
+        let request = InFlight::new(request, Access::READ);
+        let node = chosen(&self.shared.topology.read(), &request).cloned();
+        let node = node.ok_or_else(|| unserved_by(&request))?;
+        let connection = node.connection(false).await?;
+        let Ok(reply) = connection.multiplexer.exchange(&request).await else {
+            return Err(connection.lost());
+        };
+        let Reply::Bytes(nodes) = reply else {
+            // A user may have no right to it.
+            return Ok(false);
+        };
+        let nodes = String::from_utf8_lossy(nodes.as_bytes());
+        let is_replica = |line: &str| {
+            let flags = line.split(' ').nth(2).unwrap_or_default();
+            flags.split(',').any(|flag| flag == "slave")
+        };
+        Ok(nodes.lines().any(is_replica))
+    }
+
+    /// Returns the nodes that serve slots, or a replica of each that has one up.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` while there are slots that no node serves; `InvalidConfig` if replicas are
+    /// asked for, and there are none.
+    pub(super) async fn owners(&self, from: ReadFrom) -> BackendResult<Vec<NodeId>> {
+        if from == ReadFrom::Replica {
+            self.check_replicas().await?;
+        }
         if self.shared.topology.read().hole().is_some() {
             self.shared.refreshed().await?;
         }
         let topology = self.shared.topology.read();
         match topology.hole() {
             Some(slots) => Err(unserved(&slots)),
-            None => Ok(topology.owners().map(Node::id).collect()),
+            None => {
+                let owners = topology.owners().map(|(owner, replicas, _)| {
+                    let replica = match from {
+                        ReadFrom::Primary => None,
+                        ReadFrom::Replica => replicas::any(replicas),
+                    };
+                    replica.unwrap_or(owner.id())
+                });
+                Ok(owners.collect())
+            }
         }
     }
 
     /// Sorts commands by the nodes that serve their keys; each is named by its position.
-    pub(super) fn by_node(&self, commands: &[Command]) -> Vec<(NodeId, Vec<usize>)> {
+    pub(super) fn by_node(
+        &self,
+        commands: &[Command],
+        access: Access,
+    ) -> Vec<(NodeId, Vec<usize>)> {
+        let from_replicas = access == Access::Read(ReadFrom::Replica);
+        let from_replicas =
+            from_replicas && self.shared.reads_from_replicas.load(Ordering::Relaxed);
         let topology = self.shared.topology.read();
         let mut nodes: Vec<(NodeId, Vec<usize>)> = Vec::new();
         for (position, command) in commands.iter().enumerate() {
             // All of its keys are in the slot of the first.
             let slot = command.keys().next().map(slot);
-            let Some(owner) = slot.and_then(|slot| topology.owner(slot)).map(Node::id) else {
+            let Some((slot, owner)) = slot.and_then(|slot| Some((slot, topology.owner(slot)?)))
+            else {
                 continue;
             };
+            let replica = match from_replicas {
+                true => replicas::of_slot(topology.replicas(slot), slot),
+                false => None,
+            };
+            let owner = replica.unwrap_or(owner.id());
             match nodes.iter_mut().find(|(node, _)| *node == owner) {
                 Some((_, positions)) => positions.push(position),
                 None => nodes.push((owner, vec![position])),
@@ -243,12 +338,26 @@ impl Cluster {
     }
 
     pub(super) fn status(&self) -> Vec<NodeStatus> {
-        let nodes = self.shared.nodes();
-        let known = match nodes.is_empty() {
-            true => &self.shared.seeds,
-            false => &nodes,
-        };
-        known.iter().map(Node::status).collect()
+        let topology = self.shared.topology.read();
+        let mut nodes: Vec<NodeStatus> = topology.nodes().map(Node::status).collect();
+        if nodes.is_empty() {
+            return self.shared.seeds.iter().map(Node::status).collect();
+        }
+        for (owner, _, slots) in topology.owners() {
+            let place = topology.nodes().position(|node| node.id() == owner.id());
+            if let Some(status) = place.and_then(|place| nodes.get_mut(place)) {
+                status.slots = slots;
+            }
+        }
+        if self.shared.reads_from_replicas.load(Ordering::Relaxed) {
+            nodes.extend(topology.all_replicas().map(Node::status));
+        }
+        nodes
+    }
+
+    /// Returns how often the map was read.
+    pub(super) fn refreshes(&self) -> u64 {
+        self.shared.refreshes.count()
     }
 
     /// Returns how often a node has sent a request on to another one.
@@ -266,16 +375,35 @@ impl Shared {
         self.topology.read().nodes().cloned().collect()
     }
 
+    /// Returns the connection of a replica for a request, if one is up.
+    fn ready_replica(&self, request: &InFlight) -> Option<Arc<Connection>> {
+        replicas::ready(self.replicas(request).iter(), request)
+    }
+
+    /// Returns the replicas of the node of a request.
+    fn replicas(&self, request: &InFlight) -> Vec<Node> {
+        match request.slots() {
+            Slots::One(slot) => self.topology.read().replicas(slot).cloned().collect(),
+            Slots::None | Slots::Several => Vec::new(),
+        }
+    }
+
     /// Returns the nodes of the map, the seeds, and those that take a slot over; some twice.
     fn all_nodes(&self) -> Vec<Node> {
         let mut nodes = self.nodes();
+        nodes.extend(self.topology.read().all_replicas().cloned());
         nodes.extend(self.seeds.iter().cloned());
         nodes.extend(self.importing.lock().iter().map(|(_, node)| node.clone()));
         nodes
     }
 
     /// Returns a node for the map: one to which a slot was on its way, or another.
-    fn node(self: &Arc<Self>, address: &Address) -> BackendResult<Node> {
+    fn node(self: &Arc<Self>, address: &Address, role: Role) -> BackendResult<Node> {
+        if role == Role::Replica {
+            let node = Node::replica(self.pattern.at(address)?, self.common.clone());
+            self.admit(&node);
+            return Ok(node);
+        }
         let known = {
             let mut importing = self.importing.lock();
             let known = importing.iter().position(|(known, _)| known == address);
@@ -309,13 +437,18 @@ impl Shared {
                 Node::new(server, self.common.clone())
             }
         };
+        self.admit(&node);
+        Ok(node)
+    }
+
+    /// Lets a node tell when it may be gone.
+    fn admit(self: &Arc<Self>, node: &Node) {
         let cluster = Arc::downgrade(self);
         node.join_cluster(move || {
             if let Some(cluster) = cluster.upgrade() {
                 cluster.doubt();
             }
         });
-        Ok(node)
     }
 }
 
@@ -328,8 +461,11 @@ const MOST_IMPORTING: usize = 16;
 /// Returns the node that a request is for.
 fn chosen<'t>(topology: &'t Topology<Node>, request: &InFlight) -> Option<&'t Node> {
     let slots = match request.target() {
-        Target::Node(id) => return topology.nodes().find(|node| node.id() == id),
-        Target::Owner | Target::Importing => request.slots(),
+        Target::Node(id) => {
+            let mut nodes = topology.nodes().chain(topology.all_replicas());
+            return nodes.find(|node| node.id() == id);
+        }
+        Target::Owner | Target::Replica | Target::Importing => request.slots(),
     };
     match slots {
         Slots::One(slot) => topology.owner(slot),

@@ -1,23 +1,20 @@
-//! Reading the map of a cluster again: one reading at a time, which asks the nodes one beside the
-//! other.
+//! Reading the map of a cluster again: the nodes are asked one beside the other.
 
 use std::pin::pin;
-use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use tokio::runtime::{Handle, Id};
-use tokio::sync::watch;
 
 use super::Shared;
 use super::topology::{Range, ranges};
-use crate::backend::redis::client::Repeat;
-use crate::backend::redis::client::deadline::{Deadlines, deadlines};
+use crate::backend::redis::client::Access;
+use crate::backend::redis::client::deadline::Deadlines;
 use crate::backend::redis::client::endpoint::Address;
 use crate::backend::redis::client::node::Node;
+use crate::backend::redis::client::readings::{Awaited, Readings};
 use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::request::{InFlight, Request};
 use crate::backend::redis::client::resp::{Command, Reply};
@@ -25,51 +22,6 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// A node that hasn't answered within this time may stand still: the next one is asked beside it.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// The time from the beginning of one reading to that of the next; it doubles up to the longest as
-/// long as readings bring nothing new.
-const APART: Duration = Duration::from_millis(50);
-const LONGEST_APART: Duration = Duration::from_millis(400);
-/// A reading on another runtime, which may not be driven any more, is waited for so long.
-const STILL: Duration = Duration::from_millis(500);
-
-/// The outcome of a reading, for all who wait for it.
-type Outcome = watch::Receiver<Option<BackendResult<()>>>;
-
-/// The readings of the map.
-#[derive(Default)]
-pub(super) struct Refresh {
-    last: Option<Reading>,
-    /// The number of readings in a row that brought nothing new.
-    in_vain: u32,
-}
-
-struct Reading {
-    outcome: Outcome,
-    runtime: Id,
-    /// The process that began it. A child of `fork` never hears of it.
-    process: u32,
-    begun: Instant,
-    /// The time at which it must have ended.
-    overdue: Instant,
-}
-
-impl Refresh {
-    fn apart(&self) -> Duration {
-        (APART * (1 << self.in_vain.min(3))).min(LONGEST_APART)
-    }
-}
-
-impl Reading {
-    /// Returns the time until which one waits for it; nothing if it has ended.
-    fn awaited_until(&self, asker: Id) -> Option<Instant> {
-        let has_ended = self.outcome.borrow().is_some() || self.outcome.has_changed().is_err();
-        let until = match self.runtime == asker {
-            true => self.overdue,
-            false => self.begun + STILL,
-        };
-        (self.process == process::id() && !has_ended && Instant::now() < until).then_some(until)
-    }
-}
 
 impl Shared {
     /// Begins to read the map again, unless that is under way.
@@ -84,59 +36,15 @@ impl Shared {
     ///
     /// What the last node that was asked failed of.
     pub(super) async fn refreshed(self: &Arc<Self>) -> BackendResult<()> {
-        let deadlines = deadlines()?;
-        loop {
-            let (mut outcome, until) = self.refresh()?;
-            let left = until.saturating_duration_since(Instant::now());
-            let ended = pin!(outcome.wait_for(Option::is_some));
-            if let Some(Ok(outcome)) = deadlines.within(left, ended).await {
-                return outcome.clone().unwrap_or(Ok(()));
-            }
-            // Its runtime has ended, or isn't driven: this one reads.
-        }
+        Readings::finish(|| self.refresh()).await
     }
 
-    fn refresh(self: &Arc<Self>) -> BackendResult<(Outcome, Instant)> {
-        let deadlines = deadlines()?;
-        let runtime = Handle::try_current().map_err(|_| {
-            let message = "there is no tokio runtime to ask a cluster on";
-            BackendError::new(ErrorKind::Other, message)
-        })?;
-        let now = Instant::now();
-        let mut refresh = self.refresh.lock();
-        let last = refresh.last.as_ref();
-        if let Some((last, until)) =
-            last.and_then(|last| Some((last, last.awaited_until(runtime.id())?)))
-        {
-            return Ok((last.outcome.clone(), until));
-        }
-        let earliest = last.map(|last| last.begun + refresh.apart());
-        let begun = earliest.map_or(now, |earliest| earliest.max(now));
-        let (tell, outcome) = watch::channel(None);
-        let overdue = begun + self.common.limits.connect * 2;
-        refresh.last = Some(Reading {
-            outcome: outcome.clone(),
-            runtime: runtime.id(),
-            process: process::id(),
-            begun,
-            overdue,
-        });
-        drop(refresh);
+    fn refresh(self: &Arc<Self>) -> BackendResult<Awaited> {
         let shared = self.clone();
-        runtime.spawn(async move {
-            deadlines.sleep(begun - now).await;
-            let read = shared.read_map(deadlines).await;
-            let has_changed = matches!(read, Ok(true));
-            {
-                let mut refresh = shared.refresh.lock();
-                refresh.in_vain = match has_changed {
-                    true => 0,
-                    false => refresh.in_vain.saturating_add(1),
-                };
-            }
-            let _ = tell.send(Some(read.map(drop)));
-        });
-        Ok((outcome, overdue))
+        let limit = self.common.limits.connect;
+        self.refreshes.begin(limit, |deadlines| async move {
+            shared.read_map(deadlines).await
+        })
     }
 
     /// Asks the nodes for the map until one tells it: those first to which there is a connection.
@@ -148,6 +56,8 @@ impl Shared {
         let seeds = seeds.filter(|seed| !nodes.iter().any(|node| node.id() == seed.id()));
         let seeds: Vec<Node> = seeds.cloned().collect();
         nodes.extend(seeds);
+        // Of a primary that was the only one, or the only one that is known, they alone know more.
+        nodes.extend(self.topology.read().all_replicas().cloned());
         nodes.sort_by_key(|node| node.ready(false).is_none());
         let limit = self.common.limits.connect;
         let by = Instant::now() + limit;
@@ -175,7 +85,7 @@ impl Shared {
 
     /// Goes by a map from now on, and says whether it is another one than before.
     fn take_map(self: &Arc<Self>, ranges: &[Range]) -> BackendResult<bool> {
-        let make = |address: &Address| self.node(address);
+        let make = |address: &Address, role| self.node(address, role);
         let taken = self.topology.write().replace(ranges, make)?;
         if taken.has_changed {
             self.changed.notify_waiters();
@@ -195,7 +105,7 @@ fn silent(limit: Duration) -> BackendError {
 async fn map_of(node: &Node) -> BackendResult<Vec<Range>> {
     let connection = node.connection(false).await?;
     let request = Request::One(Command::new("CLUSTER").arg("SLOTS"));
-    let request = InFlight::new(request, Repeat::Safely);
+    let request = InFlight::new(request, Access::READ);
     let Ok(reply) = connection.multiplexer.exchange(&request).await else {
         return Err(connection.lost());
     };

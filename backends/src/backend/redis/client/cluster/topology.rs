@@ -6,11 +6,12 @@ use crate::backend::redis::client::endpoint::Address;
 use crate::backend::redis::client::resp::{ErrorReply, Reply};
 use crate::backend::redis::client::slot::SLOTS;
 
-/// A range of slots and the primary that serves them.
+/// A range of slots, the primary that serves them, and its replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) slots: RangeInclusive<u16>,
     pub(super) primary: Address,
+    pub(super) replicas: Vec<Address>,
 }
 
 /// Reads the answer to `CLUSTER SLOTS` of a node that was reached by the host `asked`; nothing if
@@ -32,13 +33,26 @@ fn range(reply: Reply, asked: &str) -> Option<Range> {
     let [
         Reply::Integer(first),
         Reply::Integer(last),
-        Reply::Array(primary),
-        ..,
+        primary,
+        replicas @ ..,
     ] = &*parts
     else {
         return None;
     };
-    let [host, Reply::Integer(port), ..] = &**primary else {
+    let slot = |number: &i64| u16::try_from(*number).ok().filter(|slot| *slot < SLOTS);
+    let replicas = replicas.iter().map(|replica| address(replica, asked));
+    Some(Range {
+        slots: slot(first)?..=slot(last)?,
+        primary: address(primary, asked)?,
+        replicas: replicas.collect::<Option<_>>()?,
+    })
+}
+
+fn address(node: &Reply, asked: &str) -> Option<Address> {
+    let Reply::Array(parts) = node else {
+        return None;
+    };
+    let [host, Reply::Integer(port), ..] = &**parts else {
         return None;
     };
     let host = match host {
@@ -46,13 +60,9 @@ fn range(reply: Reply, asked: &str) -> Option<Range> {
         Reply::Bytes(host) => Some(str::from_utf8(host.as_bytes()).ok()?),
         _ => return None,
     };
-    let slot = |number: &i64| u16::try_from(*number).ok().filter(|slot| *slot < SLOTS);
-    Some(Range {
-        slots: slot(first)?..=slot(last)?,
-        primary: Address {
-            host: host_or(host, asked),
-            port: u16::try_from(*port).ok()?,
-        },
+    Some(Address {
+        host: host_or(host, asked),
+        port: u16::try_from(*port).ok()?,
     })
 }
 
@@ -84,11 +94,25 @@ impl Redirection {
     }
 }
 
-/// The primaries of a cluster, each with a `T` of its own, and the slots that they serve.
+/// The primaries of a cluster and their replicas, each with a `T` of its own, and the slots that
+/// the primaries serve.
 pub(super) struct Topology<T> {
-    nodes: Vec<(Address, T)>,
+    primaries: Vec<Primary<T>>,
     /// The position of the node of each slot.
     owners: Box<[Option<u16>]>,
+}
+
+struct Primary<T> {
+    address: Address,
+    node: T,
+    replicas: Vec<(Address, T)>,
+}
+
+/// The part of a node in a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Primary,
+    Replica,
 }
 
 /// What came of a map that was taken.
@@ -103,7 +127,7 @@ pub(super) struct Taken<T> {
 impl<T> Default for Topology<T> {
     fn default() -> Self {
         Self {
-            nodes: Vec::new(),
+            primaries: Vec::new(),
             owners: vec![None; usize::from(SLOTS)].into(),
         }
     }
@@ -118,7 +142,7 @@ impl<T> Topology<T> {
     pub(super) fn replace<E>(
         &mut self,
         ranges: &[Range],
-        mut make: impl FnMut(&Address) -> Result<T, E>,
+        mut make: impl FnMut(&Address, Role) -> Result<T, E>,
     ) -> Result<Taken<T>, E>
     where
         T: Clone,
@@ -127,8 +151,16 @@ impl<T> Topology<T> {
         for range in ranges {
             let position = topology.position_of(&range.primary, |address| {
                 let kept = self.at(address).cloned();
-                kept.map_or_else(|| make(address), Ok)
+                kept.map_or_else(|| make(address, Role::Primary), Ok)
             })?;
+            let replicas = &mut topology.primaries[usize::from(position)].replicas;
+            for address in &range.replicas {
+                if replicas.iter().all(|(known, _)| known != address) {
+                    let kept = self.replica_at(address).cloned();
+                    let node = kept.map_or_else(|| make(address, Role::Replica), Ok)?;
+                    replicas.push((address.clone(), node));
+                }
+            }
             let (first, last) = (
                 usize::from(*range.slots.start()),
                 usize::from(*range.slots.end()),
@@ -140,12 +172,16 @@ impl<T> Topology<T> {
         let before = std::mem::replace(self, topology);
         let mut slots = 0..SLOTS;
         let has_changed = slots.any(|slot| before.address(slot) != self.address(slot));
-        let left = before.nodes.into_iter();
-        let left = left.filter(|(address, _)| self.position(address).is_none());
-        Ok(Taken {
-            left: left.map(|(_, node)| node).collect(),
-            has_changed,
-        })
+        let mut left = Vec::new();
+        for primary in before.primaries {
+            let replicas = primary.replicas.into_iter();
+            let replicas = replicas.filter(|(address, _)| self.replica_at(address).is_none());
+            left.extend(replicas.map(|(_, node)| node));
+            if self.position(&primary.address).is_none() {
+                left.push(primary.node);
+            }
+        }
+        Ok(Taken { left, has_changed })
     }
 
     /// Notes that another node serves a slot.
@@ -166,26 +202,46 @@ impl<T> Topology<T> {
     /// Returns the node at an address.
     pub(super) fn at(&self, address: &Address) -> Option<&T> {
         let position = self.position(address)?;
-        self.nodes.get(usize::from(position)).map(|(_, node)| node)
+        let primary = self.primaries.get(usize::from(position));
+        primary.map(|primary| &primary.node)
+    }
+
+    fn replica_at(&self, address: &Address) -> Option<&T> {
+        let mut replicas = self.primaries.iter().flat_map(|primary| &primary.replicas);
+        replicas.find_map(|(known, node)| (known == address).then_some(node))
     }
 
     /// Returns the node of a slot.
     pub(super) fn owner(&self, slot: u16) -> Option<&T> {
-        self.entry(slot).map(|(_, node)| node)
+        self.primary(slot).map(|primary| &primary.node)
+    }
+
+    /// Returns the replicas of the node of a slot.
+    pub(super) fn replicas(&self, slot: u16) -> impl ExactSizeIterator<Item = &T> + Clone {
+        let primary = self.primary(slot);
+        nodes_of(primary.map_or(&[], |primary| &primary.replicas))
     }
 
     pub(super) fn nodes(&self) -> impl Iterator<Item = &T> {
-        self.nodes.iter().map(|(_, node)| node)
+        self.primaries.iter().map(|primary| &primary.node)
     }
 
-    /// Returns the nodes that serve slots.
-    pub(super) fn owners(&self) -> impl Iterator<Item = &T> {
-        let mut serve = vec![false; self.nodes.len()];
+    pub(super) fn all_replicas(&self) -> impl Iterator<Item = &T> {
+        let replicas = self.primaries.iter().map(|primary| &*primary.replicas);
+        replicas.flat_map(nodes_of)
+    }
+
+    /// Returns the nodes that serve slots, each with its replicas and the number of its slots.
+    pub(super) fn owners(
+        &self,
+    ) -> impl Iterator<Item = (&T, impl ExactSizeIterator<Item = &T> + Clone, usize)> {
+        let mut slots = vec![0; self.primaries.len()];
         for position in self.owners.iter().flatten() {
-            serve[usize::from(*position)] = true;
+            slots[usize::from(*position)] += 1;
         }
-        let nodes = self.nodes.iter().zip(serve);
-        nodes.filter_map(|((_, node), serves)| serves.then_some(node))
+        let owners = self.primaries.iter().zip(slots);
+        let owners = owners.filter(|(_, slots)| *slots > 0);
+        owners.map(|(primary, slots)| (&primary.node, nodes_of(&primary.replicas), slots))
     }
 
     /// Returns the first slots that no node serves, as a range.
@@ -197,16 +253,17 @@ impl<T> Topology<T> {
     }
 
     fn address(&self, slot: u16) -> Option<&Address> {
-        self.entry(slot).map(|(address, _)| address)
+        self.primary(slot).map(|primary| &primary.address)
     }
 
-    fn entry(&self, slot: u16) -> Option<&(Address, T)> {
+    fn primary(&self, slot: u16) -> Option<&Primary<T>> {
         let position = self.owners[usize::from(slot)]?;
-        self.nodes.get(usize::from(position))
+        self.primaries.get(usize::from(position))
     }
 
     fn position(&self, address: &Address) -> Option<u16> {
-        let position = self.nodes.iter().position(|(known, _)| known == address)?;
+        let mut primaries = self.primaries.iter();
+        let position = primaries.position(|primary| primary.address == *address)?;
         u16::try_from(position).ok()
     }
 
@@ -219,9 +276,17 @@ impl<T> Topology<T> {
         if let Some(position) = self.position(address) {
             return Ok(position);
         }
-        self.nodes.push((address.clone(), make(address)?));
-        Ok(u16::try_from(self.nodes.len() - 1).expect("a cluster has fewer nodes than slots"))
+        self.primaries.push(Primary {
+            address: address.clone(),
+            node: make(address)?,
+            replicas: Vec::new(),
+        });
+        Ok(u16::try_from(self.primaries.len() - 1).expect("a cluster has fewer nodes than slots"))
     }
+}
+
+fn nodes_of<T>(nodes: &[(Address, T)]) -> impl ExactSizeIterator<Item = &T> + Clone {
+    nodes.iter().map(|(_, node)| node)
 }
 
 #[cfg(test)]
@@ -237,7 +302,9 @@ mod tests {
 
     fn told(first: i64, last: i64, host: Reply, port: i64) -> Reply {
         let primary = Reply::Array(vec![host, Reply::Integer(port), text("id")]);
-        Reply::Array(vec![Reply::Integer(first), Reply::Integer(last), primary])
+        let replica = Reply::Array(vec![text("r"), Reply::Integer(1), text("id")]);
+        let slots = [first, last].map(Reply::Integer);
+        Reply::Array([&slots[..], &[primary, replica]].concat())
     }
 
     fn text(text: &str) -> Reply {
@@ -262,6 +329,7 @@ mod tests {
         ];
         assert_eq!(primaries, expected);
         assert_eq!(read[3].slots, 202..=16_383);
+        assert_eq!(read[0].replicas, [address("r", 1)]);
     }
 
     #[test]
@@ -304,7 +372,7 @@ mod tests {
     }
 
     /// The nodes are named by their ports.
-    fn make(address: &Address) -> Result<u16, ()> {
+    fn make(address: &Address, _: Role) -> Result<u16, ()> {
         Ok(address.port)
     }
 
@@ -312,6 +380,7 @@ mod tests {
         Range {
             slots: first..=last,
             primary: address("h", port),
+            replicas: Vec::new(),
         }
     }
 
@@ -335,13 +404,16 @@ mod tests {
             slot: 100,
             address: address("h", 3),
         };
-        topology.patch(&moved, make).unwrap();
+        let patched = |address: &Address| make(address, Role::Primary);
+        topology.patch(&moved, patched).unwrap();
         assert_eq!(
             (topology.owner(100), topology.owner(101)),
             (Some(&3), Some(&2))
         );
-        let nodes: Vec<_> = topology.owners().copied().collect();
-        assert_eq!(nodes, [1, 2, 3]);
+        let owners = topology.owners().map(|(node, _, slots)| (*node, slots));
+        let owners: Vec<_> = owners.collect();
+        assert_eq!(owners, [(1, 100), (2, 16_283), (3, 1)]);
+
         // The second node has left, and a part of its slots has nobody.
         let holes = [range(0, 99, 1), range(100, 199, 3), range(300, 16_383, 3)];
         assert_eq!(topology.replace(&holes, make), taken(&[2], true));
@@ -351,16 +423,50 @@ mod tests {
     }
 
     #[test]
+    fn a_primary_has_its_replicas() {
+        let mut topology = Topology::default();
+        let with = |first, last, port, replicas: &[u16]| Range {
+            replicas: replicas.iter().map(|port| address("h", *port)).collect(),
+            ..range(first, last, port)
+        };
+        // One that is a replica has a `T` of its own, also where it was a primary before.
+        let make = |address: &Address, role| match role {
+            Role::Primary => make(address, role),
+            Role::Replica => Ok(address.port + 100),
+        };
+        let first = [with(0, 9, 1, &[3, 4]), with(10, 16_383, 2, &[5])];
+        topology.replace(&first, make).unwrap();
+        let of = |topology: &Topology<u16>, slot| -> Vec<u16> {
+            topology.replicas(slot).copied().collect()
+        };
+        assert_eq!(
+            (of(&topology, 9), of(&topology, 10)),
+            (vec![103, 104], vec![105])
+        );
+        // The first primary has failed.
+        let second = [with(0, 9, 3, &[4]), with(10, 16_383, 2, &[5])];
+        let taken = topology.replace(&second, make).unwrap();
+        assert_eq!((taken.left, taken.has_changed), (vec![103, 1], true));
+        assert_eq!(topology.owner(0), Some(&3));
+        assert_eq!(
+            (of(&topology, 0), of(&topology, 99)),
+            (vec![104], vec![105])
+        );
+        let all: Vec<_> = topology.all_replicas().copied().collect();
+        assert_eq!(all, [104, 105]);
+    }
+
+    #[test]
     fn a_node_that_can_not_be_made_leaves_the_map_as_it_was() {
         let mut topology = Topology::default();
         topology.replace(&[range(0, 16_383, 1)], make).unwrap();
-        let fails = |_: &Address| Err(());
+        let fails = |_: &Address, _| Err(());
         assert_eq!(topology.replace(&[range(0, 16_383, 2)], fails), Err(()));
         let moved = Redirection {
             slot: 5,
             address: address("h", 2),
         };
-        assert_eq!(topology.patch(&moved, fails), Err(()));
+        assert_eq!(topology.patch(&moved, |_| Err(())), Err(()));
         assert_eq!(topology.owner(5), Some(&1));
     }
 }

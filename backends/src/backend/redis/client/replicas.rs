@@ -1,0 +1,433 @@
+//! Replicas: servers that follow a primary, and may be behind it.
+//!
+//! A read that a program sends there goes to one that is up, always the same for one key, so that
+//! it doesn't go back in time between two of them; or to the primary, where none is up. A cluster
+//! tells the replicas of each primary with its map. Elsewhere the sentinels tell those of their
+//! service, and a server by itself tells who follows it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use parking_lot::{Mutex, RwLock};
+
+use super::Access;
+use super::deadline::Deadlines;
+use super::endpoint::{Address, Endpoint};
+use super::handshake::Info;
+use super::node::{Common, Node};
+use super::readings::{Awaited, Readings};
+use super::refusal::refusal;
+use super::request::{InFlight, Request, Slots};
+use super::resp::{Command, Reply};
+use super::sentinel::Sentinels;
+use super::states::{Connection, NodeId};
+use crate::error::{BackendError, BackendResult, ErrorKind};
+
+/// After this time the replicas of a server are asked for again.
+const FRESH: Duration = Duration::from_secs(10);
+/// The rests of a replica that refused or was silent, the longest after many failures.
+const FIRST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// The rest of a replica that is up and doesn't serve: it loads its data, has none, or stands
+/// still.
+#[derive(Default)]
+pub(super) struct Rest(Mutex<Option<Resting>>);
+
+struct Resting {
+    failures: u32,
+    until: Instant,
+    /// Whether one caller tries it meanwhile.
+    is_tried: bool,
+}
+
+impl Rest {
+    /// Says whether the replica is to be asked. At the end of a rest one caller tries it, within
+    /// `limit`.
+    fn may_ask(&self, limit: Duration) -> bool {
+        let mut resting = self.0.lock();
+        let Some(resting) = &mut *resting else {
+            return true;
+        };
+        let now = Instant::now();
+        if now < resting.until {
+            return false;
+        }
+        resting.until = now + limit;
+        resting.is_tried = true;
+        true
+    }
+
+    pub(super) fn is_resting(&self) -> bool {
+        let resting = self.0.lock();
+        resting
+            .as_ref()
+            .is_some_and(|resting| Instant::now() < resting.until)
+    }
+
+    /// Notes that the replica doesn't serve. Calls that were under way together count as one.
+    pub(super) fn begin(&self) {
+        let mut resting = self.0.lock();
+        let now = Instant::now();
+        let failures = match &*resting {
+            Some(last) if now < last.until && !last.is_tried => return,
+            Some(last) => last.failures + 1,
+            None => 0,
+        };
+        let rest = FIRST_REST * (1 << failures.min(4));
+        *resting = Some(Resting {
+            failures,
+            until: now + rest.min(LONGEST_REST),
+            is_tried: false,
+        });
+    }
+
+    /// Notes that the replica serves.
+    pub(super) fn end(&self) {
+        *self.0.lock() = None;
+    }
+}
+
+/// Replicas, as they are told.
+pub(super) struct Told {
+    /// Those that follow the primary now.
+    pub(super) addresses: Vec<Address>,
+    /// Whether there are any, be they down.
+    pub(super) are_any: bool,
+}
+
+/// Returns a connection to the replica for a request that is up. Begins to connect to those that
+/// aren't.
+pub(super) fn ready<'n>(
+    replicas: impl ExactSizeIterator<Item = &'n Node> + Clone,
+    request: &InFlight,
+) -> Option<Arc<Connection>> {
+    let first = match request.slots() {
+        Slots::One(slot) => usize::from(slot),
+        Slots::None | Slots::Several => fastrand::usize(..),
+    };
+    in_turn(replicas, first)
+}
+
+fn in_turn<'n>(
+    replicas: impl ExactSizeIterator<Item = &'n Node> + Clone,
+    first: usize,
+) -> Option<Arc<Connection>> {
+    let count = replicas.len();
+    let first = first.checked_rem(count)?;
+    replicas.cycle().skip(first).take(count).find_map(usable)
+}
+
+/// Returns the replica for a slot to which there is a connection.
+pub(super) fn of_slot<'n>(
+    replicas: impl ExactSizeIterator<Item = &'n Node> + Clone,
+    slot: u16,
+) -> Option<NodeId> {
+    in_turn(replicas, usize::from(slot)).map(|connection| connection.node)
+}
+
+/// Returns any replica to which there is a connection.
+pub(super) fn any<'n>(replicas: impl Iterator<Item = &'n Node>) -> Option<NodeId> {
+    let mut replicas = replicas.filter(|replica| usable(replica).is_some());
+    replicas.next().map(Node::id)
+}
+
+fn usable(replica: &Node) -> Option<Arc<Connection>> {
+    let connection = replica.up_or_begun()?;
+    let rest = connection.rest.as_ref();
+    let may_ask = rest.is_none_or(|rest| rest.may_ask(replica.call_limit()));
+    may_ask.then_some(connection)
+}
+
+/// Waits for a connection to a primary or one of its replicas, whichever is there first.
+///
+/// # Errors
+///
+/// That of the primary, if none is reached.
+pub(super) async fn first_reached(
+    primary: &Node,
+    replicas: &[Node],
+    is_plain_read: bool,
+) -> BackendResult<Arc<Connection>> {
+    let replicas = replicas.iter().filter(|replica| !replica.rests());
+    let all = std::iter::once(primary).chain(replicas);
+    let mut all: FuturesUnordered<_> = all
+        .map(|node| async move { (node.id(), node.connection(is_plain_read).await) })
+        .collect();
+    let mut failed = None;
+    while let Some((node, connection)) = all.next().await {
+        match connection {
+            Ok(connection) => return Ok(connection),
+            Err(error) if node == primary.id() => failed = Some(error),
+            Err(_) => {}
+        }
+    }
+    Err(failed
+        .unwrap_or_else(|| BackendError::new(ErrorKind::Unavailable, "no server was reached")))
+}
+
+/// The replicas of a server that is no node of a cluster.
+pub(super) struct Replicas {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    common: Arc<Common>,
+    /// The settings of the replicas, but for their address.
+    pattern: Endpoint,
+    primary: Node,
+    sentinels: Option<Arc<Sentinels>>,
+    /// Held to look at what is known or to change it, never across an `.await`.
+    known: RwLock<Known>,
+    readings: Readings,
+}
+
+#[derive(Default)]
+struct Known {
+    nodes: Arc<[Node]>,
+    /// Whether there have ever been any.
+    are_any: bool,
+    read: Option<Instant>,
+}
+
+impl Replicas {
+    pub(super) fn new(
+        common: Arc<Common>,
+        pattern: Endpoint,
+        primary: Node,
+        sentinels: Option<Arc<Sentinels>>,
+    ) -> Self {
+        let shared = Shared {
+            common,
+            pattern,
+            primary,
+            sentinels,
+            known: RwLock::default(),
+            readings: Readings::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Returns a connection for a read that is up: to a replica, or to the primary where none is.
+    /// Nothing as long as it isn't known that there are any.
+    pub(super) fn ready(&self, request: &InFlight) -> Option<Arc<Connection>> {
+        let (nodes, is_fresh) = {
+            let known = self.shared.known.read();
+            if !known.are_any {
+                return None;
+            }
+            let is_fresh = known.read.is_some_and(|read| read.elapsed() < FRESH);
+            (known.nodes.clone(), is_fresh)
+        };
+        if !is_fresh {
+            // Without a runtime there is nobody to ask.
+            drop(self.read());
+        }
+        let ready = ready(nodes.iter(), request);
+        ready.or_else(|| self.shared.primary.ready(request.is_plain_read()))
+    }
+
+    /// Returns a connection for a read, or waits for one.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if there are no replicas.
+    pub(super) async fn connection(&self, request: &InFlight) -> BackendResult<Arc<Connection>> {
+        self.check().await?;
+        if let Some(connection) = self.ready(request) {
+            return Ok(connection);
+        }
+        let is_plain_read = request.is_plain_read();
+        first_reached(&self.shared.primary, &self.nodes(), is_plain_read).await
+    }
+
+    /// Makes sure that there are replicas, be they down.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig`.
+    pub(super) async fn check(&self) -> BackendResult<()> {
+        if self.are_known() {
+            return Ok(());
+        }
+        Readings::finish(|| self.read()).await?;
+        match self.are_known() {
+            true => Ok(()),
+            false => Err(no_replicas(&self.shared.primary.place().to_string())),
+        }
+    }
+
+    /// Says whether it is known that there are any, be they down.
+    pub(super) fn are_known(&self) -> bool {
+        self.shared.known.read().are_any
+    }
+
+    fn read(&self) -> BackendResult<Awaited> {
+        let shared = self.shared.clone();
+        let limit = shared.common.limits.connect;
+        self.shared
+            .readings
+            .begin(limit, move |deadlines| async move {
+                shared.read(deadlines).await
+            })
+    }
+
+    pub(super) fn nodes(&self) -> Arc<[Node]> {
+        self.shared.known.read().nodes.clone()
+    }
+}
+
+impl Shared {
+    /// Asks for the replicas, and says whether there are others than before.
+    async fn read(self: Arc<Self>, deadlines: &'static Deadlines) -> BackendResult<bool> {
+        let limit = self.common.limits.connect;
+        let asked = async {
+            match &self.sentinels {
+                Some(sentinels) => sentinels.replicas(limit, deadlines).await,
+                None => followers(&self.primary).await,
+            }
+        };
+        let told = match deadlines.within(limit, pin!(asked)).await {
+            Some(told) => told?,
+            None => {
+                let message = format!("nobody has told the replicas within {limit:?}");
+                return Err(BackendError::new(ErrorKind::Timeout, message));
+            }
+        };
+        let before = self.known.read().nodes.clone();
+        let nodes = told.addresses.iter().filter_map(|address| {
+            let kept = before.iter().find(|node| node.is_at(address)).cloned();
+            // A host that no certificate can be for is no use.
+            let server = || self.pattern.at(address).ok();
+            kept.or_else(|| Some(Node::replica(server()?, self.common.clone())))
+        });
+        let nodes: Arc<[Node]> = nodes.collect();
+        let is_in = |nodes: &[Node], id| nodes.iter().any(|node| node.id() == id);
+        let left = before.iter().filter(|node| !is_in(&nodes, node.id()));
+        let left: Vec<Node> = left.cloned().collect();
+        let has_changed = !left.is_empty() || nodes.len() != before.len();
+        {
+            let mut known = self.known.write();
+            known.nodes = nodes;
+            known.are_any |= told.are_any;
+            known.read = Some(Instant::now());
+        }
+        // After the lock: this wakes drivers.
+        left.iter().for_each(Node::leave);
+        Ok(has_changed)
+    }
+}
+
+/// Returns the error of a read that is to be answered by a replica where there are none.
+pub(super) fn no_replicas(of: &str) -> BackendError {
+    let message = format!("{of} has no replicas to read from: leave `ReadFrom::Replica` out");
+    BackendError::new(ErrorKind::InvalidConfig, message)
+}
+
+/// Returns the error of a request for a replica that is none any more.
+pub(super) fn has_left() -> BackendError {
+    BackendError::new(ErrorKind::Unavailable, "the replica has left")
+}
+
+/// Asks a server who follows it.
+async fn followers(primary: &Node) -> BackendResult<Told> {
+    let connection = primary.connection(false).await?;
+    let request = Request::One(Command::new("INFO").arg("replication"));
+    let request = InFlight::new(request, Access::READ);
+    let Ok(reply) = connection.multiplexer.exchange(&request).await else {
+        return Err(connection.lost());
+    };
+    if let Reply::Error(refused) = &reply {
+        let (place, refused) = (&connection.place, refusal(refused));
+        let message = format!("{place} doesn't tell its replicas: {}", refused.message());
+        return Err(BackendError::new(refused.kind(), message));
+    }
+    Ok(told_by_server(Info::of(&reply)))
+}
+
+/// Reads lines such as `slave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=0`.
+fn told_by_server(info: Info<'_>) -> Told {
+    let lines = info.lines().filter_map(|line| {
+        let (name, facts) = line.split_once(':')?;
+        let number = name.strip_prefix("slave")?;
+        number.parse::<u32>().ok()?;
+        Some(facts)
+    });
+    let lines: Vec<&str> = lines.collect();
+    let followers = lines.iter().filter_map(|facts| {
+        let fact = |name: &str| {
+            let mut facts = facts.trim_end().split(',');
+            facts.find_map(|fact| fact.strip_prefix(name)?.strip_prefix('='))
+        };
+        let is_online = fact("state") == Some("online");
+        is_online.then(|| Address::read(fact("ip")?, fact("port")?))?
+    });
+    Told {
+        addresses: followers.collect(),
+        are_any: !lines.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(lines: &[&str]) -> Told {
+        let text = lines.join("\r\n");
+        told_by_server(Info::of(&Reply::Bytes(text.as_bytes().into())))
+    }
+
+    #[test]
+    fn a_server_tells_who_follows_it() {
+        let Told { addresses, are_any } = told(&[
+            "# Replication",
+            "role:master",
+            "connected_slaves:3",
+            "slave0:ip=10.0.0.2,port=6379,state=online,offset=14,lag=0",
+            "slave1:ip=2001:db8::1,port=6380,state=online,offset=14,lag=1",
+            "slave2:ip=10.0.0.4,port=6379,state=wait_bgsave,offset=0,lag=0",
+            "master_replid:slave",
+        ]);
+        let addresses: Vec<_> = addresses.iter().map(|it| (&*it.host, it.port)).collect();
+        assert_eq!(addresses, [("10.0.0.2", 6379), ("2001:db8::1", 6380)]);
+        assert!(are_any);
+        for lines in [
+            &["role:master", "connected_slaves:0"][..],
+            &["slave_read_only:1", "slavex:ip=h,port=1,state=online"],
+        ] {
+            let told = told(lines);
+            assert!(!told.are_any && told.addresses.is_empty(), "{lines:?}");
+        }
+        let odd = told(&["slave0:ip=h,port=x,state=online", "slave1:"]);
+        assert!(odd.are_any && odd.addresses.is_empty());
+    }
+
+    #[test]
+    fn a_replica_that_fails_rests_and_is_tried_by_one() {
+        let (rest, limit) = (Rest::default(), Duration::from_secs(60));
+        assert!(rest.may_ask(limit) && rest.may_ask(limit));
+        rest.begin();
+        assert!(!rest.may_ask(limit));
+        // Those that were under way together are one failure.
+        rest.begin();
+        let failures = |rest: &Rest| rest.0.lock().as_ref().map(|resting| resting.failures);
+        assert_eq!(failures(&rest), Some(0));
+        let end = |rest: &Rest| {
+            let mut resting = rest.0.lock();
+            resting.as_mut().unwrap().until = Instant::now();
+        };
+        end(&rest);
+        assert!(rest.may_ask(limit) && !rest.may_ask(limit));
+        rest.begin();
+        assert_eq!(failures(&rest), Some(1));
+        end(&rest);
+        assert!(rest.may_ask(limit));
+        rest.end();
+        assert!(rest.may_ask(limit) && !rest.is_resting());
+    }
+}
