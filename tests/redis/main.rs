@@ -12,6 +12,7 @@ mod paused;
 mod permissions;
 mod reconnecting;
 mod refused;
+mod replicas;
 mod runtimes;
 mod scripts;
 mod sentinel;
