@@ -6,6 +6,7 @@ mod down;
 mod failover;
 mod many;
 mod moved;
+mod replicas;
 mod settings;
 mod tls;
 

@@ -282,6 +282,11 @@ impl Client {
         let Some(cluster) = self.router.cluster() else {
             return outcomes;
         };
+        if access == Access::Read(ReadFrom::Replica)
+            && let Err(error) = self.limited(cluster.check_replicas()).await
+        {
+            return vec![Some(Err(error)); commands.len()];
+        }
         let calls = cluster.by_node(commands, access).into_iter();
         let calls = calls.map(|(node, positions)| async move {
             let those = positions.iter().map(|position| commands[*position].clone());

@@ -126,6 +126,13 @@ impl Readings {
         })
     }
 
+    /// Says whether the last reading began longer ago than this, or there was none.
+    pub(super) fn are_older_than(&self, age: Duration) -> bool {
+        let state = self.0.lock();
+        let last = state.last.as_ref();
+        last.is_none_or(|last| last.begun + age < Instant::now())
+    }
+
     /// Returns the number of readings that were begun.
     pub(super) fn count(&self) -> u64 {
         self.0.lock().count

@@ -26,8 +26,9 @@ use super::sentinel::Sentinels;
 use super::states::{Connection, NodeId};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// After this time the replicas of a server are asked for again.
+/// After this time the replicas of a server are asked for again, and sooner where none are told.
 const FRESH: Duration = Duration::from_secs(10);
+const FRESH_WITHOUT: Duration = Duration::from_secs(1);
 /// The rests of a replica that refused or was silent, the longest after many failures.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(10);
@@ -88,6 +89,14 @@ impl Rest {
     /// Notes that the replica serves.
     pub(super) fn end(&self) {
         *self.0.lock() = None;
+    }
+}
+
+/// Returns the time after which so many replicas are asked for again.
+pub(super) fn freshness(replicas: usize) -> Duration {
+    match replicas {
+        0 => FRESH_WITHOUT,
+        _ => FRESH,
     }
 }
 
@@ -190,7 +199,6 @@ struct Known {
     nodes: Arc<[Node]>,
     /// Whether there have ever been any.
     are_any: bool,
-    read: Option<Instant>,
 }
 
 impl Replicas {
@@ -216,15 +224,14 @@ impl Replicas {
     /// Returns a connection for a read that is up: to a replica, or to the primary where none is.
     /// Nothing as long as it isn't known that there are any.
     pub(super) fn ready(&self, request: &InFlight) -> Option<Arc<Connection>> {
-        let (nodes, is_fresh) = {
+        let nodes = {
             let known = self.shared.known.read();
             if !known.are_any {
                 return None;
             }
-            let is_fresh = known.read.is_some_and(|read| read.elapsed() < FRESH);
-            (known.nodes.clone(), is_fresh)
+            known.nodes.clone()
         };
-        if !is_fresh {
+        if self.shared.readings.are_older_than(freshness(nodes.len())) {
             // Without a runtime there is nobody to ask.
             drop(self.read());
         }
@@ -315,7 +322,6 @@ impl Shared {
             let mut known = self.known.write();
             known.nodes = nodes;
             known.are_any |= told.are_any;
-            known.read = Some(Instant::now());
         }
         // After the lock: this wakes drivers.
         left.iter().for_each(Node::leave);

@@ -232,7 +232,7 @@ impl Cluster {
     /// # Errors
     ///
     /// `InvalidConfig`.
-    async fn check_replicas(&self) -> BackendResult<()> {
+    pub(super) async fn check_replicas(&self) -> BackendResult<()> {
         let shared = &self.shared;
         if shared.reads_from_replicas.load(Ordering::Relaxed) {
             return Ok(());
@@ -306,8 +306,10 @@ impl Cluster {
         access: Access,
     ) -> Vec<(NodeId, Vec<usize>)> {
         let from_replicas = access == Access::Read(ReadFrom::Replica);
-        let from_replicas =
-            from_replicas && self.shared.reads_from_replicas.load(Ordering::Relaxed);
+        if from_replicas {
+            let replicas = self.shared.topology.read().all_replicas().count();
+            self.shared.keep_fresh(replicas);
+        }
         let topology = self.shared.topology.read();
         let mut nodes: Vec<(NodeId, Vec<usize>)> = Vec::new();
         for (position, command) in commands.iter().enumerate() {
@@ -376,8 +378,17 @@ impl Shared {
     }
 
     /// Returns the connection of a replica for a request, if one is up.
-    fn ready_replica(&self, request: &InFlight) -> Option<Arc<Connection>> {
-        replicas::ready(self.replicas(request).iter(), request)
+    fn ready_replica(self: &Arc<Self>, request: &InFlight) -> Option<Arc<Connection>> {
+        let replicas = self.replicas(request);
+        self.keep_fresh(replicas.len());
+        replicas::ready(replicas.iter(), request)
+    }
+
+    /// Reads the map again from time to time: nobody tells of replicas that come.
+    fn keep_fresh(self: &Arc<Self>, replicas: usize) {
+        if self.refreshes.are_older_than(replicas::freshness(replicas)) {
+            self.doubt();
+        }
     }
 
     /// Returns the replicas of the node of a request.
