@@ -148,3 +148,30 @@ async fn plain_reads_go_on_while_a_primary_is_replaced() {
     println!("{reads} times");
     assert_eq!(found(&handle).await, KEYS);
 }
+
+/// The rights that the documentation names are enough.
+#[tokio::test]
+async fn a_user_with_the_documented_rights_reads_from_replicas() {
+    let page = include_str!("../../backends/docs/redis.md");
+    let mut lines = page.lines();
+    let user = lines.find(|line| line.starts_with("ACL SETUSER app"));
+    assert!(page.contains("and `+readonly` on the"));
+    let user = format!("{} +cluster|slots +readonly", user.unwrap());
+    let cluster = Cluster::start();
+    for node in 0..cluster.count() {
+        assert_eq!(cluster.command(node, &user), "");
+    }
+    drop(written(&cluster).await);
+    for primary in 0..3 {
+        let replica = cluster.replica_of(primary);
+        cluster.command(replica, "CONFIG SET replica-read-only no");
+        cluster.command(replica, "FLUSHALL");
+    }
+    let url = cluster.url(0).replace("://", "://app:secret@");
+    let backend = builder(&url).build().await.unwrap();
+    let handle = backend.reading_from(ReadFrom::Replica);
+    eventually(async || found(&handle).await == 0).await;
+    assert_eq!(handle.get_with_ttl::<u8>("k1").await.unwrap(), None);
+    assert_eq!(handle.scan("").count().await, 0);
+    assert_eq!(found(&backend).await, KEYS);
+}
