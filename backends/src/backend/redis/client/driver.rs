@@ -382,7 +382,7 @@ impl Driver {
     /// Says whether a request for a node of a cluster is for this slot, and notes for which it is.
     fn is_for(&mut self, request: &InFlight, hot: Option<u16>) -> bool {
         // Of those that are for a chosen node, or ask one, each goes by itself.
-        if request.target() != Target::Owner {
+        if !matches!(request.target(), Target::Owner | Target::Replica) {
             return false;
         }
         let Slots::One(slot) = request.slots() else {

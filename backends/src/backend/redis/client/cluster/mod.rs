@@ -259,8 +259,8 @@ impl Cluster {
             return Err(connection.lost());
         };
         let Reply::Bytes(nodes) = reply else {
-            // A user may have no right to it.
-            return Ok(false);
+            // A user may have no right to it. There may be some.
+            return Ok(true);
         };
         let nodes = String::from_utf8_lossy(nodes.as_bytes());
         let is_replica = |line: &str| {
