@@ -74,6 +74,7 @@
 //! | `postcard` | no | the codec `codec::Postcard` |
 //! | `uuid` | no | UUIDs as parts of keys |
 //! | `redis-backend` | no | `RedisBackend` |
+//! | `redis-commands` | no | `redis-backend`, and `RedisBackend::connection`: every other command, by the crate `redis`, which is re-exported |
 //! | `tls` | no | `redis-backend`, and TLS to servers (`rediss://`), by rustls; building it takes a C compiler |
 //! | `tower` | no | `ThrottleLayer` |
 //! | `axum` | no | `IntoResponse` for [`BackendError`] and `session::SessionError`: a status, and no detail |
@@ -105,6 +106,8 @@ pub mod throttle;
 pub use backend::memory::{
     Cause, Eviction, MemoryBackend, MemoryBackendBuilder, MemoryStats, Removal,
 };
+#[cfg(feature = "redis-commands")]
+pub use backend::redis::RedisConnection;
 #[cfg(feature = "tls")]
 pub use backend::redis::Tls;
 #[cfg(feature = "redis-backend")]
@@ -118,6 +121,10 @@ pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;
 #[cfg(feature = "derive")]
 pub use keyspace::{Keyspaces, check_keyspaces, keyspaces};
+/// The crate whose commands a [`RedisConnection`] takes.
+#[cfg(feature = "redis-commands")]
+#[doc(no_inline)]
+pub use redis;
 #[cfg(feature = "derive")]
 #[doc = include_str!("keyspace/derive.md")]
 pub use reinhardt_backends_derive::Keyspace;

@@ -7,6 +7,7 @@ mod failover;
 mod many;
 mod moved;
 mod replicas;
+mod rest;
 mod settings;
 mod tls;
 

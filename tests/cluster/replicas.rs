@@ -156,7 +156,10 @@ async fn a_user_with_the_documented_rights_reads_from_replicas() {
     let mut lines = page.lines();
     let user = lines.find(|line| line.starts_with("ACL SETUSER app"));
     assert!(page.contains("and `+readonly` on the"));
-    let user = format!("{} +cluster|slots +cluster|nodes +asking +readonly", user.unwrap());
+    let user = format!(
+        "{} +cluster|slots +cluster|nodes +asking +readonly",
+        user.unwrap()
+    );
     let cluster = Cluster::start();
     for node in 0..cluster.count() {
         assert_eq!(cluster.command(node, &user), "");

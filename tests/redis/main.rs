@@ -13,6 +13,7 @@ mod permissions;
 mod reconnecting;
 mod refused;
 mod replicas;
+mod rest;
 mod runtimes;
 mod scripts;
 mod sentinel;

@@ -422,6 +422,8 @@ impl RedisBackendBuilder {
                 prefix,
                 limits: self.limits,
                 missing: Missing::default(),
+                #[cfg(feature = "redis-commands")]
+                beside: std::sync::OnceLock::new(),
             }),
         })
     }

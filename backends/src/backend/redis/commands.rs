@@ -14,6 +14,7 @@ use super::client::{
 use super::replica_reads::ReadFrom;
 use super::reply::{self, Answer, Unread};
 use super::scripts;
+use super::status::RedisStatus;
 use crate::backend::answers::Counted;
 use crate::backend::life::Life;
 use crate::backend::store::{Limits, NewEntry, Touch};
@@ -34,9 +35,29 @@ pub(super) struct Commands {
     pub(super) prefix: String,
     pub(super) limits: Limits,
     pub(super) missing: Missing,
+    /// The client of connections for other commands, once one was asked for.
+    #[cfg(feature = "redis-commands")]
+    pub(super) beside: std::sync::OnceLock<std::sync::Arc<Client>>,
 }
 
 impl Commands {
+    pub(super) fn status(&self) -> RedisStatus {
+        let status = self.client.status();
+        #[cfg(feature = "redis-commands")]
+        if let Some(beside) = self.beside.get() {
+            return status.with(beside.status());
+        }
+        status
+    }
+
+    pub(super) async fn close(&self) {
+        self.client.close().await;
+        #[cfg(feature = "redis-commands")]
+        if let Some(beside) = self.beside.get() {
+            beside.close().await;
+        }
+    }
+
     /// Begins a command whose first argument is a key.
     pub(super) fn command(&self, name: &str, key: &str) -> BackendResult<Command> {
         self.limits.check_key(key)?;

@@ -3,6 +3,8 @@
 mod builder;
 mod client;
 mod commands;
+#[cfg(feature = "redis-commands")]
+mod connection;
 mod credentials;
 mod layout;
 mod replica_reads;
@@ -22,6 +24,8 @@ pub use self::builder::RedisBackendBuilder;
 pub use self::client::Tls;
 use self::client::{Command, Reply};
 use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
+#[cfg(feature = "redis-commands")]
+pub use self::connection::RedisConnection;
 pub use self::credentials::Credentials;
 pub use self::replica_reads::ReadFrom;
 use self::reply::Unread;
@@ -208,7 +212,7 @@ impl RedisBackend {
     ///
     /// Nothing is sent, and nothing waits: a readiness probe may ask each second.
     pub fn status(&self) -> RedisStatus {
-        self.commands.client.status()
+        self.commands.status()
     }
 
     /// Returns a handle to the same backend whose plain reads are answered by these servers.
@@ -263,7 +267,7 @@ impl RedisBackend {
     /// Refuses further calls of this backend and its clones (`Unavailable`), waits for those under
     /// way for as long as a call may take, and closes the connections.
     pub async fn close(&self) {
-        self.commands.client.close().await;
+        self.commands.close().await;
     }
 
     /// Writes entries of a cluster, of which the first is number `start`. Between nodes there is no
@@ -520,7 +524,7 @@ impl Store for RedisBackend {
     }
 
     async fn shut_down(&self) {
-        self.commands.client.close().await;
+        self.commands.close().await;
     }
 
     fn info(&self) -> StoreInfo {

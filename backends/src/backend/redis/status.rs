@@ -54,6 +54,28 @@ impl RedisStatus {
     }
 }
 
+#[cfg(feature = "redis-commands")]
+impl RedisStatus {
+    /// Adds the state of a client beside this one, which uses the same servers.
+    pub(super) fn with(mut self, beside: Self) -> Self {
+        for node in beside.nodes {
+            let mut known = self.nodes.iter_mut();
+            let Some(known) = known.find(|known| known.address == node.address) else {
+                continue;
+            };
+            known.connections += node.connections;
+            known.reconnections += node.reconnections;
+            known.failure = known.failure.take().or(node.failure);
+            known.connected_for = known.connected_for.max(node.connected_for);
+        }
+        self.waiting_calls += beside.waiting_calls;
+        self.waiting_bytes += beside.waiting_bytes;
+        self.redirections += beside.redirections;
+        self.refreshes += beside.refreshes;
+        self
+    }
+}
+
 /// The state of a server and the connections to it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -91,6 +91,14 @@ impl Expected {
             .all(|request| request.is_plain_read())
     }
 
+    /// Says whether the replies are handed on as they come.
+    fn is_raw(&self) -> bool {
+        match self {
+            Self::One(request) | Self::Many { request, .. } => request.is_raw(),
+            Self::Merged(_) => false,
+        }
+    }
+
     fn script(&self) -> Option<&'static Script> {
         match self {
             Self::One(request) => request.script(),
@@ -439,6 +447,11 @@ impl Driver {
                     commands.iter().for_each(|command| command.write_to(output));
                     Some(commands.len())
                 }
+                #[cfg(feature = "redis-commands")]
+                Request::Raw(raw) => {
+                    output.extend_from_slice(&raw.packed);
+                    raw.replies
+                }
             }
         });
         if asks && count.is_some() {
@@ -518,7 +531,12 @@ impl Driver {
                     Begun::NotYet => break,
                 }
             }
-            match self.input.next()? {
+            let is_raw = self.expected.front().is_some_and(Expected::is_raw);
+            let next = match is_raw {
+                true => self.input.next_raw()?,
+                false => self.input.next()?,
+            };
+            match next {
                 Some(Reply::Push) => {}
                 Some(reply) => {
                     self.answered_at = self.heard;

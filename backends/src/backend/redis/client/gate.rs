@@ -37,6 +37,12 @@ impl Gate {
         }
     }
 
+    /// Says whether calls are refused.
+    #[cfg(feature = "redis-commands")]
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     /// Takes a place for a call that sends so many bytes, unless too much waits or the client is
     /// closed. A call that is alone may send more.
     pub(super) fn enter(&self, bytes: usize) -> BackendResult<Place<'_>> {

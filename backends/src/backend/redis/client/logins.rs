@@ -36,6 +36,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The source of logins of a server's connections.
+#[derive(Clone)]
 pub(super) enum Logins {
     Fixed(Option<Arc<Login>>),
     Provided(Arc<Provided>),

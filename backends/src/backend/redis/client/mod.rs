@@ -20,6 +20,8 @@ mod merge;
 mod multiplexer;
 mod node;
 mod outage;
+#[cfg(feature = "redis-commands")]
+mod raw;
 mod read_buffer;
 mod readings;
 mod reads;
@@ -47,6 +49,8 @@ use self::cluster::Cluster;
 use self::deadline::deadlines;
 pub(crate) use self::endpoint::Endpoint;
 use self::gate::Gate;
+#[cfg(feature = "redis-commands")]
+pub(crate) use self::raw::Raw;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
 use self::replicas::Rest;
 use self::request::{InFlight, Lost, Request, Slots, Target};
@@ -166,6 +170,27 @@ impl Client {
         }
     }
 
+    /// Makes a client of the same servers with the same logins and limits, and connections of its
+    /// own.
+    #[cfg(feature = "redis-commands")]
+    pub(crate) fn beside(&self) -> Self {
+        let limits = self.router.limits();
+        Self {
+            gate: Gate::new(limits.waiting, limits.waiting_bytes),
+            router: self.router.beside(),
+            ..*self
+        }
+    }
+
+    /// Connects, unless there is a connection.
+    #[cfg(feature = "redis-commands")]
+    pub(crate) async fn connected(&self) -> BackendResult<()> {
+        match self.router.is_up() {
+            true => Ok(()),
+            false => self.connect().await,
+        }
+    }
+
     /// Connects, for as long as an attempt may take.
     pub(crate) async fn connect(&self) -> BackendResult<()> {
         self.router.connect().await
@@ -227,6 +252,48 @@ impl Client {
             .call(Request::Many(commands), Access::Write)
             .await?
             .reply)
+    }
+
+    /// Sends what a program made itself.
+    #[cfg(feature = "redis-commands")]
+    pub(crate) async fn raw(&self, raw: Raw) -> BackendResult<Reply> {
+        Ok(self.call(Request::Raw(raw), Access::Write).await?.reply)
+    }
+
+    /// Sends one command that a program made itself to each node that serves slots, and returns the
+    /// first reply that is an error, or else one of them.
+    #[cfg(feature = "redis-commands")]
+    pub(crate) async fn raw_on_each_node(&self, raw: Raw) -> BackendResult<Reply> {
+        let Some(nodes) = self.nodes(ReadFrom::Primary).await? else {
+            return self.raw(raw).await;
+        };
+        let calls = nodes.into_iter().map(|node| {
+            let request = Request::Raw(raw.clone());
+            self.call_with(InFlight::to(Target::Node(node), request, Access::Write))
+        });
+        let mut last = None;
+        for outcome in join_all(calls).await {
+            let reply = outcome?.reply;
+            if matches!(reply, Reply::Error(_)) {
+                return Ok(reply);
+            }
+            last = Some(reply);
+        }
+        last.ok_or_else(|| {
+            BackendError::new(ErrorKind::Unavailable, "no node of the cluster is known")
+        })
+    }
+
+    /// Returns the database that connections use.
+    #[cfg(feature = "redis-commands")]
+    pub(crate) fn database(&self) -> i64 {
+        self.router.database()
+    }
+
+    /// Says whether further calls are refused.
+    #[cfg(feature = "redis-commands")]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.gate.is_closed()
     }
 
     /// Says whether there is a cluster, which takes a connection to know.
@@ -457,6 +524,9 @@ impl Client {
             let Some((resend, line)) = resend else {
                 if rest.is_none() && is_from_wrong_server(&reply) {
                     self.router.begin_search(&sent.connection);
+                }
+                if let Some(cluster) = cluster.filter(|_| sent.request.is_raw()) {
+                    cluster.learn(&sent.connection, &reply);
                 }
                 if is_refusal && is_logged_out(&reply) {
                     self.router.logged_out(&sent.connection);

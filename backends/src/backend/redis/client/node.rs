@@ -48,7 +48,7 @@ pub(super) struct Node {
 
 /// The settings of a client and what all of its nodes share.
 pub(super) struct Common {
-    client_name: Option<String>,
+    pub(super) client_name: Option<String>,
     logins: Logins,
     pub(super) limits: ClientLimits,
     /// The number of calls that went out as a part of a command for several callers.
@@ -139,6 +139,17 @@ impl Common {
             logins: Logins::new(settings, identity.provider, limits.connect, place),
             client_name: identity.name,
             limits,
+            merged: Arc::default(),
+        }
+    }
+
+    /// Makes the settings of a client beside this one. They share the logins.
+    #[cfg(feature = "redis-commands")]
+    pub(super) fn beside(&self) -> Self {
+        Self {
+            client_name: self.client_name.clone(),
+            logins: self.logins.clone(),
+            limits: self.limits,
             merged: Arc::default(),
         }
     }

@@ -81,12 +81,10 @@ impl ReadBuffer {
         if unread.len() < self.needed.max(1) {
             return Ok(None);
         }
-        let is_there = self.scan.as_mut().map_or(Ok(()), |scan| scan.grow(unread));
-        match is_there.and_then(|()| resp::reply(unread)) {
+        let is_there = self.scan.as_mut().map_or(Ok(0), |scan| scan.grow(unread));
+        match is_there.and_then(|_| resp::reply(unread)) {
             Ok((reply, length)) => {
-                self.start += length;
-                self.needed = 0;
-                self.scan = None;
+                self.pass(length);
                 Ok(Some(reply))
             }
             Err(DecodeError::Incomplete(needed)) => {
@@ -96,5 +94,39 @@ impl ReadBuffer {
             }
             Err(DecodeError::Malformed) => Err(End::Malformed),
         }
+    }
+
+    /// Returns the next reply as it came, if the whole of it is there; an error as such.
+    pub(super) fn next_raw(&mut self) -> Result<Option<Reply>, End> {
+        let unread = &self.bytes[self.start..self.end];
+        if unread.len() < self.needed.max(1) {
+            return Ok(None);
+        }
+        let scan = self.scan.get_or_insert_default();
+        let length = match scan.grow(unread) {
+            Ok(length) => length,
+            Err(DecodeError::Incomplete(needed)) => {
+                self.needed = needed;
+                return Ok(None);
+            }
+            Err(DecodeError::Malformed) => return Err(End::Malformed),
+        };
+        let reply = match &unread[..length] {
+            [b'-' | b'!', ..] => match resp::reply(unread) {
+                Ok((error, _)) => error,
+                Err(_) => return Err(End::Malformed),
+            },
+            [b'>', ..] => Reply::Push,
+            reply => Reply::Raw(reply.into()),
+        };
+        self.pass(length);
+        Ok(Some(reply))
+    }
+
+    /// Goes on behind a reply.
+    fn pass(&mut self, length: usize) {
+        self.start += length;
+        self.needed = 0;
+        self.scan = None;
     }
 }

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use super::Access;
+#[cfg(feature = "redis-commands")]
+use super::raw::Raw;
 use super::resend::{Resend, resend};
 use super::resp::{Argument, Command, ErrorReply, Reply};
 use super::script::{Invocation, KeyedInvocation, Script};
@@ -24,6 +26,9 @@ pub(super) enum Request {
     Script(Invocation),
     /// Several commands; the answer is an array of theirs.
     Many(Vec<Command>),
+    /// What a program made itself; replies come as they are, but for errors.
+    #[cfg(feature = "redis-commands")]
+    Raw(Raw),
 }
 
 impl Request {
@@ -33,6 +38,8 @@ impl Request {
             Self::One(command) => command.names_many_keys(),
             Self::Script(invocation) => invocation.names_many_keys(),
             Self::Many(commands) => commands.len() > 1,
+            #[cfg(feature = "redis-commands")]
+            Self::Raw(_) => false,
         }
     }
 
@@ -41,6 +48,8 @@ impl Request {
             Self::Keyed(invocation) => Some(invocation.script()),
             Self::Script(invocation) => Some(invocation.script()),
             Self::Get(_) | Self::One(_) | Self::Many(_) => None,
+            #[cfg(feature = "redis-commands")]
+            Self::Raw(_) => None,
         }
     }
 
@@ -52,6 +61,8 @@ impl Request {
             Self::One(command) => Slots::of(command.keys()),
             Self::Script(invocation) => Slots::of(invocation.keys()),
             Self::Many(commands) => Slots::of(commands.iter().flat_map(Command::keys)),
+            #[cfg(feature = "redis-commands")]
+            Self::Raw(raw) => raw.slot.map_or(Slots::None, Slots::One),
         }
     }
 
@@ -63,6 +74,16 @@ impl Request {
             Self::One(command) => command.length(),
             Self::Script(invocation) => invocation.length(),
             Self::Many(commands) => commands.iter().map(Command::length).sum(),
+            #[cfg(feature = "redis-commands")]
+            Self::Raw(raw) => raw.packed.len(),
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        match self {
+            Self::Get(_) | Self::Keyed(_) | Self::One(_) | Self::Script(_) | Self::Many(_) => false,
+            #[cfg(feature = "redis-commands")]
+            Self::Raw(_) => true,
         }
     }
 }
@@ -103,6 +124,7 @@ pub(super) struct InFlight {
     target: Target,
     access: Access,
     is_script: bool,
+    is_raw: bool,
     names_many_keys: bool,
     /// Computed for a cluster alone.
     slots: OnceLock<Slots>,
@@ -151,6 +173,7 @@ impl InFlight {
             length: request.length(),
             access,
             is_script: request.script().is_some(),
+            is_raw: request.is_raw(),
             names_many_keys: request.names_many_keys(),
             slots: OnceLock::new(),
             inner: Mutex::new(Inner {
@@ -173,6 +196,11 @@ impl InFlight {
 
     pub(super) fn is_script(&self) -> bool {
         self.is_script
+    }
+
+    /// Says whether its replies are handed on as they come.
+    pub(super) fn is_raw(&self) -> bool {
+        self.is_raw
     }
 
     /// Says whether the request may be sent again though the server may have seen it.

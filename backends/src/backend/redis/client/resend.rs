@@ -30,6 +30,12 @@ pub(super) enum Resend {
 /// anything, and no later write can be refused so.
 pub(super) fn resend<'r>(request: &Request, reply: &'r Reply) -> Option<(Resend, &'r ErrorReply)> {
     match (request, reply) {
+        #[cfg(feature = "redis-commands")]
+        (Request::Raw(raw), _) => {
+            let is_redirection =
+                |(resend, _): &(Resend, _)| matches!(resend, Resend::Moved | Resend::Asked);
+            of_error(reply).filter(|resend| raw.may_be_redirected && is_redirection(resend))
+        }
         (_, Reply::Error(_)) => of_error(reply),
         // Of two elements, the first is the count or the refusal.
         (Request::Keyed(_), Reply::Array(parts)) => of_error(parts.first()?),

@@ -196,6 +196,8 @@ pub(crate) enum Reply {
     Push,
     /// A type that no command of ours is answered with.
     Other,
+    /// An answer of any type but an error, as it came.
+    Raw(Box<[u8]>),
     /// No server's answer: the request names several keys and was not executed. They have several
     /// nodes of a cluster; or it is a script, and what would get it may be a proxy before several
     /// servers.
@@ -209,6 +211,12 @@ pub(crate) struct ErrorReply(Box<str>);
 impl ErrorReply {
     fn new(line: &[u8]) -> Self {
         Self(String::from_utf8_lossy(line).into())
+    }
+
+    /// Returns the whole of it.
+    #[cfg(feature = "redis-commands")]
+    pub(crate) fn line(&self) -> &str {
+        &self.0
     }
 
     /// Returns the first word.
@@ -279,8 +287,9 @@ impl Default for ScanState {
 }
 
 impl ScanState {
-    /// Goes on in `bytes`, which begin with the reply; `Ok` when the whole of it is there.
-    pub(super) fn grow(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+    /// Goes on in `bytes`, which begin with the reply; `Ok` with its length when the whole of it is
+    /// there.
+    pub(super) fn grow(&mut self, bytes: &[u8]) -> Result<usize, DecodeError> {
         while self.missing > 0 {
             let mut cursor = Cursor { bytes, at: self.at };
             let inner = cursor.skip()?;
@@ -288,7 +297,7 @@ impl ScanState {
             self.missing = missing.ok_or(DecodeError::Malformed)?;
             self.at = cursor.at;
         }
-        Ok(())
+        Ok(self.at)
     }
 }
 
@@ -540,8 +549,7 @@ mod tests {
             };
             assert!(needed > end && needed <= length, "{end}: {needed}");
         }
-        assert_eq!(part.grow(bytes), Ok(()));
-        assert_eq!(part.at, length);
+        assert_eq!(part.grow(bytes), Ok(length));
     }
 
     #[test]

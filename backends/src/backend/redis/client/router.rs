@@ -19,7 +19,7 @@ use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult};
 
 /// The servers that a program names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Servers<S = Endpoint> {
     pub(crate) first: S,
     pub(crate) others: Vec<S>,
@@ -61,7 +61,7 @@ impl<S> Servers<S> {
 
 pub(super) struct Router {
     common: Arc<Common>,
-    pattern: Endpoint,
+    servers: Servers,
     /// The first server that was named.
     node: Node,
     /// The replicas of that server, if it is no node of a cluster.
@@ -72,13 +72,29 @@ pub(super) struct Router {
 
 impl Router {
     pub(super) fn new(servers: Servers, identity: ClientIdentity, limits: ClientLimits) -> Self {
+        let (first, client_name) = (servers.first.clone(), identity.name.clone());
+        let common = |place: &Place| Common::new(&first, place, identity, limits);
+        Self::with(servers, client_name, common)
+    }
+
+    /// Makes a router to the same servers, with connections of its own.
+    #[cfg(feature = "redis-commands")]
+    pub(super) fn beside(&self) -> Self {
+        let client_name = self.common.client_name.clone();
+        Self::with(self.servers.clone(), client_name, |_| self.common.beside())
+    }
+
+    fn with(
+        servers: Servers,
+        client_name: Option<String>,
+        common: impl FnOnce(&Place) -> Common,
+    ) -> Self {
         let Servers {
             first,
             others,
             deployment,
-        } = servers;
-        let client_name = identity.name.clone();
-        let common = |place: &Place| Arc::new(Common::new(&first, place, identity, limits));
+        } = servers.clone();
+        let common = |place: &Place| Arc::new(common(place));
         let (node, common, sentinels, seeds) = match deployment {
             Deployment::Sentinel(service) => {
                 let all = std::iter::once(first.clone()).chain(others);
@@ -101,7 +117,7 @@ impl Router {
             node,
             replicas,
             cluster: OnceLock::new(),
-            pattern: first,
+            servers,
             common,
         };
         if let Some(seeds) = seeds {
@@ -110,11 +126,33 @@ impl Router {
         router
     }
 
+    #[cfg(feature = "redis-commands")]
+    pub(super) fn limits(&self) -> ClientLimits {
+        self.common.limits
+    }
+
+    #[cfg(feature = "redis-commands")]
+    pub(super) fn database(&self) -> i64 {
+        self.servers.first.info.redis_settings().db()
+    }
+
+    /// Says whether there is a connection, and what it leads to is known.
+    #[cfg(feature = "redis-commands")]
+    pub(super) fn is_up(&self) -> bool {
+        match self.cluster.get() {
+            Some(cluster) => cluster.is_up(),
+            None => {
+                let ready = self.node.ready(false);
+                ready.is_some_and(|connection| !connection.is_cluster)
+            }
+        }
+    }
+
     fn become_cluster(&self, other_seeds: Vec<Node>) -> &Cluster {
         self.cluster.get_or_init(|| {
             let mut seeds = other_seeds;
             seeds.insert(0, self.node.clone());
-            Cluster::new(self.common.clone(), self.pattern.clone(), seeds)
+            Cluster::new(self.common.clone(), self.servers.first.clone(), seeds)
         })
     }
 

@@ -97,6 +97,13 @@ impl Cluster {
         }
     }
 
+    /// Says whether the map is known, and one of its nodes is up.
+    #[cfg(feature = "redis-commands")]
+    pub(super) fn is_up(&self) -> bool {
+        let topology = self.shared.topology.read();
+        topology.nodes().any(|node| node.ready(false).is_some())
+    }
+
     /// Returns a connection that is up to the node of a request.
     pub(super) fn ready(&self, request: &InFlight) -> Option<Arc<Connection>> {
         if request.target() == Target::Replica {
@@ -199,6 +206,21 @@ impl Cluster {
         // The other node may have taken more slots over than this one.
         shared.doubt();
         true
+    }
+
+    /// Corrects the map by a redirection in the reply to a request that isn't sent again.
+    pub(super) fn learn(&self, connection: &Connection, reply: &Reply) {
+        let replies = match reply {
+            Reply::Array(replies) => replies,
+            reply => std::slice::from_ref(reply),
+        };
+        let moved = replies.iter().find_map(|reply| match reply {
+            Reply::Error(error) if error.code() == "MOVED" => Some(error),
+            _ => None,
+        });
+        if let Some(moved) = moved {
+            self.moved(connection, moved);
+        }
     }
 
     /// Returns a connection to the node that has a key which is on its way there.
