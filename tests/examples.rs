@@ -60,7 +60,7 @@ fn examples_on_servers() -> Vec<String> {
         .filter(|(_, source)| source.contains("\"--redis\""))
         .map(|(name, _)| name)
         .collect();
-    for name in ["quickstart", "logins", "credentials"] {
+    for name in ["quickstart", "logins", "credentials", "leaderboard"] {
         assert!(on_servers.iter().any(|found| found == name), "{name}");
     }
     on_servers
