@@ -13,6 +13,27 @@ pub mod health {}
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}
 
+// The first definition of a link counts: here the pictures are a part of the page.
+#[doc = "[server]: #pictures"]
+#[doc = "[managed]: #pictures"]
+#[doc = "[sentinel]: #pictures"]
+#[doc = "[cluster]: #pictures"]
+#[doc = ""]
+#[doc = include_str!("../docs/production.md")]
+#[doc = ""]
+#[doc = "# Pictures"]
+#[doc = ""]
+#[doc = "<div>"]
+#[doc = include_str!("../docs/deployment-server.svg")]
+#[doc = "</div><div>"]
+#[doc = include_str!("../docs/deployment-managed.svg")]
+#[doc = "</div><div>"]
+#[doc = include_str!("../docs/deployment-sentinel.svg")]
+#[doc = "</div><div>"]
+#[doc = include_str!("../docs/deployment-cluster.svg")]
+#[doc = "</div>"]
+pub mod production {}
+
 #[doc = include_str!("../docs/versions.md")]
 pub mod versions {}
 

@@ -50,6 +50,9 @@ pub mod guide {
     #[doc = include_str!("../../backends/docs/redis.md")]
     pub struct Redis;
 
+    #[doc = include_str!("../../backends/docs/production.md")]
+    pub struct Production;
+
     #[doc = include_str!("../../backends/docs/scope.md")]
     pub struct Scope;
 }
