@@ -60,8 +60,9 @@
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
 //! * [`guide`]: pages on [tests](guide::testing) with paused time and on a real server,
 //!   [starting](guide::starting) before the server is up, [health and shutdown](guide::health),
-//!   [running it in production](guide::production), [running on Redis](guide::redis), the [versions](guide::versions) of other crates that go with
-//!   this one, and [what this library isn't](guide::scope).
+//!   [running it in production](guide::production), [running on Redis](guide::redis), the
+//!   [versions](guide::versions) of other crates that go with this one, and
+//!   [what this library isn't](guide::scope).
 //!
 //! # Features
 //!

@@ -222,14 +222,14 @@ impl RedisBackend {
     /// was deleted may be there. Plain reads are `get`, `get_with_ttl`, `get_many`, `exists`, `ttl`
     /// and `scan`, also those of typed keyspaces that neither slide nor migrate and have no `lease`
     /// and no `stale`, counters included. Everything else asks the primary, whatever the handle:
-    /// all that writes, `take`, `update` and `get_or_insert_with`, `clear`, `get_stored`, throttles,
+    /// all that writes, `take`, `update` and `get_or_set_with`, `clear`, `get_stored`, throttles,
     /// leases, sessions, and every read of a keyspace that slides, migrates or has leases.
     ///
     /// Replicas are those that the cluster's map or the sentinels tell, or that follow a single
-    /// server by its own word (`INFO replication`). One key is read from the same replica as long as
-    /// that is up. The primary answers where none is up, and where the replica loads its data, has
-    /// lost its own, or is silent for half the limit of a call. A handle is cheap to make. It shares
-    /// connections and all else with this one.
+    /// server by its own word (`INFO replication`). One key is read from the same replica as long
+    /// as that is up. The primary answers where none is up, and where the replica loads its data,
+    /// has lost its own, or is silent for half the limit of a call. A handle is cheap to make. It
+    /// shares connections and all else with this one.
     ///
     /// # Errors
     ///

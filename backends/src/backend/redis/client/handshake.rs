@@ -246,8 +246,8 @@ impl<S: Socket> Greeting<'_, S> {
     }
 
     /// Tells the server whose connection it is, and by which library. Refusals are ignored: a user
-    /// may lack the permission, and servers before 7.2 know no libraries. A replica in a cluster
-    /// answers reads on a connection that asks for it (`READONLY`), and names the primary otherwise.
+    /// may lack the permission, and servers before 7.2 know no libraries. A replica in a cluster is
+    /// asked to answer reads (`READONLY`): it would name the primary otherwise.
     async fn name_client(
         &mut self,
         client: Option<&str>,

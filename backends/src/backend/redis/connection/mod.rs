@@ -76,7 +76,8 @@ impl RedisBackend {
     /// use reinhardt_backends::RedisBackend;
     ///
     /// # fn main() -> reinhardt_backends::BackendResult<()> {
-    /// let backend = RedisBackend::builder().url("redis://localhost").namespace("shop").build_lazy()?;
+    /// let builder = RedisBackend::builder().url("redis://localhost");
+    /// let backend = builder.namespace("shop").build_lazy()?;
     /// assert_eq!(backend.redis_key("leaders"), "shop:leaders");
     /// # Ok(()) }
     /// ```

@@ -1,5 +1,5 @@
-//! What is known of commands by their names: which ones a connection that many share can't take, and
-//! where the others have their first key.
+//! Tables of commands by their names: those that a shared connection can't take, and the place of
+//! the first key in the others.
 
 /// The reason for which a command is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
