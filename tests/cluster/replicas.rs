@@ -178,3 +178,45 @@ async fn a_user_with_the_documented_rights_reads_from_replicas() {
     assert_eq!(handle.scan("").count().await, 0);
     assert_eq!(found(&backend).await, KEYS);
 }
+
+/// A shard without a replica is read from its primary, and isn't looked for all the time.
+#[tokio::test]
+async fn a_shard_may_have_no_replica() {
+    let cluster = Cluster::start();
+    let backend = written(&cluster).await;
+    let handle = backend.reading_from(ReadFrom::Replica);
+    eventually(async || {
+        assert_eq!(found(&handle).await, KEYS);
+        backend
+            .status()
+            .nodes
+            .iter()
+            .filter(|node| node.is_replica)
+            .count()
+            == 3
+    })
+    .await;
+    cluster.kill(cluster.replica_of(0));
+    eventually(async || {
+        assert_eq!(found(&handle).await, KEYS);
+        let told = cluster.command(0, "CLUSTER NODES");
+        told.lines().any(|line| line.contains("slave,fail "))
+    })
+    .await;
+    // Until the map is read that leaves it out.
+    eventually(async || {
+        assert_eq!(found(&handle).await, KEYS);
+        let nodes = backend.status().nodes.into_iter();
+        nodes.filter(|node| node.is_replica).count() == 2
+    })
+    .await;
+    let before = backend.status().refreshes;
+    let until = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < until {
+        for key in keys() {
+            assert_eq!(handle.get::<u8>(&key).await.unwrap(), Some(7));
+        }
+    }
+    let refreshes = backend.status().refreshes - before;
+    assert!(refreshes <= 2, "{refreshes}");
+}

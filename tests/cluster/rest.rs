@@ -195,6 +195,89 @@ async fn a_command_follows_a_slot_that_moves() {
     assert!(backend.status().redirections > 0);
 }
 
+/// The map isn't right any more, and no key corrects it.
+#[tokio::test]
+async fn a_cluster_that_is_down_is_looked_at_again() {
+    let cluster = Cluster::of_primaries(2, &["--cluster-require-full-coverage", "yes"]);
+    let brief = builder(&cluster.url(0)).call_timeout(Duration::from_millis(400));
+    let backend = brief.build().await.unwrap();
+    let mut redis = backend.connection().await.unwrap();
+    let key = (0..).map(|index| format!("k{index}")).find(|key| {
+        let slot = cluster.slot_of(key);
+        cluster.owner_of(slot) == 0
+    });
+    let key = key.unwrap();
+    let _: () = redis.set(&key, 1).await.unwrap();
+    let slot = cluster.slot_of(&key);
+    for node in 0..2 {
+        cluster.command(node, &format!("CLUSTER DELSLOTS {slot}"));
+    }
+    let before = backend.status().refreshes;
+    let begun = Instant::now();
+    while backend.status().refreshes < before + 2 {
+        // Until the map is read the node itself says so.
+        let refused: RedisResult<u8> = redis.get(&key).await;
+        if let Err(refused) = refused {
+            let refused = BackendError::from_redis(refused);
+            assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+        }
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The server knows better where a command of the future has its key.
+#[tokio::test]
+async fn a_command_with_an_unexpected_key_finds_its_node() {
+    let cluster = Cluster::shared();
+    let (backend, mut redis) = connected(&cluster).await;
+    for index in 0..20 {
+        let key = backend.redis_key(&format!("s{index}"));
+        let mut create = cmd("XGROUP");
+        create
+            .arg("CREATE")
+            .arg(&key)
+            .arg("STREAMS")
+            .arg("$")
+            .arg("MKSTREAM");
+        let _: () = create.query_async(&mut redis).await.unwrap();
+        // The second key stands where the first one does in other commands.
+        let mut copy = cmd("SORT_RO");
+        copy.arg(&key);
+        let sorted: RedisResult<Value> = copy.query_async(&mut redis).await;
+        assert_eq!(sorted.unwrap_err().code(), Some("WRONGTYPE"));
+        let mut read = cmd("XREADGROUP");
+        read.arg("GROUP")
+            .arg("STREAMS")
+            .arg("c")
+            .arg("STREAMS")
+            .arg(&key)
+            .arg(">");
+        assert_eq!(read.query_async(&mut redis).await, Ok(Value::Nil));
+    }
+}
+
+#[tokio::test]
+async fn a_script_is_loaded_while_a_primary_is_down() {
+    let cluster = Cluster::of_primaries(2, &[]);
+    let backend = builder(&cluster.url(0))
+        .call_timeout(Duration::from_secs(4))
+        .build();
+    let backend = backend.await.unwrap();
+    let mut redis = backend.connection().await.unwrap();
+    let key = (0..).map(|index| format!("k{index}")).find(|key| {
+        let slot = cluster.slot_of(key);
+        cluster.owner_of(slot) == 0
+    });
+    let key = key.unwrap();
+    let script = Script::new("return redis.call('INCR', KEYS[1]) -- while one is down");
+    cluster.kill(1);
+    let added: RedisResult<i64> = script.key(&key).invoke_async(&mut redis).await;
+    assert_eq!(added, Ok(1));
+    let told: RedisResult<u64> = redis.publish("channel", "text").await;
+    assert_eq!(told, Ok(0));
+}
+
 #[tokio::test]
 async fn the_rest_of_redis_goes_on_after_a_failover() {
     let cluster = Cluster::start();

@@ -8,7 +8,7 @@ use reinhardt_backends::lease::Lease;
 use reinhardt_backends::session::{SessionError, SessionStore};
 use reinhardt_backends::throttle::Quota;
 use reinhardt_backends::{Backend, ErrorKind, Keyspace, ReadFrom, RedisBackend};
-use reinhardt_backends_tests::{Server, Service};
+use reinhardt_backends_tests::{Proxy, Server, Service};
 use serde::{Deserialize, Serialize};
 
 use super::{PATIENCE, builder, connect, eventually};
@@ -359,6 +359,120 @@ async fn what_is_cleared_is_found_on_the_primary() {
     assert_eq!(pair.backend.get::<u8>("raw").await.unwrap(), None);
 }
 
+/// However they are told, and whoever comes back: it doesn't go back in time between two.
+#[tokio::test]
+async fn one_key_is_read_from_one_replica() {
+    let primary = Server::on_tcp_with(&AT_ONCE);
+    let replicas = [replica_of(&primary, &[]), replica_of(&primary, &[])];
+    let online = |count| {
+        let told = primary.command("INFO replication");
+        told.matches("state=online").count() == count
+    };
+    eventually(async || online(2)).await;
+    let handle = connect(&primary.url())
+        .await
+        .reading_from(ReadFrom::Replica);
+    let told = primary.command("SET x 1\r\nWAIT 2 10000\r\nDEL x");
+    assert!(told.contains(":2"), "{told}");
+    // Each says who it is.
+    for (index, replica) in replicas.iter().enumerate() {
+        for key in 0..20 {
+            let refusal = replica.command(&format!("SET reinhardt:k{key} {index}"));
+            assert!(refusal.is_empty(), "{refusal}");
+        }
+    }
+    let answers = async || {
+        let mut answers = Vec::new();
+        for key in 0..20 {
+            answers.push(handle.get::<usize>(&format!("k{key}")).await.unwrap());
+        }
+        answers
+    };
+    let mut first = Vec::new();
+    eventually(async || {
+        first = answers().await;
+        first.iter().all(Option::is_some)
+    })
+    .await;
+    // Some keys are read from each, unless chance has it otherwise once in half a million times.
+    assert!(
+        first.contains(&Some(0)) && first.contains(&Some(1)),
+        "{first:?}"
+    );
+    for _ in 0..5 {
+        assert_eq!(answers().await, first);
+    }
+    // The link of the first one is lost, so that it is told after the other from now on.
+    let lines = primary.command("CLIENT LIST TYPE replica");
+    let id = lines
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("id="))
+        .unwrap();
+    primary.command(&format!("CLIENT KILL ID {id}"));
+    eventually(async || online(2)).await;
+    let reread = Instant::now() + Duration::from_secs(11);
+    while Instant::now() < reread {
+        assert_eq!(answers().await, first);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_refuses_means_the_primary() {
+    let pair = Pair::start().await;
+    pair.backend.set("k", 1, None).await.unwrap();
+    let replies = pair.primary.command("SET x 1\r\nWAIT 1 10000");
+    assert!(replies.contains(":1"), "{replies}");
+    let url = format!("redis://app:pa55@127.0.0.1:{}", pair.primary.port());
+    pair.primary
+        .command("ACL SETUSER app reset on >pa55 ~* +@all");
+    pair.replica
+        .command("ACL SETUSER app reset on >pa55 ~* +@all -@read");
+    let handle = connect(&url).await.reading_from(ReadFrom::Replica);
+    for _ in 0..20 {
+        assert_eq!(handle.get::<u8>("k").await.unwrap(), Some(1));
+        assert!(handle.exists("k").await.unwrap());
+        assert_eq!(handle.get_many::<u8>(&["k"]).await.unwrap(), [Some(1)]);
+        assert_eq!(handle.scan("k").count().await, 1);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let replica = |handle: &RedisBackend| {
+        let mut nodes = handle.status().nodes.into_iter();
+        nodes.find(|node| node.is_replica).unwrap()
+    };
+    assert_eq!(replica(&handle).connections, 1);
+}
+
+#[tokio::test]
+async fn a_primary_that_is_told_as_a_replica_is_not_read_from() {
+    let pair = Pair::start().await;
+    pair.backend.set("k", 1, None).await.unwrap();
+    pair.replica.command("REPLICAOF NO ONE");
+    pair.replica.command("SET reinhardt:k 2");
+    // Another program may have learned of it just before.
+    pair.replica.command("CLIENT KILL TYPE normal");
+    eventually(async || {
+        let nodes = pair.backend.status().nodes;
+        let replica = nodes.into_iter().find(|node| node.is_replica);
+        assert!(pair.handle.get::<u8>("k").await.is_ok());
+        replica.is_none_or(|node| node.failure.is_some())
+    })
+    .await;
+    assert_eq!(pair.handle.get::<u8>("k").await.unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn sentinels_that_are_gone_mean_the_primary() {
+    let service = Service::start();
+    let backend = builder(&service.url()).build().await.unwrap();
+    page(1).save(&backend).await.unwrap();
+    (0..3).for_each(|sentinel| service.kill_sentinel(sentinel));
+    let handle = backend.reading_from(ReadFrom::Replica);
+    assert!(Page::get(&handle, 1).await.unwrap().is_some());
+    assert!(Page::get_many(&handle, [1]).await.unwrap()[0].is_some());
+    assert_eq!(Page::scan(&handle).count().await, 1);
+}
+
 #[tokio::test]
 async fn a_replica_that_is_down_means_the_primary() {
     let mut pair = Pair::start().await;
@@ -441,6 +555,44 @@ async fn a_replica_that_stands_still_means_the_primary() {
     assert_eq!(handle.scan("").count().await, 1);
     pair.replica.resume();
     eventually(async || handle.get::<u8>("k").await.unwrap().is_none()).await;
+}
+
+/// Something comes all the time: nobody asks for the same again elsewhere.
+#[tokio::test]
+async fn a_replica_whose_answer_takes_long_is_waited_for() {
+    let primary = Server::on_tcp_with(&AT_ONCE);
+    let replica = replica_of(&primary, &[]);
+    followed(&primary).await;
+    let proxy = Proxy::start(replica.port());
+    let announce = format!("CONFIG SET replica-announce-port {}", proxy.port());
+    replica.command(&announce);
+    primary.command("CLIENT KILL TYPE replica");
+    let address = format!("port={},state=online", proxy.port());
+    eventually(async || primary.command("INFO replication").contains(&address)).await;
+    let limit = Duration::from_secs(6);
+    let backend = builder(&primary.url()).call_timeout(limit).build();
+    let backend = backend.await.unwrap();
+    let handle = backend.reading_from(ReadFrom::Replica);
+    let text = "x".repeat(60_000);
+    backend.set("k", &text, None).await.unwrap();
+    backend.set("probe", 1, None).await.unwrap();
+    let replies = primary.command("SET x 1\r\nWAIT 1 10000");
+    assert!(replies.contains(":1"), "{replies}");
+    replica.command("DEL reinhardt:probe");
+    eventually(async || handle.get::<u8>("probe").await.unwrap().is_none()).await;
+    // From now on the primary can be told from the replica.
+    replica.command("REPLICAOF 127.0.0.1 1");
+    backend.set("k", "short", None).await.unwrap();
+    proxy.slow_down(15_000);
+    let begun = Instant::now();
+    assert_eq!(
+        handle.get::<String>("k").await.unwrap().as_ref(),
+        Some(&text)
+    );
+    assert!(
+        begun.elapsed() > limit / 2,
+        "it was to take longer than the patience"
+    );
 }
 
 #[tokio::test]

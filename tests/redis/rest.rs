@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use futures::future::join_all;
+use redis::aio::ConnectionLike;
 use redis::{
     AsyncCommands, ErrorKind as RedisErrorKind, RedisError, RedisResult, Script, Value, cmd, pipe,
 };
 use reinhardt_backends::{Backend, BackendError, ErrorKind, RedisBackend, RedisConnection};
-use reinhardt_backends_tests::{Answer, Authority, FakeServer, Server, Service};
+use reinhardt_backends_tests::{Answer, Authority, FakeServer, Proxy, Server, Service};
 
 use super::{BRIEF, PATIENCE, builder, connect, eventually, runtime};
 
@@ -172,7 +173,7 @@ async fn replies_are_those_of_the_crate_redis() {
         words.for_each(|word| {
             command.arg(word);
         });
-        let by = async |connection: &mut dyn redis::aio::ConnectionLike| -> Result<Value, String> {
+        let by = async |connection: &mut dyn ConnectionLike| -> Result<Value, String> {
             let reply = connection.req_packed_command(&command).await;
             reply.map_err(|error| error.to_string())
         };
@@ -279,6 +280,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("CLIENT SETINFO LIB-NAME x", "CLIENT SETINFO"),
     ("CLIENT SETNAME x", "CLIENT SETNAME"),
     ("CLIENT TRACKING ON", "CLIENT TRACKING"),
+    ("CLIENT CAPA redirect", "CLIENT CAPA"),
+    ("CLIENT IMPORT-SOURCE ON", "CLIENT IMPORT-SOURCE"),
     ("DISCARD", "DISCARD"),
     ("EXEC", "EXEC"),
     ("HELLO 2", "HELLO"),
@@ -377,12 +380,128 @@ async fn what_others_on_the_connection_would_suffer_from_is_refused() {
     assert_eq!(redis.exists("n").await, Ok(false));
 }
 
+/// Another number of replies would be those of others, or leave some to them.
 #[tokio::test]
-async fn the_page_has_every_command_that_is_refused() {
-    let page = include_str!("../../backends/docs/commands.md");
-    for (_, name) in REFUSED {
-        assert!(page.contains(&format!("`{name}`")), "{name}");
+async fn a_pipeline_has_as_many_replies_as_it_has() {
+    let server = Server::start();
+    let backend = connect(&server.url()).await;
+    let mut redis = connected(&backend).await;
+    let mut other = redis.clone();
+    for is_atomic in [false, true] {
+        let mut pipeline = pipe();
+        pipeline.cmd("ECHO").arg("x1").cmd("ECHO").arg("x2");
+        if is_atomic {
+            pipeline.atomic();
+        }
+        for (offset, count) in [(0, 0), (0, 1), (0, 3), (1, 2), (3, 2), (3, 0)] {
+            let asked = redis.req_packed_commands(&pipeline, offset, count).await;
+            assert_eq!(asked.unwrap_err().kind(), RedisErrorKind::Client);
+        }
+        let own: String = cmd("ECHO")
+            .arg("own")
+            .query_async(&mut other)
+            .await
+            .unwrap();
+        assert_eq!(own, "own");
     }
+}
+
+#[tokio::test]
+async fn the_meaning_of_an_error_is_that_of_this_library() {
+    for (reply, kind) in [
+        ("-MOVED 1 h:1", ErrorKind::Unavailable),
+        ("-ASK 1 h:1", ErrorKind::Unavailable),
+        (
+            "-CROSSSLOT Keys in request don't hash to the same slot",
+            ErrorKind::InvalidKey,
+        ),
+        (
+            "-ERR unknown command 'X', with args beginning with: 'secret'",
+            ErrorKind::Unsupported,
+        ),
+        ("-ERR max number of clients reached", ErrorKind::Unavailable),
+        ("-NOPERM secret", ErrorKind::Denied),
+        ("-LOADING secret", ErrorKind::Unavailable),
+        ("-OOM secret", ErrorKind::Full),
+        ("-WRONGTYPE secret", ErrorKind::WrongType),
+        ("-OWN secret", ErrorKind::Other),
+    ] {
+        let line = format!("{reply}\r\n");
+        let server = typed(line.leak());
+        let backend = connect(&server.url()).await;
+        let mut redis = connected(&backend).await;
+        let alone: RedisResult<Value> = cmd("TYPED").query_async(&mut redis).await;
+        let among: RedisResult<(Value, Value)> = pipe()
+            .cmd("TYPED")
+            .cmd("TYPED")
+            .query_async(&mut redis)
+            .await;
+        for error in [alone.unwrap_err(), among.unwrap_err()] {
+            let error = BackendError::from_redis(error);
+            assert_eq!(error.kind(), kind, "{reply}: {error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded_while_nobody_answers() {
+    let server = Server::on_tcp();
+    let proxy = Proxy::start(server.port());
+    let limited = builder(&proxy.url())
+        .waiting_limit(100)
+        .call_timeout(BRIEF * 5);
+    let backend = limited.build().await.unwrap();
+    let redis = connected(&backend).await;
+    proxy.hold_answers();
+    proxy.cut();
+    let calls = (0..150).map(|_| {
+        let mut redis = redis.clone();
+        async move { redis.incr::<_, _, i64>("n", 1).await.unwrap_err() }
+    });
+    let failed = join_all(calls).await;
+    let refused = failed
+        .iter()
+        .filter(|error| error.to_string().contains("calls are waiting already"));
+    assert_eq!(refused.count(), 50);
+    assert_eq!(backend.status().waiting_calls, 0);
+}
+
+/// Both clients end, whatever was begun and left on them.
+#[tokio::test]
+async fn closing_takes_no_longer_than_a_call() {
+    let server = Server::start();
+    let backend = builder(&server.url())
+        .call_timeout(BRIEF * 5)
+        .build()
+        .await
+        .unwrap();
+    let mut redis = connected(&backend).await;
+    let mut other = redis.clone();
+    let mut begun = Box::pin(redis.set::<_, _, ()>("k", 1));
+    let mut begun_too = Box::pin(async { backend.set("k", 1, None).await });
+    // They are polled once, and never again.
+    assert!(futures::poll!(&mut begun).is_pending());
+    assert!(futures::poll!(&mut begun_too).is_pending());
+    let closing = Instant::now();
+    let (refused, ()) = tokio::join!(
+        async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            other.get::<_, Option<u8>>("k").await
+        },
+        backend.close(),
+    );
+    let took = closing.elapsed();
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("the backend was closed")
+    );
+    assert!(
+        took < BRIEF * 5 * 2 - Duration::from_millis(100),
+        "{took:?}"
+    );
 }
 
 #[tokio::test]

@@ -423,7 +423,7 @@ impl RedisBackendBuilder {
                 limits: self.limits,
                 missing: Missing::default(),
                 #[cfg(feature = "redis-commands")]
-                beside: std::sync::OnceLock::new(),
+                other: std::sync::OnceLock::new(),
             }),
         })
     }

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+#[cfg(feature = "redis-commands")]
+use futures_util::future::join;
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
@@ -37,25 +39,27 @@ pub(super) struct Commands {
     pub(super) missing: Missing,
     /// The client of connections for other commands, once one was asked for.
     #[cfg(feature = "redis-commands")]
-    pub(super) beside: std::sync::OnceLock<std::sync::Arc<Client>>,
+    pub(super) other: std::sync::OnceLock<std::sync::Arc<Client>>,
 }
 
 impl Commands {
     pub(super) fn status(&self) -> RedisStatus {
         let status = self.client.status();
         #[cfg(feature = "redis-commands")]
-        if let Some(beside) = self.beside.get() {
-            return status.with(beside.status());
+        if let Some(other) = self.other.get() {
+            return status.with(other.status());
         }
         status
     }
 
     pub(super) async fn close(&self) {
-        self.client.close().await;
         #[cfg(feature = "redis-commands")]
-        if let Some(beside) = self.beside.get() {
-            beside.close().await;
+        if let Some(other) = self.other.get() {
+            // Both refuse calls from the first moment on.
+            join(self.client.close(), other.close()).await;
+            return;
         }
+        self.client.close().await;
     }
 
     /// Begins a command whose first argument is a key.

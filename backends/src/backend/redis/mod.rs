@@ -19,6 +19,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 pub use self::builder::RedisBackendBuilder;
 #[cfg(feature = "tls")]
 pub use self::client::Tls;
@@ -36,7 +38,6 @@ use super::stored::Stored;
 use super::throttle::{Attempt, Decision};
 use super::{Condition, Counted, KeyStream, Write};
 use crate::error::{BackendError, BackendResult, Failures};
-use async_trait::async_trait;
 
 /// Keeps entries in a Redis (6.2 or newer) or Valkey server, or a cluster of them.
 ///

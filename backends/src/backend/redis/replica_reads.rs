@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 
-use super::client::{Access, Command};
+use super::client::{Access, Command, Reply};
 use super::commands::{BATCH, Commands};
-use super::reply::{self, Unread};
+use super::reply::{self, Answer, Unread};
 use super::scripts;
 use crate::backend::answers::KeyStream;
 use crate::backend::life::Expiry;
@@ -25,33 +25,31 @@ pub enum ReadFrom {
     Replica,
 }
 
-const REPLICA: ReadFrom = ReadFrom::Replica;
-
 #[async_trait]
 impl ReplicaReads for Commands {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.read_with_expiry(key, REPLICA).await
+        self.read_with_expiry(key, ReadFrom::Replica).await
     }
 
     async fn read_value(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.get(key, REPLICA).await
+        self.get(key, ReadFrom::Replica).await
     }
 
     async fn read_values(&self, keys: &[&str]) -> BackendResult<Vec<Option<Stored>>> {
         self.limits.check_keys(keys)?;
         let mut all = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
-            all.extend(self.get_batch(batch, REPLICA).await?);
+            all.extend(self.get_batch(batch, ReadFrom::Replica).await?);
         }
         Ok(all)
     }
 
     async fn read_life(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        self.read_expiry(key, REPLICA).await
+        self.read_expiry(key, ReadFrom::Replica).await
     }
 
     fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.checked_scan(prefix, REPLICA)
+        self.checked_scan(prefix, ReadFrom::Replica)
     }
 }
 
@@ -106,7 +104,7 @@ impl Commands {
         &self,
         command: Command,
         from: ReadFrom,
-        read: impl FnOnce(super::client::Reply) -> reply::Answer<T>,
+        read: impl FnOnce(Reply) -> Answer<T>,
     ) -> BackendResult<T> {
         let reply = self.client.command(command, Access::Read(from)).await?;
         read(reply).map_err(Unread::of_read)

@@ -57,10 +57,11 @@ impl RedisStatus {
 #[cfg(feature = "redis-commands")]
 impl RedisStatus {
     /// Adds the state of a client beside this one, which uses the same servers.
-    pub(super) fn with(mut self, beside: Self) -> Self {
-        for node in beside.nodes {
+    pub(super) fn with(mut self, other: Self) -> Self {
+        for node in other.nodes {
             let mut known = self.nodes.iter_mut();
             let Some(known) = known.find(|known| known.address == node.address) else {
+                self.nodes.push(node);
                 continue;
             };
             known.connections += node.connections;
@@ -68,10 +69,10 @@ impl RedisStatus {
             known.failure = known.failure.take().or(node.failure);
             known.connected_for = known.connected_for.max(node.connected_for);
         }
-        self.waiting_calls += beside.waiting_calls;
-        self.waiting_bytes += beside.waiting_bytes;
-        self.redirections += beside.redirections;
-        self.refreshes += beside.refreshes;
+        self.waiting_calls += other.waiting_calls;
+        self.waiting_bytes += other.waiting_bytes;
+        self.redirections += other.redirections;
+        self.refreshes += other.refreshes;
         self
     }
 }
@@ -87,8 +88,9 @@ pub struct NodeStatus {
     pub version: Option<String>,
     /// The mode that the server told at the last greeting, such as `standalone`.
     pub mode: Option<String>,
-    /// The number of connections that are up: one for each runtime, and one more while writes are
-    /// held up on it.
+    /// The number of connections that are up: one for each runtime, one more while writes are held
+    /// up on it, and as many again for other commands (feature `redis-commands`), once a program
+    /// has asked for a connection.
     pub connections: usize,
     /// The age of the oldest of these connections.
     pub connected_for: Option<Duration>,

@@ -86,7 +86,7 @@ pub(super) struct Identity<'a> {
 pub(super) enum Kind {
     /// One that keeps entries and takes writes.
     Primary,
-    /// One that follows such a server, or has become one.
+    /// One that follows such a server.
     Replica,
     /// One that tells where those are.
     Sentinel,
@@ -359,6 +359,11 @@ impl<S: Socket> Greeting<'_, S> {
             (_, Some("replica" | "slave")) if self.kind == Kind::Primary => (
                 ErrorKind::Unavailable,
                 format!("{place} is a replica, which takes no writes"),
+            ),
+            // Whoever was a replica may be another service's primary by now.
+            (_, Some("master")) if self.kind == Kind::Replica => (
+                ErrorKind::Unavailable,
+                format!("{place} is a primary, and was told as a replica"),
             ),
             _ => return Ok(()),
         };

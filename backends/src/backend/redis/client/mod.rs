@@ -53,7 +53,8 @@ use self::gate::Gate;
 pub(crate) use self::raw::Raw;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
 use self::replicas::Rest;
-use self::request::{InFlight, Lost, Request, Slots, Target};
+pub(crate) use self::request::Slots;
+use self::request::{InFlight, Lost, Request, Target};
 use self::resend::{Resend, is_from_wrong_server, is_logged_out};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 use self::router::Router;
@@ -254,34 +255,53 @@ impl Client {
             .reply)
     }
 
-    /// Sends what a program made itself.
+    /// Sends what a program made itself. The reply is `OneKeyOnly` where there is a cluster, and
+    /// nobody can say which node it is for.
     #[cfg(feature = "redis-commands")]
     pub(crate) async fn raw(&self, raw: Raw) -> BackendResult<Reply> {
         Ok(self.call(Request::Raw(raw), Access::Write).await?.reply)
     }
 
-    /// Sends one command that a program made itself to each node that serves slots, and returns the
-    /// first reply that is an error, or else one of them.
+    /// Sends one command that a program made itself to each node that serves slots. Returns a reply
+    /// that is an error, or else one of them: a node that can't be reached doesn't matter as long
+    /// as another one is.
     #[cfg(feature = "redis-commands")]
     pub(crate) async fn raw_on_each_node(&self, raw: Raw) -> BackendResult<Reply> {
-        let Some(nodes) = self.nodes(ReadFrom::Primary).await? else {
-            return self.raw(raw).await;
-        };
-        let calls = nodes.into_iter().map(|node| {
-            let request = Request::Raw(raw.clone());
-            self.call_with(InFlight::to(Target::Node(node), request, Access::Write))
-        });
-        let mut last = None;
-        for outcome in join_all(calls).await {
-            let reply = outcome?.reply;
-            if matches!(reply, Reply::Error(_)) {
-                return Ok(reply);
+        let _place = self.gate.enter(raw.packed.len())?;
+        let deadlines = deadlines()?;
+        let asked = async {
+            let nodes = match self.router.meets_cluster().await? {
+                Some(cluster) => cluster.owners(ReadFrom::Primary).await?,
+                None => Vec::new(),
+            };
+            let target = |node: Option<NodeId>| node.map_or(Target::Owner, Target::Node);
+            let nodes = match nodes.is_empty() {
+                true => vec![target(None)],
+                false => nodes.into_iter().map(Some).map(target).collect(),
+            };
+            let calls = nodes.into_iter().map(|node| {
+                let request = InFlight::to(node, Request::Raw(raw.clone()), Access::Write);
+                async move {
+                    let mut progress = Progress::default();
+                    let reply = {
+                        let exchange = pin!(self.exchange(None, request, &mut progress));
+                        deadlines.within(self.patience, exchange).await
+                    };
+                    reply.unwrap_or_else(|| Err(self.timed_out(progress)))
+                }
+            });
+            let (mut taken, mut failed) = (None, None);
+            for outcome in join_all(calls).await {
+                match outcome.map(|traced| traced.reply) {
+                    Ok(refused @ Reply::Error(_)) => return Ok(refused),
+                    Ok(reply) => taken = Some(reply),
+                    Err(error) => failed = Some(error),
+                }
             }
-            last = Some(reply);
-        }
-        last.ok_or_else(|| {
-            BackendError::new(ErrorKind::Unavailable, "no node of the cluster is known")
-        })
+            taken.ok_or_else(|| failed.unwrap_or_else(|| self.timed_out(Progress::default())))
+        };
+        let outcome = deadlines.within(self.call_limit, pin!(asked)).await;
+        outcome.unwrap_or_else(|| Err(self.timed_out(Progress::default())))
     }
 
     /// Returns the database that connections use.
@@ -442,7 +462,8 @@ impl Client {
                     Box::pin(self.router.connection(&request, refused)).await?
                 }
             };
-            if request.names_many_keys() && !takes_keys_of(&connection, &request) {
+            let may_have_several = request.names_many_keys() || request.is_raw();
+            if may_have_several && !takes_keys_of(&connection, &request) {
                 return Ok(Traced {
                     reply: Reply::OneKeyOnly,
                     connection: connection.id,
@@ -484,29 +505,28 @@ impl Client {
             };
             let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
             let resend = is_refusal.then(|| sent.request.resend(&reply)).flatten();
-            if let (Some(rest), Some((resend, refused))) = (rest, &resend) {
-                rest.begin();
-                self.router.doubt();
-                let refused = match resend {
-                    Resend::Later | Resend::Elsewhere => refusal(refused),
-                    Resend::Moved | Resend::Asked => replicas::has_left(),
-                };
-                if let Target::Node(_) = sent.request.target() {
-                    return Err(refused);
-                }
-                progress.refused = Some(refused);
-                request = sent.request.again();
-                continue;
-            }
             if let Some(rest) = rest {
+                if is_refusal && replicas::is_refused(&reply) {
+                    rest.begin();
+                    self.router.doubt();
+                    if let Target::Node(_) = sent.request.target() {
+                        return Err(replicas::has_refused(&sent.connection.place));
+                    }
+                    request = sent.request.again();
+                    continue;
+                }
                 rest.end();
             }
             // A server by itself has nobody to send a request to.
             let cluster = self.router.cluster();
             let cluster = cluster.filter(|_| sent.connection.is_cluster);
+            let mut moved = None;
             let resend = resend.filter(|(resend, refused)| match resend {
                 Resend::Elsewhere | Resend::Later => true,
-                Resend::Moved => cluster.is_some_and(|to| to.moved(&sent.connection, refused)),
+                Resend::Moved => {
+                    moved = cluster.and_then(|to| to.moved(&sent.connection, refused));
+                    moved.is_some()
+                }
                 Resend::Asked => cluster.is_some(),
             });
             if let Some((_, refused)) = &resend
@@ -525,6 +545,7 @@ impl Client {
                 if rest.is_none() && is_from_wrong_server(&reply) {
                     self.router.begin_search(&sent.connection);
                 }
+                #[cfg(feature = "redis-commands")]
                 if let Some(cluster) = cluster.filter(|_| sent.request.is_raw()) {
                     cluster.learn(&sent.connection, &reply);
                 }
@@ -561,7 +582,10 @@ impl Client {
                 ready = Some(importing);
                 continue;
             }
-            request = sent.again();
+            request = match moved {
+                Some(slot) => sent.again_in(slot),
+                None => sent.again(),
+            };
             match resend {
                 // At once: meanwhile the map may be read again, from a node that knows less.
                 Resend::Moved => ready = self.router.ready(&request),
@@ -586,14 +610,21 @@ impl Client {
         rest: &Rest,
         request: &Arc<InFlight>,
     ) -> Result<Reply, Lost> {
-        let exchange = pin!(connection.multiplexer.exchange(request));
-        let outcome = connection.deadlines.within(self.patience, exchange);
-        match outcome.await {
-            Some(reply) => reply,
-            None => {
+        let multiplexer = &connection.multiplexer;
+        let mut exchange = pin!(multiplexer.exchange(request));
+        loop {
+            let activity = multiplexer.activity();
+            let within = connection
+                .deadlines
+                .within(self.patience, exchange.as_mut());
+            if let Some(reply) = within.await {
+                return reply;
+            }
+            // An answer that is on its way takes as long as it takes.
+            if multiplexer.activity() == activity {
                 rest.begin();
                 request.lose();
-                Err(Lost)
+                return Err(Lost);
             }
         }
     }
@@ -622,6 +653,10 @@ impl Client {
 
 /// Says whether a request that names several keys may be sent by this connection.
 fn takes_keys_of(connection: &Connection, request: &InFlight) -> bool {
+    #[cfg(feature = "redis-commands")]
+    if request.is_raw() {
+        return !connection.is_cluster || request.has_one_node();
+    }
     match (connection.is_cluster, request.target()) {
         (true, Target::Node(_)) => true,
         (true, Target::Owner | Target::Replica | Target::Importing) => {

@@ -27,7 +27,7 @@ use super::logins::{Chosen, Logins};
 use super::multiplexer::Multiplexer;
 use super::outage::Failure;
 use super::renewal;
-use super::replicas::Rest;
+use super::replicas::{Rest, address_hash};
 use super::sentinel::Sentinels;
 use super::states::{Attempt, Connection, ConnectionId, NodeId, Outcome, Purpose, States};
 use super::{ClientIdentity, ClientLimits};
@@ -64,6 +64,7 @@ pub(super) struct Shared {
     rest: Option<Arc<Rest>>,
     pub(super) common: Arc<Common>,
     place: Arc<Place>,
+    address_hash: u64,
     /// Told that the node may be gone, where another one may serve in its place.
     doubt: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
@@ -191,6 +192,7 @@ impl Node {
     ) -> Self {
         let shared = Shared {
             id: NodeId::next(),
+            address_hash: address_hash(&place.to_string()),
             place: Arc::new(place),
             server,
             sentinels,
@@ -222,6 +224,11 @@ impl Node {
 
     pub(super) fn place(&self) -> &Place {
         &self.shared.place
+    }
+
+    /// Returns the hash of its address.
+    pub(super) fn address_hash(&self) -> u64 {
+        self.shared.address_hash
     }
 
     pub(super) fn call_limit(&self) -> Duration {

@@ -1,9 +1,12 @@
 //! Replicas: servers that follow a primary, and may be behind it.
 //!
 //! A read that a program sends there goes to one that is up, always the same for one key, so that
-//! it doesn't go back in time between two of them; or to the primary, where none is up. A cluster
-//! tells the replicas of each primary with its map. Elsewhere the sentinels tell those of their
-//! service, and a server by itself tells who follows it.
+//! it doesn't go back in time between two of them; or to the primary, where none is up. Which one,
+//! is the highest of the hashes of key and address ("rendezvous hashing"): it stays the same in
+//! whatever order the replicas are told, and one that comes or goes moves its own keys alone.
+//!
+//! A cluster tells the replicas of each primary with its map. Elsewhere the sentinels tell those of
+//! their service, and a server by itself tells who follows it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,11 +18,12 @@ use parking_lot::{Mutex, RwLock};
 
 use super::Access;
 use super::deadline::Deadlines;
+use super::dial::Place;
 use super::endpoint::{Address, Endpoint};
 use super::handshake::Info;
 use super::node::{Common, Node};
 use super::readings::{Awaited, Readings};
-use super::refusal::refusal;
+use super::refusal::{code, refusal};
 use super::request::{InFlight, Request, Slots};
 use super::resp::{Command, Reply};
 use super::sentinel::Sentinels;
@@ -101,6 +105,7 @@ pub(super) fn freshness(replicas: usize) -> Duration {
 }
 
 /// Replicas, as they are told.
+#[derive(Default)]
 pub(super) struct Told {
     /// Those that follow the primary now.
     pub(super) addresses: Vec<Address>,
@@ -110,38 +115,58 @@ pub(super) struct Told {
 
 /// Returns a connection to the replica for a request that is up. Begins to connect to those that
 /// aren't.
-pub(super) fn ready<'n>(
-    replicas: impl ExactSizeIterator<Item = &'n Node> + Clone,
-    request: &InFlight,
-) -> Option<Arc<Connection>> {
-    let first = match request.slots() {
-        Slots::One(slot) => usize::from(slot),
-        Slots::None | Slots::Several => fastrand::usize(..),
-    };
-    in_turn(replicas, first)
+pub(super) fn ready(replicas: &[Node], request: &InFlight) -> Option<Arc<Connection>> {
+    match request.slots() {
+        Slots::One(slot) => of_slot(replicas, slot),
+        Slots::None | Slots::Several => in_turn(replicas, fastrand::u64(..)),
+    }
 }
 
-fn in_turn<'n>(
-    replicas: impl ExactSizeIterator<Item = &'n Node> + Clone,
-    first: usize,
-) -> Option<Arc<Connection>> {
-    let count = replicas.len();
-    let first = first.checked_rem(count)?;
-    replicas.cycle().skip(first).take(count).find_map(usable)
+/// Returns a connection to the replica for a slot.
+pub(super) fn of_slot(replicas: &[Node], slot: u16) -> Option<Arc<Connection>> {
+    in_turn(replicas, u64::from(slot))
 }
 
-/// Returns the replica for a slot to which there is a connection.
-pub(super) fn of_slot<'n>(
-    replicas: impl ExactSizeIterator<Item = &'n Node> + Clone,
-    slot: u16,
-) -> Option<NodeId> {
-    in_turn(replicas, usize::from(slot)).map(|connection| connection.node)
+/// Returns a connection to any replica.
+pub(super) fn any(replicas: &[Node]) -> Option<Arc<Connection>> {
+    in_turn(replicas, fastrand::u64(..))
 }
 
-/// Returns any replica to which there is a connection.
-pub(super) fn any<'n>(replicas: impl Iterator<Item = &'n Node>) -> Option<NodeId> {
-    let mut replicas = replicas.filter(|replica| usable(replica).is_some());
-    replicas.next().map(Node::id)
+/// Returns a connection to the first replica that can be used, by their order for a number.
+fn in_turn(replicas: &[Node], number: u64) -> Option<Arc<Connection>> {
+    let mut last = None;
+    for _ in replicas {
+        let weighed = replicas
+            .iter()
+            .map(|replica| (weight(replica, number), replica));
+        let left = weighed.filter(|(weight, _)| last.is_none_or(|last| *weight < last));
+        let (weight, replica) = left.max_by_key(|(weight, _)| *weight)?;
+        if let Some(connection) = usable(replica) {
+            return Some(connection);
+        }
+        last = Some(weight);
+    }
+    None
+}
+
+/// Hashes an address with a number; two replicas never have the same weight.
+fn weight(replica: &Node, number: u64) -> (u64, NodeId) {
+    (mix(replica.address_hash() ^ mix(number)), replica.id())
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+fn mix(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// Hashes the text of an address, by FNV-1a: the same in every process.
+pub(super) fn address_hash(address: &str) -> u64 {
+    address.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn usable(replica: &Node) -> Option<Arc<Connection>> {
@@ -235,7 +260,7 @@ impl Replicas {
             // Without a runtime there is nobody to ask.
             drop(self.read());
         }
-        let ready = ready(nodes.iter(), request);
+        let ready = ready(&nodes, request);
         ready.or_else(|| self.shared.primary.ready(request.is_plain_read()))
     }
 
@@ -253,19 +278,20 @@ impl Replicas {
         first_reached(&self.shared.primary, &self.nodes(), is_plain_read).await
     }
 
-    /// Makes sure that there are replicas, be they down.
+    /// Makes sure that there are replicas, be they down, or that nobody can tell at the moment.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig`.
+    /// `InvalidConfig` if there are none; what doesn't heal of those who could tell.
     pub(super) async fn check(&self) -> BackendResult<()> {
         if self.are_known() {
             return Ok(());
         }
-        Readings::finish(|| self.read()).await?;
-        match self.are_known() {
-            true => Ok(()),
-            false => Err(no_replicas(&self.shared.primary.place().to_string())),
+        match Readings::finish(|| self.read()).await {
+            Err(error) if error.is_transient() => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) if self.are_known() => Ok(()),
+            Ok(()) => Err(no_replicas(&self.shared.primary.place().to_string())),
         }
     }
 
@@ -333,6 +359,22 @@ impl Shared {
 pub(super) fn no_replicas(of: &str) -> BackendError {
     let message = format!("{of} has no replicas to read from: leave `ReadFrom::Replica` out");
     BackendError::new(ErrorKind::InvalidConfig, message)
+}
+
+/// Says whether a replica doesn't answer a read: the primary may. Its users and its load are its
+/// own, so whatever it refuses says nothing of the primary. A key of another type is an answer.
+pub(super) fn is_refused(reply: &Reply) -> bool {
+    match reply {
+        Reply::Error(error) => code(error) != "WRONGTYPE",
+        Reply::Array(replies) => replies.iter().any(is_refused),
+        _ => false,
+    }
+}
+
+/// Returns the error of a request that was for one replica, which refused it.
+pub(super) fn has_refused(place: &Place) -> BackendError {
+    let message = format!("the replica {place} doesn't answer reads now");
+    BackendError::new(ErrorKind::Unavailable, message)
 }
 
 /// Returns the error of a request for a replica that is none any more.

@@ -62,7 +62,7 @@ impl Request {
             Self::Script(invocation) => Slots::of(invocation.keys()),
             Self::Many(commands) => Slots::of(commands.iter().flat_map(Command::keys)),
             #[cfg(feature = "redis-commands")]
-            Self::Raw(raw) => raw.slot.map_or(Slots::None, Slots::One),
+            Self::Raw(raw) => raw.slots,
         }
     }
 
@@ -102,14 +102,14 @@ pub(super) enum Target {
 
 /// The hash slots of the keys of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Slots {
+pub(crate) enum Slots {
     None,
     One(u16),
     Several,
 }
 
 impl Slots {
-    fn of<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Self {
+    pub(crate) fn of<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Self {
         keys.map(slot).fold(Self::None, |slots, slot| match slots {
             Self::None => Self::One(slot),
             Self::One(other) if other == slot => slots,
@@ -198,6 +198,16 @@ impl InFlight {
         self.is_script
     }
 
+    /// Says whether one node of a cluster can be chosen for what a program made itself.
+    #[cfg(feature = "redis-commands")]
+    pub(super) fn has_one_node(&self) -> bool {
+        match (&self.inner.lock().request, self.target) {
+            (_, Target::Node(_)) => true,
+            (Request::Raw(raw), _) => raw.has_one_node(),
+            _ => false,
+        }
+    }
+
     /// Says whether its replies are handed on as they come.
     pub(super) fn is_raw(&self) -> bool {
         self.is_raw
@@ -247,6 +257,17 @@ impl InFlight {
             target => target,
         };
         Self::to(target, self.take_request(), self.access)
+    }
+
+    /// Takes the request back, to be sent once more to the node of a slot. The server knows better
+    /// where a command that a program made has its key.
+    pub(super) fn again_in(&self, slot: u16) -> Arc<Self> {
+        #[cfg(feature = "redis-commands")]
+        if let Request::Raw(raw) = &mut self.inner.lock().request {
+            raw.slots = Slots::One(slot);
+        }
+        let _ = slot;
+        self.again()
     }
 
     /// Takes the request back, to be sent once more to a node that the key is on its way to.

@@ -259,7 +259,8 @@ impl Router {
             ReadFrom::Primary => Ok(None),
             ReadFrom::Replica => {
                 self.replicas.check().await?;
-                Ok(replicas::any(self.replicas.nodes().iter()))
+                let replica = replicas::any(&self.replicas.nodes());
+                Ok(replica.map(|replica| replica.node))
             }
         }
     }

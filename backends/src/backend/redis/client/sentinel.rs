@@ -215,10 +215,7 @@ impl Sentinels {
                 Err(error)
             }
             (None, Some(error)) => Err(self.unknown(error, poll.are_silent)),
-            (None, None) => {
-                let message = format!("none has answered within {limit:?}");
-                Err(self.unknown(BackendError::new(ErrorKind::Timeout, message), true))
-            }
+            (None, None) => Err(self.unknown(silent(limit), true)),
         }
     }
 
@@ -333,11 +330,12 @@ impl Sentinels {
         }
     }
 
-    /// Asks the sentinels for the replicas: one that answers is enough.
+    /// Asks all sentinels for the replicas, and takes those that any of them tells: one that was
+    /// cut off, or has just started, knows of none.
     ///
     /// # Errors
     ///
-    /// That of the last one, if none answers.
+    /// The failure of one, if none answers, or if those that do know of none.
     pub(super) async fn replicas(
         &self,
         limit: Duration,
@@ -346,17 +344,42 @@ impl Sentinels {
         let asked = self.servers.iter();
         let asked = asked.map(|at| self.ask_for_replicas(at, limit, deadlines));
         let mut asked: FuturesUnordered<_> = asked.collect();
+        let begun = Instant::now();
+        let mut by = begun + limit;
+        let mut all: Option<Told> = None;
         let mut failed = None;
-        while let Some(told) = asked.next().await {
-            match told {
-                Ok(told) => return Ok(told),
-                Err(error) => failed = Some(error),
+        loop {
+            let left = by.saturating_duration_since(Instant::now());
+            let pause = pin!(deadlines.sleep(left));
+            match select(asked.next(), pause).await {
+                Either::Left((Some(Ok(told)), _)) => {
+                    // The others may be far away, or gone.
+                    by = by.min(begun + limit / 2);
+                    let known = all.get_or_insert_default();
+                    known.are_any |= told.are_any;
+                    let others = told.addresses.into_iter();
+                    let others = others.filter(|other| !known.addresses.contains(other));
+                    let others: Vec<Address> = others.collect();
+                    known.addresses.extend(others);
+                }
+                Either::Left((Some(Err(error)), _)) => failed = Some(error),
+                Either::Left((None, _)) => break,
+                Either::Right(_) => {
+                    failed.get_or_insert_with(|| silent(limit));
+                    break;
+                }
             }
         }
-        let error = failed.unwrap_or_else(behind);
-        let (service, reason) = (&self.service, error.message());
-        let message = format!("no sentinel tells the replicas of `{service}`: {reason}");
-        Err(BackendError::new(error.kind(), message).with_source(error))
+        match (all, failed) {
+            (Some(told), _) if told.are_any => Ok(told),
+            (Some(told), None) => Ok(told),
+            (_, failed) => {
+                let error = failed.unwrap_or_else(|| silent(limit));
+                let (service, reason) = (&self.service, error.message());
+                let message = format!("no sentinel tells the replicas of `{service}`: {reason}");
+                Err(BackendError::new(error.kind(), message).with_source(error))
+            }
+        }
     }
 
     async fn ask_for_replicas(
@@ -547,6 +570,12 @@ impl Sentinels {
             }
         }
     }
+}
+
+/// Makes the error of sentinels that say nothing.
+fn silent(limit: Duration) -> BackendError {
+    let message = format!("none has answered within {limit:?}");
+    BackendError::new(ErrorKind::Timeout, message)
 }
 
 /// Makes the error of sentinels that name a primary which was left.

@@ -105,7 +105,7 @@ impl Connection {
 }
 
 /// Tells one node of a client from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NodeId(usize);
 
 impl NodeId {

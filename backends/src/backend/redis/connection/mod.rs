@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use redis::aio::ConnectionLike;
 use redis::{
-    Arg, Cmd, ErrorKind as RedisErrorKind, Pipeline, RedisError, RedisFuture, RedisResult,
+    Arg, Cmd, ErrorKind as RedisErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, Value,
+    parse_redis_value,
 };
-use redis::{Value, parse_redis_value};
 
-use self::table::Words;
+use self::table::{Destination, Words};
 use super::RedisBackend;
-use super::client::{Client, ErrorReply, Raw, Reply, refusal, slot};
+use super::client::{Client, ErrorReply, Raw, Reply, Slots, refusal};
 use super::commands::Commands;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -90,8 +90,8 @@ impl Commands {
     /// Returns the client of connections for other commands.
     fn connection(&self) -> BackendResult<Arc<Client>> {
         let make = || Arc::new(self.client.beside());
-        let client = self.beside.get_or_init(make).clone();
-        // Closed before there was one beside it.
+        let client = self.other.get_or_init(make).clone();
+        // Closed before there was the other one.
         match self.client.is_closed() {
             true => Err(BackendError::new(
                 ErrorKind::Unavailable,
@@ -106,21 +106,22 @@ impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
             let words = checked(cmd)?;
-            let mut raw = Raw {
+            let destination = words.destination();
+            let raw = Raw {
                 packed: cmd.get_packed_command(),
                 replies: None,
-                slot: None,
+                slots: slots([destination]),
+                goes_anywhere: destination == Destination::Any,
                 may_be_redirected: !words.runs_script(),
             };
-            if !self.is_cluster().await? {
-                return value(self.send(raw).await?);
+            let reply = match destination {
+                Destination::Each => self.client.raw_on_each_node(raw).await,
+                _ => self.client.raw(raw).await,
+            };
+            match reply.map_err(failure)? {
+                Reply::OneKeyOnly => Err(without_key(&words)),
+                reply => value(reply),
             }
-            if words.loads_script() {
-                let reply = self.client.raw_on_each_node(raw).await;
-                return value(reply.map_err(failure)?);
-            }
-            raw.slot = Some(slot_of(&words)?);
-            value(self.send(raw).await?)
         })
     }
 
@@ -133,22 +134,33 @@ impl ConnectionLike for RedisConnection {
         Box::pin(async move {
             let all = pipeline.cmd_iter().map(checked);
             let all = all.collect::<RedisResult<Vec<_>>>()?;
+            let expected = match pipeline.is_transaction() {
+                true => (all.len() + 1, 1),
+                false => (0, all.len()),
+            };
+            if (offset, count) != expected {
+                // Others would get what is left over, or this caller what is theirs.
+                return Err(refused(
+                    "a pipeline with another number of replies".to_string(),
+                ));
+            }
             if all.is_empty() {
                 let nothing = pipeline.is_transaction().then(|| Value::Array(Vec::new()));
                 return Ok(nothing.into_iter().collect());
             }
-            let slot = match self.is_cluster().await? {
-                true => Some(common_slot(&all)?),
-                false => None,
-            };
             let raw = Raw {
                 packed: pipeline.get_packed_pipeline(),
                 replies: Some(offset + count),
-                slot,
+                slots: slots(all.iter().map(Words::destination)),
+                goes_anywhere: all
+                    .iter()
+                    .all(|words| words.destination() == Destination::Any),
                 may_be_redirected: false,
             };
-            let Reply::Array(replies) = self.send(raw).await? else {
-                return Err(unreadable());
+            let replies = match self.client.raw(raw).await.map_err(failure)? {
+                Reply::Array(replies) => replies,
+                Reply::OneKeyOnly => return Err(without_slot(&all)),
+                _ => return Err(unreadable()),
             };
             let mut values = replies.into_iter().map(value);
             for passed in values.by_ref().take(offset) {
@@ -161,16 +173,6 @@ impl ConnectionLike for RedisConnection {
 
     fn get_db(&self) -> i64 {
         self.database
-    }
-}
-
-impl RedisConnection {
-    async fn is_cluster(&self) -> RedisResult<bool> {
-        self.client.is_cluster().await.map_err(failure)
-    }
-
-    async fn send(&self, raw: Raw) -> RedisResult<Reply> {
-        self.client.raw(raw).await.map_err(failure)
     }
 }
 
@@ -204,28 +206,45 @@ fn checked(cmd: &Cmd) -> RedisResult<Words<'_>> {
     Ok(words)
 }
 
-/// Returns the hash slot of a command for a cluster.
-fn slot_of(words: &Words<'_>) -> RedisResult<u16> {
-    words.first_key().map(slot).ok_or_else(|| {
-        let name = words.name();
-        refused(format!(
-            "`{name}` without a key on a cluster: a key says which node is asked"
-        ))
-    })
+/// Returns the hash slots of the keys of commands. What every node has to know goes with no other
+/// command.
+fn slots<'c>(destinations: impl IntoIterator<Item = Destination<'c>>) -> Slots {
+    let mut keys = Vec::new();
+    for destination in destinations {
+        match destination {
+            Destination::Key(key) => keys.push(key),
+            Destination::Any => {}
+            Destination::Each | Destination::Unknown => return Slots::None,
+        }
+    }
+    Slots::of(keys.into_iter())
 }
 
-/// Returns the hash slot of several commands for a cluster.
-fn common_slot(commands: &[Words<'_>]) -> RedisResult<u16> {
-    let slots = commands.iter().map(slot_of);
-    let slots = slots.collect::<RedisResult<Vec<u16>>>()?;
-    match slots.windows(2).all(|pair| pair[0] == pair[1]) {
-        true => Ok(slots[0]),
-        false => Err(refused(
-            "commands for several hash slots in one pipeline: give their keys a common `{tag}`, or \
-             send one pipeline for each"
-                .to_string(),
-        )),
-    }
+/// Returns the error of a command on a cluster that names no key.
+fn without_key(words: &Words<'_>) -> RedisError {
+    let name = words.name();
+    refused(format!(
+        "`{name}` without a key on a cluster: a key says which node is asked"
+    ))
+}
+
+/// Returns the error of commands on a cluster that are not for one node.
+fn without_slot(commands: &[Words<'_>]) -> RedisError {
+    let mut commands = commands.iter();
+    let without = commands.find(|words| {
+        let destination = words.destination();
+        matches!(destination, Destination::Each | Destination::Unknown)
+    });
+    without.map_or_else(
+        || {
+            refused(
+                "commands for several hash slots in one pipeline: give their keys a common \
+                 `{tag}`, or send one pipeline for each"
+                    .to_string(),
+            )
+        },
+        without_key,
+    )
 }
 
 /// The words that errors of this module begin with. What follows shows nothing that was sent.
@@ -285,6 +304,32 @@ fn inside(error: &RedisError) -> Option<&BackendError> {
         .downcast_ref()
 }
 
+/// Returns the code and the rest of the answer of a server: of a pipeline the first that is an
+/// error.
+fn answered(error: &RedisError) -> Option<(String, String)> {
+    let errors = error.clone().into_server_errors()?;
+    let (_, first) = errors.first()?;
+    let details = first.details().unwrap_or_default();
+    Some((first.code().to_string(), details.to_string()))
+}
+
+/// Returns the meaning of an error reply to a command of a program.
+fn of_answer(code: &str, details: &str) -> BackendError {
+    let (kind, message) = match code {
+        // It has done nothing, and the next call goes to the right node.
+        "MOVED" | "ASK" => (
+            ErrorKind::Unavailable,
+            format!("the hash slot of a key is on another node ({code})"),
+        ),
+        "CROSSSLOT" => (
+            ErrorKind::InvalidKey,
+            "the keys of a command are in several hash slots (CROSSSLOT)".to_string(),
+        ),
+        _ => return refusal(&format!("{code} {details}").as_str().into()),
+    };
+    BackendError::new(kind, message)
+}
+
 impl BackendError {
     /// Turns an error of a command by a [`RedisConnection`] into one of this library.
     ///
@@ -309,10 +354,10 @@ impl BackendError {
         if let Some(ours) = inside(&error) {
             return ours.clone();
         }
+        if let Some((code, details)) = answered(&error) {
+            return of_answer(&code, &details);
+        }
         let kind = match error.kind() {
-            RedisErrorKind::Server(_) | RedisErrorKind::Extension => {
-                return refusal(&error.code().unwrap_or_default().into());
-            }
             RedisErrorKind::AuthenticationFailed => ErrorKind::Denied,
             RedisErrorKind::InvalidClientConfig => ErrorKind::InvalidConfig,
             RedisErrorKind::Parse | RedisErrorKind::UnexpectedReturnType => ErrorKind::Decode,

@@ -39,7 +39,7 @@ impl Refused {
 }
 
 /// The commands that are refused: the name, and the subcommand or the option that makes it one of
-/// these.
+/// these. `CLIENT` is refused but for some subcommands.
 #[rustfmt::skip]
 const REFUSED: &[(&str, Option<&str>, Refused)] = &[
     ("ASKING", None, Refused::ChangesState),
@@ -52,13 +52,6 @@ const REFUSED: &[(&str, Option<&str>, Refused)] = &[
     ("BZMPOP", None, Refused::Waits),
     ("BZPOPMAX", None, Refused::Waits),
     ("BZPOPMIN", None, Refused::Waits),
-    ("CLIENT", Some("CACHING"), Refused::ChangesState),
-    ("CLIENT", Some("NO-EVICT"), Refused::ChangesState),
-    ("CLIENT", Some("NO-TOUCH"), Refused::ChangesState),
-    ("CLIENT", Some("REPLY"), Refused::ChangesState),
-    ("CLIENT", Some("SETINFO"), Refused::ChangesState),
-    ("CLIENT", Some("SETNAME"), Refused::ChangesState),
-    ("CLIENT", Some("TRACKING"), Refused::ChangesState),
     ("DISCARD", None, Refused::Transacts),
     ("EXEC", None, Refused::Transacts),
     ("HELLO", None, Refused::ChangesState),
@@ -87,43 +80,80 @@ const REFUSED: &[(&str, Option<&str>, Refused)] = &[
     ("XREADGROUP", Some("BLOCK"), Refused::Waits),
 ];
 
-/// The commands that name no key, with whatever arguments.
-const WITHOUT_KEYS: &[&str] = &[
-    "ACL",
-    "BGREWRITEAOF",
-    "BGSAVE",
-    "CLIENT",
-    "CLUSTER",
-    "COMMAND",
-    "CONFIG",
-    "DBSIZE",
-    "DEBUG",
-    "ECHO",
-    "FAILOVER",
-    "FLUSHALL",
-    "FLUSHDB",
-    "FUNCTION",
+/// The subcommands of `CLIENT` that leave the connection as it is. All others change it, and newer
+/// servers have more of these.
+const CLIENT_TAKEN: &[&str] = &[
+    "GETNAME",
+    "GETREDIR",
+    "HELP",
+    "ID",
     "INFO",
-    "KEYS",
-    "LASTSAVE",
-    "LATENCY",
-    "LOLWUT",
-    "MODULE",
-    "PING",
-    "PUBLISH",
-    "PUBSUB",
-    "RANDOMKEY",
-    "REPLICAOF",
-    "ROLE",
-    "SAVE",
-    "SCAN",
-    "SCRIPT",
-    "SHUTDOWN",
-    "SLAVEOF",
-    "SLOWLOG",
-    "SWAPDB",
-    "TIME",
+    "KILL",
+    "LIST",
+    "PAUSE",
+    "TRACKINGINFO",
+    "UNBLOCK",
+    "UNPAUSE",
 ];
+
+/// The commands that name no key, with whatever arguments.
+#[rustfmt::skip]
+const WITHOUT_KEYS: &[&str] = &[
+    "ACL", "BGREWRITEAOF", "BGSAVE", "CLIENT", "CLUSTER", "COMMAND", "COMMANDLOG", "CONFIG",
+    "DBSIZE", "DEBUG", "ECHO", "FAILOVER", "FLUSHALL", "FLUSHDB", "FUNCTION", "HOTKEYS", "INFO",
+    "KEYS", "LASTSAVE", "LATENCY", "LOLWUT", "MEMORY", "MODULE", "PFSELFTEST", "PING", "PUBSUB",
+    "RANDOMKEY", "REPLICAOF", "ROLE", "SAVE", "SCAN", "SCRIPT", "SHUTDOWN", "SLAVEOF", "SLOWLOG",
+    "SWAPDB", "TIME", "TS.MGET", "TS.MRANGE", "TS.MREVRANGE", "TS.QUERYINDEX",
+];
+
+/// The commands with subcommands or options before their key, which is the second argument.
+const KEY_SECOND: &[&str] = &[
+    "BITOP",
+    "JSON.DEBUG",
+    "OBJECT",
+    "PFDEBUG",
+    "XGROUP",
+    "XINFO",
+];
+
+/// The commands whose first argument is the number of their keys, which follow.
+#[rustfmt::skip]
+const NUMBER_FIRST: &[&str] = &[
+    "LMPOP", "MSETEX", "SINTERCARD", "ZDIFF", "ZINTER", "ZINTERCARD", "ZMPOP", "ZUNION",
+];
+
+/// The commands that run a script or a function: it, the number of keys, and these.
+const RUN_SCRIPTS: &[&str] = &[
+    "EVAL",
+    "EVALSHA",
+    "EVALSHA_RO",
+    "EVAL_RO",
+    "FCALL",
+    "FCALL_RO",
+];
+
+/// What every node of a cluster has to know.
+const EVERYWHERE: &[(&str, &str)] = &[
+    ("FUNCTION", "DELETE"),
+    ("FUNCTION", "FLUSH"),
+    ("FUNCTION", "LOAD"),
+    ("FUNCTION", "RESTORE"),
+    ("SCRIPT", "FLUSH"),
+    ("SCRIPT", "LOAD"),
+];
+
+/// The node of a cluster that a command is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Destination<'c> {
+    /// That of its first key. All others have to be in its hash slot.
+    Key(&'c [u8]),
+    /// Any one: they tell each other.
+    Any,
+    /// All primaries.
+    Each,
+    /// Nobody can say.
+    Unknown,
+}
 
 /// The arguments of a command, its name first.
 pub(super) struct Words<'c>(Vec<&'c [u8]>);
@@ -156,11 +186,17 @@ impl<'c> Words<'c> {
 
     /// Returns the name of a command that is refused, and why.
     pub(super) fn refused(&self) -> Option<(String, Refused)> {
+        if self.is(0, "CLIENT") {
+            let part = self.0.get(1)?;
+            let is_taken = CLIENT_TAKEN.iter().any(|taken| self.is(1, taken));
+            let part = String::from_utf8_lossy(part).to_ascii_uppercase();
+            return (!is_taken).then(|| (format!("CLIENT {part}"), Refused::ChangesState));
+        }
         let mut rows = REFUSED.iter();
         let (name, part, reason) = rows.find(|(name, part, _)| {
             self.is(0, name)
                 && part.is_none_or(|part| match part {
-                    "BLOCK" => self.blocks(),
+                    "BLOCK" => self.options_of_streams().1,
                     part => self.is(1, part),
                 })
         })?;
@@ -169,76 +205,87 @@ impl<'c> Words<'c> {
         Some((name.join(" "), *reason))
     }
 
-    /// Says whether a command that reads streams has the option to wait for more.
-    fn blocks(&self) -> bool {
-        let mut at = 1;
+    /// Passes the options of a command that reads streams. Returns the position behind them, and
+    /// whether one is to wait for more.
+    fn options_of_streams(&self) -> (usize, bool) {
+        let (mut at, mut blocks) = (1, false);
         loop {
             at += match () {
-                () if self.is(at, "BLOCK") => return true,
                 () if self.is(at, "GROUP") => 3,
                 () if self.is(at, "COUNT") || self.is(at, "CLAIM") => 2,
                 () if self.is(at, "NOACK") => 1,
-                () => return false,
+                () if self.is(at, "BLOCK") => {
+                    blocks = true;
+                    2
+                }
+                () => return (at, blocks),
             };
         }
     }
 
-    /// Says whether it loads a script, which every node of a cluster has to know.
-    pub(super) fn loads_script(&self) -> bool {
-        self.is(0, "SCRIPT") && self.is(1, "LOAD")
-    }
-
     /// Says whether it runs a script or a function.
     pub(super) fn runs_script(&self) -> bool {
-        self.is_one_of(&RUN_SCRIPTS)
+        self.is_one_of(RUN_SCRIPTS)
     }
 
-    /// Returns the first key, if there is one. All others have to be in its hash slot.
-    pub(super) fn first_key(&self) -> Option<&'c [u8]> {
-        let by_number = |number: usize, key: usize| {
-            let number = str::from_utf8(self.0.get(number)?).ok()?;
-            (number.parse::<u64>().ok()? > 0).then_some(key)
-        };
-        let position = if self.runs_script() {
-            by_number(2, 3)
-        } else if self.is_one_of(&["OBJECT", "XGROUP", "XINFO", "BITOP"])
+    /// Returns the node of a cluster that it is for.
+    pub(super) fn destination(&self) -> Destination<'c> {
+        if self.is(0, "PUBLISH") {
+            return Destination::Any;
+        }
+        let mut everywhere = EVERYWHERE.iter();
+        if everywhere.any(|(name, part)| self.is(0, name) && self.is(1, part)) {
+            return Destination::Each;
+        }
+        let key = self
+            .key_position()
+            .and_then(|position| self.0.get(position));
+        key.map_or(Destination::Unknown, |key| Destination::Key(key))
+    }
+
+    fn key_position(&self) -> Option<usize> {
+        if self.runs_script() {
+            self.behind_number(2)
+        } else if self.is_one_of(NUMBER_FIRST) {
+            self.behind_number(1)
+        } else if self.is_one_of(KEY_SECOND)
             || self.is(0, "MEMORY") && self.is(1, "USAGE")
             || self.is(0, "DEBUG") && self.is(1, "OBJECT")
         {
             Some(2)
-        } else if self.is_one_of(&[
-            "LMPOP",
-            "SINTERCARD",
-            "ZDIFF",
-            "ZINTER",
-            "ZINTERCARD",
-            "ZMPOP",
-            "ZUNION",
-        ]) {
-            by_number(1, 2)
         } else if self.is_one_of(&["XREAD", "XREADGROUP"]) {
-            (1..self.0.len())
-                .find(|position| self.is(*position, "STREAMS"))
-                .map(|streams| streams + 1)
+            let (streams, _) = self.options_of_streams();
+            self.is(streams, "STREAMS").then_some(streams + 1)
         } else if self.is(0, "MIGRATE") {
-            Some(3)
-        } else if self.is_one_of(WITHOUT_KEYS) || self.is(0, "MEMORY") {
-            None
+            match self.0.get(3) {
+                // Several keys stand behind the word for them.
+                Some(key) if key.is_empty() => {
+                    let mut positions = 4..self.0.len();
+                    let word = positions.find(|position| self.is(*position, "KEYS"))?;
+                    Some(word + 1)
+                }
+                _ => Some(3),
+            }
+        } else if self.is_one_of(WITHOUT_KEYS) || self.begins_with("FT.") {
+            // Suggestions of a search are a key; its indexes are none.
+            self.begins_with("FT.SUG").then_some(1)
         } else {
             Some(1)
-        };
-        self.0.get(position?).copied()
+        }
+    }
+
+    /// Returns the position behind a number of keys that isn't zero.
+    fn behind_number(&self, position: usize) -> Option<usize> {
+        let number = str::from_utf8(self.0.get(position)?).ok()?;
+        (number.parse::<u64>().ok()? > 0).then_some(position + 1)
+    }
+
+    /// Says whether the name of the command begins so, in upper case.
+    fn begins_with(&self, beginning: &str) -> bool {
+        let name = self.0.first().and_then(|name| name.get(..beginning.len()));
+        name.is_some_and(|name| name.eq_ignore_ascii_case(beginning.as_bytes()))
     }
 }
-
-const RUN_SCRIPTS: [&str; 6] = [
-    "EVAL",
-    "EVALSHA",
-    "EVAL_RO",
-    "EVALSHA_RO",
-    "FCALL",
-    "FCALL_RO",
-];
 
 #[cfg(test)]
 mod tests {
@@ -274,14 +321,47 @@ mod tests {
             ("XREAD COUNT 2", None),
             ("MIGRATE host 6379 k 0 100", Some("k")),
             ("SCAN 0", None),
-            ("PUBLISH channel text", None),
+            ("XREADGROUP GROUP STREAMS c STREAMS k >", Some("k")),
+            ("MSETEX 2 k v l w", Some("k")),
+            ("JSON.DEBUG MEMORY k", Some("k")),
+            ("PFDEBUG ENCODING k", Some("k")),
+            ("MIGRATE host 6379  0 100 COPY KEYS k l", Some("k")),
+            ("COMMANDLOG GET 1 slow", None),
+            ("FT.SEARCH index text", None),
+            ("FT.SUGADD k text 1", Some("k")),
+            ("FUNCTION LIST", None),
             ("SPUBLISH channel text", Some("channel")),
             ("JSON.SET k $ 1", Some("k")),
         ] {
             // The code of a script is one word.
             let line = line.replace("return 1", "return_1");
-            let found = words(&line).first_key();
-            assert_eq!(found, key.map(str::as_bytes), "{line}");
+            let found = words(&line).destination();
+            let expected = key.map_or(Destination::Unknown, |key| Destination::Key(key.as_bytes()));
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_all_nodes_have_to_know_goes_to_each() {
+        for line in ["SCRIPT LOAD x", "function load x", "SCRIPT FLUSH"] {
+            assert_eq!(words(line).destination(), Destination::Each, "{line}");
+        }
+        assert_eq!(words("PUBLISH c text").destination(), Destination::Any);
+    }
+
+    #[test]
+    fn the_page_has_every_row() {
+        let page = include_str!("../../../../docs/commands.md");
+        for (name, part, _) in REFUSED {
+            let named = [Some(*name), *part];
+            let named: Vec<&str> = named.into_iter().flatten().collect();
+            assert!(
+                page.contains(&format!("`{}`", named.join(" "))),
+                "{named:?}"
+            );
+        }
+        for part in CLIENT_TAKEN {
+            assert!(page.contains(&format!("`{part}`")), "{part}");
         }
     }
 
@@ -298,6 +378,22 @@ mod tests {
             let expected = Some((named.join(" "), *reason));
             assert_eq!(words(&line).refused(), expected, "{line}");
             assert_eq!(words(&line.to_ascii_lowercase()).refused(), expected);
+        }
+    }
+
+    #[test]
+    fn a_subcommand_of_client_that_is_not_known_is_refused() {
+        for part in [
+            "REPLY",
+            "setname",
+            "TRACKING",
+            "CAPA",
+            "IMPORT-SOURCE",
+            "NEWER",
+        ] {
+            let line = format!("CLIENT {part} x");
+            let name = format!("CLIENT {}", part.to_ascii_uppercase());
+            assert_eq!(words(&line).refused(), Some((name, Refused::ChangesState)));
         }
     }
 

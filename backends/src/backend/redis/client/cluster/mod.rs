@@ -153,7 +153,7 @@ impl Cluster {
                     last.get_or_insert_with(|| unconnected(&node));
                     let replicas = match is_for_replica {
                         true => shared.replicas(request),
-                        false => Vec::new(),
+                        false => Arc::default(),
                     };
                     let is_plain_read = request.is_plain_read();
                     let connecting = pin!(first_reached(&node, &replicas, is_plain_read));
@@ -190,25 +190,23 @@ impl Cluster {
         }
     }
 
-    /// Follows a node that doesn't serve a slot any more, for all calls that follow. Says whether
-    /// its refusal can be read.
-    pub(super) fn moved(&self, connection: &Connection, refused: &ErrorReply) -> bool {
-        let Some(moved) = Redirection::read(refused, connection.place.host()) else {
-            return false;
-        };
+    /// Follows a node that doesn't serve a slot any more, for all calls that follow. Returns the
+    /// slot, if the refusal can be read.
+    pub(super) fn moved(&self, connection: &Connection, refused: &ErrorReply) -> Option<u16> {
+        let moved = Redirection::read(refused, connection.place.host())?;
         let shared = &self.shared;
         let make = |address: &Address| shared.node(address, Role::Primary);
-        if shared.topology.write().patch(&moved, make).is_err() {
-            return false;
-        }
+        shared.topology.write().patch(&moved, make).ok()?;
         shared.redirections.fetch_add(1, Ordering::Relaxed);
         shared.changed.notify_waiters();
         // The other node may have taken more slots over than this one.
         shared.doubt();
-        true
+        Some(moved.slot)
     }
 
-    /// Corrects the map by a redirection in the reply to a request that isn't sent again.
+    /// Corrects the map by a redirection in the reply to a request that isn't sent again, or has it
+    /// read again after another refusal.
+    #[cfg(feature = "redis-commands")]
     pub(super) fn learn(&self, connection: &Connection, reply: &Reply) {
         let replies = match reply {
             Reply::Array(replies) => replies,
@@ -220,6 +218,8 @@ impl Cluster {
         });
         if let Some(moved) = moved {
             self.moved(connection, moved);
+        } else if replies.iter().any(resend::is_refused) {
+            self.doubt();
         }
     }
 
@@ -249,11 +249,11 @@ impl Cluster {
         self.shared.doubt();
     }
 
-    /// Makes sure that there are replicas, be they down.
+    /// Makes sure that there are replicas, be they down, or that nobody can tell at the moment.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig`.
+    /// `InvalidConfig` if there are none.
     pub(super) async fn check_replicas(&self) -> BackendResult<()> {
         let shared = &self.shared;
         if shared.reads_from_replicas.load(Ordering::Relaxed) {
@@ -261,10 +261,18 @@ impl Cluster {
         }
         let are_any = || shared.topology.read().all_replicas().next().is_some();
         if !are_any() {
-            shared.refreshed().await?;
-        }
-        if !are_any() && !self.has_replicas_that_failed().await? {
-            return Err(no_replicas("the cluster"));
+            let asked = match shared.refreshed().await {
+                Ok(()) if are_any() => Ok(true),
+                Ok(()) => self.has_replicas_that_failed().await,
+                Err(error) => Err(error),
+            };
+            match asked {
+                Ok(true) => {}
+                Ok(false) => return Err(no_replicas("the cluster")),
+                // Nobody can tell at the moment.
+                Err(error) if error.is_transient() => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
         shared.reads_from_replicas.store(true, Ordering::Relaxed);
         Ok(())
@@ -305,20 +313,24 @@ impl Cluster {
         if self.shared.topology.read().hole().is_some() {
             self.shared.refreshed().await?;
         }
-        let topology = self.shared.topology.read();
-        match topology.hole() {
-            Some(slots) => Err(unserved(&slots)),
-            None => {
-                let owners = topology.owners().map(|(owner, replicas, _)| {
-                    let replica = match from {
-                        ReadFrom::Primary => None,
-                        ReadFrom::Replica => replicas::any(replicas),
-                    };
-                    replica.unwrap_or(owner.id())
-                });
-                Ok(owners.collect())
+        let owners: Vec<(NodeId, Arc<[Node]>)> = {
+            let topology = self.shared.topology.read();
+            if let Some(slots) = topology.hole() {
+                return Err(unserved(&slots));
             }
-        }
+            let owners = topology.owners();
+            owners
+                .map(|(owner, replicas, _)| (owner.id(), replicas.clone()))
+                .collect()
+        };
+        let owners = owners.into_iter().map(|(owner, replicas)| {
+            let replica = match from {
+                ReadFrom::Primary => None,
+                ReadFrom::Replica => replicas::any(&replicas),
+            };
+            replica.map_or(owner, |replica| replica.node)
+        });
+        Ok(owners.collect())
     }
 
     /// Sorts commands by the nodes that serve their keys; each is named by its position.
@@ -329,26 +341,31 @@ impl Cluster {
     ) -> Vec<(NodeId, Vec<usize>)> {
         let from_replicas = access == Access::Read(ReadFrom::Replica);
         if from_replicas {
-            let replicas = self.shared.topology.read().all_replicas().count();
-            self.shared.keep_fresh(replicas);
+            self.shared.keep_fresh();
         }
-        let topology = self.shared.topology.read();
+        let owned: Vec<Option<(u16, NodeId, Arc<[Node]>)>> = {
+            let topology = self.shared.topology.read();
+            let owners = commands.iter().map(|command| {
+                // All of its keys are in the slot of the first.
+                let slot = slot(command.keys().next()?);
+                let replicas = match from_replicas {
+                    true => topology.replicas(slot),
+                    false => Arc::default(),
+                };
+                Some((slot, topology.owner(slot)?.id(), replicas))
+            });
+            owners.collect()
+        };
         let mut nodes: Vec<(NodeId, Vec<usize>)> = Vec::new();
-        for (position, command) in commands.iter().enumerate() {
-            // All of its keys are in the slot of the first.
-            let slot = command.keys().next().map(slot);
-            let Some((slot, owner)) = slot.and_then(|slot| Some((slot, topology.owner(slot)?)))
-            else {
+        for (position, owned) in owned.into_iter().enumerate() {
+            let Some((slot, owner, replicas)) = owned else {
                 continue;
             };
-            let replica = match from_replicas {
-                true => replicas::of_slot(topology.replicas(slot), slot),
-                false => None,
-            };
-            let owner = replica.unwrap_or(owner.id());
-            match nodes.iter_mut().find(|(node, _)| *node == owner) {
+            let replica = replicas::of_slot(&replicas, slot);
+            let node = replica.map_or(owner, |replica| replica.node);
+            match nodes.iter_mut().find(|(known, _)| *known == node) {
                 Some((_, positions)) => positions.push(position),
-                None => nodes.push((owner, vec![position])),
+                None => nodes.push((node, vec![position])),
             }
         }
         nodes
@@ -401,23 +418,23 @@ impl Shared {
 
     /// Returns the connection of a replica for a request, if one is up.
     fn ready_replica(self: &Arc<Self>, request: &InFlight) -> Option<Arc<Connection>> {
-        let replicas = self.replicas(request);
-        self.keep_fresh(replicas.len());
-        replicas::ready(replicas.iter(), request)
+        self.keep_fresh();
+        replicas::ready(&self.replicas(request), request)
     }
 
     /// Reads the map again from time to time: nobody tells of replicas that come.
-    fn keep_fresh(self: &Arc<Self>, replicas: usize) {
+    fn keep_fresh(self: &Arc<Self>) {
+        let replicas = self.topology.read().all_replicas().count();
         if self.refreshes.are_older_than(replicas::freshness(replicas)) {
             self.doubt();
         }
     }
 
     /// Returns the replicas of the node of a request.
-    fn replicas(&self, request: &InFlight) -> Vec<Node> {
+    fn replicas(&self, request: &InFlight) -> Arc<[Node]> {
         match request.slots() {
-            Slots::One(slot) => self.topology.read().replicas(slot).cloned().collect(),
-            Slots::None | Slots::Several => Vec::new(),
+            Slots::One(slot) => self.topology.read().replicas(slot),
+            Slots::None | Slots::Several => Arc::default(),
         }
     }
 

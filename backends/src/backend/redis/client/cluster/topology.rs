@@ -1,6 +1,7 @@
 //! The map of a cluster: which node serves which hash slot, as the cluster itself tells it.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::backend::redis::client::endpoint::Address;
 use crate::backend::redis::client::resp::{ErrorReply, Reply};
@@ -40,11 +41,14 @@ fn range(reply: Reply, asked: &str) -> Option<Range> {
         return None;
     };
     let slot = |number: &i64| u16::try_from(*number).ok().filter(|slot| *slot < SLOTS);
-    let replicas = replicas.iter().map(|replica| address(replica, asked));
+    // One that can't be read is no use, and no reason to do without the map.
+    let replicas = replicas
+        .iter()
+        .filter_map(|replica| address(replica, asked));
     Some(Range {
         slots: slot(first)?..=slot(last)?,
         primary: address(primary, asked)?,
-        replicas: replicas.collect::<Option<_>>()?,
+        replicas: replicas.collect(),
     })
 }
 
@@ -105,7 +109,8 @@ pub(super) struct Topology<T> {
 struct Primary<T> {
     address: Address,
     node: T,
-    replicas: Vec<(Address, T)>,
+    replica_addresses: Vec<Address>,
+    replicas: Arc<[T]>,
 }
 
 /// The part of a node in a cluster.
@@ -138,7 +143,8 @@ impl<T> Topology<T> {
     ///
     /// # Errors
     ///
-    /// That of `make`; the map stays as it was.
+    /// That of `make` for a primary; the map stays as it was. A replica that can't be made is left
+    /// out.
     pub(super) fn replace<E>(
         &mut self,
         ranges: &[Range],
@@ -153,13 +159,21 @@ impl<T> Topology<T> {
                 let kept = self.at(address).cloned();
                 kept.map_or_else(|| make(address, Role::Primary), Ok)
             })?;
-            let replicas = &mut topology.primaries[usize::from(position)].replicas;
+            let primary = &mut topology.primaries[usize::from(position)];
+            let mut replicas = primary.replicas.to_vec();
             for address in &range.replicas {
-                if replicas.iter().all(|(known, _)| known != address) {
-                    let kept = self.replica_at(address).cloned();
-                    let node = kept.map_or_else(|| make(address, Role::Replica), Ok)?;
-                    replicas.push((address.clone(), node));
+                if primary.replica_addresses.contains(address) {
+                    continue;
                 }
+                let kept = self.replica_at(address).cloned();
+                let node = kept.or_else(|| make(address, Role::Replica).ok());
+                if let Some(node) = node {
+                    primary.replica_addresses.push(address.clone());
+                    replicas.push(node);
+                }
+            }
+            if replicas.len() != primary.replicas.len() {
+                primary.replicas = replicas.into();
             }
             let (first, last) = (
                 usize::from(*range.slots.start()),
@@ -174,9 +188,9 @@ impl<T> Topology<T> {
         let has_changed = slots.any(|slot| before.address(slot) != self.address(slot));
         let mut left = Vec::new();
         for primary in before.primaries {
-            let replicas = primary.replicas.into_iter();
+            let replicas = primary.replica_addresses.iter().zip(&*primary.replicas);
             let replicas = replicas.filter(|(address, _)| self.replica_at(address).is_none());
-            left.extend(replicas.map(|(_, node)| node));
+            left.extend(replicas.map(|(_, node)| node.clone()));
             if self.position(&primary.address).is_none() {
                 left.push(primary.node);
             }
@@ -207,8 +221,11 @@ impl<T> Topology<T> {
     }
 
     fn replica_at(&self, address: &Address) -> Option<&T> {
-        let mut replicas = self.primaries.iter().flat_map(|primary| &primary.replicas);
-        replicas.find_map(|(known, node)| (known == address).then_some(node))
+        self.primaries.iter().find_map(|primary| {
+            let mut addresses = primary.replica_addresses.iter();
+            let position = addresses.position(|known| known == address)?;
+            primary.replicas.get(position)
+        })
     }
 
     /// Returns the node of a slot.
@@ -217,9 +234,9 @@ impl<T> Topology<T> {
     }
 
     /// Returns the replicas of the node of a slot.
-    pub(super) fn replicas(&self, slot: u16) -> impl ExactSizeIterator<Item = &T> + Clone {
+    pub(super) fn replicas(&self, slot: u16) -> Arc<[T]> {
         let primary = self.primary(slot);
-        nodes_of(primary.map_or(&[], |primary| &primary.replicas))
+        primary.map_or_else(Arc::default, |primary| primary.replicas.clone())
     }
 
     pub(super) fn nodes(&self) -> impl Iterator<Item = &T> {
@@ -227,21 +244,18 @@ impl<T> Topology<T> {
     }
 
     pub(super) fn all_replicas(&self) -> impl Iterator<Item = &T> {
-        let replicas = self.primaries.iter().map(|primary| &*primary.replicas);
-        replicas.flat_map(nodes_of)
+        self.primaries.iter().flat_map(|primary| &*primary.replicas)
     }
 
     /// Returns the nodes that serve slots, each with its replicas and the number of its slots.
-    pub(super) fn owners(
-        &self,
-    ) -> impl Iterator<Item = (&T, impl ExactSizeIterator<Item = &T> + Clone, usize)> {
+    pub(super) fn owners(&self) -> impl Iterator<Item = (&T, &Arc<[T]>, usize)> {
         let mut slots = vec![0; self.primaries.len()];
         for position in self.owners.iter().flatten() {
             slots[usize::from(*position)] += 1;
         }
         let owners = self.primaries.iter().zip(slots);
         let owners = owners.filter(|(_, slots)| *slots > 0);
-        owners.map(|(primary, slots)| (&primary.node, nodes_of(&primary.replicas), slots))
+        owners.map(|(primary, slots)| (&primary.node, &primary.replicas, slots))
     }
 
     /// Returns the first slots that no node serves, as a range.
@@ -279,14 +293,11 @@ impl<T> Topology<T> {
         self.primaries.push(Primary {
             address: address.clone(),
             node: make(address)?,
-            replicas: Vec::new(),
+            replica_addresses: Vec::new(),
+            replicas: Arc::default(),
         });
         Ok(u16::try_from(self.primaries.len() - 1).expect("a cluster has fewer nodes than slots"))
     }
-}
-
-fn nodes_of<T>(nodes: &[(Address, T)]) -> impl ExactSizeIterator<Item = &T> + Clone {
-    nodes.iter().map(|(_, node)| node)
 }
 
 #[cfg(test)]
@@ -436,9 +447,7 @@ mod tests {
         };
         let first = [with(0, 9, 1, &[3, 4]), with(10, 16_383, 2, &[5])];
         topology.replace(&first, make).unwrap();
-        let of = |topology: &Topology<u16>, slot| -> Vec<u16> {
-            topology.replicas(slot).copied().collect()
-        };
+        let of = |topology: &Topology<u16>, slot| -> Vec<u16> { topology.replicas(slot).to_vec() };
         assert_eq!(
             (of(&topology, 9), of(&topology, 10)),
             (vec![103, 104], vec![105])
