@@ -259,7 +259,7 @@ impl<'c> Words<'c> {
         } else if self.is(0, "MIGRATE") {
             match self.0.get(3) {
                 // Several keys stand behind the word for them.
-                Some(key) if key.is_empty() => {
+                Some([]) => {
                     let mut positions = 4..self.0.len();
                     let word = positions.find(|position| self.is(*position, "KEYS"))?;
                     Some(word + 1)

@@ -343,7 +343,7 @@ impl Cluster {
         if from_replicas {
             self.shared.keep_fresh();
         }
-        let owned: Vec<Option<(u16, NodeId, Arc<[Node]>)>> = {
+        let owned: Vec<Option<Owned>> = {
             let topology = self.shared.topology.read();
             let owners = commands.iter().map(|command| {
                 // All of its keys are in the slot of the first.
@@ -352,17 +352,21 @@ impl Cluster {
                     true => topology.replicas(slot),
                     false => Arc::default(),
                 };
-                Some((slot, topology.owner(slot)?.id(), replicas))
+                Some(Owned {
+                    slot,
+                    owner: topology.owner(slot)?.id(),
+                    replicas,
+                })
             });
             owners.collect()
         };
         let mut nodes: Vec<(NodeId, Vec<usize>)> = Vec::new();
         for (position, owned) in owned.into_iter().enumerate() {
-            let Some((slot, owner, replicas)) = owned else {
+            let Some(owned) = owned else {
                 continue;
             };
-            let replica = replicas::of_slot(&replicas, slot);
-            let node = replica.map_or(owner, |replica| replica.node);
+            let replica = replicas::of_slot(&owned.replicas, owned.slot);
+            let node = replica.map_or(owned.owner, |replica| replica.node);
             match nodes.iter_mut().find(|(known, _)| *known == node) {
                 Some((_, positions)) => positions.push(position),
                 None => nodes.push((node, vec![position])),
@@ -500,6 +504,13 @@ impl Shared {
             }
         });
     }
+}
+
+/// The slot of a command, and who serves it.
+struct Owned {
+    slot: u16,
+    owner: NodeId,
+    replicas: Arc<[Node]>,
 }
 
 /// The nodes to which slots are on their way, and which aren't in the map.
