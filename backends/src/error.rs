@@ -24,10 +24,10 @@ pub type BackendResult<T> = Result<T, BackendError>;
 /// assert_eq!(error.to_string(), "backend unavailable: connection refused");
 /// ```
 #[derive(Clone)]
-pub struct BackendError(Box<Inner>);
+pub struct BackendError(Box<ErrorParts>);
 
 #[derive(Clone)]
-struct Inner {
+struct ErrorParts {
     kind: ErrorKind,
     message: Cow<'static, str>,
     outcome_unknown: bool,
@@ -35,7 +35,7 @@ struct Inner {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// What went wrong, independent of the backend.
+/// The kind of a failure, independent of the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -80,7 +80,7 @@ impl BackendError {
     /// Makes an error; `message` is lower case, has no full stop, and holds neither value, key nor
     /// credential.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner {
+        Self(Box::new(ErrorParts {
             kind,
             message: message.into(),
             outcome_unknown: false,
@@ -125,7 +125,7 @@ impl BackendError {
         &self.0.message
     }
 
-    /// Returns what went wrong.
+    /// Returns the kind of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }

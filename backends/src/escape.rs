@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// What never appears raw, besides everything that isn't ASCII: the escape itself, the separator,
-/// glob characters, braces (hash tags of a cluster), whitespace and control characters.
+/// The characters that never appear raw, besides everything that isn't ASCII: the escape itself,
+/// the separator, glob characters, braces (hash tags of a cluster), whitespace and control
+/// characters.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'%')
     .add(b':')
@@ -19,7 +20,7 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'}')
     .add(b' ');
 
-/// Escapes `text` so that nothing in it means anything in a key.
+/// Escapes `text` so that no character in it has a meaning in a key.
 pub(crate) fn escape(text: &str) -> impl Iterator<Item = &str> + Display {
     utf8_percent_encode(text, ESCAPED)
 }

@@ -1,8 +1,8 @@
 //! Tokens that nobody holds any more and that may still be in their store.
 //!
-//! What removes one in the background runs on somebody's runtime, and stands still where nobody
-//! drives that. So the token is noted until it is gone: who finds it under the key that it wants
-//! removes it in passing.
+//! The task that removes a token in the background runs on some caller's runtime, and stands still
+//! where nobody drives that runtime. So the token is noted until it is gone: a caller that finds it
+//! under the key that the caller wants removes it in passing.
 //!
 //! A note is by key and token alone, and needs no name of the store: a token is in one store only.
 
@@ -13,23 +13,23 @@ use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 
-/// A token and where it was put.
+/// A token and the key that it was put under.
 pub(crate) struct Token {
     pub(crate) key: Arc<str>,
     pub(crate) bytes: Arc<[u8]>,
-    /// How long it lasts, from when it was put or put again.
+    /// The time that the token lasts, from when it was put or put again.
     pub(crate) ttl: Duration,
 }
 
 struct Note {
     token: Arc<[u8]>,
-    /// After this it has ended by itself; `None` is further than the clock counts.
+    /// The time after which the token has ended by itself; `None` is further than the clock counts.
     end: Option<Instant>,
 }
 
-/// By key.
+/// The notes, by key.
 static NOTES: LazyLock<DashMap<Arc<str>, Vec<Note>>> = LazyLock::new(DashMap::new);
-/// When there are notes of as many keys, those of what has ended are thrown away.
+/// The number of keys with notes at which the notes of ended tokens are thrown away.
 static TIDY_AT: AtomicUsize = AtomicUsize::new(FEW);
 
 /// Fewer keys than this aren't worth tidying.
@@ -62,7 +62,7 @@ pub(crate) fn is_token_noted(key: &str, token: &[u8]) -> bool {
     is_any_noted(key, |note| *note.token == *token)
 }
 
-/// A note that is of no use counts for none: each look at the store for its sake is a round trip.
+/// A note that is of no use doesn't count: each look at the store for its sake is a round trip.
 fn is_any_noted(key: &str, is_meant: impl Fn(&Note) -> bool) -> bool {
     let Some(notes) = NOTES.get(key) else {
         return false;
@@ -71,7 +71,7 @@ fn is_any_noted(key: &str, is_meant: impl Fn(&Note) -> bool) -> bool {
     (notes.iter()).any(|note| is_meant(note) && note.is_of_use(now))
 }
 
-/// Throws the note of a token away, which is gone, and those of tokens that have ended.
+/// Throws away the note of a token that is gone, and the notes of tokens that have ended.
 pub(crate) fn forget(key: &str, token: &[u8]) {
     let Some(mut notes) = NOTES.get_mut(key) else {
         return;
@@ -96,8 +96,8 @@ impl Note {
     }
 }
 
-/// Leaves the token out, with which others could release what it stands for, and the key, which is
-/// the user's.
+/// Leaves out the token, with which others could release the claim that it stands for, and the key,
+/// which is the user's.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")

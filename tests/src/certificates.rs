@@ -20,7 +20,7 @@ pub struct Certificate {
 }
 
 impl Authority {
-    /// Makes an authority of a name that no other has.
+    /// Makes an authority with a name that no other authority has.
     ///
     /// # Panics
     ///
@@ -31,7 +31,7 @@ impl Authority {
         Self::named(&format!("authority {number}"))
     }
 
-    /// Makes an authority of this name.
+    /// Makes an authority with this name.
     ///
     /// # Panics
     ///
@@ -49,11 +49,11 @@ impl Authority {
         self.0.pem()
     }
 
-    /// Makes a certificate for host names and IP addresses, or for a client, which needs none.
+    /// Makes a certificate for host names and IP addresses, or for a client, which needs no name.
     ///
     /// # Panics
     ///
-    /// If a name is none.
+    /// If a name isn't a valid one.
     pub fn certify(&self, names: &[&str]) -> Certificate {
         self.sign(params(names))
     }
@@ -82,14 +82,14 @@ impl Default for Authority {
     }
 }
 
-/// Shows no key.
+/// Doesn't show the private key.
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authority").finish_non_exhaustive()
     }
 }
 
-/// Shows no key.
+/// Doesn't show the private key.
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate").finish_non_exhaustive()

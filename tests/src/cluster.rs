@@ -12,8 +12,8 @@ const SLOTS: u16 = 16_384;
 
 /// A cluster of a test's own, with nothing in it.
 ///
-/// The first nodes are primaries, as many as asked for, with equal parts of the slots; those behind
-/// them are their replicas, in the same order.
+/// The first nodes are primaries, as many as asked for, with equal parts of the slots. The nodes
+/// behind them are their replicas, in the same order.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
@@ -26,7 +26,7 @@ struct Node {
     id: String,
 }
 
-/// What a node says about a node: a line of `CLUSTER NODES`.
+/// A line of `CLUSTER NODES`: the description of a node by itself or by another node.
 #[derive(Debug)]
 struct Line {
     id: String,
@@ -37,7 +37,8 @@ struct Line {
 }
 
 impl Cluster {
-    /// Starts three primaries with a replica each, which takes over soon from one that fails.
+    /// Starts three primaries with a replica each. The replica soon takes over from a primary that
+    /// fails.
     ///
     /// # Panics
     ///
@@ -64,7 +65,7 @@ impl Cluster {
         Self::of([2, 0, 1], Server::as_node, &[]).that_is_patient()
     }
 
-    /// Starts three primaries that are spoken to by TLS.
+    /// Starts three primaries that are reached by TLS.
     ///
     /// # Panics
     ///
@@ -75,14 +76,15 @@ impl Cluster {
         Self::of([3, 0, 0], start, &tls).that_is_patient()
     }
 
-    /// Returns the cluster that the tests of this process share, which ends with the last of them.
+    /// Returns the cluster that the tests of this process share. The cluster ends with the last of
+    /// these tests.
     ///
     /// # Panics
     ///
     /// As [`start`](Self::start).
     pub fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
-        // A test that failed to start one leaves it to the next to try.
+        // After a test that failed to start the cluster, the next test tries again.
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
             let cluster = Arc::new(Self::start().that_is_patient());
@@ -124,7 +126,7 @@ impl Cluster {
         cluster
     }
 
-    /// Takes no node for failed that has no CPU for a while.
+    /// Gives nodes so much time that none is taken for failed because it gets no CPU for a while.
     fn that_is_patient(self) -> Self {
         for index in 0..self.nodes.len() {
             self.command(index, "CONFIG SET cluster-node-timeout 15000");
@@ -248,7 +250,7 @@ impl Cluster {
         self.nodes[index].port
     }
 
-    /// Returns how many nodes there are.
+    /// Returns the number of nodes.
     pub fn count(&self) -> usize {
         self.nodes.len()
     }
@@ -263,7 +265,7 @@ impl Cluster {
         self.server(index).kill();
     }
 
-    /// Starts a node again that was killed, at the same address.
+    /// Starts a killed node again, at the same address.
     pub fn restart(&self, index: usize) {
         self.server(index).restart();
     }
@@ -278,7 +280,7 @@ impl Cluster {
         self.server(index).resume();
     }
 
-    /// Returns the slot of a key, as it is stored.
+    /// Returns the hash slot of a key; the key is given as it is stored.
     ///
     /// # Panics
     ///
@@ -288,8 +290,8 @@ impl Cluster {
         number(&slot)
     }
 
-    /// Returns the primary of a slot, by its own word. Right after a move the nodes may still be
-    /// telling each other, so it waits for one.
+    /// Returns the node that says of itself that it is the primary of a slot. Right after a move
+    /// the nodes may still be telling each other, so this waits until some node says so.
     ///
     /// # Panics
     ///
@@ -303,7 +305,8 @@ impl Cluster {
         owner.unwrap_or_default()
     }
 
-    /// Returns the primary of a slot, by its own word, if it runs.
+    /// Returns the running node that says of itself that it is the primary of a slot, if there is
+    /// one.
     pub fn running_owner_of(&self, slot: u16) -> Option<usize> {
         let owners = self.running().into_iter().filter_map(|index| {
             let own = self.own_line(index);
@@ -317,7 +320,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// If none that runs is one.
+    /// If no running node is a replica of this primary.
     pub fn replica_of(&self, primary: usize) -> usize {
         let id = &self.nodes[primary].id;
         let mut running = self.running().into_iter();
@@ -325,7 +328,7 @@ impl Cluster {
         replica.expect("the primary has a replica")
     }
 
-    /// Waits until a node is a primary, which is also known to all others that run.
+    /// Waits until a node is a primary, and all running nodes know it.
     ///
     /// # Panics
     ///
@@ -341,17 +344,17 @@ impl Cluster {
         });
     }
 
-    /// Waits until the replicas of a primary have all that it has executed by now.
+    /// Waits until the replicas of a primary have all writes that the primary has executed by now.
     ///
     /// # Panics
     ///
-    /// If it doesn't run, or they don't within ten seconds.
+    /// If the primary doesn't run, or the replicas don't have the writes within ten seconds.
     pub fn replicate(&self, primary: usize) {
         let own = self.own_line(primary);
         let mut keys = (0..).map(|index| format!("replicate:{index}"));
         let key = keys.find(|key| own.serves(self.slot_of(key)));
         let key = key.expect("some key is in every slot");
-        // It waits for the last write of its own connection alone.
+        // `WAIT` waits only for the last write of its own connection.
         let wait = format!("SET {key} 1\r\nWAIT 1 10000");
         let replies = self.command(primary, &wait);
         assert!(replies.trim_end().ends_with(":1"), "{replies}");
@@ -367,8 +370,8 @@ impl Cluster {
         self.await_promoted(replica);
     }
 
-    /// Lets the first nodes announce these ports, and waits until they tell them. Says whether they
-    /// can: before 7.0 they don't go by such a setting while they run.
+    /// Lets the first nodes announce these ports, and waits until the nodes tell them. Says whether
+    /// the nodes can: servers before 7.0 don't go by such a setting while they run.
     ///
     /// # Panics
     ///
@@ -392,7 +395,7 @@ impl Cluster {
         true
     }
 
-    /// Opens a slot: from now on its keys go over one by one.
+    /// Opens a slot: from now on its keys move to the other node one by one.
     ///
     /// # Panics
     ///
@@ -406,7 +409,8 @@ impl Cluster {
         assert_eq!(migrating, "");
     }
 
-    /// Moves so many keys of an open slot at most, and returns how many were there.
+    /// Moves at most so many keys of an open slot, and returns the number of keys that were there
+    /// to move.
     ///
     /// # Panics
     ///
@@ -427,10 +431,10 @@ impl Cluster {
         keys.len()
     }
 
-    /// Ends the move of a slot, and waits until all nodes know.
+    /// Ends the move of a slot, and waits until all nodes know the new owner.
     ///
     /// A node that is given a slot back before it has heard of the epoch in which it lost the slot
-    /// would lose it once more when it hears of that.
+    /// would lose the slot once more when it hears of that epoch.
     ///
     /// # Panics
     ///
@@ -479,7 +483,7 @@ impl Cluster {
         nodes.any(|(index, node)| node.id == id && self.server(index).is_running())
     }
 
-    /// Returns what a node says about itself.
+    /// Returns the line in which a node describes itself.
     fn own_line(&self, index: usize) -> Line {
         let mut lines = self.lines(index).into_iter();
         lines

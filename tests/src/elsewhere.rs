@@ -1,4 +1,4 @@
-//! A memory that is asked as if it was in another process.
+//! A memory backend that is called as if it was in another process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -10,8 +10,8 @@ use reinhardt_backends::{
     BackendResult, Counted, Expiry, KeyStream, Life, MemoryBackend, Stored, Write,
 };
 
-/// A memory that its callers take for another process's, and whose clones have addresses of their
-/// own. It counts its calls.
+/// A memory backend that its callers take for another process's. Each clone has an address of its
+/// own. All calls are counted.
 #[derive(Debug, Clone)]
 pub struct Elsewhere {
     inner: MemoryBackend,
@@ -19,13 +19,13 @@ pub struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// Takes a memory to stand elsewhere.
+    /// Wraps a memory backend, so that it seems to be in another process.
     pub fn new(inner: MemoryBackend) -> Self {
         let calls = Arc::default();
         Self { inner, calls }
     }
 
-    /// Returns how many calls there were.
+    /// Returns the number of calls so far.
     pub fn calls(&self) -> usize {
         self.calls.load(SeqCst)
     }

@@ -1,4 +1,4 @@
-//! A server that says whatever a test wants.
+//! A made-up server that answers whatever a test wants.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,28 +18,28 @@ struct Seen {
     commands: Vec<Vec<String>>,
 }
 
-/// What a made-up server does about a command.
+/// The reaction of a made-up server to a command.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// Says this, in RESP or not.
+    /// Sends these bytes, which may be RESP or not.
     Say(Vec<u8>),
-    /// Says this, and hangs up.
+    /// Sends these bytes, and closes the connection.
     LastWords(Vec<u8>),
-    /// Says nothing and stays.
+    /// Sends nothing, and keeps the connection open.
     Silence,
 }
 
 impl Answer {
-    /// Says a line.
+    /// Returns the answer that sends this line.
     pub fn line(line: &str) -> Self {
         Self::Say(format!("{line}\r\n").into_bytes())
     }
 }
 
 impl FakeServer {
-    /// Starts a server that answers a command of a connection, counted from 0, as `answer` says.
-    /// Where that says nothing a greeting is answered in RESP3, a `GET` finds nothing and all else
-    /// is done.
+    /// Starts a server that answers each command as `answer` says, which gets the number of the
+    /// connection, counted from 0, and the command. If `answer` returns `None`, a greeting is
+    /// answered in RESP3, a `GET` finds nothing, and any other command gets `OK`.
     ///
     /// # Panics
     ///
@@ -54,7 +54,8 @@ impl FakeServer {
         })
     }
 
-    /// Starts a server that says this to whoever connects, and hangs up.
+    /// Starts a server that sends these bytes to every client that connects, and closes the
+    /// connection.
     ///
     /// # Panics
     ///
@@ -66,7 +67,7 @@ impl FakeServer {
         })
     }
 
-    /// Starts a server that sends back what it is sent.
+    /// Starts a server that sends back all bytes that it receives.
     ///
     /// # Panics
     ///
@@ -82,7 +83,7 @@ impl FakeServer {
         let address = listener.local_addr().expect("a bound address");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (serve, of_threads) = (Arc::new(serve), seen.clone());
-        // Ends with the process: accepting can't be interrupted.
+        // This thread ends with the process: accepting can't be interrupted.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let connection = {
@@ -102,19 +103,19 @@ impl FakeServer {
         format!("redis://{}", self.address)
     }
 
-    /// Returns how many connections were made.
+    /// Returns the number of connections that were made.
     pub fn connections(&self) -> usize {
         self.seen.lock().unwrap().connections
     }
 
-    /// Returns the commands of this name that came.
+    /// Returns the commands of this name that the server has received.
     pub fn commands(&self, name: &str) -> Vec<Vec<String>> {
         let seen = self.seen.lock().unwrap();
         let named = seen.commands.iter().filter(|command| command[0] == name);
         named.cloned().collect()
     }
 
-    /// Returns how often a command came.
+    /// Returns the number of commands of this name that the server has received.
     pub fn count(&self, name: &str) -> usize {
         self.commands(name).len()
     }
@@ -161,7 +162,7 @@ fn command(input: &mut impl BufRead) -> Result<Vec<String>> {
     (0..arguments).map(argument).collect()
 }
 
-/// Reads the number of a line behind its first byte.
+/// Reads a line, and returns the number behind its first byte.
 fn number(input: &mut impl BufRead) -> Result<usize> {
     let mut line = String::new();
     input.read_line(&mut line)?;

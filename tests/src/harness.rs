@@ -79,7 +79,7 @@ impl Breakable for Redis {
     }
 }
 
-/// Makes harnesses of types that hold one for a server.
+/// Implements `Harness` for types that hold the harness [`Redis`].
 macro_rules! harnesses_around_redis {
     ($($name:ident),*) => {$(
         impl Harness for $name {
@@ -98,7 +98,7 @@ macro_rules! harnesses_around_redis {
 
 harnesses_around_redis!(OddNamespace, OldServer, RedisByTls);
 
-/// `RedisBackend` in namespaces that hold whatever means something to Redis.
+/// `RedisBackend` in namespaces with all characters that mean something to Redis.
 #[derive(Debug)]
 pub struct OddNamespace(Redis);
 
@@ -108,8 +108,8 @@ impl Default for OddNamespace {
     }
 }
 
-/// `RedisBackend` on a server that knows what an old one knows, or a proxy: neither RESP3 nor what
-/// it is, and no `UNLINK`, `GETDEL` and `GETEX`.
+/// `RedisBackend` on a server that knows no more than an old server or a proxy does: no RESP3, no
+/// `INFO` about itself, no `UNLINK`, `GETDEL` and `GETEX`.
 #[derive(Debug)]
 pub struct OldServer(Redis);
 
@@ -121,7 +121,7 @@ impl Default for OldServer {
     }
 }
 
-/// `RedisBackend` on a server that is spoken to by TLS.
+/// `RedisBackend` on a server that is reached by TLS.
 #[derive(Debug)]
 pub struct RedisByTls(Redis);
 
@@ -158,7 +158,7 @@ impl Harness for RedisCluster {
     }
 }
 
-/// `RedisBackend` on a cluster of its own, of which all nodes are broken at once.
+/// `RedisBackend` on a cluster of its own. All nodes of the cluster are broken at once.
 #[derive(Debug)]
 pub struct RedisClusterAlone(Cluster);
 

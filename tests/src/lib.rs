@@ -1,5 +1,5 @@
-//! What the tests of reinhardt-backends share: private servers that can be broken, cables that can
-//! be cut, and measuring.
+//! The tools that the tests of reinhardt-backends share: private servers that can be broken, cables
+//! that can be cut, and measuring.
 
 mod certificates;
 mod cluster;
@@ -57,8 +57,8 @@ pub mod guide {
     pub struct Scope;
 }
 
-/// Makes three tests of each function: as `on_both_backends`, and on a cluster that the tests of a
-/// process share, in a namespace of its own.
+/// Makes three tests of each function: the two of `on_both_backends`, and one on a cluster. All
+/// tests of a process share the cluster; each has a namespace of its own.
 #[macro_export]
 macro_rules! on_every_backend {
     ($($test:ident)*) => {
@@ -95,7 +95,7 @@ macro_rules! on_both_backends {
     };
 }
 
-/// Waits until servers have agreed on something.
+/// Waits until a condition holds on which servers have to agree.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! A cable between a client and a server that a test can hold, cut or plug.
+//! A proxy between a client and a server: a cable that a test can hold, cut or plug.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// Forwards connections on the loopback interface to a server.
 ///
-/// Held answers stay in the cable until they are let through; a black hole swallows both directions
-/// and closes nothing, as a cut cable does.
+/// Held answers stay in the cable until they are let through. A black hole swallows the bytes of
+/// both directions and closes no connection, as a cut cable does.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -33,7 +33,7 @@ struct State {
     /// The number of connections, from the first one on, that are forgotten.
     forgotten: usize,
     held: usize,
-    /// The bytes a second at which answers come by each connection, if there is a limit.
+    /// The rate at which answers pass on each connection, in bytes a second, if there is a limit.
     rate: Option<u32>,
 }
 
@@ -49,7 +49,7 @@ impl Proxy {
         let cable = Arc::new(Cable::default());
         cable.state.lock().unwrap().port = port;
         let accepted = cable.clone();
-        // Ends with the process: accepting can't be interrupted.
+        // This thread ends with the process: accepting can't be interrupted.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let _ = connect(client, &accepted);
@@ -58,17 +58,17 @@ impl Proxy {
         Self { address, cable }
     }
 
-    /// Returns the URL of the near end.
+    /// Returns the URL of the near end, where clients connect.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address)
     }
 
-    /// Returns the port of the near end.
+    /// Returns the port of the near end, where clients connect.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Returns how many connections were made.
+    /// Returns the number of connections that were made.
     pub fn connections(&self) -> usize {
         self.cable.state.lock().unwrap().connections
     }
@@ -78,7 +78,7 @@ impl Proxy {
         self.change(|state| state.hold_answers = true);
     }
 
-    /// Says whether there are answers that are kept back.
+    /// Says whether any answer is kept back now.
     pub fn holds_answers(&self) -> bool {
         self.cable.state.lock().unwrap().held > 0
     }
@@ -94,18 +94,18 @@ impl Proxy {
         self.change(|state| state.refuse = true);
     }
 
-    /// Lets all present connections go dead without closing them, as a load balancer does that
-    /// forgets them. New ones work.
+    /// Lets all present connections go dead without closing them, as a load balancer does when it
+    /// forgets them. New connections work.
     pub fn forget(&self) {
         self.change(|state| state.forgotten = state.connections);
     }
 
-    /// Lets answers come by each connection at so many bytes a second.
+    /// Limits the answers on each connection to so many bytes a second.
     pub fn slow_down(&self, rate: u32) {
         self.change(|state| state.rate = Some(rate));
     }
 
-    /// Leads new connections to another port.
+    /// Forwards new connections to another port.
     pub fn lead_to(&self, port: u16) {
         self.change(|state| state.port = port);
     }

@@ -1,4 +1,4 @@
-//! A second process of a test's own, which can be told things, stopped and killed.
+//! A second process of a test's own, which can be sent lines, stopped and killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-/// How long the process may take to answer.
+/// The time that the process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program that is told lines and answers in lines; killed when dropped.
+/// A program that reads lines and answers in lines. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Second {
     process: Child,
@@ -22,7 +22,7 @@ impl Second {
     ///
     /// # Panics
     ///
-    /// If it can't be started.
+    /// If the program can't be started.
     pub fn start(program: &str, arguments: &[&str]) -> Self {
         let mut process = Command::new(program)
             .args(arguments)
@@ -33,7 +33,7 @@ impl Second {
         let input = process.stdin.take().expect("a pipe");
         let output = BufReader::new(process.stdout.take().expect("a pipe"));
         let (send, lines) = channel();
-        // Ends with the pipe, which ends with the process.
+        // This thread ends with the pipe, and the pipe with the process.
         thread::spawn(move || {
             output
                 .lines()
@@ -51,7 +51,7 @@ impl Second {
     ///
     /// # Panics
     ///
-    /// If none comes.
+    /// If no line comes.
     pub fn line(&self) -> String {
         let line = self.lines.recv_timeout(PATIENCE);
         line.expect("the second process says something")
@@ -81,7 +81,7 @@ impl Second {
     ///
     /// # Panics
     ///
-    /// If it ended before.
+    /// If the process ended before.
     pub fn kill(mut self) {
         let ended = self.process.try_wait().expect("the process's state");
         assert_eq!(ended, None, "there is nothing left to kill");

@@ -12,10 +12,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// The name by which the sentinels know it.
+    /// The name by which the sentinels know the service.
     pub const NAME: &str = "cache";
 
-    /// Starts it, and waits until all have found each other.
+    /// Starts the service, and waits until all servers and sentinels have found each other.
     ///
     /// # Panics
     ///
@@ -24,7 +24,7 @@ impl Service {
         Self::with_settings(&[])
     }
 
-    /// Starts it with more settings of the sentinels, as lines of their files.
+    /// Starts the service with more settings of the sentinels, as lines of their files.
     ///
     /// # Panics
     ///
@@ -35,7 +35,7 @@ impl Service {
         })
     }
 
-    /// Starts it with servers and sentinels that are spoken to by TLS.
+    /// Starts the service with servers and sentinels that are reached by TLS.
     ///
     /// # Panics
     ///
@@ -65,7 +65,8 @@ impl Service {
         service
     }
 
-    /// Takes a primary for failed soon: before, none is that has no CPU for a while.
+    /// Lets the sentinels soon take a silent primary for failed. Before this call they give it more
+    /// time, as it may get no CPU for a while.
     #[must_use]
     pub fn that_is_quick(self) -> Self {
         for sentinel in &self.sentinels {
@@ -104,7 +105,7 @@ impl Service {
         format!("127.0.0.1:{}", locked(&self.sentinels[index]).port())
     }
 
-    /// Returns what a sentinel says of its clients.
+    /// Returns the clients of a sentinel, as it lists them.
     pub fn clients(&self, index: usize) -> String {
         locked(&self.sentinels[index]).command("CLIENT LIST")
     }
@@ -114,7 +115,7 @@ impl Service {
         format!("127.0.0.1:{}", self.server(index).port())
     }
 
-    /// Returns a server, the first of which was the primary at first.
+    /// Returns a server. Server 0 was the primary at the start.
     pub fn server(&self, index: usize) -> MutexGuard<'_, Server> {
         locked(&self.servers[index])
     }
@@ -124,11 +125,11 @@ impl Service {
         locked(&self.sentinels[index]).kill();
     }
 
-    /// Returns the primary, as most sentinels that run say.
+    /// Returns the primary that the running sentinels name.
     ///
     /// # Panics
     ///
-    /// If they don't agree within a minute.
+    /// If the sentinels don't agree within a minute.
     pub fn primary(&self) -> usize {
         let mut primary = None;
         wait("the sentinels agree", || {
@@ -151,7 +152,8 @@ impl Service {
         (0..self.servers.len()).find(|index| self.server(*index).port() == port)
     }
 
-    /// Waits until the sentinels name another primary than this one, and returns it.
+    /// Waits until the sentinels name another primary than this one, and returns that other
+    /// primary.
     ///
     /// # Panics
     ///
@@ -165,7 +167,7 @@ impl Service {
         primary
     }
 
-    /// Lets a replica take the place of the primary, and returns it.
+    /// Lets a replica take the place of the primary, and returns the new primary.
     ///
     /// # Panics
     ///
@@ -179,13 +181,13 @@ impl Service {
         self.await_other_than(before)
     }
 
-    /// Waits until a replica has all that the primary has executed by now.
+    /// Waits until a replica has all writes that the primary has executed by now.
     ///
     /// # Panics
     ///
     /// If that takes more than ten seconds.
     pub fn replicate(&self, primary: usize) {
-        // It waits for the last write of its own connection alone.
+        // `WAIT` waits only for the last write of its own connection.
         let replies = self
             .server(primary)
             .command("SET replicate 1\r\nWAIT 2 10000");

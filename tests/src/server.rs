@@ -13,12 +13,12 @@ use tempfile::TempDir;
 
 use crate::{Authority, Certificate};
 
-/// How long a server may take to answer.
+/// The time that a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 /// The variable that names the server program to use in place of the one on `PATH`.
 const PROGRAM_VARIABLE: &str = "REINHARDT_TEST_SERVER";
-/// The file of a sentinel, which it writes too.
+/// The settings file of a sentinel. The sentinel also writes to it.
 const SENTINEL: &str = "sentinel.conf";
 /// The files of a server on TLS.
 const AUTHORITY: &str = "authority.pem";
@@ -41,7 +41,7 @@ pub struct Server {
 enum Address {
     Unix(PathBuf),
     Tcp(u16),
-    /// By TLS for backends, and a unix socket for what the test itself asks.
+    /// The port for backends, by TLS, and the unix socket for the commands of the test itself.
     Tls(u16, PathBuf),
 }
 
@@ -91,14 +91,14 @@ impl Server {
         Self::launch(directory, Address::Tcp(free_port()), &[])
     }
 
-    /// Says whether the process was started, and not killed since.
+    /// Says whether the process was started and has not been killed since.
     pub(crate) fn is_running(&self) -> bool {
         self.process.is_some()
     }
 
-    /// Starts a server that is spoken to by TLS, on a free port of the loopback interface. It shows
-    /// a certificate and trusts an authority, of whose clients it demands none unless a setting
-    /// says so: `["--tls-auth-clients", "yes"]`.
+    /// Starts a server that is reached by TLS, on a free port of the loopback interface. The server
+    /// shows a certificate and trusts an authority. It demands no certificate of clients unless a
+    /// setting says so: `["--tls-auth-clients", "yes"]`.
     ///
     /// # Panics
     ///
@@ -108,7 +108,7 @@ impl Server {
         Self::launch_on_tls(directory, authority, certificate, settings)
     }
 
-    /// Starts a sentinel that is spoken to by TLS, and speaks so.
+    /// Starts a sentinel that is reached by TLS, and reaches servers and other sentinels by TLS.
     ///
     /// # Panics
     ///
@@ -143,12 +143,12 @@ impl Server {
         server
     }
 
-    /// Gives a server on TLS another certificate, and another authority to trust: it takes them
-    /// with the next start.
+    /// Gives a server on TLS another certificate, and another authority to trust. The server reads
+    /// them at its next start.
     ///
     /// # Panics
     ///
-    /// If they can't be written.
+    /// If their files can't be written.
     pub fn equip(&self, authority: &Authority, certificate: &Certificate) {
         for (name, text) in [
             (AUTHORITY, &authority.pem()),
@@ -231,7 +231,7 @@ impl Server {
                 "{} doesn't know TLS: use another one, for instance Debian's redis-server",
                 program().display()
             );
-            // Somebody else may have taken the port meanwhile.
+            // Another process may have taken the port meanwhile.
             assert!(
                 Instant::now() < deadline,
                 "the server ended: {}",
@@ -294,7 +294,7 @@ impl Server {
     ) -> std::io::Result<String> {
         let mut answer = String::new();
         if self.is_sentinel() {
-            // It knows no `QUIT`.
+            // A sentinel knows no `QUIT`.
             stream.write_all(format!("{line}\r\n").as_bytes())?;
             shut_down(&stream)?;
             stream.read_to_string(&mut answer)?;
@@ -380,7 +380,7 @@ impl Drop for Server {
     }
 }
 
-/// Begins a backend whose limits are long enough for every machine.
+/// Returns the builder of a backend whose time limits are long enough for every machine.
 pub fn patient(url: &str) -> RedisBackendBuilder {
     let builder = RedisBackend::builder().url(url);
     builder.call_timeout(PATIENCE).connect_timeout(PATIENCE)
@@ -405,7 +405,7 @@ fn program() -> PathBuf {
 }
 
 /// Returns a free port for a server that may be a node of a cluster: the nodes speak to each other
-/// on the one that is 10,000 higher.
+/// on the port that is 10,000 higher.
 fn node_port() -> u16 {
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     loop {

@@ -1,4 +1,5 @@
-//! Tasks that use servers for all that they are used for, and the account of what was lost.
+//! Tasks that use servers in all the ways of a service, and the account of the writes that were
+//! lost.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -13,19 +14,19 @@ use tokio::task::JoinHandle;
 
 use crate::patient;
 
-/// How long the traffic may stand still.
+/// The time for which the traffic may stand still.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The limit of a call.
 const LIMIT: Duration = Duration::from_secs(1);
-/// A call may end so much later where the machine has other work.
+/// The extra time that calls may take where the machine has other work.
 const SLACK: Duration = Duration::from_secs(4);
-/// The most calls, one after the other, of what the tasks do.
+/// The most calls that one step of a task makes, one after the other.
 const CALLS: u32 = 8;
-/// The number of keys of each kind: every node of a cluster serves some.
+/// The number of keys of each kind: so many that every node of a cluster serves some.
 const EACH: u32 = 60;
 const TASKS: usize = 12;
 
-// Every test target has these keyspaces: their prefixes are nobody else's.
+// Every test target has these keyspaces, so no other keyspace has their prefixes.
 
 #[derive(Keyspace)]
 #[keyspace(prefix = "traffic-hits", ttl = never, counter)]
@@ -58,7 +59,7 @@ struct Login {
     visits: u64,
 }
 
-/// What counts one more with every call.
+/// A number in the store that grows by one with every call.
 #[derive(Debug)]
 enum Counted {
     Counter(u32),
@@ -68,7 +69,7 @@ enum Counted {
 }
 
 impl Counted {
-    /// Counts one more, and returns the sum.
+    /// Adds one to the number, and returns the sum.
     async fn count(&self, backend: &RedisBackend) -> Result<u64, Failed> {
         match self {
             Self::Counter(page) => {
@@ -113,7 +114,8 @@ impl Counted {
     }
 }
 
-/// A failure such as a service meets while nodes fail, and nothing else.
+/// A failure that a service has to expect while nodes fail. The conversion panics on any other
+/// error.
 struct Failed {
     outcome_unknown: bool,
 }
@@ -145,14 +147,14 @@ impl From<SessionError> for Failed {
     }
 }
 
-/// What one task counts, and what it was told.
+/// A number that one task counts up, and the outcomes of its calls.
 #[derive(Debug)]
 struct Account {
     counted: Counted,
     acknowledged: AtomicU64,
-    /// How many failed that may have taken effect.
+    /// The number of failed calls that may have taken effect.
     unknown: AtomicU64,
-    /// How many were acknowledged and had reached the replicas, when that was asked last.
+    /// The number of acknowledged calls that had reached the replicas at the last check.
     replicated: AtomicU64,
 }
 
@@ -187,19 +189,19 @@ impl Account {
     }
 }
 
-/// What the tasks share.
+/// The state that the tasks share.
 #[derive(Debug)]
 struct Shared {
     accounts: Vec<Account>,
-    /// Whether acknowledged writes may get lost, as with a primary that fails.
+    /// True if acknowledged writes may get lost, as with a primary that fails.
     may_lose: bool,
     stop: AtomicBool,
-    /// How many owners of the lease are inside.
+    /// The number of owners of the lease that are at work now.
     inside: AtomicU64,
-    /// How often a lease was granted, and how often to two at once.
+    /// The number of grants of the lease; `doubles` of them were to two owners at once.
     grants: AtomicU64,
     doubles: AtomicU64,
-    /// How often the cache answered.
+    /// The number of times that the cache answered.
     cached: AtomicU64,
 }
 
@@ -211,7 +213,7 @@ impl Shared {
             && self.cached.load(SeqCst) > 0
     }
 
-    /// Uses the servers until it is stopped.
+    /// Uses the servers until the traffic is stopped.
     async fn run(&self, task: usize, backend: RedisBackend) {
         let lease = Lease::new(backend.clone(), "job", Duration::from_secs(60)).unwrap();
         while !self.stop.load(SeqCst) {
@@ -255,7 +257,7 @@ impl Shared {
     }
 }
 
-/// Checks that something ends within the limits of its calls.
+/// Checks that a step of a task ends within the limits of its calls.
 async fn timed(calls: impl Future<Output = ()>) {
     let begun = Instant::now();
     calls.await;
@@ -263,19 +265,20 @@ async fn timed(calls: impl Future<Output = ()>) {
     assert!(took < LIMIT * CALLS + SLACK, "{took:?}");
 }
 
-/// What became of the writes that were acknowledged.
+/// The numbers of writes that were acknowledged, and of those that were lost.
 #[derive(Debug)]
 pub struct Outcome {
-    /// How many were acknowledged.
+    /// The number of acknowledged writes.
     pub acknowledged: u64,
-    /// How many of these are lost, and how often a lease was granted to two at once.
+    /// The number of acknowledged writes that are lost, plus the number of times that the lease was
+    /// granted to two owners at once.
     pub lost: u64,
 }
 
 /// Counters, throttles, values, sessions, a cache and a lease, which tasks use all the time.
 ///
-/// A task fails its test by a wrong answer, an error that a service doesn't have to expect, and a
-/// call that takes too long.
+/// A task fails its test by a wrong answer, by an error that a service doesn't have to expect, and
+/// by a call that takes too long.
 #[derive(Debug)]
 pub struct Traffic {
     url: String,
@@ -285,7 +288,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Begins where nothing is lost, and waits until all is under way.
+    /// Begins traffic in which nothing may get lost, and waits until all tasks are under way.
     ///
     /// # Panics
     ///
@@ -294,7 +297,7 @@ impl Traffic {
         Self::of(url, false).await
     }
 
-    /// As [`begin`](Self::begin), where writes that were acknowledged may get lost.
+    /// As [`begin`](Self::begin), but acknowledged writes may get lost.
     ///
     /// # Panics
     ///
@@ -352,7 +355,7 @@ impl Traffic {
         &self.backend
     }
 
-    /// Waits until something more is acknowledged of everything that is counted.
+    /// Waits until, for everything that is counted, one more call is acknowledged.
     ///
     /// # Panics
     ///
@@ -381,8 +384,8 @@ impl Traffic {
         }
     }
 
-    /// Lets all that was acknowledged before reach the replicas, by `replicate`: nothing of that
-    /// may get lost from now on.
+    /// Calls `replicate`, which lets all writes that were acknowledged before reach the replicas.
+    /// None of these writes may get lost from now on.
     pub fn replicate(&self, replicate: impl FnOnce()) {
         let accounts = &self.shared.accounts;
         let acknowledged: Vec<u64> = accounts
@@ -395,17 +398,17 @@ impl Traffic {
         }
     }
 
-    /// Ends the traffic, and compares what is stored with what was told.
+    /// Ends the traffic, and compares the stored numbers with the acknowledged calls.
     ///
     /// # Panics
     ///
-    /// If more is stored than was counted, or less than had reached the replicas.
+    /// If a stored number is more than was counted, or less than had reached the replicas.
     pub async fn end(self) -> Outcome {
         self.shared.stop.store(true, SeqCst);
         for task in self.tasks {
             task.await.unwrap();
         }
-        // The limit of the traffic's calls is brief.
+        // Another backend, because the limit of the traffic's calls is brief.
         let backend = patient(&self.url).build().await.unwrap();
         let mut outcome = Outcome {
             acknowledged: 0,

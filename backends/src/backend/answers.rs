@@ -1,4 +1,4 @@
-//! The answers of calls that are neither a value nor a truth.
+//! The answers of calls that are neither a value nor a truth value.
 
 use std::pin::Pin;
 
@@ -16,6 +16,6 @@ pub type KeyStream<'a> = Pin<Box<dyn Stream<Item = BackendResult<String>> + Send
 pub struct Counted {
     /// The sum.
     pub value: i64,
-    /// What is left of the counter's window.
+    /// The time that is left of the counter's window.
     pub expiry: Expiry,
 }

@@ -6,16 +6,16 @@ use super::life::Life;
 use super::store::options::NewEntry;
 use crate::error::BackendResult;
 
-/// The entries of a call, those of equal keys joined to what is left of them in the end.
+/// The entries of a call; those of equal keys are joined into the one that is left in the end.
 ///
-/// What the same call overwrites needs no room: a full store would refuse it, or give up another
-/// entry for it.
+/// An entry that the same call overwrites needs no room: a full store would refuse it, or evict
+/// another entry for it.
 pub(crate) struct Distinct<'e> {
-    /// In the order in which their keys come first.
+    /// The distinct entries, in the order in which their keys come first.
     pub(crate) entries: Vec<NewEntry<'e>>,
-    /// Where in the call each of their keys comes first.
+    /// The position in the call at which each of their keys comes first.
     pub(crate) firsts: Vec<usize>,
-    /// Which of them each entry of the call is a part of.
+    /// The index, for each entry of the call, of the distinct entry that it is a part of.
     of: Vec<usize>,
 }
 
@@ -43,7 +43,7 @@ impl<'e> Distinct<'e> {
         }
     }
 
-    /// Has an error about the distinct entries name those of the call.
+    /// Makes an error about the distinct entries name the entries of the call.
     pub(crate) fn name(&self, result: BackendResult<()>) -> BackendResult<()> {
         result.map_err(|error| {
             let mut is_failed = vec![false; self.entries.len()];
@@ -60,7 +60,7 @@ impl<'e> Distinct<'e> {
     }
 }
 
-/// What `earlier` becomes when `later` is written over it.
+/// Returns the entry that is left when `later` is written over `earlier`.
 fn overwritten<'e>(earlier: NewEntry<'e>, later: NewEntry<'e>) -> NewEntry<'e> {
     let life = match later.life {
         Life::Keep => earlier.life,

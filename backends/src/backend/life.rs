@@ -1,10 +1,10 @@
-//! How long an entry lives: what one writes, what one reads, and which durations are possible.
+//! The life of an entry: as it is written, as it is read, and the durations that are possible.
 
 use std::time::Duration;
 
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// What a write does to the life of an entry.
+/// The effect of a write on the life of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     /// Keeps what is left of the present life; an entry that is new has no end.
@@ -15,7 +15,7 @@ pub enum Life {
     In(Duration),
 }
 
-/// What is left of the life of an entry that exists.
+/// The life that an existing entry has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
     /// The entry has no end.
@@ -29,7 +29,7 @@ pub const MAX_TTL: Duration = Duration::from_secs(10_000 * 31_557_600);
 
 /// Checks a TTL and rounds it up to whole milliseconds, the resolution of every backend.
 ///
-/// Every backend passes each TTL through this before it does anything else.
+/// Every backend passes each TTL through this function before it does anything else.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ impl From<Option<Duration>> for Life {
 }
 
 impl From<Expiry> for Life {
-    /// What leaves an entry that was read with as long to live as it had.
+    /// Returns the life that leaves an entry which was read with as long to live as it had.
     fn from(expiry: Expiry) -> Self {
         match expiry {
             Expiry::Never => Self::Never,

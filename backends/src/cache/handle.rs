@@ -1,12 +1,11 @@
-//! The backends that the background can hold on to.
+//! The backends that work in the background can hold on to.
 
 use crate::backend::Backend;
 
-/// A backend that what goes on in the background can hold on to: it can be cloned, and borrows
-/// nothing.
+/// A backend that work in the background can hold on to: it can be cloned, and borrows nothing.
 ///
-/// All of this library are, and so is an `Arc<dyn Backend>`. A `&dyn Backend` and a `Box<dyn
-/// Backend>` aren't.
+/// All backends of this library are handles, and so is an `Arc<dyn Backend>`. A `&dyn Backend` and
+/// a `Box<dyn Backend>` aren't.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be held by what goes on in the background",
     label = "`lease` and `stale` need a backend that is `Clone + 'static`",

@@ -16,7 +16,7 @@ use crate::keyspace::{Key, Valued};
 ///
 /// # Errors
 ///
-/// What the backend fails with when it is asked for the value or the lease.
+/// The error of the backend when it is asked for the value or the lease.
 ///
 /// # Cancel safety
 ///
@@ -35,8 +35,8 @@ where
     get_or_set_with::<K, B, _, _, BackendError>(backend, key, || compute().map(Ok))
 }
 
-/// Returns the live value, an old one too, which is then refreshed by one caller in the
-/// background; or has it computed as [`get_or_compute`] does.
+/// Returns the live value, or an old value, which one caller then refreshes in the background. Has
+/// a missing value computed as [`get_or_compute`] does.
 ///
 /// This is [`get_or_refresh_with`] for a `compute` that can't fail.
 ///

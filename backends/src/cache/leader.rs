@@ -1,4 +1,4 @@
-//! Who computes a value: one caller across all processes, for as long as its lease on the key
+//! The caller that computes a value: one across all processes, for as long as its lease on the key
 //! lasts.
 
 use std::future::Future;
@@ -15,35 +15,35 @@ use crate::backend::{Backend, Stored};
 use crate::error::BackendResult;
 use crate::keyspace::flight::Lead;
 use crate::keyspace::value::find;
-use crate::keyspace::versions::{Places, remove_all_older};
+use crate::keyspace::versions::{VersionedKeys, remove_all_older};
 use crate::keyspace::{Key, Keyspace, Valued};
 use crate::lease::claim::Claim;
 use crate::pending;
 
-/// What a caller comes to who has found nothing.
+/// The outcome of a cache miss.
 pub(super) enum Arrival<B: BackendHandle, V> {
     /// Somebody else has stored a value meanwhile.
     There(V),
-    /// It is this caller's to compute.
+    /// This caller is to compute the value.
     Leader(Leader<B>),
-    /// Others lead, as this caller gave no sign of life.
+    /// Other callers lead, as this caller gave no sign of life.
     PassedBy,
 }
 
-/// What a caller comes to who has found an old value.
+/// The outcome of finding an old value.
 pub(super) enum Stale<B: BackendHandle> {
-    /// It is this caller's to compute anew.
+    /// This caller is to compute the value anew.
     Leader(Leader<B>),
-    /// It is being computed by somebody else.
+    /// The value is being computed by somebody else.
     Led,
-    /// Somebody has written or removed it meanwhile.
+    /// Somebody has written or removed the value meanwhile.
     Fresh,
 }
 
 /// A caller that may compute the value of a key and store it; gives up the lease when dropped.
 pub(super) struct Leader<B: BackendHandle> {
     claim: Claim<B>,
-    /// As declared, whatever the claim lasts.
+    /// The life of the lease as declared, whatever the claim lasts.
     lease: Duration,
     /// The bytes that the value takes the place of; `None` if nothing is there.
     over: Option<Stored>,
@@ -56,19 +56,19 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Not every system counts further than some centuries.
 const LONGEST_TIMER: Duration = Duration::from_secs(24 * 3600);
-/// A lease is renewed so often, at each third of its time, and then let go: what takes longer has
-/// probably hung.
+/// A lease is renewed so often, at each third of its time, and then let go: a computation that
+/// takes longer has probably hung.
 const RENEWALS: usize = 30;
-/// How long a lease lasts in the memory of this process, at least. Nobody can die there and leave
-/// it behind, who leads where nobody drives the runtime any more is passed by, and a test with a
-/// paused clock can't end it by waiting for what is computed.
+/// The shortest life of a lease in the memory of this process. No leader can die there and leave
+/// the lease behind. A leader whose runtime nobody drives any more is passed by. A test with a
+/// paused clock can't end the lease by waiting for the computation.
 const IN_PROCESS: Duration = Duration::from_secs(24 * 3600);
 
 /// Waits until somebody has stored a value, or the lease is this caller's.
 ///
-/// Who holds the lease is waited for no longer than that lasts: it goes with its holder, at once or
-/// at its end. What others have stored is passed on to those who wait in the same flight, and so is
-/// a failure that may pass.
+/// The holder of the lease is waited for no longer than the lease lasts: the lease goes with its
+/// holder, at once or at its end. A value that others have stored is passed on to the followers in
+/// the same flight, and so is a failure that may pass.
 pub(super) async fn arrive<K, B>(
     backend: &B,
     key: &Key,
@@ -87,11 +87,12 @@ where
         let step = lead.begin_step();
         let leader = Leader::take::<K>(backend, &lease_key, lead).await;
         if let Some(leader) = lead.note(step, leader)? {
-            // Who had the lease before may have stored a value on leaving.
+            // The caller that had the lease before may have stored a value on leaving.
             let step = lead.begin_step();
             let found = lead.note(step, find::<K, B>(backend, key).await)?;
             let value = lead.accept::<K>(step, found.as_ref())?;
-            // The answers may have come late. Who passed this caller by leads without its token.
+            // The answers may have come late. A caller that passed this one by leads without this
+            // one's token.
             if value.is_none() && !lead.was_passed_by() {
                 return Ok(Arrival::Leader(leader.over(found)));
             }
@@ -124,8 +125,8 @@ where
     K: Keyspace,
     B: Backend,
 {
-    let places = Places::of::<K>(key);
-    let versions: Vec<(usize, &Key)> = places.oldest_first().collect();
+    let versions = VersionedKeys::of::<K>(key);
+    let versions: Vec<(usize, &Key)> = versions.oldest_first().collect();
     let keys = versions.iter().map(|(_, key)| key.as_str());
     let keys: Vec<&str> = keys.chain([lease_key.as_str()]).collect();
     let mut all = backend.read_values(&keys, Touch::Keep).await?;
@@ -138,7 +139,7 @@ where
 }
 
 impl<B: BackendHandle> Leader<B> {
-    /// Takes the lease, unless somebody else has it, or leads as this caller was passed by.
+    /// Takes the lease, unless somebody else has it, or leads because this caller was passed by.
     async fn take<K: Keyspace>(
         backend: &B,
         lease_key: &Key,
@@ -159,7 +160,7 @@ impl<B: BackendHandle> Leader<B> {
             return Ok(None);
         };
         if let Some(memory) = memory {
-            // What nobody has read is the first that a full memory evicts.
+            // An entry that nobody has read is the first that a full memory evicts.
             memory.read_value(lease_key, Touch::Keep)?;
         }
         Ok(Some(Self {
@@ -169,7 +170,7 @@ impl<B: BackendHandle> Leader<B> {
         }))
     }
 
-    /// Has the value take the place of what was found under its key and doesn't decode.
+    /// Has the value take the place of the bytes that were found under its key and don't decode.
     fn over(mut self, found: Option<(usize, Stored)>) -> Self {
         self.over = found.and_then(|(back, stored)| (back == 0).then_some(stored));
         self
@@ -206,13 +207,13 @@ impl<B: BackendHandle> Leader<B> {
     /// Waits for `work` and renews the lease meanwhile, at a third of its time, until ten times its
     /// time are over.
     ///
-    /// Then the lease is let go, and nobody in this process waits for the work any longer: what
-    /// takes longer has probably hung, and would hold its key for as long as it hangs. What it
-    /// makes at last is its caller's.
+    /// Then the lease is let go, and nobody in this process waits for the work any longer: work
+    /// that takes longer has probably hung, and would hold its key for as long as it hangs. The
+    /// value that it makes at last is its caller's.
     ///
     /// The time is real, as it is for the store: a test's paused clock, which jumps where nothing
-    /// else is to be done, would renew it without pause. If the lease is lost, or the store doesn't
-    /// answer, the work is done all the same: what it makes is its caller's, at least.
+    /// else is to be done, would renew the lease without pause. If the lease is lost, or the store
+    /// doesn't answer, the work is done all the same: the value is its caller's, at least.
     pub(super) async fn run<T>(&mut self, lead: &Lead, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         let mut is_held = true;
@@ -255,17 +256,18 @@ impl<B: BackendHandle> Leader<B> {
         let over = over.as_ref().map(Stored::as_bytes);
         let mut landed = self.claim.exchange(to, over).await?;
         if !landed && over.is_some() {
-            // The old value has ended by itself: who removes one takes the lease away first.
+            // The old value has ended by itself: a caller that removes a value takes the lease away
+            // first.
             landed = self.claim.exchange(to, None).await?;
         }
         if landed {
-            remove_all_older(backend, &[&Places::of::<K>(key)]).await?;
+            remove_all_older(backend, &[&VersionedKeys::of::<K>(key)]).await?;
         }
         Ok(landed)
     }
 
-    /// Gives the lease up, so that who waits needn't wait for its end. If that fails it ends by
-    /// itself.
+    /// Gives the lease up, so that waiting callers needn't wait for its end. If that fails the
+    /// lease ends by itself.
     pub(super) async fn resign(mut self) {
         let _ = self.claim.release().await;
     }

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 pub use self::handle::BackendHandle;
 pub use self::infallible::{get_or_compute, get_or_refresh};
 use self::leader::{Arrival, Leader, Stale, arrive};
-use self::pauses::Attempt;
+use self::pauses::RefreshAttempt;
 pub use self::spawned::get_or_set_spawned;
 use crate::backend::Stored;
 use crate::error::{BackendError, BackendResult};
@@ -29,9 +29,9 @@ use crate::keyspace::{Key, Valued};
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; and `E::from` of what the backend fails with
-/// before that, when it is asked for the value or the lease. That a computed value can't be stored
-/// is nobody's error: its callers get it.
+/// The error of `compute`, for its own caller only; and `E::from` of the backend's error before
+/// that, when the backend is asked for the value or the lease. A computed value that can't be
+/// stored is nobody's error: its callers get the value.
 ///
 /// # Cancel safety
 ///
@@ -56,8 +56,8 @@ where
     compute_once::<K, B, F, Fut, E>(backend, &key, compute).await
 }
 
-/// Returns the live value, an old one too, which is then refreshed by one caller in the background;
-/// or has it computed as [`get_or_set_with`] does.
+/// Returns the live value, or an old value, which one caller then refreshes in the background. Has
+/// a missing value computed as [`get_or_set_with`] does.
 ///
 /// For keyspaces with the word `stale`: others don't compile. [The module](self) has what is
 /// guaranteed.
@@ -101,7 +101,7 @@ enum Looked<V, F> {
     Missing(F),
 }
 
-/// Returns the live value, an old one too, whose refresh by `compute` it then begins.
+/// Returns the live value, or an old value, whose refresh by `compute` it then begins.
 async fn look_or_refresh<K, B, F, Fut, E>(
     backend: &B,
     key: &Key,
@@ -115,7 +115,7 @@ where
     E: From<BackendError> + 'static,
 {
     let Some((stored, expiry)) = backend.read(key).await? else {
-        // An older version may have it, which isn't refreshed: it goes with the next write.
+        // An older version may have the value. It isn't refreshed: it goes with the next write.
         let older = match K::INFO.migrates {
             Some(_) => look::<K, B>(backend, key).await?,
             None => None,
@@ -128,7 +128,7 @@ where
     if !K::INFO.is_stale(expiry) {
         return Ok(Looked::There(value));
     }
-    let Some(attempt) = Attempt::begin::<K>(backend.info().instance, key) else {
+    let Some(attempt) = RefreshAttempt::begin::<K>(backend.info().instance, key) else {
         return Ok(Looked::There(value));
     };
     // The refresh may outlive the borrow that the instance of `backend` stands for, but not that of
@@ -160,8 +160,8 @@ where
     Ok(Looked::There(value))
 }
 
-/// Waits for the callers in this process, then for those in others; computes if it is still
-/// missing.
+/// Waits for the callers in this process, then for callers in other processes; computes the value
+/// if it is still missing.
 async fn compute_once<K, B, F, Fut, E>(backend: &B, key: &Key, compute: F) -> Result<K::Value, E>
 where
     K: Valued,
@@ -183,13 +183,13 @@ where
 enum Waited<B: BackendHandle, V> {
     /// Another caller had the value.
     There(V),
-    /// It is this caller's to compute, for all who wait.
+    /// This caller is to compute the value, for all that wait.
     Leader(Lead, Leader<B>),
-    /// It can't be shared: each caller computes for itself.
+    /// The value can't be shared: each caller computes for itself.
     Alone,
 }
 
-/// Waits for the callers in this process, then for those in others.
+/// Waits for the callers in this process, then for callers in other processes.
 async fn wait_to_lead<K, B>(backend: &B, key: &Key) -> BackendResult<Waited<B, K::Value>>
 where
     K: Valued,
@@ -244,19 +244,20 @@ where
             lead.land(storing, 0, &encoded);
             computed
         }
-        // Somebody wrote or removed it since this one began to compute, or the lease was lost: what
-        // is there counts.
+        // Somebody wrote or removed the value since this caller began to compute, or the lease was
+        // lost: the value that is there counts.
         Ok(false) => match lead.look_up::<K, B>(backend, key).await {
             Ok(Some(present)) => Ok(present),
             Ok(None) | Err(_) => computed,
         },
-        // Who can't store it has it all the same.
+        // A caller that can't store its value has it all the same.
         Err(_) => computed,
     }
 }
 
-/// Computes an old value anew if nobody else does, and stores it if nobody has written or removed
-/// it; returns what it stored, `None` if it failed or somebody else is at it.
+/// Computes an old value anew if nobody else does, and stores the result if nobody has written or
+/// removed the value. Returns the stored value, `None` if the refresh failed or somebody else is at
+/// it.
 ///
 /// The lead keeps the callers in this process from doing the same.
 async fn refresh<K, B, F, Fut, E>(

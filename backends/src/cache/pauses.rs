@@ -11,29 +11,29 @@ use crate::backend::store::Instance;
 use crate::keyspace::{Key, Keyspace};
 
 /// An attempt to refresh. If it is dropped without a success, the next one is made after a pause.
-pub(super) struct Attempt {
-    place: Place,
-    /// How long the next pause is, before the dice.
+pub(super) struct RefreshAttempt {
+    place: PausedKey,
+    /// The length of the next pause, before the dice.
     pause: Duration,
     /// No pause is longer.
     most: Duration,
 }
 
-/// A store and a key in it. The store may be gone, and another one be in its place: then that
-/// begins with a pause.
-type Place = (Instance, Box<str>);
+/// A store and a key in it. The store may be gone, and another store be in its place: then the
+/// other store begins with a pause.
+type PausedKey = (Instance, Box<str>);
 
 #[derive(Debug)]
 struct Pause {
     until: Instant,
     length: Duration,
-    /// After this, nobody has found an old value there for long.
+    /// The time after which nobody has found an old value there for long.
     forget: Instant,
 }
 
 /// By store and key.
-static PAUSES: LazyLock<DashMap<Place, Pause>> = LazyLock::new(DashMap::new);
-/// When there are as many, those that are over are forgotten.
+static PAUSES: LazyLock<DashMap<PausedKey, Pause>> = LazyLock::new(DashMap::new);
+/// The number of pauses at which those that are over are forgotten.
 static TIDY_AT: AtomicUsize = AtomicUsize::new(FEW);
 
 /// The first pause lasts so long at most, each further one twice as long as the one before, up to
@@ -44,12 +44,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// Fewer pauses than this aren't worth tidying.
 const FEW: usize = 1024;
 
-impl Attempt {
+impl RefreshAttempt {
     /// Begins an attempt, unless there is a pause.
     pub(super) fn begin<K: Keyspace>(store: Instance, key: &Key) -> Option<Self> {
         let lease = K::INFO.lease.expect("checked when it was compiled");
         let most = lease.min(LONGEST_PAUSE);
-        let place: Place = (store, Box::from(key.as_str()));
+        let place: PausedKey = (store, Box::from(key.as_str()));
         let pause = match PAUSES.get(&place) {
             Some(pause) if Instant::now() < pause.until => return None,
             Some(pause) => pause.length * 2,
@@ -66,7 +66,7 @@ impl Attempt {
     }
 }
 
-impl Drop for Attempt {
+impl Drop for RefreshAttempt {
     fn drop(&mut self) {
         if self.pause.is_zero() {
             return;

@@ -1,4 +1,4 @@
-//! Computations that outlive the callers who wait for them.
+//! Computations that outlive the callers that wait for them.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -14,32 +14,33 @@ use crate::error::{BackendError, ErrorKind};
 use crate::keyspace::flight::{Joined, Lead, compute_and_store, join_and_look, look};
 use crate::keyspace::{Key, Valued};
 
-/// Returns the live value, or has it computed in a task of its own, which stores it although its
-/// callers have left.
+/// Returns the live value, or has it computed in a task of its own, which stores the value even if
+/// its callers have left.
 ///
 /// For all keyspaces with `value = T`, and with what their words `lease` and `stale` promise. It
-/// does what their `get_or_set_with` does, except that the caller who leads waits for a task of
-/// the tokio runtime in use. A caller who is dropped, by a timeout for instance, leaves the task
-/// alone: it goes on, others wait for it, and what it computes is stored.
+/// does what their `get_or_set_with` does, except that the leader waits for a task of the tokio
+/// runtime in use. A caller that is dropped, by a timeout for instance, leaves the task alone: the
+/// task goes on, other callers wait for it, and the value that it computes is stored.
 ///
 /// The task is begun when it is the caller's turn to compute. So a caller that is dropped while it
 /// waits for others has begun nothing, and its closure is never called.
 ///
-/// Where there is no runtime the caller computes itself, as with `get_or_set_with`, and its
-/// computation ends with it. So it is on a backend whose clones are other stores by
+/// Without a runtime the caller computes the value itself, as with `get_or_set_with`, and its
+/// computation ends with it. The same is true on a backend whose clones are other stores by
 /// [`StoreInfo::instance`](crate::store::StoreInfo::instance).
 ///
-/// Those who wait for a value that can't be encoded compute themselves as well.
+/// Callers that wait for a value that can't be encoded compute the value themselves as well.
 ///
 /// A task that hangs holds nobody up for ever: after ten times the `lease`, or five minutes without
-/// one, the next caller computes anew, and what the task makes at last is its own caller's. If the
-/// store refuses the value and everybody has left, nothing is kept and nobody is told.
+/// one, the next caller computes anew, and the value that the task makes at last is its own
+/// caller's. If the store refuses the value and all callers have left, nothing is kept and nobody
+/// is told.
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only, or for nobody if that has left; `E::from` of
-/// what the backend fails with before that, when it is asked for the value or the lease; and of
-/// `Unavailable` if the runtime ends before the task does.
+/// The error of `compute`, for its own caller only, or for nobody if that caller has left;
+/// `E::from` of the backend's error before that, when the backend is asked for the value or the
+/// lease; and of `Unavailable` if the runtime ends before the task does.
 ///
 /// # Panics
 ///
@@ -129,10 +130,12 @@ where
     }
 }
 
-/// A task of a keyspace without a lease is waited for so long: what takes longer has probably hung.
+/// A task of a keyspace without a lease is waited for so long: a task that takes longer has
+/// probably hung.
 const LEADS_AT_MOST: Duration = Duration::from_secs(5 * 60);
 
-/// Returns what a task needs that outlives its caller: a runtime, and a clone of the backend.
+/// Returns the two things that a task needs to outlive its caller: a runtime, and a clone of the
+/// backend.
 ///
 /// The task leads in the flight of the caller's store. The clone keeps that store's address from
 /// another one, unless it is a store of its own.

@@ -21,7 +21,7 @@ impl Codec for Cbor {
     const FIELDS_BY_NAME: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        let writing = Writing::default();
+        let writing = CborWriter::default();
         let encoded = encode(value, &writing)?;
         read_by_anybody::<T>(&writing.0, encoded)
     }
@@ -31,7 +31,7 @@ impl Codec for Cbor {
         V: Serialize + DeserializeOwned,
         T: Serialize + ?Sized,
     {
-        let writing = Writing::default();
+        let writing = CborWriter::default();
         let encoded = encode(value, &writing)?;
         read_back::<Self, V>(&writing.0, encoded)
     }
@@ -56,9 +56,9 @@ type Refusal = (&'static str, usize);
 
 /// A value on its way into bytes.
 #[derive(Default)]
-struct Writing(Findings);
+struct CborWriter(Findings);
 
-impl Format for Writing {
+impl Format for CborWriter {
     const DEEPEST: usize = DEEPEST;
     /// As the reader goes down. It takes the text of a unit variant for a level, as ciborium's
     /// does.
@@ -78,7 +78,7 @@ impl Format for Writing {
     }
 }
 
-fn encode<T: Serialize + ?Sized>(value: &T, writing: &Writing) -> BackendResult<Vec<u8>> {
+fn encode<T: Serialize + ?Sized>(value: &T, writing: &CborWriter) -> BackendResult<Vec<u8>> {
     if let Some(bytes) = bytes::collect(value) {
         return Ok(encode_bytes(&bytes));
     }

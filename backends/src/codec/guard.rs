@@ -229,13 +229,13 @@ impl<'a, F: Format> Context<'a, F> {
 /// The keys that a map has had.
 enum Keys {
     /// The first key: a tagged enum puts its tag there, and a map in it may have that key too.
-    First(Cell<Option<Prefix>>),
+    First(Cell<Option<FirstBytes>>),
     /// All of flattened fields, of which none is read that comes twice.
     All(RefCell<HashSet<Box<str>>>),
 }
 
 /// The length of a text and its first bytes.
-type Prefix = (usize, [u8; 16]);
+type FirstBytes = (usize, [u8; 16]);
 
 impl Keys {
     fn of(length: Option<usize>) -> Self {
@@ -265,7 +265,7 @@ impl Keys {
     }
 }
 
-fn prefix(text: &str) -> Prefix {
+fn prefix(text: &str) -> FirstBytes {
     let mut start = [0; 16];
     let shown = text.len().min(start.len());
     start[..shown].copy_from_slice(&text.as_bytes()[..shown]);

@@ -48,7 +48,7 @@ impl Codec for Json {
     const FIELDS_BY_NAME: bool = true;
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        let writing = Writing::default();
+        let writing = JsonWriter::default();
         let encoded = encode(value, &writing)?;
         read_by_anybody::<T>(&writing.0, encoded)
     }
@@ -58,7 +58,7 @@ impl Codec for Json {
         V: Serialize + DeserializeOwned,
         T: Serialize + ?Sized,
     {
-        let writing = Writing::default();
+        let writing = JsonWriter::default();
         let encoded = encode(value, &writing)?;
         read_back::<Self, V>(&writing.0, encoded)
     }
@@ -78,7 +78,7 @@ impl Codec for Json {
     }
 }
 
-fn encode<T: Serialize + ?Sized>(value: &T, writing: &Writing) -> BackendResult<Vec<u8>> {
+fn encode<T: Serialize + ?Sized>(value: &T, writing: &JsonWriter) -> BackendResult<Vec<u8>> {
     let mut encoded = buffer();
     serde_json::to_writer(&mut encoded, &Guarded::new(value, writing))
         .map_err(|_| refused::<T>(&writing.0))?;
@@ -104,9 +104,9 @@ fn describe(error: &serde_json::Error) -> &'static str {
 
 /// A value on its way into text.
 #[derive(Default)]
-struct Writing(Findings);
+struct JsonWriter(Findings);
 
-impl Format for Writing {
+impl Format for JsonWriter {
     /// As serde_json's reader.
     const DEEPEST: usize = 127;
     const LEVELS: Levels = Levels {

@@ -61,7 +61,7 @@ impl Codec for Postcard {
     const NAME: &'static str = "postcard";
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
-        encode(value, &Writing::default())
+        encode(value, &PostcardWriter::default())
     }
 
     fn encode_as<V, T>(value: &T) -> BackendResult<Vec<u8>>
@@ -69,7 +69,7 @@ impl Codec for Postcard {
         V: Serialize + DeserializeOwned,
         T: Serialize + ?Sized,
     {
-        let writing = Writing::of(Known::of::<V>());
+        let writing = PostcardWriter::of(Known::of::<V>());
         let encoded = encode(value, &writing)?;
         if writing.has_met_unknown() {
             verify::<V, T>(value, &encoded)?;
@@ -79,7 +79,7 @@ impl Codec for Postcard {
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {
         let budget = budget(bytes);
-        decode(bytes, Limits::new(&budget))
+        decode(bytes, DecodeLimits::new(&budget))
     }
 }
 
@@ -125,7 +125,7 @@ where
     T: Serialize + ?Sized,
 {
     let (found, budget) = (RefCell::default(), budget(encoded));
-    let look = Look::new(Limits::new(&budget), &found);
+    let look = Look::new(DecodeLimits::new(&budget), &found);
     let read: V = decode(encoded, look).map_err(|_| unreadable::<T>(REFUSED))?;
     let (wrote, _) = record(value)?;
     let (again, bytes) = record(&read)?;
@@ -149,7 +149,7 @@ where
 
 /// Writes a value once more, and returns the record of it and its bytes.
 fn record<T: Serialize + ?Sized>(value: &T) -> BackendResult<(Record, Vec<u8>)> {
-    let recorder = Recorder::<Writing>::new();
+    let recorder = Recorder::<PostcardWriter>::new();
     let bytes = encode(value, &recorder)?;
     Ok((recorder.into_record(), bytes))
 }
@@ -175,13 +175,13 @@ fn budget(bytes: &[u8]) -> Cell<usize> {
 
 /// A value on its way into bytes.
 #[derive(Default)]
-struct Writing {
+struct PostcardWriter {
     findings: Findings,
     /// The forms of the type that it is to be read as; none if that isn't known.
     known: Option<Known>,
 }
 
-impl Writing {
+impl PostcardWriter {
     fn of(known: Known) -> Self {
         Self {
             findings: Findings::default(),
@@ -194,9 +194,9 @@ impl Writing {
     }
 }
 
-impl Format for Writing {
+impl Format for PostcardWriter {
     const DEEPEST: usize = DEEPEST;
-    /// As [`Limits`] goes down.
+    /// As [`DecodeLimits`] goes down.
     const LEVELS: Levels = Levels {
         some: 1,
         newtype: 1,
@@ -240,7 +240,7 @@ impl Format for Writing {
 /// The limits of a read: a reader goes one call deeper for each level, and what bytes of a
 /// recursive type say about their depth is up to whoever wrote them.
 #[derive(Clone, Copy)]
-struct Limits<'a> {
+struct DecodeLimits<'a> {
     /// How many levels there may be below.
     left: usize,
     /// How many elements there may be in all.
@@ -249,7 +249,7 @@ struct Limits<'a> {
     is_counted: bool,
 }
 
-impl<'a> Limits<'a> {
+impl<'a> DecodeLimits<'a> {
     fn new(budget: &'a Cell<usize>) -> Self {
         Self {
             left: DEEPEST,
@@ -259,7 +259,7 @@ impl<'a> Limits<'a> {
     }
 }
 
-impl Reading for Limits<'_> {
+impl Reading for DecodeLimits<'_> {
     fn below<E: Error>(self) -> Result<Self, E> {
         let left = self.left.checked_sub(1);
         let left = left.ok_or_else(|| E::custom("nested too deep"))?;

@@ -236,7 +236,7 @@ pub async fn integers_and_counters_are_the_same_thing<H: Harness>(harness: &H) {
 
 /// Clause 12: a dropped increment has had no effect or its whole effect.
 pub async fn a_cancelled_increment_leaves_no_immortal_counter<H: Harness>(harness: &H) {
-    /// How often a call is polled before it is given up; the last is not given up.
+    /// The number of polls after which a call is given up; the last call is not given up.
     const POLLS: [usize; 8] = [0, 1, 2, 3, 5, 50, 500, usize::MAX];
     let backend = Arc::new(harness.backend().await);
     let key = |thread: usize, call: usize| format!("counter:{thread}:{call}");
@@ -247,7 +247,7 @@ pub async fn a_cancelled_increment_leaves_no_immortal_counter<H: Harness>(harnes
         }
     })
     .await;
-    // What was sent before it is done when this is answered.
+    // The requests that were sent before this one are done when it is answered.
     backend.ping().await.unwrap();
     let mut counted = 0;
     for thread in 0..4 {

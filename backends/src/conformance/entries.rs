@@ -13,28 +13,29 @@ use crate::keyspace::{self, Entry, Key, Keyspace, KeyspaceInfo, Kind, Leading, S
 /// saved what it got back would write elsewhere.
 pub async fn an_entry_comes_back_under_the_key_that_was_asked_for<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
-    let foreign = swapped::<_, Note<false>>(&backend).await;
-    let key = || Note::<false>::named(foreign);
+    let foreign = swapped::<_, NoteValue<false>>(&backend).await;
+    let key = || NoteValue::<false>::named(foreign);
     let refused = |result: BackendResult<()>| {
         let error = result.expect_err("an entry with another key");
         assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
     };
-    let get = keyspace::get::<Note<false>, _>(&backend, key());
+    let get = keyspace::get::<NoteValue<false>, _>(&backend, key());
     refused(get.await.map(drop));
-    let get_shared = keyspace::get_shared::<Note<false>, _>(&backend, key());
+    let get_shared = keyspace::get_shared::<NoteValue<false>, _>(&backend, key());
     refused(get_shared.await.map(drop));
     // Once more: the first read may have kept what it decoded.
-    let get_shared = keyspace::get_shared::<Note<false>, _>(&backend, key());
+    let get_shared = keyspace::get_shared::<NoteValue<false>, _>(&backend, key());
     refused(get_shared.await.map(drop));
-    let both = vec![Note::<false>::named("bob"), key()];
-    let get_many = keyspace::get_many::<Note<false>, _>(&backend, both);
+    let both = vec![NoteValue::<false>::named("bob"), key()];
+    let get_many = keyspace::get_many::<NoteValue<false>, _>(&backend, both);
     refused(get_many.await.map(drop));
-    let update = keyspace::update::<Note<false>, _, _>(&backend, key(), |note| {
+    let update = keyspace::update::<NoteValue<false>, _, _>(&backend, key(), |note| {
         note.text.push('!');
     });
     refused(update.await.map(drop));
 
-    let mut scan = keyspace::scan::<Note<false>, _, _>(&backend, Leading::all(), |_, note| note);
+    let mut scan =
+        keyspace::scan::<NoteValue<false>, _, _>(&backend, Leading::all(), |_, note| note);
     let (mut met, mut failed) = (Vec::new(), 0);
     loop {
         match scan.try_next().await {
@@ -51,64 +52,65 @@ pub async fn an_entry_comes_back_under_the_key_that_was_asked_for<H: Harness>(ha
     assert_eq!(met, ["bob", "eve"], "the others of the keyspace");
     assert!(failed > 0, "the foreign entry fails");
 
-    let take = keyspace::take::<Note<false>, _>(&backend, key());
+    let take = keyspace::take::<NoteValue<false>, _>(&backend, key());
     refused(take.await.map(drop));
-    let exists = keyspace::exists::<Note<false>, _>(&backend, key());
+    let exists = keyspace::exists::<NoteValue<false>, _>(&backend, key());
     assert!(!exists.await.unwrap(), "what was taken is gone");
     is_a_miss_where_that_is_declared(&backend).await;
     nothing_is_stored_under_another_key(&backend).await;
 }
 
 async fn is_a_miss_where_that_is_declared<B: Backend>(backend: &B) {
-    let foreign = swapped::<_, Note<true>>(backend).await;
-    let key = || Note::<true>::named(foreign);
-    let get = keyspace::get::<Note<true>, _>(backend, key());
+    let foreign = swapped::<_, NoteValue<true>>(backend).await;
+    let key = || NoteValue::<true>::named(foreign);
+    let get = keyspace::get::<NoteValue<true>, _>(backend, key());
     assert_eq!(get.await.unwrap(), None);
-    let get_shared = keyspace::get_shared::<Note<true>, _>(backend, key());
+    let get_shared = keyspace::get_shared::<NoteValue<true>, _>(backend, key());
     assert_eq!(get_shared.await.unwrap(), None);
-    let get_many = keyspace::get_many::<Note<true>, _>(backend, vec![key()]);
+    let get_many = keyspace::get_many::<NoteValue<true>, _>(backend, vec![key()]);
     assert_eq!(get_many.await.unwrap(), [None]);
-    let scan = keyspace::scan::<Note<true>, _, _>(backend, Leading::all(), |_, note| note);
-    let met: Vec<Note<true>> = scan.try_collect().await.unwrap();
+    let scan = keyspace::scan::<NoteValue<true>, _, _>(backend, Leading::all(), |_, note| note);
+    let met: Vec<NoteValue<true>> = scan.try_collect().await.unwrap();
     assert!(met.iter().all(|note| note.id != "ann"), "{met:?}");
-    let update = keyspace::update_or_insert_with::<Note<true>, _, _, _>(
+    let update = keyspace::update_or_insert_with::<NoteValue<true>, _, _, _>(
         backend,
         key(),
         |_| panic!("there is none"),
-        || Note::new(foreign),
+        || NoteValue::new(foreign),
     );
     assert_eq!(update.await.unwrap().id, foreign);
-    let get = keyspace::get::<Note<true>, _>(backend, key());
-    assert_eq!(get.await.unwrap(), Some(Note::new(foreign)));
+    let get = keyspace::get::<NoteValue<true>, _>(backend, key());
+    assert_eq!(get.await.unwrap(), Some(NoteValue::new(foreign)));
 }
 
 async fn nothing_is_stored_under_another_key<B: Backend>(backend: &B) {
-    let key = || Note::<false>::named("bob");
-    let eve = Note::<false>::new("eve");
+    let key = || NoteValue::<false>::named("bob");
+    let eve = NoteValue::<false>::new("eve");
     let wrong = |error: Option<ErrorKind>| assert_eq!(error, Some(ErrorKind::InvalidKey));
-    let set = keyspace::set::<Note<false>, _, _>(backend, key(), &eve);
+    let set = keyspace::set::<NoteValue<false>, _, _>(backend, key(), &eve);
     wrong(set.await.err().map(|error| error.kind()));
-    let set = keyspace::set_for::<Note<false>, _, _>(backend, key(), &eve, HOUR);
+    let set = keyspace::set_for::<NoteValue<false>, _, _>(backend, key(), &eve, HOUR);
     wrong(set.await.err().map(|error| error.kind()));
-    let set = keyspace::set_if_absent::<Note<false>, _, _>(backend, key(), &eve);
+    let set = keyspace::set_if_absent::<NoteValue<false>, _, _>(backend, key(), &eve);
     wrong(set.await.err().map(|error| error.kind()));
-    let set = keyspace::set_if_present::<Note<false>, _, _>(backend, key(), &eve);
+    let set = keyspace::set_if_present::<NoteValue<false>, _, _>(backend, key(), &eve);
     wrong(set.await.err().map(|error| error.kind()));
-    let entries = [(Note::<false>::named("eve"), &eve), (key(), &eve)];
-    let set = keyspace::set_many::<Note<false>, _, _, _>(backend, entries.into_iter());
+    let entries = [(NoteValue::<false>::named("eve"), &eve), (key(), &eve)];
+    let set = keyspace::set_many::<NoteValue<false>, _, _, _>(backend, entries.into_iter());
     let error = set.await.unwrap_err();
     wrong(Some(error.kind()));
     assert_eq!(error.failed_indices(), [1]);
-    let update = keyspace::update::<Note<false>, _, _>(backend, key(), |note| {
+    let update = keyspace::update::<NoteValue<false>, _, _>(backend, key(), |note| {
         note.id = "eve".to_string();
     });
     wrong(update.await.err().map(|error| error.kind()));
-    let get = keyspace::get::<Note<false>, _>(backend, key());
-    assert_eq!(get.await.unwrap(), Some(Note::new("bob")));
-    let nobody = Note::<false>::named("nobody");
-    let compute = keyspace::get_or_compute::<Note<false>, _, _, _>(backend, nobody, || async {
-        Note::new("eve")
-    });
+    let get = keyspace::get::<NoteValue<false>, _>(backend, key());
+    assert_eq!(get.await.unwrap(), Some(NoteValue::new("bob")));
+    let nobody = NoteValue::<false>::named("nobody");
+    let compute =
+        keyspace::get_or_compute::<NoteValue<false>, _, _, _>(backend, nobody, || async {
+            NoteValue::new("eve")
+        });
     wrong(compute.await.err().map(|error| error.kind()));
 }
 
@@ -130,12 +132,12 @@ trait Named: Entry {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Note<const MISS: bool> {
+struct NoteValue<const MISS: bool> {
     id: String,
     text: String,
 }
 
-impl<const MISS: bool> Named for Note<MISS> {
+impl<const MISS: bool> Named for NoteValue<MISS> {
     fn new(id: &str) -> Self {
         Self {
             id: id.to_string(),
@@ -150,7 +152,7 @@ impl<const MISS: bool> Named for Note<MISS> {
     }
 }
 
-impl<const MISS: bool> Keyspace for Note<MISS> {
+impl<const MISS: bool> Keyspace for NoteValue<MISS> {
     const INFO: KeyspaceInfo = {
         let info = KeyspaceInfo::new("Note", "note", Kind::Entry, &["id"], Life::Never);
         match MISS {
@@ -168,7 +170,7 @@ impl<const MISS: bool> Keyspace for Note<MISS> {
     }
 }
 
-impl<const MISS: bool> Valued for Note<MISS> {
+impl<const MISS: bool> Valued for NoteValue<MISS> {
     type Value = Self;
     type Codec = Cbor;
 
@@ -179,7 +181,7 @@ impl<const MISS: bool> Valued for Note<MISS> {
     }
 }
 
-impl<const MISS: bool> Entry for Note<MISS> {
+impl<const MISS: bool> Entry for NoteValue<MISS> {
     fn entry_key(&self) -> Key {
         Self::named(&self.id)
     }

@@ -10,7 +10,7 @@ use super::threads::on_threads;
 use super::{HOUR, Harness};
 use crate::backend::Backend;
 
-/// What separates, quotes or matches somewhere.
+/// Texts with characters that separate, quote or match somewhere.
 const ODD: [&str; 16] = [
     "user:", "user", "users:", "user*", "user?", "us[er]", "us[^e]r", "u\\ser", "u-z", "{user}",
     "%75ser", "üser:", " ", "user\n", "\0", "*",

@@ -56,7 +56,7 @@ pub use runtimes::*;
 pub use throttles::*;
 pub use values::*;
 
-/// What the suite needs to know of a backend.
+/// Tells the suite what it needs to know of a backend.
 pub trait Harness: Default + Send + Sync + 'static {
     /// The backend under test.
     type Backend: Backend + 'static;

@@ -365,7 +365,7 @@ impl Nested {
 
 /// Fields that a client names, beside one of the service's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Form {
+struct EnumForm {
     user: String,
     #[serde(flatten)]
     rest: BTreeMap<String, u8>,
@@ -389,7 +389,7 @@ pub async fn what_is_stored_can_be_read<H: Harness>(harness: &H) {
     for (levels, stored) in levels.iter().zip(stored) {
         assert_eq!(stored.await, *levels <= 256, "{levels} levels");
     }
-    let form = |key: &str| Form {
+    let form = |key: &str| EnumForm {
         user: "ann".to_string(),
         rest: BTreeMap::from([(key.to_string(), 1)]),
     };

@@ -15,9 +15,9 @@ use tokio::sync::{AcquireError, SemaphorePermit};
 
 use super::Valued;
 use super::key::Key;
-use super::turn::{End, FIRST_LOOK, Look, Turn};
+use super::turn::{FIRST_LOOK, FlightEnd, NextStep, Turn};
 use super::value::{check_key, decode, encode, find};
-use super::versions::{Places, remove_all_older};
+use super::versions::{VersionedKeys, remove_all_older};
 use crate::backend::store::{Instance, Touch};
 use crate::backend::{Backend, Condition, Stored, Write, fast_path};
 use crate::error::{BackendError, BackendResult};
@@ -142,7 +142,7 @@ where
         return computed;
     };
     let storing = lead.begin_step();
-    match store::<K, B>(backend, &Places::of::<K>(key), &encoded).await {
+    match store::<K, B>(backend, &VersionedKeys::of::<K>(key), &encoded).await {
         Ok(Some((stored, present))) => {
             lead.land(storing, 0, &stored);
             Ok(present)
@@ -171,14 +171,14 @@ where
 /// one that is there.
 async fn store<K, B>(
     backend: &B,
-    places: &Places<'_>,
+    versions: &VersionedKeys<'_>,
     encoded: &Stored,
 ) -> BackendResult<Option<(Stored, K::Value)>>
 where
     K: Valued,
     B: Backend + ?Sized,
 {
-    let (key, encoded) = (places.newest(), encoded.as_bytes());
+    let (key, encoded) = (versions.newest(), encoded.as_bytes());
     let absent = Write::new(K::INFO.new_life()).when(Condition::Absent);
     if !fast_path::put(backend, key, encoded, absent).await?
         && let Some(stored) = fast_path::read_value(backend, key, Touch::Keep).await?
@@ -189,15 +189,15 @@ where
         let instead = Write::new(K::INFO.new_life()).when(Condition::Equals(stored.as_bytes()));
         fast_path::put(backend, key, encoded, instead).await?;
     }
-    remove_all_older(backend, &[places]).await?;
+    remove_all_older(backend, &[versions]).await?;
     Ok(None)
 }
 
 /// The computations that run now, by store and key.
-static FLIGHTS: LazyLock<DashMap<Place, Arc<Flight>>> = LazyLock::new(DashMap::new);
+static FLIGHTS: LazyLock<DashMap<FlightKey, Arc<Flight>>> = LazyLock::new(DashMap::new);
 
 /// A store and a key in it.
-type Place = (Instance, Box<str>);
+type FlightKey = (Instance, Box<str>);
 
 #[derive(Debug)]
 struct Flight {
@@ -208,13 +208,13 @@ struct Flight {
     /// What the latest of them came to. Locked for as long as a copy takes; what is taken out is
     /// dropped afterwards, as it may own what is its user's: a value that a store keeps decoded,
     /// the cause of an error.
-    results: Mutex<Results>,
+    results: Mutex<FlightResults>,
 }
 
 /// What whoever waited before a step takes from here, as if the step was its own: its call lasts
 /// for all of the step's time.
 #[derive(Debug, Default)]
-struct Results {
+struct FlightResults {
     /// How many values there were.
     landings: u64,
     value: Option<Landed>,
@@ -240,7 +240,7 @@ struct Landed {
 /// and what it makes goes there.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    place: Place,
+    place: FlightKey,
     flight: Arc<Flight>,
     /// How many steps had begun when it was taken. A value of one of these may have been removed
     /// again before the seat was taken.
@@ -275,7 +275,7 @@ pub(crate) async fn join<K: Valued>(store: Instance, key: &str) -> BackendResult
                 if let Some(value) = seat.result::<K>()? {
                     return Ok(Joined::There(value));
                 }
-                if end == End::Unshared {
+                if end == FlightEnd::Unshared {
                     return Ok(Joined::Alone);
                 }
             }
@@ -319,7 +319,7 @@ impl Seat {
 
     /// Waits to become the leader, or for the end of the flight. The turn goes to the next in line
     /// however its holder ends.
-    async fn wait(&self) -> Result<(), End> {
+    async fn wait(&self) -> Result<(), FlightEnd> {
         // Who needn't wait sets no timer.
         if self.flight.turn.try_take() {
             return Ok(());
@@ -347,13 +347,13 @@ impl Seat {
     /// to look again.
     fn look(&self, waits: bool) -> Duration {
         match self.flight.turn.look(waits) {
-            Look::Again(pause) => pause,
-            Look::Ask(runtime, answered, pause) => {
+            NextStep::Again(pause) => pause,
+            NextStep::Ask(runtime, answered, pause) => {
                 // A runtime that has shut down drops the task: no sign.
                 runtime.spawn(async move { answered.store(true, SeqCst) });
                 pause
             }
-            Look::PassBy(lease) => {
+            NextStep::PassBy(lease) => {
                 if let Some(lease) = lease {
                     pending::note(lease);
                 }
@@ -442,7 +442,7 @@ impl Seat {
                 Some(encoded)
             }
             Err(_) => {
-                if self.flight.turn.end(End::Unshared) {
+                if self.flight.turn.end(FlightEnd::Unshared) {
                     self.leave_to_all();
                 }
                 None
@@ -498,7 +498,7 @@ impl Seat {
 }
 
 impl Flight {
-    fn results(&self) -> MutexGuard<'_, Results> {
+    fn results(&self) -> MutexGuard<'_, FlightResults> {
         // Nothing panics while it is locked.
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -534,7 +534,7 @@ impl Lead {
 
     /// Lets others lead in another flight, those who wait in this one among them.
     pub(crate) fn stand_down(&self) {
-        if self.flight.turn.end(End::PassedBy) {
+        if self.flight.turn.end(FlightEnd::PassedBy) {
             self.leave_to_all();
         }
     }

@@ -6,7 +6,7 @@ use std::future::Future;
 use super::key::Key;
 use super::replacing;
 use super::value::{ValueArg, decode, encode, encode_entry};
-use super::versions::Places;
+use super::versions::VersionedKeys;
 use super::voiding::void;
 use super::{Counter, Entry, Keyspace, Valued};
 use crate::backend::store::NewEntry;
@@ -126,19 +126,19 @@ where
         if const { K::INFO.has_leases() } {
             void::<K, B>(backend, &keys).await?;
         }
-        let places = places::<K>(&keys);
-        let texts: Vec<&str> = all_texts(&places).collect();
+        let versions = versions::<K>(&keys);
+        let texts: Vec<&str> = all_texts(&versions).collect();
         backend.delete_many(&texts).await
     }
 }
 
-fn places<K: Keyspace>(keys: &[Key]) -> Vec<Places<'_>> {
-    keys.iter().map(Places::of::<K>).collect()
+fn versions<K: Keyspace>(keys: &[Key]) -> Vec<VersionedKeys<'_>> {
+    keys.iter().map(VersionedKeys::of::<K>).collect()
 }
 
 /// The keys of all versions of all entries, of each entry oldest first.
-fn all_texts<'p>(places: &'p [Places<'_>]) -> impl Iterator<Item = &'p str> {
-    let keys = places.iter().flat_map(Places::oldest_first);
+fn all_texts<'p>(versions: &'p [VersionedKeys<'_>]) -> impl Iterator<Item = &'p str> {
+    let keys = versions.iter().flat_map(VersionedKeys::oldest_first);
     keys.map(|(_, key)| key.as_str())
 }
 
@@ -149,19 +149,19 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let places = places::<K>(keys);
-    let texts: Vec<&str> = all_texts(&places).collect();
+    let versions = versions::<K>(keys);
+    let texts: Vec<&str> = all_texts(&versions).collect();
     let is_plain = K::INFO.reads_are_plain();
     let all = plain::read_values(backend, &texts, K::INFO.touch(), is_plain).await?;
     let mut all = all.into_iter();
-    let newest = |places: &Places<'_>| {
-        let versions = places.oldest_first().zip(&mut all);
+    let newest = |versions: &VersionedKeys<'_>| {
+        let versions = versions.oldest_first().zip(&mut all);
         let found = versions.filter_map(|((back, _), stored)| Some((back, stored?)));
         found.last()
     };
-    let mut found: Vec<_> = places.iter().map(newest).collect();
+    let mut found: Vec<_> = versions.iter().map(newest).collect();
     if const { K::INFO.migrates.is_some() } {
-        find_moved::<K, B>(backend, &places, &mut found).await?;
+        find_moved::<K, B>(backend, &versions, &mut found).await?;
     }
     Ok(found)
 }
@@ -171,19 +171,19 @@ where
 /// was read early. So the versions are read one after the other, the way that entries move.
 async fn find_moved<K, B>(
     backend: &B,
-    places: &[Places<'_>],
+    versions: &[VersionedKeys<'_>],
     found: &mut [Option<(usize, Stored)>],
 ) -> BackendResult<()>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let missing: Vec<usize> = (0..places.len())
+    let missing: Vec<usize> = (0..versions.len())
         .filter(|entry| found[*entry].is_none())
         .collect();
     for version in 0.. {
         let keys = missing.iter().filter_map(|entry| {
-            let (back, key) = places[*entry].oldest_first().nth(version)?;
+            let (back, key) = versions[*entry].oldest_first().nth(version)?;
             Some((*entry, back, key.as_str()))
         });
         let keys: Vec<_> = keys.collect();
@@ -228,8 +228,8 @@ where
             void::<K, B>(backend, &keys).await?;
         }
         if migrates {
-            let places = places::<K>(&keys);
-            return replacing::write_many(backend, &places, &entries).await;
+            let versions = versions::<K>(&keys);
+            return replacing::write_many(backend, &versions, &entries).await;
         }
         backend.put_many(&entries).await
     }

@@ -3,12 +3,12 @@
 //! A write of the newest key that is followed by a removal of the older ones needs room for both in
 //! between, which a full store hasn't, or takes from another entry. A move needs room for the
 //! difference alone. It is one step where the backend takes one; elsewhere it writes the newer key
-//! first as well, so the order of [`Places`] is kept.
+//! first as well, so the order of [`VersionedKeys`] is kept.
 
 use futures_util::future::BoxFuture;
 
 use super::key::Key;
-use super::versions::{Places, remove_all_older, remove_older};
+use super::versions::{VersionedKeys, remove_all_older, remove_older};
 use crate::backend::distinct::Distinct;
 use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
 use crate::backend::store::{NewEntry, Touch};
@@ -37,25 +37,25 @@ pub(super) fn looks_first<B: Backend + ?Sized>(backend: &B) -> bool {
 /// In a box, which keyspaces that don't migrate are spared.
 pub(super) fn write<'a, B: Backend + ?Sized>(
     backend: &'a B,
-    places: &'a Places<'a>,
+    versions: &'a VersionedKeys<'a>,
     value: &'a [u8],
     life: Life,
 ) -> BoxFuture<'a, BackendResult<()>> {
     Box::pin(async move {
-        write_newest(backend, places, value, life).await?;
-        remove_all_older(backend, &[places]).await
+        write_newest(backend, versions, value, life).await?;
+        remove_all_older(backend, &[versions]).await
     })
 }
 
 /// Writes entries that keep the limits as [`write`] does.
 pub(super) fn write_many<'a, B: Backend + ?Sized>(
     backend: &'a B,
-    places: &'a [Places<'a>],
+    versions: &'a [VersionedKeys<'a>],
     entries: &'a [NewEntry<'a>],
 ) -> BoxFuture<'a, BackendResult<()>> {
     Box::pin(async move {
         let distinct = Distinct::new(entries);
-        let written = write_distinct(backend, places, &distinct).await;
+        let written = write_distinct(backend, versions, &distinct).await;
         distinct.name(written)
     })
 }
@@ -63,9 +63,9 @@ pub(super) fn write_many<'a, B: Backend + ?Sized>(
 /// Finds the newest of the older versions.
 pub(super) async fn find_older<'p, B: Backend + ?Sized>(
     backend: &B,
-    places: &'p Places<'_>,
+    versions: &'p VersionedKeys<'_>,
 ) -> BackendResult<Option<Older<'p>>> {
-    for (back, key) in places.older() {
+    for (back, key) in versions.older() {
         // Not counted as a read, as most often nothing is there.
         if backend.read_life(key).await?.is_some()
             && let Some(stored) = fast_path::read_value(backend, key, Touch::Keep).await?
@@ -80,7 +80,7 @@ pub(super) async fn find_older<'p, B: Backend + ?Sized>(
 /// it did.
 pub(super) async fn move_up<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places<'_>,
+    versions: &VersionedKeys<'_>,
     older: &Older<'_>,
     to: NewEntry<'_>,
     over: Option<&[u8]>,
@@ -88,11 +88,11 @@ pub(super) async fn move_up<B: Backend + ?Sized>(
     let expected = older.stored.as_bytes();
     // What is older still gives its room back, too. Nobody sees it behind this one. A store that
     // evicts isn't full: it would take that room from another entry.
-    let mut gave_back = looks_first(backend) && remove_older(backend, places, older.back).await?;
+    let mut gave_back = looks_first(backend) && remove_older(backend, versions, older.back).await?;
     let mut moved = backend.move_entry(older.key, expected, to, over).await;
     if !looks_first(backend)
         && matches!(&moved, Err(error) if error.kind() == ErrorKind::Full)
-        && remove_older(backend, places, older.back).await?
+        && remove_older(backend, versions, older.back).await?
     {
         gave_back = true;
         moved = backend.move_entry(older.key, expected, to, over).await;
@@ -102,14 +102,14 @@ pub(super) async fn move_up<B: Backend + ?Sized>(
 
 async fn write_newest<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places<'_>,
+    versions: &VersionedKeys<'_>,
     value: &[u8],
     life: Life,
 ) -> BackendResult<()> {
     if !looks_first(backend) {
-        match fast_path::put(backend, places.newest(), value, Write::new(life)).await {
+        match fast_path::put(backend, versions.newest(), value, Write::new(life)).await {
             Err(full) if full.kind() == ErrorKind::Full => {
-                let has_older = have_older(backend, [places]).await?;
+                let has_older = have_older(backend, [versions]).await?;
                 if !has_older.contains(&true) {
                     return Err(full);
                 }
@@ -117,27 +117,27 @@ async fn write_newest<B: Backend + ?Sized>(
             written => return written.map(drop),
         }
     }
-    write_over_older(backend, places, value, life).await
+    write_over_older(backend, versions, value, life).await
 }
 
 /// Writes an entry in the room of its older versions, if there are any.
 async fn write_over_older<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places<'_>,
+    versions: &VersionedKeys<'_>,
     value: &[u8],
     life: Life,
 ) -> BackendResult<()> {
-    let key = places.newest();
+    let key = versions.newest();
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
-        let Some(older) = find_older(backend, places).await? else {
+        let Some(older) = find_older(backend, versions).await? else {
             let written = fast_path::put(backend, key, value, Write::new(life)).await;
             return written.map(drop);
         };
         let newest = fast_path::read_value(backend, key, Touch::Keep).await?;
         let over = newest.as_ref().map(Stored::as_bytes);
         let to = NewEntry { key, value, life };
-        if move_up(backend, places, &older, to, over).await? {
+        if move_up(backend, versions, &older, to, over).await? {
             return Ok(());
         }
     }
@@ -147,11 +147,11 @@ async fn write_over_older<B: Backend + ?Sized>(
 /// Says of each entry whether older versions of it are there, in one look for all.
 async fn have_older<'p, B: Backend + ?Sized>(
     backend: &B,
-    places: impl IntoIterator<Item = &'p Places<'p>>,
+    versions: impl IntoIterator<Item = &'p VersionedKeys<'p>>,
 ) -> BackendResult<Vec<bool>> {
-    let all: Vec<Vec<&str>> = places
+    let all: Vec<Vec<&str>> = versions
         .into_iter()
-        .map(|places| places.older_than(0))
+        .map(|versions| versions.older_than(0))
         .collect();
     let stored = backend.read_values(&all.concat(), Touch::Keep).await?;
     let mut stored = stored.into_iter();
@@ -165,18 +165,18 @@ async fn have_older<'p, B: Backend + ?Sized>(
 /// Writes all at once where that takes fewer round trips, and what found no room there one by one.
 async fn write_distinct<B: Backend + ?Sized>(
     backend: &B,
-    places: &[Places<'_>],
+    versions: &[VersionedKeys<'_>],
     distinct: &Distinct<'_>,
 ) -> BackendResult<()> {
     let entries = &distinct.entries;
-    let places = distinct.firsts.iter().map(|first| &places[*first]);
-    let places: Vec<&Places<'_>> = places.collect();
+    let versions = distinct.firsts.iter().map(|first| &versions[*first]);
+    let versions: Vec<&VersionedKeys<'_>> = versions.collect();
     let mut failures = Failures::default();
     let all = 0..entries.len();
     if looks_first(backend) {
         move_each(
             backend,
-            &places,
+            &versions,
             entries,
             &all.collect::<Vec<_>>(),
             &mut failures,
@@ -185,7 +185,7 @@ async fn write_distinct<B: Backend + ?Sized>(
         return failures.into_result();
     }
     let Err(error) = backend.put_many(entries).await else {
-        return remove_all_older(backend, &places).await;
+        return remove_all_older(backend, &versions).await;
     };
     let Some(is_refused) = refused_entries(&error, entries.len()) else {
         return Err(error);
@@ -194,7 +194,7 @@ async fn write_distinct<B: Backend + ?Sized>(
     let of = |indices: &[usize]| {
         indices
             .iter()
-            .map(|index| places[*index])
+            .map(|index| versions[*index])
             .collect::<Vec<_>>()
     };
     let looked = match remove_all_older(backend, &of(&written)).await {
@@ -213,23 +213,23 @@ async fn write_distinct<B: Backend + ?Sized>(
     if !left.is_empty() {
         failures.add(left, error);
     }
-    move_each(backend, &places, entries, &moved, &mut failures).await;
+    move_each(backend, &versions, entries, &moved, &mut failures).await;
     failures.into_result()
 }
 
 /// Writes the entries at `indices` one by one in the room of their older versions.
 async fn move_each<B: Backend + ?Sized>(
     backend: &B,
-    places: &[&Places<'_>],
+    versions: &[&VersionedKeys<'_>],
     entries: &[NewEntry<'_>],
     indices: &[usize],
     failures: &mut Failures,
 ) {
     for (done, index) in indices.iter().enumerate() {
         let NewEntry { value, life, .. } = entries[*index];
-        let places = places[*index];
-        let moved = match write_over_older(backend, places, value, life).await {
-            Ok(()) => remove_all_older(backend, &[places]).await,
+        let versions = versions[*index];
+        let moved = match write_over_older(backend, versions, value, life).await {
+            Ok(()) => remove_all_older(backend, &[versions]).await,
             Err(error) => Err(error),
         };
         let Err(error) = moved else {

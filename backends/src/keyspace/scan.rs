@@ -12,7 +12,7 @@ use super::info::KeyspaceInfo;
 use super::key::{Key, moved};
 use super::leading::{Leading, Prefix};
 use super::value::decode;
-use super::versions::Places;
+use super::versions::VersionedKeys;
 use super::voiding::void_prefix;
 use super::{Counter, Keyspace, Valued};
 use crate::backend::store::Touch;
@@ -42,7 +42,7 @@ where
     B: Backend + ?Sized,
 {
     let found = found(backend, leading.prefixes(), expected::<K>());
-    decoded(found, move |found: Found| {
+    decoded(found, move |found: ScannedEntry| {
         let value = decode::<K>(&found.key, found.back, &found.stored).transpose()?;
         let key = K::parse_key(&found.key)?;
         Some(value.map(|value| make(key, value)))
@@ -60,7 +60,7 @@ where
     B: Backend + ?Sized,
 {
     let found = found(backend, leading.prefixes(), expected::<K>());
-    decoded(found, move |found: Found| {
+    decoded(found, move |found: ScannedEntry| {
         let sum = i64::decode(found.stored.as_bytes());
         let key = K::parse_key(&found.key)?;
         Some(sum.map(|sum| make(key, sum)))
@@ -110,7 +110,7 @@ where
 }
 
 /// An entry that a scan has met.
-struct Found {
+struct ScannedEntry {
     /// The key's text, as of the newest version.
     key: Key,
     /// How many versions back it was met.
@@ -119,13 +119,13 @@ struct Found {
 }
 
 /// What a scan of a keyspace takes for its own.
-struct Expected {
+struct ExpectedKeys {
     keyspace: KeyspaceInfo,
     is_key: fn(&str) -> bool,
 }
 
-fn expected<K: Keyspace>() -> Expected {
-    Expected {
+fn expected<K: Keyspace>() -> ExpectedKeys {
+    ExpectedKeys {
         keyspace: K::INFO,
         is_key: |text| K::parse_key(text).is_some(),
     }
@@ -148,8 +148,8 @@ fn keys<'b, B: Backend + ?Sized>(
 fn found<'b, B: Backend + ?Sized>(
     backend: &'b B,
     prefixes: BackendResult<Vec<Prefix>>,
-    expected: Expected,
-) -> BoxStream<'b, BackendResult<Found>> {
+    expected: ExpectedKeys,
+) -> BoxStream<'b, BackendResult<ScannedEntry>> {
     let is_plain = expected.keyspace.reads_are_plain();
     let expected = Arc::new(expected);
     each(prefixes, move |prefix| {
@@ -181,8 +181,8 @@ async fn read_batch<B: Backend + ?Sized>(
     backend: &B,
     batch: Vec<BackendResult<String>>,
     prefix: &Prefix,
-    expected: &Expected,
-) -> Vec<BackendResult<Found>> {
+    expected: &ExpectedKeys,
+) -> Vec<BackendResult<ScannedEntry>> {
     let mut items = Vec::with_capacity(batch.len());
     let mut entries = Vec::with_capacity(batch.len());
     for key in batch {
@@ -206,7 +206,7 @@ async fn read_batch<B: Backend + ?Sized>(
         let own = all.next().flatten();
         let newer = all.by_ref().take(keys.len() - 1).flatten().count();
         if let (Some(stored), 0) = (own, newer) {
-            items.push(Ok(Found { key, back, stored }));
+            items.push(Ok(ScannedEntry { key, back, stored }));
         }
     }
     items
@@ -220,13 +220,13 @@ struct Met {
     keys: Vec<Key>,
 }
 
-impl Expected {
+impl ExpectedKeys {
     fn met(&self, prefix: &Prefix, text: &str) -> BackendResult<Met> {
         let key = moved(text, &prefix.keyspace, &self.keyspace)
             .filter(|key| (self.is_key)(key))
             .ok_or_else(|| foreign(self.keyspace.name, text))?;
-        let places = Places::new(&key, &self.keyspace);
-        let keys = places
+        let versions = VersionedKeys::new(&key, &self.keyspace);
+        let keys = versions
             .oldest_first()
             .filter(|(back, _)| *back <= prefix.back);
         let keys = keys.map(|(_, key)| key.clone()).collect();

@@ -30,13 +30,13 @@ enum Holder {
     Nobody {
         since: Instant,
     },
-    Leader(Leader),
-    Over(End),
+    Leader(TurnLeader),
+    Over(FlightEnd),
 }
 
 /// Why a flight is over, before its leader is done or with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum FlightEnd {
     /// Its leader gave no sign of life: others lead in another flight.
     PassedBy,
     /// What its leader made can't be shared: each computes for itself.
@@ -44,7 +44,7 @@ pub(super) enum End {
 }
 
 #[derive(Debug)]
-struct Leader {
+struct TurnLeader {
     /// `None` can't be asked.
     runtime: Option<Handle>,
     /// What it may have put into the store.
@@ -65,7 +65,7 @@ struct Question {
 
 /// What is to be done after a look at the leader.
 #[derive(Debug)]
-pub(super) enum Look {
+pub(super) enum NextStep {
     /// To look again after this time.
     Again(Duration),
     /// To have the runtime set the flag, and to look again after this time.
@@ -103,13 +103,13 @@ impl Turn {
 
     /// Makes its caller the leader, who has got a permit and forgotten it, unless the flight is
     /// over.
-    pub(super) fn take(&self) -> Result<(), End> {
+    pub(super) fn take(&self) -> Result<(), FlightEnd> {
         let runtime = Handle::try_current().ok();
         let mut holder = self.holder();
         if let Holder::Over(end) = *holder {
             return Err(end);
         }
-        *holder = Holder::Leader(Leader {
+        *holder = Holder::Leader(TurnLeader {
             runtime,
             lease: None,
             ask_at: Instant::now() + FIRST_LOOK,
@@ -172,7 +172,7 @@ impl Turn {
     }
 
     /// Marks the flight as over, and says whether it wasn't yet.
-    pub(super) fn end(&self, end: End) -> bool {
+    pub(super) fn end(&self, end: FlightEnd) -> bool {
         let last = {
             let mut holder = self.holder();
             if let Holder::Over(_) = *holder {
@@ -191,27 +191,27 @@ impl Turn {
 
     /// Looks whether the leader has given a sign of life, for a follower that waits for as long as
     /// it was told, or for a caller that doesn't wait.
-    pub(super) fn look(&self, waits: bool) -> Look {
+    pub(super) fn look(&self, waits: bool) -> NextStep {
         let own = Handle::try_current().ok();
         self.look_at(Instant::now(), waits, own.as_ref())
     }
 
-    fn look_at(&self, now: Instant, waits: bool, own: Option<&Handle>) -> Look {
+    fn look_at(&self, now: Instant, waits: bool, own: Option<&Handle>) -> NextStep {
         let mut holder = self.holder();
         let look = match &mut *holder {
             Holder::Nobody { since } => match left(*since + SIGN_WITHIN, now) {
-                Some(left) => Look::Again(left),
+                Some(left) => NextStep::Again(left),
                 // Who doesn't come for the permit has begun nothing.
-                None => Look::PassBy(None),
+                None => NextStep::PassBy(None),
             },
             Holder::Leader(leader) => {
                 let bears_delay = waits || leader.is_on(own);
                 leader.look(now, waits, bears_delay)
             }
-            Holder::Over(_) => Look::Again(ASK_EVERY),
+            Holder::Over(_) => NextStep::Again(ASK_EVERY),
         };
-        if let Look::PassBy(_) = look {
-            let last = std::mem::replace(&mut *holder, Holder::Over(End::PassedBy));
+        if let NextStep::PassBy(_) = look {
+            let last = std::mem::replace(&mut *holder, Holder::Over(FlightEnd::PassedBy));
             drop(holder);
             drop(last);
         }
@@ -232,32 +232,32 @@ impl Holder {
     }
 }
 
-impl Leader {
+impl TurnLeader {
     /// An answer that is missing at a late look is waited for a moment longer if what held the look
     /// up may have held up the answer too.
-    fn look(&mut self, now: Instant, waits: bool, bears_delay: bool) -> Look {
+    fn look(&mut self, now: Instant, waits: bool, bears_delay: bool) -> NextStep {
         let Some(runtime) = &self.runtime else {
-            return Look::Again(ASK_EVERY);
+            return NextStep::Again(ASK_EVERY);
         };
         if let Some(question) = &mut self.question {
             if question.answered.load(SeqCst) {
                 self.question = None;
             } else if let Some(left) = left(question.until, now) {
                 // Most answers are there at the next question's time.
-                return Look::Again(left.min(ASK_EVERY));
+                return NextStep::Again(left.min(ASK_EVERY));
             } else if bears_delay && !question.was_extended && now > question.until + LATE {
                 question.was_extended = true;
                 question.until = now + LATE;
-                return Look::Again(LATE);
+                return NextStep::Again(LATE);
             } else {
-                return Look::PassBy(self.lease.take());
+                return NextStep::PassBy(self.lease.take());
             }
         }
         // Who doesn't wait may be away for long: it asks at once, so that there is an answer when
         // it comes again.
         let may_wait = waits || self.was_asked;
         if let Some(left) = left(self.ask_at, now).filter(|_| may_wait) {
-            return Look::Again(left);
+            return NextStep::Again(left);
         }
         let answered = Arc::new(AtomicBool::new(false));
         self.was_asked = true;
@@ -267,7 +267,7 @@ impl Leader {
             until: now + SIGN_WITHIN,
             was_extended: false,
         });
-        Look::Ask(runtime.clone(), answered, ASK_EVERY)
+        NextStep::Ask(runtime.clone(), answered, ASK_EVERY)
     }
 
     fn is_on(&self, runtime: Option<&Handle>) -> bool {
@@ -302,16 +302,16 @@ mod tests {
         (turn, Instant::now())
     }
 
-    fn after(look: Look) -> Duration {
+    fn after(look: NextStep) -> Duration {
         match look {
-            Look::Again(pause) => pause,
+            NextStep::Again(pause) => pause,
             other => panic!("{other:?}"),
         }
     }
 
-    fn asked(look: Look) -> Arc<AtomicBool> {
+    fn asked(look: NextStep) -> Arc<AtomicBool> {
         match look {
-            Look::Ask(_, answered, pause) => {
+            NextStep::Ask(_, answered, pause) => {
                 assert_eq!(pause, ASK_EVERY);
                 answered
             }
@@ -362,7 +362,7 @@ mod tests {
         let early = turn.look_at(first + SIGN_WITHIN - moment, true, None);
         assert_eq!(after(early), moment);
         let passed = turn.look_at(first + SIGN_WITHIN, true, None);
-        assert!(matches!(passed, Look::PassBy(None)), "{passed:?}");
+        assert!(matches!(passed, NextStep::PassBy(None)), "{passed:?}");
         after(turn.look_at(first + SIGN_WITHIN, true, None));
         assert!(turn.is_over());
         turn.give_back();
@@ -380,12 +380,12 @@ mod tests {
         drop(context);
         answered.store(true, SeqCst);
         let first = Instant::now() + FIRST_LOOK;
-        let Look::Ask(runtime, ..) = turn.look_at(first, true, None) else {
+        let NextStep::Ask(runtime, ..) = turn.look_at(first, true, None) else {
             panic!("it isn't asked");
         };
         assert_eq!(runtime.id(), other.handle().id());
         let passed = turn.look_at(first + SIGN_WITHIN, true, None);
-        assert!(matches!(passed, Look::PassBy(None)), "{passed:?}");
+        assert!(matches!(passed, NextStep::PassBy(None)), "{passed:?}");
     }
 
     /// The turn may be taken on one runtime, and the task that leads run on another.
@@ -396,7 +396,7 @@ mod tests {
         asked(turn.look_at(begun + FIRST_LOOK, true, None));
         turn.runs_on(other.handle());
         let first = Instant::now() + FIRST_LOOK;
-        let Look::Ask(runtime, answered, _) = turn.look_at(first, true, None) else {
+        let NextStep::Ask(runtime, answered, _) = turn.look_at(first, true, None) else {
             panic!("it isn't asked");
         };
         assert_eq!(runtime.id(), other.handle().id());
@@ -421,8 +421,8 @@ mod tests {
         let since = Instant::now();
         assert!(after(turn.look_at(since, true, None)) <= SIGN_WITHIN);
         let passed = turn.look_at(since + SIGN_WITHIN, true, None);
-        assert!(matches!(passed, Look::PassBy(None)), "{passed:?}");
-        assert_eq!(turn.take(), Err(End::PassedBy), "it comes at last");
+        assert!(matches!(passed, NextStep::PassBy(None)), "{passed:?}");
+        assert_eq!(turn.take(), Err(FlightEnd::PassedBy), "it comes at last");
     }
 
     /// A follower, or a machine, that stood still doesn't blame the leader for it at once.
@@ -437,13 +437,13 @@ mod tests {
             asked(turn.look_at(first, waits, own));
             assert_eq!(after(turn.look_at(first + late, waits, own)), LATE);
             let passed = turn.look_at(first + 2 * late, waits, own);
-            assert!(matches!(passed, Look::PassBy(None)), "{passed:?}");
+            assert!(matches!(passed, NextStep::PassBy(None)), "{passed:?}");
         }
         let (turn, begun) = taken(&runtime);
         let first = begun + FIRST_LOOK;
         asked(turn.look_at(first, false, None));
         let passed = turn.look_at(first + late, false, None);
-        assert!(matches!(passed, Look::PassBy(None)), "{passed:?}");
+        assert!(matches!(passed, NextStep::PassBy(None)), "{passed:?}");
     }
 
     #[cfg(feature = "memory")]
@@ -459,7 +459,7 @@ mod tests {
         let first = begun + FIRST_LOOK;
         asked(turn.look_at(first, true, None));
         let passed = turn.look_at(first + SIGN_WITHIN, true, None);
-        assert!(matches!(passed, Look::PassBy(Some(_))), "{passed:?}");
+        assert!(matches!(passed, NextStep::PassBy(Some(_))), "{passed:?}");
         assert!(!turn.may_put(claim.token()));
     }
 }

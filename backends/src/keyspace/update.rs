@@ -7,7 +7,7 @@ use super::Valued;
 use super::key::Key;
 use super::replacing::{Older, find_older, looks_first, move_up};
 use super::value::{decode, encode};
-use super::versions::{Places, remove_all_older};
+use super::versions::{VersionedKeys, remove_all_older};
 use super::voiding::void;
 use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
 use crate::backend::store::{NewEntry, Touch};
@@ -163,13 +163,13 @@ where
     F: FnMut(Option<K::Value>) -> Result<Option<K::Value>, E>,
     E: From<BackendError>,
 {
-    let places = Places::of::<K>(&key);
+    let versions = VersionedKeys::of::<K>(&key);
     if const { K::INFO.has_leases() } {
         void::<K, B>(backend, slice::from_ref(&key)).await?;
     }
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
-        let found = find(backend, &places).await?;
+        let found = find(backend, &versions).await?;
         let present = match &found {
             Some(found) => decode::<K>(&key, found.back, &found.stored)?,
             None => None,
@@ -182,7 +182,7 @@ where
             return Ok(None);
         };
         let encoded = encode::<K, K::Value>(&key, &value)?;
-        if swap(backend, &places, found.as_ref(), &encoded, life).await? {
+        if swap(backend, &versions, found.as_ref(), &encoded, life).await? {
             return Ok(Some(value));
         }
     }
@@ -192,27 +192,27 @@ where
 /// Stores bytes if there is a live entry, and says whether it did.
 pub(super) async fn write_if_present<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places<'_>,
+    versions: &VersionedKeys<'_>,
     value: &[u8],
     life: Life,
 ) -> BackendResult<bool> {
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
-        let migrates = places.older().next().is_some();
+        let migrates = versions.older().next().is_some();
         if !migrates || !looks_first(backend) {
             let options = Write::new(life).when(Condition::Present);
-            if fast_path::put(backend, places.newest(), value, options).await? {
-                remove_all_older(backend, &[places]).await?;
+            if fast_path::put(backend, versions.newest(), value, options).await? {
+                remove_all_older(backend, &[versions]).await?;
                 return Ok(true);
             }
         }
         if !migrates {
             return Ok(false);
         }
-        let Some(found) = find(backend, places).await? else {
+        let Some(found) = find(backend, versions).await? else {
             return Ok(false);
         };
-        if swap(backend, places, Some(&found), value, life).await? {
+        if swap(backend, versions, Some(&found), value, life).await? {
             return Ok(true);
         }
     }
@@ -220,7 +220,7 @@ pub(super) async fn write_if_present<B: Backend + ?Sized>(
 }
 
 /// An entry as it was read.
-struct Found {
+struct FoundEntry {
     key: Key,
     /// How many versions back it is.
     back: usize,
@@ -231,9 +231,9 @@ struct Found {
 
 async fn find<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places<'_>,
-) -> BackendResult<Option<Found>> {
-    for (back, key) in places.search() {
+    versions: &VersionedKeys<'_>,
+) -> BackendResult<Option<FoundEntry>> {
+    for (back, key) in versions.search() {
         let found = if back == 0 {
             (fast_path::read_value(backend, key, Touch::Keep).await?)
                 .map(|stored| (stored, Life::Keep))
@@ -243,7 +243,7 @@ async fn find<B: Backend + ?Sized>(
         };
         if let Some((stored, life)) = found {
             let key = key.clone();
-            return Ok(Some(Found {
+            return Ok(Some(FoundEntry {
                 key,
                 back,
                 stored,
@@ -257,12 +257,12 @@ async fn find<B: Backend + ?Sized>(
 /// Puts bytes in the place of what was found, or of nothing, and says whether that was still there.
 async fn swap<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places<'_>,
-    found: Option<&Found>,
+    versions: &VersionedKeys<'_>,
+    found: Option<&FoundEntry>,
     value: &[u8],
     life: Life,
 ) -> BackendResult<bool> {
-    let key = places.newest();
+    let key = versions.newest();
     let to = NewEntry { key, value, life };
     let swapped = match found {
         None => {
@@ -272,11 +272,11 @@ async fn swap<B: Backend + ?Sized>(
         Some(found) if found.back == 0 => {
             let bytes = found.stored.as_bytes();
             let older = match looks_first(backend) {
-                true => find_older(backend, places).await?,
+                true => find_older(backend, versions).await?,
                 false => None,
             };
             match older {
-                Some(older) => move_up(backend, places, &older, to, Some(bytes)).await?,
+                Some(older) => move_up(backend, versions, &older, to, Some(bytes)).await?,
                 None => {
                     let same = Write::new(life).when(Condition::Equals(bytes));
                     fast_path::put(backend, key, value, same).await?
@@ -289,12 +289,12 @@ async fn swap<B: Backend + ?Sized>(
                 back: found.back,
                 stored: found.stored.clone(),
             };
-            move_up(backend, places, &older, to, None).await?
+            move_up(backend, versions, &older, to, None).await?
         }
     };
     if !swapped {
         return Ok(false);
     }
-    remove_all_older(backend, &[places]).await?;
+    remove_all_older(backend, &[versions]).await?;
     Ok(true)
 }

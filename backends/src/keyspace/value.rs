@@ -12,7 +12,7 @@ use super::info::OnDecodeError;
 use super::key::Key;
 use super::replacing;
 use super::update::write_if_present;
-use super::versions::{Places, remove_older};
+use super::versions::{VersionedKeys, remove_older};
 use super::voiding::{void, void_for_write};
 use super::{Entry, Keyspace, Valued};
 use crate::backend::fast_path::{self, put_now, read_now};
@@ -266,7 +266,7 @@ where
         if const { K::INFO.has_leases() } {
             void::<K, B>(backend, slice::from_ref(&key)).await?;
         }
-        match take_newest(backend, &Places::of::<K>(&key)).await? {
+        match take_newest(backend, &VersionedKeys::of::<K>(&key)).await? {
             Some((back, stored)) => decode::<K>(&key, back, &stored),
             None => Ok(None),
         }
@@ -286,9 +286,9 @@ where
         if const { K::INFO.has_leases() } {
             void::<K, B>(backend, slice::from_ref(&key)).await?;
         }
-        let places = Places::of::<K>(&key);
-        let older = remove_older(backend, &places, 0).await?;
-        let newest = backend.delete(places.newest()).await;
+        let versions = VersionedKeys::of::<K>(&key);
+        let older = remove_older(backend, &versions, 0).await?;
+        let newest = backend.delete(versions.newest()).await;
         Ok(newest.map_err(|error| error.after(older))? || older)
     }
 }
@@ -303,7 +303,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::of::<K>(&key).search() {
+        for (_, key) in VersionedKeys::of::<K>(&key).search() {
             let life = plain::read_life(backend, key, K::INFO.reads_are_plain());
             if life.await?.is_some() {
                 return Ok(true);
@@ -323,7 +323,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::of::<K>(&key).search() {
+        for (_, key) in VersionedKeys::of::<K>(&key).search() {
             let life = plain::read_life(backend, key, K::INFO.reads_are_plain());
             if let Some(expiry) = life.await? {
                 return Ok(Some(expiry));
@@ -344,7 +344,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        for (_, key) in Places::of::<K>(&key).search() {
+        for (_, key) in VersionedKeys::of::<K>(&key).search() {
             if backend.expire(key, K::INFO.new_life()).await? {
                 return Ok(true);
             }
@@ -360,7 +360,7 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    for (back, key) in Places::of::<K>(key).search() {
+    for (back, key) in VersionedKeys::of::<K>(key).search() {
         if let Some(stored) = fast_path::read_value(backend, key, K::INFO.touch()).await? {
             return Ok(Some((back, stored)));
         }
@@ -481,8 +481,8 @@ where
         }
         // Known when it is compiled, so that most keyspaces do without the rest.
         if const { K::INFO.migrates.is_some() } {
-            let places = Places::of::<K>(&key);
-            return replacing::write(backend, &places, &encoded?, life).await;
+            let versions = VersionedKeys::of::<K>(&key);
+            return replacing::write(backend, &versions, &encoded?, life).await;
         }
         let written = match encoded {
             Ok(mut encoded) => put_now!(backend, &key, encoded, Write::new(life)),
@@ -495,17 +495,17 @@ where
 /// Removes every version, oldest first, and returns the newest one.
 async fn take_newest<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places<'_>,
+    versions: &VersionedKeys<'_>,
 ) -> BackendResult<Option<(usize, Stored)>> {
-    if places.older_than(0).is_empty() {
-        let stored = backend.take_value(places.newest()).await?;
+    if versions.older_than(0).is_empty() {
+        let stored = backend.take_value(versions.newest()).await?;
         return Ok(stored.map(|stored| (0, stored)));
     }
-    for (back, key) in places.search() {
+    for (back, key) in versions.search() {
         if backend.read_life(key).await?.is_none() {
             continue;
         }
-        let older = remove_older(backend, places, back).await?;
+        let older = remove_older(backend, versions, back).await?;
         let taken = backend.take_value(key).await;
         if let Some(stored) = taken.map_err(|error| error.after(older))? {
             return Ok(Some((back, stored)));
@@ -527,20 +527,20 @@ where
     let encoded = encoded.map(Encoded::from);
     async move {
         let encoded = encoded?;
-        let places = Places::of::<K>(&key);
+        let versions = VersionedKeys::of::<K>(&key);
         let life = K::INFO.new_life();
         if const { K::INFO.has_leases() } {
             void_for_write::<K, B>(backend, &key, &encoded, life).await?;
         }
         if let Condition::Present = condition {
-            return write_if_present(backend, &places, &encoded, life).await;
+            return write_if_present(backend, &versions, &encoded, life).await;
         }
-        for older in places.older_than(0) {
+        for older in versions.older_than(0) {
             if backend.read_life(older).await?.is_some() {
                 return Ok(false);
             }
         }
         let options = Write::new(life).when(condition);
-        fast_path::put(backend, places.newest(), &encoded, options).await
+        fast_path::put(backend, versions.newest(), &encoded, options).await
     }
 }

@@ -14,13 +14,13 @@ use crate::error::BackendResult;
 /// the oldest and up again can't miss one that is being moved. What removes an entry goes from the
 /// oldest to the newest: nothing older shows up on the way.
 #[derive(Debug)]
-pub(crate) struct Places<'k> {
+pub(crate) struct VersionedKeys<'k> {
     newest: &'k Key,
     /// Newest first; how many versions back, and the key.
     older: Vec<(usize, Key)>,
 }
 
-impl<'k> Places<'k> {
+impl<'k> VersionedKeys<'k> {
     /// Returns the keys of one entry of `K`.
     pub(crate) fn of<K: Keyspace>(key: &'k Key) -> Self {
         // Known when it is compiled; looking for it took a twentieth of a shared read.
@@ -70,10 +70,10 @@ impl<'k> Places<'k> {
 /// Removes what is more than `back` versions old, and says whether something was there.
 pub(crate) async fn remove_older<B: Backend + ?Sized>(
     backend: &B,
-    places: &Places<'_>,
+    versions: &VersionedKeys<'_>,
     back: usize,
 ) -> BackendResult<bool> {
-    let older = places.older_than(back);
+    let older = versions.older_than(back);
     if older.is_empty() {
         return Ok(false);
     }
@@ -83,9 +83,9 @@ pub(crate) async fn remove_older<B: Backend + ?Sized>(
 /// Removes what is older than entries that were written.
 pub(crate) async fn remove_all_older<B: Backend + ?Sized>(
     backend: &B,
-    places: &[&Places<'_>],
+    versions: &[&VersionedKeys<'_>],
 ) -> BackendResult<()> {
-    let older = places.iter().flat_map(|places| places.older_than(0));
+    let older = versions.iter().flat_map(|versions| versions.older_than(0));
     let older: Vec<&str> = older.collect();
     if older.is_empty() {
         return Ok(());
@@ -104,8 +104,8 @@ mod tests {
     const SECOND: KeyspaceInfo = FIRST.version(2).migrates(&FIRST);
     const THIRD: KeyspaceInfo = FIRST.version(3).migrates(&SECOND);
 
-    fn texts<'a>(places: impl Iterator<Item = (usize, &'a Key)>) -> Vec<(usize, &'a str)> {
-        places.map(|(back, key)| (back, key.as_str())).collect()
+    fn texts<'a>(versions: impl Iterator<Item = (usize, &'a Key)>) -> Vec<(usize, &'a str)> {
+        versions.map(|(back, key)| (back, key.as_str())).collect()
     }
 
     fn key(keyspace: &KeyspaceInfo) -> Key {
@@ -117,9 +117,9 @@ mod tests {
     #[test]
     fn a_search_goes_down_and_up_again() {
         let key = key(&THIRD);
-        let places = Places::new(&key, &THIRD);
+        let versions = VersionedKeys::new(&key, &THIRD);
         assert_eq!(
-            texts(places.search()),
+            texts(versions.search()),
             [
                 (0, "s@3:x"),
                 (1, "s@2:x"),
@@ -133,20 +133,20 @@ mod tests {
     #[test]
     fn a_removal_begins_with_the_oldest() {
         let key = key(&THIRD);
-        let places = Places::new(&key, &THIRD);
+        let versions = VersionedKeys::new(&key, &THIRD);
         assert_eq!(
-            texts(places.oldest_first()),
+            texts(versions.oldest_first()),
             [(2, "s:x"), (1, "s@2:x"), (0, "s@3:x")]
         );
-        assert_eq!(places.older_than(0), ["s:x", "s@2:x"]);
-        assert_eq!(places.older_than(1), ["s:x"]);
+        assert_eq!(versions.older_than(0), ["s:x", "s@2:x"]);
+        assert_eq!(versions.older_than(1), ["s:x"]);
     }
 
     #[test]
     fn without_older_versions_there_is_one_place() {
         let key = key(&FIRST);
-        let places = Places::new(&key, &FIRST);
-        assert_eq!(texts(places.search()), [(0, "s:x")]);
-        assert_eq!(texts(places.oldest_first()), [(0, "s:x")]);
+        let versions = VersionedKeys::new(&key, &FIRST);
+        assert_eq!(texts(versions.search()), [(0, "s:x")]);
+        assert_eq!(texts(versions.oldest_first()), [(0, "s:x")]);
     }
 }

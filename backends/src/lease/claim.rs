@@ -21,7 +21,7 @@ pub(crate) struct Claim<B: Backend + Clone + 'static> {
     key: Arc<str>,
     token: Arc<[u8]>,
     ttl: Duration,
-    /// Whether the token may be there.
+    /// True if the token may be under the key.
     is_open: bool,
 }
 
@@ -31,7 +31,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     ///
     /// # Cancel safety
     ///
-    /// What a dropped future may have taken is given back in the background.
+    /// A key that a dropped future may have taken is given back in the background.
     pub(crate) async fn take(
         backend: &B,
         key: &Arc<str>,
@@ -59,8 +59,8 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         }
     }
 
-    /// Puts the token under the key if nothing is there, or what nobody holds any more; `None` if
-    /// something is.
+    /// Puts the token under the key if nothing is there, or a token that nobody holds any more;
+    /// `None` if something else is.
     ///
     /// # Cancel safety
     ///
@@ -87,7 +87,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         put
     }
 
-    /// Removes what is under the key if its release is pending, and says whether nothing is there
+    /// Removes the token under the key if its release is pending, and says whether nothing is there
     /// then.
     async fn remove_noted(&self) -> BackendResult<bool> {
         if !pending::is_noted(&self.key) {
@@ -121,8 +121,8 @@ impl<B: Backend + Clone + 'static> Claim<B> {
             return Ok(false);
         }
         let released = self.backend.remove(&self.key, Some(&self.token)).await;
-        // Of an answer that was lost nothing is known: it is removed once more when this is
-        // dropped, which can't hurt.
+        // If the reply was lost the token may still be there. It is removed once more when this
+        // claim is dropped, which can't hurt.
         if released.is_ok() {
             self.close();
         }
@@ -169,7 +169,7 @@ impl<B: Backend + Clone + 'static> Drop for Claim<B> {
         let (backend, key, token) = (self.backend.clone(), self.key.clone(), self.token.clone());
         let is_in_process = backend.as_sync().is_some();
         let mut removal = Box::pin(async move {
-            // If this fails it ends by itself, or is removed by who finds it.
+            // If this fails the token ends by itself, or is removed by the caller that finds it.
             if backend.remove(&key, Some(&token)).await.is_ok() {
                 pending::forget(&key, &token);
             }
@@ -259,7 +259,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// A claim whose token was noted, as by who passed its holder by.
+    /// A claim whose token was noted, as by a caller that passed its holder by.
     async fn passed_by(backend: &Elsewhere, key: &str) -> Claim<Elsewhere> {
         let claim = Claim::take(backend, &key.into(), HOUR).await;
         let claim = claim.unwrap().unwrap();
@@ -296,7 +296,7 @@ mod tests {
         backend.0.delete("lost").await.unwrap();
         assert!(!claim.renew().await.unwrap());
         assert!(!pending::is_noted("lost"));
-        // Who passes the holder by later doesn't know of that.
+        // A caller that passes the holder by later doesn't know that the token is lost.
         let to = NewEntry {
             key: "to",
             value: b"value",

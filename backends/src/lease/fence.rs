@@ -5,14 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::backend::{Backend, Condition, Life, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The counter of a backend. One for all leases, without an end: one for each name would stay
-/// behind for each name.
+/// The counter of a backend. One counter serves all leases, without an end: a counter for each name
+/// would stay behind for each name.
 ///
 /// No keyspace has this key: a prefix holds no `@`, and behind a prefix stands a version or a
 /// colon.
 const COUNTER: &str = "lease@fence";
-/// What counts from zero is below, and what counts from the time of day above: microseconds up to
-/// September 2005.
+/// A counter that began at zero is below this number, and a counter that began at the time of day
+/// is above it: microseconds up to September 2005.
 const FLOOR: i64 = 1 << 50;
 
 /// Returns a number that is greater than all that were returned before this call began.
@@ -20,7 +20,7 @@ const FLOOR: i64 = 1 << 50;
 /// A counter that isn't there is begun at the microseconds since 1970, not at zero. A store that
 /// forgot everything (`clear`, an eviction, a restart without a file) therefore goes on with
 /// greater numbers too, as long as fewer than a million leases a second were granted and the clocks
-/// of those who begin it are right to within its age.
+/// of the processes that begin the counter are right to within its age.
 pub(super) async fn next<B: Backend>(backend: &B) -> BackendResult<u64> {
     loop {
         let number = backend.add(COUNTER, 1, None).await?.value;
@@ -30,15 +30,16 @@ pub(super) async fn next<B: Backend>(backend: &B) -> BackendResult<u64> {
         if number >= FLOOR {
             return Ok(number.unsigned_abs());
         }
-        // Only ever lifted: it holds less than the floor when this happens, if it happens. Who sees
-        // it lifted by somebody else counts again, as who lifted it does.
+        // Only ever lifted: the counter holds less than the floor when this happens, if it happens.
+        // A caller that sees it lifted by somebody else counts again, as the caller that lifted it
+        // does.
         let (low, lifted) = (number.to_string(), begin().to_string());
         let options = Write::new(Life::Keep).when(Condition::Equals(low.as_bytes()));
         (backend.put(COUNTER, lifted.as_bytes(), options)).await?;
     }
 }
 
-/// Returns where a counter begins now.
+/// Returns the number at which a counter begins now.
 fn begin() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let micros = now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(FLOOR));

@@ -9,31 +9,31 @@ use super::claim::Claim;
 use crate::backend::Backend;
 use crate::error::BackendResult;
 
-/// A granted lease; releases it in the background when dropped.
+/// A granted lease; releases the lease in the background when dropped.
 ///
-/// Dropped on a tokio runtime, it sends the release in a task of its own and waits for nothing; a
-/// backend in this process is told at once. If nobody drives that runtime any more, the next one in
-/// this process who wants the lease removes it. Dropped elsewhere nothing is sent and the lease
-/// ends by itself, as it does if the process ends. [`release`](Self::release) waits and tells how
-/// it went.
+/// Dropped on a tokio runtime, the guard sends the release in a task of its own and waits for
+/// nothing; a backend in this process is told at once. If nobody drives that runtime any more, the
+/// next caller in this process that wants the lease removes it. Dropped elsewhere, the guard sends
+/// nothing and the lease ends by itself, as it does if the process ends. [`release`](Self::release)
+/// waits and tells how the release went.
 #[must_use = "a lease that is dropped is released"]
 pub struct LeaseGuard<B: Backend + Clone + 'static> {
     claim: Claim<B>,
     number: u64,
     ttl: Duration,
-    /// Before this the store can't have ended the lease: measured from before the call that started
-    /// its time.
+    /// The time before which the store can't have ended the lease: measured from before the call
+    /// that started the lease's time.
     until: Instant,
 }
 
-/// What a renewal found.
+/// The outcome of a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a lost lease is somebody else's"]
 pub enum Renewal {
     /// The lease was still held, without a gap since it was granted, and its whole time begins
     /// anew.
     Held,
-    /// It had ended; somebody else may hold it. Nothing was changed.
+    /// The lease had ended; somebody else may hold it. Nothing was changed.
     Lost,
 }
 
@@ -50,12 +50,12 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
     /// Returns the number of this grant: greater than that of every earlier grant of the same
     /// lease.
     ///
-    /// Send it with each write to what the lease protects, and have that refuse a number below the
-    /// greatest that it has seen. It is the same for as long as the guard lives, renewals included,
-    /// and fits an `i64`.
+    /// Send this number with each write to the resource that the lease protects, and have the
+    /// resource refuse a number below the greatest that it has seen. The number is the same for as
+    /// long as the guard lives, renewals included, and fits an `i64`.
     ///
-    /// After a `clear`, an eviction or a loss of the counter it still is greater if clocks are
-    /// about right and fewer than a million leases a second were granted: see [what is not
+    /// After a `clear`, an eviction or a loss of the counter the number still is greater if clocks
+    /// are about right and fewer than a million leases a second were granted: see [what is not
     /// guaranteed](super#not-guaranteed).
     pub fn fencing_number(&self) -> u64 {
         self.number
@@ -63,33 +63,33 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
 
     /// Says whether the lease is surely held at this moment, by the local clock; sends nothing.
     ///
-    /// It may be over by the time that the answer is looked at: see [what is not
+    /// The lease may be over by the time that the answer is looked at: see [what is not
     /// guaranteed](super#not-guaranteed).
     pub fn is_held(&self) -> bool {
         !self.remaining().is_zero()
     }
 
-    /// Returns for how long the lease is surely held yet, by the local clock, zero if that is over;
-    /// sends nothing.
+    /// Returns the time for which the lease is surely still held, by the local clock, zero if that
+    /// time is over; sends nothing.
     ///
-    /// The time is measured from before the call was sent that started it, so it ends before the
-    /// store's.
+    /// The time is measured from before the call that started it was sent, so it ends before the
+    /// store's time.
     pub fn remaining(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
 
     /// Starts the lease's time over if it is still held; one round trip.
     ///
-    /// It may be renewed after [`is_held`](Self::is_held) turned false: the store decides, and has
-    /// ended it or not.
+    /// The lease may be renewed after [`is_held`](Self::is_held) turned false: the store decides,
+    /// and has ended the lease or not.
     ///
     /// # Errors
     ///
-    /// What the backend fails with. The lease is held for as long as it was before then, or longer.
+    /// The error of the backend. The lease is then held for as long as it was before, or longer.
     ///
     /// # Cancel safety
     ///
-    /// A dropped future may have renewed it; this guard goes by the earlier end.
+    /// A dropped future may have renewed the lease; this guard goes by the earlier end.
     pub async fn renew(&mut self) -> BackendResult<Renewal> {
         let before = Instant::now();
         if self.claim.renew().await? {
@@ -107,12 +107,12 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
     ///
     /// # Errors
     ///
-    /// What the backend fails with; it is tried once more in the background, or the lease ends by
-    /// itself.
+    /// The error of the backend. The release is tried once more in the background, or the lease
+    /// ends by itself.
     ///
     /// # Cancel safety
     ///
-    /// A dropped future releases it in the background.
+    /// A dropped future releases the lease in the background.
     pub async fn release(mut self) -> BackendResult<bool> {
         self.claim.release().await
     }

@@ -22,8 +22,9 @@ pub use self::guard::{LeaseGuard, Renewal};
 
 /// A name in a backend that one owner at a time holds, for a time.
 ///
-/// It takes nothing by itself: [`acquire`](Self::acquire) does, as often as one likes, each time as
-/// an owner of its own. [The module](self) has what a lease guarantees and what not.
+/// A `Lease` takes nothing by itself: [`acquire`](Self::acquire) takes the lease, as often as one
+/// likes, each time as an owner of its own. [The module](self) says what a lease guarantees and
+/// what not.
 ///
 /// # Examples
 ///
@@ -49,8 +50,8 @@ pub struct Lease<B> {
     ttl: Duration,
 }
 
-/// What stands before the names. No keyspace has such keys: a prefix holds no `@`, and behind one
-/// stands a number.
+/// The text before the names. No keyspace has such keys: a prefix holds no `@`, and behind the `@`
+/// of a version stands a number.
 const PREFIX: &str = "lease@name:";
 /// The first pause between two tries lasts so long at most, each further one twice as long as the
 /// one before.
@@ -79,20 +80,21 @@ impl<B: Backend + Clone + 'static> Lease<B> {
         Ok(Self { backend, key, ttl })
     }
 
-    /// Tries once; `None` if somebody else has it, or if it took longer than the lease lasts to get
-    /// it.
+    /// Tries once to get the lease; `None` if somebody else has it, or if getting it took longer
+    /// than it lasts.
     ///
-    /// Three round trips, or one if it is refused; three more, or one more, after a release in the
-    /// background of this process that isn't done.
+    /// Three round trips, or one if the lease is refused; three more, or one more, after a release
+    /// in the background of this process that isn't done.
     ///
     /// # Errors
     ///
-    /// What the backend fails with; what was taken by then is given back in the background, or ends
-    /// by itself.
+    /// The error of the backend. A lease that was taken by then is given back in the background, or
+    /// ends by itself.
     ///
     /// # Cancel safety
     ///
-    /// What a dropped future has taken is given back in the background, as a dropped guard is.
+    /// A lease that a dropped future has taken is given back in the background, as that of a
+    /// dropped guard is.
     pub async fn acquire(&self) -> BackendResult<Option<LeaseGuard<B>>> {
         // 1. The token is put under the key, if nothing is there.
         let Some(mut claim) = Claim::take(&self.backend, &self.key, self.ttl).await? else {
@@ -115,18 +117,19 @@ impl<B: Backend + Clone + 'static> Lease<B> {
         Ok(Some(LeaseGuard::new(claim, number, before, self.ttl)))
     }
 
-    /// Tries until it has the lease or `patience` is over; `None` then. The last try is made at the
-    /// end, so the call lasts longer than the patience by what that try takes: up to the time
-    /// limits of its three calls.
+    /// Tries until it has the lease; `None` if `patience` is over before. The last try is made at
+    /// the end of the patience, so the call lasts longer than that by the time of the last try: up
+    /// to the time limits of its three calls.
     ///
     /// Between two tries lies a random pause of 10 ms at most in the beginning and 500 ms in the
-    /// end. There is no queue: who waits longest need not be next. Time is tokio's, so a test with
-    /// a paused clock doesn't wait.
+    /// end. There is no queue: the caller that waits longest need not be next. Time is tokio's, so
+    /// a test with a paused clock doesn't wait.
     ///
     /// # Errors
     ///
-    /// A failure that may pass ([`is_transient`](BackendError::is_transient)) is tried again until
-    /// the patience is over; that of the last try is returned then. Any other one ends the waiting.
+    /// After a failure that may pass ([`is_transient`](BackendError::is_transient)) the call tries
+    /// again until the patience is over; then it returns the failure of the last try. Any other
+    /// failure ends the waiting.
     ///
     /// # Panics
     ///

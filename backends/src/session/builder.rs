@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::clock::Clock;
+use super::clock::WallClock;
 use super::keys::{KEY_FIELDS, keyspace};
 use super::store::SessionStore;
 use crate::backend::store::check_ttl;
@@ -56,17 +56,17 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
         self
     }
 
-    /// Sets how long a session lives without being used; 30 minutes unless set.
+    /// Sets the time for which a session lives without being used; 30 minutes unless set.
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self
     }
 
-    /// Sets how long a session lives however much it is used, from its creation; 24 hours unless
-    /// set.
+    /// Sets the time for which a session lives however much it is used, from its creation; 24 hours
+    /// unless set.
     ///
-    /// As long as the idle life, it makes sessions that nothing prolongs.
+    /// An absolute life that is as long as the idle life makes sessions that nothing prolongs.
     #[must_use]
     pub fn absolute(mut self, absolute: Duration) -> Self {
         self.absolute = absolute;
@@ -107,7 +107,7 @@ impl<T, B, C> SessionStoreBuilder<T, B, C> {
             keyspace: keyspace(self.prefix, KEY_FIELDS, Owner::sessions::<T, C>())?,
             idle,
             absolute,
-            clock: Clock::new(),
+            clock: WallClock::new(),
             types: PhantomData,
         })
     }

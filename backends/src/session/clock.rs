@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// has gone further than a monotonic one, because the machine slept or it was set forward, that is
 /// added; if it was set back, nothing is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(super) struct WallClock {
     made_at: u64,
     made: tokio::time::Instant,
     /// The same moment on a clock that no test pauses: what passes there while tokio's stands still
@@ -20,7 +20,7 @@ pub(super) struct Clock {
 /// two looks at two clocks.
 const ADJUSTMENT: u64 = 1000;
 
-impl Clock {
+impl WallClock {
     pub(super) fn new() -> Self {
         // Before the system's time: what passes in between must not look like a sleep.
         let really_made = Instant::now();
@@ -69,7 +69,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_follows_the_paused_clock_and_nothing_else() {
-        let clock = Clock::new();
+        let clock = WallClock::new();
         let made_at = clock.made_at;
         // An hour passes on the machine, and none in the test.
         assert_eq!(clock.at(made_at + millis(HOUR), HOUR), made_at);
@@ -80,7 +80,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_system_clock_set_back_does_not_move_it() {
-        let clock = Clock::new();
+        let clock = WallClock::new();
         let made_at = clock.made_at;
         assert_eq!(clock.at(made_at - millis(HOUR), Duration::ZERO), made_at);
         assert_eq!(clock.at(0, HOUR), made_at);
@@ -88,7 +88,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_the_machine_slept_counts() {
-        let clock = Clock::new();
+        let clock = WallClock::new();
         let made_at = clock.made_at;
         for slept in [1000, 60_000, millis(HOUR)] {
             let system = made_at + millis(HOUR) + slept;
@@ -101,7 +101,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_time_is_the_systems() {
         let before = system();
-        let clock = Clock::new();
+        let clock = WallClock::new();
         let now = clock.now();
         assert!((before..=system()).contains(&now), "{now}");
     }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use super::keys::{KEY_FIELDS, MAX_PREFIX};
-use super::loaded::Record;
+use super::loaded::SessionRecord;
 #[cfg(feature = "tower-sessions")]
 use super::tower_sessions;
 use crate::codec::Codec;
@@ -52,7 +52,7 @@ struct Sessions<T, C>(PhantomData<(T, C)>);
 
 impl<T: DeserializeOwned, C: Codec> Sessions<T, C> {
     const VTABLE: &'static Vtable =
-        &Values::<Record<T>, C>::vtable(|| [type_name::<T>(), type_name::<C>()]);
+        &Values::<SessionRecord<T>, C>::vtable(|| [type_name::<T>(), type_name::<C>()]);
 }
 
 const fn check_length(prefix: &str) {

@@ -1,4 +1,4 @@
-//! What writing a session can fail with.
+//! The error of writing a session.
 
 use std::error::Error;
 use std::fmt;

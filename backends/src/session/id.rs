@@ -16,11 +16,11 @@ use crate::keyspace::{Key, KeySegment, KeyspaceInfo};
 /// its owner.
 ///
 /// The text is base64 in the alphabet that is safe in URLs and cookies (`A-Z a-z 0-9 - _`), 32
-/// characters and four for every three bytes of the owner. It is no cipher: **who has the cookie
-/// can read the owner and the end**, so let an owner be an opaque user id and not an e-mail
-/// address. Changing them makes another id, under which there is no session.
+/// characters and four for every three bytes of the owner. It is no cipher: **a holder of the
+/// cookie can read the owner and the end**, so let an owner be an opaque user id and not an e-mail
+/// address. Changing the owner or the end makes another id, under which there is no session.
 ///
-/// The backend holds a hash of secret and end, from which no id can be made.
+/// The backend holds a hash of the secret and the end, from which no id can be made.
 ///
 /// `Display` and [`as_str`](Self::as_str) give the text, which is a credential; `Debug` shows
 /// nothing of it.
@@ -78,8 +78,8 @@ impl SessionId {
         })
     }
 
-    /// Reads what a client sent; `None` if it is no id, to the letter: so two texts never name one
-    /// session.
+    /// Reads the text that a client sent; `None` if the text is no id, to the letter. So two texts
+    /// never name one session.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.len() < HEAD_TEXT || text.len() > MAX_TEXT {
             return None;
@@ -156,7 +156,7 @@ pub(super) fn owner_text<O: KeySegment + ?Sized>(
     }
 }
 
-/// Returns what the keys of all sessions of an owner, and of nobody else, begin with.
+/// Returns the text that the keys of all sessions of an owner, and of nobody else, begin with.
 pub(super) fn owner_prefix(keyspace: &KeyspaceInfo, owner: &str) -> String {
     let key = Key::build(keyspace, |key| {
         let _ = key.field(owner);

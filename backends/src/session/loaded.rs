@@ -15,8 +15,8 @@ use crate::keyspace::KeySegment;
 
 /// A session as it was created, loaded or last saved, with its data as `T`.
 ///
-/// It dereferences to the data. What one changes is stored by [`save`](super::SessionStore::save)
-/// and by nothing else. `Debug` shows the version alone.
+/// It dereferences to the data. Changes to the data are stored by
+/// [`save`](super::SessionStore::save) and by nothing else. `Debug` shows the version alone.
 ///
 /// # Examples
 ///
@@ -50,8 +50,8 @@ impl<T> Session<T> {
         self.id.owner()
     }
 
-    /// Reads the owner as a value of type `O`; `None` for a session before login, or if the text
-    /// isn't one.
+    /// Reads the owner as a value of type `O`; `None` for a session before login, or if the owner's
+    /// text isn't such a value.
     pub fn owner_as<O: KeySegment + ?Sized>(&self) -> Option<O::Owned> {
         O::parse(self.owner()?)
     }
@@ -96,35 +96,36 @@ impl<T> fmt::Debug for Session<T> {
     }
 }
 
-/// What is stored: a map of two fields, in the codec of the store.
+/// The stored form of a session, with borrowed data: a map of two fields, in the codec of the
+/// store.
 #[derive(Serialize)]
 struct RecordRef<'a, T> {
     version: u64,
     data: &'a T,
 }
 
-/// What is stored of a session.
+/// The stored form of a session.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Record<T> {
+pub(super) struct SessionRecord<T> {
     version: u64,
     data: T,
 }
 
-/// Encodes what is stored.
+/// Encodes the stored form of a session.
 pub(super) fn encode<C, T>(version: u64, data: &T) -> BackendResult<Vec<u8>>
 where
     C: Codec,
     T: Serialize + DeserializeOwned,
 {
-    C::encode_as::<Record<T>, _>(&RecordRef { version, data })
+    C::encode_as::<SessionRecord<T>, _>(&RecordRef { version, data })
 }
 
-/// Decodes what is stored under an id.
+/// Decodes the session that is stored under an id.
 pub(super) fn decode<C: Codec, T: DeserializeOwned>(
     id: SessionId,
     stored: Stored,
 ) -> BackendResult<Session<T>> {
-    let Record { version, data } = C::decode(stored.as_bytes())?;
+    let SessionRecord { version, data } = C::decode(stored.as_bytes())?;
     Ok(Session {
         id,
         version,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::builder::SessionStoreBuilder;
-use super::clock::{Clock, millis};
+use super::clock::{WallClock, millis};
 use super::error::SessionError;
 use super::id::{FRESH_IDS, SessionId, all_taken, owner_prefix, owner_text};
 use super::loaded::{Session, decode, encode};
@@ -24,8 +24,8 @@ use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
 ///
 /// # Guarantees
 ///
-/// * An id holds 144 bits from the system's random source. Nobody gets the id of another session:
-///   it is stored only where nothing is.
+/// * An id holds 144 bits from the system's random source. Nobody gets the id of another session: a
+///   new session is stored only where nothing is.
 /// * A session that was deleted stays deleted. [`save`](Self::save), [`update`](Self::update) and
 ///   [`cycle`](Self::cycle) write only over the exact bytes that they read, so they neither bring a
 ///   session back nor lose what others saved meanwhile.
@@ -33,8 +33,8 @@ use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
 ///   life that is written reaches beyond that end.
 /// * A read, a touch, a save, an update without rivals and a deletion that find their session are
 ///   one, one, one, two and one round trips, and a change of the id is one.
-/// * The backend holds a hash of the secret in an id and never the secret: who reads it can't make
-///   a cookie of it.
+/// * The backend holds a hash of the secret in an id and never the secret: a reader of the backend
+///   can't make a cookie of the hash.
 /// * Whatever a client sends as an id is a session of this store or nothing: never a panic, never a
 ///   key of something else.
 ///
@@ -82,7 +82,7 @@ pub struct SessionStore<T, B = Arc<dyn Backend>, C = Cbor> {
     pub(super) keyspace: KeyspaceInfo,
     pub(super) idle: Duration,
     pub(super) absolute: Duration,
-    pub(super) clock: Clock,
+    pub(super) clock: WallClock,
     pub(super) types: PhantomData<fn() -> (T, C)>,
 }
 
@@ -125,8 +125,8 @@ where
     ///
     /// # Errors
     ///
-    /// `InvalidKey` for an owner whose text is empty or over 256 bytes, `Encode`, and what the
-    /// backend fails with; `Other` if the system gives no random bytes, or only ids that are taken.
+    /// `InvalidKey` for an owner whose text is empty or over 256 bytes, `Encode`, and the errors of
+    /// the backend; `Other` if the system gives no random bytes, or only ids that are taken.
     pub async fn create<O>(&self, owner: &O, data: T) -> BackendResult<Session<T>>
     where
         O: KeySegment + ?Sized,
@@ -150,12 +150,12 @@ where
     /// The idle life is that of this store, be it longer or shorter than the one that the session
     /// was last used with.
     ///
-    /// Text that is no id is no session, an id past its absolute end is none either, and the
-    /// backend isn't asked.
+    /// Text that is no id names no session, and an id past its absolute end names none either. The
+    /// backend isn't asked for them.
     ///
     /// # Errors
     ///
-    /// `Decode` if what is stored isn't a `T`; it stays.
+    /// `Decode` if the stored session isn't a `T`; it stays stored.
     pub async fn load(&self, id: &(impl AsRef<str> + ?Sized)) -> BackendResult<Option<Session<T>>> {
         let Some((id, key)) = self.parse(id.as_ref()) else {
             return Ok(None);
@@ -249,13 +249,14 @@ where
     /// Gives a session a fresh id and an owner, with its data as they are in `session`: for every
     /// login.
     ///
-    /// Who can plant a cookie in somebody's browser knows the id of the session that this person
-    /// logs in with ("session fixation"). So the old id must be worthless after the login, and the
-    /// new one known to nobody. Send the new cookie. The absolute end stays where it was.
+    /// An attacker that can plant a cookie in somebody's browser knows the id of the session that
+    /// this person logs in with ("session fixation"). So the old id must be worthless after the
+    /// login, and the new id known to nobody. Send the new cookie. The absolute end stays where it
+    /// was.
     ///
     /// On a backend that moves entries in one step, as memory and a single Redis server do, there
-    /// is either the old session or the new one at any time, and never both or neither. On others
-    /// both may be alive until the call has returned `Ok`.
+    /// is either the old session or the new one at any time, and never both or neither. On other
+    /// backends both may be alive until the call has returned `Ok`.
     ///
     /// # Errors
     ///
@@ -301,13 +302,13 @@ where
     /// Deletes all sessions of `owner` and of nobody else ("log out everywhere"), and returns how
     /// many there were.
     ///
-    /// It looks through all keys of the backend, those of others too, twice on a server: beside
-    /// many keys that [costs](crate::Backend#what-a-prefix-costs) the more, however few sessions
-    /// there are.
+    /// It looks through all keys of the backend, keys of other things too, twice on a server. The
+    /// more keys there are, the more this [costs](crate::Backend#what-a-prefix-costs), however few
+    /// sessions there are.
     ///
-    /// A session that is created, or gets another id, while it runs may stay. So first change what
-    /// a login needs and what requests are allowed by, then call this, and again until it
-    /// returns 0.
+    /// A session that is created, or gets another id, while this call runs may stay. So first
+    /// change what a login needs and what requests are allowed by, then call this, and again until
+    /// it returns 0.
     ///
     /// # Errors
     ///
@@ -356,7 +357,7 @@ where
         Ok(deleted)
     }
 
-    /// Deletes what is under `prefix` now, but not the entry under `this`.
+    /// Deletes the entries that are under `prefix` now, but not the entry under `this`.
     async fn delete_found(&self, prefix: &str, this: &str) -> BackendResult<u64> {
         let keys: Vec<String> = self.backend.keys(prefix).try_collect().await?;
         let others = keys.iter().map(String::as_str);
@@ -435,7 +436,7 @@ where
         Ok(true)
     }
 
-    /// Reads what a client sent as an id; `None` if no session can have it.
+    /// Reads the text that a client sent as an id; `None` if no session can have it.
     fn parse(&self, text: &str) -> Option<(SessionId, Key)> {
         let id = SessionId::parse(text)?;
         let key = id.key(&self.keyspace);
@@ -443,11 +444,11 @@ where
         Some((id, key))
     }
 
-    /// Returns how long a session may live now: its idle life, or what is left until its end;
-    /// `None` if that is past.
+    /// Returns the life that a session may get now: its idle life, or the time that is left until
+    /// its end; `None` if the end is past.
     ///
-    /// What is past its end is left to its TTL and not removed: the end may be a client's
-    /// invention, or this clock be ahead of those by which the session is alive.
+    /// A session past its end is left to its TTL and not removed: the end may be a client's
+    /// invention, or this clock may be ahead of the clocks by which the session is alive.
     fn life(&self, id: &SessionId) -> Option<Duration> {
         let left = id
             .end()

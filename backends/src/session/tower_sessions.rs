@@ -29,14 +29,15 @@ use crate::keyspace::{Values, Vtable};
 /// # Guarantees
 ///
 /// * A late save brings no flushed session back: `save` stores a record only where one is. A
-///   request that outlives the logout of another one saves nothing, and isn't told; its cookie
+///   request that outlives the logout by another request saves nothing, and isn't told; its cookie
 ///   names nothing.
-/// * `create` gives every record an id that nobody has seen, and stores it only where none is. So
-///   what a request inserts after a `flush` is not found under the cookie that it came with, which
-///   may have been planted.
-/// * The backend holds a hash of the id and never the id: who reads it can't make a cookie of it.
-/// * What is stored reads back equal to the record, or it isn't stored and the error is `Encode`.
-///   The expiry date is kept to the nanosecond, with its offset.
+/// * `create` gives every record an id that nobody has seen, and stores the record only where none
+///   is. So the data that a request inserts after a `flush` are not found under the cookie that the
+///   request came with, which may have been planted.
+/// * The backend holds a hash of the id and never the id: a reader of the backend can't make a
+///   cookie of the hash.
+/// * A stored record reads back equal to the one that was saved; any other isn't stored, and the
+///   error is `Encode`. The expiry date is kept to the nanosecond, with its offset.
 /// * A record is gone at its expiry date without being swept (`ExpiredDeletion` isn't needed), and
 ///   one that has expired is removed by a save, and not stored by `create`. Dates are the system
 ///   clock's, as they are to the crate.
@@ -185,16 +186,16 @@ impl<B: Backend + 'static> SessionStore for TowerSessions<B> {
 /// The segments of a key.
 pub(super) const KEY_FIELDS: &[&str] = &["id"];
 
-/// What is stored of a record: all but the id, which would make a cookie.
+/// The stored form of a record: all but the id, which would make a cookie.
 #[derive(Serialize, Deserialize)]
-struct Stored<D, E> {
+struct StoredRecord<D, E> {
     data: D,
     expiry_date: E,
 }
 
 /// Encodes a record that decodes to the same one.
 fn encode(record: &Record) -> Result<Vec<u8>> {
-    let stored = Stored {
+    let stored = StoredRecord {
         data: &record.data,
         expiry_date: &record.expiry_date,
     };
@@ -219,11 +220,11 @@ where
     D: DeserializeOwned,
     E: DeserializeOwned,
 {
-    Values::<Stored<D, E>, Cbor>::vtable(|| ["", ""])
+    Values::<StoredRecord<D, E>, Cbor>::vtable(|| ["", ""])
 }
 
 fn decode(id: Id, bytes: &[u8]) -> BackendResult<Record> {
-    let Stored { data, expiry_date } = Cbor::decode(bytes)?;
+    let StoredRecord { data, expiry_date } = Cbor::decode(bytes)?;
     Ok(Record {
         id,
         data,

@@ -1,4 +1,4 @@
-//! What of a request a throttle goes by.
+//! The part of a request that a throttle goes by.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -20,7 +20,7 @@ pub struct Head<'a> {
     pub uri: &'a Uri,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// What servers and other layers have put there.
+    /// The values that servers and other layers have added to the request.
     pub extensions: &'a Extensions,
 }
 
@@ -38,9 +38,9 @@ impl<'a> Head<'a> {
 
 /// Says under which key a request is throttled.
 ///
-/// [`ClientAddress`] and [`HeaderKey`] are such keys. [`key_fn`] makes one of a closure, which may
-/// ask others. A closure that is passed without it returns an `Option<String>` and has to name the
-/// type of its parameter, which isn't inferred there:
+/// [`ClientAddress`] and [`HeaderKey`] are such keys. [`key_fn`] makes a key of a closure, which
+/// may ask other keys. A closure that is passed without `key_fn` returns an `Option<String>` and
+/// has to name the type of its parameter, which isn't inferred there:
 ///
 /// ```
 /// use reinhardt_backends::throttle::{Head, RequestKey};
@@ -56,7 +56,8 @@ pub trait RequestKey {
     ///
     /// # Errors
     ///
-    /// What keeps it from telling, such as `InvalidConfig`; the request is answered with `500`.
+    /// The reason why the key can't be told, such as `InvalidConfig`; the request is answered with
+    /// `500`.
     fn key(&self, head: &Head<'_>) -> BackendResult<Option<String>>;
 }
 
@@ -66,8 +67,8 @@ impl<F: Fn(&Head<'_>) -> Option<String>> RequestKey for F {
     }
 }
 
-/// Goes by what a closure makes of the head of a request: a key, or `None` for a request that isn't
-/// throttled.
+/// Goes by the result of a closure for the head of a request: a key, or `None` for a request that
+/// isn't throttled.
 ///
 /// The type of the closure's parameter is inferred. The closure can ask another [`RequestKey`] and
 /// hand on its errors.
@@ -113,7 +114,7 @@ where
     KeyFn(key)
 }
 
-/// Goes by what a closure says; see [`key_fn`].
+/// Goes by the result of a closure; see [`key_fn`].
 #[derive(Clone, Copy)]
 pub struct KeyFn<F>(F);
 
@@ -131,9 +132,9 @@ impl<F> fmt::Debug for KeyFn<F> {
 
 /// Goes by the value of a header, such as an API key that an earlier layer has checked.
 ///
-/// The key in the store is a hash of the value (SHA-256), so that who reads the store's keys learns
-/// no credential. All requests without the header, or with several of them, share one key: leaving
-/// it out gets nobody around the limit.
+/// The key in the store is a hash of the value (SHA-256), so that a reader of the store's keys
+/// learns no credential. All requests without the header, or with several of them, share one key:
+/// leaving the header out gets nobody around the limit.
 ///
 /// # Examples
 ///
@@ -170,15 +171,16 @@ impl RequestKey for HeaderKey {
     }
 }
 
-/// Goes by the client's address: the peer's, or what trusted proxies say of it.
+/// Goes by the client's address: the address of the peer, or the one that trusted proxies tell.
 ///
 /// * A server tells the peer's address by an extension of the request:
-///   [`peer_from`](Self::peer_from) says which, such as axum's `ConnectInfo<SocketAddr>`. A request
-///   without it is a mistake in how the server is set up: `InvalidConfig`.
+///   [`peer_from`](Self::peer_from) names the extension, such as axum's `ConnectInfo<SocketAddr>`.
+///   A request without this extension is a mistake in the set-up of the server: `InvalidConfig`.
 /// * A forwarding header is looked at only if the peer is in one of the networks that are
-///   [trusted](Self::trusting). It is read from its end, past every address that is trusted too:
-///   the first other one is the client's. What stands before that is what the client says itself,
-///   and means nothing. What is no address ends the reading: who handed it on is the client then.
+///   [trusted](Self::trusting). The header is read from its end, past every address that is trusted
+///   too: the first other address is the client's. The text before that address is what the client
+///   says itself, and means nothing. An element that is no address ends the reading: the proxy that
+///   handed it on is the client then.
 /// * IPv6 clients go by the first 64 bits of their address ([others](Self::with_ipv6_prefix)),
 ///   because each has as many addresses as it likes in there. An IPv4 address that is mapped into
 ///   IPv6 is that IPv4 address.
@@ -212,8 +214,8 @@ pub struct ClientAddress {
 /// Finds the peer's address.
 type Peer = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
-/// Which header the trusted proxies write; they must remove what a client sends in it, or append to
-/// it.
+/// The header that the trusted proxies write. The proxies must remove what a client sends in this
+/// header, or append to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Forwarding {
@@ -243,13 +245,13 @@ impl ClientAddress {
         }
     }
 
-    /// Believes what peers in these networks (`10.0.0.0/8`, `::1`), and in no others, say in a
-    /// forwarding header.
+    /// Believes the forwarding header of peers in these networks (`10.0.0.0/8`, `::1`), and of no
+    /// other peers.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` if one is neither an address nor a network, or is all there are: then what
-    /// the client says itself would count.
+    /// `InvalidConfig` if a network is neither an address nor a network, or holds all addresses:
+    /// then the client's own words would count.
     pub fn trusting<'n>(
         mut self,
         networks: impl IntoIterator<Item = &'n str>,
@@ -263,15 +265,15 @@ impl ClientAddress {
         Ok(self)
     }
 
-    /// Takes IPv6 addresses for one client's that have the first `bits` in common; more than 128
-    /// is 128.
+    /// Takes IPv6 addresses that have the first `bits` in common for those of one client; more than
+    /// 128 is 128.
     #[must_use]
     pub fn with_ipv6_prefix(mut self, bits: u8) -> Self {
         self.ipv6_prefix = bits.min(128);
         self
     }
 
-    /// Returns the client's address; `None` if the server doesn't tell the peer's.
+    /// Returns the client's address; `None` if the server doesn't tell the peer's address.
     pub fn address(&self, head: &Head<'_>) -> Option<IpAddr> {
         let mut client = (self.peer)(head.extensions)?.to_canonical();
         let mut elements = self.forwarded(head.headers);
@@ -328,8 +330,8 @@ impl ClientAddress {
     }
 }
 
-/// Reads a network as the addresses are that are held against it: IPv4 that is mapped into IPv6 is
-/// IPv4.
+/// Reads a network in the form of the addresses that are compared with it: IPv4 that is mapped into
+/// IPv6 is IPv4.
 fn network(text: &str) -> BackendResult<IpNet> {
     let address = || text.parse().ok().map(IpNet::from as fn(IpAddr) -> IpNet);
     let network: Option<IpNet> = text.parse().ok().or_else(address);

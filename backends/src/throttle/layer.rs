@@ -60,10 +60,10 @@ use crate::error::{BackendError, ErrorKind};
 /// # Ok(()) }
 /// ```
 pub struct ThrottleLayer<B, K> {
-    shared: Arc<Shared<B, K>>,
+    shared: Arc<LayerShared<B, K>>,
 }
 
-struct Shared<B, K> {
+struct LayerShared<B, K> {
     backend: B,
     throttle: Throttle,
     by: K,
@@ -77,7 +77,7 @@ impl<B: Backend, K: RequestKey> ThrottleLayer<B, K> {
     pub fn new(backend: B, throttle: Throttle, by: K, when_down: WhenDown) -> Self {
         let policy = policy(&throttle);
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(LayerShared {
                 backend,
                 throttle,
                 by,
@@ -193,23 +193,23 @@ where
     }
 }
 
-/// What becomes of a request.
+/// The outcome of the check of a request.
 enum Verdict {
     Passes(Decision),
     Refused(Decision),
-    /// It passes because the store couldn't decide.
+    /// The request passes because the store couldn't decide.
     Undecided(Arc<BackendError>),
-    /// It passes because it isn't throttled.
+    /// The request passes because it isn't throttled.
     Exempt,
 }
 
 /// A request that is refused undecided.
-struct Failure {
+struct Denial {
     status: StatusCode,
     error: Arc<BackendError>,
 }
 
-impl Failure {
+impl Denial {
     fn into_response<P: Default>(self) -> Response<P> {
         let mut response = Response::new(P::default());
         *response.status_mut() = self.status;
@@ -221,12 +221,12 @@ impl Failure {
     }
 }
 
-impl<B: Backend, K: RequestKey> Shared<B, K> {
+impl<B: Backend, K: RequestKey> LayerShared<B, K> {
     /// Decides about a request.
     fn decide<Q>(
         &self,
         request: &Request<Q>,
-    ) -> impl Future<Output = Result<Verdict, Failure>> + Send + use<'_, B, K, Q>
+    ) -> impl Future<Output = Result<Verdict, Denial>> + Send + use<'_, B, K, Q>
     where
         K: Sync,
     {
@@ -253,7 +253,7 @@ impl<B: Backend, K: RequestKey> Shared<B, K> {
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let error = Arc::new(error);
-            Err(Failure { status, error })
+            Err(Denial { status, error })
         }
     }
 

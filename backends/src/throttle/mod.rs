@@ -185,7 +185,7 @@ impl Throttle {
     }
 }
 
-/// What becomes of a call while the store can't decide; it is for the caller to choose.
+/// The treatment of a call while the store can't decide; the caller chooses it.
 ///
 /// # Examples
 ///

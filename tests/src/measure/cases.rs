@@ -1,14 +1,14 @@
-//! Cases that are measured in turn, and what was measured.
+//! Cases that are measured in turn, and their samples.
 
 use std::fmt;
 
-/// Named measurements; each call of one measures one round.
+/// Named measurements; each call of a measurement measures one round.
 #[derive(Default)]
 pub struct Cases<'a> {
     cases: Vec<(String, Box<dyn FnMut() -> f64 + 'a>)>,
 }
 
-/// What each case gave in each round.
+/// The sample of each case in each round.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
     cases: Vec<(String, Vec<f64>)>,
@@ -22,7 +22,7 @@ impl fmt::Debug for Cases<'_> {
 }
 
 impl<'a> Cases<'a> {
-    /// Begins without any.
+    /// Begins without any case.
     pub fn new() -> Self {
         Self::default()
     }
@@ -33,7 +33,7 @@ impl<'a> Cases<'a> {
     }
 
     /// Measures every case once a round, after one round that doesn't count. Each round begins with
-    /// the next case, so that none has always the same neighbour's traces in the caches.
+    /// the next case, so that no case always finds the traces of the same neighbour in the caches.
     pub fn measure(mut self, rounds: usize) -> Measured {
         let count = self.cases.len();
         let mut measured = Measured::default();
@@ -102,7 +102,8 @@ fn median(samples: &[f64]) -> f64 {
     quantile(samples, 0.5)
 }
 
-/// Returns the value below which this part of the samples is, between two of them if need be.
+/// Returns the value below which this part of the samples is. The value lies between two samples if
+/// need be.
 fn quantile(samples: &[f64], part: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);

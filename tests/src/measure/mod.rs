@@ -16,7 +16,8 @@ pub use report::{Bound, Report, Sweep, Table, Unit};
 
 use std::env;
 
-/// What a benchmark was told: how many rounds to measure, and which of its parts.
+/// The arguments of a benchmark: the number of rounds to measure, and the names of its parts to
+/// run.
 #[derive(Debug)]
 pub struct Run {
     rounds: usize,
@@ -27,8 +28,8 @@ impl Run {
     /// Reads the command line: `cargo bench --bench memory -- [ROUNDS] [PART..]`; the variable
     /// `ROUNDS` works as well.
     ///
-    /// `None` unless `cargo bench` has started this: `cargo test --all-targets` builds benchmarks
-    /// and runs none.
+    /// Returns `None` unless `cargo bench` has started this program: `cargo test --all-targets`
+    /// builds benchmarks and runs none.
     ///
     /// # Panics
     ///
@@ -54,12 +55,12 @@ impl Run {
         Some(run)
     }
 
-    /// Returns how many rounds to measure, at least one.
+    /// Returns the number of rounds to measure, at least one.
     pub fn rounds(&self) -> usize {
         self.rounds
     }
 
-    /// Says whether the part of this name was asked for; without any all are.
+    /// Says whether the part of this name was asked for. If no part was named, all are asked for.
     pub fn wants(&self, part: &str) -> bool {
         self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
     }

@@ -19,7 +19,8 @@ pub(super) struct Bar {
 
 type Plotted = Result<(), Box<dyn Error>>;
 
-/// Draws a bar a case, from left to right, with a thin line from the smallest to the largest round.
+/// Draws a bar for each case, from left to right, with a thin line from the smallest to the largest
+/// round.
 pub(super) fn bars(path: &Path, title: &str, unit: Unit, bars: &[Bar]) -> Plotted {
     let count = bars.len();
     let height = 100 + 34 * u32::try_from(count)?;
@@ -62,7 +63,7 @@ pub(super) fn bars(path: &Path, title: &str, unit: Unit, bars: &[Bar]) -> Plotte
     Ok(root.present()?)
 }
 
-/// Draws a line a series over the labelled points.
+/// Draws a line for each series over the labelled points.
 pub(super) fn lines(
     path: &Path,
     title: &str,
@@ -91,7 +92,7 @@ pub(super) fn lines(
     Ok(root.present()?)
 }
 
-/// Draws a group of bars a label, one bar of it a series.
+/// Draws a group of bars for each label. A group has one bar for each series.
 pub(super) fn groups(
     path: &Path,
     title: &str,
@@ -173,7 +174,8 @@ fn numbers(series: &[(String, Vec<f64>)]) -> impl Iterator<Item = f64> {
     series.iter().flat_map(|(_, numbers)| numbers).copied()
 }
 
-/// An axis must end somewhere: one that ends nowhere is drawn for ever.
+/// Returns the largest finite number, at which an axis can end: an axis without an end is drawn for
+/// ever.
 fn largest(numbers: impl Iterator<Item = f64>) -> f64 {
     let finite = numbers.filter(|number| number.is_finite());
     finite.fold(f64::MIN_POSITIVE, f64::max)

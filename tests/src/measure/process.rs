@@ -1,4 +1,4 @@
-//! What this process and its machine look like from outside.
+//! A view of this process and its machine from outside: time, memory, instructions.
 
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -6,7 +6,7 @@ use std::{env, fs, thread};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Returns how much CPU time all threads of this process have taken.
+/// Returns the CPU time that all threads of this process have taken.
 pub fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).expect("time taken isn't negative");
@@ -14,7 +14,7 @@ pub fn cpu_time() -> Duration {
     Duration::new(seconds, nanoseconds)
 }
 
-/// Returns how many bytes of memory this process occupies, as Linux tells it.
+/// Returns the bytes of memory that this process occupies, as Linux tells it.
 pub fn resident_bytes() -> f64 {
     status_bytes("VmRSS:")
 }
@@ -34,12 +34,12 @@ fn status_bytes(name: &str) -> f64 {
     kibibytes * 1024.0
 }
 
-/// Starts this program again with other arguments and returns what it prints, for what one run
-/// would spoil for the next.
+/// Starts this program again with other arguments, and returns its output. This is for measurements
+/// that one run would spoil for the next.
 ///
 /// # Panics
 ///
-/// If it fails, with what it says.
+/// If the program fails; the message has its error output.
 pub fn in_own_process(arguments: &[&str]) -> String {
     let program = env::current_exe().expect("a program knows where it is");
     let output = Command::new(program).args(arguments).output();
@@ -49,12 +49,12 @@ pub fn in_own_process(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
-/// Starts this program again under callgrind and returns how many instructions it took; `None`
-/// where there is no valgrind.
+/// Starts this program again under callgrind, and returns the number of instructions that it took,
+/// or `None` if there is no valgrind.
 ///
 /// # Panics
 ///
-/// If it fails, with what it says.
+/// If the program fails; the message has its error output.
 pub fn instructions(arguments: &[&str]) -> Option<f64> {
     let program = env::current_exe().expect("a program knows where it is");
     let output = Command::new("valgrind")

@@ -16,7 +16,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// If there is none, or one of another format.
+    /// If there is no such file, or its format is another one.
     pub fn read(path: &Path) -> Self {
         let file = fs::read(path);
         let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -38,7 +38,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// If the program has none of this name.
+    /// If the program has no section of this name.
     pub fn section(&self, name: &str) -> &[u8] {
         let found = self.sections.iter().find(|(section, _)| section == name);
         let (_, bytes) = found.unwrap_or_else(|| panic!("no section `{name}`"));
@@ -57,8 +57,8 @@ impl Program {
     }
 }
 
-/// Lists the sections by the table that the head of the file names; `None` if it isn't there as it
-/// should be.
+/// Lists the sections by the table that the head of the file names. Returns `None` if that table
+/// isn't there as it should be.
 fn sections(file: &[u8]) -> Option<Vec<(String, Range<usize>)>> {
     if !file.starts_with(MAGIC) {
         return None;
@@ -71,7 +71,7 @@ fn sections(file: &[u8]) -> Option<Vec<(String, Range<usize>)>> {
     let place = |header: usize| {
         let begin = number::<8>(file, header + 0x18)?;
         let len = number::<8>(file, header + 0x20)?;
-        // One that takes no room in the file may claim any.
+        // A section that takes no room in the file may claim any length.
         let takes_room = number::<4>(file, header + 0x04)? != NO_BITS;
         Some(begin..begin + if takes_room { len } else { 0 })
     };

@@ -18,7 +18,7 @@ pub struct Report {
     failed: usize,
 }
 
-/// What numbers mean and how they are written.
+/// The unit of numbers, which decides how they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Nanoseconds, written in the unit that fits.
@@ -29,13 +29,13 @@ pub enum Unit {
     Bytes,
     /// Parts of one, written as a percentage.
     Share,
-    /// How many times as much.
+    /// A ratio: so many times as much.
     Times,
-    /// How many of something.
+    /// A number of things.
     Count,
 }
 
-/// What a number has to be.
+/// A condition that a number has to meet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
     /// No more than this.
@@ -68,7 +68,8 @@ pub struct Sweep {
 struct Goal {
     case: String,
     bound: Bound,
-    /// A goal for the ratio to this case; without one, for the number itself.
+    /// The case to which the ratio is taken. Without such a case, the goal is for the number
+    /// itself.
     baseline: Option<String>,
 }
 
@@ -143,7 +144,7 @@ impl Report {
     ///
     /// # Panics
     ///
-    /// If it can't be written.
+    /// If the text can't be written.
     pub fn finish(mut self) {
         let verdict = match self.failed {
             0 => "all goals met".to_string(),
@@ -252,7 +253,7 @@ impl Table {
 }
 
 impl Sweep {
-    /// Begins without points.
+    /// Makes a sweep without points.
     pub fn new(title: &str, unit: Unit) -> Self {
         Self {
             title: title.to_string(),
@@ -285,7 +286,7 @@ impl Sweep {
         self.points.iter().map(|(label, _)| label.clone()).collect()
     }
 
-    /// Returns a number a point for each case.
+    /// Returns, for each case, one number for each point.
     fn series(&self, number: impl Fn(&Measured, &str) -> f64) -> Vec<(String, Vec<f64>)> {
         let names = self
             .points
@@ -338,7 +339,7 @@ impl Goal {
         }
     }
 
-    /// Writes whether the goal is met, and says so.
+    /// Writes whether the goal is met, and returns the same.
     fn judge(&self, place: &str, unit: Unit, measured: &Measured, text: &mut String) -> bool {
         let case = &self.case;
         let (number, line) = match &self.baseline {

@@ -1,36 +1,36 @@
-//! How much a store holds at most, and how much of that is taken.
+//! The limits of a store on entries and bytes, and the room that is taken.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{BackendError, ErrorKind};
 
-/// What a full memory backend does with what needs room.
+/// The behaviour of a full memory backend when a write needs room.
 ///
-/// Room is needed for what comes anew and for what grows, and for the difference alone: a write
-/// takes the room of the entry that it replaces, live or ended, and a
-/// [`move_entry`](crate::store::Store::move_entry) that of the one that it removes as well. So a
-/// session is cycled and saved, a counter counted on and a value compared and set in a store that
-/// is full.
+/// Room is needed for new entries and for growth, and for the difference alone. A write takes the
+/// room of the entry that it replaces, live or ended. A
+/// [`move_entry`](crate::store::Store::move_entry) takes the room of the entry that it removes as
+/// well. So a session is cycled and saved, a counter is counted on, and a value is compared and set
+/// in a store that is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Eviction {
-    /// Refuses new entries ([`Full`](crate::ErrorKind::Full)), and never loses one before its end:
-    /// for sessions, limits and locks.
+    /// Refuses new entries ([`Full`](crate::ErrorKind::Full)), and never loses an entry before its
+    /// end: for sessions, limits and leases.
     #[default]
     Off,
-    /// Gives up the entries that are used least, by S3-FIFO, which a scan doesn't flush: for
-    /// caches. Nobody is told but the listener: a counter, a limit or a lock in the same store can
-    /// be given up too, and starts over.
+    /// Evicts the entries that are used least, by S3-FIFO, which a scan doesn't flush: for caches.
+    /// Only the listener is told of an eviction: a counter, a limit or a lease in the same store
+    /// can be evicted too, and starts over.
     ///
     /// The algorithm is that of Yang et al., "FIFO queues are all you need for cache eviction",
     /// SOSP 2023.
     S3Fifo,
 }
 
-/// Counted for the store as a whole, so that a limit means what it says. Entries are few to the
-/// shard: whoever puts one in reserves its room here first, under the shard's lock, without
-/// waiting.
+/// The room is counted for the store as a whole, so that a limit means what it says. There are few
+/// entries to a shard: a write reserves room for its entry here first, under the shard's lock,
+/// without waiting.
 #[derive(Debug)]
 pub(super) struct Bounds {
     max_entries: usize,
@@ -45,7 +45,7 @@ pub(super) struct Bounds {
 pub(super) struct NoRoom {
     pub(super) entries: usize,
     pub(super) bytes: usize,
-    /// What the entry weighs as a whole, where `bytes` are what it grows by.
+    /// The weight of the entry as a whole; `bytes` is only its growth.
     pub(super) weight: usize,
 }
 
@@ -116,13 +116,13 @@ impl Bounds {
         )
     }
 
-    /// Returns how many entries there can be, as far as the limits tell.
+    /// Returns the number of entries that there can be, as far as the limits tell.
     pub(super) fn most_entries(&self) -> usize {
         self.max_entries.min(self.max_bytes / USUAL_ENTRY)
     }
 }
 
-/// What a shard has to do with the bounds of its store, if that has any.
+/// A shard's access to the bounds of its store, if the store has any.
 #[derive(Debug, Clone)]
 pub(super) struct Room(pub(super) Option<Arc<Bounds>>);
 
@@ -147,8 +147,8 @@ impl Room {
     }
 }
 
-/// How large an entry is thought to be where only bytes are bounded: with many more shards than
-/// large entries fill, each would hold too few to tell what is used.
+/// The assumed size of an entry where only bytes are bounded: with many more shards than large
+/// entries fill, each shard would hold too few entries to tell which are used.
 const USUAL_ENTRY: usize = 4096;
 
 fn take(taken: &AtomicUsize, more: usize, most: usize) -> Option<usize> {

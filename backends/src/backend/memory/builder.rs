@@ -69,32 +69,32 @@ impl MemoryBackendBuilder {
 
     /// Sets how many bytes all entries can count for at once; any number unless set.
     ///
-    /// An entry counts for its key, its value and 72 bytes besides. A value that is kept decoded
-    /// (in a keyspace that is `shared`) counts for its encoded length and the size of its type once
-    /// more: what it holds on the heap is taken to be as large as its encoding. A number takes some
-    /// bytes more as it gets more digits, and so do a throttle's numbers and the version of a
-    /// session: the limit is better not as low as that counts. Where there is eviction its order
-    /// takes some 50 bytes an entry besides, which aren't counted.
+    /// An entry counts for its key, its value and 72 bytes besides. A decoded value (in a keyspace
+    /// that is `shared`) counts for its encoded length and the size of its type once more: its
+    /// memory on the heap is taken to be as large as its encoding. A number takes some bytes more
+    /// as it gets more digits, and so do a throttle's numbers and the version of a session: the
+    /// limit is better not as low as that counts. Where there is eviction its order takes some 50
+    /// bytes an entry besides, which aren't counted.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// Sets what a full store does; it refuses new entries unless set. Without a bound no store is
-    /// ever full.
+    /// Sets the behaviour of a full store, which refuses new entries unless set. Without a bound no
+    /// store is ever full.
     ///
-    /// What can never fit is refused in any case, and nothing is given up for it.
+    /// An entry that can never fit is refused in any case, and nothing is evicted for it.
     pub fn eviction(mut self, eviction: Eviction) -> Self {
         self.eviction = eviction;
         self
     }
 
-    /// Sets what is told of every entry that leaves, and why.
+    /// Sets the listener that is told of every entry that leaves, and why.
     ///
-    /// It is called on the thread that removed the entry, by the call that did or by the sweep,
-    /// after the locks: it may use the store. It should be quick. A panic in it is one of the
-    /// call's, and what left at the same time isn't told of; in the sweep it ends the sweeping
-    /// until the next write that sets an end.
+    /// The listener is called on the thread that removed the entry, by the call that did or by the
+    /// sweep, after the locks: it may use the store. It should be quick. A panic in it is a panic
+    /// of the call, and the listener isn't told of the other entries that left at the same time; in
+    /// the sweep a panic ends the sweeping until the next write that sets an end.
     ///
     /// A listener that writes to a full store makes further entries leave, of which it is told in
     /// turn: let it look at the cause. One that owns a clone of the backend keeps the store alive

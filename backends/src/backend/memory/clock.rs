@@ -39,7 +39,7 @@ impl Clock {
 }
 
 impl Moment {
-    /// The end of what has no end.
+    /// The end of an entry that has no end.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     /// `ttl` is checked: whole milliseconds, 10,000 years at most.

@@ -10,7 +10,7 @@ use super::clock::Moment;
 use crate::backend::store::decoded::Decoded;
 use crate::codec::parse_integer;
 
-/// A shared handle of one entry. Key and bytes never change: who writes puts another entry in its
+/// A shared handle of one entry. Key and bytes never change: a write puts another entry in its
 /// place.
 ///
 /// The key stands behind the bytes, so that an entry is copied from the buffer that the value was
@@ -25,12 +25,12 @@ struct Header {
     deadline: AtomicU64,
     content: Content,
     key_length: u32,
-    /// How often it was used of late and its place in the order of eviction; changed under the lock
-    /// of the shard.
+    /// The number of uses of late, and the entry's place in the order of eviction; changed under
+    /// the lock of the shard.
     mark: AtomicU32,
 }
 
-/// What stands under the key.
+/// The content of an entry: a counter or bytes.
 enum Content {
     /// A counter, which is changed in place, under the lock of the shard.
     Integer(AtomicI64),
@@ -38,14 +38,14 @@ enum Content {
     Bytes(OnceBox<Decoded>),
 }
 
-/// What an entry costs besides its key and its bytes: header, place in the table, and what the
-/// allocator adds.
+/// The memory of an entry besides its key and its bytes: the header, the place in the table, and
+/// the allocator's share.
 const OVERHEAD: usize = 72;
 /// The bits of a mark that count uses.
 const USES: u32 = 0b11;
 
 impl Entry {
-    /// Makes an entry; what is a counter to `increment_by` becomes one.
+    /// Makes an entry; bytes that are a counter to `increment_by` become one.
     pub(super) fn new(key: &str, value: &[u8]) -> Self {
         match parse_integer(value) {
             Some(integer) => Self::counter(key, integer),
@@ -85,7 +85,7 @@ impl Entry {
         self.parts().1
     }
 
-    /// Returns the bytes; none if it is a counter.
+    /// Returns the bytes of the entry; none if it is a counter.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.parts().0
@@ -98,7 +98,7 @@ impl Entry {
         self.0.slice.split_at(self.0.slice.len() - key)
     }
 
-    /// Returns the counter, if it is one.
+    /// Returns the counter, if the entry is one.
     pub(crate) fn integer(&self) -> Option<i64> {
         match &self.header().content {
             Content::Integer(integer) => Some(integer.load(Ordering::Relaxed)),
@@ -113,7 +113,7 @@ impl Entry {
         }
     }
 
-    /// Says whether it holds exactly these bytes.
+    /// Says whether the entry holds exactly these bytes.
     pub(super) fn holds(&self, bytes: &[u8]) -> bool {
         match self.integer() {
             Some(integer) => itoa::Buffer::new().format(integer).as_bytes() == bytes,
@@ -125,25 +125,25 @@ impl Entry {
         Moment::from_bits(self.header().deadline.load(Ordering::Relaxed))
     }
 
-    /// Changes the end; under the lock of the shard, or before it is seen by others.
+    /// Changes the deadline; under the lock of the shard, or before others see the entry.
     pub(super) fn set_deadline(&self, deadline: Moment) {
         let bits = deadline.to_bits();
         self.header().deadline.store(bits, Ordering::Relaxed);
     }
 
-    /// Moves the end on, if `deadline` is later; also under the shared lock of the shard.
+    /// Moves the deadline on, if `deadline` is later; also under the shared lock of the shard.
     pub(super) fn extend_deadline(&self, deadline: Moment) {
         let bits = deadline.to_bits();
         self.header().deadline.fetch_max(bits, Ordering::Relaxed);
     }
 
-    /// Says whether it is alive at `now`, which is asked only if it ends at all.
+    /// Says whether the entry is live at `now`, which is called only if the entry ends at all.
     pub(super) fn is_live(&self, now: impl FnOnce() -> Moment) -> bool {
         let deadline = self.deadline();
         deadline == Moment::NEVER || now() < deadline
     }
 
-    /// Returns how many bytes of memory it counts for.
+    /// Returns the number of bytes of memory that the entry counts for.
     pub(super) fn weight(&self) -> usize {
         OVERHEAD + self.0.slice.len() + self.decoded().map_or(0, Decoded::bytes)
     }
@@ -156,8 +156,8 @@ impl Entry {
         }
     }
 
-    /// Attaches a decoded value, unless there is one already; gives it back then. Under the lock of
-    /// the shard.
+    /// Attaches a decoded value, or gives it back if there is one already. Under the lock of the
+    /// shard.
     pub(super) fn attach(&self, value: Box<Decoded>) -> Result<(), Box<Decoded>> {
         match &self.header().content {
             Content::Integer(_) => Err(value),
@@ -169,8 +169,8 @@ impl Entry {
         self.0.as_ptr() == other.0.as_ptr()
     }
 
-    /// Notes a use. Of uses at the same time one may be lost, which only makes the estimate a
-    /// little lower.
+    /// Notes a use. One of several uses at the same time may be lost, which only makes the estimate
+    /// a little lower.
     pub(super) fn note_use(&self) {
         let mark = self.header().mark.load(Ordering::Relaxed);
         if mark & USES < USES {
@@ -178,17 +178,18 @@ impl Entry {
         }
     }
 
-    /// Returns how often it was used since that was last set, up to 3.
+    /// Returns the number of uses since it was last set, up to 3.
     pub(super) fn uses(&self) -> u32 {
         self.header().mark.load(Ordering::Relaxed) & USES
     }
 
-    /// Returns the number of its place in the order of eviction.
+    /// Returns the number of the entry's place in the order of eviction.
     pub(super) fn ticket(&self) -> u32 {
         self.header().mark.load(Ordering::Relaxed) / (USES + 1)
     }
 
-    /// Sets the number of its place and how often it was used; under the lock of the shard.
+    /// Sets the number of the entry's place and the number of its uses; under the lock of the
+    /// shard.
     pub(super) fn set_mark(&self, ticket: u32, uses: u32) {
         let mark = ticket * (USES + 1) + uses;
         self.header().mark.store(mark, Ordering::Relaxed);

@@ -56,12 +56,13 @@ use crate::error::BackendResult;
 /// `tokio::time::advance` expires entries without waiting.
 ///
 /// Each call, and each step of the sweep, goes by the clock of the runtime that it runs on; on a
-/// plain thread that is the real one. What has ended by that clock is absent for that call, and may
-/// be removed for everybody: by a write, by the sweep. What wasn't removed is still there for those
-/// by whose clock it hasn't ended. An end is set by the clock of who writes it.
+/// plain thread that is the real one. An entry that has ended by that clock is absent for that
+/// call, and may be removed for everybody: by a write, by the sweep. An entry that wasn't removed
+/// is still there for callers by whose clock it hasn't ended. An end is set by the clock of the
+/// caller that writes it.
 ///
-/// The clocks are one unless a test pauses them. So a test that advances a paused clock needs a
-/// store of its own, or shares it only with code on the same runtime.
+/// All these clocks are the same unless a test pauses them. So a test that advances a paused clock
+/// needs a store of its own, or shares it only with code on the same runtime.
 ///
 /// The pace of the sweep is in real time. Nothing in here sets a timer on tokio's clock, so a
 /// paused clock never jumps on account of a backend.
@@ -98,8 +99,8 @@ impl MemoryBackend {
 
     /// Returns how many live entries there are.
     ///
-    /// It looks at every entry, some ten nanoseconds each: meant for tests and occasional looks.
-    /// [`stats`](Self::stats) counts entries at no cost.
+    /// The call looks at every entry, some ten nanoseconds each: meant for tests and occasional
+    /// looks. [`stats`](Self::stats) counts entries at no cost.
     pub fn len(&self) -> usize {
         self.shards.len()
     }
@@ -109,8 +110,7 @@ impl MemoryBackend {
         self.shards.is_empty()
     }
 
-    /// Returns what the store holds and has done so far; takes some microseconds, however much it
-    /// holds.
+    /// Returns the counts of the store so far; takes some microseconds, however much it holds.
     pub fn stats(&self) -> MemoryStats {
         self.shards.stats()
     }

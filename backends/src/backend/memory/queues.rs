@@ -1,9 +1,9 @@
-//! The order in which a full shard gives entries up: S3-FIFO.
+//! The order in which a full shard evicts entries: S3-FIFO.
 //!
 //! Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023.
-//! Entries begin in a small queue. One that was used while it passed through goes on to the main
-//! queue, all others are evicted, so that a scan flushes a tenth of the entries at most. In the
-//! main queue an entry that was used goes round again. A key that comes back soon after it was
+//! Entries begin in a small queue. An entry that was used while it passed through goes on to the
+//! main queue, all others are evicted, so that a scan flushes a tenth of the entries at most. In
+//! the main queue an entry that was used goes round again. A key that comes back soon after it was
 //! evicted from the small queue begins in the main queue.
 //!
 //! Reading only counts the use in the entry itself, which needs no exclusive lock.
@@ -17,8 +17,8 @@ use super::entry::Entry;
 
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    small: VecDeque<Spot>,
-    main: VecDeque<Spot>,
+    small: VecDeque<QueueSlot>,
+    main: VecDeque<QueueSlot>,
     ghosts: Ghosts,
     /// The number of the last spot that was given out.
     last_ticket: u32,
@@ -27,12 +27,12 @@ pub(super) struct Queues {
 /// An entry's spot in a queue. The entry knows its ticket, so a spot whose entry has gone is
 /// recognised.
 #[derive(Debug, Clone, Copy)]
-struct Spot {
+struct QueueSlot {
     hash: u64,
     ticket: u32,
 }
 
-/// What was evicted from the small queue of late, by hash.
+/// The hashes of the keys that were evicted from the small queue of late.
 #[derive(Debug, Default)]
 struct Ghosts {
     order: VecDeque<u64>,
@@ -43,8 +43,8 @@ struct Ghosts {
 const SMALL_SHARE: usize = 10;
 /// An entry moves on from the small queue if it was used as often as this.
 const USED: u32 = 1;
-/// Whoever meets entries that are spared (two at most) this often has gone round as often as the
-/// most used one can: there is no other.
+/// A search that meets spared entries (there are two at most) this often has gone round as often as
+/// the most used entry can: there is no other entry.
 const MOST_SPARED: usize = 10;
 /// Tickets are numbers below this.
 const TICKETS: u32 = MAIN;
@@ -54,14 +54,15 @@ const MAIN: u32 = 1 << 29;
 const FEW: usize = 64;
 
 impl Queues {
-    /// Gives an entry that is new under its key a spot: at the end of the queue that the one it
-    /// comes from was in, if it was moved.
+    /// Gives a spot to an entry that is new under its key. A moved entry gets one at the end of the
+    /// queue that the old entry was in.
     ///
-    /// What has proved to be used stays so under another key, and keeps its uses in the main queue.
-    /// In the small queue it begins anew: nobody has read a value yet that takes the place of the
-    /// token that it was computed under, and if the token's uses counted for it, a scan could flush
-    /// the main queue. At the end, because a spot in the middle can't be found in short time; it
-    /// lasts about as much longer as for one more use.
+    /// An entry that has proved to be used stays so under another key, and keeps its uses in the
+    /// main queue. In the small queue a moved entry begins anew: nobody has read a value yet that
+    /// takes the place of the token that it was computed under. If the token's uses counted for the
+    /// value, a scan could flush the main queue. The spot is at the end, because a spot in the
+    /// middle can't be found in short time; the entry lasts about as much longer as for one more
+    /// use.
     pub(super) fn admit(
         &mut self,
         hash: u64,
@@ -71,7 +72,7 @@ impl Queues {
     ) {
         self.tidy(entries);
         self.last_ticket = (self.last_ticket + 1) % TICKETS;
-        let spot = Spot {
+        let spot = QueueSlot {
             hash,
             ticket: self.last_ticket,
         };
@@ -92,8 +93,8 @@ impl Queues {
         new.note_use();
     }
 
-    /// Chooses the entry to give up, and takes its spot away: the next that has ended, or else the
-    /// next that isn't used. Never one that `is_spared`.
+    /// Chooses the entry to evict, and takes its spot away: the next entry that has ended, or else
+    /// the next that isn't used. Never chooses an entry that `is_spared`.
     pub(super) fn choose(
         &mut self,
         entries: &HashTable<Entry>,
@@ -144,10 +145,10 @@ impl Queues {
     }
 
     /// Puts an entry at the end of the main queue.
-    fn push_main(&mut self, spot: Spot, entry: &Entry, uses: u32) {
+    fn push_main(&mut self, spot: QueueSlot, entry: &Entry, uses: u32) {
         let ticket = spot.ticket | MAIN;
         entry.set_mark(ticket, uses);
-        self.main.push_back(Spot { ticket, ..spot });
+        self.main.push_back(QueueSlot { ticket, ..spot });
     }
 
     /// Drops the spots of entries that have gone when they are more than half of all.
@@ -161,7 +162,7 @@ impl Queues {
     }
 }
 
-impl Spot {
+impl QueueSlot {
     fn entry<'e>(&self, entries: &'e HashTable<Entry>) -> Option<&'e Entry> {
         entries.find(self.hash, |entry| entry.ticket() == self.ticket)
     }

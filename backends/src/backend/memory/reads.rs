@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use thread_local::ThreadLocal;
 
-/// How many reads have found a value, and how many none.
+/// The number of reads that found a value, and of reads that found none.
 ///
 /// One count for all threads would cost a read as much as the lock does, and more when threads
 /// meet.
 #[derive(Debug, Default)]
-pub(super) struct Reads(ThreadLocal<Own>);
+pub(super) struct HitCounters(ThreadLocal<Own>);
 
-/// What one thread has counted, in cache lines of its own. A thread that begins goes on where one
-/// that ended left off.
+/// The counts of one thread, in cache lines of their own. A thread that begins goes on with the
+/// counts of a thread that has ended.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Own {
@@ -20,17 +20,17 @@ struct Own {
     misses: AtomicU64,
 }
 
-impl Reads {
+impl HitCounters {
     #[inline]
     pub(super) fn count(&self, is_hit: bool) {
         let own = self.0.get().unwrap_or_else(|| self.begin());
         let counter = if is_hit { &own.hits } else { &own.misses };
-        // Nobody else writes here, so nothing is lost between the two.
+        // No other thread writes here, so nothing is lost between the load and the store.
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// Outlined, because a place for what is moved to the heap here would align the stack of each
-    /// read.
+    /// Outlined, because a place for the counts that are moved to the heap here would align the
+    /// stack of each read.
     #[cold]
     #[inline(never)]
     fn begin(&self) -> &Own {
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_counts_of_all_threads_are_exact_when_they_have_ended() {
-        let reads = Reads::default();
+        let reads = HitCounters::default();
         for _ in 0..3 {
             thread::scope(|scope| {
                 for thread in 0..8 {

@@ -1,4 +1,4 @@
-//! What becomes of the entries that leave a store.
+//! The entries that leave a store, and the listener that is told of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 use super::entry::Entry;
 use crate::backend::stored::Stored;
 
-/// Why an entry has left a memory backend.
+/// The reason why an entry has left a memory backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// It came to its end. The store notices this when it sweeps, or when somebody writes under the
-    /// key.
+    /// The entry came to its end. The store notices this when it sweeps, or when somebody writes
+    /// under the key.
     Expired,
     /// The store was full.
     Evicted,
-    /// Another value was written under its key.
+    /// Another value was written under the entry's key.
     Replaced,
-    /// It was deleted, taken, cleared or moved to another key.
+    /// The entry was deleted, taken, cleared or moved to another key.
     Removed,
 }
 
@@ -27,7 +27,7 @@ pub enum Cause {
 pub struct Removal<'a> {
     /// The key.
     pub key: &'a str,
-    /// Why it left.
+    /// The reason why the entry left.
     pub cause: Cause,
     entry: &'a Entry,
 }
@@ -35,11 +35,11 @@ pub struct Removal<'a> {
 /// Called for every entry that leaves.
 pub(super) type Listener = Arc<dyn Fn(&Removal<'_>) + Send + Sync>;
 
-/// Entries that have left a shard, to be dropped after its lock: what they decode to is the user's
-/// to drop.
+/// Entries that have left a shard, to be dropped after its lock is released: dropping their decoded
+/// values runs code of the user.
 #[derive(Debug, Default)]
 pub(super) struct Removed {
-    /// All that most calls remove: without room on the heap.
+    /// The only entry that most calls remove; it needs no room on the heap.
     first: Option<(Entry, Cause)>,
     others: Vec<(Entry, Cause)>,
 }
@@ -70,7 +70,7 @@ impl fmt::Debug for Removal<'_> {
     }
 }
 
-/// Tells the listener, if there is one, of what has left, and drops it.
+/// Tells the listener, if there is one, of the entries that have left, and drops them.
 #[inline]
 pub(super) fn dispose(removed: Removed, listener: Option<&Listener>) {
     if let Some(listener) = listener {

@@ -18,18 +18,18 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// The entries whose keys hash to one shard. Entries past their deadline may still be here; no
 /// method shows them.
 ///
-/// What leaves is handed out to be dropped after the lock.
+/// Entries that leave are handed out, to be dropped after the lock is released.
 ///
-/// In this order, so that a look-up touches the first cache line, which the lock is in, and no
-/// other.
+/// The fields are in this order so that a look-up touches the first cache line, which the lock is
+/// in, and no other.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Shard {
     entries: HashTable<Entry>,
     /// No entry ends before this moment.
     earliest: Moment,
-    pass: Pass,
-    /// What all entries weigh.
+    pass: SweepPass,
+    /// The weight of all entries.
     bytes: usize,
     room: Room,
     /// The order of eviction, where there is one.
@@ -38,15 +38,15 @@ pub(super) struct Shard {
     evicted: u64,
 }
 
-/// How far a look at all entries for those that have ended has come.
+/// The progress of a look at all entries for those that have ended.
 #[derive(Debug)]
-struct Pass {
+struct SweepPass {
     /// The next bucket to look at.
     next: usize,
-    /// How many there were at the beginning: a table that has grown or shrunk is looked through
+    /// The number of buckets at the beginning: a table that has grown or shrunk is looked through
     /// anew.
     buckets: usize,
-    /// The earliest end of those that were looked at and stay.
+    /// The earliest end of the entries that were looked at and stay.
     kept: Moment,
     /// The earliest end that was set since the beginning.
     set: Moment,
@@ -54,12 +54,12 @@ struct Pass {
 
 /// A key's place: its text and the hash of it.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct KeyHash<'a> {
     pub(super) key: &'a str,
     pub(super) hash: u64,
 }
 
-impl Place<'_> {
+impl KeyHash<'_> {
     fn is_of(&self, entry: &Entry) -> bool {
         entry.key() == self.key.as_bytes()
     }
@@ -68,16 +68,16 @@ impl Place<'_> {
 /// A step that takes one entry out and puts another one in.
 #[derive(Clone, Copy)]
 pub(super) struct Move<'a> {
-    pub(super) from: Place<'a>,
-    /// What the old entry has to hold.
+    pub(super) from: KeyHash<'a>,
+    /// The bytes that the old entry has to hold.
     pub(super) expected: &'a [u8],
-    pub(super) to: Place<'a>,
-    /// How the new entry is written.
+    pub(super) to: KeyHash<'a>,
+    /// The condition and the life of the new entry.
     pub(super) options: Write<'a>,
 }
 
-/// How many buckets a write looks at while something is due: as many as leave sooner than writes
-/// bring new ones.
+/// The number of buckets that a write looks at while something is due: enough that ended entries
+/// leave sooner than writes bring new ones.
 const BUCKETS_A_WRITE: usize = 8;
 /// A shard this small isn't worth shrinking.
 const SMALL: usize = 64;
@@ -87,7 +87,7 @@ impl Shard {
         Self {
             entries: HashTable::new(),
             earliest: Moment::NEVER,
-            pass: Pass::new(0),
+            pass: SweepPass::new(0),
             bytes: 0,
             queues: room.evicts().then(Box::default),
             room,
@@ -98,14 +98,15 @@ impl Shard {
 
     /// Returns the entry under a key, which may have ended.
     #[inline]
-    pub(super) fn find(&self, place: Place<'_>) -> Option<&Entry> {
-        self.entries.find(place.hash, |entry| place.is_of(entry))
+    pub(super) fn find(&self, key_hash: KeyHash<'_>) -> Option<&Entry> {
+        self.entries
+            .find(key_hash.hash, |entry| key_hash.is_of(entry))
     }
 
     /// Returns the entry under a key, which may have ended, and notes that it was used.
     #[inline(always)]
-    pub(super) fn find_to_use(&self, place: Place<'_>) -> Option<&Entry> {
-        let entry = self.find(place)?;
+    pub(super) fn find_to_use(&self, key_hash: KeyHash<'_>) -> Option<&Entry> {
+        let entry = self.find(key_hash)?;
         if self.queues.is_some() {
             entry.note_use();
         }
@@ -115,7 +116,7 @@ impl Shard {
     /// Writes if the condition holds; gives the entry back if there is no room for it.
     pub(super) fn write(
         &mut self,
-        place: Place<'_>,
+        key_hash: KeyHash<'_>,
         entry: Entry,
         options: Write<'_>,
         now: Moment,
@@ -124,20 +125,21 @@ impl Shard {
     ) -> Result<bool, (NoRoom, Entry)> {
         let mut present = Moment::NEVER;
         if depends_on_entry(options) {
-            let live = self.live(place, now);
+            let live = self.live(key_hash, now);
             if !holds(options.condition, live) {
                 return Ok(false);
             }
             present = live.map_or(Moment::NEVER, Entry::deadline);
         }
         entry.set_deadline(deadline(options.life, present, now));
-        self.put(place, entry, now, rehash, removed)?;
+        self.put(key_hash, entry, now, rehash, removed)?;
         Ok(true)
     }
 
-    /// Takes an entry out of `other`, or else of this shard, and puts one in here, if the old one
-    /// holds what is expected and the condition holds for the new one. Needs room for what the new
-    /// one weighs more than all that goes; gives it back if there is none.
+    /// Takes an entry out of `other`, or else out of this shard, and puts a new one in here, if the
+    /// old entry holds the expected bytes and the condition holds for the new one. Needs room for
+    /// the weight of the new entry beyond that of the entries that go; gives the new entry back if
+    /// there is no such room.
     pub(super) fn move_in(
         &mut self,
         other: Option<&mut Self>,
@@ -166,18 +168,18 @@ impl Shard {
     /// `window` is checked.
     pub(super) fn increment_by(
         &mut self,
-        place: Place<'_>,
+        key_hash: KeyHash<'_>,
         delta: i64,
         window: Life,
         now: Moment,
         rehash: impl Fn(&[u8]) -> u64,
         removed: &mut Removed,
     ) -> Result<BackendResult<Counted>, NoRoom> {
-        let Some(entry) = self.live(place, now) else {
-            let entry = Entry::counter(place.key, delta);
+        let Some(entry) = self.live(key_hash, now) else {
+            let entry = Entry::counter(key_hash.key, delta);
             let end = deadline(window, Moment::NEVER, now);
             entry.set_deadline(end);
-            let put = self.put(place, entry, now, rehash, removed);
+            let put = self.put(key_hash, entry, now, rehash, removed);
             put.map_err(|(no_room, _)| no_room)?;
             return Ok(Ok(Counted {
                 value: delta,
@@ -215,21 +217,21 @@ impl Shard {
     /// `attempt` is checked.
     pub(super) fn throttle(
         &mut self,
-        place: Place<'_>,
+        key_hash: KeyHash<'_>,
         attempt: Attempt<'_>,
         now: Moment,
         rehash: impl Fn(&[u8]) -> u64,
         removed: &mut Removed,
     ) -> Result<BackendResult<Decision>, NoRoom> {
-        let stored = self.live(place, now).map(Entry::bytes);
+        let stored = self.live(key_hash, now).map(Entry::bytes);
         let Outcome { decision, spent } = match decide(&attempt, stored, now.micros()) {
             Ok(outcome) => outcome,
             Err(error) => return Ok(Err(error)),
         };
         if let Some(mut spent) = spent {
-            let entry = Entry::from_buffer(place.key, &mut spent.bytes);
+            let entry = Entry::from_buffer(key_hash.key, &mut spent.bytes);
             entry.set_deadline(now.after(spent.life));
-            let put = self.put(place, entry, now, rehash, removed);
+            let put = self.put(key_hash, entry, now, rehash, removed);
             put.map_err(|(no_room, _)| no_room)?;
         }
         Ok(Ok(decision))
@@ -238,12 +240,12 @@ impl Shard {
     /// Gives a live entry another life; `life` is checked.
     pub(super) fn expire(
         &mut self,
-        place: Place<'_>,
+        key_hash: KeyHash<'_>,
         life: Life,
         now: Moment,
         removed: &mut Removed,
     ) -> bool {
-        let Some(entry) = self.live(place, now) else {
+        let Some(entry) = self.live(key_hash, now) else {
             return false;
         };
         let end = deadline(life, entry.deadline(), now);
@@ -252,35 +254,35 @@ impl Shard {
         true
     }
 
-    /// Removes the live entry, if `expected` is given only while it holds these bytes.
+    /// Removes the live entry; if `expected` is given, only while the entry holds these bytes.
     pub(super) fn remove(
         &mut self,
-        place: Place<'_>,
+        key_hash: KeyHash<'_>,
         expected: Option<&[u8]>,
         now: Moment,
         removed: &mut Removed,
     ) -> Option<Entry> {
-        let entry = self.live(place, now)?;
+        let entry = self.live(key_hash, now)?;
         if expected.is_some_and(|expected| !entry.holds(expected)) {
             return None;
         }
         let found = self
             .entries
-            .find_entry(place.hash, |entry| place.is_of(entry));
+            .find_entry(key_hash.hash, |entry| key_hash.is_of(entry));
         let entry = found.ok()?.remove().0;
         self.left(entry.clone(), Cause::Removed, now, removed);
         Some(entry)
     }
 
-    /// Attaches a decoded value to `entry` if that is the one in the table and has none yet; gives
-    /// it back otherwise.
+    /// Attaches a decoded value to `entry` if that entry is in the table and has none yet; gives
+    /// the value back otherwise.
     pub(super) fn attach(
         &mut self,
-        place: Place<'_>,
+        key_hash: KeyHash<'_>,
         entry: &Entry,
         value: Box<Decoded>,
     ) -> Result<Option<Box<Decoded>>, (NoRoom, Box<Decoded>)> {
-        let is_there = self.find(place).is_some_and(|found| found.is(entry));
+        let is_there = self.find(key_hash).is_some_and(|found| found.is(entry));
         if !is_there || entry.decoded().is_some() {
             return Ok(Some(value));
         }
@@ -296,8 +298,8 @@ impl Shard {
         Ok(Some(refused))
     }
 
-    /// Removes the entries whose keys begin with `prefix` and returns how many live ones there
-    /// were.
+    /// Removes the entries whose keys begin with `prefix` and returns the number of live ones among
+    /// them.
     pub(super) fn clear_prefix(&mut self, prefix: &str, now: Moment, removed: &mut Removed) -> u64 {
         let in_prefix = |entry: &mut Entry| entry.key().starts_with(prefix.as_bytes());
         let cleared: Vec<Entry> = self.entries.extract_if(in_prefix).collect();
@@ -309,10 +311,10 @@ impl Shard {
         live
     }
 
-    /// Gives one entry up, none of the places that are spared, and says whether there was one.
+    /// Evicts one entry, but none at a spared place, and says whether there was one to evict.
     pub(super) fn evict(
         &mut self,
-        spared: &[Place<'_>],
+        spared: &[KeyHash<'_>],
         now: Moment,
         removed: &mut Removed,
     ) -> bool {
@@ -320,7 +322,7 @@ impl Shard {
             return false;
         };
         let Some((hash, entry)) = queues.choose(&self.entries, now, |entry| {
-            spared.iter().any(|place| place.is_of(entry))
+            spared.iter().any(|key_hash| key_hash.is_of(entry))
         }) else {
             return false;
         };
@@ -331,13 +333,14 @@ impl Shard {
         true
     }
 
-    /// Removes what has ended from among the next `buckets`, and says whether there may be more.
+    /// Removes the entries that have ended from the next `buckets`, and says whether there may be
+    /// more.
     pub(super) fn sweep(&mut self, buckets: usize, now: Moment, removed: &mut Removed) -> bool {
         if !self.is_due(now) {
             return false;
         }
         if self.pass.next == 0 || self.pass.buckets != self.entries.num_buckets() {
-            self.pass = Pass::new(self.entries.num_buckets());
+            self.pass = SweepPass::new(self.entries.num_buckets());
         }
         let end = self.pass.buckets.min(self.pass.next + buckets);
         for bucket in self.pass.next..end {
@@ -360,7 +363,7 @@ impl Shard {
         false
     }
 
-    /// Says whether something may have ended.
+    /// Says whether an entry may have ended.
     pub(super) fn is_due(&self, now: Moment) -> bool {
         self.earliest <= now
     }
@@ -404,30 +407,30 @@ impl Shard {
     }
 
     #[inline]
-    fn live(&self, place: Place<'_>, now: Moment) -> Option<&Entry> {
-        self.find(place).filter(|entry| entry.is_live(|| now))
+    fn live(&self, key_hash: KeyHash<'_>, now: Moment) -> Option<&Entry> {
+        self.find(key_hash).filter(|entry| entry.is_live(|| now))
     }
 
     /// Puts an entry in the place of the one that is there, live or not.
     fn put(
         &mut self,
-        place: Place<'_>,
+        key_hash: KeyHash<'_>,
         entry: Entry,
         now: Moment,
         rehash: impl Fn(&[u8]) -> u64,
         removed: &mut Removed,
     ) -> Result<(), (NoRoom, Entry)> {
-        self.put_for(place, entry, None, now, rehash, removed)
+        self.put_for(key_hash, entry, None, now, rehash, removed)
     }
 
     /// Puts an entry in the place of the one that is there, live or not, and in the room of
     /// `leaving` too, which the caller takes out under the same locks.
     ///
-    /// Inlined, so that plain writes, for which nothing leaves, don't ask.
+    /// Inlined, so that plain writes, for which nothing leaves, don't check `leaving`.
     #[inline(always)]
     fn put_for(
         &mut self,
-        place: Place<'_>,
+        key_hash: KeyHash<'_>,
         entry: Entry,
         leaving: Option<&Entry>,
         now: Moment,
@@ -438,7 +441,7 @@ impl Shard {
             Some(leaving) => (1, leaving.weight()),
             None => (0, 0),
         };
-        let is_of_place = |entry: &Entry| place.is_of(entry);
+        let is_of_place = |entry: &Entry| key_hash.is_of(entry);
         let rehash = |entry: &Entry| rehash(entry.key());
         let (weight, end) = (entry.weight(), entry.deadline());
         if self.entries.len() == self.entries.capacity() {
@@ -446,7 +449,7 @@ impl Shard {
             // and move entries behind the pass.
             self.pass.next = 0;
         }
-        match self.entries.entry(place.hash, is_of_place, rehash) {
+        match self.entries.entry(key_hash.hash, is_of_place, rehash) {
             hash_table::Entry::Occupied(mut found) => {
                 let old = found.get();
                 let old_weight = old.weight();
@@ -476,7 +479,7 @@ impl Shard {
                 let entry = vacant.insert(entry);
                 if let Some(queues) = &mut self.queues {
                     let entry = entry.get().clone();
-                    queues.admit(place.hash, &entry, leaving, &self.entries);
+                    queues.admit(key_hash.hash, &entry, leaving, &self.entries);
                 }
             }
         }
@@ -485,7 +488,7 @@ impl Shard {
     }
 
     /// Notes that an entry's end was set, and does its share of looking for entries that have
-    /// ended: so they leave where no task sweeps, too.
+    /// ended: so these leave where no task sweeps, too.
     #[inline]
     fn wrote(&mut self, end: Moment, now: Moment, removed: &mut Removed) {
         self.earliest = self.earliest.min(end);
@@ -495,7 +498,7 @@ impl Shard {
         }
     }
 
-    /// Gives the room of an entry back that has left the table, and tells of it.
+    /// Gives back the room of an entry that has left the table, and tells of the entry.
     fn left(&mut self, entry: Entry, cause: Cause, now: Moment, removed: &mut Removed) {
         let weight = entry.weight();
         self.bytes -= weight;
@@ -503,17 +506,23 @@ impl Shard {
         self.tell(entry, cause, now, removed);
     }
 
-    /// Takes out an entry whose room is another's by now, and tells of it.
-    fn give_way(&mut self, place: Place<'_>, entry: Entry, now: Moment, removed: &mut Removed) {
-        if let Ok(found) = (self.entries).find_entry(place.hash, |other| other.is(&entry)) {
+    /// Takes out an entry whose room another entry has by now, and tells of it.
+    fn give_way(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        entry: Entry,
+        now: Moment,
+        removed: &mut Removed,
+    ) {
+        if let Ok(found) = (self.entries).find_entry(key_hash.hash, |other| other.is(&entry)) {
             found.remove();
         }
         self.bytes -= entry.weight();
         self.tell(entry, Cause::Removed, now, removed);
     }
 
-    /// Counts and hands out an entry that has left. One that had ended has expired, whatever took
-    /// it away.
+    /// Counts and hands out an entry that has left. An entry past its end has expired, whatever
+    /// took it away.
     fn tell(&mut self, entry: Entry, cause: Cause, now: Moment, removed: &mut Removed) {
         let cause = if entry.is_live(|| now) {
             cause
@@ -529,7 +538,7 @@ impl Shard {
     }
 }
 
-impl Pass {
+impl SweepPass {
     fn new(buckets: usize) -> Self {
         Self {
             next: 0,
@@ -546,7 +555,7 @@ fn depends_on_entry(options: Write<'_>) -> bool {
     !matches!(options.condition, Condition::Always) || options.life == Life::Keep
 }
 
-/// Says whether a condition holds of what lives under the key.
+/// Says whether a condition holds for the live entry under the key, or for its absence.
 #[inline]
 fn holds(condition: Condition<'_>, live: Option<&Entry>) -> bool {
     match condition {

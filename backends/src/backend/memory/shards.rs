@@ -20,9 +20,9 @@ use tokio::task::yield_now;
 use super::bounds::{Bounds, Eviction, NoRoom, Room};
 use super::clock::{Clock, Moment};
 use super::entry::Entry;
-use super::reads::Reads;
+use super::reads::HitCounters;
 use super::removal::{Listener, Removed, dispose};
-use super::shard::{Move, Place, Shard, expiry};
+use super::shard::{KeyHash, Move, Shard, expiry};
 use super::stats::MemoryStats;
 use super::worker::Worker;
 use crate::backend::distinct::Distinct;
@@ -38,21 +38,21 @@ use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::{Condition, Counted, KeyStream, Write};
 use crate::error::{BackendResult, Failures};
 
-/// Enough that a million entries are swept in short steps and that threads seldom meet.
+/// Enough shards that a million entries are swept in short steps and that threads seldom meet.
 const SHARDS: usize = 256;
 /// A bounded store has so few shards that each holds about this many entries, or one shard: the
 /// order of eviction is a shard's own.
 const ENTRIES_A_SHARD: usize = 512;
-/// How often the sweeper looks at all shards, in real time.
+/// The pause of the sweeper between two looks at all shards, in real time.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// The sweeper pauses for this many times as long as it worked, so that it takes less than a
 /// percent of a core.
 const SWEEP_REST: u32 = 200;
-/// How many buckets the sweeper looks at before it lets others have the lock.
+/// The number of buckets that the sweeper looks at before it lets others have the lock.
 const SWEEP_BUCKETS: usize = 2048;
-/// How often a store that evicts looks for an entry to give up before it says that there is none.
+/// The number of times that a store looks for an entry to evict before it says that there is none.
 const TRIES: usize = 8;
-/// How often `clear` looks again for entries that came while it ran.
+/// The number of times that `clear` looks again for entries that came while it ran.
 const PASSES: usize = 16;
 /// Work on shards with more entries than this gives way to other tasks after each shard.
 const MANY: usize = 256;
@@ -64,9 +64,9 @@ pub(super) struct Shards {
     limits: Limits,
     room: Room,
     listener: Option<Listener>,
-    reads: Reads,
+    reads: HitCounters,
     sweeper: Worker,
-    /// The shard that gives up an entry next where one has too few of its own.
+    /// The shard that evicts an entry next in place of a shard with too few of its own.
     next_to_evict: AtomicUsize,
 }
 
@@ -84,7 +84,7 @@ impl Default for Shards {
     }
 }
 
-/// Shows how much there is and nothing of it.
+/// Shows the limits and the bounds, and nothing of the entries.
 impl fmt::Debug for Shards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shards")
@@ -111,7 +111,7 @@ impl Shards {
             limits,
             room,
             listener,
-            reads: Reads::default(),
+            reads: HitCounters::default(),
             sweeper: Worker::default(),
             next_to_evict: AtomicUsize::new(0),
         }
@@ -135,8 +135,8 @@ impl Shards {
     }
 
     pub(super) fn get(&self, key: &str) -> BackendResult<Option<Stored>> {
-        let (padded, place) = self.find(key)?;
-        let found = padded.shard.read().find_to_use(place).cloned();
+        let (padded, key_hash) = self.find(key)?;
+        let found = padded.shard.read().find_to_use(key_hash).cloned();
         // The clock is read after the lock, and only for an entry that ends.
         match found {
             Some(entry) if entry.is_live(|| self.clock.now()) => {
@@ -155,9 +155,9 @@ impl Shards {
         key: &str,
         decoded_as: TypeId,
     ) -> BackendResult<Option<DecodedOrBytes>> {
-        let (padded, place) = self.find(key)?;
+        let (padded, key_hash) = self.find(key)?;
         let shard = padded.shard.read();
-        let decoded = shard.find_to_use(place).and_then(|entry| {
+        let decoded = shard.find_to_use(key_hash).and_then(|entry| {
             Some((
                 entry.deadline(),
                 entry.decoded()?.value(decoded_as)?.clone(),
@@ -169,7 +169,7 @@ impl Shards {
                 self.reads.count(true);
                 Ok(Some(DecodedOrBytes::Decoded(value)))
             }
-            // What has ended is the user's to drop, and so after the lock.
+            // Dropping a value that has ended runs code of the user, and so comes after the lock.
             Some(_) => {
                 self.reads.count(false);
                 Ok(None)
@@ -179,12 +179,12 @@ impl Shards {
     }
 
     pub(super) fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        let (padded, place) = self.find(key)?;
+        let (padded, key_hash) = self.find(key)?;
         let now = self.clock.now();
-        // Both under the lock: a counter and its window are changed together.
+        // Both are read under the lock: a counter and its window are changed together.
         let found = {
             let shard = padded.shard.read();
-            let entry = shard.find_to_use(place);
+            let entry = shard.find_to_use(key_hash);
             entry.map(|entry| (entry.deadline(), Stored::from(entry.clone())))
         };
         let live = found.filter(|(end, _)| now < *end);
@@ -193,8 +193,8 @@ impl Shards {
     }
 
     pub(super) fn expiry(&self, key: &str) -> BackendResult<Option<Expiry>> {
-        let (padded, place) = self.find(key)?;
-        let end = padded.shard.read().find(place).map(Entry::deadline);
+        let (padded, key_hash) = self.find(key)?;
+        let end = padded.shard.read().find(key_hash).map(Entry::deadline);
         let now = self.clock.now();
         Ok(end.filter(|end| now < *end).map(|end| expiry(end, now)))
     }
@@ -228,13 +228,13 @@ impl Shards {
         entry: impl FnOnce() -> Entry,
     ) -> BackendResult<bool> {
         options.life = options.life.checked()?;
-        let (padded, place) = self.find(key)?;
+        let (padded, key_hash) = self.find(key)?;
         self.sweep_later(options.life);
         let now = self.clock.now();
         let rehash = |key: &[u8]| self.hash(key);
-        self.with_room(&[place], entry(), |entry, removed| {
+        self.with_room(&[key_hash], entry(), |entry, removed| {
             let mut shard = padded.shard.write();
-            shard.write(place, entry, options, now, rehash, removed)
+            shard.write(key_hash, entry, options, now, rehash, removed)
         })
     }
 
@@ -295,15 +295,15 @@ impl Shards {
         key: &str,
         ttl: Duration,
     ) -> BackendResult<Option<Stored>> {
-        let (padded, place) = self.find(key)?;
+        let (padded, key_hash) = self.find(key)?;
         self.sweep_later(Life::In(ttl));
         let now = self.clock.now();
         let renewed = {
-            // Shared with other readers: an end is only ever moved on here, and all else that sets
-            // one is exclusive.
+            // The lock is shared with other readers: an end is only ever moved on here, and every
+            // other change of an end holds the lock exclusively.
             let shard = padded.shard.read();
             let live = shard
-                .find_to_use(place)
+                .find_to_use(key_hash)
                 .filter(|entry| entry.is_live(|| now));
             live.map(|entry| {
                 // Later than before: the shard's earliest end stays true.
@@ -322,13 +322,13 @@ impl Shards {
         ttl: Option<Duration>,
     ) -> BackendResult<Counted> {
         let window = Life::from(ttl).checked()?;
-        let (padded, place) = self.find(key)?;
+        let (padded, key_hash) = self.find(key)?;
         self.sweep_later(window);
         let now = self.clock.now();
         let rehash = |key: &[u8]| self.hash(key);
-        self.with_room(&[place], (), |(), removed| {
+        self.with_room(&[key_hash], (), |(), removed| {
             let mut shard = padded.shard.write();
-            let counted = shard.increment_by(place, delta, window, now, rehash, removed);
+            let counted = shard.increment_by(key_hash, delta, window, now, rehash, removed);
             counted.map_err(|no_room| (no_room, ()))
         })?
     }
@@ -339,27 +339,31 @@ impl Shards {
         attempt: Attempt<'_>,
     ) -> BackendResult<Decision> {
         attempt.check()?;
-        let (padded, place) = self.find(key)?;
+        let (padded, key_hash) = self.find(key)?;
         if let Some(quota) = attempt.quotas.first() {
             self.sweep_later(Life::In(quota.period()));
         }
         let rehash = |key: &[u8]| self.hash(key);
-        self.with_room(&[place], (), |(), removed| {
+        self.with_room(&[key_hash], (), |(), removed| {
             let mut shard = padded.shard.write();
-            // After the lock, so that of two attempts the later one doesn't go by an earlier time.
+            // The clock is read after the lock is taken, so that of two attempts the later one
+            // doesn't go by an earlier time.
             let now = self.clock.now();
-            let decided = shard.throttle(place, attempt, now, rehash, removed);
+            let decided = shard.throttle(key_hash, attempt, now, rehash, removed);
             decided.map_err(|no_room| (no_room, ()))
         })?
     }
 
     pub(super) fn expire(self: &Arc<Self>, key: &str, life: Life) -> BackendResult<bool> {
         let life = life.checked()?;
-        let (padded, place) = self.find(key)?;
+        let (padded, key_hash) = self.find(key)?;
         self.sweep_later(life);
         let now = self.clock.now();
         let mut removed = Removed::default();
-        let expired = padded.shard.write().expire(place, life, now, &mut removed);
+        let expired = padded
+            .shard
+            .write()
+            .expire(key_hash, life, now, &mut removed);
         self.dispose(removed);
         Ok(expired)
     }
@@ -370,16 +374,16 @@ impl Shards {
         key: &str,
         ttl: Duration,
     ) -> BackendResult<Option<Stored>> {
-        let (padded, place) = self.find(key)?;
+        let (padded, key_hash) = self.find(key)?;
         let life = Life::In(ttl);
         self.sweep_later(life);
         let now = self.clock.now();
         let end = now.after(ttl);
         {
-            // Shared with other readers, as in `renew`, where the end only moves on.
+            // The lock is shared with other readers, as in `renew`, where the end only moves on.
             let shard = padded.shard.read();
             let live = shard
-                .find_to_use(place)
+                .find_to_use(key_hash)
                 .filter(|entry| entry.is_live(|| now) && entry.deadline() <= end);
             if let Some(entry) = live {
                 entry.extend_deadline(end);
@@ -390,8 +394,8 @@ impl Shards {
         let mut removed = Removed::default();
         let touched = {
             let mut shard = padded.shard.write();
-            let is_live = shard.expire(place, life, now, &mut removed);
-            let entry = is_live.then(|| shard.find_to_use(place)).flatten();
+            let is_live = shard.expire(key_hash, life, now, &mut removed);
+            let entry = is_live.then(|| shard.find_to_use(key_hash)).flatten();
             entry.cloned()
         };
         self.dispose(removed);
@@ -400,13 +404,13 @@ impl Shards {
     }
 
     pub(super) fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        let (padded, place) = self.find(key)?;
-        Ok(self.take_if(padded, place, expected).is_some())
+        let (padded, key_hash) = self.find(key)?;
+        Ok(self.take_if(padded, key_hash, expected).is_some())
     }
 
     pub(super) fn take(&self, key: &str) -> BackendResult<Option<Stored>> {
-        let (padded, place) = self.find(key)?;
-        let taken = self.take_if(padded, place, None);
+        let (padded, key_hash) = self.find(key)?;
+        let taken = self.take_if(padded, key_hash, None);
         self.reads.count(taken.is_some());
         Ok(taken.map(Stored::from))
     }
@@ -419,17 +423,17 @@ impl Shards {
 
     /// Attaches a decoded value to an entry, if the entry is still there and there is room.
     pub(super) fn attach(&self, key: &str, entry: &Entry, value: Decoded) {
-        let Ok((padded, place)) = self.find(key) else {
+        let Ok((padded, key_hash)) = self.find(key) else {
             return;
         };
         if entry.decoded().is_some() {
             // Of another type or codec: the first one stays.
             return;
         }
-        let refused = self.with_room(&[place], Box::new(value), |value, _| {
-            padded.shard.write().attach(place, entry, value)
+        let refused = self.with_room(&[key_hash], Box::new(value), |value, _| {
+            padded.shard.write().attach(key_hash, entry, value)
         });
-        // The user's to drop, and so after the lock.
+        // Dropping the value runs code of the user, and so comes after the lock.
         drop(refused);
     }
 
@@ -467,7 +471,8 @@ impl Shards {
         Ok(cleared)
     }
 
-    /// Looks through all shards once. What moves from one to another meanwhile can be missed.
+    /// Looks through all shards once. An entry that moves from one shard to another meanwhile can
+    /// be missed.
     async fn clear_once(&self, prefix: &str) -> u64 {
         let mut cleared = 0;
         for Padded { shard, .. } in &self.shards {
@@ -515,24 +520,29 @@ impl Shards {
         stats
     }
 
-    fn take_if(&self, padded: &Padded, place: Place<'_>, expected: Option<&[u8]>) -> Option<Entry> {
+    fn take_if(
+        &self,
+        padded: &Padded,
+        key_hash: KeyHash<'_>,
+        expected: Option<&[u8]>,
+    ) -> Option<Entry> {
         let now = self.clock.now();
         let mut removed = Removed::default();
         let taken = padded
             .shard
             .write()
-            .remove(place, expected, now, &mut removed);
+            .remove(key_hash, expected, now, &mut removed);
         self.dispose(removed);
         taken
     }
 
-    /// Tries until there is room for what is tried with, or none to be made. What stands in
-    /// `places`, of which the first is to be written, isn't given up for it: the next try is to
-    /// find what this one found.
+    /// Tries until there is room for the value, or none can be made. The first of `places` is to be
+    /// written. The entries at `places` aren't evicted for it: the next try is to find the entries
+    /// that this one found.
     #[inline]
     fn with_room<V, T>(
         &self,
-        places: &[Place<'_>],
+        key_hashes: &[KeyHash<'_>],
         mut value: V,
         mut attempt: impl FnMut(V, &mut Removed) -> Result<T, (NoRoom, V)>,
     ) -> BackendResult<T> {
@@ -543,16 +553,16 @@ impl Shards {
             match tried {
                 Ok(done) => return Ok(done),
                 Err((no_room, refused)) => {
-                    self.make_room(places, no_room)?;
+                    self.make_room(key_hashes, no_room)?;
                     value = refused;
                 }
             }
         }
     }
 
-    /// Makes room, or says that the store is full. Others may take what was made.
+    /// Makes room, or says that the store is full. Other writers may take the room that was made.
     #[cold]
-    fn make_room(&self, places: &[Place<'_>], needed: NoRoom) -> BackendResult<()> {
+    fn make_room(&self, key_hashes: &[KeyHash<'_>], needed: NoRoom) -> BackendResult<()> {
         let Some(bounds) = &self.room.0 else {
             return Ok(());
         };
@@ -561,12 +571,12 @@ impl Shards {
         }
         for _ in 0..TRIES {
             if bounds.has_room(needed) {
-                // Somebody has given some back meanwhile.
+                // Another call has given some room back meanwhile.
                 return Ok(());
             }
             let has_made = match bounds.eviction {
                 Eviction::Off => self.sweep_until(|| bounds.has_room(needed)),
-                Eviction::S3Fifo => self.evict(places, bounds),
+                Eviction::S3Fifo => self.evict(key_hashes, bounds),
             };
             if has_made || bounds.has_room(needed) {
                 return Ok(());
@@ -574,35 +584,36 @@ impl Shards {
             if bounds.eviction == Eviction::Off {
                 break;
             }
-            // Others may have put in what was not there to be given up a moment ago.
+            // Other writers may have put in entries that can be evicted now.
         }
         Err(bounds.full())
     }
 
-    /// Gives up one entry, of the shard that needs the room unless that holds less than its share,
-    /// and says whether there was one.
-    fn evict(&self, places: &[Place<'_>], bounds: &Bounds) -> bool {
+    /// Evicts one entry, and says whether there was one. The entry is of the shard that needs the
+    /// room, unless that shard holds less than its share.
+    fn evict(&self, key_hashes: &[KeyHash<'_>], bounds: &Bounds) -> bool {
         let share = bounds.entries() / self.shards.len();
         let evict = |padded: &Padded, least: usize| {
             let mut removed = Removed::default();
             let evicted = {
                 let mut shard = padded.shard.write();
-                shard.held() >= least.max(1) && shard.evict(places, self.clock.now(), &mut removed)
+                shard.held() >= least.max(1)
+                    && shard.evict(key_hashes, self.clock.now(), &mut removed)
             };
             self.dispose(removed);
             evicted
         };
-        places
+        key_hashes
             .first()
-            .is_some_and(|place| evict(self.shard(place.hash), share))
+            .is_some_and(|key_hash| evict(self.shard(key_hash.hash), share))
             || self.in_turn().any(|index| evict(&self.shards[index], 1))
     }
 
-    /// Looks for what has ended until `is_enough`, and says whether it was.
+    /// Removes entries that have ended until `is_enough` holds, and says whether it did.
     fn sweep_until(&self, is_enough: impl Fn() -> bool) -> bool {
         for index in self.in_turn() {
-            // Twice: a pass that began earlier may have gone by what has ended since. Most often
-            // nothing is due, and a look keeps no reader out.
+            // Twice: a pass that began earlier may have gone by entries that have ended since. Most
+            // often nothing is due, and the check keeps no reader out.
             for _ in 0..2 {
                 let mut may_have_more = self.shards[index].shard.read().is_due(self.clock.now());
                 while may_have_more {
@@ -616,15 +627,15 @@ impl Shards {
         false
     }
 
-    /// Returns the numbers of all shards, from another one on at each call.
+    /// Returns the numbers of all shards, starting with another shard at each call.
     fn in_turn(&self) -> impl Iterator<Item = usize> {
         let count = self.shards.len();
         let next = self.next_to_evict.fetch_add(1, Ordering::Relaxed);
         (0..count).map(move |index| next.wrapping_add(index) % count)
     }
 
-    /// Looks at a part of a shard for what has ended. Says whether there may be more, and how much
-    /// the shard held.
+    /// Removes entries that have ended from a part of a shard. Says whether there may be more, and
+    /// how many entries the shard held.
     fn sweep_step(&self, index: usize) -> (bool, usize) {
         let mut removed = Removed::default();
         let swept = {
@@ -645,23 +656,22 @@ impl Shards {
         dispose(removed, self.listener.as_ref());
     }
 
-    /// Inlined, or else what it returns would go through memory, at the price of a look-up's
-    /// comparison.
+    /// Inlined, or else the result would go through memory, at the price of a look-up's comparison.
     #[inline(always)]
-    fn find<'k>(&self, key: &'k str) -> BackendResult<(&Padded, Place<'k>)> {
+    fn find<'k>(&self, key: &'k str) -> BackendResult<(&Padded, KeyHash<'k>)> {
         self.limits.check_key(key)?;
         let hash = self.hash(key.as_bytes());
-        Ok((self.shard(hash), Place { key, hash }))
+        Ok((self.shard(hash), KeyHash { key, hash }))
     }
 
     #[inline(always)]
     fn shard(&self, hash: u64) -> &Padded {
-        // hashbrown tells entries apart by the top bits and places them by the low ones: these are
-        // neither. There are as many shards as a power of two.
+        // hashbrown tells entries apart by the top bits and places them by the low ones: the bits
+        // here are neither. The number of shards is a power of two.
         &self.shards[(hash >> 40) as usize & (self.shards.len() - 1)]
     }
 
-    /// The bytes alone, without their length, which the hasher mixes in itself.
+    /// Hashes the bytes alone, without their length, which the hasher mixes in itself.
     #[inline]
     fn hash(&self, key: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
@@ -681,8 +691,8 @@ impl Shards {
     }
 }
 
-/// Runs `work` under the locks of two shards, or of the one that both are: then there is no first
-/// one.
+/// Runs `work` under the locks of two shards. If both are the same shard, it is locked once and
+/// passed as the second, and there is no first one.
 ///
 /// Two locks are always taken in the order of their addresses, so that two moves never wait for
 /// each other.
@@ -704,9 +714,10 @@ fn with_both<T>(
 
 /// Sweeps all shards again and again.
 ///
-/// Paced by real time, because a timer on a clock that is paused would make it jump. What has ended
-/// goes by the clock of the runtime that this task runs on, and is removed for everybody, also for
-/// those by whose clock it hasn't: from outside, a paused clock can't be seen.
+/// Paced by real time, because a timer on a paused clock would make that clock jump. The end of an
+/// entry goes by the clock of the runtime that this task runs on. An entry that has ended is
+/// removed for everybody, also for callers by whose clock it hasn't ended: from outside, a paused
+/// clock can't be seen.
 async fn sweep_for_ever(store: Weak<Shards>) {
     let mut worked = Duration::ZERO;
     loop {
@@ -861,8 +872,8 @@ mod tests {
             bytes: 100,
             weight: 100,
         };
-        let (_, place) = store.find("other").unwrap();
-        store.make_room(&[place], needed).unwrap();
+        let (_, key_hash) = store.find("other").unwrap();
+        store.make_room(&[key_hash], needed).unwrap();
         assert_eq!(store.stats().evicted, 0);
     }
 

@@ -1,26 +1,27 @@
-//! What a memory backend counts of itself.
+//! The counts that a memory backend keeps of itself.
 
-/// What a [`MemoryBackend`](super::MemoryBackend) holds now and has done since it was made.
+/// The present size of a [`MemoryBackend`](super::MemoryBackend), and its counts since it was made.
 ///
-/// The numbers are gathered shard by shard: exact while nothing else happens, close to each other
-/// otherwise.
+/// The numbers are gathered shard by shard: they are exact while nothing else happens, and close to
+/// each other otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct MemoryStats {
-    /// How many entries take up memory, those included that have ended and not been swept yet.
+    /// The number of entries that take up memory, including those that have ended and not been
+    /// swept yet.
     pub entries: usize,
-    /// How many bytes they count for: keys, values, what is kept decoded, and 72 bytes an entry
-    /// besides.
+    /// The number of bytes that the entries count for: keys, values, decoded values, and 72 bytes
+    /// an entry besides.
     pub bytes: usize,
-    /// How many reads of a value found one (`get`, `get_many`, `get_with_ttl`, `take` and what is
-    /// built on them). Look-ups are counted, not calls: `get_or_set_with` looks twice before it
-    /// computes, and a keyspace with older versions looks for each.
+    /// The number of reads of a value that found one (`get`, `get_many`, `get_with_ttl`, `take` and
+    /// the calls that are built on them). Look-ups are counted, not calls: `get_or_set_with` looks
+    /// twice before it computes, and a keyspace with older versions looks for each version.
     pub hits: u64,
-    /// How many reads of a value found none.
+    /// The number of reads of a value that found none.
     pub misses: u64,
-    /// How many entries have left because they ended.
+    /// The number of entries that have left because they ended.
     pub expired: u64,
-    /// How many entries have left because the store was full.
+    /// The number of entries that have left because the store was full.
     pub evicted: u64,
 }
 

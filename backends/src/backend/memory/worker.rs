@@ -18,8 +18,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Says whether the task runs; it may end any time, and so may the call of
-    /// [`ensure`](Self::ensure) that this spares.
+    /// Says whether the task runs; the task may end any time, also right after a caller was spared
+    /// its call of [`ensure`](Self::ensure).
     #[inline]
     pub(crate) fn is_running(&self) -> bool {
         self.running.load(Ordering::Relaxed)

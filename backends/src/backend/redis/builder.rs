@@ -51,7 +51,7 @@ use crate::escape::escape;
 #[derive(Clone)]
 #[must_use]
 pub struct RedisBackendBuilder {
-    server: Server,
+    server: ServerSource,
     tls: Option<Tls>,
     provider: Option<Provider>,
     client_name: Option<String>,
@@ -67,7 +67,7 @@ const WAITING_BYTES: usize = 64 * 1024 * 1024;
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Clone)]
-enum Server {
+enum ServerSource {
     Url(String),
     Client(Box<redis::Client>),
 }
@@ -75,7 +75,7 @@ enum Server {
 impl Default for RedisBackendBuilder {
     fn default() -> Self {
         Self {
-            server: Server::Url("redis://localhost:6379".to_string()),
+            server: ServerSource::Url("redis://localhost:6379".to_string()),
             tls: None,
             provider: None,
             client_name: None,
@@ -126,7 +126,7 @@ impl RedisBackendBuilder {
     /// databases that are given twice, and fragments, with `#insecure` among them. The error names
     /// the scheme or the parameter, and shows no other part of the URL.
     pub fn url(mut self, url: &str) -> Self {
-        self.server = Server::Url(url.to_string());
+        self.server = ServerSource::Url(url.to_string());
         self
     }
 
@@ -159,7 +159,7 @@ impl RedisBackendBuilder {
     /// # Ok(()) }
     /// ```
     pub fn client(mut self, client: redis::Client) -> Self {
-        self.server = Server::Client(Box::new(client));
+        self.server = ServerSource::Client(Box::new(client));
         self
     }
 
@@ -364,8 +364,8 @@ impl RedisBackendBuilder {
     /// `InvalidConfig`.
     pub fn build_lazy(self) -> BackendResult<RedisBackend> {
         let servers = match self.server {
-            Server::Url(url) => url::servers(&url)?,
-            Server::Client(client) => {
+            ServerSource::Url(url) => url::servers(&url)?,
+            ServerSource::Client(client) => {
                 let server = client.get_connection_info();
                 url::check_server(server, "client", self.tls.is_some())?;
                 Servers::one(server.clone())

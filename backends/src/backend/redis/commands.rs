@@ -144,7 +144,7 @@ impl Commands {
     /// Sends a command that may change something; nothing where the server doesn't know it.
     async fn tell_if_known<T>(
         &self,
-        missing: &Unknown,
+        missing: &UnknownCommand,
         command: BackendResult<Command>,
         read: impl FnOnce(Reply) -> Answer<T>,
     ) -> BackendResult<Option<T>> {
@@ -449,22 +449,22 @@ fn all_or_first_error(
 /// The commands that the server turned out not to know. Another way stands in for each.
 #[derive(Default)]
 pub(super) struct Missing {
-    unlink: Unknown,
-    getdel: Unknown,
-    getex: Unknown,
+    unlink: UnknownCommand,
+    getdel: UnknownCommand,
+    getex: UnknownCommand,
 }
 
-/// Whether a command is known to be unknown to the server.
+/// True once the server is known not to know a command.
 #[derive(Default)]
-struct Unknown(AtomicBool);
+struct UnknownCommand(AtomicBool);
 
-impl Unknown {
+impl UnknownCommand {
     fn is_known(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Says whether the server answers so to a command that it doesn't know, and remembers it. It
-    /// did nothing then.
+    /// Says whether the reply means that the server doesn't know the command, and remembers it. The
+    /// server did nothing then.
     fn is_told_by(&self, reply: &Reply) -> bool {
         let is_told = matches!(reply, Reply::Error(error) if is_unknown(error));
         if is_told {

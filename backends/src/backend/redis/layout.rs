@@ -1,11 +1,11 @@
-//! Who serves which keys of a cluster at a time, by the word of each node itself.
+//! The nodes that serve the keys of a cluster at a time, by the word of each node itself.
 //!
 //! While a slot moves, its keys go over one by one, and the map of slots stays as it is until the
 //! end. So a walk over all keys may come to both nodes at the wrong time and miss a key. Each node
 //! shows whether it is a primary, its slots, those that are open (on their way), and the epoch of
 //! its configuration, which a failover raises (`CLUSTER NODES`). Two equal layouts without an open
-//! slot, before and after a walk, by primaries that serve all slots between them, mean that nothing
-//! has moved meanwhile, and that nobody was left out.
+//! slot, before and after a walk, by primaries that serve all slots between them, mean that no key
+//! has moved meanwhile, and that no node was left out.
 
 use super::client::{Access, Command, Reply, SLOTS, Traced};
 use super::commands::Commands;
@@ -14,9 +14,9 @@ use crate::error::BackendResult;
 
 /// The lines that the nodes say about themselves, in the order of their ids.
 #[derive(Default)]
-pub(super) struct Layout(Vec<String>);
+pub(super) struct SlotLayout(Vec<String>);
 
-impl Layout {
+impl SlotLayout {
     /// Says whether keys may have moved between this layout and a later one.
     pub(super) fn has_moved(&self, later: &Self) -> bool {
         self.0 != later.0 || !later.is_settled()
@@ -34,8 +34,9 @@ impl Layout {
 }
 
 impl Commands {
-    /// Asks the nodes of a cluster; nothing where there is one server, or where nobody may ask.
-    pub(super) async fn layout(&self) -> BackendResult<Option<Layout>> {
+    /// Asks the nodes of a cluster for their layout; `None` where there is one server, or where the
+    /// user may not ask.
+    pub(super) async fn layout(&self) -> BackendResult<Option<SlotLayout>> {
         let Some(nodes) = self.client.nodes(ReadFrom::Primary).await? else {
             return Ok(None);
         };
@@ -55,11 +56,11 @@ impl Commands {
             lines.extend(text.lines().find_map(own_line));
         }
         lines.sort();
-        Ok(Some(Layout(lines)))
+        Ok(Some(SlotLayout(lines)))
     }
 }
 
-/// Returns what a node says about itself in a line, without what changes by itself: the id, the
+/// Returns the lasting part of the line in which a node describes itself: the id, the flags, the
 /// epoch and the slots.
 fn own_line(line: &str) -> Option<String> {
     let words: Vec<&str> = line.split(' ').collect();
@@ -69,7 +70,7 @@ fn own_line(line: &str) -> Option<String> {
     is_own.then(|| format!("{id} {flags} {epoch} {slots}"))
 }
 
-/// Returns how many slots a node says that it serves.
+/// Returns the number of slots that a node says it serves.
 fn slots_in(line: &str) -> u32 {
     let ranges = line
         .split(' ')
@@ -87,9 +88,9 @@ fn slots_in(line: &str) -> u32 {
 mod tests {
     use super::*;
 
-    fn layout(nodes: &[&str]) -> Layout {
+    fn layout(nodes: &[&str]) -> SlotLayout {
         let lines = nodes.iter().filter_map(|node| own_line(node));
-        Layout(lines.collect())
+        SlotLayout(lines.collect())
     }
 
     const FIRST: &str = "a1 h:1@2 myself,master - 0 17 3 connected 0-100 200";

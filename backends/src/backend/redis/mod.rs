@@ -160,7 +160,7 @@ use crate::error::{BackendError, BackendResult, Failures};
 #[derive(Clone)]
 pub struct RedisBackend {
     commands: Arc<Commands>,
-    /// Who answers the plain reads of this handle.
+    /// The servers that answer the plain reads of this handle.
     reads: ReadFrom,
 }
 
@@ -271,9 +271,9 @@ impl RedisBackend {
         self.commands.close().await;
     }
 
-    /// Writes entries of a cluster, of which the first is number `start`. Between nodes there is no
-    /// order, so of equal keys the last alone is written; the others fare as it does. Returns the
-    /// error of a node that can't be reached or doesn't answer.
+    /// Writes entries of a cluster; the first entry has the number `start`. Between nodes there is
+    /// no order, so of entries with equal keys only the last is written, and the others share its
+    /// outcome. Returns the error of a node that can't be reached or doesn't answer.
     async fn put_apart(
         &self,
         start: usize,
@@ -303,7 +303,7 @@ impl RedisBackend {
                 failures.add([number], error.clone());
             }
         }
-        // What follows was not tried.
+        // The returned error is for the entries that follow, which were not tried.
         let mut failed = failed.into_values();
         let failed = failed.find(BackendError::is_transient)?;
         Some(BackendError::new(
@@ -482,7 +482,8 @@ impl Store for RedisBackend {
                 let failed = self.put_apart(start, batch, sets, &mut failures).await;
                 start += batch.len();
                 if let Some(error) = failed {
-                    // What follows would most likely fail the same way, after as long a wait.
+                    // The entries that follow would most likely fail the same way, after as long a
+                    // wait.
                     failures.add(start..entries.len(), error);
                     break;
                 }
@@ -497,7 +498,8 @@ impl Store for RedisBackend {
                     }
                 }
                 Err(error) => {
-                    // What follows would most likely fail the same way, after as long a wait.
+                    // The entries that follow would most likely fail the same way, after as long a
+                    // wait.
                     failures.add(start..entries.len(), error);
                     break;
                 }

@@ -1,4 +1,4 @@
-//! What a server's answers mean.
+//! The meaning of a server's replies.
 
 use std::time::Duration;
 

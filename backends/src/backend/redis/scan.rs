@@ -6,7 +6,7 @@ use futures_util::{Stream, TryStreamExt, stream};
 
 use super::client::{Access, Command, ConnectionId, NodeId, Traced};
 use super::commands::{BATCH, Commands};
-use super::layout::Layout;
+use super::layout::SlotLayout;
 use super::replica_reads::ReadFrom;
 use super::reply::{self, Unread};
 use crate::backend::stored::Stored;
@@ -82,7 +82,7 @@ impl Commands {
             let Some(pass) = &mut walk.pass else {
                 let pass = self.begin_pass(walk.from).await?;
                 // While keys move nothing is worth a walk.
-                let is_settled = pass.layout.as_ref().is_none_or(Layout::is_settled);
+                let is_settled = pass.layout.as_ref().is_none_or(SlotLayout::is_settled);
                 match is_settled {
                     true => walk.pass = Some(pass),
                     false => self.begin_again(walk).await?,
@@ -107,7 +107,7 @@ impl Commands {
                 return Ok(Some(page));
             }
             if let Some(server) = pass.left.pop() {
-                pass.present = Some(Place::at(server));
+                pass.present = Some(ScanPosition::at(server));
                 continue;
             }
             let has_moved = match &pass.layout {
@@ -135,7 +135,7 @@ impl Commands {
         self.client.refreshed().await
     }
 
-    async fn begin_pass(&self, from: ReadFrom) -> BackendResult<Pass> {
+    async fn begin_pass(&self, from: ReadFrom) -> BackendResult<ScanPass> {
         let layout = self.layout().await?;
         if layout.is_none() {
             // Nothing tells whether the map is right.
@@ -145,7 +145,7 @@ impl Commands {
             Some(nodes) => nodes.into_iter().map(Some).collect(),
             None => vec![None],
         };
-        Ok(Pass {
+        Ok(ScanPass {
             layout,
             left,
             present: None,
@@ -191,7 +191,7 @@ const MOST_PASSES: u32 = 10;
 struct Walk {
     from: ReadFrom,
     passes: u32,
-    pass: Option<Pass>,
+    pass: Option<ScanPass>,
 }
 
 impl Walk {
@@ -205,11 +205,11 @@ impl Walk {
 }
 
 /// A pass over the servers: one, or the nodes of a cluster.
-struct Pass {
+struct ScanPass {
     /// The layout of the cluster before.
-    layout: Option<Layout>,
+    layout: Option<SlotLayout>,
     left: Vec<Option<NodeId>>,
-    present: Option<Place>,
+    present: Option<ScanPosition>,
 }
 
 /// A page of a scan.
@@ -221,14 +221,14 @@ struct Page {
 }
 
 /// The place where the walk over one server goes on.
-struct Place {
+struct ScanPosition {
     server: Option<NodeId>,
     cursor: u64,
     came_by: Option<ConnectionId>,
     restarts: usize,
 }
 
-impl Place {
+impl ScanPosition {
     fn at(server: Option<NodeId>) -> Self {
         Self {
             server,

@@ -104,7 +104,7 @@ pub struct NodeStatus {
     /// The reason for which no sentinel is listened to, unless one is: until then a switch to
     /// another primary is noticed later.
     pub sentinel_failure: Option<BackendError>,
-    /// Whether it was told as a replica: it answers plain reads of handles that
+    /// True if the server is listed as a replica. It then answers the plain reads of handles that
     /// [read from replicas](super::RedisBackend::reading_from).
     pub is_replica: bool,
     /// The number of hash slots that it serves as a primary of a cluster, as far as is known.

@@ -39,7 +39,7 @@ pub(super) fn servers(url: &str) -> BackendResult<Servers<ConnectionInfo>> {
             "the URL has a control character in it, for instance a line break",
         ));
     }
-    let Some(several) = Several::of(url) else {
+    let Some(several) = SeveralHosts::of(url) else {
         return server(url).map(Servers::one);
     };
     check_fragment(url)?;
@@ -50,7 +50,7 @@ pub(super) fn servers(url: &str) -> BackendResult<Servers<ConnectionInfo>> {
 }
 
 /// The parts of a URL that names several servers.
-struct Several<'u> {
+struct SeveralHosts<'u> {
     /// The scheme of each of them.
     scheme: &'static str,
     are_sentinels: bool,
@@ -60,7 +60,7 @@ struct Several<'u> {
     query: &'u str,
 }
 
-impl<'u> Several<'u> {
+impl<'u> SeveralHosts<'u> {
     /// Takes the URL of a cluster or of Sentinel apart; nothing if it is that of something else.
     fn of(url: &'u str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;

@@ -3,7 +3,7 @@
 use super::options::NewEntry;
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 
-/// How long a key and how large a value may be, in bytes.
+/// The largest length of a key and size of a value, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -55,8 +55,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `InvalidKey`, before anything is sent; `WrongType` for a key of a foreign type; and what the
-    /// store fails with.
+    /// `InvalidKey`, before anything is sent; `WrongType` for a key of a foreign type; and the
+    /// errors of the store itself.
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>>;
 
     /// Writes `value` with the given life if the condition holds, in one atomic step, and says
@@ -66,8 +66,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `InvalidKey`, `InvalidTtl` and `TooLarge`, before anything is sent; and what the store fails
-    /// with. A write that failed has changed nothing, or says that its outcome is unknown.
+    /// `InvalidKey`, `InvalidTtl` and `TooLarge`, before anything is sent; and the errors of the
+    /// store itself. A write that failed has changed nothing, or says that its outcome is unknown.
     ///
     /// # Cancel safety
     ///
@@ -79,7 +79,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `InvalidKey`, before anything is sent; and what the store fails with.
+    /// `InvalidKey`, before anything is sent; and the errors of the store itself.
     async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool>;
 
     /// Adds `delta` to the counter under `key` in one atomic step and returns the sum and what is
@@ -104,7 +104,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `InvalidKey` and `InvalidTtl`, before anything is sent; and what the store fails with.
+    /// `InvalidKey` and `InvalidTtl`, before anything is sent; and the errors of the store itself.
     async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool>;
 
     /// Streams the keys that begin with `prefix`; the empty prefix means all of this store's.
@@ -123,7 +123,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     ///
     /// `InvalidTtl` for a life of zero or of more than 10,000 years, before anything is sent; and
-    /// what the store fails with.
+    /// the errors of the store itself.
     ///
     /// # Cancel safety
     ///
@@ -200,7 +200,8 @@ pub trait Store: Send + Sync {
                 continue;
             };
             if error.is_transient() {
-                // What follows would most likely fail the same way, after as long a wait.
+                // The entries that follow would most likely fail the same way, after as long a
+                // wait.
                 failures.add(index..entries.len(), error);
                 break;
             }
@@ -213,8 +214,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     ///
-    /// What the store fails with;
-    /// [`outcome_unknown`](crate::BackendError::outcome_unknown) if a part may have been removed.
+    /// The errors of the store itself; [`outcome_unknown`](crate::BackendError::outcome_unknown) if
+    /// a part may have been removed.
     async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
         self.info().limits.check_keys(keys)?;
         let mut removed = 0;
@@ -244,17 +245,18 @@ pub trait Store: Send + Sync {
     ///
     /// An entry is never moved to its own key: that is `false`.
     ///
-    /// Memory and a single Redis server do it in one step. A memory with bounds needs room for what
-    /// the new entry weighs more than all that goes, and `Full` has changed nothing. The default
-    /// writes the new entry, removes the old one, and takes the new one back if the old one was
-    /// removed or changed meanwhile, or can't be removed; an entry that the new one replaced is put
-    /// back with what was left of its life. Until then others may see both, and a call that ends
-    /// half-way (an error with an unknown outcome, a dropped future) may leave both.
+    /// Memory and a single Redis server do it in one step. A memory with bounds needs room for the
+    /// weight of the new entry beyond that of the entries that go, and `Full` has changed nothing.
+    /// The default writes the new entry, removes the old one, and takes the new one back if the old
+    /// one was removed or changed meanwhile, or can't be removed; an entry that the new one
+    /// replaced is put back with what was left of its life. Until then others may see both, and a
+    /// call that ends half-way (an error with an unknown outcome, a dropped future) may leave both.
     ///
     /// The default can't tell its own entry from one with the same bytes that somebody else writes
-    /// meanwhile, and takes that back too, although it was acknowledged. If the process dies
-    /// half-way the new entry stays, also where `from` was removed so that it shouldn't come. So
-    /// where a value must not return, have no `lease` and no `stale` on a store with the default.
+    /// meanwhile, and takes that entry back too, although its write was acknowledged. If the
+    /// process dies half-way the new entry stays, also where `from` was removed so that it
+    /// shouldn't come. So where a value must not return, have no `lease` and no `stale` on a store
+    /// with the default.
     async fn move_entry(
         &self,
         from: &str,
@@ -269,13 +271,13 @@ pub trait Store: Send + Sync {
     /// whether they had.
     ///
     /// One atomic step, by the store's own clock. A refused attempt, a peek and a cost of zero use
-    /// nothing up, and what other quotas have counted under `key` stays as it is. The entry lives
-    /// for as long as it matters what was used up; [`remove`](Self::remove) forgets it.
+    /// nothing up, and the counts of other quotas under `key` stay as they are. The entry lives for
+    /// as long as its counts matter; [`remove`](Self::remove) forgets it.
     ///
     /// The default looks and then writes if nothing has changed, as often as it takes: two calls an
-    /// attempt, or more where many meet on one key. What passes between the look and the write
-    /// isn't counted as time, so a quota lets fewer through than it says: each call that is allowed
-    /// takes a round trip from the time in which tokens come back.
+    /// attempt, or more where many meet on one key. The time between the look and the write isn't
+    /// counted, so a quota lets fewer calls through than it says: each call that is allowed takes a
+    /// round trip from the time in which tokens come back.
     ///
     /// # Errors
     ///
@@ -296,10 +298,10 @@ pub trait Store: Send + Sync {
         self.read("ping").await.map(drop)
     }
 
-    /// Gives back what the store holds outside of this process, such as a connection; the default
-    /// holds nothing there and does nothing.
+    /// Gives back the resources that the store holds outside of this process, such as a connection;
+    /// the default holds none there and does nothing.
     ///
-    /// A wrapper closes the store inside, after its own last call of that.
+    /// A wrapper closes the inner store, after its own last call of it.
     ///
     /// # Cancel safety
     ///
@@ -317,9 +319,10 @@ pub trait Store: Send + Sync {
     /// Returns the part of a store in this process that answers without a future; `None` unless
     /// overridden.
     ///
-    /// Where there is one it is asked in place of the methods of the same names. A wrapper that
-    /// does something of its own in one of these leaves it at `None`, or the wrapper is passed by.
-    /// A wrapper that hands it on hands on the [`instance`](StoreInfo::instance) too.
+    /// If there is such a part, it is asked in place of the methods of the same names. A wrapper
+    /// that does something of its own in one of these methods returns `None` here, or the wrapper
+    /// is passed by. A wrapper that hands this part on hands on the
+    /// [`instance`](StoreInfo::instance) too.
     fn as_sync(&self) -> Option<&dyn SyncStore> {
         None
     }
@@ -327,9 +330,10 @@ pub trait Store: Send + Sync {
     /// Returns the part of the store that answers plain reads from replicas, which may be behind;
     /// `None` unless overridden.
     ///
-    /// Where there is one, plain reads ask it in place of the methods of the same names;
+    /// If there is such a part, plain reads ask it in place of the methods of the same names;
     /// [`ReplicaReads`] says which these are. A wrapper that does something of its own in one of
-    /// these leaves it at `None`, or the wrapper is passed by: every read then sees the last write.
+    /// these methods returns `None` here, or the wrapper is passed by: every read then sees the
+    /// last write.
     fn replica_reads(&self) -> Option<&dyn ReplicaReads> {
         None
     }

@@ -8,12 +8,12 @@ use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::write::{Condition, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// Decides by what is stored and writes what is spent, if that hasn't changed meanwhile.
+/// Decides by the stored state and writes the new one, if the stored one hasn't changed meanwhile.
 ///
-/// The entry is its own clock: it holds when it ends, and the store says how long that is from now.
-/// Time between a look and its write is not seen, so that the clock falls behind by as much at each
-/// call that is allowed: it errs on the side of refusing. A caller that gives the entry more time
-/// sets that clock back.
+/// The entry is its own clock: it holds the time at which it ends, and the store tells the time
+/// that is left until then. Time between a look and its write is not seen, so that the clock falls
+/// behind by as much at each call that is allowed: it errs on the side of refusing. A caller that
+/// gives the entry more time sets that clock back.
 pub(super) async fn by_comparing<S: Store + ?Sized>(
     store: &S,
     key: &str,
@@ -27,7 +27,7 @@ pub(super) async fn by_comparing<S: Store + ?Sized>(
             Some((stored, expiry)) => {
                 let left = match expiry {
                     Expiry::In(left) => left.as_nanos().div_ceil(1000),
-                    // Somebody has taken the end away: it counts from now.
+                    // Another caller has taken the end away: it counts from now.
                     Expiry::Never => 0,
                 };
                 end(stored.as_bytes())?.saturating_sub(u64::try_from(left).unwrap_or(u64::MAX))
@@ -51,5 +51,5 @@ pub(super) async fn by_comparing<S: Store + ?Sized>(
     ))
 }
 
-/// Where such a clock begins: far enough from zero to be set back.
+/// The time at which such a clock begins: far enough from zero to be set back.
 const START: u64 = 1 << 50;

@@ -1,4 +1,4 @@
-//! What a throttle is asked, and what it answers.
+//! The attempt that a throttle is asked to decide, and the decision.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 pub struct Attempt<'a> {
     /// The quotas, of which each has to have room: from one to eight.
     pub quotas: &'a [Quota],
-    /// What the call takes of each quota.
+    /// The cost that the call takes of each quota.
     pub cost: u32,
-    /// Whether nothing is used up, whatever the answer is.
+    /// If `true`, nothing is used up, whatever the answer is.
     pub peek: bool,
 }
 
-/// How many quotas one throttle has at most.
+/// The largest number of quotas of one throttle.
 pub(crate) const MOST_QUOTAS: usize = 8;
 
 impl<'a> Attempt<'a> {
@@ -76,10 +76,10 @@ pub(crate) fn check_quotas(quotas: &[Quota]) -> BackendResult<()> {
     quotas.iter().try_for_each(Quota::check)
 }
 
-/// What became of an attempt, and how things stand after it.
+/// The answer to an attempt, and the state of the quotas after it.
 ///
-/// With several quotas the numbers are those of one: the one to be waited for longest if the
-/// attempt was refused, or else the one that has the least left.
+/// With several quotas the numbers are those of one quota: the quota with the longest wait if the
+/// attempt was refused, or else the quota that has the least left.
 ///
 /// # Examples
 ///
@@ -100,21 +100,21 @@ pub(crate) fn check_quotas(quotas: &[Quota]) -> BackendResult<()> {
 #[non_exhaustive]
 #[must_use = "a refused attempt is no error: look at `allowed`"]
 pub struct Decision {
-    /// Whether there was room: if so the cost was used up, unless this was a peek, and if not
-    /// nothing was.
+    /// True if every quota had room for the cost. Then the cost was used up, unless this was a
+    /// peek; a refused attempt uses nothing up.
     pub allowed: bool,
     /// The position of the quota whose numbers these are.
     pub quota: usize,
-    /// How many pass at once where nothing was used up: the quota's [capacity](Quota::capacity),
-    /// which for GCRA is the burst.
+    /// The number of calls that pass at once where nothing was used up: the quota's
+    /// [capacity](Quota::capacity), which for GCRA is the burst.
     pub limit: u64,
-    /// How many more of cost one would pass now.
+    /// The number of further calls of cost one that would pass now.
     pub remaining: u64,
-    /// How long to wait until the same attempt can pass, if nobody else comes first; `None` if it
-    /// was allowed.
+    /// The time to wait until the same attempt can pass, if no other attempt comes first; `None` if
+    /// the attempt was allowed.
     pub retry_after: Option<Duration>,
-    /// How long it takes until `remaining` grows; zero if nothing is used up.
+    /// The time until `remaining` grows; zero if nothing is used up.
     pub next_after: Duration,
-    /// How long it takes until nothing is used up any more.
+    /// The time until nothing is used up any more.
     pub reset_after: Duration,
 }

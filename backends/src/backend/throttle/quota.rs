@@ -7,14 +7,15 @@ use std::time::Duration;
 use super::record::write_head;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// How often something may happen: so many in a period, counted by one of three algorithms.
+/// A limit on how often something may happen: so many calls in a period, counted by one of three
+/// algorithms.
 ///
-/// The page [Throttling](crate::throttle) compares them. What a quota is asked is a cost, one
-/// unless a call says another; [`capacity`](Self::capacity) is what passes at once where nothing
-/// was used up before.
+/// The page [Throttling](crate::throttle) compares the algorithms. A call has a cost, one unless it
+/// says another; [`capacity`](Self::capacity) is the cost that passes at once where nothing was
+/// used up before.
 ///
-/// Making one checks nothing; whatever takes one does ([`check`](Self::check)). One that is
-/// [read from text](#impl-FromStr-for-Quota) is checked.
+/// Making a quota checks nothing; every function that takes a quota checks it
+/// ([`check`](Self::check)). A quota that is [read from text](#impl-FromStr-for-Quota) is checked.
 ///
 /// # Examples
 ///
@@ -36,13 +37,13 @@ pub struct Quota {
     interval: (u64, u64),
 }
 
-/// How a [`Quota`] counts.
+/// The algorithm by which a [`Quota`] counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
     /// The generic cell rate algorithm (ITU-T I.371, annex A), which is a token bucket without a
-    /// timer: tokens come back one by one at the rate of the limit, and a burst uses up what was
-    /// saved.
+    /// timer: tokens come back one by one at the rate of the limit, and a burst uses up the tokens
+    /// that were saved.
     Gcra,
     /// A counter that starts with the first call and is forgotten when the period is over.
     FixedWindow,
@@ -54,28 +55,29 @@ pub enum Algorithm {
 /// The longest period of a quota: ten years of 365.25 days.
 pub const MAX_PERIOD: Duration = Duration::from_secs(10 * 31_557_600);
 
-/// What a script on a server can count in doubles without a mistake, divisions included.
+/// The largest number that a script on a server can count in doubles without a mistake, divisions
+/// included.
 const EXACT: u64 = 1 << 52;
 
 impl Quota {
-    /// Lets `limit` pass in each `period`, spread evenly, and as many at once.
+    /// Lets `limit` calls pass in each `period`, spread evenly, and as many at once.
     ///
-    /// In the first period up to twice the limit can pass: what was saved and what comes back
-    /// meanwhile.
+    /// In the first period up to twice the limit can pass: the tokens that were saved and those
+    /// that come back meanwhile.
     pub const fn gcra(limit: u32, period: Duration) -> Self {
         Self::new(Algorithm::Gcra, limit, period)
     }
 
-    /// Lets `limit` pass in a window of `period` that begins with the first call.
+    /// Lets `limit` calls pass in a window of `period` that begins with the first call.
     ///
     /// Around the end of a window twice the limit can pass in a short time.
     pub const fn fixed_window(limit: u32, period: Duration) -> Self {
         Self::new(Algorithm::FixedWindow, limit, period)
     }
 
-    /// Lets about `limit` pass in the `period` that ends now, whenever that is.
+    /// Lets about `limit` calls pass in the `period` that ends now, whenever that is.
     ///
-    /// It takes the calls of the period before for evenly spread.
+    /// The calls of the period before are taken to be evenly spread.
     pub const fn sliding_window(limit: u32, period: Duration) -> Self {
         Self::new(Algorithm::SlidingWindow, limit, period)
     }
@@ -90,19 +92,20 @@ impl Quota {
         }
     }
 
-    /// Lets `burst` pass at once where it was the limit; for GCRA alone, as windows know no burst.
+    /// Lets `burst` calls pass at once, in place of the limit; for GCRA alone, as windows know no
+    /// burst.
     #[must_use]
     pub const fn with_burst(mut self, burst: u32) -> Self {
         self.burst = burst;
         self
     }
 
-    /// Returns how it counts.
+    /// Returns the algorithm by which the quota counts.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Returns how many pass in a period.
+    /// Returns the number of calls that pass in a period.
     pub const fn limit(&self) -> u32 {
         self.limit
     }
@@ -112,8 +115,8 @@ impl Quota {
         self.period
     }
 
-    /// Returns how many pass at once where nothing was used up before: the burst of GCRA, the limit
-    /// of a window.
+    /// Returns the number of calls that pass at once where nothing was used up before: the burst of
+    /// GCRA, the limit of a window.
     pub const fn capacity(&self) -> u32 {
         match self.algorithm {
             Algorithm::Gcra => self.burst,
@@ -127,8 +130,8 @@ impl Quota {
     ///
     /// `InvalidConfig` for a limit or a burst of zero, a burst on a window, a period that isn't
     /// whole milliseconds or is over [`MAX_PERIOD`], and for a limit so high in a period so long
-    /// that it can't be counted exactly: such as 200,003 a day by GCRA, which has no common divisor
-    /// with it.
+    /// that it can't be counted exactly, such as 200,003 a day by GCRA: the number has no common
+    /// divisor with the period.
     pub fn check(&self) -> BackendResult<()> {
         match self.fault() {
             None => Ok(()),
@@ -136,8 +139,8 @@ impl Quota {
         }
     }
 
-    /// For the derive, which asks at compile time: says what [`check`](Self::check) would fail
-    /// with.
+    /// For the derive, which asks at compile time: returns the text that [`check`](Self::check)
+    /// would fail with.
     #[doc(hidden)]
     pub const fn fault(&self) -> Option<&'static str> {
         if self.limit == 0 || self.burst == 0 {
@@ -154,7 +157,7 @@ impl Quota {
                 let most = self.interval.0.checked_mul(self.burst as u64);
                 matches!(most, Some(most) if most <= EXACT)
             }
-            // Two counters, either of which may be full, and what is asked for.
+            // Two counters, either of which may be full, and the cost.
             Algorithm::SlidingWindow => {
                 let most = self.millis().checked_mul(self.limit as u64);
                 matches!(most, Some(most) if most <= EXACT / 4)
@@ -170,8 +173,7 @@ impl Quota {
         None
     }
 
-    /// For the derive: returns for how long it matters what was used up within this
-    /// quota's own limit.
+    /// For the derive: returns the time for which a use within this quota's own limit matters.
     ///
     /// An entry lives for longer where a program with a higher limit has used up more, or has other
     /// quotas on the key.
@@ -188,7 +190,7 @@ impl Quota {
         }
     }
 
-    /// Appends which quota something was used up of, as it is stored: its algorithm and its period.
+    /// Appends the stored form of the quota that a part belongs to: its algorithm and its period.
     #[cfg(feature = "redis-backend")]
     pub(crate) fn write_head(&self, out: &mut Vec<u8>) {
         write_head(self.head(), out);

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! (on one line, and without the first space). A part begins with the quota's algorithm and its
-//! period in milliseconds, and belongs to whoever has such a quota. What follows depends on nothing
-//! else of that quota, so that programs with different limits go by the same:
+//! period in milliseconds, and belongs to every throttle that has such a quota. The rest of the
+//! part depends on nothing else of that quota, so that programs with different limits go by the
+//! same part:
 //!
 //! * `g`, GCRA: the theoretical arrival time in whole microseconds, and the rest as a fraction: of
 //!   how many units of which a microsecond has so many. These are the units of the quota that wrote
@@ -19,14 +20,15 @@
 //! * `s`, a sliding window: the begin of the bucket in milliseconds, how many passed in it, and in
 //!   the one before.
 //!
-//! What grows as a quota is used up is written with leading zeros: the life with thirteen digits,
-//! all that follows a part's time with ten, which no quota exceeds by itself. Times have as many
-//! digits anyway. So the text stays as long as it is, and a throttle in a store that is full by
-//! bytes goes on. Readers take the numbers with and without such zeros, but for the periods.
+//! Numbers that grow as a quota is used up are written with leading zeros: the life with thirteen
+//! digits, all numbers after a part's time with ten, which no quota exceeds by itself. Times have
+//! as many digits anyway. So the text stays as long as it is, and a throttle in a store that is
+//! full by bytes goes on. Readers take the numbers with and without such zeros, but for the
+//! periods.
 //!
 //! All numbers are bounded when they are read, so that no sum and no product of them leaves what
-//! `u64` and the doubles of a script hold exactly. What is written by these rules is within the
-//! bounds.
+//! `u64` and the doubles of a script hold exactly. A record that is written by these rules is
+//! within the bounds.
 
 use arrayvec::ArrayVec;
 
@@ -37,15 +39,15 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// Begins what a throttle stores, so that no value and no counter is taken for it: CBOR reserves
 /// this byte.
 const MARK: u8 = 0xFD;
-/// How many parts are stored at most: those of a throttle and three times as many of others.
+/// The largest number of stored parts: those of a throttle and three times as many of others.
 const MOST_PARTS: usize = 4 * MOST_QUOTAS;
-/// A script counts in doubles, which are exact below.
+/// A script counts in doubles, which are exact below this number.
 const EXACT: u64 = 1 << 53;
-/// The digits of such numbers.
+/// The largest number of digits of such numbers.
 const MOST_DIGITS: usize = 16;
-/// As many as the longest life has.
+/// The number of digits that the longest life has.
 const LIFE_DIGITS: usize = 13;
-/// As many as the largest limit has, and the largest number of units.
+/// The number of digits that the largest limit has, and the largest number of units.
 const COUNT_DIGITS: usize = 10;
 /// The latest time that is told: in the year 2112, or a hundred years after a memory backend was
 /// made.
@@ -57,17 +59,17 @@ const LONGEST_LIFE: u64 = (LONGEST_DEBT + 1).div_ceil(1000);
 /// The largest product of a count and a period, of a sliding window that can be counted.
 const MOST_WEIGHT: u64 = 1 << 50;
 
-/// When a record was written.
+/// The time at which a record was written, and the life of its entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamp {
     /// In microseconds of the store's clock.
     pub(super) at: u64,
-    /// How long the entry was to live, in milliseconds.
+    /// The life that the entry was given, in milliseconds.
     pub(super) life: u64,
 }
 
 impl Stamp {
-    /// Returns when the entry ends, on the clock that it was written by.
+    /// Returns the time at which the entry ends, on the clock that it was written by.
     pub(super) fn end(self) -> u64 {
         self.at + self.life * 1000
     }
@@ -89,14 +91,14 @@ impl Stamp {
     }
 }
 
-/// What was used up of one quota.
+/// The part of one quota: how much of it is used up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     /// The letter of the algorithm, and the period in milliseconds.
     pub(super) head: (u8, u64),
-    /// Of a fixed window two, and a zero.
+    /// The numbers of the part; of a fixed window two, and a zero.
     pub(super) numbers: [u64; 3],
-    /// Whether a quota of this throttle has it.
+    /// True if a quota of this throttle has taken the part.
     pub(super) is_taken: bool,
 }
 
@@ -104,7 +106,7 @@ pub(super) struct Part {
 pub(super) type Parts = ArrayVec<Part, MOST_PARTS>;
 
 impl Part {
-    /// Returns when it doesn't matter any more, in microseconds.
+    /// Returns the time from which the part doesn't matter any more, in microseconds.
     fn end(&self) -> u64 {
         match (self.head, self.numbers) {
             ((b'g', _), [whole, part, _]) => whole + u64::from(part > 0),
@@ -116,7 +118,8 @@ impl Part {
         }
     }
 
-    /// Moves it from the time `at` to an earlier one: as if no time had passed between them.
+    /// Moves the part from the time `at` to the earlier time `now`: as if no time had passed
+    /// between them.
     pub(super) fn set_back(&mut self, at: u64, now: u64) {
         let time = &mut self.numbers[0];
         let back = match self.head.0 {
@@ -148,7 +151,7 @@ impl Part {
         part.is_possible(at).then_some(part)
     }
 
-    /// Says whether a throttle could have written it at this time.
+    /// Says whether a throttle could have written the part at this time.
     fn is_possible(&self, at: u64) -> bool {
         let (letter, period) = self.head;
         if period > const { millis(MAX_PERIOD) } {
@@ -190,7 +193,7 @@ fn count(letter: u8) -> Option<usize> {
 ///
 /// # Errors
 ///
-/// `WrongType` for what no throttle has written.
+/// `WrongType` for bytes that no throttle has written.
 pub(super) fn parse(stored: &[u8], parts: &mut Parts) -> BackendResult<Stamp> {
     take_all(stored, parts).ok_or_else(foreign)
 }
@@ -203,12 +206,12 @@ fn take_all(mut text: &[u8], parts: &mut Parts) -> Option<Stamp> {
     Some(stamp)
 }
 
-/// Writes a record of `own` parts, which matter for `longest` microseconds, and of all others that
-/// still matter, and returns it with its life in milliseconds.
+/// Writes a record of `own` parts, which matter for `longest` microseconds, and of all other parts
+/// that still matter. Returns the record with its life in milliseconds.
 ///
 /// # Errors
 ///
-/// `InvalidConfig` if there are too many of them: none is left out.
+/// `InvalidConfig` if there are too many parts: none is left out.
 pub(super) fn write(
     own: impl ExactSizeIterator<Item = Part>,
     longest: u64,
@@ -234,10 +237,10 @@ pub(super) fn write(
     Ok((bytes, life))
 }
 
-/// Returns the parts that quotas of this throttle don't have and that still matter.
+/// Returns the parts that no quota of this throttle has taken and that still matter.
 ///
-/// Quotas with equal heads find theirs by position, so one that doesn't matter any more keeps its
-/// place before one that does.
+/// Quotas with equal heads find their parts by position, so a part that doesn't matter any more
+/// keeps its place before one that does.
 fn others(parts: &Parts, now: u64) -> impl Iterator<Item = &Part> {
     let matters = move |index: usize, head| {
         let after = parts[index..].iter();
@@ -300,7 +303,7 @@ fn foreign() -> BackendError {
     )
 }
 
-/// Refuses what would make another program forget what it has counted.
+/// Refuses a write that would make another program forget its counts.
 #[cold]
 pub(crate) fn too_many_quotas() -> BackendError {
     BackendError::new(

@@ -1,18 +1,20 @@
-//! What was used up of quotas, and how it comes back.
+//! The limiter state: how much of each quota is used up, and how it comes back.
 //!
 //! The one place where an attempt is decided; the script of the Redis backend (`throttle.lua`)
-//! repeats it step for step, in the same whole numbers, and a property test holds the two against
-//! each other.
+//! repeats the decision step for step, in the same whole numbers, and a property test compares the
+//! two.
 //!
-//! What is stored is the same whoever asks: it is never fitted to the limits of the one that reads
-//! it. A debt or a count over one's own most is another program's, with a higher limit, and is
-//! waited for as it is. Parts of quotas that this throttle hasn't are carried along while they
-//! matter: during a deploy that changes a period both programs keep to their own.
+//! The stored bytes are the same whichever program asks: they are never fitted to the limits of the
+//! program that reads them. A debt or a count over a program's own limit is that of another
+//! program, with a higher limit, and is waited for as it is. Parts of quotas that this throttle
+//! doesn't have are carried along while they matter: during a deploy that changes a period both
+//! programs keep to their own.
 //!
-//! Time is in microseconds of any clock that goes forward. If it shows an earlier time than that of
-//! the last write, it was set back, and time is taken to have stood still since: nobody waits for
-//! longer than right after that write. The next attempt with a cost writes that down, even if it is
-//! refused, or it would be found anew at each look and time would go on standing still.
+//! Time is in microseconds of any clock that goes forward. If the clock shows an earlier time than
+//! that of the last write, it was set back, and time is taken to have stood still since: nobody
+//! waits for longer than right after that write. The next attempt with a cost writes the earlier
+//! time down, even if the attempt is refused. Otherwise each look would find the clock set back
+//! anew, and time would go on standing still.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -24,20 +26,20 @@ use super::quota::{Algorithm, Quota};
 use super::record::{self, LATEST, Part, Parts, Stamp};
 use crate::error::BackendResult;
 
-/// What an attempt leads to.
+/// The result of an attempt: the decision and the new state.
 pub(crate) struct Outcome {
     pub(crate) decision: Decision,
-    /// What is to be stored, if anything changes.
+    /// The new state to store, if anything changes.
     pub(crate) spent: Option<Spent>,
 }
 
 pub(crate) struct Spent {
     pub(crate) bytes: Vec<u8>,
-    /// How long it matters, in whole milliseconds.
+    /// The time for which the state matters, in whole milliseconds.
     pub(crate) life: Duration,
 }
 
-/// Decides an attempt, which was checked, by what is stored and the time.
+/// Decides an attempt, which was checked, by the stored bytes and the time.
 ///
 /// # Errors
 ///
@@ -91,7 +93,8 @@ fn read(stored: &[u8], parts: &mut Parts, now: u64) -> BackendResult<bool> {
     Ok(is_set_back)
 }
 
-/// Tells of the one to be waited for longest, or the one that will refuse first.
+/// Makes the decision of the quota with the longest wait, or else of the one that will refuse
+/// first.
 fn decision(standings: &[Standing<'_>], waits: &[u64], now: u64) -> Decision {
     let strictest = |index: &usize| {
         let standing = &standings[*index];
@@ -108,7 +111,7 @@ fn decision(standings: &[Standing<'_>], waits: &[u64], now: u64) -> Decision {
         true => standing.wait(remaining + 1, now),
         false => 0,
     };
-    // The longest of all.
+    // The longest wait of all.
     let wait = waits[quota];
     Decision {
         allowed: wait == 0,
@@ -126,7 +129,7 @@ pub(crate) fn end(stored: &[u8]) -> BackendResult<u64> {
     record::parse(stored, &mut Parts::new()).map(Stamp::end)
 }
 
-/// What was used up of one quota.
+/// The state of one quota: how much of it is used up.
 struct Standing<'a> {
     quota: &'a Quota,
     used: Used,
@@ -142,9 +145,9 @@ enum Used {
         time: u64,
         units: u64,
     },
-    /// Since the window began, which ends at `end`.
+    /// The count since the window began, which ends at `end`.
     Window { count: u64, end: u64 },
-    /// In the bucket that began at `start` and the one before; in milliseconds.
+    /// The counts in the bucket that began at `start` and in the one before; times in milliseconds.
     Buckets {
         current: u64,
         previous: u64,
@@ -176,8 +179,7 @@ impl<'a> Standing<'a> {
         self.quota.capacity().into()
     }
 
-    /// Returns how long it takes until `cost`, which is not over the capacity, fits; nothing if it
-    /// fits now.
+    /// Returns the time until `cost`, which is not over the capacity, fits; zero if it fits now.
     fn wait(&self, cost: u64, now: u64) -> u64 {
         let capacity = self.capacity();
         match self.used {
@@ -206,9 +208,9 @@ impl<'a> Standing<'a> {
                     return 0;
                 }
                 let wait = match (capacity - cost).checked_sub(current) {
-                    // The bucket before weighs less and less.
+                    // The previous bucket weighs less and less.
                     Some(room) => left - room * period / previous,
-                    // This one has to become the one before.
+                    // The current bucket has to become the previous one.
                     None => left + period - (capacity - cost) * period / current,
                 };
                 wait * 1000 - now % 1000
@@ -234,7 +236,7 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// Returns how many calls of cost one would fit now.
+    /// Returns the number of calls of cost one that would fit now.
     fn remaining(&self) -> u64 {
         let capacity = self.capacity();
         match self.used {
@@ -245,7 +247,7 @@ impl<'a> Standing<'a> {
                 units,
             } => {
                 let most = capacity * time;
-                // The product of a debt that is another's could be too large.
+                // The product could be too large for the debt of another program.
                 if ahead > most / units {
                     return 0;
                 }
@@ -265,7 +267,7 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// Returns how long it takes until nothing is used up.
+    /// Returns the time until nothing is used up.
     fn reset(&self, now: u64) -> u64 {
         match self.used {
             Used::Debt { ahead, part, .. } => ahead + u64::from(part > 0),
@@ -288,7 +290,7 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// Returns what is stored of it.
+    /// Returns the part that is stored for this quota.
     fn part(&self, now: u64) -> Part {
         let numbers = match self.used {
             Used::Debt {
@@ -311,12 +313,12 @@ impl<'a> Standing<'a> {
 }
 
 /// The debt that lasts until the theoretical arrival time: `whole` microseconds and a part of one,
-/// in units of whoever wrote it.
+/// in units of the quota that wrote it.
 fn gcra(quota: &Quota, [whole, part, written]: [u64; 3], now: u64) -> Used {
     let (time, units) = quota.interval();
     let (ahead, part) = match whole.checked_sub(now) {
         None => (0, 0),
-        // In other units it is rounded up, never lost.
+        // A part in other units is rounded up, never lost.
         Some(ahead) if written != units => (ahead + u64::from(part > 0), 0),
         Some(ahead) => (ahead, part),
     };

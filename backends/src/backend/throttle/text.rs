@@ -1,4 +1,4 @@
-//! Quotas as text: what the word `limit` of a keyspace takes, for limits that are configured.
+//! Quotas as text, as the word `limit` of a keyspace takes them, for limits that are configured.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,12 +18,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Reads `5/min`, `100/10s`, `5/min, burst 10`, `1000/day, fixed window`.
 ///
-/// Up to a comma this is what the derive takes as a `limit`, by GCRA. After the comma stand the
+/// The text up to a comma is that of a `limit` of the derive, by GCRA. After the comma stand the
 /// words of [`keyspaces()`](crate::keyspaces()): a burst, or a window. Serde reads the same text.
 ///
 /// # Errors
 ///
-/// `InvalidConfig` for any other text, and for what fails [`check`](Quota::check).
+/// `InvalidConfig` for any other text, and for a quota that fails [`check`](Quota::check).
 ///
 /// # Examples
 ///

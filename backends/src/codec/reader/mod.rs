@@ -15,7 +15,7 @@ use serde::de::{
 };
 
 use tag::Tagged;
-use wire::{ARRAY, FALSE, Head, MAP, NULL, TAG, TEXT, TRUE, UNDEFINED};
+use wire::{ARRAY, FALSE, ItemHead, MAP, NULL, TAG, TEXT, TRUE, UNDEFINED};
 
 pub(super) use tag::ENUM as TAG_ENUM;
 pub(super) use wire::{BYTES, Failure, NEGATIVE, POSITIVE, Wire};
@@ -57,14 +57,18 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn array<'de, V: Visitor<'de>>(&mut self, head: Head, visitor: V) -> Result<V::Value, Failure> {
+    fn array<'de, V: Visitor<'de>>(
+        &mut self,
+        head: ItemHead,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
         self.nested(|reader| visitor.visit_seq(Items::new(reader, head, false)))
     }
 
     #[inline]
     fn map<'de, V: Visitor<'de>>(
         &mut self,
-        head: Head,
+        head: ItemHead,
         has_free_keys: bool,
         visitor: V,
     ) -> Result<V::Value, Failure> {
@@ -122,7 +126,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn unnamed<'de, V: Visitor<'de>>(
         &mut self,
-        head: Head,
+        head: ItemHead,
         visitor: V,
     ) -> Result<V::Value, Failure> {
         match head.major {
@@ -399,7 +403,7 @@ struct Items<'r, 'a> {
 
 impl<'r, 'a> Items<'r, 'a> {
     #[inline]
-    fn new(reader: &'r mut Reader<'a>, head: Head, has_free_keys: bool) -> Self {
+    fn new(reader: &'r mut Reader<'a>, head: ItemHead, has_free_keys: bool) -> Self {
         Self {
             reader,
             left: head.length(),

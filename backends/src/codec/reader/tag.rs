@@ -30,7 +30,7 @@ impl<'de, D: Deserializer<'de>> EnumAccess<'de> for Tagged<D> {
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), D::Error> {
         let name = self.tag.map_or(UNTAGGED, |_| TAGGED);
-        let variant = seed.deserialize(Name(name, std::marker::PhantomData))?;
+        let variant = seed.deserialize(TagName(name, std::marker::PhantomData))?;
         Ok((variant, self))
     }
 }
@@ -79,9 +79,9 @@ impl<'de, D: Deserializer<'de>> SeqAccess<'de> for Tagged<D> {
 }
 
 /// The name of a variant. serde's own deserializer of a `str` would pass for an enum, too.
-struct Name<E>(&'static str, std::marker::PhantomData<E>);
+struct TagName<E>(&'static str, std::marker::PhantomData<E>);
 
-impl<'de, E: Error> Deserializer<'de> for Name<E> {
+impl<'de, E: Error> Deserializer<'de> for TagName<E> {
     type Error = E;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {

@@ -60,13 +60,13 @@ impl de::Error for Failure {
 
 /// The first byte of an item and the number that goes with it.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::codec) struct Head {
+pub(in crate::codec) struct ItemHead {
     pub(in crate::codec) major: u8,
     minor: u8,
     pub(in crate::codec) argument: u64,
 }
 
-impl Head {
+impl ItemHead {
     /// The declared length; `None` if the item goes on until a break.
     #[inline]
     pub(in crate::codec) fn length(self) -> Option<u64> {
@@ -111,7 +111,7 @@ pub(in crate::codec) struct Wire<'a>(pub(in crate::codec) &'a [u8]);
 
 impl<'a> Wire<'a> {
     #[inline]
-    pub(in crate::codec) fn head(&mut self) -> Result<Head, Failure> {
+    pub(in crate::codec) fn head(&mut self) -> Result<ItemHead, Failure> {
         let (&first, rest) = self.0.split_first().ok_or(Failure::Truncated)?;
         self.0 = rest;
         let (major, minor) = (first >> 5, first & 0x1f);
@@ -120,7 +120,7 @@ impl<'a> Wire<'a> {
         } else {
             self.argument(major, minor)?
         };
-        Ok(Head {
+        Ok(ItemHead {
             major,
             minor,
             argument,
@@ -151,7 +151,7 @@ impl<'a> Wire<'a> {
 
     /// The head of the next item that isn't a tag.
     #[inline]
-    pub(super) fn untagged(&mut self) -> Result<Head, Failure> {
+    pub(super) fn untagged(&mut self) -> Result<ItemHead, Failure> {
         loop {
             let head = self.head()?;
             if head.major != TAG {
@@ -162,7 +162,7 @@ impl<'a> Wire<'a> {
 
     /// The content of a string that isn't in segments.
     #[inline]
-    pub(in crate::codec) fn bytes(&mut self, head: Head) -> Result<&'a [u8], Failure> {
+    pub(in crate::codec) fn bytes(&mut self, head: ItemHead) -> Result<&'a [u8], Failure> {
         let length = head.length().ok_or(Failure::Unexpected)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         match self.0.split_at_checked(length) {
@@ -176,11 +176,11 @@ impl<'a> Wire<'a> {
 
     /// Like `bytes`, of a text string.
     #[inline]
-    pub(super) fn text(&mut self, head: Head) -> Result<&'a str, Failure> {
+    pub(super) fn text(&mut self, head: ItemHead) -> Result<&'a str, Failure> {
         str::from_utf8(self.bytes(head)?).map_err(|_| Failure::Malformed)
     }
 
-    pub(super) fn owned_bytes(&mut self, head: Head) -> Result<Vec<u8>, Failure> {
+    pub(super) fn owned_bytes(&mut self, head: ItemHead) -> Result<Vec<u8>, Failure> {
         let mut whole = Vec::new();
         self.segments(head, |segment| {
             whole.extend_from_slice(segment);
@@ -190,7 +190,7 @@ impl<'a> Wire<'a> {
     }
 
     #[inline]
-    pub(super) fn owned_text(&mut self, head: Head) -> Result<String, Failure> {
+    pub(super) fn owned_text(&mut self, head: ItemHead) -> Result<String, Failure> {
         if head.length().is_some() {
             return self.text(head).map(str::to_owned);
         }
@@ -224,7 +224,7 @@ impl<'a> Wire<'a> {
     /// in segments again.
     fn segments(
         &mut self,
-        head: Head,
+        head: ItemHead,
         mut add: impl FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if head.length().is_some() {

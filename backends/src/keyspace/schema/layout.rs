@@ -5,12 +5,12 @@
 pub(crate) struct Layout {
     /// True if the codec finds fields by their names.
     pub(crate) by_name: bool,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<LayoutNode>,
 }
 
 /// One place of a type, and what is read there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
+pub(crate) struct LayoutNode {
     /// The place: `value.roles[].Staff.level`.
     pub(crate) path: String,
     /// The type that is asked for there: `u8`, `struct`, `newtype string`.
@@ -19,7 +19,7 @@ pub(crate) struct Node {
     pub(crate) default: bool,
 }
 
-impl Node {
+impl LayoutNode {
     /// Says whether the trace couldn't look into this place.
     pub(crate) fn is_opaque(&self) -> bool {
         let kind = self.kind.strip_prefix(NEWTYPE).unwrap_or(&self.kind);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::layout::{Layout, Node};
+use super::layout::{Layout, LayoutNode};
 
 /// One keyspace as the file holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ struct Section {
     /// The line that names it.
     at: usize,
     properties: HashMap<&'static str, String>,
-    nodes: Vec<Node>,
+    nodes: Vec<LayoutNode>,
     paths: HashSet<String>,
 }
 
@@ -158,7 +158,7 @@ impl Section {
             return Err(format!("`{path}` is here for the second time"));
         }
         let without = kind.strip_suffix(DEFAULT);
-        self.nodes.push(Node {
+        self.nodes.push(LayoutNode {
             path: path.to_string(),
             kind: without.unwrap_or(kind).to_string(),
             default: without.is_some(),

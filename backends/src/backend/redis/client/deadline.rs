@@ -41,7 +41,7 @@ pub(super) struct Deadlines {
 /// The calls that wait, by the tick at which their limit passes.
 struct Ticks {
     waiting: BTreeMap<u64, Arc<Notify>>,
-    /// When there are more ticks, those that no call waits for any more are thrown away.
+    /// The number of ticks above which those that no call waits for any more are thrown away.
     tidy_at: usize,
 }
 

@@ -38,7 +38,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// The place of a server, as messages name it: `host:port`, or the path of a socket.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct ServerLocation {
     name: String,
     host: String,
     /// The port, for TCP.
@@ -46,7 +46,7 @@ pub(super) struct Place {
     is_by_tls: bool,
 }
 
-impl Place {
+impl ServerLocation {
     pub(super) fn of(server: &Endpoint) -> Self {
         // A node behind a socket is on this machine.
         let (name, host, port) = match server.info.addr() {
@@ -90,7 +90,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ServerLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
@@ -130,7 +130,7 @@ impl Furthest {
 pub(super) async fn dial(
     server: &Endpoint,
     identity: Identity<'_>,
-    place: &Place,
+    location: &ServerLocation,
     limit: Duration,
     deadlines: &Deadlines,
     is_judging: bool,
@@ -141,7 +141,7 @@ pub(super) async fn dial(
         match info.addr() {
             ConnectionAddr::Tcp(host, port) => {
                 let connector = match &server.tls {
-                    Some(tls) => Some(tls.connector(host, place, is_judging).await?),
+                    Some(tls) => Some(tls.connector(host, location, is_judging).await?),
                     None => None,
                 };
                 furthest.reach(Step::Connecting);
@@ -155,14 +155,14 @@ pub(super) async fn dial(
                 };
                 match &connector {
                     None => {
-                        let reach = |address| reach(address, info, identity, place, furthest);
+                        let reach = |address| reach(address, info, identity, location, furthest);
                         Ok(race(addresses, deadlines, delay, is_final, reach)
                             .await?
                             .boxed())
                     }
                     Some(connector) => {
                         let reach = |address| {
-                            reach_by_tls(address, info, identity, place, furthest, connector)
+                            reach_by_tls(address, info, identity, location, furthest, connector)
                         };
                         race(addresses, deadlines, delay, is_final, reach).await
                     }
@@ -172,17 +172,17 @@ pub(super) async fn dial(
             ConnectionAddr::Unix(path) => {
                 furthest.reach(Step::Connecting);
                 let socket = UnixStream::connect(path).await;
-                let socket = socket.map_err(|error| failure(place, error))?;
+                let socket = socket.map_err(|error| failure(location, error))?;
                 furthest.reach(Step::Greeting);
-                let greeted = greet(socket, identity, place, false).await?;
+                let greeted = greet(socket, identity, location, false).await?;
                 Ok(greeted.boxed())
             }
-            _ => Err(failure(place, io::ErrorKind::Unsupported.into())),
+            _ => Err(failure(location, io::ErrorKind::Unsupported.into())),
         }
     };
     match deadlines.within(limit, pin!(connecting)).await {
         Some(outcome) => outcome,
-        None => Err(timeout_at(place, limit, furthest)),
+        None => Err(timeout_at(location, limit, furthest)),
     }
 }
 
@@ -261,7 +261,8 @@ async fn race<T, F: Future<Output = BackendResult<T>>>(
             (Some(Ok(reached)), _) => return Ok(reached),
             // Another address would be asked for the same login.
             (Some(Err(error)), _) if is_final(&error) => return Err(error),
-            // What was met at an address tells more than that nothing was.
+            // The error of a server that was reached tells more than the error of an address
+            // without one.
             (Some(Err(error)), Some(before)) => {
                 let is_better = is_unconnected(&before) && !is_unconnected(&error);
                 failed = Some(if is_better { error } else { before });
@@ -294,19 +295,19 @@ async fn reach(
     address: SocketAddr,
     server: &ConnectionInfo,
     identity: Identity<'_>,
-    place: &Place,
+    location: &ServerLocation,
     furthest: &Furthest,
 ) -> BackendResult<Greeted<TcpStream>> {
-    let (socket, is_local) = connected(address, server.tcp_settings(), place).await?;
+    let (socket, is_local) = connected(address, server.tcp_settings(), location).await?;
     furthest.reach(Step::Greeting);
     let measures = is_local && !server.tcp_settings().nodelay();
-    let greeted = greet(socket, identity, place, measures).await?;
+    let greeted = greet(socket, identity, location, measures).await?;
     if greeted.is_near {
         // Requests that go out together were gathered before they are written. On the same
         // machine the kernel's own gathering (Nagle's algorithm) wins all the same: it sends the
         // next ones without waking anybody. Through a tunnel it would cost a round trip.
         let socket = greeted.socket.set_nodelay(false);
-        socket.map_err(|error| failure(place, error))?;
+        socket.map_err(|error| failure(location, error))?;
     }
     Ok(greeted)
 }
@@ -317,34 +318,34 @@ async fn reach_by_tls(
     address: SocketAddr,
     server: &ConnectionInfo,
     identity: Identity<'_>,
-    place: &Place,
+    location: &ServerLocation,
     furthest: &Furthest,
     connector: &Connector,
 ) -> BackendResult<Greeted> {
-    let (socket, _) = connected(address, server.tcp_settings(), place).await?;
+    let (socket, _) = connected(address, server.tcp_settings(), location).await?;
     furthest.reach(Step::Securing);
-    let socket: Box<dyn Socket> = connector.secure(socket, place).await?;
+    let socket: Box<dyn Socket> = connector.secure(socket, location).await?;
     furthest.reach(Step::Greeting);
-    greet(socket, identity, place, false).await
+    greet(socket, identity, location, false).await
 }
 
 /// Connects a socket, and says whether its other end has an address of this machine.
 async fn connected(
     address: SocketAddr,
     settings: &TcpSettings,
-    place: &Place,
+    location: &ServerLocation,
 ) -> BackendResult<(TcpStream, bool)> {
     let socket = TcpStream::connect(address).await;
     let socket = socket.and_then(|socket| prepared(socket, settings));
-    socket.map_err(|error| failure(place, error))
+    socket.map_err(|error| failure(location, error))
 }
 
 /// Sets the options of a socket, and says whether its other end has an address of this machine.
 fn prepared(socket: TcpStream, settings: &TcpSettings) -> io::Result<(TcpStream, bool)> {
     let (near, far) = (socket.local_addr()?, socket.peer_addr()?);
     if near == far {
-        // Where nobody listens on a port that the kernel gives to clients, it may connect a socket
-        // to itself.
+        // The kernel may connect a socket to itself, if nobody listens on a port that the kernel
+        // gives to clients.
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     socket.set_nodelay(true)?;
@@ -360,34 +361,34 @@ fn prepared(socket: TcpStream, settings: &TcpSettings) -> io::Result<(TcpStream,
 }
 
 /// Turns the failure to reach a place into an error.
-pub(super) fn failure(place: &Place, error: io::Error) -> BackendError {
+pub(super) fn failure(location: &ServerLocation, error: io::Error) -> BackendError {
     let message = match error.kind() {
-        io::ErrorKind::ConnectionRefused => format!("{place} refused the connection"),
-        io::ErrorKind::NotFound => format!("there is no socket at {place}"),
-        io::ErrorKind::TimedOut => format!("the connection to {place} timed out"),
-        kind if is_hang_up(kind) => format!("the connection to {place} was lost"),
-        _ => format!("the connection to {place} failed"),
+        io::ErrorKind::ConnectionRefused => format!("{location} refused the connection"),
+        io::ErrorKind::NotFound => format!("there is no socket at {location}"),
+        io::ErrorKind::TimedOut => format!("the connection to {location} timed out"),
+        kind if is_hang_up(kind) => format!("the connection to {location} was lost"),
+        _ => format!("the connection to {location} failed"),
     };
     BackendError::new(ErrorKind::Unavailable, message).with_source(error)
 }
 
 /// Returns the error of an attempt of which isn't known how far it came.
-pub(super) fn timeout(place: &Place, limit: Duration) -> BackendError {
-    let message = format!("no connection to {place} within {limit:?}");
+pub(super) fn timeout(location: &ServerLocation, limit: Duration) -> BackendError {
+    let message = format!("no connection to {location} within {limit:?}");
     BackendError::new(ErrorKind::Timeout, message)
 }
 
-fn timeout_at(place: &Place, limit: Duration, furthest: &Furthest) -> BackendError {
+fn timeout_at(location: &ServerLocation, limit: Duration, furthest: &Furthest) -> BackendError {
     let met = if furthest.has_reached(Step::Greeting) {
         "it accepts and doesn't greet"
     } else if furthest.has_reached(Step::Securing) {
         "it accepts and doesn't answer in TLS, as a port without TLS does (`redis://`)"
     } else if furthest.has_reached(Step::Connecting) {
-        return timeout(place, limit);
+        return timeout(location, limit);
     } else {
         "the provider of `Tls` didn't answer"
     };
-    let message = format!("no connection to {place} within {limit:?}: {met}");
+    let message = format!("no connection to {location} within {limit:?}: {met}");
     BackendError::new(ErrorKind::Timeout, message)
 }
 
@@ -401,7 +402,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpSocket};
 
     use super::super::deadline::deadlines;
-    use super::super::handshake::Kind;
+    use super::super::handshake::ServerKind;
     use super::*;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
@@ -442,8 +443,8 @@ mod tests {
 
     const THREE: [&str; 3] = ["[::1]:1", "[::1]:2", "127.0.0.1:3"];
 
-    fn place() -> Place {
-        Place::of(&info(addresses(&["127.0.0.1:3"])[0]))
+    fn location() -> ServerLocation {
+        ServerLocation::of(&info(addresses(&["127.0.0.1:3"])[0]))
     }
 
     fn said(kind: ErrorKind) -> BackendResult<()> {
@@ -503,7 +504,7 @@ mod tests {
         // A server that hung up was there, and so was one of which TLS found a fault.
         for met in [1, 2, 3] {
             let (reached, _) = tried(&THREE, async |port| match port == met {
-                true => Err(failure(&place(), io::ErrorKind::UnexpectedEof.into())),
+                true => Err(failure(&location(), io::ErrorKind::UnexpectedEof.into())),
                 false => failed(),
             })
             .await;
@@ -558,7 +559,7 @@ mod tests {
             settings: server.info.redis_settings(),
             login: None,
             client_name: None,
-            kind: Kind::Primary,
+            kind: ServerKind::Primary,
         }
     }
 
@@ -569,7 +570,14 @@ mod tests {
         let info = info(address);
         let furthest = Furthest::new();
         let identity = identity(&info);
-        let reached = reach(address, &info.info, identity, &Place::of(&info), &furthest).await;
+        let reached = reach(
+            address,
+            &info.info,
+            identity,
+            &ServerLocation::of(&info),
+            &furthest,
+        )
+        .await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
         assert!(furthest.has_reached(Step::Greeting));
     }
@@ -582,8 +590,8 @@ mod tests {
             unreachable!("the address is one of TCP")
         };
         let socket = TcpStream::connect((host.as_str(), *port)).await.unwrap();
-        let (socket, place) = (BufWriter::new(socket), Place::of(&info));
-        let greeted = greet(socket, identity(&info), &place, false);
+        let (socket, location) = (BufWriter::new(socket), ServerLocation::of(&info));
+        let greeted = greet(socket, identity(&info), &location, false);
         let limit = Duration::from_secs(20);
         let greeted = tokio::time::timeout(limit, greeted).await;
         assert_eq!(greeted.unwrap().unwrap().server.run_id, None);
@@ -595,8 +603,8 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let both = vec![silent.local_addr().unwrap(), server(Duration::ZERO).await];
         let info = info(both[0]);
-        let (place, furthest) = (Place::of(&info), Furthest::new());
-        let reach = |address| reach(address, &info.info, identity(&info), &place, &furthest);
+        let (location, furthest) = (ServerLocation::of(&info), Furthest::new());
+        let reach = |address| reach(address, &info.info, identity(&info), &location, &furthest);
         let reached = race(
             both,
             deadlines().unwrap(),
@@ -608,7 +616,8 @@ mod tests {
         assert_eq!(reached.unwrap().server.run_id, None);
     }
 
-    /// Where nobody listens the kernel may connect a socket to itself: it would pass for an echo.
+    /// The kernel may connect a socket to itself where nobody listens. Such a connection would pass
+    /// for an echo.
     #[tokio::test]
     async fn a_socket_that_is_connected_to_itself_is_a_refused_connection() {
         let socket = TcpSocket::new_v4().unwrap();

@@ -25,20 +25,20 @@ use tokio::sync::futures::OwnedNotified;
 
 use super::Access;
 use super::deadline::Deadlines;
-use super::inbox::{End, Inbox};
+use super::inbox::{ConnectionEnd, Inbox};
 use super::merge::{Gets, HotSlot, Keyed, Merged, ReadHabits, Unanswered};
-use super::read_buffer::{BUFFER, Begun, ReadBuffer};
-use super::request::{InFlight, Request, Slots, Target};
+use super::read_buffer::{ArrayBegun, BUFFER, ReadBuffer};
+use super::request::{InFlight, Request, RequestTarget, Slots};
 use super::resp::{self, Command, ErrorReply, Reply};
-use super::script::{Script, Unknown};
+use super::script::{Script, UnknownScripts};
 
 /// The most bytes that are written at once, at least one command: more gather while these are on
 /// their way.
 const BATCH_BYTES: usize = 256 * 1024;
 /// So few requests aren't worth being sent in two batches.
 const SMALL_BATCH: usize = 32;
-/// Where fewer were answered together the driver doesn't linger: waiting for one's turn costs more
-/// than it saves.
+/// The fewest requests answered together for which the driver lingers. With fewer, waiting for a
+/// turn costs more than it saves.
 const MIN_LINGER: usize = 20;
 
 /// An answer that nobody waits for may take so long before another connection takes over: to make
@@ -65,7 +65,7 @@ impl<S: Socket + ?Sized> Socket for Box<S> {
 }
 
 /// The requests whose replies are awaited, in the order in which the replies come.
-enum Expected {
+enum ExpectedReply {
     One(Arc<InFlight>),
     Many {
         request: Arc<InFlight>,
@@ -75,7 +75,7 @@ enum Expected {
     Merged(Merged),
 }
 
-impl Expected {
+impl ExpectedReply {
     fn requests(&self) -> &[Arc<InFlight>] {
         match self {
             Self::One(request) | Self::Many { request, .. } => std::slice::from_ref(request),
@@ -117,18 +117,19 @@ pub(super) struct Terms {
     pub(super) silence: Duration,
     /// A write that waits for its answer for longer holds the reads up that are behind it.
     pub(super) hold: Duration,
-    /// Whether the reads have another connection, until a write is answered.
+    /// True if the reads have another connection, until a write is answered.
     pub(super) holds_writes: bool,
-    /// Whether scripts of several callers may become one, and reads a transaction.
+    /// True if scripts of several callers may become one script, and reads a transaction.
     pub(super) takes_many_keys: bool,
-    /// Whether the server is a node of a cluster: of several callers only what is for one slot may
-    /// become one.
+    /// True if the server is a node of a cluster. Requests of several callers may become one
+    /// command only if they are for one slot.
     pub(super) is_cluster: bool,
-    /// Whether the server takes a transaction as a whole, as far as is known.
+    /// True if the server takes a transaction as a whole, as far as is known.
     pub(super) may_transact: Arc<AtomicBool>,
     /// Counts the requests of merged commands.
     pub(super) merged: Arc<AtomicU64>,
-    /// Told of what becomes of the connection. A sign of a delay comes again after as long.
+    /// Called with each sign of the connection's state. A sign of a delay comes again after as
+    /// long.
     pub(super) notice: Box<dyn Fn(Sign) + Send + Sync>,
 }
 
@@ -137,9 +138,9 @@ pub(super) struct Terms {
 pub(super) enum Sign {
     /// The server owes an answer for longer than it may.
     Silent,
-    /// It was silent before.
+    /// The server answers. It was silent before.
     Answers,
-    /// It is busy with an answer that nobody waits for.
+    /// The server is busy with an answer that nobody waits for.
     Wasted,
     /// A write has waited for long, and the reads behind it with it.
     Holds,
@@ -159,15 +160,15 @@ pub(super) struct Driver {
     keyed: Keyed,
     habits: ReadHabits,
     hot: HotSlot,
-    unknown: Unknown,
+    unknown: UnknownScripts,
     output: Vec<u8>,
     /// The length of the part of `output` that the socket has taken.
     written: usize,
-    /// Whether the socket may hold back a part of what it has taken.
+    /// True if the socket may hold back a part of the bytes that it has taken.
     needs_flush: bool,
-    /// The number of those expected that are in `output`.
+    /// The number of the commands in `expected` that are in `output`.
     in_output: usize,
-    expected: VecDeque<Expected>,
+    expected: VecDeque<ExpectedReply>,
     /// The number of replies that came: the number of the first command that is expected.
     received: u64,
     input: ReadBuffer,
@@ -184,14 +185,14 @@ pub(super) struct Driver {
     answered_at: Instant,
     /// The time at which the server began to owe an answer, or was doubted last.
     asked: Instant,
-    /// The time at which it was told last that a write holds reads up.
+    /// The time of the last sign that a write holds reads up.
     held: Instant,
-    /// Whether a write waits for long behind which there is no read, and nothing came since.
+    /// True if a write has waited for long with no read behind it, and no request came since.
     is_held_alone: bool,
-    /// Whether the server is asked whether it is there: nothing else is sent meanwhile.
+    /// True while the server is asked whether it is there. Nothing else is sent meanwhile.
     is_probing: bool,
-    /// Whether the patience is over: perhaps only because nobody drove the connection, and the
-    /// answer is there.
+    /// True once the patience is over. Perhaps that is only because nobody drove the connection,
+    /// and the answer is there.
     is_late: bool,
     is_doubted: bool,
     is_handed_back: bool,
@@ -224,7 +225,7 @@ impl Driver {
                 false => Arc::default(),
             }),
             hot: HotSlot::default(),
-            unknown: Unknown::default(),
+            unknown: UnknownScripts::default(),
             terms,
             output: Vec::new(),
             written: 0,
@@ -390,7 +391,10 @@ impl Driver {
     /// Says whether a request for a node of a cluster is for this slot, and notes for which it is.
     fn is_for(&mut self, request: &InFlight, hot: Option<u16>) -> bool {
         // Of those that are for a chosen node, or ask one, each goes by itself.
-        if !matches!(request.target(), Target::Owner | Target::Replica) {
+        if !matches!(
+            request.target(),
+            RequestTarget::Owner | RequestTarget::Replica
+        ) {
             return false;
         }
         let Slots::One(slot) = request.slots() else {
@@ -406,7 +410,7 @@ impl Driver {
             Ok(merged) => {
                 let count = merged.requests().len() as u64;
                 self.terms.merged.fetch_add(count, Ordering::Relaxed);
-                self.expected.push_back(Expected::Merged(merged));
+                self.expected.push_back(ExpectedReply::Merged(merged));
             }
             Err(few) => few.into_iter().for_each(|request| self.write_one(request)),
         }
@@ -457,13 +461,13 @@ impl Driver {
         if asks && count.is_some() {
             let asking = Request::One(Command::new("ASKING"));
             let asking = InFlight::new(asking, Access::READ);
-            self.expected.push_back(Expected::One(asking));
+            self.expected.push_back(ExpectedReply::One(asking));
         }
         match count {
             None => {}
-            Some(None) => self.expected.push_back(Expected::One(request)),
+            Some(None) => self.expected.push_back(ExpectedReply::One(request)),
             Some(Some(0)) => request.finish(Reply::Array(Vec::new())),
-            Some(Some(missing)) => self.expected.push_back(Expected::Many {
+            Some(Some(missing)) => self.expected.push_back(ExpectedReply::Many {
                 request,
                 missing,
                 replies: Vec::with_capacity(missing),
@@ -472,14 +476,14 @@ impl Driver {
     }
 
     /// Writes as much as the socket takes, and says whether it took something.
-    fn write(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+    fn write(&mut self, context: &mut Context<'_>) -> Result<bool, ConnectionEnd> {
         let mut has_written = false;
         while self.written < self.output.len() {
             let rest = &self.output[self.written..];
             match Pin::new(&mut self.socket).poll_write(context, rest) {
-                Poll::Ready(Ok(0)) => return Err(End::Failed(io::ErrorKind::WriteZero)),
+                Poll::Ready(Ok(0)) => return Err(ConnectionEnd::Failed(io::ErrorKind::WriteZero)),
                 Poll::Ready(Ok(count)) => self.written += count,
-                Poll::Ready(Err(error)) => return Err(End::Failed(error.kind())),
+                Poll::Ready(Err(error)) => return Err(ConnectionEnd::Failed(error.kind())),
                 Poll::Pending => return Ok(has_written),
             }
             has_written = true;
@@ -488,7 +492,7 @@ impl Driver {
         if self.needs_flush {
             match Pin::new(&mut self.socket).poll_flush(context) {
                 Poll::Ready(Ok(())) => self.needs_flush = false,
-                Poll::Ready(Err(error)) => return Err(End::Failed(error.kind())),
+                Poll::Ready(Err(error)) => return Err(ConnectionEnd::Failed(error.kind())),
                 Poll::Pending => {}
             }
         }
@@ -500,16 +504,16 @@ impl Driver {
 
     /// Reads from the socket, hands out the replies that are complete, and says whether something
     /// came.
-    fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+    fn read(&mut self, context: &mut Context<'_>) -> Result<bool, ConnectionEnd> {
         let mut buffer = ReadBuf::new(self.input.room());
         match Pin::new(&mut self.socket).poll_read(context, &mut buffer) {
             Poll::Pending => return Ok(false),
-            Poll::Ready(Err(error)) => return Err(End::Failed(error.kind())),
+            Poll::Ready(Err(error)) => return Err(ConnectionEnd::Failed(error.kind())),
             Poll::Ready(Ok(())) => {}
         }
         let count = buffer.filled().len();
         if count == 0 {
-            return Err(End::Failed(io::ErrorKind::UnexpectedEof));
+            return Err(ConnectionEnd::Failed(io::ErrorKind::UnexpectedEof));
         }
         self.input.add(count);
         self.inbox.activity.fetch_add(1, Ordering::Relaxed);
@@ -519,19 +523,19 @@ impl Driver {
             (self.terms.notice)(Sign::Answers);
         }
         loop {
-            if let Some(Expected::Merged(merged)) = self.expected.front_mut()
+            if let Some(ExpectedReply::Merged(merged)) = self.expected.front_mut()
                 && let Some(length) = merged.array()
             {
                 match self.input.begin_array(length)? {
-                    Begun::Yes => {
+                    ArrayBegun::Yes => {
                         merged.begin_array();
                         continue;
                     }
-                    Begun::No => {}
-                    Begun::NotYet => break,
+                    ArrayBegun::No => {}
+                    ArrayBegun::NotYet => break,
                 }
             }
-            let is_raw = self.expected.front().is_some_and(Expected::is_raw);
+            let is_raw = self.expected.front().is_some_and(ExpectedReply::is_raw);
             let next = match is_raw {
                 true => self.input.next_raw()?,
                 false => self.input.next()?,
@@ -563,14 +567,19 @@ impl Driver {
         first.is_some_and(|first| !first.requests().iter().any(is_wanted))
     }
 
-    fn answer(&mut self, reply: Reply) -> Result<(), End> {
+    fn answer(&mut self, reply: Reply) -> Result<(), ConnectionEnd> {
         let is_unseen = self.written == 0 && !self.output.is_empty();
         if is_unseen && self.expected.len() <= self.in_output {
             // Nobody has asked: the socket took nothing of what is expected.
-            return Err(End::Malformed);
+            return Err(ConnectionEnd::Malformed);
         }
         self.is_probing = false;
-        if self.terms.holds_writes && self.expected.front().is_some_and(Expected::may_be_held) {
+        if self.terms.holds_writes
+            && self
+                .expected
+                .front()
+                .is_some_and(ExpectedReply::may_be_held)
+        {
             self.terms.holds_writes = false;
             (self.terms.notice)(Sign::Flows);
         }
@@ -581,8 +590,8 @@ impl Driver {
         }
         let is_whole = match self.expected.front_mut() {
             // Nobody has asked.
-            None => return Err(End::Malformed),
-            Some(Expected::One(request)) => {
+            None => return Err(ConnectionEnd::Malformed),
+            Some(ExpectedReply::One(request)) => {
                 match &reply {
                     Reply::Bytes(bytes) => self.habits.note_size(bytes.as_bytes().len()),
                     Reply::Nil => self.habits.note_size(0),
@@ -592,7 +601,7 @@ impl Driver {
                 self.answered += 1;
                 true
             }
-            Some(Expected::Many {
+            Some(ExpectedReply::Many {
                 request,
                 missing,
                 replies,
@@ -605,7 +614,7 @@ impl Driver {
                 self.answered += 1;
                 *missing == 0
             }
-            Some(Expected::Merged(merged)) => {
+            Some(ExpectedReply::Merged(merged)) => {
                 let taken = merged.take(reply, &mut self.habits, &mut self.unanswered)?;
                 self.answered += taken.answered;
                 taken.is_whole
@@ -628,7 +637,7 @@ impl Driver {
         else {
             return false;
         };
-        let is_merged = matches!(first, Expected::Merged(_));
+        let is_merged = matches!(first, ExpectedReply::Merged(_));
         let had_text = self.unknown.had_text(script, self.received);
         let unanswered = &mut self.unanswered;
         let again = match error.code() {
@@ -716,7 +725,7 @@ impl Driver {
         }
     }
 
-    /// Returns what is too late next, and the time from which it is.
+    /// Returns the next lateness, and the time from which it is one.
     fn due(&self) -> (Lateness, Instant) {
         let Some(first) = self.expected.front() else {
             return (Lateness::Idle, self.heard + self.terms.silence);
@@ -724,7 +733,7 @@ impl Driver {
         let silent = self.heard.max(self.asked) + self.terms.patience;
         let begun = self.answered_at.max(self.asked).max(self.held);
         let held = begun + self.terms.hold;
-        // One whose answer is on its way isn't held.
+        // A request whose answer is on its way isn't held.
         let may_be_held = !self.is_held_alone && first.may_be_held();
         let is_held = may_be_held && self.input.unread().is_empty();
         match is_held && held < silent {
@@ -758,7 +767,7 @@ impl Driver {
             std::mem::take(&mut queue.requests)
         };
         self.lose_unseen();
-        let repeatable = self.expected.iter().flat_map(Expected::requests);
+        let repeatable = self.expected.iter().flat_map(ExpectedReply::requests);
         let repeatable = repeatable.filter(|request| request.is_repeatable());
         let unsent = queued.iter().chain(&self.taken);
         repeatable.chain(unsent).for_each(|request| request.lose());
@@ -776,7 +785,7 @@ impl Driver {
         &'a self,
         queued: impl IntoIterator<Item = &'a Arc<InFlight>>,
     ) -> impl Iterator<Item = &'a Arc<InFlight>> {
-        let expected = self.expected.iter().flat_map(Expected::requests);
+        let expected = self.expected.iter().flat_map(ExpectedReply::requests);
         let unsent = self.taken.iter().chain(queued);
         let unanswered = self.unanswered.alone.iter().chain(&self.unanswered.nils);
         let all = expected.chain(unsent).chain(unanswered);
@@ -845,15 +854,15 @@ impl Future for Driver {
 /// Runs also when a runtime that ends drops the driver.
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.inbox.end(End::Closed);
+        self.inbox.end(ConnectionEnd::Closed);
         self.lose_unseen();
-        let seen = self.expected.iter().flat_map(Expected::requests);
+        let seen = self.expected.iter().flat_map(ExpectedReply::requests);
         seen.chain(&self.taken).for_each(|request| request.lose());
         self.unanswered.lose();
     }
 }
 
-/// What takes longer than it may.
+/// A silence or an answer that takes longer than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lateness {
     /// The silence of a server that owes no answer.
@@ -1063,7 +1072,7 @@ mod tests {
         let inbox = Arc::new(Inbox::new());
         let input = ReadBuffer::default();
         let mut driver = Driver::new(inbox.clone(), Box::new(near), input, terms());
-        inbox.end(End::Closed);
+        inbox.end(ConnectionEnd::Closed);
         let sleeps = poll_fn(|context| Poll::Ready(driver.sleeps(context))).await;
         assert!(!sleeps);
     }
@@ -1179,7 +1188,7 @@ mod tests {
         let (multiplexer, mut far) = connected(1024);
         far.write_all(b"+OK\r\n").await.unwrap();
         settled().await;
-        assert_eq!(multiplexer.end(), Some(End::Malformed));
+        assert_eq!(multiplexer.end(), Some(ConnectionEnd::Malformed));
     }
 
     #[tokio::test]
@@ -1197,7 +1206,7 @@ mod tests {
         far.write_all(b"$-1\r\n+OK\r\n").await.unwrap();
         assert_eq!(first.await.unwrap(), Reply::Nil);
         assert!(second.await.is_err() && !calls[1].was_sent());
-        assert_eq!(multiplexer.end(), Some(End::Malformed));
+        assert_eq!(multiplexer.end(), Some(ConnectionEnd::Malformed));
     }
 
     async fn receive(far: &mut DuplexStream, expected: &str) {
@@ -1460,7 +1469,7 @@ mod tests {
             let both = async { tokio::join!(all, server) };
             let (all, ()) = tokio::time::timeout(LIMIT, both).await.unwrap();
             assert!(all.iter().all(Result::is_err), "{replies}");
-            assert_eq!(multiplexer.end(), Some(End::Malformed));
+            assert_eq!(multiplexer.end(), Some(ConnectionEnd::Malformed));
         }
     }
 

@@ -18,8 +18,8 @@ pub(super) struct Gate {
     emptied: Notify,
 }
 
-/// A place among the calls that wait, given back when dropped.
-pub(super) struct Place<'a> {
+/// The permit of a call that waits, given back when dropped.
+pub(super) struct Permit<'a> {
     gate: &'a Gate,
     bytes: usize,
 }
@@ -43,11 +43,11 @@ impl Gate {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Takes a place for a call that sends so many bytes, unless too much waits or the client is
+    /// Takes a permit for a call that sends so many bytes, unless too much waits or the client is
     /// closed. A call that is alone may send more.
-    pub(super) fn enter(&self, bytes: usize) -> BackendResult<Place<'_>> {
+    pub(super) fn enter(&self, bytes: usize) -> BackendResult<Permit<'_>> {
         let before = self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut place = Place {
+        let mut permit = Permit {
             gate: self,
             bytes: 0,
         };
@@ -68,11 +68,11 @@ impl Gate {
                 format!("the calls that are waiting send {before} bytes already"),
             ));
         }
-        place.bytes = bytes;
+        permit.bytes = bytes;
         if self.closed.load(Ordering::SeqCst) {
             return Err(closed());
         }
-        Ok(place)
+        Ok(permit)
     }
 
     /// Returns the number of calls that wait, and of the bytes that they send.
@@ -99,7 +99,7 @@ impl Gate {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let gate = self.gate;
         gate.bytes.fetch_sub(self.bytes, Ordering::Relaxed);

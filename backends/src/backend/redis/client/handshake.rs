@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 use tokio::io::ReadBuf;
 
-use super::dial::{Place, failure, is_hang_up};
+use super::dial::{ServerLocation, failure, is_hang_up};
 use super::driver::Socket;
-use super::inbox::End;
+use super::inbox::ConnectionEnd;
 use super::login::Login;
 use super::read_buffer::ReadBuffer;
 use super::refusal::{code, refusal};
@@ -32,10 +32,10 @@ const ROUND_TRIPS: usize = 8;
 /// A socket on which the greeting is over.
 pub(super) struct Greeted<S = Box<dyn Socket>> {
     pub(super) socket: S,
-    /// What came after the greeting.
+    /// The bytes that came after the greeting.
     pub(super) input: ReadBuffer,
     pub(super) server: Introduction,
-    /// Whether the server was measured to be near.
+    /// True if the server was measured to be near.
     pub(super) is_near: bool,
     /// The longest time that the server took to answer.
     pub(super) round_trip: Duration,
@@ -56,10 +56,10 @@ impl<S: Socket + 'static> Greeted<S> {
 /// Something that a server said about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Introduction {
-    /// The id of the server's process, where it tells.
+    /// The id of the server's process, where the server tells it.
     pub(super) run_id: Option<Box<str>>,
-    /// Whether a script may name several keys. A proxy may stand before several servers, and would
-    /// run the script on the one that has the first key.
+    /// True if a script may name several keys. A proxy may stand before several servers, and would
+    /// run the script on the server that has the first key.
     pub(super) takes_many_keys: bool,
     pub(super) version: Option<String>,
     pub(super) mode: Option<String>,
@@ -78,12 +78,12 @@ pub(super) struct Identity<'a> {
     pub(super) settings: &'a RedisConnectionInfo,
     pub(super) login: Option<&'a Login>,
     pub(super) client_name: Option<&'a str>,
-    pub(super) kind: Kind,
+    pub(super) kind: ServerKind,
 }
 
 /// The kind of server that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ServerKind {
     /// One that keeps entries and takes writes.
     Primary,
     /// One that follows such a server.
@@ -102,7 +102,7 @@ pub(super) enum Kind {
 pub(super) async fn greet<S: Socket>(
     socket: S,
     identity: Identity<'_>,
-    place: &Place,
+    location: &ServerLocation,
     measures: bool,
 ) -> BackendResult<Greeted<S>> {
     let mut greeting = Greeting {
@@ -116,7 +116,7 @@ pub(super) async fn greet<S: Socket>(
         settings: identity.settings,
         login: identity.login,
         kind: identity.kind,
-        place,
+        location,
     };
     let (server, knows_resp3) = match identity.settings.protocol() {
         ProtocolVersion::RESP2 => (greeting.in_resp2(None).await?, false),
@@ -145,8 +145,8 @@ struct Greeting<'a, S> {
     conversation: Conversation<S>,
     settings: &'a RedisConnectionInfo,
     login: Option<&'a Login>,
-    kind: Kind,
-    place: &'a Place,
+    kind: ServerKind,
+    location: &'a ServerLocation,
 }
 
 impl<S: Socket> Greeting<'_, S> {
@@ -240,8 +240,11 @@ impl<S: Socket> Greeting<'_, S> {
             ErrorKind::Other => ErrorKind::InvalidConfig,
             kind => kind,
         };
-        let (place, database) = (self.place, self.settings.db());
-        let message = format!("{place} refused database {database}: {}", refused.message());
+        let (location, database) = (self.location, self.settings.db());
+        let message = format!(
+            "{location} refused database {database}: {}",
+            refused.message()
+        );
         Err(BackendError::new(kind, message))
     }
 
@@ -265,7 +268,7 @@ impl<S: Socket> Greeting<'_, S> {
                 library.map(|(what, value)| Command::new("CLIENT").args(["SETINFO", what, value])),
             );
         }
-        if is_cluster && self.kind == Kind::Replica {
+        if is_cluster && self.kind == ServerKind::Replica {
             commands.push(Command::new("READONLY"));
         }
         match self.conversation.ask(&commands).await.len() == commands.len() {
@@ -333,16 +336,17 @@ impl<S: Socket> Greeting<'_, S> {
 
     /// Checks what the server says that it is, where it does.
     fn check(&self, mode: Option<&str>, role: Option<&str>) -> BackendResult<()> {
-        let (place, database) = (self.place, self.settings.db());
+        let (location, database) = (self.location, self.settings.db());
         let (kind, message) = match (mode, role) {
-            (Some("sentinel") | None, _) if self.kind == Kind::Sentinel => return Ok(()),
-            _ if self.kind == Kind::Sentinel => {
-                (ErrorKind::InvalidConfig, format!("{place} is no Sentinel"))
-            }
+            (Some("sentinel") | None, _) if self.kind == ServerKind::Sentinel => return Ok(()),
+            _ if self.kind == ServerKind::Sentinel => (
+                ErrorKind::InvalidConfig,
+                format!("{location} is no Sentinel"),
+            ),
             (Some("cluster"), _) if database != 0 => (
                 ErrorKind::InvalidConfig,
                 format!(
-                    "{place} is a node of a cluster, which has database 0 alone, and the settings \
+                    "{location} is a node of a cluster, which has database 0 alone, and the settings \
                      name database {database}"
                 ),
             ),
@@ -351,19 +355,19 @@ impl<S: Socket> Greeting<'_, S> {
             (Some("sentinel"), _) => (
                 ErrorKind::InvalidConfig,
                 format!(
-                    "{place} is a Sentinel, which keeps no entries: write `redis-sentinel://` and \
+                    "{location} is a Sentinel, which keeps no entries: write `redis-sentinel://` and \
                      the name of the service"
                 ),
             ),
             // A failover may make it the primary, or lead the address to the primary.
-            (_, Some("replica" | "slave")) if self.kind == Kind::Primary => (
+            (_, Some("replica" | "slave")) if self.kind == ServerKind::Primary => (
                 ErrorKind::Unavailable,
-                format!("{place} is a replica, which takes no writes"),
+                format!("{location} is a replica, which takes no writes"),
             ),
             // Whoever was a replica may be another service's primary by now.
-            (_, Some("master")) if self.kind == Kind::Replica => (
+            (_, Some("master")) if self.kind == ServerKind::Replica => (
                 ErrorKind::Unavailable,
-                format!("{place} is a primary, and was told as a replica"),
+                format!("{location} is a primary, and was told as a replica"),
             ),
             _ => return Ok(()),
         };
@@ -376,8 +380,8 @@ impl<S: Socket> Greeting<'_, S> {
             // Before Redis 6 there was no code word for it.
             other if other.kind() == ErrorKind::Other => {
                 self.refuse_login();
-                let (place, refused) = (self.place, refusal(refused));
-                let message = format!("{place} refused the login: {}", refused.message());
+                let (location, refused) = (self.location, refusal(refused));
+                let message = format!("{location} refused the login: {}", refused.message());
                 BackendError::new(ErrorKind::Denied, message)
             }
             refused => refused,
@@ -386,7 +390,7 @@ impl<S: Socket> Greeting<'_, S> {
 
     /// Turns the refusal of the greeting into an error.
     fn refused(&self, refused: &ErrorReply) -> BackendError {
-        let place = self.place;
+        let location = self.location;
         if matches!(code(refused), "NOAUTH" | "WRONGPASS") {
             self.refuse_login();
         }
@@ -395,31 +399,34 @@ impl<S: Socket> Greeting<'_, S> {
             ("DENIED", _) => (
                 ErrorKind::Denied,
                 format!(
-                    "{place} is in protected mode (DENIED): without a password it takes \
+                    "{location} is in protected mode (DENIED): without a password it takes \
                      connections from its own machine alone"
                 ),
             ),
             ("NOAUTH", _) if self.has_login() => (
                 ErrorKind::Denied,
-                format!("{place} demands another login (NOAUTH)"),
+                format!("{location} demands another login (NOAUTH)"),
             ),
             ("NOAUTH", _) => (
                 ErrorKind::Denied,
-                format!("{place} demands a login (NOAUTH), and the settings have none"),
+                format!("{location} demands a login (NOAUTH), and the settings have none"),
             ),
             ("WRONGPASS", _) => (
                 ErrorKind::Denied,
-                format!("{place} refused the user or the password (WRONGPASS)"),
+                format!("{location} refused the user or the password (WRONGPASS)"),
             ),
             (_, ErrorKind::Unavailable) if code(refused) == "ERR" => (
                 ErrorKind::Unavailable,
-                format!("{place} takes no more clients (max number of clients)"),
+                format!("{location} takes no more clients (max number of clients)"),
             ),
             _ => {
                 let refused = refusal(refused);
                 (
                     kind,
-                    format!("{place} doesn't take the greeting: {}", refused.message()),
+                    format!(
+                        "{location} doesn't take the greeting: {}",
+                        refused.message()
+                    ),
                 )
             }
         };
@@ -433,9 +440,9 @@ impl<S: Socket> Greeting<'_, S> {
 
     /// Says why there is no answer.
     fn silence(&self) -> BackendError {
-        let place = self.place;
+        let location = self.location;
         let failure_of_read = self.conversation.failure.as_ref();
-        if let Some(fault) = failure_of_read.and_then(|failure| tls::fault(place, failure)) {
+        if let Some(fault) = failure_of_read.and_then(|failure| tls::fault(location, failure)) {
             return fault;
         }
         let unread = self.conversation.input.unread();
@@ -447,23 +454,27 @@ impl<S: Socket> Greeting<'_, S> {
             return self.is_no_server("answered in TLS: that takes `rediss://`");
         }
         match self.conversation.end {
-            Some(End::Malformed) => self.is_no_server("answered in something that isn't RESP"),
-            Some(End::Failed(kind)) if is_hang_up(kind) => {
-                let hint = match place.is_by_tls() {
+            Some(ConnectionEnd::Malformed) => {
+                self.is_no_server("answered in something that isn't RESP")
+            }
+            Some(ConnectionEnd::Failed(kind)) if is_hang_up(kind) => {
+                let hint = match location.is_by_tls() {
                     true => "as a server may that demands a client certificate",
                     false => "as a port for TLS does (`rediss://`)",
                 };
-                let message = format!("{place} hung up on the greeting, {hint}");
+                let message = format!("{location} hung up on the greeting, {hint}");
                 BackendError::new(ErrorKind::Unavailable, message)
                     .with_source(io::Error::from(kind))
             }
-            Some(End::Failed(kind)) => failure(place, kind.into()),
-            Some(End::Closed) | None => failure(place, io::ErrorKind::ConnectionAborted.into()),
+            Some(ConnectionEnd::Failed(kind)) => failure(location, kind.into()),
+            Some(ConnectionEnd::Closed) | None => {
+                failure(location, io::ErrorKind::ConnectionAborted.into())
+            }
         }
     }
 
     fn is_no_server(&self, met: &str) -> BackendError {
-        let message = format!("{} is no Redis server: it {met}", self.place);
+        let message = format!("{} is no Redis server: it {met}", self.location);
         BackendError::new(ErrorKind::InvalidConfig, message)
     }
 }
@@ -551,7 +562,7 @@ impl<'a> Info<'a> {
 pub(super) struct Conversation<S = Box<dyn Socket>> {
     socket: S,
     input: ReadBuffer,
-    end: Option<End>,
+    end: Option<ConnectionEnd>,
     /// The failure of the last read. By TLS it is where a server says why it ends the connection.
     failure: Option<io::Error>,
     /// The longest time that answers took.
@@ -587,7 +598,7 @@ impl<S: Socket> Conversation<S> {
                 Ok(reply) => replies.push(reply),
                 Err(end) => {
                     self.end = Some(match end {
-                        End::Failed(_) => written.err().unwrap_or(end),
+                        ConnectionEnd::Failed(_) => written.err().unwrap_or(end),
                         end => end,
                     });
                     break;
@@ -598,22 +609,22 @@ impl<S: Socket> Conversation<S> {
         replies
     }
 
-    async fn write(&mut self, mut output: &[u8]) -> Result<(), End> {
+    async fn write(&mut self, mut output: &[u8]) -> Result<(), ConnectionEnd> {
         while !output.is_empty() {
             let written = poll_fn(|context| Pin::new(&mut self.socket).poll_write(context, output));
             match written.await {
-                Ok(0) => return Err(End::Failed(io::ErrorKind::WriteZero)),
+                Ok(0) => return Err(ConnectionEnd::Failed(io::ErrorKind::WriteZero)),
                 Ok(count) => output = &output[count..],
-                Err(error) => return Err(End::Failed(error.kind())),
+                Err(error) => return Err(ConnectionEnd::Failed(error.kind())),
             }
         }
         let flushed = poll_fn(|context| Pin::new(&mut self.socket).poll_flush(context));
         let flushed = flushed.await;
-        flushed.map_err(|error| End::Failed(error.kind()))
+        flushed.map_err(|error| ConnectionEnd::Failed(error.kind()))
     }
 
     /// Waits for the next reply.
-    pub(super) async fn reply(&mut self) -> Result<Reply, End> {
+    pub(super) async fn reply(&mut self) -> Result<Reply, ConnectionEnd> {
         loop {
             while let Some(reply) = self.input.next()? {
                 if reply != Reply::Push {
@@ -626,10 +637,10 @@ impl<S: Socket> Conversation<S> {
                 read.map_ok(|()| buffer.filled().len())
             });
             match count.await {
-                Ok(0) => return Err(End::Failed(io::ErrorKind::UnexpectedEof)),
+                Ok(0) => return Err(ConnectionEnd::Failed(io::ErrorKind::UnexpectedEof)),
                 Ok(count) => self.input.add(count),
                 Err(error) => {
-                    let end = End::Failed(error.kind());
+                    let end = ConnectionEnd::Failed(error.kind());
                     self.failure = Some(error);
                     return Err(end);
                 }

@@ -35,7 +35,7 @@ pub(super) struct Queue {
     pub(super) bytes: usize,
     /// Set while the driver sleeps.
     pub(super) driver: Option<Waker>,
-    pub(super) end: Option<End>,
+    pub(super) end: Option<ConnectionEnd>,
     /// Set when another connection takes over: nothing is sent any more, and what can be asked
     /// there is handed back.
     pub(super) is_handed_back: bool,
@@ -58,7 +58,7 @@ impl Queue {
 
 /// The end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ConnectionEnd {
     /// By the server, or by the network.
     Failed(io::ErrorKind),
     /// The server sent something that isn't RESP.
@@ -116,7 +116,7 @@ impl Inbox {
     }
 
     /// Ends the connection, with all requests that wait.
-    pub(super) fn end(&self, end: End) {
+    pub(super) fn end(&self, end: ConnectionEnd) {
         self.is_draining.store(true, Ordering::Relaxed);
         let requests = self.tell(|queue| {
             queue.end.get_or_insert(end);

@@ -11,20 +11,21 @@ use crate::backend::redis::credentials::Credentials;
 /// A hundred years. The end of a longer life may be beyond the times that the clock has.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// A user and a password. All connections of a backend share it, and what one of them learns of it.
+/// A user and a password. All connections of a backend share a login, and share what one of them
+/// learns of it.
 pub(super) struct Login {
     user: Option<String>,
     password: String,
     /// None where the end isn't known.
     pub(super) life: Option<LoginLife>,
-    /// Whether a server has refused it.
+    /// True once a server has refused this login.
     is_refused: AtomicBool,
 }
 
 /// The time for which a login may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LoginLife {
-    /// The time from which on another one is asked for.
+    /// The time from which on another login is asked for.
     pub(super) due: Instant,
     pub(super) end: Instant,
 }

@@ -1,10 +1,10 @@
-//! Where connections get their login: from the settings of the server, or from a provider that is
-//! asked once at a time for all runtimes.
+//! The source of the connections' logins: the settings of the server, or a provider that is asked
+//! once at a time for all runtimes.
 //!
-//! The provider's future is the user's code. It runs as a task of the runtime that needs it first,
-//! under no lock and with a limit of time, and the others wait for what it brings. The task gives
-//! signs of life meanwhile: where they stay away its runtime has ended or stands still, and another
-//! one asks.
+//! The provider's future is the user's code. It runs as a task of the runtime that needs a login
+//! first, under no lock and with a limit of time, and the other runtimes wait for its result. The
+//! task gives signs of life meanwhile. If these stay away its runtime has ended or stands still,
+//! and another runtime asks.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::deadline::Deadlines;
-use super::dial::Place;
+use super::dial::ServerLocation;
 use super::login::Login;
 use crate::backend::redis::credentials::{Credentials, NoCredentials, Provider};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -45,7 +45,7 @@ pub(super) enum Logins {
 /// A login for an attempt to connect.
 pub(super) struct Chosen {
     pub(super) login: Option<Arc<Login>>,
-    /// Whether it was asked for by this attempt.
+    /// True if this attempt asked the provider for the login.
     pub(super) is_fresh: bool,
 }
 
@@ -55,15 +55,15 @@ impl Logins {
         settings: &RedisConnectionInfo,
         provider: Option<Provider>,
         limit: Duration,
-        place: &Place,
+        location: &ServerLocation,
     ) -> Self {
         match provider {
             None => Self::Fixed(Login::of(settings).map(Arc::new)),
             Some(provider) => Self::Provided(Arc::new(Provided {
                 provider,
                 limit,
-                place: place.clone(),
-                state: Mutex::new(State::new()),
+                location: location.clone(),
+                state: Mutex::new(LoginState::new()),
             })),
         }
     }
@@ -112,23 +112,23 @@ pub(super) struct Provided {
     provider: Provider,
     /// The limit of one question.
     limit: Duration,
-    place: Place,
+    location: ServerLocation,
     /// Held to look at the state, to change it or to spawn a question, never while the provider
     /// runs.
-    state: Mutex<State>,
+    state: Mutex<LoginState>,
 }
 
-struct State {
+struct LoginState {
     given: Given,
-    question: Option<Question>,
+    question: Option<LoginQuestion>,
 }
 
 /// The answer to a question, for all who wait for it.
-type Answer = watch::Receiver<Option<BackendResult<Arc<Login>>>>;
+type LoginOutcome = watch::Receiver<Option<BackendResult<Arc<Login>>>>;
 
 /// A question to the provider that is under way.
-struct Question {
-    answer: Answer,
+struct LoginQuestion {
+    answer: LoginOutcome,
     runtime: Id,
     begun: Instant,
     /// The time of its last sign of life, in milliseconds after its beginning.
@@ -148,7 +148,7 @@ impl Drop for Task {
     }
 }
 
-impl State {
+impl LoginState {
     fn new() -> Self {
         Self {
             given: Given::new(1.0 - fastrand::f64() / 5.0),
@@ -157,7 +157,7 @@ impl State {
     }
 }
 
-impl Drop for State {
+impl Drop for LoginState {
     fn drop(&mut self) {
         if let Some(question) = self.question.take() {
             question.end();
@@ -165,7 +165,7 @@ impl Drop for State {
     }
 }
 
-impl Question {
+impl LoginQuestion {
     fn is_under_way(&self, asker: Id, now: Instant) -> bool {
         let is_own = self.process == process::id();
         is_own && self.answer.has_changed().is_ok() && now < self.still(asker)
@@ -223,7 +223,7 @@ impl Provided {
 
     /// Asks the provider, or returns the question that is under way, and the time at which to look
     /// again whether it still is.
-    pub(super) fn ask(self: &Arc<Self>, deadlines: &'static Deadlines) -> (Answer, Instant) {
+    pub(super) fn ask(self: &Arc<Self>, deadlines: &'static Deadlines) -> (LoginOutcome, Instant) {
         let mut state = self.state.lock();
         let (runtime, now) = (Handle::current().id(), Instant::now());
         let under_way = state.question.as_ref();
@@ -249,7 +249,7 @@ impl Provided {
                 let _ = tell.send(Some(answer));
             }
         });
-        let question = Question {
+        let question = LoginQuestion {
             answer: answer.clone(),
             runtime,
             begun: now,
@@ -269,9 +269,9 @@ impl Provided {
     }
 
     /// Notes an answer, unless another question has taken the place of its own.
-    fn note(&self, answered: &BackendResult<Arc<Login>>, answer: &Answer) {
+    fn note(&self, answered: &BackendResult<Arc<Login>>, answer: &LoginOutcome) {
         let mut state = self.state.lock();
-        let is_own = |question: &Question| question.answer.same_channel(answer);
+        let is_own = |question: &LoginQuestion| question.answer.same_channel(answer);
         if state.question.as_ref().is_some_and(is_own) {
             match answered {
                 Ok(login) => state.given.answered(login.clone()),
@@ -281,7 +281,7 @@ impl Provided {
     }
 
     /// Returns what to do about the login of a connection.
-    pub(super) fn renewal(&self, held: &Arc<Login>, now: Instant) -> Renewal {
+    pub(super) fn renewal(&self, held: &Arc<Login>, now: Instant) -> LoginRenewal {
         self.state.lock().given.renewal(held, now)
     }
 
@@ -330,7 +330,7 @@ impl Provided {
     fn without(&self, why: &str) -> BackendError {
         let message = format!(
             "no login for {}: the provider of `credentials` {why}",
-            self.place
+            self.location
         );
         BackendError::new(ErrorKind::Unavailable, message)
     }
@@ -355,8 +355,8 @@ struct Given {
     factor: f64,
 }
 
-/// What to do about the login of a connection.
-pub(super) enum Renewal {
+/// The next step to renew the login of a connection.
+pub(super) enum LoginRenewal {
     /// Log in with this one.
     Use(Arc<Login>),
     /// Look again at this time.
@@ -393,18 +393,18 @@ impl Given {
         self.failed = Some((now, error));
     }
 
-    fn renewal(&self, held: &Arc<Login>, now: Instant) -> Renewal {
+    fn renewal(&self, held: &Arc<Login>, now: Instant) -> LoginRenewal {
         let last = self.last.as_ref();
         let other = last.filter(|last| !Arc::ptr_eq(last, held) && last.holds(now));
         if let Some(other) = other {
-            return Renewal::Use(other.clone());
+            return LoginRenewal::Use(other.clone());
         }
         let Some(life) = held.life else {
             // It is never renewed.
-            return Renewal::Ended;
+            return LoginRenewal::Ended;
         };
         if now >= life.end {
-            return Renewal::Ended;
+            return LoginRenewal::Ended;
         }
         let pause = |(failed, _): &(Instant, BackendError)| {
             let failed = *failed;
@@ -414,8 +414,8 @@ impl Given {
         };
         let earliest = self.failed.as_ref().map(pause).max(Some(life.due));
         match earliest.filter(|earliest| now < *earliest) {
-            Some(earliest) => Renewal::Wait(earliest.min(life.end)),
-            None => Renewal::Ask,
+            Some(earliest) => LoginRenewal::Wait(earliest.min(life.end)),
+            None => LoginRenewal::Ask,
         }
     }
 }
@@ -464,10 +464,13 @@ mod tests {
         let held = login(now, Some(LIFE));
         let due = held.life.unwrap().due;
         let before = given(&held).renewal(&held, due - SIGN);
-        assert!(matches!(before, Renewal::Wait(until) if until == due));
-        assert!(matches!(given(&held).renewal(&held, due), Renewal::Ask));
+        assert!(matches!(before, LoginRenewal::Wait(until) if until == due));
+        assert!(matches!(
+            given(&held).renewal(&held, due),
+            LoginRenewal::Ask
+        ));
         let end = given(&held).renewal(&held, now + LIFE);
-        assert!(matches!(end, Renewal::Ended));
+        assert!(matches!(end, LoginRenewal::Ended));
     }
 
     #[test]
@@ -475,15 +478,15 @@ mod tests {
         let now = Instant::now();
         let (held, other) = (login(now, Some(LIFE)), login(now, Some(LIFE)));
         let renewal = given(&other).renewal(&held, now);
-        assert!(matches!(renewal, Renewal::Use(login) if Arc::ptr_eq(&login, &other)));
+        assert!(matches!(renewal, LoginRenewal::Use(login) if Arc::ptr_eq(&login, &other)));
         // Also by a connection whose own has ended.
         let late = login(now + LIFE, None);
         let renewal = given(&late).renewal(&held, now + LIFE);
-        assert!(matches!(renewal, Renewal::Use(_)));
+        assert!(matches!(renewal, LoginRenewal::Use(_)));
         // Unless a server has refused it.
         other.refuse();
         let renewal = given(&other).renewal(&held, now);
-        assert!(matches!(renewal, Renewal::Wait(_)));
+        assert!(matches!(renewal, LoginRenewal::Wait(_)));
     }
 
     /// Fails at each question, and returns the times of the questions after the first, in
@@ -497,18 +500,21 @@ mod tests {
         let mut times = Vec::new();
         loop {
             match given.renewal(&held, now) {
-                Renewal::Ask => {
+                LoginRenewal::Ask => {
                     times.push((now - begin).as_millis());
                     given.failed(now, failure());
                     let again = given.renewal(&held, now);
-                    assert!(matches!(again, Renewal::Wait(_)), "two questions at once");
+                    assert!(
+                        matches!(again, LoginRenewal::Wait(_)),
+                        "two questions at once"
+                    );
                 }
-                Renewal::Wait(until) => {
+                LoginRenewal::Wait(until) => {
                     assert!(until > now);
                     now = until;
                 }
-                Renewal::Ended => return times,
-                Renewal::Use(_) => panic!("there is no other"),
+                LoginRenewal::Ended => return times,
+                LoginRenewal::Use(_) => panic!("there is no other"),
             }
         }
     }
@@ -543,10 +549,10 @@ mod tests {
         let due = held.life.unwrap().due;
         let mut given = given(&held);
         given.failed(due, failure());
-        assert!(matches!(given.renewal(&held, due), Renewal::Wait(_)));
+        assert!(matches!(given.renewal(&held, due), LoginRenewal::Wait(_)));
         let next = login(due, Some(LIFE));
         given.answered(next.clone());
         let renewal = given.renewal(&next, next.life.unwrap().due);
-        assert!(matches!(renewal, Renewal::Ask));
+        assert!(matches!(renewal, LoginRenewal::Ask));
     }
 }

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::inbox::End;
+use super::inbox::ConnectionEnd;
 use super::request::{InFlight, Request};
 use super::resp::{self, Argument, ErrorReply, Reply};
 use super::script::{KeyedInvocation, Script};
@@ -30,18 +30,19 @@ const FEWEST_KEYED: usize = 2;
 /// The bytes of values that one command asks for, as far as can be known: a server has the whole
 /// reply in memory, and does nothing else while it makes it.
 const REPLY_BYTES: usize = 512 * 1024;
-/// Where one read in so many finds nothing a check goes out with every command.
+/// A check goes out with every command if one read in so many finds nothing.
 const ONE_MISS_IN: usize = 8;
 
-/// What the replies of a connection have taught about reads.
+/// The facts about reads that the replies of a connection have taught.
 pub(super) struct ReadHabits {
     /// The size of a value, the later ones counting more.
     size: usize,
-    /// Whether many reads of the last command found nothing.
+    /// True if many reads of the last command found nothing.
     misses: bool,
-    /// Whether `MGET` and `EXISTS` may go out as a transaction. It holds for all connections.
+    /// True if `MGET` and `EXISTS` may go out as a transaction. The answer holds for all
+    /// connections.
     may_transact: Arc<AtomicBool>,
-    /// Whether the user may ask `EXISTS`.
+    /// True if the user may send `EXISTS`.
     may_check: bool,
 }
 
@@ -332,31 +333,31 @@ impl Merged {
         reply: Reply,
         habits: &mut ReadHabits,
         unanswered: &mut Unanswered,
-    ) -> Result<Taken, End> {
+    ) -> Result<TakenReply, ConnectionEnd> {
         match self {
             Self::Gets(reads) => reads.take(reply, habits, unanswered),
             Self::Nils(requests) => {
                 let requests = std::mem::take(requests);
                 let answered = take_count(requests, 0, reply, habits, unanswered);
-                Ok(Taken::all(answered))
+                Ok(TakenReply::all(answered))
             }
             Self::Keyed(_, requests) => {
                 let requests = std::mem::take(requests);
-                take_keyed(requests, reply).map(Taken::all)
+                take_keyed(requests, reply).map(TakenReply::all)
             }
         }
     }
 }
 
 /// The effect of a reply, or of an element of one.
-pub(super) struct Taken {
+pub(super) struct TakenReply {
     /// The number of callers that have their answer.
     pub(super) answered: usize,
-    /// Whether nothing else is to come.
+    /// True if no other part of the command's reply is to come.
     pub(super) is_whole: bool,
 }
 
-impl Taken {
+impl TakenReply {
     fn all(answered: usize) -> Self {
         let is_whole = true;
         Self { answered, is_whole }
@@ -368,11 +369,11 @@ impl Taken {
     }
 }
 
-/// Reads that became one command, and what of its reply is next.
+/// Reads that became one command, and the part of its reply that is next.
 pub(super) struct Reads {
     requests: Vec<Arc<InFlight>>,
     awaited: Awaited,
-    /// Whether a check goes with it.
+    /// True if a check goes with the command.
     is_checked: bool,
     /// The first refusal in a transaction.
     refused: Option<ErrorReply>,
@@ -388,7 +389,7 @@ enum Awaited {
     Values,
     /// The value of the request with this number.
     Value(usize),
-    /// How many of the keys are there.
+    /// The number of keys that exist.
     Count,
 }
 
@@ -413,7 +414,7 @@ impl Reads {
         reply: Reply,
         habits: &mut ReadHabits,
         unanswered: &mut Unanswered,
-    ) -> Result<Taken, End> {
+    ) -> Result<TakenReply, ConnectionEnd> {
         match (self.awaited, reply) {
             (Awaited::Queued(missing), reply) => {
                 self.awaited = match missing {
@@ -423,7 +424,7 @@ impl Reads {
                 if let Reply::Error(error) = reply {
                     self.refused.get_or_insert(error);
                 }
-                Ok(Taken::some(0))
+                Ok(TakenReply::some(0))
             }
             (Awaited::Replies, reply) => {
                 let is_over = match &reply {
@@ -434,28 +435,30 @@ impl Reads {
                 habits.may_transact.store(false, Ordering::Relaxed);
                 if !is_over {
                     // The server may still queue what comes, and execute nothing of it.
-                    return Err(End::Malformed);
+                    return Err(ConnectionEnd::Malformed);
                 }
                 let requests = std::mem::take(&mut self.requests);
                 match self.refused.take() {
-                    Some(error) if is_about_all(&error) => Ok(Taken::all(refuse(requests, &error))),
+                    Some(error) if is_about_all(&error) => {
+                        Ok(TakenReply::all(refuse(requests, &error)))
+                    }
                     _ => {
                         unanswered.again.extend(requests);
-                        Ok(Taken::all(0))
+                        Ok(TakenReply::all(0))
                     }
                 }
             }
             (Awaited::Values, Reply::Error(error)) if self.is_checked => {
                 self.refused = Some(error);
                 self.awaited = Awaited::Count;
-                Ok(Taken::some(0))
+                Ok(TakenReply::some(0))
             }
             (Awaited::Values, Reply::Error(error)) => {
                 let requests = std::mem::take(&mut self.requests);
-                Ok(Taken::all(refused(requests, &error, unanswered)))
+                Ok(TakenReply::all(refused(requests, &error, unanswered)))
             }
             // The requests stay here, and are lost with the connection.
-            (Awaited::Values, _) => Err(End::Malformed),
+            (Awaited::Values, _) => Err(ConnectionEnd::Malformed),
             (Awaited::Value(index), reply) => {
                 let request = &self.requests[index];
                 let answered = match reply {
@@ -474,25 +477,25 @@ impl Reads {
                 };
                 if index + 1 < self.requests.len() {
                     self.awaited = Awaited::Value(index + 1);
-                    return Ok(Taken::some(answered));
+                    return Ok(TakenReply::some(answered));
                 }
                 habits.note_misses(self.nils.len(), self.requests.len());
                 if self.is_checked {
                     self.awaited = Awaited::Count;
-                    return Ok(Taken::some(answered));
+                    return Ok(TakenReply::some(answered));
                 }
                 unanswered.nils.append(&mut self.nils);
-                Ok(Taken::all(answered))
+                Ok(TakenReply::all(answered))
             }
             (Awaited::Count, reply) => {
                 if let Some(error) = self.refused.take() {
                     let requests = std::mem::take(&mut self.requests);
-                    return Ok(Taken::all(refused(requests, &error, unanswered)));
+                    return Ok(TakenReply::all(refused(requests, &error, unanswered)));
                 }
                 let nils = std::mem::take(&mut self.nils);
                 let others = self.requests.len() - nils.len();
                 let answered = take_count(nils, others, reply, habits, unanswered);
-                Ok(Taken::all(answered))
+                Ok(TakenReply::all(answered))
             }
         }
     }
@@ -522,7 +525,7 @@ fn take_count(
     }
 }
 
-fn take_keyed(requests: Vec<Arc<InFlight>>, reply: Reply) -> Result<usize, End> {
+fn take_keyed(requests: Vec<Arc<InFlight>>, reply: Reply) -> Result<usize, ConnectionEnd> {
     match reply {
         Reply::Array(replies) if replies.len() == requests.len() * 2 => {
             let answered = requests.len();
@@ -535,7 +538,7 @@ fn take_keyed(requests: Vec<Arc<InFlight>>, reply: Reply) -> Result<usize, End> 
         Reply::Error(error) => Ok(refuse(requests, &error)),
         _ => {
             requests.iter().for_each(|request| request.lose());
-            Err(End::Malformed)
+            Err(ConnectionEnd::Malformed)
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) use self::raw::Raw;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
 use self::replicas::Rest;
 pub(crate) use self::request::Slots;
-use self::request::{InFlight, Lost, Request, Target};
+use self::request::{InFlight, Lost, Request, RequestTarget};
 use self::resend::{Resend, is_from_wrong_server, is_logged_out};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
 use self::router::Router;
@@ -100,7 +100,7 @@ impl ClientLimits {
     }
 }
 
-/// What connections say of their client when they greet, besides the settings of the server.
+/// The data about their client that connections greet with, besides the settings of the server.
 #[derive(Default)]
 pub(crate) struct ClientIdentity {
     pub(crate) name: Option<String>,
@@ -111,12 +111,12 @@ pub(crate) struct ClientIdentity {
 /// The most times that a request is sent on to another node of a cluster.
 const MOST_HOPS: u32 = 5;
 
-/// What a request does with its keys.
+/// The effect of a request on its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// It changes nothing, so it may be sent again if its reply was lost.
+    /// The request changes nothing, so it may be sent again if its reply was lost.
     Read(ReadFrom),
-    /// It may change something. Sent again, it might be executed twice.
+    /// The request may change something. Sent again, it might be executed twice.
     Write,
 }
 
@@ -233,7 +233,7 @@ impl Client {
         command: Command,
         access: Access,
     ) -> BackendResult<Traced> {
-        let target = node.map_or(Target::Owner, Target::Node);
+        let target = node.map_or(RequestTarget::Owner, RequestTarget::Node);
         let request = InFlight::to(target, Request::One(command), access);
         self.call_with(request).await
     }
@@ -267,14 +267,15 @@ impl Client {
     /// as another one is.
     #[cfg(feature = "redis-commands")]
     pub(crate) async fn raw_on_each_node(&self, raw: Raw) -> BackendResult<Reply> {
-        let _place = self.gate.enter(raw.packed.len())?;
+        let _permit = self.gate.enter(raw.packed.len())?;
         let deadlines = deadlines()?;
         let asked = async {
             let nodes = match self.router.meets_cluster().await? {
                 Some(cluster) => cluster.owners(ReadFrom::Primary).await?,
                 None => Vec::new(),
             };
-            let target = |node: Option<NodeId>| node.map_or(Target::Owner, Target::Node);
+            let target =
+                |node: Option<NodeId>| node.map_or(RequestTarget::Owner, RequestTarget::Node);
             let nodes = match nodes.is_empty() {
                 true => vec![target(None)],
                 false => nodes.into_iter().map(Some).map(target).collect(),
@@ -378,7 +379,7 @@ impl Client {
         let calls = calls.map(|(node, positions)| async move {
             let those = positions.iter().map(|position| commands[*position].clone());
             let request = Request::Many(those.collect());
-            let reply = self.call_with(InFlight::to(Target::Node(node), request, access));
+            let reply = self.call_with(InFlight::to(RequestTarget::Node(node), request, access));
             (positions, reply.await)
         });
         for (positions, outcome) in join_all(calls).await {
@@ -408,7 +409,7 @@ impl Client {
     /// take, and closes the connections.
     pub(crate) async fn close(&self) {
         self.gate.close();
-        // A call that was begun and is polled no more never gives its place back.
+        // A call that was begun and is polled no more never gives its permit back.
         if let Ok(deadlines) = deadlines() {
             let emptied = pin!(self.gate.emptied());
             deadlines.within(self.call_limit, emptied).await;
@@ -429,7 +430,7 @@ impl Client {
     }
 
     async fn call_with(&self, request: Arc<InFlight>) -> BackendResult<Traced> {
-        let _place = self.gate.enter(request.length())?;
+        let _permit = self.gate.enter(request.length())?;
         let ready = self.router.ready(&request);
         let deadlines = match &ready {
             Some(connection) => connection.deadlines,
@@ -485,7 +486,7 @@ impl Client {
             };
             let Ok(reply) = reply else {
                 if rest.is_some() {
-                    if let Target::Node(_) = sent.request.target() {
+                    if let RequestTarget::Node(_) = sent.request.target() {
                         return Err(sent.connection.lost());
                     }
                 } else if sent.request.was_sent() {
@@ -509,8 +510,8 @@ impl Client {
                 if is_refusal && replicas::is_refused(&reply) {
                     rest.begin();
                     self.router.doubt();
-                    if let Target::Node(_) = sent.request.target() {
-                        return Err(replicas::has_refused(&sent.connection.place));
+                    if let RequestTarget::Node(_) = sent.request.target() {
+                        return Err(replicas::has_refused(&sent.connection.location));
                     }
                     request = sent.request.again();
                     continue;
@@ -658,8 +659,8 @@ fn takes_keys_of(connection: &Connection, request: &InFlight) -> bool {
         return !connection.is_cluster || request.has_one_node();
     }
     match (connection.is_cluster, request.target()) {
-        (true, Target::Node(_)) => true,
-        (true, Target::Owner | Target::Replica | Target::Importing) => {
+        (true, RequestTarget::Node(_)) => true,
+        (true, RequestTarget::Owner | RequestTarget::Replica | RequestTarget::Importing) => {
             request.slots() != Slots::Several
         }
         (false, _) => connection.takes_many_keys || !request.is_script(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::driver::{Driver, Socket, Terms};
-use super::inbox::{End, Inbox, Pushed};
+use super::inbox::{ConnectionEnd, Inbox, Pushed};
 use super::read_buffer::ReadBuffer;
 use super::request::{InFlight, Lost};
 use super::resp::Reply;
@@ -56,11 +56,11 @@ impl Multiplexer {
 
     /// Ends the connection, with all requests that are under way.
     pub(super) fn close(&self) {
-        self.inbox.end(End::Closed);
+        self.inbox.end(ConnectionEnd::Closed);
     }
 
     /// Returns the end of the connection, if it has ended.
-    pub(super) fn end(&self) -> Option<End> {
+    pub(super) fn end(&self) -> Option<ConnectionEnd> {
         self.inbox.queue.lock().end
     }
 }

@@ -17,19 +17,21 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::deadline::{Deadlines, deadlines};
-use super::dial::{self, Place, dial};
+use super::dial::{self, ServerLocation, dial};
 use super::driver::{Sign, Terms};
 use super::endpoint::{Address, Endpoint};
 use super::gate::closed;
-use super::handshake::{Greeted, Identity, Introduction, Kind};
+use super::handshake::{Greeted, Identity, Introduction, ServerKind};
 use super::login::Login;
 use super::logins::{Chosen, Logins};
 use super::multiplexer::Multiplexer;
-use super::outage::Failure;
+use super::outage::ConnectFailure;
 use super::renewal;
 use super::replicas::{Rest, address_hash};
 use super::sentinel::Sentinels;
-use super::states::{Attempt, Connection, ConnectionId, NodeId, Outcome, Purpose, States};
+use super::states::{
+    ConnectAttempt, ConnectOutcome, Connection, ConnectionId, NodeId, Purpose, States,
+};
 use super::{ClientIdentity, ClientLimits};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -43,7 +45,7 @@ const SHORTEST_HOLD: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
 pub(super) struct Node {
-    shared: Arc<Shared>,
+    shared: Arc<NodeShared>,
 }
 
 /// The settings of a client and what all of its nodes share.
@@ -55,23 +57,23 @@ pub(super) struct Common {
     merged: Arc<AtomicU64>,
 }
 
-pub(super) struct Shared {
+pub(super) struct NodeShared {
     id: NodeId,
     server: Endpoint,
-    /// Asked for the address of the server, where it may change.
+    /// Asked for the address of the server, where that may change.
     sentinels: Option<Arc<Sentinels>>,
-    /// Whether it serves, if it is a replica.
+    /// Tells whether the server serves, if it is a replica.
     rest: Option<Arc<Rest>>,
     pub(super) common: Arc<Common>,
-    place: Arc<Place>,
+    location: Arc<ServerLocation>,
     address_hash: u64,
     /// Told that the node may be gone, where another one may serve in its place.
     doubt: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Held to look at a state, to change it or to spawn an attempt, never across an `.await`.
     pub(super) states: Mutex<States>,
-    /// Whether the server takes a transaction as a whole, as far as is known.
+    /// True if the server takes a transaction as a whole, as far as is known.
     may_transact: Arc<AtomicBool>,
-    /// Tells those who wait that an attempt has ended, or that a doubted connection answers.
+    /// Tells waiting callers that an attempt has ended, or that a doubted connection answers.
     pub(super) news: Notify,
 }
 
@@ -83,14 +85,14 @@ pub(super) enum NotFound {
 }
 
 /// An attempt of the present runtime, as its task knows it.
-struct Begun {
-    turn: Turn,
-    outcome: Outcome,
+struct BegunAttempt {
+    turn: AttemptTurn,
+    outcome: ConnectOutcome,
     deadlines: &'static Deadlines,
 }
 
 /// The place of an attempt among those of all runtimes.
-pub(super) struct Turn {
+pub(super) struct AttemptTurn {
     pub(super) purpose: Purpose,
     /// The generation when it was its turn.
     pub(super) generation: u64,
@@ -102,25 +104,25 @@ pub(super) struct Reached {
     login: Option<Arc<Login>>,
     /// The address that the sentinels told.
     told: Option<Address>,
-    place: Arc<Place>,
+    location: Arc<ServerLocation>,
 }
 
 /// The requests that a connection takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
     All {
-        /// Whether there is another one for reads, for a while.
+        /// True if there is another connection for reads, for a while.
         but_reads: bool,
     },
     Reads,
 }
 
 /// The outcome of a look at the present runtime's state.
-enum Look {
+enum ConnectionLook {
     Up(Arc<Connection>),
     Connecting {
-        outcome: Outcome,
-        /// Whether a connection is doubted, which may answer before the attempt has ended.
+        outcome: ConnectOutcome,
+        /// True if a connection is doubted. It may answer before the attempt has ended.
         is_doubt: bool,
         /// The reason why the server is down, if it is known.
         known: Option<BackendError>,
@@ -131,13 +133,13 @@ impl Common {
     /// Takes the login from the settings of `server`, unless a provider has it.
     pub(super) fn new(
         server: &Endpoint,
-        place: &Place,
+        location: &ServerLocation,
         identity: ClientIdentity,
         limits: ClientLimits,
     ) -> Self {
         let settings = server.info.redis_settings();
         Self {
-            logins: Logins::new(settings, identity.provider, limits.connect, place),
+            logins: Logins::new(settings, identity.provider, limits.connect, location),
             client_name: identity.name,
             limits,
             merged: Arc::default(),
@@ -163,14 +165,14 @@ impl Common {
 
 impl Node {
     pub(super) fn new(server: Endpoint, common: Arc<Common>) -> Self {
-        let place = Place::of(&server);
-        Self::of(server, place, None, None, common)
+        let location = ServerLocation::of(&server);
+        Self::of(server, location, None, None, common)
     }
 
     /// Makes a node that may be a replica.
     pub(super) fn replica(server: Endpoint, common: Arc<Common>) -> Self {
-        let place = Place::of(&server);
-        Self::of(server, place, None, Some(Arc::default()), common)
+        let location = ServerLocation::of(&server);
+        Self::of(server, location, None, Some(Arc::default()), common)
     }
 
     /// Makes the node of the primary that the sentinels name. `server` has its other settings.
@@ -179,21 +181,21 @@ impl Node {
         server: Endpoint,
         common: Arc<Common>,
     ) -> Self {
-        let place = sentinels.place();
-        Self::of(server, place, Some(sentinels), None, common)
+        let location = sentinels.location();
+        Self::of(server, location, Some(sentinels), None, common)
     }
 
     fn of(
         server: Endpoint,
-        place: Place,
+        location: ServerLocation,
         sentinels: Option<Arc<Sentinels>>,
         rest: Option<Arc<Rest>>,
         common: Arc<Common>,
     ) -> Self {
-        let shared = Shared {
+        let shared = NodeShared {
             id: NodeId::next(),
-            address_hash: address_hash(&place.to_string()),
-            place: Arc::new(place),
+            address_hash: address_hash(&location.to_string()),
+            location: Arc::new(location),
             server,
             sentinels,
             rest,
@@ -215,15 +217,15 @@ impl Node {
     }
 
     pub(super) fn is_at(&self, address: &Address) -> bool {
-        self.shared.place.is_at(address)
+        self.shared.location.is_at(address)
     }
 
     pub(super) fn id(&self) -> NodeId {
         self.shared.id
     }
 
-    pub(super) fn place(&self) -> &Place {
-        &self.shared.place
+    pub(super) fn location(&self) -> &ServerLocation {
+        &self.shared.location
     }
 
     /// Returns the hash of its address.
@@ -241,8 +243,8 @@ impl Node {
         rest.is_some_and(|rest| rest.is_resting())
     }
 
-    /// Hands over what is unsent, or harmless to repeat: other nodes serve in the place of this
-    /// one. Writes that were sent wait for their answers.
+    /// Hands over the requests that are unsent, or harmless to repeat: other nodes serve in the
+    /// place of this one. Writes that were sent wait for their answers.
     pub(super) fn leave(&self) {
         let connections = self.shared.states.lock().leave();
         // After the lock: these wake drivers.
@@ -258,7 +260,7 @@ impl Node {
         // The attempt has its own limit; this outer one passes if the runtime never polls it.
         match deadlines()?.within(limit * 2, connection).await {
             Some(connection) => connection.map(drop),
-            None => Err(dial::timeout(&self.shared.place, limit)),
+            None => Err(dial::timeout(&self.shared.location, limit)),
         }
     }
 
@@ -277,9 +279,9 @@ impl Node {
         let sentinels = self.shared.sentinels.as_ref();
         NodeStatus {
             address: states
-                .place
+                .location
                 .as_ref()
-                .unwrap_or(&self.shared.place)
+                .unwrap_or(&self.shared.location)
                 .to_string(),
             version: server.and_then(|server| server.version.clone()),
             mode: server.and_then(|server| server.mode.clone()),
@@ -297,8 +299,8 @@ impl Node {
     /// Returns the present runtime's connection if it is up, and begins to make it otherwise.
     pub(super) fn up_or_begun(&self) -> Option<Arc<Connection>> {
         match self.look(true, false) {
-            Ok(Look::Up(connection)) => Some(connection),
-            Ok(Look::Connecting { .. }) | Err(_) => None,
+            Ok(ConnectionLook::Up(connection)) => Some(connection),
+            Ok(ConnectionLook::Connecting { .. }) | Err(_) => None,
         }
     }
 
@@ -328,8 +330,8 @@ impl Node {
             // Made before the look: it is told of what happens after that.
             let news = self.shared.news.notified();
             let (mut outcome, is_doubt, known) = match self.look(is_plain_read, is_judging)? {
-                Look::Up(connection) => return Ok(connection),
-                Look::Connecting {
+                ConnectionLook::Up(connection) => return Ok(connection),
+                ConnectionLook::Connecting {
                     outcome,
                     is_doubt,
                     known,
@@ -372,7 +374,7 @@ impl Node {
     }
 
     /// Returns the connection or the attempt of the present runtime.
-    fn look(&self, is_plain_read: bool, is_judging: bool) -> BackendResult<Look> {
+    fn look(&self, is_plain_read: bool, is_judging: bool) -> BackendResult<ConnectionLook> {
         // Dropped after the lock: that wakes a driver.
         let _lost;
         let runtime = Handle::try_current();
@@ -381,18 +383,18 @@ impl Node {
             return Err(closed());
         }
         let Ok(runtime) = runtime else {
-            let connection = states.of_any().cloned().map(Look::Up);
+            let connection = states.of_any().cloned().map(ConnectionLook::Up);
             return connection.ok_or_else(|| {
                 BackendError::new(ErrorKind::Other, "there is no tokio runtime to connect on")
             });
         };
         if let Some(connection) = states.of(runtime.id(), is_plain_read) {
-            return Ok(Look::Up(connection.clone()));
+            return Ok(ConnectionLook::Up(connection.clone()));
         }
         let known = states.outage.recent_failure(Instant::now());
         let known = known.filter(|_| !is_judging).cloned();
         if let Some(attempt) = states.attempt(runtime.id()) {
-            return Ok(Look::Connecting {
+            return Ok(ConnectionLook::Connecting {
                 outcome: attempt.outcome.clone(),
                 is_doubt: attempt.purpose.hands_back(),
                 known,
@@ -402,7 +404,7 @@ impl Node {
         let outcome = self
             .shared
             .begin(&mut states, &runtime, Purpose::Connect, is_judging)?;
-        Ok(Look::Connecting {
+        Ok(ConnectionLook::Connecting {
             outcome,
             is_doubt: false,
             known,
@@ -429,7 +431,7 @@ impl Node {
     }
 
     /// Returns the search of the present runtime; nothing if it has another connection by now.
-    fn searching(&self, connection: &Connection) -> Result<Option<Outcome>, NotFound> {
+    fn searching(&self, connection: &Connection) -> Result<Option<ConnectOutcome>, NotFound> {
         let runtime = Handle::try_current().map_err(|_| NotFound::Impossible)?;
         let mut states = self.shared.states.lock();
         if states.is_closed {
@@ -468,7 +470,7 @@ impl Node {
     }
 }
 
-impl Shared {
+impl NodeShared {
     /// Connects on a task of its own, so that a caller that gives up doesn't take the attempt from
     /// the others.
     fn begin(
@@ -477,23 +479,23 @@ impl Shared {
         runtime: &Handle,
         purpose: Purpose,
         is_judging: bool,
-    ) -> BackendResult<Outcome> {
+    ) -> BackendResult<ConnectOutcome> {
         let deadlines = deadlines()?;
         let (tell, outcome) = watch::channel(None);
         let limit = self.common.limits.connect;
         let now = Instant::now();
         let earliest = states.earliest(purpose, limit, now).unwrap_or(now);
-        let attempt = Attempt {
+        let attempt = ConnectAttempt {
             outcome: outcome.clone(),
             purpose,
             overdue: earliest + (earliest - now) + limit * 2,
         };
         states.begin(runtime.id(), attempt)?;
-        let turn = Turn {
+        let turn = AttemptTurn {
             purpose,
             generation: states.generation,
         };
-        let mut begun = Begun {
+        let mut begun = BegunAttempt {
             turn,
             outcome: outcome.clone(),
             deadlines,
@@ -527,9 +529,9 @@ impl Shared {
     /// The failure of another attempt that ended meanwhile.
     pub(super) async fn turn(
         &self,
-        turn: &mut Turn,
+        turn: &mut AttemptTurn,
         deadlines: &Deadlines,
-    ) -> Result<Option<Arc<Connection>>, Failure> {
+    ) -> Result<Option<Arc<Connection>>, ConnectFailure> {
         let runtime = Handle::current().id();
         let mut seen = None;
         loop {
@@ -539,7 +541,7 @@ impl Shared {
             let earliest = {
                 let mut states = self.states.lock();
                 if states.is_closed {
-                    return Err(Failure::of(closed()));
+                    return Err(ConnectFailure::of(closed()));
                 }
                 let (failures, searches) =
                     *seen.get_or_insert((states.outage.failures(), states.searches.ended));
@@ -576,12 +578,12 @@ impl Shared {
         &self,
         deadlines: &'static Deadlines,
         is_judging: bool,
-    ) -> Result<Reached, Failure> {
+    ) -> Result<Reached, ConnectFailure> {
         let limit = self.common.limits.connect;
         let by = Instant::now() + limit;
         loop {
             let chosen = self.common.logins.choose(deadlines, by).await;
-            let Chosen { login, is_fresh } = chosen.map_err(|error| Failure {
+            let Chosen { login, is_fresh } = chosen.map_err(|error| ConnectFailure {
                 error,
                 lacks_login: true,
             })?;
@@ -594,18 +596,18 @@ impl Shared {
                 login: login.as_deref(),
                 client_name: self.common.client_name.as_deref(),
                 kind: match self.rest {
-                    None => Kind::Primary,
-                    Some(_) => Kind::Replica,
+                    None => ServerKind::Primary,
+                    Some(_) => ServerKind::Replica,
                 },
             };
             match self.dial(identity, left, deadlines, is_judging).await {
-                Ok((greeted, told, place)) => {
-                    self.check(&greeted.server).map_err(Failure::of)?;
+                Ok((greeted, told, location)) => {
+                    self.check(&greeted.server).map_err(ConnectFailure::of)?;
                     return Ok(Reached {
                         greeted,
                         login,
                         told,
-                        place,
+                        location,
                     });
                 }
                 // The password was replaced before its time: the provider may know the new one.
@@ -615,7 +617,7 @@ impl Shared {
                             .common
                             .logins
                             .should_ask_again(login.as_ref(), is_fresh) => {}
-                Err(error) => return Err(Failure::of(error)),
+                Err(error) => return Err(ConnectFailure::of(error)),
             }
         }
     }
@@ -627,15 +629,15 @@ impl Shared {
         limit: Duration,
         deadlines: &Deadlines,
         is_judging: bool,
-    ) -> BackendResult<(Greeted, Option<Address>, Arc<Place>)> {
+    ) -> BackendResult<(Greeted, Option<Address>, Arc<ServerLocation>)> {
         let Some(sentinels) = &self.sentinels else {
-            let (server, place) = (&self.server, &self.place);
-            let greeted = dial(server, identity, place, limit, deadlines, is_judging).await?;
-            return Ok((greeted, None, place.clone()));
+            let (server, location) = (&self.server, &self.location);
+            let greeted = dial(server, identity, location, limit, deadlines, is_judging).await?;
+            return Ok((greeted, None, location.clone()));
         };
         let reached = sentinels.reach(identity, limit, deadlines, is_judging);
-        let (greeted, address, place) = Box::pin(reached).await?;
-        Ok((greeted, Some(address), Arc::new(place)))
+        let (greeted, address, location) = Box::pin(reached).await?;
+        Ok((greeted, Some(address), Arc::new(location)))
     }
 
     /// Leaves the primary of a generation, in whose place another one serves, with all connections
@@ -666,7 +668,7 @@ impl Shared {
         }
         Err(BackendError::new(
             ErrorKind::Unavailable,
-            format!("{} is no node of a cluster any more", self.place),
+            format!("{} is no node of a cluster any more", self.location),
         ))
     }
 
@@ -684,13 +686,13 @@ impl Shared {
     fn settle(
         self: &Arc<Self>,
         mut states: MutexGuard<'_, States>,
-        reached: Result<Reached, Failure>,
-        begun: &Begun,
+        reached: Result<Reached, ConnectFailure>,
+        begun: &BegunAttempt,
     ) -> BackendResult<Arc<Connection>> {
         // Dropped after the lock: that wakes a driver.
         let _left;
         let runtime = Handle::current().id();
-        let Turn {
+        let AttemptTurn {
             purpose,
             generation: began,
         } = begun.turn;
@@ -698,7 +700,7 @@ impl Shared {
             return Err(closed());
         }
         // One that was overdue may have been replaced by another.
-        let is_own = |attempt: &Attempt| attempt.outcome.same_channel(&begun.outcome);
+        let is_own = |attempt: &ConnectAttempt| attempt.outcome.same_channel(&begun.outcome);
         let state = states.state(runtime);
         let attempt = state.and_then(|state| state.attempt.as_ref());
         let is_own = attempt.is_some_and(is_own);
@@ -723,7 +725,7 @@ impl Shared {
             let generation = states.recognise(run_id, purpose, began);
             if generation == states.generation {
                 states.introduction = Some(reached.greeted.server.clone());
-                states.place = Some(reached.place.clone());
+                states.location = Some(reached.location.clone());
             }
             let takes = Takes::All {
                 but_reads: states.living_reads(runtime).is_some(),
@@ -778,7 +780,7 @@ impl Shared {
             greeted,
             login,
             told,
-            place,
+            location,
         } = reached;
         let shared = Arc::downgrade(self);
         let watcher = self.sentinels.as_ref().zip(told);
@@ -824,7 +826,7 @@ impl Shared {
             deadlines,
             since: Instant::now(),
             node: self.id,
-            place,
+            location,
             takes_many_keys,
             is_cluster,
             generation,

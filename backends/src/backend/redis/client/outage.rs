@@ -18,14 +18,14 @@ const SETTLED: Duration = Duration::from_secs(1);
 
 /// The failure of an attempt to connect.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(super) struct ConnectFailure {
     pub(super) error: BackendError,
-    /// Whether there was no login to try, which says nothing of the server.
+    /// True if there was no login to try, which says nothing of the server.
     pub(super) lacks_login: bool,
 }
 
 /// No `From`: the compiler would name it to users whose own errors come from a `BackendError`.
-impl Failure {
+impl ConnectFailure {
     pub(super) fn of(error: BackendError) -> Self {
         Self {
             error,
@@ -88,7 +88,7 @@ pub(super) struct Outage {
     /// The time at which a connection was made last, unless an attempt has failed after it.
     up: Option<Instant>,
     /// The last failure, and the number of failures so far.
-    failure: Option<Failure>,
+    failure: Option<ConnectFailure>,
     failures: u64,
 }
 
@@ -110,7 +110,7 @@ impl Outage {
     }
 
     /// Notes that an attempt failed.
-    pub(super) fn failed(&mut self, now: Instant, failure: &Failure) {
+    pub(super) fn failed(&mut self, now: Instant, failure: &ConnectFailure) {
         if self.up.is_some_and(|up| now >= up + SETTLED) {
             self.pauses.since = None;
         }
@@ -141,7 +141,7 @@ impl Outage {
     }
 
     /// Returns the last failure, if there was one after the first `seen`.
-    pub(super) fn failure_after(&self, seen: u64) -> Option<&Failure> {
+    pub(super) fn failure_after(&self, seen: u64) -> Option<&ConnectFailure> {
         self.failure.as_ref().filter(|_| self.failures > seen)
     }
 
@@ -176,13 +176,13 @@ pub(super) fn shortened(time: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn refused() -> Failure {
-        Failure::of(BackendError::new(ErrorKind::Unavailable, "refused"))
+    fn refused() -> ConnectFailure {
+        ConnectFailure::of(BackendError::new(ErrorKind::Unavailable, "refused"))
     }
 
     /// Makes attempts that fail at once, each as soon as it may, and returns their times in
     /// milliseconds.
-    fn attempts(outage: &mut Outage, failure: &Failure, time: Duration) -> Vec<u128> {
+    fn attempts(outage: &mut Outage, failure: &ConnectFailure, time: Duration) -> Vec<u128> {
         let begin = Instant::now();
         let mut now = begin;
         let mut times = Vec::new();
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_tried_again_less_often() {
-        let denied = Failure::of(BackendError::new(ErrorKind::Denied, "no"));
+        let denied = ConnectFailure::of(BackendError::new(ErrorKind::Denied, "no"));
         let times = attempts(&mut Outage::default(), &denied, Duration::from_secs(4));
         assert!((15..=35).contains(&times.len()), "{times:?}");
     }

@@ -12,10 +12,11 @@ pub(crate) struct Raw {
     pub(crate) replies: Option<usize>,
     /// The hash slots of the keys.
     pub(crate) slots: Slots,
-    /// Whether any node of a cluster will do, if it names no key.
+    /// True if any node of a cluster will do for a request that names no key.
     pub(crate) goes_anywhere: bool,
-    /// Whether it is sent again to the node that a redirection names. Of a script nobody knows
-    /// whether it has done something before, and several commands keep their order.
+    /// True if the request is sent again to the node that a redirection names. It isn't for a
+    /// script, which may have done something before, and for several commands, which keep their
+    /// order.
     pub(crate) may_be_redirected: bool,
 }
 

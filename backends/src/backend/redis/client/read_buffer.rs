@@ -1,6 +1,6 @@
 //! The bytes between the socket and the decoder.
 
-use super::inbox::End;
+use super::inbox::ConnectionEnd;
 use super::resp::{self, DecodeError, Reply, ScanState};
 
 /// The usual size of a buffer; a buffer that grew for a large value is given back.
@@ -19,8 +19,8 @@ pub(super) struct ReadBuffer {
     scan: Option<ScanState>,
 }
 
-/// Whether an array has begun.
-pub(super) enum Begun {
+/// The outcome of an attempt to begin an array.
+pub(super) enum ArrayBegun {
     Yes,
     /// Something else is next.
     No,
@@ -58,25 +58,25 @@ impl ReadBuffer {
     }
 
     /// Takes the beginning of an array of so many elements, if that is next.
-    pub(super) fn begin_array(&mut self, length: usize) -> Result<Begun, End> {
+    pub(super) fn begin_array(&mut self, length: usize) -> Result<ArrayBegun, ConnectionEnd> {
         let unread = &self.bytes[self.start..self.end];
         if self.scan.is_some() || unread.len() < self.needed {
-            return Ok(Begun::No);
+            return Ok(ArrayBegun::No);
         }
         match resp::array(unread) {
             Ok(Some((count, head))) if count == length => {
                 self.start += head;
                 self.needed = 0;
-                Ok(Begun::Yes)
+                Ok(ArrayBegun::Yes)
             }
-            Ok(_) => Ok(Begun::No),
-            Err(DecodeError::Incomplete(_)) => Ok(Begun::NotYet),
-            Err(DecodeError::Malformed) => Err(End::Malformed),
+            Ok(_) => Ok(ArrayBegun::No),
+            Err(DecodeError::Incomplete(_)) => Ok(ArrayBegun::NotYet),
+            Err(DecodeError::Malformed) => Err(ConnectionEnd::Malformed),
         }
     }
 
     /// Returns the next reply, if the whole of it is there.
-    pub(super) fn next(&mut self) -> Result<Option<Reply>, End> {
+    pub(super) fn next(&mut self) -> Result<Option<Reply>, ConnectionEnd> {
         let unread = &self.bytes[self.start..self.end];
         if unread.len() < self.needed.max(1) {
             return Ok(None);
@@ -92,12 +92,12 @@ impl ReadBuffer {
                 self.scan.get_or_insert_default();
                 Ok(None)
             }
-            Err(DecodeError::Malformed) => Err(End::Malformed),
+            Err(DecodeError::Malformed) => Err(ConnectionEnd::Malformed),
         }
     }
 
     /// Returns the next reply as it came, if the whole of it is there; an error as such.
-    pub(super) fn next_raw(&mut self) -> Result<Option<Reply>, End> {
+    pub(super) fn next_raw(&mut self) -> Result<Option<Reply>, ConnectionEnd> {
         let unread = &self.bytes[self.start..self.end];
         if unread.len() < self.needed.max(1) {
             return Ok(None);
@@ -109,12 +109,12 @@ impl ReadBuffer {
                 self.needed = needed;
                 return Ok(None);
             }
-            Err(DecodeError::Malformed) => return Err(End::Malformed),
+            Err(DecodeError::Malformed) => return Err(ConnectionEnd::Malformed),
         };
         let reply = match &unread[..length] {
             [b'-' | b'!', ..] => match resp::reply(unread) {
                 Ok((error, _)) => error,
-                Err(_) => return Err(End::Malformed),
+                Err(_) => return Err(ConnectionEnd::Malformed),
             },
             [b'>', ..] => Reply::Push,
             reply => Reply::Raw(reply.into()),

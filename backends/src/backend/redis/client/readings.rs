@@ -21,28 +21,28 @@ const LONGEST_APART: Duration = Duration::from_millis(400);
 const STILL: Duration = Duration::from_millis(500);
 
 /// A reading that is under way, for those who wait for it.
-pub(super) struct Awaited {
-    outcome: Outcome,
+pub(super) struct ReadingUnderWay {
+    outcome: ReadingOutcome,
     until: Instant,
 }
 
-type Outcome = watch::Receiver<Option<BackendResult<()>>>;
+type ReadingOutcome = watch::Receiver<Option<BackendResult<()>>>;
 
 /// The readings of one thing.
 #[derive(Default)]
-pub(super) struct Readings(Arc<Mutex<State>>);
+pub(super) struct Readings(Arc<Mutex<ReadingsState>>);
 
 #[derive(Default)]
-struct State {
-    last: Option<Reading>,
+struct ReadingsState {
+    last: Option<TopologyReading>,
     /// The number of readings in a row that brought nothing new.
     in_vain: u32,
     /// The number of readings that were begun.
     count: u64,
 }
 
-struct Reading {
-    outcome: Outcome,
+struct TopologyReading {
+    outcome: ReadingOutcome,
     runtime: Id,
     /// The process that began it. A child of `fork` never hears of it.
     process: u32,
@@ -51,13 +51,13 @@ struct Reading {
     overdue: Instant,
 }
 
-impl State {
+impl ReadingsState {
     fn apart(&self) -> Duration {
         (APART * (1 << self.in_vain.min(3))).min(LONGEST_APART)
     }
 }
 
-impl Reading {
+impl TopologyReading {
     /// Returns the time until which one waits for it; nothing if it has ended.
     fn awaited_until(&self, asker: Id) -> Option<Instant> {
         let has_ended = self.outcome.borrow().is_some() || self.outcome.has_changed().is_err();
@@ -76,7 +76,7 @@ impl Readings {
         &self,
         limit: Duration,
         read: impl FnOnce(&'static Deadlines) -> F + Send + 'static,
-    ) -> BackendResult<Awaited>
+    ) -> BackendResult<ReadingUnderWay>
     where
         F: Future<Output = BackendResult<bool>> + Send + 'static,
     {
@@ -92,13 +92,13 @@ impl Readings {
             last.and_then(|last| Some((last, last.awaited_until(runtime.id())?)))
         {
             let outcome = last.outcome.clone();
-            return Ok(Awaited { outcome, until });
+            return Ok(ReadingUnderWay { outcome, until });
         }
         let earliest = last.map(|last| last.begun + state.apart());
         let begun = earliest.map_or(now, |earliest| earliest.max(now));
         let (tell, outcome) = watch::channel(None);
         let overdue = begun + limit * 2;
-        state.last = Some(Reading {
+        state.last = Some(TopologyReading {
             outcome: outcome.clone(),
             runtime: runtime.id(),
             process: process::id(),
@@ -120,7 +120,7 @@ impl Readings {
             }
             let _ = tell.send(Some(read.map(drop)));
         });
-        Ok(Awaited {
+        Ok(ReadingUnderWay {
             outcome,
             until: overdue,
         })
@@ -143,10 +143,12 @@ impl Readings {
     /// # Errors
     ///
     /// That of the reading.
-    pub(super) async fn finish(begin: impl Fn() -> BackendResult<Awaited>) -> BackendResult<()> {
+    pub(super) async fn finish(
+        begin: impl Fn() -> BackendResult<ReadingUnderWay>,
+    ) -> BackendResult<()> {
         let deadlines = deadlines()?;
         loop {
-            let Awaited { mut outcome, until } = begin()?;
+            let ReadingUnderWay { mut outcome, until } = begin()?;
             let left = until.saturating_duration_since(Instant::now());
             let ended = pin!(outcome.wait_for(Option::is_some));
             if let Some(Ok(outcome)) = deadlines.within(left, ended).await {

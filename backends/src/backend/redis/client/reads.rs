@@ -12,10 +12,10 @@ use tokio::runtime::Handle;
 
 use super::deadline::{Deadlines, deadlines};
 use super::driver::Sign;
-use super::node::{Shared, Takes, Turn};
+use super::node::{AttemptTurn, NodeShared, Takes};
 use super::states::{Connection, ConnectionId, Purpose};
 
-impl Shared {
+impl NodeShared {
     /// Hands the reads that wait behind a write to another connection, as soon as there is one.
     pub(super) fn part_reads(self: &Arc<Self>, connection: ConnectionId) {
         let (Ok(runtime), Ok(deadlines)) = (Handle::try_current(), deadlines()) else {
@@ -45,7 +45,7 @@ impl Shared {
         }
         state.reads_overdue = Some(now + self.common.limits.connect * 2);
         drop(states);
-        let turn = Turn {
+        let turn = AttemptTurn {
             purpose: Purpose::Part,
             generation,
         };
@@ -62,7 +62,7 @@ impl Shared {
     async fn reads_beside(
         self: &Arc<Self>,
         present: &Connection,
-        mut turn: Turn,
+        mut turn: AttemptTurn,
         deadlines: &'static Deadlines,
     ) -> Option<Connection> {
         self.turn(&mut turn, deadlines).await.ok()?;

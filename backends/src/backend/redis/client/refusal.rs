@@ -16,7 +16,7 @@ pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
         "OOM" => ErrorKind::Full,
         "NOPROTO" => ErrorKind::Unsupported,
         "ERR" if is_full_of_clients(details) => ErrorKind::Unavailable,
-        // Where it is known that there is a cluster, the request has gone to the other node.
+        // The cluster isn't known here: otherwise the request would have gone to the other node.
         "MOVED" => {
             let message = "the server is a node of a cluster and doesn't tell so when it is \
                 greeted: name the nodes by a `redis-cluster://` URL";

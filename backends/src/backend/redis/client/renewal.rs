@@ -14,7 +14,7 @@ use super::deadline::Deadlines;
 use super::handshake::is_login_for_nobody;
 use super::inbox::Inbox;
 use super::login::Login;
-use super::logins::{Provided, Renewal, Task};
+use super::logins::{LoginRenewal, Provided, Task};
 use super::multiplexer::exchange;
 use super::refusal::refusal;
 use super::request::{InFlight, Lost, Request};
@@ -66,8 +66,8 @@ impl Keeper {
             let now = Instant::now();
             next = now;
             match provided.renewal(&self.login, now) {
-                Renewal::Wait(until) => next = until,
-                Renewal::Ask => {
+                LoginRenewal::Wait(until) => next = until,
+                LoginRenewal::Ask => {
                     let (mut answer, still) = provided.ask(self.deadlines);
                     drop(provided);
                     let end = self.login.life.map_or(still, |life| life.end);
@@ -76,7 +76,7 @@ impl Keeper {
                     // Whatever comes of it is found by the next look.
                     let _ = self.deadlines.within(left, answered).await;
                 }
-                Renewal::Use(login) => {
+                LoginRenewal::Use(login) => {
                     drop(provided);
                     match self.log_in(&login).await {
                         Ok(None) => {}
@@ -96,7 +96,7 @@ impl Keeper {
                     let Some(life) = login.life else { return };
                     (self.login, next) = (login, life.due);
                 }
-                Renewal::Ended => {
+                LoginRenewal::Ended => {
                     // The next call connects anew, and says why it can't.
                     self.inbox.is_draining.store(true, Ordering::Relaxed);
                     return;

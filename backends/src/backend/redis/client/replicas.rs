@@ -18,11 +18,11 @@ use parking_lot::{Mutex, RwLock};
 
 use super::Access;
 use super::deadline::Deadlines;
-use super::dial::Place;
+use super::dial::ServerLocation;
 use super::endpoint::{Address, Endpoint};
 use super::handshake::Info;
 use super::node::{Common, Node};
-use super::readings::{Awaited, Readings};
+use super::readings::{ReadingUnderWay, Readings};
 use super::refusal::{code, refusal};
 use super::request::{InFlight, Request, Slots};
 use super::resp::{Command, Reply};
@@ -45,7 +45,7 @@ pub(super) struct Rest(Mutex<Option<Resting>>);
 struct Resting {
     failures: u32,
     until: Instant,
-    /// Whether one caller tries it meanwhile.
+    /// True while one caller tries the replica.
     is_tried: bool,
 }
 
@@ -107,13 +107,13 @@ pub(super) fn freshness(replicas: usize) -> Duration {
 /// Replicas, as they are told.
 #[derive(Default)]
 pub(super) struct Told {
-    /// Those that follow the primary now.
+    /// The addresses of the replicas that follow the primary now.
     pub(super) addresses: Vec<Address>,
-    /// Whether there are any, be they down.
+    /// True if there are replicas, even if they are down.
     pub(super) are_any: bool,
 }
 
-/// Returns a connection to the replica for a request that is up. Begins to connect to those that
+/// Returns a connection to a replica that is up, for a request. Begins to connect to replicas that
 /// aren't.
 pub(super) fn ready(replicas: &[Node], request: &InFlight) -> Option<Arc<Connection>> {
     match request.slots() {
@@ -205,24 +205,24 @@ pub(super) async fn first_reached(
 
 /// The replicas of a server that is no node of a cluster.
 pub(super) struct Replicas {
-    shared: Arc<Shared>,
+    shared: Arc<ReplicasShared>,
 }
 
-struct Shared {
+struct ReplicasShared {
     common: Arc<Common>,
     /// The settings of the replicas, but for their address.
     pattern: Endpoint,
     primary: Node,
     sentinels: Option<Arc<Sentinels>>,
     /// Held to look at what is known or to change it, never across an `.await`.
-    known: RwLock<Known>,
+    known: RwLock<KnownReplicas>,
     readings: Readings,
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownReplicas {
     nodes: Arc<[Node]>,
-    /// Whether there have ever been any.
+    /// True if there have ever been replicas.
     are_any: bool,
 }
 
@@ -233,7 +233,7 @@ impl Replicas {
         primary: Node,
         sentinels: Option<Arc<Sentinels>>,
     ) -> Self {
-        let shared = Shared {
+        let shared = ReplicasShared {
             common,
             pattern,
             primary,
@@ -291,7 +291,7 @@ impl Replicas {
             Err(error) if error.is_transient() => Ok(()),
             Err(error) => Err(error),
             Ok(()) if self.are_known() => Ok(()),
-            Ok(()) => Err(no_replicas(&self.shared.primary.place().to_string())),
+            Ok(()) => Err(no_replicas(&self.shared.primary.location().to_string())),
         }
     }
 
@@ -300,7 +300,7 @@ impl Replicas {
         self.shared.known.read().are_any
     }
 
-    fn read(&self) -> BackendResult<Awaited> {
+    fn read(&self) -> BackendResult<ReadingUnderWay> {
         let shared = self.shared.clone();
         let limit = shared.common.limits.connect;
         self.shared
@@ -315,7 +315,7 @@ impl Replicas {
     }
 }
 
-impl Shared {
+impl ReplicasShared {
     /// Asks for the replicas, and says whether there are others than before.
     async fn read(self: Arc<Self>, deadlines: &'static Deadlines) -> BackendResult<bool> {
         let limit = self.common.limits.connect;
@@ -372,8 +372,8 @@ pub(super) fn is_refused(reply: &Reply) -> bool {
 }
 
 /// Returns the error of a request that was for one replica, which refused it.
-pub(super) fn has_refused(place: &Place) -> BackendError {
-    let message = format!("the replica {place} doesn't answer reads now");
+pub(super) fn has_refused(location: &ServerLocation) -> BackendError {
+    let message = format!("the replica {location} doesn't answer reads now");
     BackendError::new(ErrorKind::Unavailable, message)
 }
 
@@ -391,8 +391,11 @@ async fn followers(primary: &Node) -> BackendResult<Told> {
         return Err(connection.lost());
     };
     if let Reply::Error(refused) = &reply {
-        let (place, refused) = (&connection.place, refusal(refused));
-        let message = format!("{place} doesn't tell its replicas: {}", refused.message());
+        let (location, refused) = (&connection.location, refusal(refused));
+        let message = format!(
+            "{location} doesn't tell its replicas: {}",
+            refused.message()
+        );
         return Err(BackendError::new(refused.kind(), message));
     }
     Ok(told_by_server(Info::of(&reply)))

@@ -24,9 +24,9 @@ pub(super) enum Request {
     One(Command),
     /// A script.
     Script(Invocation),
-    /// Several commands; the answer is an array of theirs.
+    /// Several commands. The answer is an array of their answers.
     Many(Vec<Command>),
-    /// What a program made itself; replies come as they are, but for errors.
+    /// Commands that a program made itself. Their replies come as they are, except errors.
     #[cfg(feature = "redis-commands")]
     Raw(Raw),
 }
@@ -90,7 +90,7 @@ impl Request {
 
 /// The node of a cluster that a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum RequestTarget {
     /// That of its key; any one where it names none.
     Owner,
     /// A replica of that of its key, or that node itself where none is up.
@@ -121,7 +121,7 @@ impl Slots {
 /// A request in flight: shared by the caller, which waits, and the driver, which sends and answers.
 pub(super) struct InFlight {
     length: usize,
-    target: Target,
+    target: RequestTarget,
     access: Access,
     is_script: bool,
     is_raw: bool,
@@ -130,10 +130,10 @@ pub(super) struct InFlight {
     slots: OnceLock<Slots>,
     /// Held to look at the stage or to change it, or to copy what is sent; wakers are called and
     /// dropped after it.
-    inner: Mutex<Inner>,
+    inner: Mutex<RequestState>,
 }
 
-struct Inner {
+struct RequestState {
     request: Request,
     stage: Stage,
     waiter: Option<Waker>,
@@ -161,13 +161,13 @@ pub(super) struct Lost;
 impl InFlight {
     pub(super) fn new(request: Request, access: Access) -> Arc<Self> {
         let target = match access {
-            Access::Read(ReadFrom::Replica) => Target::Replica,
-            Access::Read(ReadFrom::Primary) | Access::Write => Target::Owner,
+            Access::Read(ReadFrom::Replica) => RequestTarget::Replica,
+            Access::Read(ReadFrom::Primary) | Access::Write => RequestTarget::Owner,
         };
         Self::to(target, request, access)
     }
 
-    pub(super) fn to(target: Target, request: Request, access: Access) -> Arc<Self> {
+    pub(super) fn to(target: RequestTarget, request: Request, access: Access) -> Arc<Self> {
         Arc::new(Self {
             target,
             length: request.length(),
@@ -176,7 +176,7 @@ impl InFlight {
             is_raw: request.is_raw(),
             names_many_keys: request.names_many_keys(),
             slots: OnceLock::new(),
-            inner: Mutex::new(Inner {
+            inner: Mutex::new(RequestState {
                 request,
                 stage: Stage::Waiting,
                 waiter: None,
@@ -202,7 +202,7 @@ impl InFlight {
     #[cfg(feature = "redis-commands")]
     pub(super) fn has_one_node(&self) -> bool {
         match (&self.inner.lock().request, self.target) {
-            (_, Target::Node(_)) => true,
+            (_, RequestTarget::Node(_)) => true,
             (Request::Raw(raw), _) => raw.has_one_node(),
             _ => false,
         }
@@ -242,7 +242,7 @@ impl InFlight {
     ///
     /// Several commands for a node are sent again by whoever chose the node, each by itself.
     pub(super) fn resend(&self, reply: &Reply) -> Option<(Resend, ErrorReply)> {
-        if let (Target::Node(_), Reply::Array(_)) = (self.target, reply) {
+        if let (RequestTarget::Node(_), Reply::Array(_)) = (self.target, reply) {
             return None;
         }
         let (resend, refused) = resend(&self.inner.lock().request, reply)?;
@@ -253,7 +253,7 @@ impl InFlight {
     /// answer goes to the primary.
     pub(super) fn again(&self) -> Arc<Self> {
         let target = match self.target {
-            Target::Importing | Target::Replica => Target::Owner,
+            RequestTarget::Importing | RequestTarget::Replica => RequestTarget::Owner,
             target => target,
         };
         Self::to(target, self.take_request(), self.access)
@@ -272,17 +272,17 @@ impl InFlight {
 
     /// Takes the request back, to be sent once more to a node that the key is on its way to.
     pub(super) fn again_asking(&self) -> Arc<Self> {
-        Self::to(Target::Importing, self.take_request(), self.access)
+        Self::to(RequestTarget::Importing, self.take_request(), self.access)
     }
 
     /// Returns the node that it is for.
-    pub(super) fn target(&self) -> Target {
+    pub(super) fn target(&self) -> RequestTarget {
         self.target
     }
 
     /// Says whether it asks a node for a key that is on its way there.
     pub(super) fn asks(&self) -> bool {
-        self.target == Target::Importing
+        self.target == RequestTarget::Importing
     }
 
     /// Returns the hash slots of the keys that it names.

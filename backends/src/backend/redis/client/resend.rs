@@ -1,5 +1,5 @@
-//! Whether a refusal says that nothing was executed, so that the request may be sent again even if
-//! it writes.
+//! Recognises the refusals that say that nothing was executed, so that the request may be sent
+//! again even if it writes.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::resp::{ErrorReply, Reply};
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What to do about a refusal that came before anything was executed.
+/// The next step after a refusal that came before anything was executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resend {
-    /// The server takes no writes: the one that the address leads to now may.
+    /// The server takes no writes: the server that the address leads to now may.
     Elsewhere,
     /// The server isn't ready: ask again after a pause.
     Later,

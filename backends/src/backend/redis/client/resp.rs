@@ -272,11 +272,12 @@ pub(super) fn array(bytes: &[u8]) -> Result<Option<(usize, usize)>, DecodeError>
     Ok(count.map(|count| (count, cursor.at)))
 }
 
-/// The progress of a scan through a reply that comes in parts. Without it a long array would be
-/// read anew whenever a little more of it is there, which takes time that grows with its square.
+/// The progress of a scan through a reply that comes in parts. Without this progress a long array
+/// would be read anew whenever a little more of it is there. That takes time that grows with the
+/// square of its length.
 pub(super) struct ScanState {
     at: usize,
-    /// How many elements are still to come, as far as is known.
+    /// The number of elements that are still to come, as far as is known.
     missing: usize,
 }
 
@@ -535,7 +536,8 @@ mod tests {
         assert!(reply(text.as_bytes()).is_ok());
     }
 
-    /// What is passed on the way is what is read in the end, for every type.
+    /// The bytes that the scan passes on the way are those that are read in the end, for every
+    /// type.
     #[test]
     fn a_reply_that_comes_byte_by_byte_is_there_when_its_last_byte_is() {
         let text = "*9\r\n$5\r\nhello\r\n%1\r\n+k\r\n:12\r\n-ERR no\r\n|1\r\n+k\r\n*0\r\n_\r\n~2\r\n#t\r\n,1.5\r\n\

@@ -6,11 +6,11 @@
 use std::sync::{Arc, OnceLock};
 
 use super::cluster::Cluster;
-use super::dial::Place;
+use super::dial::ServerLocation;
 use super::endpoint::Endpoint;
 use super::node::{Common, Node, NotFound};
 use super::replicas::{self, Replicas};
-use super::request::{InFlight, Target};
+use super::request::{InFlight, RequestTarget};
 use super::sentinel::{Sentinels, Service};
 use super::states::{Connection, NodeId};
 use super::{ClientIdentity, ClientLimits};
@@ -73,7 +73,7 @@ pub(super) struct Router {
 impl Router {
     pub(super) fn new(servers: Servers, identity: ClientIdentity, limits: ClientLimits) -> Self {
         let (first, client_name) = (servers.first.clone(), identity.name.clone());
-        let common = |place: &Place| Common::new(&first, place, identity, limits);
+        let common = |location: &ServerLocation| Common::new(&first, location, identity, limits);
         Self::with(servers, client_name, common)
     }
 
@@ -87,25 +87,25 @@ impl Router {
     fn with(
         servers: Servers,
         client_name: Option<String>,
-        common: impl FnOnce(&Place) -> Common,
+        common: impl FnOnce(&ServerLocation) -> Common,
     ) -> Self {
         let Servers {
             first,
             others,
             deployment,
         } = servers.clone();
-        let common = |place: &Place| Arc::new(common(place));
+        let common = |location: &ServerLocation| Arc::new(common(location));
         let (node, common, sentinels, seeds) = match deployment {
             Deployment::Sentinel(service) => {
                 let all = std::iter::once(first.clone()).chain(others);
                 let sentinels = Sentinels::new(service, &first, all.collect(), client_name);
                 let sentinels = Arc::new(sentinels);
-                let common = common(&sentinels.place());
+                let common = common(&sentinels.location());
                 let node = Node::named_by(sentinels.clone(), first.clone(), common.clone());
                 (node, common, Some(sentinels), None)
             }
             Deployment::Server | Deployment::Cluster => {
-                let common = common(&Place::of(&first));
+                let common = common(&ServerLocation::of(&first));
                 let node = |server| Node::new(server, common.clone());
                 let seeds = others.into_iter().map(node).collect();
                 let seeds = (deployment == Deployment::Cluster).then_some(seeds);
@@ -199,9 +199,11 @@ impl Router {
             Some(cluster) => cluster.ready(request),
             None => {
                 let ready = match request.target() {
-                    Target::Replica => self.replicas.ready(request),
-                    Target::Node(id) => self.node(id)?.ready(true),
-                    Target::Owner | Target::Importing => self.node.ready(request.is_plain_read()),
+                    RequestTarget::Replica => self.replicas.ready(request),
+                    RequestTarget::Node(id) => self.node(id)?.ready(true),
+                    RequestTarget::Owner | RequestTarget::Importing => {
+                        self.node.ready(request.is_plain_read())
+                    }
                 };
                 ready.filter(|connection| !connection.is_cluster)
             }
@@ -233,19 +235,21 @@ impl Router {
         let is_plain_read = request.is_plain_read();
         match request.target() {
             // Its greeting says whether it has replicas of its own.
-            Target::Replica if !self.replicas.are_known() => {
+            RequestTarget::Replica if !self.replicas.are_known() => {
                 let connection = self.node.connection(is_plain_read).await?;
                 match connection.is_cluster {
                     true => Ok(connection),
                     false => self.replicas.connection(request).await,
                 }
             }
-            Target::Replica => self.replicas.connection(request).await,
-            Target::Node(id) => match self.node(id) {
+            RequestTarget::Replica => self.replicas.connection(request).await,
+            RequestTarget::Node(id) => match self.node(id) {
                 Some(node) => node.connection(true).await,
                 None => Err(replicas::has_left()),
             },
-            Target::Owner | Target::Importing => self.node.connection(is_plain_read).await,
+            RequestTarget::Owner | RequestTarget::Importing => {
+                self.node.connection(is_plain_read).await
+            }
         }
     }
 

@@ -22,12 +22,12 @@ impl Script {
 /// The next invocation of each goes out in full, which loads it: the server executes the commands
 /// of a connection in their order, so it knows the script for all that follow.
 #[derive(Default)]
-pub(super) struct Unknown(Vec<(&'static Script, Sent)>);
+pub(super) struct UnknownScripts(Vec<(&'static Script, Sent)>);
 
 /// The number of the command that was sent in full, if one was.
 type Sent = Option<u64>;
 
-impl Unknown {
+impl UnknownScripts {
     /// Notes that command number `refused` met a server that didn't know its script. Says whether
     /// the command is to be sent again: not if it was the one in full.
     pub(super) fn note(&mut self, script: &'static Script, refused: u64) -> bool {
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_script_that_is_unknown_goes_out_in_full_once() {
-        let mut unknown = Unknown::default();
+        let mut unknown = UnknownScripts::default();
         assert!(!unknown.needs_text(&ONE, 0));
         // Three were on their way when the first one was refused.
         assert!(unknown.note(&ONE, 0));

@@ -21,9 +21,9 @@ use parking_lot::Mutex;
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use super::deadline::Deadlines;
-use super::dial::{Place, dial, failure};
+use super::dial::{ServerLocation, dial, failure};
 use super::endpoint::{Address, Endpoint};
-use super::handshake::{Conversation, Facts, Greeted, Identity, Kind};
+use super::handshake::{Conversation, Facts, Greeted, Identity, ServerKind};
 use super::login::Login;
 use super::logins::Task;
 use super::outage::shortened;
@@ -72,20 +72,20 @@ impl fmt::Debug for Service {
 
 /// The answers of all sentinels.
 struct Poll {
-    /// The primary that more than half of them name.
+    /// The primary that more than half of the sentinels name.
     elected: Option<Address>,
-    /// The primary that most of those name that have answered.
+    /// The primary that most of the sentinels name that have answered.
     first: Option<Address>,
     /// The most telling failure.
     failed: Option<BackendError>,
-    /// Whether some have said nothing of any use, and may later.
+    /// True if some sentinels have said nothing of any use, and may later.
     are_silent: bool,
 }
 
 /// The sentinels of a service.
 pub(super) struct Sentinels {
     service: String,
-    servers: Vec<(Endpoint, Place)>,
+    servers: Vec<(Endpoint, ServerLocation)>,
     /// The service's servers, but for their address.
     pattern: Endpoint,
     settings: RedisConnectionInfo,
@@ -109,14 +109,14 @@ impl Sentinels {
             servers: servers
                 .into_iter()
                 .map(|server| {
-                    let place = Place::of(&server);
-                    (server, place)
+                    let location = ServerLocation::of(&server);
+                    (server, location)
                 })
                 .collect(),
             login: Login::with(service.user.as_deref(), service.password.as_deref()),
             service: service.name,
             pattern: pattern.clone(),
-            // What is told on a channel is an answer there, and one of its kind in RESP3.
+            // A message on a channel is an ordinary answer in RESP2, and a push in RESP3.
             settings: RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2),
             client_name,
             left: Mutex::default(),
@@ -125,8 +125,8 @@ impl Sentinels {
     }
 
     /// Returns the place of the primary, as long as nobody has said where it is.
-    pub(super) fn place(&self) -> Place {
-        Place::of_service(&self.service, &self.pattern)
+    pub(super) fn location(&self) -> ServerLocation {
+        ServerLocation::of_service(&self.service, &self.pattern)
     }
 
     /// Returns the reason for which no sentinel is listened to, if it is known.
@@ -148,14 +148,14 @@ impl Sentinels {
         limit: Duration,
         deadlines: &Deadlines,
         is_judging: bool,
-    ) -> BackendResult<(Greeted, Address, Place)> {
+    ) -> BackendResult<(Greeted, Address, ServerLocation)> {
         let by = Instant::now() + limit;
         let mut address = self.primary(limit, deadlines, is_judging).await?;
         loop {
             let server = self.pattern.at(&address)?;
-            let place = Place::of(&server);
+            let location = ServerLocation::of(&server);
             let left = by.saturating_duration_since(Instant::now());
-            let dialing = dial(&server, identity, &place, left, deadlines, false);
+            let dialing = dial(&server, identity, &location, left, deadlines, false);
             let outcome = {
                 let other = self.other_than(&address, by, deadlines);
                 match select(pin!(dialing), pin!(other)).await {
@@ -168,7 +168,7 @@ impl Sentinels {
                     let left = by.saturating_duration_since(Instant::now());
                     address = self.primary(left, deadlines, false).await?;
                 }
-                Ok(Ok(greeted)) => return Ok((greeted, address, place)),
+                Ok(Ok(greeted)) => return Ok((greeted, address, location)),
                 Ok(Err(error)) => return Err(self.named(error)),
                 Err(other) => address = other,
             }
@@ -304,29 +304,32 @@ impl Sentinels {
     /// Asks a sentinel for the address of the primary.
     async fn ask(
         &self,
-        at: &(Endpoint, Place),
+        at: &(Endpoint, ServerLocation),
         limit: Duration,
         deadlines: &Deadlines,
         is_judging: bool,
     ) -> BackendResult<Address> {
         let mut conversation = self.greet(at, limit, deadlines, is_judging).await?;
-        let (service, place) = (&self.service, &at.1);
+        let (service, location) = (&self.service, &at.1);
         let ask = Command::new("SENTINEL").args(["GET-MASTER-ADDR-BY-NAME", service]);
         match conversation.ask(&[ask]).await.pop() {
             Some(Reply::Array(parts)) => address(&parts).ok_or_else(|| {
-                let message = format!("{place} names the primary of `{service}` by no address");
+                let message = format!("{location} names the primary of `{service}` by no address");
                 BackendError::new(ErrorKind::Unavailable, message)
             }),
             Some(Reply::Nil) => {
-                let message = format!("the sentinel {place} knows no service `{service}`");
+                let message = format!("the sentinel {location} knows no service `{service}`");
                 Err(BackendError::new(ErrorKind::InvalidConfig, message))
             }
             Some(Reply::Error(refused)) => {
                 let refused = refusal(&refused);
-                let message = format!("{place}: {}", refused.message());
+                let message = format!("{location}: {}", refused.message());
                 Err(BackendError::new(refused.kind(), message))
             }
-            Some(_) | None => Err(failure(place, std::io::ErrorKind::ConnectionAborted.into())),
+            Some(_) | None => Err(failure(
+                location,
+                std::io::ErrorKind::ConnectionAborted.into(),
+            )),
         }
     }
 
@@ -384,7 +387,7 @@ impl Sentinels {
 
     async fn ask_for_replicas(
         &self,
-        at: &(Endpoint, Place),
+        at: &(Endpoint, ServerLocation),
         limit: Duration,
         deadlines: &Deadlines,
     ) -> BackendResult<Told> {
@@ -403,7 +406,7 @@ impl Sentinels {
 
     async fn greet(
         &self,
-        (server, place): &(Endpoint, Place),
+        (server, location): &(Endpoint, ServerLocation),
         limit: Duration,
         deadlines: &Deadlines,
         is_judging: bool,
@@ -412,9 +415,9 @@ impl Sentinels {
             settings: &self.settings,
             login: self.login.as_ref(),
             client_name: self.client_name.as_deref(),
-            kind: Kind::Sentinel,
+            kind: ServerKind::Sentinel,
         };
-        let greeted = dial(server, identity, place, limit, deadlines, is_judging).await?;
+        let greeted = dial(server, identity, location, limit, deadlines, is_judging).await?;
         Ok(Conversation::over(greeted))
     }
 
@@ -468,7 +471,7 @@ impl Sentinels {
     /// Listens to a sentinel until there is another primary. Says whether it could be listened to.
     async fn listen(
         &self,
-        at: &(Endpoint, Place),
+        at: &(Endpoint, ServerLocation),
         primary: &Address,
         limit: Duration,
         deadlines: &'static Deadlines,
@@ -515,7 +518,7 @@ impl Sentinels {
     /// Subscribes to what a sentinel tells of switches.
     async fn subscribe(
         &self,
-        at: &(Endpoint, Place),
+        at: &(Endpoint, ServerLocation),
         limit: Duration,
         deadlines: &'static Deadlines,
     ) -> BackendResult<Conversation> {
@@ -525,15 +528,18 @@ impl Sentinels {
             let subscribing = pin!(conversation.ask(&subscribe));
             deadlines.within(limit, subscribing).await
         };
-        let place = &at.1;
+        let location = &at.1;
         match subscribed.as_deref() {
             Some([Reply::Array(_)]) => Ok(conversation),
             Some([Reply::Error(refused)]) => {
                 let refused = refusal(refused);
-                let message = format!("{place} lets nobody listen: {}", refused.message());
+                let message = format!("{location} lets nobody listen: {}", refused.message());
                 Err(BackendError::new(refused.kind(), message))
             }
-            _ => Err(failure(place, std::io::ErrorKind::ConnectionAborted.into())),
+            _ => Err(failure(
+                location,
+                std::io::ErrorKind::ConnectionAborted.into(),
+            )),
         }
     }
 

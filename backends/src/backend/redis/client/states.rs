@@ -1,4 +1,4 @@
-//! What is known of a server and of the connections to it, by runtime.
+//! The known state of a server and of the connections to it, by runtime.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,12 +11,12 @@ use tokio::runtime::Id;
 use tokio::sync::watch;
 
 use super::deadline::Deadlines;
-use super::dial::{Place, failure};
+use super::dial::{ServerLocation, failure};
 use super::handshake::Introduction;
-use super::inbox::End;
+use super::inbox::ConnectionEnd;
 use super::logins::Task;
 use super::multiplexer::Multiplexer;
-use super::outage::{Failure, Outage, Searches};
+use super::outage::{ConnectFailure, Outage, Searches};
 use super::replicas::Rest;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -27,7 +27,7 @@ const TURN: Duration = Duration::from_secs(10);
 
 pub(super) struct States {
     /// The runtimes that use the node are few, so the search is short.
-    by_runtime: Vec<(Id, State)>,
+    by_runtime: Vec<(Id, RuntimeState)>,
     /// Rises when the address turns out to lead to another server, before anybody gets an answer
     /// of that one. No call that begins later uses a connection of an older generation.
     pub(super) generation: u64,
@@ -37,7 +37,7 @@ pub(super) struct States {
     /// The server of the last greeting.
     pub(super) introduction: Option<Introduction>,
     /// The place of that server.
-    pub(super) place: Option<Arc<Place>>,
+    pub(super) location: Option<Arc<ServerLocation>>,
     pub(super) reconnections: u64,
     /// The runtimes that had a connection which isn't made again yet, the last ones.
     missing: VecDeque<Id>,
@@ -51,16 +51,16 @@ pub(super) struct States {
 
 /// The connection of one runtime, and the attempt to make one.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct RuntimeState {
     pub(super) connection: Option<Arc<Connection>>,
-    pub(super) attempt: Option<Attempt>,
+    pub(super) attempt: Option<ConnectAttempt>,
     /// The connection for reads alone, while writes are held up on the other.
     pub(super) reads: Option<Arc<Connection>>,
     /// The time at which the attempt to make that one must have ended, while there is one.
     pub(super) reads_overdue: Option<Instant>,
 }
 
-impl State {
+impl RuntimeState {
     fn connections(&self) -> impl Iterator<Item = &Arc<Connection>> {
         self.connection.iter().chain(&self.reads)
     }
@@ -70,18 +70,18 @@ impl State {
 pub(super) struct Connection {
     pub(super) multiplexer: Multiplexer,
     pub(super) id: ConnectionId,
-    /// The time limits of the process that made it.
+    /// The time limits of the process that made the connection.
     pub(super) deadlines: &'static Deadlines,
     /// The time at which the connection was made.
     pub(super) since: Instant,
     pub(super) node: NodeId,
-    pub(super) place: Arc<Place>,
-    /// Whether a script may name several keys, whatever their slots are.
+    pub(super) location: Arc<ServerLocation>,
+    /// True if a script may name several keys, whatever their slots are.
     pub(super) takes_many_keys: bool,
-    /// Whether it leads to a node of a cluster.
+    /// True if the connection leads to a node of a cluster.
     pub(super) is_cluster: bool,
     pub(super) generation: u64,
-    /// Whether the server serves, if it is a replica.
+    /// Tells whether the server serves, if it is a replica.
     pub(super) rest: Option<Arc<Rest>>,
     /// Renews the login, as long as the connection is there.
     pub(super) _renewal: Option<Task>,
@@ -92,14 +92,16 @@ pub(super) struct Connection {
 impl Connection {
     /// Returns the error of a connection that has ended.
     pub(super) fn lost(&self) -> BackendError {
-        let place = &self.place;
+        let location = &self.location;
         match self.multiplexer.end() {
-            Some(End::Malformed) => BackendError::new(
+            Some(ConnectionEnd::Malformed) => BackendError::new(
                 ErrorKind::Unavailable,
-                format!("the answer of {place} is not RESP"),
+                format!("the answer of {location} is not RESP"),
             ),
-            Some(End::Failed(kind)) => failure(place, kind.into()),
-            Some(End::Closed) | None => failure(place, io::ErrorKind::ConnectionAborted.into()),
+            Some(ConnectionEnd::Failed(kind)) => failure(location, kind.into()),
+            Some(ConnectionEnd::Closed) | None => {
+                failure(location, io::ErrorKind::ConnectionAborted.into())
+            }
         }
     }
 }
@@ -128,12 +130,12 @@ impl ConnectionId {
 }
 
 /// The outcome of an attempt to connect, for all who wait for it.
-pub(super) type Outcome = watch::Receiver<Option<BackendResult<Arc<Connection>>>>;
+pub(super) type ConnectOutcome = watch::Receiver<Option<BackendResult<Arc<Connection>>>>;
 
 /// An attempt to connect that is under way.
 #[derive(Clone)]
-pub(super) struct Attempt {
-    pub(super) outcome: Outcome,
+pub(super) struct ConnectAttempt {
+    pub(super) outcome: ConnectOutcome,
     pub(super) purpose: Purpose,
     /// The time at which the attempt must have ended: an attempt on a runtime that nobody drives
     /// any more never does.
@@ -175,7 +177,7 @@ impl Purpose {
     }
 }
 
-impl Attempt {
+impl ConnectAttempt {
     fn is_under_way(&self) -> bool {
         self.outcome.has_changed().is_ok() && Instant::now() < self.overdue
     }
@@ -190,7 +192,7 @@ impl States {
             outage: Outage::default(),
             searches: Searches::default(),
             introduction: None,
-            place: None,
+            location: None,
             reconnections: 0,
             missing: VecDeque::new(),
             replacing: None,
@@ -199,18 +201,18 @@ impl States {
         }
     }
 
-    pub(super) fn state(&self, runtime: Id) -> Option<&State> {
+    pub(super) fn state(&self, runtime: Id) -> Option<&RuntimeState> {
         let mut states = self.by_runtime.iter();
         states.find_map(|(id, state)| (*id == runtime).then_some(state))
     }
 
-    pub(super) fn state_mut(&mut self, runtime: Id) -> Option<&mut State> {
+    pub(super) fn state_mut(&mut self, runtime: Id) -> Option<&mut RuntimeState> {
         let mut states = self.by_runtime.iter_mut();
         states.find_map(|(id, state)| (*id == runtime).then_some(state))
     }
 
     /// Returns the attempt of a runtime that is under way.
-    pub(super) fn attempt(&self, runtime: Id) -> Option<&Attempt> {
+    pub(super) fn attempt(&self, runtime: Id) -> Option<&ConnectAttempt> {
         let attempt = self.state(runtime)?.attempt.as_ref();
         attempt.filter(|attempt| attempt.is_under_way())
     }
@@ -231,7 +233,7 @@ impl States {
         states.find_map(|(_, state)| self.usable(state))
     }
 
-    fn usable<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
+    fn usable<'s>(&self, state: &'s RuntimeState) -> Option<&'s Arc<Connection>> {
         let connection = self.living_in(state)?;
         let is_doubted = state
             .attempt
@@ -246,7 +248,7 @@ impl States {
         self.living_in(self.state(runtime)?)
     }
 
-    fn living_in<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
+    fn living_in<'s>(&self, state: &'s RuntimeState) -> Option<&'s Arc<Connection>> {
         let connection = state.connection.as_ref();
         connection.filter(|connection| self.is_living(connection))
     }
@@ -256,7 +258,7 @@ impl States {
         self.living_reads_in(self.state(runtime)?)
     }
 
-    fn living_reads_in<'s>(&self, state: &'s State) -> Option<&'s Arc<Connection>> {
+    fn living_reads_in<'s>(&self, state: &'s RuntimeState) -> Option<&'s Arc<Connection>> {
         let reads = state.reads.as_ref();
         reads.filter(|reads| self.is_living(reads))
     }
@@ -273,7 +275,7 @@ impl States {
     }
 
     /// Notes an attempt of a runtime.
-    pub(super) fn begin(&mut self, runtime: Id, attempt: Attempt) -> BackendResult<()> {
+    pub(super) fn begin(&mut self, runtime: Id, attempt: ConnectAttempt) -> BackendResult<()> {
         self.tidy();
         if let Some(state) = self.state_mut(runtime) {
             state.attempt = Some(attempt);
@@ -285,9 +287,9 @@ impl States {
                 format!("{MOST_RUNTIMES} runtimes have connections already"),
             ));
         }
-        let state = State {
+        let state = RuntimeState {
             attempt: Some(attempt),
-            ..State::default()
+            ..RuntimeState::default()
         };
         self.by_runtime.push((runtime, state));
         Ok(())
@@ -334,7 +336,7 @@ impl States {
     }
 
     /// Notes how an attempt ended.
-    pub(super) fn ended(&mut self, purpose: Purpose, failed: Option<&Failure>) {
+    pub(super) fn ended(&mut self, purpose: Purpose, failed: Option<&ConnectFailure>) {
         let now = Instant::now();
         match failed {
             None => self.outage.ended(now),
@@ -480,10 +482,10 @@ impl Drop for States {
 #[derive(Debug, Default)]
 struct Recognised {
     was_up: bool,
-    /// Whether a connection was lost since: perhaps by a failover.
+    /// True if a connection was lost since, perhaps by a failover.
     is_in_doubt: bool,
     run_id: Option<Box<str>>,
-    /// The one before, and the time of the change.
+    /// The id before this one, and the time of the change.
     before: Option<(Box<str>, Instant)>,
     /// The time at which servers behind the address were seen to take turns last, as behind a
     /// proxy: then an id tells nothing for a while.

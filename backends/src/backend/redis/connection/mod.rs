@@ -164,7 +164,8 @@ impl ConnectionLike for RedisConnection {
             };
             let mut values = replies.into_iter().map(value);
             for passed in values.by_ref().take(offset) {
-                // What refuses a command of a transaction ends all of it: it tells more than that.
+                // A refusal of one command ends the whole transaction. It tells more than the error
+                // of the transaction.
                 passed?.extract_error()?;
             }
             values.collect()

@@ -132,7 +132,7 @@ const RUN_SCRIPTS: &[&str] = &[
     "FCALL_RO",
 ];
 
-/// What every node of a cluster has to know.
+/// The commands that every node of a cluster has to get.
 const EVERYWHERE: &[(&str, &str)] = &[
     ("FUNCTION", "DELETE"),
     ("FUNCTION", "FLUSH"),

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::keyspace::schema::layout::{ALIAS, Node};
+use crate::keyspace::schema::layout::{ALIAS, LayoutNode};
 
 /// The changes of one keyspace.
 #[derive(Debug, Default)]
@@ -12,12 +12,17 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn compare_by_name(&mut self, old: &[Node], new: &[Node]) {
+    pub(super) fn compare_by_name(&mut self, old: &[LayoutNode], new: &[LayoutNode]) {
         let new = self.undo_renames(old, new);
         self.compare_nodes(old, &new, true);
     }
 
-    pub(super) fn compare_by_position(&mut self, old: &[Node], new: &[Node], codec: &str) {
+    pub(super) fn compare_by_position(
+        &mut self,
+        old: &[LayoutNode],
+        new: &[LayoutNode],
+        codec: &str,
+    ) {
         // An alias changes nothing where no name is written. A renamed field does fail: by their
         // names alone one can't tell it from another field in its place.
         let old = without_aliases(old);
@@ -38,7 +43,7 @@ impl Changes {
 
     /// Calls a field that has been renamed by its old name again, if that is still read as an
     /// alias.
-    fn undo_renames(&mut self, old: &[Node], new: &[Node]) -> Vec<Node> {
+    fn undo_renames(&mut self, old: &[LayoutNode], new: &[LayoutNode]) -> Vec<LayoutNode> {
         let old_kinds = index(old);
         let is_field = |path: &str| {
             old_kinds
@@ -75,7 +80,7 @@ impl Changes {
         nodes
     }
 
-    fn compare_nodes(&mut self, old: &[Node], new: &[Node], by_name: bool) {
+    fn compare_nodes(&mut self, old: &[LayoutNode], new: &[LayoutNode], by_name: bool) {
         let old_nodes = index(old);
         let new_nodes = index(new);
         let mut settled = Settled::default();
@@ -126,7 +131,7 @@ impl Changes {
         }
     }
 
-    fn compare_default(&mut self, before: &Node, after: &Node, by_name: bool) {
+    fn compare_default(&mut self, before: &LayoutNode, after: &LayoutNode, by_name: bool) {
         if before.default == after.default {
             return;
         }
@@ -144,8 +149,8 @@ impl Changes {
     }
 }
 
-fn added(node: &Node, variant: bool, by_name: bool) -> String {
-    let Node { path, kind, .. } = node;
+fn added(node: &LayoutNode, variant: bool, by_name: bool) -> String {
+    let LayoutNode { path, kind, .. } = node;
     if variant {
         format!("`{path}` is a new variant: what still runs with the old type can't read it")
     } else if by_name {
@@ -157,7 +162,7 @@ fn added(node: &Node, variant: bool, by_name: bool) -> String {
     }
 }
 
-fn is_variant(node: &Node, all: &HashMap<&str, &Node>) -> bool {
+fn is_variant(node: &LayoutNode, all: &HashMap<&str, &LayoutNode>) -> bool {
     let around = around(&node.path).and_then(|path| all.get(path));
     around.is_some_and(|node| node.kind.ends_with("enum"))
 }
@@ -183,19 +188,19 @@ impl<'a> Settled<'a> {
     }
 }
 
-fn index(nodes: &[Node]) -> HashMap<&str, &Node> {
+fn index(nodes: &[LayoutNode]) -> HashMap<&str, &LayoutNode> {
     nodes
         .iter()
         .map(|node| (node.path.as_str(), node))
         .collect()
 }
 
-fn without_aliases(nodes: &[Node]) -> Vec<Node> {
+fn without_aliases(nodes: &[LayoutNode]) -> Vec<LayoutNode> {
     let fields = nodes.iter().filter(|node| node.alias_of().is_none());
     fields.cloned().collect()
 }
 
-fn paths_in_both<'a>(nodes: &'a [Node], others: &[Node]) -> Vec<&'a str> {
+fn paths_in_both<'a>(nodes: &'a [LayoutNode], others: &[LayoutNode]) -> Vec<&'a str> {
     let others = index(others);
     let paths = nodes.iter().map(|node| node.path.as_str());
     paths.filter(|path| others.contains_key(path)).collect()
@@ -214,7 +219,7 @@ fn within<'a>(path: &'a str, around: &str) -> Option<&'a str> {
 
 /// Says whether the file was written before it said what a place recurs into, or what a flattened
 /// struct requires.
-fn is_more_exact(before: &Node, after: &Node) -> bool {
+fn is_more_exact(before: &LayoutNode, after: &LayoutNode) -> bool {
     let into = after.recurs_into().filter(|into| !into.is_empty());
     let recurs = into.is_some() && before.recurs_into() == Some("");
     recurs || before.was_flattened() && after.is_flattened()

@@ -60,7 +60,7 @@ pub(super) fn offer<'de, V: Visitor<'de>>(
     names: &[&'static str],
     visitor: V,
 ) -> Result<V::Value, Stop> {
-    let outcome = visitor.visit_map(Fields {
+    let outcome = visitor.visit_map(MockFields {
         trace,
         path,
         depth,
@@ -113,7 +113,7 @@ impl MockDeserializer<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        visitor.visit_seq(Elements {
+        visitor.visit_seq(MockElements {
             trace: self.trace,
             path: &self.path,
             depth: self.depth + 1,
@@ -339,7 +339,7 @@ impl<'de> Deserializer<'de> for MockDeserializer<'_> {
         }
         self.trace.make_type(NamedType::new::<V>(name, variants))?;
         let variant = variants[self.attempt() % variants.len()];
-        let outcome = visitor.visit_enum(Variant {
+        let outcome = visitor.visit_enum(MockVariant {
             path: field_of(&self.path, variant),
             depth: self.depth + 1,
             trace: self.trace,
@@ -356,7 +356,7 @@ impl<'de> Deserializer<'de> for MockDeserializer<'_> {
 
 /// A struct as the fields that it is offered, each once.
 #[derive(Debug)]
-pub(super) struct Fields<'t> {
+pub(super) struct MockFields<'t> {
     pub(super) trace: &'t mut TraceState,
     pub(super) path: &'t str,
     pub(super) depth: usize,
@@ -364,7 +364,7 @@ pub(super) struct Fields<'t> {
     pub(super) current: &'static str,
 }
 
-impl<'de> MapAccess<'de> for Fields<'_> {
+impl<'de> MapAccess<'de> for MockFields<'_> {
     type Error = Stop;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -390,7 +390,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 }
 
 #[derive(Debug)]
-struct Elements<'t> {
+struct MockElements<'t> {
     trace: &'t mut TraceState,
     path: &'t str,
     depth: usize,
@@ -398,7 +398,7 @@ struct Elements<'t> {
     at: usize,
 }
 
-impl<'de> SeqAccess<'de> for Elements<'_> {
+impl<'de> SeqAccess<'de> for MockElements<'_> {
     type Error = Stop;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
@@ -442,14 +442,14 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 }
 
 #[derive(Debug)]
-struct Variant<'t> {
+struct MockVariant<'t> {
     trace: &'t mut TraceState,
     path: String,
     depth: usize,
     variant: &'static str,
 }
 
-impl<'de> EnumAccess<'de> for Variant<'_> {
+impl<'de> EnumAccess<'de> for MockVariant<'_> {
     type Error = Stop;
     type Variant = Self;
 
@@ -459,7 +459,7 @@ impl<'de> EnumAccess<'de> for Variant<'_> {
     }
 }
 
-impl<'de> VariantAccess<'de> for Variant<'_> {
+impl<'de> VariantAccess<'de> for MockVariant<'_> {
     type Error = Stop;
 
     fn unit_variant(self) -> Result<(), Stop> {
@@ -483,7 +483,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
     }
 }
 
-impl<'t> Variant<'t> {
+impl<'t> MockVariant<'t> {
     fn into_deserializer(self) -> MockDeserializer<'t> {
         MockDeserializer {
             trace: self.trace,

@@ -20,7 +20,7 @@ mod tests;
 
 use serde::de::DeserializeOwned;
 
-use super::layout::{Layout, Node, ROOT};
+use super::layout::{Layout, LayoutNode, ROOT};
 use crate::codec::Codec;
 use recorder::RecordingDeserializer;
 use state::TraceState;
@@ -36,7 +36,7 @@ pub(crate) fn layout<T: DeserializeOwned, C: Codec>() -> Layout {
 /// Lists what `T` reads, one node a place, depth first in the order of declaration.
 ///
 /// `human_readable` is what a codec answers: an `IpAddr` is text to JSON and numbers to CBOR.
-fn trace<T: DeserializeOwned>(human_readable: bool) -> Vec<Node> {
+fn trace<T: DeserializeOwned>(human_readable: bool) -> Vec<LayoutNode> {
     let mut trace = TraceState::new(human_readable);
     loop {
         trace.start_pass();

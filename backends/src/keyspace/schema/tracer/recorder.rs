@@ -6,7 +6,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::mock::{Fields, field_of, key_of, make_up, offer, value_of};
+use super::mock::{MockFields, field_of, key_of, make_up, offer, value_of};
 use super::state::{DEPTH, Field, NamedType, Stop, TraceState};
 use crate::keyspace::schema::layout::{ANY, FLATTENED, INTO, NEWTYPE, RECURSIVE, ROOT, escape};
 
@@ -14,12 +14,12 @@ use crate::keyspace::schema::layout::{ANY, FLATTENED, INTO, NEWTYPE, RECURSIVE, 
 #[derive(Debug)]
 pub(super) struct RecordingDeserializer<'t> {
     trace: &'t mut TraceState,
-    place: Place,
+    place: ValuePlace,
 }
 
 /// A place of a type and what its node says besides the kind.
 #[derive(Debug, Clone)]
-struct Place {
+struct ValuePlace {
     path: String,
     /// The words before the kind, for what a newtype variant holds.
     prefix: &'static str,
@@ -32,7 +32,7 @@ struct Place {
 
 impl<'t> RecordingDeserializer<'t> {
     pub(super) fn root(trace: &'t mut TraceState) -> Self {
-        let place = Place {
+        let place = ValuePlace {
             path: ROOT.to_string(),
             prefix: "",
             default: false,
@@ -47,7 +47,7 @@ impl<'t> RecordingDeserializer<'t> {
         self.trace.spend()?;
         let too_deep = self.place.depth > DEPTH;
         let kind = if too_deep { TOO_DEEP } else { kind };
-        let Place {
+        let ValuePlace {
             path,
             prefix,
             default,
@@ -94,11 +94,11 @@ impl<'t> RecordingDeserializer<'t> {
 
     fn element<'de, V: Visitor<'de>>(
         self,
-        wanted: Place,
+        wanted: ValuePlace,
         behind: usize,
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        let outcome = visitor.visit_seq(Element {
+        let outcome = visitor.visit_seq(RecordedElement {
             trace: self.trace,
             path: &self.place.path,
             wanted: &wanted,
@@ -167,7 +167,7 @@ impl<'t> RecordingDeserializer<'t> {
 
     /// Takes one step in finding out which fields a struct with flattened ones can't do without.
     fn survey_flattened<'de, V: Visitor<'de>>(self, visitor: V) -> Stop {
-        let Place { path, depth, .. } = self.place;
+        let ValuePlace { path, depth, .. } = self.place;
         let required = self.trace.required(&path);
         let outcome = offer(self.trace, &path, depth + 1, &required, visitor);
         if self.trace.is_finished() {
@@ -193,7 +193,7 @@ impl<'t> RecordingDeserializer<'t> {
     /// Takes one step in finding out which names mean the same field and which fields a struct can
     /// do without.
     fn survey<'de, V: Visitor<'de>>(self, given: &'static [&'static str], visitor: V) -> Stop {
-        let Place { path, depth, .. } = self.place;
+        let ValuePlace { path, depth, .. } = self.place;
         match self.trace.unplaced(&path, given) {
             Some(name) => place_name(self.trace, &path, depth + 1, given, name, visitor),
             None => {
@@ -218,7 +218,7 @@ fn place_name<'de, V: Visitor<'de>>(
     name: &'static str,
     visitor: V,
 ) {
-    let outcome = visitor.visit_map(Fields {
+    let outcome = visitor.visit_map(MockFields {
         trace,
         path,
         depth,
@@ -235,7 +235,7 @@ fn place_name<'de, V: Visitor<'de>>(
     trace.place(path, proper);
 }
 
-impl Place {
+impl ValuePlace {
     fn below(&self, step: &str) -> Self {
         self.at(format!("{}{step}", self.path))
     }
@@ -343,7 +343,7 @@ impl<'de> Deserializer<'de> for RecordingDeserializer<'_> {
         let path = if is_key { key_of(path) } else { value_of(path) };
         let mut place = self.place.at(path);
         place.key_of = is_key.then_some(map);
-        let outcome = visitor.visit_map(Entry {
+        let outcome = visitor.visit_map(RecordedEntry {
             trace: self.trace,
             path: &self.place.path,
             wanted: &place,
@@ -411,15 +411,15 @@ impl<'de> Deserializer<'de> for RecordingDeserializer<'_> {
 
 /// A tuple or a sequence up to the element that is looked at.
 #[derive(Debug)]
-struct Element<'t> {
+struct RecordedElement<'t> {
     trace: &'t mut TraceState,
     path: &'t str,
-    wanted: &'t Place,
+    wanted: &'t ValuePlace,
     behind: usize,
     at: usize,
 }
 
-impl<'de> SeqAccess<'de> for Element<'_> {
+impl<'de> SeqAccess<'de> for RecordedElement<'_> {
     type Error = Stop;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
@@ -449,7 +449,7 @@ impl<'de> SeqAccess<'de> for Element<'_> {
 struct OneField<'t> {
     trace: &'t mut TraceState,
     name: Option<&'static str>,
-    place: &'t Place,
+    place: &'t ValuePlace,
 }
 
 impl<'de> MapAccess<'de> for OneField<'_> {
@@ -477,14 +477,14 @@ impl<'de> MapAccess<'de> for OneField<'_> {
 
 /// A map as one entry, of which the key or the value is looked at.
 #[derive(Debug)]
-struct Entry<'t> {
+struct RecordedEntry<'t> {
     trace: &'t mut TraceState,
     path: &'t str,
-    wanted: &'t Place,
+    wanted: &'t ValuePlace,
     asked: bool,
 }
 
-impl<'de> MapAccess<'de> for Entry<'_> {
+impl<'de> MapAccess<'de> for RecordedEntry<'_> {
     type Error = Stop;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -520,7 +520,7 @@ impl<'de> MapAccess<'de> for Entry<'_> {
 struct Variant<'t> {
     trace: &'t mut TraceState,
     variant: &'static str,
-    place: Place,
+    place: ValuePlace,
 }
 
 impl<'de, 't> EnumAccess<'de> for Variant<'t> {

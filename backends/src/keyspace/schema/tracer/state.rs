@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de;
 
-use crate::keyspace::schema::layout::{ALIAS, Node, escape};
+use crate::keyspace::schema::layout::{ALIAS, LayoutNode, escape};
 
 /// The reason why a pass went no further. It keeps no text: a message may quote a value.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ struct Choice {
 #[derive(Debug)]
 pub(super) struct TraceState {
     pub(super) human_readable: bool,
-    nodes: Vec<Node>,
+    nodes: Vec<LayoutNode>,
     written: HashSet<String>,
     /// The way to take, and how far the pass has followed it.
     choices: Vec<Choice>,
@@ -130,7 +130,7 @@ impl TraceState {
         false
     }
 
-    pub(super) fn into_nodes(self) -> Vec<Node> {
+    pub(super) fn into_nodes(self) -> Vec<LayoutNode> {
         self.nodes
     }
 
@@ -160,7 +160,7 @@ impl TraceState {
 
     pub(super) fn write(&mut self, path: &str, kind: &str, default: bool) {
         if self.written.insert(path.to_string()) {
-            self.nodes.push(Node {
+            self.nodes.push(LayoutNode {
                 path: path.to_string(),
                 kind: kind.to_string(),
                 default,

@@ -24,7 +24,7 @@ use super::endpoint::{Address, Endpoint};
 use super::node::{Common, Node};
 use super::readings::Readings;
 use super::replicas::{self, first_reached, no_replicas};
-use super::request::{InFlight, Request, Slots, Target};
+use super::request::{InFlight, Request, RequestTarget, Slots};
 use super::resend;
 use super::resp::{Command, ErrorReply, Reply};
 use super::slot::slot;
@@ -34,10 +34,10 @@ use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 pub(super) struct Cluster {
-    shared: Arc<Shared>,
+    shared: Arc<ClusterShared>,
 }
 
-pub(super) struct Shared {
+pub(super) struct ClusterShared {
     common: Arc<Common>,
     /// Says how nodes are spoken to, whatever their address is.
     pattern: Endpoint,
@@ -46,7 +46,7 @@ pub(super) struct Shared {
     /// Held to look at the map or to change it, never across an `.await`.
     topology: RwLock<Topology<Node>>,
     refreshes: Readings,
-    /// Whether a program has read from replicas, and there are any.
+    /// True once a program has read from replicas, and the cluster has some.
     reads_from_replicas: AtomicBool,
     importing: Mutex<Importing>,
     /// Tells that the map has changed.
@@ -58,7 +58,7 @@ pub(super) struct Shared {
 
 impl Cluster {
     pub(super) fn new(common: Arc<Common>, pattern: Endpoint, seeds: Vec<Node>) -> Self {
-        let shared = Shared {
+        let shared = ClusterShared {
             common,
             pattern,
             seeds,
@@ -106,7 +106,7 @@ impl Cluster {
 
     /// Returns a connection that is up to the node of a request.
     pub(super) fn ready(&self, request: &InFlight) -> Option<Arc<Connection>> {
-        if request.target() == Target::Replica {
+        if request.target() == RequestTarget::Replica {
             if !self.shared.reads_from_replicas.load(Ordering::Relaxed) {
                 return None;
             }
@@ -132,8 +132,8 @@ impl Cluster {
     ) -> BackendResult<Arc<Connection>> {
         let deadlines = deadlines()?;
         let shared = &self.shared;
-        let is_for_node = matches!(request.target(), Target::Node(_));
-        let is_for_replica = request.target() == Target::Replica;
+        let is_for_node = matches!(request.target(), RequestTarget::Node(_));
+        let is_for_replica = request.target() == RequestTarget::Replica;
         if is_for_replica {
             self.check_replicas().await?;
         }
@@ -193,7 +193,7 @@ impl Cluster {
     /// Follows a node that doesn't serve a slot any more, for all calls that follow. Returns the
     /// slot, if the refusal can be read.
     pub(super) fn moved(&self, connection: &Connection, refused: &ErrorReply) -> Option<u16> {
-        let moved = Redirection::read(refused, connection.place.host())?;
+        let moved = Redirection::read(refused, connection.location.host())?;
         let shared = &self.shared;
         let make = |address: &Address| shared.node(address, Role::Primary);
         shared.topology.write().patch(&moved, make).ok()?;
@@ -229,7 +229,7 @@ impl Cluster {
         connection: &Connection,
         refused: &ErrorReply,
     ) -> Option<BackendResult<Arc<Connection>>> {
-        let asked = Redirection::read(refused, connection.place.host())?;
+        let asked = Redirection::read(refused, connection.location.host())?;
         self.shared.redirections.fetch_add(1, Ordering::Relaxed);
         let known = self.shared.topology.read().at(&asked.address).cloned();
         let node = known.map_or_else(|| self.shared.importing(&asked.address), Ok);
@@ -389,8 +389,8 @@ impl Cluster {
             return self.shared.seeds.iter().map(Node::status).collect();
         }
         for (owner, _, slots) in topology.owners() {
-            let place = topology.nodes().position(|node| node.id() == owner.id());
-            if let Some(status) = place.and_then(|place| nodes.get_mut(place)) {
+            let location = topology.nodes().position(|node| node.id() == owner.id());
+            if let Some(status) = location.and_then(|location| nodes.get_mut(location)) {
                 status.slots = slots;
             }
         }
@@ -415,7 +415,7 @@ impl Cluster {
     }
 }
 
-impl Shared {
+impl ClusterShared {
     fn nodes(&self) -> Vec<Node> {
         self.topology.read().nodes().cloned().collect()
     }
@@ -522,11 +522,11 @@ const MOST_IMPORTING: usize = 16;
 /// Returns the node that a request is for.
 fn chosen<'t>(topology: &'t Topology<Node>, request: &InFlight) -> Option<&'t Node> {
     let slots = match request.target() {
-        Target::Node(id) => {
+        RequestTarget::Node(id) => {
             let mut nodes = topology.nodes().chain(topology.all_replicas());
             return nodes.find(|node| node.id() == id);
         }
-        Target::Owner | Target::Replica | Target::Importing => request.slots(),
+        RequestTarget::Owner | RequestTarget::Replica | RequestTarget::Importing => request.slots(),
     };
     match slots {
         Slots::One(slot) => topology.owner(slot),
@@ -540,7 +540,7 @@ fn chosen<'t>(topology: &'t Topology<Node>, request: &InFlight) -> Option<&'t No
 
 fn unserved_by(request: &InFlight) -> BackendError {
     let message = match (request.target(), request.slots()) {
-        (Target::Node(_), _) => "the node has left the cluster".to_string(),
+        (RequestTarget::Node(_), _) => "the node has left the cluster".to_string(),
         (_, Slots::One(slot)) => format!("no node of the cluster serves hash slot {slot}"),
         _ => "no node of the cluster is known".to_string(),
     };
@@ -561,7 +561,7 @@ fn unreached(error: &BackendError) -> BackendError {
 
 /// Returns the error of a call that waits for a connection to a node as long as it may.
 fn unconnected(node: &Node) -> BackendError {
-    let place = node.place();
-    let message = format!("no connection to {place} yet: the cluster announces this address");
+    let location = node.location();
+    let message = format!("no connection to {location} yet: the cluster announces this address");
     BackendError::new(ErrorKind::Timeout, message)
 }

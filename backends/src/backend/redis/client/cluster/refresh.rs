@@ -8,13 +8,13 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 
-use super::Shared;
+use super::ClusterShared;
 use super::topology::{Range, ranges};
 use crate::backend::redis::client::Access;
 use crate::backend::redis::client::deadline::Deadlines;
 use crate::backend::redis::client::endpoint::Address;
 use crate::backend::redis::client::node::Node;
-use crate::backend::redis::client::readings::{Awaited, Readings};
+use crate::backend::redis::client::readings::{ReadingUnderWay, Readings};
 use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::request::{InFlight, Request};
 use crate::backend::redis::client::resp::{Command, Reply};
@@ -23,7 +23,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// A node that hasn't answered within this time may stand still: the next one is asked beside it.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-impl Shared {
+impl ClusterShared {
     /// Begins to read the map again, unless that is under way.
     pub(super) fn doubt(self: &Arc<Self>) {
         // Without a runtime there is nobody to wait for it either.
@@ -39,7 +39,7 @@ impl Shared {
         Readings::finish(|| self.refresh()).await
     }
 
-    fn refresh(self: &Arc<Self>) -> BackendResult<Awaited> {
+    fn refresh(self: &Arc<Self>) -> BackendResult<ReadingUnderWay> {
         let shared = self.clone();
         let limit = self.common.limits.connect;
         self.refreshes.begin(limit, |deadlines| async move {
@@ -90,7 +90,8 @@ impl Shared {
         if taken.has_changed {
             self.changed.notify_waiters();
         }
-        // What is unsent there, or harmless to repeat, goes to the nodes that have the slots now.
+        // Their requests that are unsent, or harmless to repeat, go to the nodes that have the
+        // slots now.
         taken.left.iter().for_each(Node::leave);
         Ok(taken.has_changed)
     }
@@ -111,14 +112,17 @@ async fn map_of(node: &Node) -> BackendResult<Vec<Range>> {
     };
     if let Reply::Error(refused) = &reply {
         if !connection.is_cluster {
-            let message = format!("{} is no node of a cluster", connection.place);
+            let message = format!("{} is no node of a cluster", connection.location);
             return Err(BackendError::new(ErrorKind::InvalidConfig, message));
         }
         return Err(refusal(refused));
     }
-    let ranges = ranges(reply, connection.place.host());
+    let ranges = ranges(reply, connection.location.host());
     ranges.filter(|ranges| !ranges.is_empty()).ok_or_else(|| {
-        let message = format!("{} knows no node that serves a hash slot", connection.place);
+        let message = format!(
+            "{} knows no node that serves a hash slot",
+            connection.location
+        );
         BackendError::new(ErrorKind::Unavailable, message)
     })
 }

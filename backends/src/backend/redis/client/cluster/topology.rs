@@ -120,12 +120,12 @@ pub(super) enum Role {
     Replica,
 }
 
-/// What came of a map that was taken.
+/// The outcome of taking a map.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Taken<T> {
-    /// The nodes that aren't in it any more.
+pub(super) struct ReplacedMap<T> {
+    /// The nodes that aren't in the map any more.
     pub(super) left: Vec<T>,
-    /// Whether a slot has another node than before.
+    /// True if a slot has another node than before.
     pub(super) has_changed: bool,
 }
 
@@ -149,7 +149,7 @@ impl<T> Topology<T> {
         &mut self,
         ranges: &[Range],
         mut make: impl FnMut(&Address, Role) -> Result<T, E>,
-    ) -> Result<Taken<T>, E>
+    ) -> Result<ReplacedMap<T>, E>
     where
         T: Clone,
     {
@@ -195,7 +195,7 @@ impl<T> Topology<T> {
                 left.push(primary.node);
             }
         }
-        Ok(Taken { left, has_changed })
+        Ok(ReplacedMap { left, has_changed })
     }
 
     /// Notes that another node serves a slot.
@@ -402,7 +402,7 @@ mod tests {
         let whole = [range(0, 99, 1), range(100, 16_383, 2)];
         let taken = |left: &[u16], has_changed| {
             let left = left.to_vec();
-            Ok(Taken { left, has_changed })
+            Ok(ReplacedMap { left, has_changed })
         };
         assert_eq!(topology.replace(&whole, make), taken(&[], true));
         assert_eq!(topology.replace(&whole, make), taken(&[], false));

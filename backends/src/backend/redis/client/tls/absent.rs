@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::net::TcpStream;
 
-use crate::backend::redis::client::dial::Place;
+use crate::backend::redis::client::dial::ServerLocation;
 use crate::backend::redis::client::driver::Socket;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -33,7 +33,7 @@ impl Tls {
     pub(in crate::backend::redis::client) async fn connector(
         &self,
         _: &str,
-        _: &Place,
+        _: &ServerLocation,
         _: bool,
     ) -> BackendResult<Connector> {
         match *self {}
@@ -46,13 +46,16 @@ impl Connector {
     pub(in crate::backend::redis::client) async fn secure(
         &self,
         _: TcpStream,
-        _: &Place,
+        _: &ServerLocation,
     ) -> BackendResult<Box<dyn Socket>> {
         match *self {}
     }
 }
 
 /// Nothing that TLS could say comes of a socket without it.
-pub(in crate::backend::redis::client) fn fault(_: &Place, _: &io::Error) -> Option<BackendError> {
+pub(in crate::backend::redis::client) fn fault(
+    _: &ServerLocation,
+    _: &io::Error,
+) -> Option<BackendError> {
     None
 }

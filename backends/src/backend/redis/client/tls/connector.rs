@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::fault;
-use crate::backend::redis::client::dial::Place;
+use crate::backend::redis::client::dial::ServerLocation;
 use crate::backend::redis::client::driver::Socket;
 use crate::error::BackendResult;
 
@@ -38,14 +38,14 @@ impl Connector {
     pub(in crate::backend::redis::client) async fn secure(
         &self,
         socket: TcpStream,
-        place: &Place,
+        location: &ServerLocation,
     ) -> BackendResult<Box<dyn Socket>> {
         match self.connector.connect(self.name.clone(), socket).await {
             Ok(socket) => {
                 let records = records_of_a_connection(socket.get_ref().1);
                 Ok(Box::new(Secured::new(socket, records)))
             }
-            Err(error) => Err(fault::of_handshake(place, error)),
+            Err(error) => Err(fault::of_handshake(location, error)),
         }
     }
 }

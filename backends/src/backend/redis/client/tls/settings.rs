@@ -16,7 +16,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
 use super::connector::Connector;
-use crate::backend::redis::client::dial::Place;
+use crate::backend::redis::client::dial::ServerLocation;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Sets up TLS to a server: the authorities that are trusted, the client's own certificate, and the
@@ -82,7 +82,7 @@ pub struct Tls {
 enum Origin {
     Set(Authorities, Option<Arc<CertifiedKey>>, Built),
     Rustls(Arc<ClientConfig>),
-    Provided(Provider),
+    Provided(TlsProvider),
 }
 
 #[derive(Clone)]
@@ -95,8 +95,8 @@ enum Authorities {
 /// resumes sessions.
 type Built = Arc<OnceLock<Arc<ClientConfig>>>;
 
-type Provided = Result<Tls, Box<dyn Error + Send + Sync>>;
-type Provider = Arc<dyn Fn() -> BoxFuture<'static, Provided> + Send + Sync>;
+type ProvidedTls = Result<Tls, Box<dyn Error + Send + Sync>>;
+type TlsProvider = Arc<dyn Fn() -> BoxFuture<'static, ProvidedTls> + Send + Sync>;
 
 impl Tls {
     /// Trusts the authorities that the system trusts, or those in the environment variables
@@ -163,7 +163,7 @@ impl Tls {
         P: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<Tls, Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
-        let provider: Provider = Arc::new(move || provider().boxed());
+        let provider: TlsProvider = Arc::new(move || provider().boxed());
         Self {
             origin: Origin::Provided(provider),
             name: None,
@@ -258,7 +258,7 @@ impl Tls {
     pub(in crate::backend::redis::client) async fn connector(
         &self,
         host: &str,
-        place: &Place,
+        location: &ServerLocation,
         is_judging: bool,
     ) -> BackendResult<Connector> {
         let Origin::Provided(provider) = &self.origin else {
@@ -266,16 +266,16 @@ impl Tls {
         };
         let provided = async {
             let provided = provider().await;
-            provided.map_err(|error| not_provided(place, error, is_judging))
+            provided.map_err(|error| not_provided(location, error, is_judging))
         };
         // The closure itself may panic, as well as its future and the drop of its error.
         let Ok(provided) = AssertUnwindSafe(provided).catch_unwind().await else {
-            return Err(no_settings(place, "panicked"));
+            return Err(no_settings(location, "panicked"));
         };
         let provided = provided?;
         let name = provided.name.or_else(|| self.name.clone());
         let connector = Self { name, ..provided }.connector_to(host);
-        connector.map_err(|error| of_provider(place, error, is_judging))
+        connector.map_err(|error| of_provider(location, error, is_judging))
     }
 
     fn connector_to(&self, host: &str) -> BackendResult<Connector> {
@@ -358,32 +358,32 @@ impl Authorities {
 
 /// Turns the error of a provider into ours. Of its own only what holds no secret is kept.
 fn not_provided(
-    place: &Place,
+    location: &ServerLocation,
     error: Box<dyn Error + Send + Sync>,
     is_judging: bool,
 ) -> BackendError {
     match error.downcast::<BackendError>() {
-        Ok(error) => of_provider(place, *error, is_judging),
+        Ok(error) => of_provider(location, *error, is_judging),
         Err(error) => match error.downcast::<io::Error>() {
             // It is the operating system's, which knows nothing of the program.
             Ok(error) if error.get_ref().is_none() => {
-                no_settings(place, "failed").with_source(error)
+                no_settings(location, "failed").with_source(error)
             }
-            _ => no_settings(place, "failed"),
+            _ => no_settings(location, "failed"),
         },
     }
 }
 
 /// Turns what is wrong with the settings of a provider into the error of an attempt to connect.
-fn of_provider(place: &Place, error: BackendError, is_judging: bool) -> BackendError {
+fn of_provider(location: &ServerLocation, error: BackendError, is_judging: bool) -> BackendError {
     match is_judging && error.kind() == ErrorKind::InvalidConfig {
         true => error,
-        false => no_settings(place, "failed").with_source(error),
+        false => no_settings(location, "failed").with_source(error),
     }
 }
 
-fn no_settings(place: &Place, outcome: &str) -> BackendError {
-    let message = format!("no connection to {place}: the provider of `Tls` {outcome}");
+fn no_settings(location: &ServerLocation, outcome: &str) -> BackendError {
+    let message = format!("no connection to {location}: the provider of `Tls` {outcome}");
     BackendError::new(ErrorKind::Unavailable, message)
 }
 
