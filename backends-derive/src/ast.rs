@@ -9,9 +9,10 @@ use crate::attr::{
     Window, Word,
 };
 use crate::borrowed::check_owned;
+use crate::check::check;
 use crate::serde_words::{self, Layout};
 
-/// What to generate for one struct.
+/// The keyspace to generate for one struct.
 pub(crate) struct Keyspace<'a> {
     pub(crate) item: &'a DeriveInput,
     /// The path of the library, where it has another name.
@@ -29,12 +30,11 @@ pub(crate) struct Keyspace<'a> {
     pub(crate) computed_by: Option<Span>,
     pub(crate) kind: Kind,
     pub(crate) key: Vec<KeyField<'a>>,
-    /// Whether it is an entry that can't be read back, which is a mistake: it is no keyspace of
-    /// values.
+    /// True for an entry that can't be read back, which is a mistake. It is no keyspace of values.
     pub(crate) is_unreadable: bool,
 }
 
-/// What the keyspace holds.
+/// The content of a keyspace.
 pub(crate) enum Kind {
     /// The struct itself.
     Entry(Stored),
@@ -46,16 +46,16 @@ pub(crate) enum Kind {
     Throttle(Limits),
 }
 
-/// What a throttle holds its keys to.
+/// The limits to which a throttle holds its keys.
 pub(crate) struct Limits {
     pub(crate) limits: Vec<Limit>,
     /// `None` is GCRA.
     pub(crate) window: Option<Window>,
-    /// Of the only limit.
+    /// The burst of the only limit.
     pub(crate) burst: Option<u32>,
 }
 
-/// How values are stored and read back.
+/// The way in which values are stored and read back.
 pub(crate) struct Stored {
     /// `None` is CBOR.
     pub(crate) codec: Option<Type>,
@@ -124,7 +124,7 @@ impl<'a> Keyspace<'a> {
             let message = "missing `ttl`: write `ttl = \"30m\"` or `ttl = never`";
             mistakes.at(name, message);
         }
-        contradictions(&words, mistakes);
+        check(&words, mistakes);
         let ttl = (words.ttl.and_then(|word| word.meaning)).unwrap_or(Ttl::Never);
         let stored = Stored {
             codec: words.codec.and_then(|word| word.meaning),
@@ -193,8 +193,8 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    /// `session@2:`, what every key begins with; `cached.<T::NAME>:` where a constant tells a part
-    /// of it.
+    /// `session@2:`, the text that every key begins with; `cached.<T::NAME>:` where a constant
+    /// tells a part of it.
     pub(crate) fn head(&self) -> String {
         let prefix = self.prefix.pattern();
         match self.version {
@@ -306,196 +306,13 @@ impl Kind {
         }
     }
 
-    /// How values are stored; nothing for counters and throttles.
+    /// Returns the way in which values are stored; `None` for counters and throttles.
     pub(crate) fn stored(&self) -> Option<&Stored> {
         match self {
             Self::Entry(stored) | Self::Value(_, stored) => Some(stored),
             Self::Counter | Self::Throttle(_) => None,
         }
     }
-}
-
-/// Notes each pair of words that can't both be meant, at both places.
-fn contradictions(words: &StructWords, mistakes: &mut Mistakes) {
-    let never = words.ttl.as_ref();
-    let never = never.filter(|word| matches!(word.meaning, Some(Ttl::Never)));
-    let never = never.map(|word| &word.name);
-    let counter = name(&words.counter);
-    let sliding = name(&words.sliding);
-    let jitter = name(&words.jitter);
-    let migrates = name(&words.migrates);
-    let limit = name(&words.limit);
-    let several = words.limit.as_ref();
-    let several = several.filter(|word| word.meaning.as_ref().is_some_and(|all| all.len() > 1));
-    let several = several.map(|word| &word.name);
-    let (burst, window) = (name(&words.burst), name(&words.window));
-    for (word, what) in [(burst, "burst"), (window, "window")] {
-        if let (Some(word), None) = (word, limit) {
-            let message = format!(
-                "`{what}` says how a `limit` is counted: write `limit = \"5/min\"` beside it"
-            );
-            mistakes.at(word.span(), &message);
-        }
-    }
-    let limits = (words.limit.iter().filter_map(|word| word.meaning.as_ref())).flatten();
-    for constant in limits.filter_map(Limit::constant) {
-        for word in [burst, window].into_iter().flatten() {
-            let message = format!(
-                "a constant says itself how it is counted: remove `{word}`, or write the limit as text"
-            );
-            mistakes.at(word.span(), &message);
-            mistakes.add(Error::new_spanned(constant, message));
-        }
-    }
-    let (lease, stale) = (name(&words.lease), name(&words.stale));
-    for (one, other, message) in [
-        (
-            counter,
-            name(&words.value),
-            "a keyspace is a `counter` or has a `value`, not both",
-        ),
-        (
-            counter,
-            name(&words.codec),
-            "a `counter` is stored as decimal text: remove `codec`",
-        ),
-        (
-            counter,
-            sliding,
-            "the window of a `counter` starts at the first hit and closes: remove `sliding`",
-        ),
-        (
-            counter,
-            jitter,
-            "the window of a `counter` is as long as it says: remove `jitter`",
-        ),
-        (
-            counter,
-            migrates,
-            "a `counter` has no layout to migrate: remove `migrates`",
-        ),
-        (
-            counter,
-            name(&words.on_decode_error),
-            "a `counter` is stored as decimal text: remove `on_decode_error`",
-        ),
-        (
-            counter,
-            name(&words.shared),
-            "a `counter` isn't decoded, so there is nothing to share: remove `shared`",
-        ),
-        (
-            limit,
-            name(&words.ttl),
-            "a throttle lives for as long as its `limit` needs it: remove `ttl`",
-        ),
-        (
-            limit,
-            counter,
-            "a keyspace is a `counter` or has a `limit`, not both",
-        ),
-        (
-            limit,
-            name(&words.value),
-            "a keyspace has a `value` or a `limit`, not both",
-        ),
-        (
-            limit,
-            name(&words.codec),
-            "a throttle stores no values: remove `codec`",
-        ),
-        (
-            limit,
-            sliding,
-            "reading a throttle doesn't prolong it: write `window = \"sliding\"` for a sliding window",
-        ),
-        (
-            limit,
-            jitter,
-            "a throttle waits for exactly as long as it says: remove `jitter`",
-        ),
-        (
-            limit,
-            migrates,
-            "a throttle has no layout to migrate: remove `migrates`",
-        ),
-        (
-            limit,
-            name(&words.on_decode_error),
-            "a throttle stores no values: remove `on_decode_error`",
-        ),
-        (
-            limit,
-            name(&words.shared),
-            "a throttle stores no values, so there is nothing to share: remove `shared`",
-        ),
-        (limit, lease, "a throttle stores no values: remove `lease`"),
-        (limit, stale, "a throttle stores no values: remove `stale`"),
-        (
-            several,
-            burst,
-            "a `burst` is of one limit: write one, or limits that say how many pass at once (`limit = [\"10/s\", \"500/h\"]`)",
-        ),
-        (
-            window,
-            burst,
-            "a window lets its limit pass at once: remove `burst`, or `window` for a bucket that has one",
-        ),
-        (
-            counter,
-            lease,
-            "a `counter` is counted and not computed: remove `lease`",
-        ),
-        (
-            counter,
-            stale,
-            "a `counter` is counted and not computed: remove `stale`",
-        ),
-        (
-            sliding,
-            stale,
-            "what every read renews never gets old: remove `sliding`, or `stale`",
-        ),
-        (
-            stale,
-            never,
-            "what has no end never gets old: remove `stale`, or write `ttl = \"5m\"`, the time that a value is fresh",
-        ),
-        (
-            sliding,
-            never,
-            "nothing slides with `ttl = never`: remove `sliding`, or write `ttl = \"30m\"`",
-        ),
-        (
-            jitter,
-            never,
-            "nothing is shortened with `ttl = never`: remove `jitter`, or write `ttl = \"30m\"`",
-        ),
-    ] {
-        if let (Some(one), Some(other)) = (one, other) {
-            mistakes.at(one.span(), message);
-            mistakes.at(other.span(), message);
-        }
-    }
-    let is_entry = words.counter.is_none() && words.value.is_none();
-    for word in [lease, stale].into_iter().flatten().filter(|_| is_entry) {
-        let message = format!(
-            "an entry is saved and not computed: remove `{word}`, or declare a key with `value = T`"
-        );
-        mistakes.at(word.span(), &message);
-    }
-    let first = |version: &Word<u32>| version.meaning == Some(1);
-    if let Some(migrates) = migrates
-        && words.version.as_ref().is_none_or(first)
-    {
-        let message =
-            "`migrates` reads an older version: write `version = 2` beside it, or a higher one";
-        mistakes.at(migrates.span(), message);
-    }
-}
-
-fn name<T>(word: &Option<Word<T>>) -> Option<&Ident> {
-    word.as_ref().map(|word| &word.name)
 }
 
 /// Says whether one of the identifiers of `tokens`, at any depth, is one that is looked for.

@@ -4,6 +4,7 @@ mod accessors;
 mod ast;
 mod attr;
 mod borrowed;
+mod check;
 mod constructor;
 mod expand;
 mod scope;

@@ -1,4 +1,4 @@
-//! What generated code is written in terms of: paths, parameters and bounds.
+//! The terms that generated code is written in: paths, parameters and bounds.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -223,7 +223,7 @@ pub(crate) fn borrows(ty: TokenStream) -> bool {
     })
 }
 
-/// What a reference, or a reference to one, refers to.
+/// Returns the type that a reference, or a reference to a reference, refers to.
 fn referent(mut ty: &Type) -> &Type {
     while let Type::Reference(reference) = ty {
         ty = &reference.elem;

@@ -87,7 +87,7 @@ fn by_shape(item: &DeriveInput, library: Library<'_>, mistakes: &mut Mistakes) -
     }
 }
 
-/// What compiles beside a mistake.
+/// Returns code that compiles beside a mistake.
 fn stand_in() -> Segment {
     Segment {
         write: quote!(let _ = __segment;),

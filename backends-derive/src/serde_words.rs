@@ -206,9 +206,9 @@ fn is_option(field: &Field) -> bool {
 }
 
 /// The words in all `#[serde(..)]` of an item. What serde itself refuses is left to serde.
-pub(crate) struct Words(Vec<Word>);
+pub(crate) struct Words(Vec<SerdeWord>);
 
-struct Word {
+struct SerdeWord {
     /// The word in whose parentheses this one stands.
     within: Option<Ident>,
     name: Ident,
@@ -277,7 +277,7 @@ impl Words {
 fn note(
     meta: &ParseNestedMeta<'_>,
     within: Option<&Ident>,
-    words: &mut Vec<Word>,
+    words: &mut Vec<SerdeWord>,
 ) -> syn::Result<()> {
     let name = meta.path.get_ident().cloned();
     let mut text = None;
@@ -288,7 +288,7 @@ fn note(
         // `rename(serialize = "..", deserialize = "..")`.
         meta.parse_nested_meta(|meta| note(&meta, name.as_ref(), &mut inner))?;
     }
-    words.extend(name.map(|name| Word {
+    words.extend(name.map(|name| SerdeWord {
         within: within.cloned(),
         name,
         text,

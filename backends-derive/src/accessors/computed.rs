@@ -5,7 +5,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::{Accessor, Output, life, time};
+use super::docs::{life, time};
+use super::{Accessor, Output};
 use crate::scope::Scope;
 
 /// `get_or_set_with`, `get_or_compute` and `get_or_set_spawned`, as the words `lease` and `stale`
@@ -19,8 +20,8 @@ pub(super) fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> [Accesso
         lasts,
         of_keyspace,
     } = &asks;
-    let names = Names::of(scope);
-    let does = does(scope, under);
+    let names = ComputedNames::of(scope);
+    let summary = summary(scope, under);
     let fallible = Accessor {
         module: names.module,
         generics: quote!(__F, __Fut, __E,),
@@ -31,15 +32,15 @@ pub(super) fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> [Accesso
             #of_keyspace
         },
         parameters: quote!(compute: __F),
-        passed_types: quote!(__F, __Fut, __E),
-        passed: quote!(compute),
+        arg_types: quote!(__F, __Fut, __E),
+        args: quote!(compute),
         ..Accessor::new(
             "get_or_set_with",
             names.fallible,
             Output::Future(result.clone()),
             "What `compute` fails with, for its own caller only; and what the backend fails with.",
             format!(
-                "{does}\n\nFor a closure that can't fail there is `get_or_compute`. Where nothing says of which type an \
+                "{summary}\n\nFor a closure that can't fail there is `get_or_compute`. Where nothing says of which type an \
                  error of `compute` is, write `Ok::<_, BackendError>(..)`."
             ),
         )
@@ -53,14 +54,14 @@ pub(super) fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> [Accesso
             #of_keyspace
         },
         parameters: quote!(compute: __F),
-        passed_types: quote!(__F, __Fut),
-        passed: quote!(compute),
+        arg_types: quote!(__F, __Fut),
+        args: quote!(compute),
         ..Accessor::new(
             "get_or_compute",
             names.infallible,
             Output::Future(quote!(#library::BackendResult<#value>)),
             "What the backend fails with. A computation that can fail is for `get_or_set_with`.",
-            does,
+            summary,
         )
     };
     [fallible, infallible, spawned(scope, &result, under)]
@@ -85,17 +86,17 @@ fn spawned(scope: &Scope<'_>, result: &TokenStream, under: &str) -> Accessor {
             #owned
         },
         parameters: quote!(compute: __F),
-        passed_types: quote!(__F, __Fut, __E),
-        passed: quote!(compute),
+        arg_types: quote!(__F, __Fut, __E),
+        args: quote!(compute),
         ..Accessor::new(
             "get_or_set_spawned",
             "get_or_set_spawned",
             Output::Future(result.clone()),
-            "What `compute` fails with, for its own caller only; `Unavailable` if the runtime ends while it runs; and what \
-             the backend fails with.",
+            "What `compute` errors with, for its own caller only; `Unavailable` if the runtime ends while it runs; and what \
+             the backend errors with.",
             format!(
-                "Returns {under}, or has it computed in a task of its own and stored for {life}.\n\nIt does what \
-                 `get_or_set_with` does, except that a computation which was begun goes on and is stored although its \
+                "Returns {under}, or has it computed in a task of its own and stored for {life}.\n\nIt summary what \
+                 `get_or_set_with` summary, except that a computation which was begun goes on and is stored although its \
                  callers have left. Without a tokio runtime the caller computes itself. Where nothing says of which type an \
                  error of `compute` is, write `Ok::<_, BackendError>(..)`."
             ),
@@ -103,7 +104,7 @@ fn spawned(scope: &Scope<'_>, result: &TokenStream, under: &str) -> Accessor {
     }
 }
 
-fn does(scope: &Scope<'_>, under: &str) -> String {
+fn summary(scope: &Scope<'_>, under: &str) -> String {
     let life = life(scope);
     let begins = format!("Returns {under}, or computes it and stores it for {life}.");
     match (&scope.keyspace.stale, &scope.keyspace.lease) {
@@ -116,25 +117,25 @@ fn does(scope: &Scope<'_>, under: &str) -> String {
         ),
         (None, Some(_)) => format!(
             "{begins}\n\nOf all callers, in other processes too, that miss it at the same time one computes and the \
-             others get what it stored; if it fails, is dropped or dies, another one computes. What is written or removed \
+             others get what it stored; if it errors, is dropped or dies, another one computes. What is written or removed \
              meanwhile is not overwritten."
         ),
         (None, None) => format!(
             "{begins}\n\nOf all callers in this process that miss it at the same time one computes and the others get \
-             what it stored; if it fails, is dropped or panics, the next one computes. A value that was stored meanwhile \
+             what it stored; if it errors, is dropped or panics, the next one computes. A value that was stored meanwhile \
              is returned and not overwritten."
         ),
     }
 }
 
 /// The library's functions.
-struct Names {
+struct ComputedNames {
     module: &'static str,
     fallible: &'static str,
     infallible: &'static str,
 }
 
-impl Names {
+impl ComputedNames {
     fn of(scope: &Scope<'_>) -> Self {
         let (module, fallible, infallible) = match (&scope.keyspace.stale, &scope.keyspace.lease) {
             (Some(_), _) => ("cache", "get_or_refresh_with", "get_or_refresh"),

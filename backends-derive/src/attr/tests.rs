@@ -5,7 +5,8 @@ use quote::ToTokens;
 use syn::LitStr;
 use syn::parse::Parser;
 
-use super::{Limit, limit};
+use super::Limit;
+use super::parse::limit;
 
 const TABLE: &str = include_str!("limits.txt");
 
