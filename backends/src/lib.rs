@@ -98,6 +98,7 @@ pub mod guide;
 pub mod keyspace;
 pub mod lease;
 mod pending;
+mod quota;
 #[cfg(feature = "axum")]
 mod response;
 pub mod session;

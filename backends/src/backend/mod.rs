@@ -14,7 +14,6 @@ pub(crate) mod redis;
 pub(crate) mod retry;
 pub mod store;
 mod stored;
-pub(crate) mod throttle;
 pub(crate) mod values;
 mod write;
 
@@ -46,8 +45,8 @@ pub trait Backend: Store {
     ///
     /// # Errors
     ///
-    /// `InvalidKey`, `InvalidTtl`, `TooLarge` and `Encode`, before anything is sent; and what the
-    /// backend fails with.
+    /// `InvalidKey`, `InvalidTtl`, `TooLarge` and `Encode`, before anything is sent; and the errors
+    /// of the backend itself.
     ///
     /// # Cancel safety
     ///
@@ -161,8 +160,8 @@ pub trait Backend: Store {
     /// Bad input (`InvalidKey`, `TooLarge`, `Encode`, `InvalidTtl`) is refused as a whole before
     /// anything is sent: nothing is stored, and
     /// [`failed_indices`](crate::BackendError::failed_indices) names the entries at fault. For
-    /// later failures it names the entries that were not stored or not acknowledged; the others are
-    /// stored.
+    /// later failures `failed_indices` names the entries that were not stored or not acknowledged;
+    /// the others are stored.
     fn set_many<V>(
         &self,
         entries: &[(&str, V)],
@@ -200,12 +199,12 @@ pub trait Backend: Store {
         Call::same(self.remove(key, None))
     }
 
-    /// Removes the entries and returns how many live ones there were.
+    /// Removes the entries and returns the number of live ones among them.
     ///
     /// # Errors
     ///
-    /// What the backend fails with;
-    /// [`outcome_unknown`](crate::BackendError::outcome_unknown) if a part may have been removed.
+    /// The errors of the backend itself; [`outcome_unknown`](crate::BackendError::outcome_unknown)
+    /// if a part may have been removed.
     fn delete_many<'a>(&'a self, keys: &'a [&'a str]) -> Call<'a, u64> {
         Call::same(self.remove_many(keys))
     }
@@ -226,7 +225,7 @@ pub trait Backend: Store {
     /// # Errors
     ///
     /// `InvalidTtl` for a life of zero or of more than 10,000 years, before anything is sent; and
-    /// what the backend fails with.
+    /// the errors of the backend itself.
     fn expire<'a>(&'a self, key: &'a str, life: Life) -> Call<'a, bool> {
         Call::same(self.set_life(key, life))
     }
@@ -285,13 +284,13 @@ pub trait Backend: Store {
     /// Stores these bytes as they are, without a codec, if the condition of `options` holds, and
     /// says whether it did.
     ///
-    /// The counterpart of [`get_stored`](Self::get_stored). [`get`](Self::get) reads them if they
-    /// are CBOR or the decimal text of an integer.
+    /// The counterpart of [`get_stored`](Self::get_stored). [`get`](Self::get) reads the bytes if
+    /// they are CBOR or the decimal text of an integer.
     ///
     /// # Errors
     ///
-    /// `InvalidKey`, `InvalidTtl` and `TooLarge`, before anything is sent; and what the backend
-    /// fails with.
+    /// `InvalidKey`, `InvalidTtl` and `TooLarge`, before anything is sent; and the errors of the
+    /// backend itself.
     ///
     /// # Cancel safety
     ///
@@ -324,28 +323,28 @@ pub trait Backend: Store {
 
     /// Streams the keys that begin with `prefix`; the empty prefix means all of this backend's.
     ///
-    /// Every key that is there from the first poll to the last is yielded at least once; a key
-    /// that comes or goes meanwhile may be. The characters of `prefix` mean themselves.
+    /// Every key that is there from the first poll to the last is yielded at least once; a key that
+    /// comes or goes meanwhile may be yielded or not. The characters of `prefix` mean themselves.
     ///
-    /// It looks through all keys of the store, those of others too: see
-    /// [what a prefix costs](Self#what-a-prefix-costs).
+    /// The scan looks through all keys of the store, those of others too: see [what a prefix
+    /// costs](Self#what-a-prefix-costs).
     fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
         plain::keys(self, prefix, true)
     }
 
     /// Removes every entry whose key begins with `prefix` and that was there when the call began;
-    /// returns how many were removed.
+    /// returns the number of entries that were removed.
     ///
-    /// Entries that are written meanwhile may be removed or stay. It looks through all keys of the
-    /// store, those of others too, twice on a server: see
-    /// [what a prefix costs](Self#what-a-prefix-costs).
+    /// Entries that are written meanwhile may be removed or stay. The call looks through all keys
+    /// of the store, those of others too, twice on a server: see [what a prefix
+    /// costs](Self#what-a-prefix-costs).
     fn clear_prefix<'a>(&'a self, prefix: &'a str) -> Call<'a, u64> {
         Call::same(self.remove_prefix(prefix))
     }
 
     /// Removes every entry of this backend's that was there when the call began.
     ///
-    /// It looks through all keys of the store, those of others too, twice on a server: see
+    /// The call looks through all keys of the store, those of others too, twice on a server: see
     /// [what a prefix costs](Self#what-a-prefix-costs).
     ///
     /// # Errors
@@ -362,8 +361,8 @@ pub trait Backend: Store {
         Call::same(self.probe())
     }
 
-    /// Gives back what the backend holds outside of this process, such as a connection; without
-    /// anything there it does nothing.
+    /// Gives back the resources that the backend holds outside of this process, such as a
+    /// connection; a backend without any does nothing.
     ///
     /// For the end of a program, after its last call. A `RedisBackend` refuses calls from then on
     /// (`Unavailable`), also those of its clones, and waits for those under way. A `MemoryBackend`

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::threads::on_threads;
 use super::{HOUR, Harness};
 use crate::backend::store::Store;
-use crate::backend::throttle::{Attempt, Decision, Quota};
 use crate::backend::{Backend, Expiry};
 use crate::error::ErrorKind;
+use crate::quota::{Attempt, Decision, Quota};
 
 const THREADS: usize = 8;
 const EACH: usize = 13;
@@ -74,7 +74,7 @@ pub async fn a_refused_attempt_uses_nothing_up<H: Harness>(harness: &H) {
                 assert_eq!((decision.quota, decision.limit), (0, 2));
                 assert!(!ask(&backend, &key, all.peeking()).await.allowed);
             }
-            // Kept by place: the second quota alone, in its place, has used up what was allowed.
+            // Kept by place: only the second quota, in its place, has used up its room.
             let wider = [Quota::gcra(1000, 3 * HOUR), wide];
             let decision = ask(&backend, &key, Attempt::new(&wider).peeking()).await;
             assert!(decision.allowed);
@@ -131,8 +131,8 @@ pub async fn a_throttle_lets_pass_when_it_says<H: Harness>(harness: &H) {
     }
 }
 
-/// Clause 38: throttling something else is an error and changes nothing, and what a throttle stores
-/// is nothing else.
+/// Clause 38: throttling something else is an error and changes nothing, and the stored state of a
+/// throttle is nothing else.
 pub async fn throttling_something_else_is_an_error_and_changes_nothing<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let quota = [Quota::gcra(5, HOUR)];
@@ -159,8 +159,8 @@ pub async fn throttling_something_else_is_an_error_and_changes_nothing<H: Harnes
     );
 }
 
-/// Clause 39: a throttle lives for as long as it matters what was used up; deleting it forgets
-/// that.
+/// Clause 39: a throttle lives for as long as its use matters; deleting the throttle forgets the
+/// use.
 pub async fn a_throttle_lives_as_long_as_it_matters<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let period = Duration::from_millis(120);

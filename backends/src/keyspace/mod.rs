@@ -1,5 +1,5 @@
-//! Typed keyspaces: what `#[derive(Keyspace)]` implements, and the operations behind the generated
-//! accessors.
+//! Typed keyspaces: the traits that `#[derive(Keyspace)]` implements, and the operations behind the
+//! generated accessors.
 //!
 //! A keyspace is a struct whose key fields name an entry. The derive generates inherent methods;
 //! each is one call of a function of this module with the key that it built, so code that is
@@ -61,9 +61,9 @@ mod voiding;
 #[cfg(feature = "derive")]
 mod vtable;
 
-use crate::backend::throttle::Quota;
 use crate::codec::Codec;
 use crate::error::BackendResult;
+use crate::quota::Quota;
 
 pub(crate) use crate::backend::retry::{MAX_TRIES, back_off};
 pub use counter::{count, hit, increment, increment_by};
@@ -105,8 +105,8 @@ pub(crate) use vtable::{Values, Vtable};
 /// A struct whose key fields name an entry in a backend; derive it.
 ///
 /// The [derive macro](derive@crate::Keyspace) of the same name has the words of `#[keyspace(..)]`,
-/// the accessors, the text of keys, versions and migration. What it implements is here for code
-/// that is generic over keyspaces.
+/// the accessors, the text of keys, versions and migration. The traits that it implements are here
+/// for code that is generic over keyspaces.
 ///
 /// # Examples
 ///
@@ -140,15 +140,15 @@ pub trait Keyspace {
     fn parse_key(text: &str) -> Option<Self::OwnedKey>;
 }
 
-/// A keyspace whose entries hold a value: the struct itself or what `value = T` names.
+/// A keyspace whose entries hold a value: the struct itself or the type that `value = T` names.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a keyspace of values",
     note = "counters are counted with `increment`, `increment_by` and `hit`"
 )]
 pub trait Valued: Keyspace {
-    /// What an entry holds.
+    /// The type of the value that an entry holds.
     type Value: serde::Serialize + serde::de::DeserializeOwned;
-    /// How it is stored.
+    /// The codec by which the value is stored.
     type Codec: Codec;
 
     /// Decodes the bytes of the version `back` steps before this one and converts the value. `key`
@@ -168,8 +168,8 @@ pub trait Valued: Keyspace {
     }
 }
 
-/// A keyspace whose entries are the structs themselves. By hand, implement
-/// [`matches_key`](Valued::matches_key) with it: reads go by it.
+/// A keyspace whose entries are the structs themselves. If you implement this trait by hand,
+/// implement [`matches_key`](Valued::matches_key) too: reads go by it.
 pub trait Entry: Valued<Value = Self> + serde::Serialize + serde::de::DeserializeOwned {
     /// Returns the key that the key fields of this entry name.
     fn entry_key(&self) -> Key;
@@ -188,13 +188,13 @@ pub trait Counter: Keyspace {}
     note = "declare it with `#[keyspace(prefix = \"...\", limit = \"5/min\")]`"
 )]
 pub trait Throttled: Keyspace {
-    /// What each key of the keyspace is held to, all at once.
+    /// The quotas that each key of the keyspace is held to, all at once.
     const QUOTAS: &'static [Quota];
 }
 
 /// For the derive: a key field of a keyspace, by its position among the key fields.
 pub trait KeyField<const AT: usize> {
-    /// What the field is read back as.
+    /// The type that the field is read back as.
     type Owned;
 }
 

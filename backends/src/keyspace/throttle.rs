@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Throttled;
 use super::key::Key;
-use crate::backend::throttle::{Attempt, Decision, Quota};
 use crate::backend::{Backend, Life};
 use crate::error::BackendResult;
+use crate::quota::{Attempt, Decision, Quota};
 
 /// Uses up one of each quota if all have room, and says whether they had.
 pub fn check<'b, K, B>(

@@ -19,30 +19,30 @@ mod layer;
 use arrayvec::ArrayVec;
 
 use crate::backend::Backend;
-use crate::backend::throttle::{MOST_QUOTAS, check_quotas};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::{Key, KeySegment, Owner, PREFIX_RULE, is_prefix};
+use crate::quota::{MOST_QUOTAS, check_quotas};
 
 #[cfg(feature = "tower")]
 pub use by::{ClientAddress, Forwarding, Head, HeaderKey, KeyFn, RequestKey, key_fn};
 #[cfg(feature = "tower")]
 pub use layer::{ThrottleLayer, ThrottleService};
 
-pub use crate::backend::throttle::{Algorithm, Attempt, Decision, MAX_PERIOD, Quota};
+pub use crate::quota::{Algorithm, Attempt, Decision, MAX_PERIOD, Quota};
 
 /// Holds each of any number of keys to the same quotas.
 ///
 /// The kind of keyspace with the word `limit` is the same, declared at a type and checked by the
-/// compiler; this is for limits that are known only when the program runs.
+/// compiler. This type is for limits that are known only when the program runs.
 ///
 /// Every call is one atomic step of the store, by the store's own clock: of any number of
-/// concurrent calls as many are allowed as there is room for. What was used up is forgotten when it
-/// doesn't matter any more.
+/// concurrent calls as many are allowed as there is room for. A use is forgotten when it doesn't
+/// matter any more.
 ///
 /// Throttles of one prefix share their keys, in other programs too. Under a key a quota goes on
-/// with what was used up of a quota with the same algorithm and period, whatever the limit and the
-/// burst of either are ([how](crate::throttle#changing-a-limit)). Quotas of another algorithm or
-/// period have a count of their own there.
+/// with the use of a quota with the same algorithm and period, whatever the limit and the burst of
+/// either are ([how](crate::throttle#changing-a-limit)). Quotas of another algorithm or period have
+/// a count of their own under the key.
 ///
 /// # Examples
 ///
@@ -75,9 +75,10 @@ impl Throttle {
     /// Makes a throttle whose keys begin with `prefix` and that asks for room in all of `quotas`:
     /// one [`Quota`], or several.
     ///
-    /// Nothing else may have keys with this prefix: it is one of a keyspace, a lower-case letter
-    /// and then lower-case letters, digits, `_`, `.` and `-`.
-    /// [`register_throttle!`](crate::register_throttle) declares it, so that the registry knows it.
+    /// Nothing else may have keys with this prefix. It has the form of a keyspace's prefix: a
+    /// lower-case letter and then lower-case letters, digits, `_`, `.` and `-`.
+    /// [`register_throttle!`](crate::register_throttle) declares the prefix, so that the registry
+    /// knows it.
     ///
     /// # Errors
     ///
@@ -102,7 +103,7 @@ impl Throttle {
     /// # Errors
     ///
     /// `InvalidKey` if the key is over the limit, `WrongType` if something else is stored under it;
-    /// and what the backend fails with: [`WhenDown`] says what to make of that.
+    /// and the errors of the backend: [`WhenDown`] says what to make of these.
     ///
     /// # Cancel safety
     ///
@@ -164,7 +165,7 @@ impl Throttle {
     ///
     /// # Errors
     ///
-    /// `InvalidKey` if the key is over the limit; and what the backend fails with.
+    /// `InvalidKey` if the key is over the limit; and the errors of the backend.
     pub async fn reset<B, K>(&self, backend: &B, of: &K) -> BackendResult<bool>
     where
         B: Backend + ?Sized,
@@ -185,7 +186,7 @@ impl Throttle {
     }
 }
 
-/// The treatment of a call while the store can't decide; the caller chooses it.
+/// The policy for calls while the store can't decide; the caller chooses it.
 ///
 /// # Examples
 ///
@@ -214,7 +215,7 @@ impl WhenDown {
     /// because it can't be reached (`Unavailable`, `Timeout`) or is full (`Full`). Any other error
     /// is a mistake, and refuses.
     ///
-    /// What was decided stays with the caller, who answers a refusal with its `retry_after` and an
+    /// The decision stays with the caller, who answers a refusal with its `retry_after` and an
     /// error with what it is.
     #[must_use]
     pub fn allows(self, decided: &BackendResult<Decision>) -> bool {

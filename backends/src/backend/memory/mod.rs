@@ -26,9 +26,9 @@ pub use self::stats::MemoryStats;
 use super::life::{Expiry, Life};
 use super::store::{Decoded, DecodedOrBytes, NewEntry, Store, StoreInfo, SyncStore, Touch};
 use super::stored::Stored;
-use super::throttle::{Attempt, Decision};
 use super::{Counted, KeyStream, Write};
 use crate::error::BackendResult;
+use crate::quota::{Attempt, Decision};
 
 /// Keeps entries in the memory of this process; the default backend, which needs no set-up.
 ///
@@ -43,12 +43,13 @@ use crate::error::BackendResult;
 ///   shard's entries once one is due, and on a tokio runtime a task looks through all of them every
 ///   second, or as often as half a percent of a core allows. The task is started by the first write
 ///   that sets an end, started anew when its runtime has ended, and gone with the last clone. While
-///   its runtime exists and nobody drives it, writes alone look.
+///   its runtime exists and nobody drives it, only writes look for expired entries.
 /// * `new` and every operation work without a runtime too, on any executor.
-/// * Without bounds it grows as the process does. With
+/// * Without bounds the store grows as the process does. With
 ///   [`max_entries`](MemoryBackendBuilder::max_entries) or
-///   [`max_bytes`](MemoryBackendBuilder::max_bytes) it never holds more, and either refuses what is
-///   new ([`Full`](crate::ErrorKind::Full)) or gives up what is used least: see [`Eviction`].
+///   [`max_bytes`](MemoryBackendBuilder::max_bytes) it never holds more, and either refuses new
+///   entries ([`Full`](crate::ErrorKind::Full)) or evicts those that are used least: see
+///   [`Eviction`].
 ///
 /// # Time
 ///
@@ -116,8 +117,8 @@ impl MemoryBackend {
     }
 }
 
-/// Of the shards and not of the backend, on which the methods of `Store` by the same names
-/// would be ambiguous.
+/// Implemented by the shards and not by the backend, on which the methods of `Store` by the same
+/// names would be ambiguous.
 impl SyncStore for Arc<Shards> {
     #[inline]
     fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {

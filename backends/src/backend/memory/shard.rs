@@ -10,10 +10,10 @@ use super::queues::Queues;
 use super::removal::{Cause, Removed};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::store::decoded::Decoded;
-use crate::backend::throttle::standing::{Outcome, decide};
-use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::quota::{Attempt, Decision};
+use crate::quota::{Outcome, decide};
 
 /// The entries whose keys hash to one shard. Entries past their deadline may still be here; no
 /// method shows them.
@@ -549,7 +549,7 @@ impl SweepPass {
     }
 }
 
-/// Says whether a write depends on the entry under its key. One that doesn't saves a look-up.
+/// Says whether a write depends on the entry under its key. A write that doesn't saves a look-up.
 #[inline]
 fn depends_on_entry(options: Write<'_>) -> bool {
     !matches!(options.condition, Condition::Always) || options.life == Life::Keep
@@ -575,7 +575,7 @@ fn deadline(life: Life, present: Moment, now: Moment) -> Moment {
     }
 }
 
-/// Returns what is left until the end.
+/// Returns the time that is left until the end.
 pub(super) fn expiry(end: Moment, now: Moment) -> Expiry {
     match end {
         Moment::NEVER => Expiry::Never,

@@ -33,7 +33,7 @@ use crate::backend::store::limits::Limits;
 use crate::backend::store::options::{NewEntry, Touch};
 use crate::backend::store::sync::DecodedOrBytes;
 use crate::backend::stored::Stored;
-use crate::backend::throttle::{Attempt, Decision};
+use crate::quota::{Attempt, Decision};
 
 use crate::backend::{Condition, Counted, KeyStream, Write};
 use crate::error::{BackendResult, Failures};

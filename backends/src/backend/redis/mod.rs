@@ -35,9 +35,9 @@ pub use self::status::{NodeStatus, RedisStatus};
 use super::life::{Expiry, Life};
 use super::store::{NewEntry, ReplicaReads, Store, StoreInfo, Touch, move_in_steps};
 use super::stored::Stored;
-use super::throttle::{Attempt, Decision};
 use super::{Condition, Counted, KeyStream, Write};
 use crate::error::{BackendError, BackendResult, Failures};
+use crate::quota::{Attempt, Decision, write_head};
 
 /// Keeps entries in a Redis (6.2 or newer) or Valkey server, or a cluster of them.
 ///
@@ -53,41 +53,43 @@ use crate::error::{BackendError, BackendResult, Failures};
 ///   round trip, or, where many found nothing of late, with the `MGET` in a transaction. A user who
 ///   may not use `EXISTS`, `MULTI` and `EXEC` gets the same answers by `GET`. `get_many`,
 ///   `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
-/// * It speaks RESP3, and RESP2 where a server or a proxy doesn't know that.
-/// * Clones share their connections: one for each tokio runtime that uses the backend, made by its
-///   first call and replaced when it is lost, at most 1,024. A service on one runtime has one;
-///   under actix-web each worker has a runtime, and so a connection. No call waits for another
-///   runtime, and what a runtime that has ended leaves is cleaned up. Without a runtime a call uses
-///   any connection that is up.
-/// * Calls that go out together have no order; a call that begins after another one was answered
-///   sees what that one did. What one connection learns holds for all: once the address is found to
-///   lead to another server, no call that begins later uses a connection that was made before.
+/// * It speaks RESP3, and RESP2 where a server or a proxy doesn't know RESP3.
+/// * Clones share their connections: one for each tokio runtime that uses the backend, made by the
+///   runtime's first call and replaced when it is lost, at most 1,024. A service on one runtime has
+///   one connection; under actix-web each worker has a runtime, and so a connection. No call waits
+///   for another runtime, and the leftovers of a runtime that has ended are cleaned up. Without a
+///   runtime a call uses any connection that is up.
+/// * Calls that go out together have no order; a call that begins after another call was answered
+///   sees the effect of that call. All connections share what one of them learns: once the address
+///   is found to lead to another server, no call that begins later uses a connection that was made
+///   before.
 /// * Every call ends: within 1 s (builder) a round trip, waiting for a connection included, or it
-///   fails with `Timeout`. It holds for a call on one key as a whole; `scan`, `clear` and calls on
-///   more than 1,000 keys are several. The limit is in real time and no timer on tokio's clock, so
-///   it also holds, and doesn't fire early, under a paused clock.
+///   fails with `Timeout`. The limit holds for a call on one key as a whole; `scan`, `clear` and
+///   calls on more than 1,000 keys take several round trips. The limit is in real time and no timer
+///   on tokio's clock, so it also holds, and doesn't fire early, under a paused clock.
 /// * Only calls that change nothing (`get`, `get_stored`, `get_with_ttl`, `exists`, `ttl`,
-///   `get_many`, `scan`, `ping`) are sent again when an answer was lost. Of all others the error
-///   says [`outcome_unknown`](crate::BackendError::outcome_unknown).
+///   `get_many`, `scan`, `ping`) are sent again when an answer was lost. The error of any other
+///   call says [`outcome_unknown`](crate::BackendError::outcome_unknown).
 /// * A call that was refused before anything was executed is sent again within its limit, also if
 ///   it writes: after `LOADING`, `TRYAGAIN` and `CLUSTERDOWN` to the same server, after `READONLY`
-///   and `MASTERDOWN` to the one that the address leads to by then. Reads go on meanwhile.
+///   and `MASTERDOWN` to the server that the address leads to by then. Reads go on meanwhile.
 ///
 /// # Connections
 ///
 /// * A name is resolved anew for each attempt, and all of its addresses are tried, the next one
 ///   250 ms after the one before (RFC 8305).
-/// * While the server can't be reached the attempts are a tenth of the time apart that it has been
-///   down, 25 ms at least (100 ms where it refuses the login) and 1 s at most, up to a fifth less
-///   by chance. All runtimes together make no more, and all are told of a success. It is the same
-///   while the server takes no writes; reads go on over the connections that there are.
-/// * A connection that owes an answer for half the limit of a call is doubted: another one is made,
-///   and takes over if the server greets there and is still silent here. So a read that meets a
-///   dead connection is answered within its limit, and a server that stands still keeps its
-///   connection. Where several runtimes doubt, one asks first.
+/// * While the server can't be reached, the pause between two attempts is a tenth of the time that
+///   it has been down, 25 ms at least (100 ms where it refuses the login) and 1 s at most, up to a
+///   fifth less by chance. All runtimes together make no more attempts, and all are told of a
+///   success. The pauses are the same while the server takes no writes; reads go on over the
+///   connections that there are.
+/// * A connection that owes an answer for half the limit of a call is doubted: another connection
+///   is made, and takes over if the server greets on the new connection and is still silent on the
+///   old one. So a read that meets a dead connection is answered within its limit, and a server
+///   that stands still keeps its connection. Where several runtimes doubt, one of them asks first.
 /// * An answer that nobody waits for any more, and that has been coming for 100 ms, holds nobody
-///   up: another connection takes over, and this one is closed once nobody waits for an answer by
-///   it.
+///   up: another connection takes over, and the old connection is closed once nobody waits for an
+///   answer on it.
 /// * By TLS (feature `tls`, `rediss://`) each address is tried up to the end of the greeting,
 ///   within the same limit. The server's certificate is always verified; the type `Tls` says what
 ///   is trusted, and which error each fault is.
@@ -97,36 +99,37 @@ use crate::error::{BackendError, BackendResult, Failures};
 ///   [`client_name`](RedisBackendBuilder::client_name), `CLIENT SETNAME`. A user who may not use
 ///   the last three is greeted too. By `INFO` a backend notices another server behind the address;
 ///   without it every lost connection counts as a change.
-/// * With [`credentials`](RedisBackendBuilder::credentials) the login comes of a closure, and
-///   connections that are up log in again before it ends.
-/// * A replica, a Sentinel and whatever is no Redis server are refused when they are greeted; the
-///   error names the address and what is there.
+/// * With [`credentials`](RedisBackendBuilder::credentials) the login comes from a closure, and
+///   connections that are up log in again before the login ends.
+/// * A replica, a Sentinel and anything that is no Redis server are refused when they are greeted;
+///   the error names the address and what is there.
 /// * A node of a cluster says that it is one, and the backend goes on with all nodes: "Running on
-///   Redis" in the [guide](crate::guide::redis#clusters) says how. So it does of
+///   Redis" in the [guide](crate::guide::redis#clusters) says how. The same page describes
 ///   [Sentinel](crate::guide::redis#sentinel).
 ///
 /// # Old servers and proxies
 ///
-/// Where `HELLO` is refused, or the URL says `protocol=2`, the greeting is `AUTH`, `PING` and
-/// `INFO` in RESP2. There a server has to say what it is: `redis_mode:standalone`, on Valkey
-/// `server_mode:standalone`. Otherwise it may be a proxy before several, and no script names two
-/// keys; a replica and a node of a cluster can't be told then: the URL of a cluster
-/// (`redis-cluster://`) says it. Increments don't go out together,
-/// and [`move_entry`](crate::store::Store::move_entry) takes the steps of the default. `DEL` stands
-/// in for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` everything is
-/// `Unsupported` that takes a script: counting, comparing, throttles.
+/// The greeting is `AUTH`, `PING` and `INFO` in RESP2 where `HELLO` is refused, or the URL says
+/// `protocol=2`. In RESP2 a server has to say what it is: `redis_mode:standalone`, on Valkey
+/// `server_mode:standalone`. Otherwise it may be a proxy before several servers, and no script
+/// names two keys. A replica and a node of a cluster can't be told then: the URL of a cluster
+/// (`redis-cluster://`) says it. Increments don't go out together, and
+/// [`move_entry`](crate::store::Store::move_entry) takes the steps of the default. `DEL` stands in
+/// for `UNLINK`, a script for `GETDEL` and `GETEX`. Without `EVALSHA` everything that takes a
+/// script is `Unsupported`: counting, comparing, throttles.
 ///
 /// # Not guaranteed
 ///
-/// * The server's wall clock decides what has expired. When it is set forward entries end early,
-///   and late when it is set back. An entry may be read for up to a millisecond past its end.
-/// * What the server acknowledged can be lost if it crashes or fails over, as its persistence and
-///   replication allow.
+/// * The server's wall clock decides what has expired. Entries end early when the clock is set
+///   forward, and late when it is set back. An entry may be read for up to a millisecond past its
+///   end.
+/// * A write that the server acknowledged can be lost if the server crashes or fails over, as its
+///   persistence and replication allow.
 /// * `clear` and `clear_prefix` look again for keys that came while they ran, up to 16 times. Each
 ///   time is a walk over all keys of the database, and so is a `scan`: see [what a prefix
 ///   costs](crate::Backend#what-a-prefix-costs).
 /// * A write that timed out, was dropped, or whose connection was lost, may still be executed after
-///   later calls: what is on its way to the server isn't called back, and the server's end of a
+///   later calls: a request on its way to the server isn't called back, and the server's end of a
 ///   lost connection isn't killed.
 /// * Until a failover is noticed reads may be answered by the old primary: as long as nobody wrote
 ///   there, was cut off or connected anew.
@@ -140,9 +143,10 @@ use crate::error::{BackendError, BackendResult, Failures};
 ///
 /// # Cancel safety
 ///
-/// A dropped call may have been sent. It is one atomic step on the server, so it has its whole
-/// effect or none; one that wasn't sent yet never is. Calls that are made later on the same
-/// connection are executed after it; where a connection is replaced they may be executed before.
+/// A dropped call may have been sent. A call is one atomic step on the server, so it has its whole
+/// effect or none. A dropped call that wasn't sent yet never is. Calls that are made later on the
+/// same connection are executed after it; where a connection is replaced they may be executed
+/// before it.
 ///
 /// # Examples
 ///
@@ -209,7 +213,7 @@ impl RedisBackend {
         RedisBackendBuilder::default()
     }
 
-    /// Returns what is known of the servers and of the calls that wait.
+    /// Returns the known state of the servers and of the calls that wait.
     ///
     /// Nothing is sent, and nothing waits: a readiness probe may ask each second.
     pub fn status(&self) -> RedisStatus {
@@ -219,18 +223,19 @@ impl RedisBackend {
     /// Returns a handle to the same backend whose plain reads are answered by these servers.
     ///
     /// With [`ReadFrom::Replica`] a *plain read* is answered by a replica, as it has the entry at
-    /// that moment. It may be behind: a write that was acknowledged may not be seen, an entry that
-    /// was deleted may be there. Plain reads are `get`, `get_with_ttl`, `get_many`, `exists`, `ttl`
-    /// and `scan`, also those of typed keyspaces that neither slide nor migrate and have no `lease`
-    /// and no `stale`, counters included. Everything else asks the primary, whatever the handle:
-    /// all that writes, `take`, `update` and `get_or_set_with`, `clear`, `get_stored`, throttles,
-    /// leases, sessions, and every read of a keyspace that slides, migrates or has leases.
+    /// that moment. The replica may be behind: a write that was acknowledged may not be seen, an
+    /// entry that was deleted may be there. Plain reads are `get`, `get_with_ttl`, `get_many`,
+    /// `exists`, `ttl` and `scan`, also those of typed keyspaces that neither slide nor migrate and
+    /// have no `lease` and no `stale`, counters included. Everything else asks the primary,
+    /// whatever the handle: all that writes, `take`, `update` and `get_or_set_with`, `clear`,
+    /// `get_stored`, throttles, leases, sessions, and every read of a keyspace that slides,
+    /// migrates or has leases.
     ///
-    /// Replicas are those that the cluster's map or the sentinels tell, or that follow a single
-    /// server by its own word (`INFO replication`). One key is read from the same replica as long
-    /// as that is up. The primary answers where none is up, and where the replica loads its data,
-    /// has lost its own, or is silent for half the limit of a call. A handle is cheap to make. It
-    /// shares connections and all else with this one.
+    /// Replicas are the servers that the cluster's map or the sentinels tell, or that follow a
+    /// single server by its own word (`INFO replication`). One key is read from the same replica as
+    /// long as that replica is up. The primary answers where no replica is up, and where the
+    /// replica loads its data, has lost its own, or is silent for half the limit of a call. A
+    /// handle is cheap to make. It shares connections and all else with this one.
     ///
     /// # Errors
     ///
@@ -451,7 +456,7 @@ impl Store for RedisBackend {
             .number(u8::from(attempt.peek));
         let invocation = attempt.quotas.iter().fold(invocation, |invocation, quota| {
             let mut head = Vec::new();
-            quota.write_head(&mut head);
+            write_head(quota, &mut head);
             let (time, units) = quota.interval();
             let invocation = invocation.arg(head).number(quota.capacity());
             invocation.number(time).number(units)

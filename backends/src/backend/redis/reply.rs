@@ -7,9 +7,9 @@ use super::scripts::{NOT_AN_INTEGER, OVERFLOW, TOO_MANY_QUOTAS};
 use crate::backend::answers::Counted;
 use crate::backend::life::Expiry;
 use crate::backend::stored::Stored;
-use crate::backend::throttle::{Decision, Quota, too_many_quotas};
 use crate::codec::parse_integer;
 use crate::error::{BackendError, ErrorKind};
+use crate::quota::{Decision, Quota, too_many_quotas};
 
 /// The answer to a command, once it is read.
 pub(super) type Answer<T> = Result<T, Unread>;
@@ -17,9 +17,9 @@ pub(super) type Answer<T> = Result<T, Unread>;
 /// The reason why an answer can't be read.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// The server refused, or one of our scripts.
+    /// The server refused, or one of our scripts did.
     Refused(BackendError),
-    /// It has a shape that no server should give it.
+    /// The answer has a shape that no server should give it.
     Odd,
 }
 
@@ -35,7 +35,7 @@ impl Unread {
         }
     }
 
-    /// Turns the answer to a write into an error. An odd one doesn't say what was done.
+    /// Turns the answer to a write into an error. An odd answer doesn't say what was done.
     pub(super) fn of_write(self) -> BackendError {
         let is_odd = matches!(self, Self::Odd);
         self.of_read().after(is_odd)
@@ -67,7 +67,7 @@ pub(super) fn stored_or_foreign(reply: Reply) -> Answer<Option<Stored>> {
     }
 }
 
-/// Reads the answers of `MGET`; a key of a foreign type is nothing there.
+/// Reads the answers of `MGET`, where a key of a foreign type is absent.
 pub(super) fn all_stored(reply: Reply) -> Answer<Vec<Option<Stored>>> {
     match reply {
         Reply::Array(replies) => replies.into_iter().map(stored).collect(),
@@ -141,7 +141,7 @@ pub(super) fn counted(reply: Reply) -> Answer<Counted> {
     counted.map_or_else(|| unexpected(Reply::Nil), Ok)
 }
 
-/// Reads what became of an attempt at `quotas`.
+/// Reads the decision about an attempt at `quotas`.
 pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> Answer<Decision> {
     let Reply::Array(numbers) = reply else {
         return unexpected(reply);
@@ -166,7 +166,8 @@ pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> Answer<Decision> {
     })
 }
 
-/// Reads a page of `SCAN`: where the next begins (0: nowhere) and the keys of this one.
+/// Reads a page of `SCAN`: the place where the next page begins (0: nowhere) and the keys of this
+/// page.
 pub(super) fn page(reply: Reply) -> Answer<(u64, Vec<Stored>)> {
     let Reply::Array(parts) = reply else {
         return unexpected(reply);

@@ -21,9 +21,9 @@ use futures_util::TryStreamExt;
 use super::answers::{Counted, KeyStream};
 use super::life::{Expiry, Life};
 use super::stored::Stored;
-use super::throttle::{Attempt, Decision};
 use super::write::Write;
 use crate::error::{BackendResult, Failures};
+use crate::quota::{Attempt, Decision};
 
 pub use self::decoded::Decoded;
 pub use self::info::StoreInfo;
@@ -109,16 +109,17 @@ pub trait Store: Send + Sync {
 
     /// Streams the keys that begin with `prefix`; the empty prefix means all of this store's.
     ///
-    /// Every key that is there from the first poll to the last is yielded at least once; a key
-    /// that comes or goes meanwhile may be. The characters of `prefix` mean themselves.
+    /// Every key that is there from the first poll to the last is yielded at least once; a key that
+    /// comes or goes meanwhile may be yielded or not. The characters of `prefix` mean themselves.
     fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a>;
 
     // Provided, and overridden where the store does it in one step or one round trip.
 
     /// Returns the bytes under `key`, with the given effect on their life.
     ///
-    /// The default takes a second call where the life changes. It may return bytes that another
-    /// writer replaces in between, and with [`Touch::Extend`] an entry that ends in between.
+    /// The default takes a second call where the life changes. The default may return bytes that
+    /// another writer replaces in between, and with [`Touch::Extend`] an entry that ends in
+    /// between.
     ///
     /// # Errors
     ///
@@ -210,7 +211,7 @@ pub trait Store: Send + Sync {
         failures.into_result()
     }
 
-    /// Removes the entries and returns how many live ones there were.
+    /// Removes the entries and returns the number of live ones among them.
     ///
     /// # Errors
     ///
@@ -227,7 +228,8 @@ pub trait Store: Send + Sync {
     }
 
     /// Removes every entry whose key begins with `prefix` and that was there when the call began;
-    /// returns how many were removed. Entries that are written meanwhile may be removed or stay.
+    /// returns the number of entries that were removed. Entries that are written meanwhile may be
+    /// removed or stay.
     ///
     /// # Errors
     ///
@@ -245,18 +247,19 @@ pub trait Store: Send + Sync {
     ///
     /// An entry is never moved to its own key: that is `false`.
     ///
-    /// Memory and a single Redis server do it in one step. A memory with bounds needs room for the
-    /// weight of the new entry beyond that of the entries that go, and `Full` has changed nothing.
-    /// The default writes the new entry, removes the old one, and takes the new one back if the old
-    /// one was removed or changed meanwhile, or can't be removed; an entry that the new one
-    /// replaced is put back with what was left of its life. Until then others may see both, and a
-    /// call that ends half-way (an error with an unknown outcome, a dropped future) may leave both.
+    /// Memory and a single Redis server move an entry in one step. A memory with bounds needs room
+    /// for the weight of the new entry beyond that of the entries that go, and `Full` has changed
+    /// nothing. The default writes the new entry, removes the old one, and takes the new one back
+    /// if the old one was removed or changed meanwhile, or can't be removed; an entry that the new
+    /// one replaced is put back with what was left of its life. Until then other callers may see
+    /// both entries, and a call that ends half-way (an error with an unknown outcome, a dropped
+    /// future) may leave both.
     ///
-    /// The default can't tell its own entry from one with the same bytes that somebody else writes
+    /// The default can't tell its own entry from one with the same bytes that another caller writes
     /// meanwhile, and takes that entry back too, although its write was acknowledged. If the
     /// process dies half-way the new entry stays, also where `from` was removed so that it
-    /// shouldn't come. So where a value must not return, have no `lease` and no `stale` on a store
-    /// with the default.
+    /// shouldn't come. So if a value must not return, use no `lease` and no `stale` on a store with
+    /// the default.
     async fn move_entry(
         &self,
         from: &str,
@@ -270,9 +273,9 @@ pub trait Store: Send + Sync {
     /// Uses up the attempt's cost of each of its quotas if all of them have room for it, and says
     /// whether they had.
     ///
-    /// One atomic step, by the store's own clock. A refused attempt, a peek and a cost of zero use
-    /// nothing up, and the counts of other quotas under `key` stay as they are. The entry lives for
-    /// as long as its counts matter; [`remove`](Self::remove) forgets it.
+    /// The call is one atomic step, by the store's own clock. A refused attempt, a peek and a cost
+    /// of zero use nothing up, and the counts of other quotas under `key` stay as they are. The
+    /// entry lives for as long as its counts matter; [`remove`](Self::remove) forgets it.
     ///
     /// The default looks and then writes if nothing has changed, as often as it takes: two calls an
     /// attempt, or more where many meet on one key. The time between the look and the write isn't

@@ -12,8 +12,8 @@ use super::{BoxedCall, NewEntry, ReplicaReads, Store, StoreInfo, SyncStore, Touc
 use crate::backend::answers::{Counted, KeyStream};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::stored::Stored;
-use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::write::Write;
+use crate::quota::{Attempt, Decision};
 
 /// Implements the methods as `#[async_trait]` would spell them, each by a call of the inner store.
 macro_rules! forward_calls {

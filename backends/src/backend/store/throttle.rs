@@ -3,10 +3,10 @@
 use super::Store;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::retry::{MAX_TRIES, back_off};
-use crate::backend::throttle::standing::{Outcome, decide, end};
-use crate::backend::throttle::{Attempt, Decision};
 use crate::backend::write::{Condition, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::quota::{Attempt, Decision};
+use crate::quota::{Outcome, decide, end};
 
 /// Decides by the stored state and writes the new one, if the stored one hasn't changed meanwhile.
 ///

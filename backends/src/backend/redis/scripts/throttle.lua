@@ -1,4 +1,6 @@
--- Decides as `standing.rs` does and stores what `record.rs` does, in the same steps and the same whole numbers.
+-- Decides as `quota/decide.rs` does and stores what `quota/record.rs` does, in the same steps and the same whole numbers.
+-- Each step has a branch for each algorithm, in this order: `g` is `quota/gcra.rs`, `f` is `fixed_window.rs`, `s` is
+-- `sliding_window.rs`. A step is named as the functions of those files are, and stands in their order.
 local call, floor, max, min, format = redis.pcall, math.floor, math.max, math.min, string.format
 local time = call('TIME')
 if time.err then return time end
@@ -12,7 +14,7 @@ local function number(text)
 end
 local function up(dividend, divisor) return floor((dividend + divisor - 1) / divisor) end
 
--- What is stored: to the letter and within its bounds, or it is something else.
+-- `is_possible`: what is stored is a record to the letter and within its bounds, or it is something else.
 local at, parts = now, {}
 if stored then
   local written, life, text = string.match(stored, '^\253(%d+):(%d+)()')
@@ -21,32 +23,32 @@ if stored then
   while text <= #stored do
     local kind, digits, first, second, rest = string.match(stored, '^ ([fgs])([1-9]%d*):(%d+):(%d+)()', text)
     if not kind or #parts == 32 then return foreign end
-    local period, third, possible = number(digits), 0, nil
+    local period, third, is_possible = number(digits), 0, nil
     first, second = number(first), number(second)
     if kind ~= 'f' then
       local last, ends = string.match(stored, '^:(%d+)()', rest)
       third, rest = number(last), ends
     end
     if not (period and first and second and third) or period > 315576000000 then return foreign end
-    if kind == 'g' then possible = first <= at + 4503599627370496 and second < third and third <= 4294967295
-    elseif kind == 'f' then possible = first <= at + period * 1000
-    else possible = first <= floor(at / 1000) and max(second, third) <= floor(1125899906842624 / period) end
-    if not possible then return foreign end
+    if kind == 'g' then is_possible = first <= at + 4503599627370496 and second < third and third <= 4294967295
+    elseif kind == 'f' then is_possible = first <= at + period * 1000
+    else is_possible = first <= floor(at / 1000) and max(second, third) <= floor(1125899906842624 / period) end
+    if not is_possible then return foreign end
     parts[#parts + 1] = {head = kind .. digits, kind = kind, period = period, first = first, second = second, third = third}
     text = rest
   end
 end
 
--- The clock was set back: time has stood still since the write.
-local set_back = now < at
-if set_back then
+-- `set_back`: if the clock was set back, time has stood still since the write.
+local is_set_back = now < at
+if is_set_back then
   local millis = floor(at / 1000) - floor(now / 1000)
   for _, part in ipairs(parts) do
     part.first = max(part.first - (part.kind == 's' and millis or at - now), 0)
   end
 end
 
--- How long it takes until the cost fits; nothing if it fits now.
+-- `wait`: the time until the cost fits; zero if it fits now.
 local function wait(quota, cost)
   local capacity = quota.capacity
   if cost == 0 then return 0 end
@@ -64,7 +66,7 @@ local function wait(quota, cost)
   return millis * 1000 - now % 1000
 end
 
--- What was used up of each quota, moved on to now; never fitted to its own limits.
+-- `advance`: the state of each quota, moved on to now; never fitted to its own limits.
 local cost, quotas, allowed = tonumber(ARGV[1]), {}, true
 for i = 3, #ARGV, 4 do
   local head = ARGV[i]
@@ -100,7 +102,7 @@ for i = 3, #ARGV, 4 do
   quotas[#quotas + 1] = quota
 end
 
--- What is used up now, and of which quota to tell.
+-- `spend`, `remaining`, and the time until nothing is used up; and the quota to tell of.
 local writes, spends = ARGV[2] ~= '1' and cost > 0, 0
 if allowed and writes then spends = cost end
 local written, count, longest, strictest, position = '', 0, 0, nil, nil
@@ -134,8 +136,8 @@ for i, quota in ipairs(quotas) do
   end
 end
 
--- When a part doesn't matter any more.
-local function ends(part)
+-- `end`: the time from which a part doesn't matter any more.
+local function ending(part)
   local kind, first, second, third = part.kind, part.first, part.second, part.third
   if kind == 'g' then return first + (second > 0 and 1 or 0) end
   if kind == 'f' then return second > 0 and first or 0 end
@@ -143,14 +145,14 @@ local function ends(part)
   return (first + (second > 0 and 2 or 1) * part.period) * 1000
 end
 
--- What others go by stays while it matters, with what stands before it under the same head. An attempt that uses nothing up
--- writes what was read, by the clock that was set back.
-if spends > 0 or writes and set_back then
+-- The parts of other throttles stay while they matter, with the parts before them under the same head. An attempt that uses
+-- nothing up writes what was read, by the clock that was set back.
+if spends > 0 or writes and is_set_back then
   local live = {}
   for i = #parts, 1, -1 do
     local part, left = parts[i], nil
     if not part.taken or spends == 0 then
-      left = ends(part) - now
+      left = ending(part) - now
       part.matters = left > 0 or live[part.head]
     end
     if part.matters then live[part.head], longest = true, max(longest, left) end

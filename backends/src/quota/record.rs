@@ -8,17 +8,11 @@
 //!     f1000:1790000000900000:0000000002 s1000:1789999999123:0000000003:0000000002
 //! ```
 //!
-//! (on one line, and without the first space). A part begins with the quota's algorithm and its
-//! period in milliseconds, and belongs to every throttle that has such a quota. The rest of the
-//! part depends on nothing else of that quota, so that programs with different limits go by the
-//! same part:
-//!
-//! * `g`, GCRA: the theoretical arrival time in whole microseconds, and the rest as a fraction: of
-//!   how many units of which a microsecond has so many. These are the units of the quota that wrote
-//!   it; a quota with others rounds the rest up.
-//! * `f`, a fixed window: its end in microseconds, and how many passed in it.
-//! * `s`, a sliding window: the begin of the bucket in milliseconds, how many passed in it, and in
-//!   the one before.
+//! (on one line, and without the first space). A part begins with the letter of the quota's
+//! algorithm and its period in milliseconds, and belongs to every throttle that has such a quota.
+//! The rest of the part is the state; the file of the algorithm says what its numbers are. The
+//! state depends on nothing else of the quota, so that programs with different limits go by the
+//! same part.
 //!
 //! Numbers that grow as a quota is used up are written with leading zeros: the life with thirteen
 //! digits, all numbers after a part's time with ten, which no quota exceeds by itself. Times have
@@ -32,12 +26,15 @@
 
 use arrayvec::ArrayVec;
 
+use super::algorithm::{Algorithm, PartHead};
 use super::attempt::MOST_QUOTAS;
-use super::quota::{MAX_PERIOD, millis};
+#[cfg(feature = "redis-backend")]
+use super::limit::Quota;
+use super::terms::{LONGEST_DEBT, LimiterState, MAX_MILLIS};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// Begins what a throttle stores, so that no value and no counter is taken for it: CBOR reserves
-/// this byte.
+/// The first byte of a throttle's record, so that no value and no counter is taken for one: CBOR
+/// reserves this byte.
 const MARK: u8 = 0xFD;
 /// The largest number of stored parts: those of a throttle and three times as many of others.
 const MOST_PARTS: usize = 4 * MOST_QUOTAS;
@@ -52,12 +49,8 @@ const COUNT_DIGITS: usize = 10;
 /// The latest time that is told: in the year 2112, or a hundred years after a memory backend was
 /// made.
 pub(super) const LATEST: u64 = (1 << 52) - 1;
-/// The longest debt of a quota that can be counted, in microseconds.
-const LONGEST_DEBT: u64 = 1 << 52;
 /// The longest life: until the longest debt, and a fraction of a microsecond, are paid.
 const LONGEST_LIFE: u64 = (LONGEST_DEBT + 1).div_ceil(1000);
-/// The largest product of a count and a period, of a sliding window that can be counted.
-const MOST_WEIGHT: u64 = 1 << 50;
 
 /// The time at which a record was written, and the life of its entry.
 #[derive(Debug, Clone, Copy)]
@@ -94,10 +87,8 @@ impl Stamp {
 /// The part of one quota: how much of it is used up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
-    /// The letter of the algorithm, and the period in milliseconds.
-    pub(super) head: (u8, u64),
-    /// The numbers of the part; of a fixed window two, and a zero.
-    pub(super) numbers: [u64; 3],
+    pub(super) head: PartHead,
+    pub(super) state: LimiterState,
     /// True if a quota of this throttle has taken the part.
     pub(super) is_taken: bool,
 }
@@ -108,71 +99,37 @@ pub(super) type Parts = ArrayVec<Part, MOST_PARTS>;
 impl Part {
     /// Returns the time from which the part doesn't matter any more, in microseconds.
     fn end(&self) -> u64 {
-        match (self.head, self.numbers) {
-            ((b'g', _), [whole, part, _]) => whole + u64::from(part > 0),
-            ((b'f', _), [_, 0, _]) => 0,
-            ((b'f', _), [end, ..]) => end,
-            (_, [_, 0, 0]) => 0,
-            ((_, period), [start, 0, _]) => (start + period) * 1000,
-            ((_, period), [start, ..]) => (start + 2 * period) * 1000,
-        }
-    }
-
-    /// Moves the part from the time `at` to the earlier time `now`: as if no time had passed
-    /// between them.
-    pub(super) fn set_back(&mut self, at: u64, now: u64) {
-        let time = &mut self.numbers[0];
-        let back = match self.head.0 {
-            b's' => at / 1000 - now / 1000,
-            _ => at - now,
-        };
-        *time = time.saturating_sub(back);
+        self.head.algorithm.end(self.head.period, self.state)
     }
 
     fn take(text: &mut &[u8], at: u64) -> Option<Self> {
         take_byte(text, b' ')?;
         let (letter, rest) = text.split_first()?;
+        let algorithm = Algorithm::from_letter(*letter)?;
         // A period is written in one way, so that the script can compare the text.
         if rest.first() == Some(&b'0') {
             return None;
         }
         *text = rest;
         let period = take_number(text)?;
-        let mut numbers = [0; 3];
-        for place in &mut numbers[..count(*letter)?] {
+        let mut state = LimiterState::default();
+        for number in &mut state[..algorithm.numbers()] {
             take_byte(text, b':')?;
-            *place = take_number(text)?;
+            *number = take_number(text)?;
         }
-        let part = Self {
-            head: (*letter, period),
-            numbers,
+        let is_possible = period <= MAX_MILLIS && algorithm.is_possible(period, state, at);
+        is_possible.then_some(Self {
+            head: PartHead { algorithm, period },
+            state,
             is_taken: false,
-        };
-        part.is_possible(at).then_some(part)
-    }
-
-    /// Says whether a throttle could have written the part at this time.
-    fn is_possible(&self, at: u64) -> bool {
-        let (letter, period) = self.head;
-        if period > const { millis(MAX_PERIOD) } {
-            return false;
-        }
-        match (letter, self.numbers) {
-            (b'g', [whole, part, units]) => {
-                whole <= at + LONGEST_DEBT && part < units && units <= u32::MAX.into()
-            }
-            (b'f', [end, ..]) => end <= at + period * 1000,
-            (_, [start, current, previous]) => {
-                start <= at / 1000 && current.max(previous) <= MOST_WEIGHT / period
-            }
-        }
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         out.push(b' ');
-        write_head(self.head, out);
-        let count = count(self.head.0).unwrap_or_default();
-        for (index, number) in self.numbers[..count].iter().enumerate() {
+        self.head.write(out);
+        let count = self.head.algorithm.numbers();
+        for (index, number) in self.state[..count].iter().enumerate() {
             out.push(b':');
             let digits = if index == 0 { 0 } else { COUNT_DIGITS };
             write_padded(*number, digits, out);
@@ -180,13 +137,17 @@ impl Part {
     }
 }
 
-/// Returns how many numbers the part of an algorithm has.
-fn count(letter: u8) -> Option<usize> {
-    match letter {
-        b'f' => Some(2),
-        b'g' | b's' => Some(3),
-        _ => None,
+impl PartHead {
+    fn write(self, out: &mut Vec<u8>) {
+        out.push(self.algorithm.letter());
+        write_number(self.period, out);
     }
+}
+
+/// Appends the head of a quota as a record has it.
+#[cfg(feature = "redis-backend")]
+pub(crate) fn write_head(quota: &Quota, out: &mut Vec<u8>) {
+    quota.head().write(out);
 }
 
 /// Reads a record and appends its parts.
@@ -252,12 +213,6 @@ fn others(parts: &Parts, now: u64) -> impl Iterator<Item = &Part> {
     untaken
         .filter(move |(index, part)| matters(*index, part.head))
         .map(|(_, part)| part)
-}
-
-/// Appends the letter of an algorithm and a period in milliseconds.
-pub(super) fn write_head((letter, period): (u8, u64), out: &mut Vec<u8>) {
-    out.push(letter);
-    write_number(period, out);
 }
 
 /// Appends a number in decimal text.

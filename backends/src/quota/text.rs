@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::quota::{Algorithm, Quota};
+use super::algorithm::Algorithm;
+use super::limit::Quota;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 const FIXED: &str = "fixed window";

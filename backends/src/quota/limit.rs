@@ -3,8 +3,8 @@
 use std::iter::{Once, once};
 use std::time::Duration;
 
-#[cfg(feature = "redis-backend")]
-use super::record::write_head;
+use super::algorithm::{Algorithm, PartHead};
+use super::terms::{MAX_MILLIS, QuotaTerms};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// A limit on how often something may happen: so many calls in a period, counted by one of three
@@ -14,8 +14,8 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// says another; [`capacity`](Self::capacity) is the cost that passes at once where nothing was
 /// used up before.
 ///
-/// Making a quota checks nothing; every function that takes a quota checks it
-/// ([`check`](Self::check)). A quota that is [read from text](#impl-FromStr-for-Quota) is checked.
+/// Making a quota checks nothing; whatever takes a quota checks it ([`check`](Self::check)). A
+/// quota that is [read from text](#impl-FromStr-for-Quota) is checked.
 ///
 /// # Examples
 ///
@@ -37,27 +37,8 @@ pub struct Quota {
     interval: (u64, u64),
 }
 
-/// The algorithm by which a [`Quota`] counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// The generic cell rate algorithm (ITU-T I.371, annex A), which is a token bucket without a
-    /// timer: tokens come back one by one at the rate of the limit, and a burst uses up the tokens
-    /// that were saved.
-    Gcra,
-    /// A counter that starts with the first call and is forgotten when the period is over.
-    FixedWindow,
-    /// Two counters, of this period and the one before, of which the older weighs as much as it
-    /// overlaps the period that ends now (the approximation that Cloudflare described in 2017).
-    SlidingWindow,
-}
-
 /// The longest period of a quota: ten years of 365.25 days.
-pub const MAX_PERIOD: Duration = Duration::from_secs(10 * 31_557_600);
-
-/// The largest number that a script on a server can count in doubles without a mistake, divisions
-/// included.
-const EXACT: u64 = 1 << 52;
+pub const MAX_PERIOD: Duration = Duration::from_millis(MAX_MILLIS);
 
 impl Quota {
     /// Lets `limit` calls pass in each `period`, spread evenly, and as many at once.
@@ -152,19 +133,7 @@ impl Quota {
         if self.period.as_nanos() > MAX_PERIOD.as_nanos() {
             return Some("the period of a quota is over ten years");
         }
-        let is_exact = match self.algorithm {
-            Algorithm::Gcra => {
-                let most = self.interval.0.checked_mul(self.burst as u64);
-                matches!(most, Some(most) if most <= EXACT)
-            }
-            // Two counters, either of which may be full, and the cost.
-            Algorithm::SlidingWindow => {
-                let most = self.millis().checked_mul(self.limit as u64);
-                matches!(most, Some(most) if most <= EXACT / 4)
-            }
-            Algorithm::FixedWindow => true,
-        };
-        if !is_exact {
+        if !self.algorithm.is_exact(self.terms()) {
             return Some("the limit of a quota is too high for its period to be counted exactly");
         }
         if self.burst != self.limit && !matches!(self.algorithm, Algorithm::Gcra) {
@@ -179,43 +148,29 @@ impl Quota {
     /// quotas on the key.
     #[doc(hidden)]
     pub const fn memory(&self) -> Duration {
-        match self.algorithm {
-            Algorithm::Gcra => {
-                let (time, units) = self.interval;
-                let micros = (time.saturating_mul(self.burst as u64)).div_ceil(units);
-                Duration::from_millis(micros.div_ceil(1000))
-            }
-            Algorithm::FixedWindow => self.period,
-            Algorithm::SlidingWindow => self.period.saturating_mul(2),
+        Duration::from_millis(self.algorithm.memory(self.terms()))
+    }
+
+    /// Returns the head under which the quota's state is stored.
+    pub(super) const fn head(&self) -> PartHead {
+        PartHead {
+            algorithm: self.algorithm,
+            period: millis(self.period),
         }
     }
 
-    /// Appends the stored form of the quota that a part belongs to: its algorithm and its period.
-    #[cfg(feature = "redis-backend")]
-    pub(crate) fn write_head(&self, out: &mut Vec<u8>) {
-        write_head(self.head(), out);
-    }
-
-    /// Returns the algorithm's letter and the period in milliseconds.
-    pub(super) fn head(&self) -> (u8, u64) {
-        (self.letter(), self.millis())
-    }
-
-    const fn letter(&self) -> u8 {
-        match self.algorithm {
-            Algorithm::Gcra => b'g',
-            Algorithm::FixedWindow => b'f',
-            Algorithm::SlidingWindow => b's',
+    /// Returns the quota's terms in whole numbers.
+    pub(super) const fn terms(&self) -> QuotaTerms {
+        QuotaTerms {
+            capacity: self.capacity() as u64,
+            period: millis(self.period),
+            interval: self.interval,
         }
-    }
-
-    /// Returns the period in milliseconds.
-    pub(crate) const fn millis(&self) -> u64 {
-        millis(self.period)
     }
 
     /// Returns the time between two tokens as a fraction in lowest terms: microseconds over a whole
     /// number.
+    #[cfg(any(feature = "redis-backend", test))]
     pub(crate) const fn interval(&self) -> (u64, u64) {
         self.interval
     }
@@ -232,7 +187,7 @@ impl IntoIterator for Quota {
 }
 
 /// Returns whole milliseconds.
-pub(super) const fn millis(period: Duration) -> u64 {
+const fn millis(period: Duration) -> u64 {
     let seconds = period.as_secs().saturating_mul(1000);
     seconds.saturating_add(period.subsec_millis() as u64)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::quota::Quota;
+use super::limit::Quota;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The question of a [`Store::throttle`](crate::store::Store::throttle): whether a cost fits into
@@ -105,7 +105,7 @@ pub struct Decision {
     pub allowed: bool,
     /// The position of the quota whose numbers these are.
     pub quota: usize,
-    /// The number of calls that pass at once where nothing was used up: the quota's
+    /// The number of calls of cost one that pass at once where nothing was used up: the quota's
     /// [capacity](Quota::capacity), which for GCRA is the burst.
     pub limit: u64,
     /// The number of further calls of cost one that would pass now.
