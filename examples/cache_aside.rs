@@ -1,5 +1,5 @@
-//! Cache-aside: a slow page is computed once, however many ask for it at the same time, and an old
-//! one is served while it is refreshed.
+//! Cache-aside: a slow page is computed once, however many callers ask for it at the same time, and
+//! an old page is served while it is refreshed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,8 @@ struct Page<'a> {
     path: &'a str,
 }
 
-/// Fresh for a fifth of a second, and good enough for an hour more; computed once across processes.
+/// News that are fresh for a fifth of a second, and good enough for an hour more. They are computed
+/// once across processes.
 #[derive(Keyspace)]
 #[keyspace(prefix = "news", ttl = "200ms", value = String, stale = "1h")]
 struct News;
@@ -71,7 +72,7 @@ async fn main() -> BackendResult<()> {
     let count = Arc::new(AtomicUsize::new(0));
     let news = || {
         let count = count.clone();
-        // Owned, because a refresh goes on when its caller has gone.
+        // The closure owns its captures, because a refresh goes on when its caller has gone.
         News.get_or_compute(&backend, async move || {
             format!("news {}", count.fetch_add(1, Ordering::SeqCst))
         })
@@ -90,7 +91,7 @@ async fn render(locale: &str, path: &str, renders: &AtomicUsize) -> BackendResul
     Ok(format!("<h1>{path} in {locale}</h1>"))
 }
 
-/// An error of the service's own; it must hold the library's.
+/// An error type of the service's own. It must convert from the library's error.
 #[derive(Debug)]
 struct Failed;
 

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reinhardt_backends::{Backend, BackendResult, Credentials, RedisBackend};
 
-/// Those of ElastiCache live for 15 minutes, those of Entra for an hour or more. Here it is a
-/// second, so that there is something to see.
+/// The life of a token. Tokens of ElastiCache live for 15 minutes, tokens of Entra for an hour or
+/// more. Here it is a second, so that there is something to see.
 const LIFE: Duration = Duration::from_secs(1);
 /// The time for which a backend is called: some lives of a token.
 const RUN: Duration = Duration::from_secs(3);
@@ -46,16 +46,16 @@ impl Issuer {
 }
 
 /// ElastiCache with IAM: the user is the id of the user in ElastiCache. The token is the URL of a
-/// request `connect` that the AWS SDK signs (`aws-sigv4`), without its scheme. All of them live for
+/// request `connect` that the AWS SDK signs (`aws-sigv4`), without its scheme. All tokens live for
 /// 15 minutes, and a connection lives for 12 hours unless it logs in again.
 async fn elasticache(issuer: Arc<Issuer>) -> Provided {
     let token = issuer.issue().await?;
     Ok(Credentials::new(user(), token.text).valid_for(LIFE))
 }
 
-/// Azure with Entra: the user is the object id of the identity. The token comes of
+/// Azure with Entra: the user is the object id of the identity. The token comes from
 /// `azure_identity`, for the scope `https://redis.azure.com/.default`, and says when it ends. The
-/// SDK may return one that it has issued before.
+/// SDK may return a token that it has issued before.
 async fn entra(issuer: Arc<Issuer>) -> Provided {
     let token = issuer.issue().await?;
     let left = token.expires_on.duration_since(SystemTime::now())?;
@@ -91,7 +91,7 @@ async fn main() -> ExitCode {
 async fn on_none() -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("Without a server. (`--redis URL` or REDIS_URL names one.)");
     let issuer = Arc::new(Issuer::default());
-    // No `Debug` shows what is in it.
+    // `Debug` doesn't show the token.
     println!("ElastiCache: {:?}", elasticache(issuer.clone()).await?);
     println!("Entra:       {:?}", entra(issuer).await?);
     Ok(())
@@ -130,7 +130,8 @@ async fn call(name: &str, backend: &RedisBackend, issuer: &Issuer) -> BackendRes
     Ok(())
 }
 
-/// Returns the server from the arguments or the environment, or how to use this program.
+/// Returns the URL of the server from the arguments or the environment, or the usage of this
+/// program.
 fn server_url() -> Result<Option<String>, &'static str> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {

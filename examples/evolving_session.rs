@@ -1,5 +1,5 @@
-//! A session whose layout changes twice while old programs still run: who sees what, and when an
-//! entry moves.
+//! A session whose layout changes twice while old programs still run: which program sees which
+//! layout, and when an entry moves.
 
 use futures::TryStreamExt;
 use reinhardt_backends::{
@@ -7,7 +7,7 @@ use reinhardt_backends::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What the first release stored: a name.
+/// The session of the first release: a name.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "session", ttl = "30m")]
 struct SessionV1 {

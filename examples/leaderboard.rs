@@ -52,7 +52,7 @@ async fn on_server(url: &str) -> Result<(), Box<dyn Error>> {
     let board = backend.redis_key("board:48");
     let mut redis = backend.connection().await?;
     for (player, points) in GAMES {
-        // Both or neither: no board without an end is left behind.
+        // Both commands or neither: no board without an expiry is left behind.
         let mut both = pipe();
         both.atomic().zincr(&board, player, points).ignore();
         both.expire(&board, WEEK).ignore();
@@ -69,7 +69,7 @@ async fn on_server(url: &str) -> Result<(), Box<dyn Error>> {
     let rank: Option<u32> = redis.zrevrank(&board, 4).await?;
     println!("dan's place: {:?}", rank.map(|rank| rank + 1));
 
-    // What blocks is refused, because others use the connection too.
+    // A command that blocks is refused, because other callers use the connection too.
     let blocked: Result<Option<(String, u32, f64)>, _> = redis.bzpopmax(&board, 0.0).await;
     if let Err(error) = blocked {
         println!("{error}");

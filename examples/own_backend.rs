@@ -20,7 +20,7 @@ use tokio::time::Instant;
 /// Keeps entries in a sorted map under one lock.
 #[derive(Debug, Default)]
 pub struct MapBackend {
-    /// Held for one operation, never across an `.await`.
+    /// The lock is held for one operation, never across an `.await`.
     entries: Mutex<BTreeMap<String, Entry>>,
     limits: Limits,
 }
@@ -36,7 +36,8 @@ impl MapBackend {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks the key and gives the entries, without the one under the key if it has ended.
+    /// Checks the key and returns the entries, without the entry under the key if that entry has
+    /// ended.
     fn entries_at(&self, key: &str) -> BackendResult<MutexGuard<'_, BTreeMap<String, Entry>>> {
         self.limits.check_key(key)?;
         let mut entries = self.lock();
@@ -55,8 +56,8 @@ impl Entry {
 
     fn expiry(&self) -> Expiry {
         self.deadline.map_or(Expiry::Never, |deadline| {
-            // An entry that is live at the look-up may end before this line: a life left is never
-            // zero.
+            // An entry that is live at the look-up may end before this line, but the time left must
+            // never be zero.
             let left = deadline.saturating_duration_since(Instant::now());
             Expiry::In(left.max(Duration::from_millis(1)))
         })

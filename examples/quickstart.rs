@@ -174,7 +174,8 @@ async fn raw(backend: &Arc<dyn Backend>) -> BackendResult<()> {
     Ok(())
 }
 
-/// Returns the server from the arguments or the environment, or how to use this program.
+/// Returns the URL of the server from the arguments or the environment, or the usage of this
+/// program.
 fn server_url() -> Result<Option<String>, &'static str> {
     let mut arguments = std::env::args().skip(1);
     match (

@@ -1,4 +1,4 @@
-//! Counting in windows: who called how often, without a counter that stays for ever.
+//! Counting in windows: the number of calls of each client, without counters that stay for ever.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ async fn main() -> BackendResult<()> {
     };
     println!("counted under \"{}\"", login.key());
 
-    // Threads of their own, all on one counter.
+    // Tasks on several threads, all with one counter.
     let tasks = (0..4).map(|_| {
         let backend = backend.clone();
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! One backend under sessions, a throttle and a cache; none of them knows which one it is.
+//! One backend under sessions, a throttle and a cache; none of them knows which backend it is.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,11 +1,11 @@
-//! Throttling: who tries too often waits, for exactly as long as it is told.
+//! Throttling: a client that tries too often waits, for exactly as long as it is told.
 
 use std::net::IpAddr;
 
 use reinhardt_backends::throttle::WhenDown;
 use reinhardt_backends::{BackendResult, Keyspace, MemoryBackend};
 
-/// Two a second, of which four may have been saved up.
+/// Two attempts a second; up to four may have been saved up.
 #[derive(Keyspace)]
 #[keyspace(prefix = "login", limit = "2/s", burst = 4)]
 struct LoginAttempts {
@@ -36,13 +36,13 @@ async fn main() -> BackendResult<()> {
         }
     }
 
-    // Of any number of tasks at once as many pass as there is room for.
+    // Of any number of tasks at once, as many pass as the limit has room for.
     attempts.reset(&backend).await?;
     let tasks = (0..100).map(|_| {
         let backend = backend.clone();
         tokio::spawn(async move {
             let decided = LoginAttempts { client }.check(&backend).await;
-            // Whether a call passes while the store is down is chosen, here and now.
+            // This line chooses whether a call passes while the store is down.
             WhenDown::Refuse.allows(&decided)
         })
     });

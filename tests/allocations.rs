@@ -1,6 +1,6 @@
 //! The allocations of a call, whatever the backend is wrapped in: none for an accessor and for a
 //! raw call that memory answers at once, one boxed future for other raw calls, and the entry where
-//! one is written.
+//! a call writes one.
 
 use std::sync::Arc;
 use std::time::Duration;

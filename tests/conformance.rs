@@ -57,7 +57,7 @@ mod box_dyn_memory {
     reinhardt_backends::conformance_suite!(Boxed<InProcess<MemoryBackend>>);
 }
 
-/// The one of the example, which has the required methods and nothing else.
+/// The backend of the example, which has the required methods and nothing else.
 mod own {
     use reinhardt_backends_tests::InProcess;
 

@@ -1,11 +1,11 @@
-//! Holds the tables of the documentation against what they speak of.
+//! Holds the tables of the documentation against the files that they speak of.
 
 use std::fs;
 use std::path::Path;
 
 const PAGE: &str = include_str!("../backends/docs/versions.md");
-/// Where a requirement of each crate stands: of the library, or of the tests that use the crate as
-/// its users do.
+/// The manifests in which a requirement of each crate stands: of the library, or of the tests that
+/// use the crate as its users do.
 const MANIFESTS: [&str; 3] = [
     include_str!("../backends/Cargo.toml"),
     include_str!("../Cargo.toml"),
@@ -46,8 +46,8 @@ fn the_version_of_rust_is_that_of_the_manifest() {
     assert!(PAGE.contains(&format!("Rust {rust} or newer.")), "{rust}");
 }
 
-/// Returns the crates of the table with their versions: those in the first column, and those in
-/// brackets behind a version.
+/// Returns the crates of the table with their versions: the crates in the first column, and those
+/// in brackets behind a version.
 fn crates() -> Vec<(&'static str, &'static str)> {
     let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
     let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
@@ -80,7 +80,7 @@ fn requirement<'m>(manifest: &'m str, name: &str) -> Option<&'m str> {
 
 const ARCHITECTURE: &str = include_str!("../backends/docs/architecture.md");
 
-/// The rows of the table of folders: the folder or file, and what its paragraph names.
+/// Returns the rows of the table of folders: the folder or file, and its paragraph.
 fn folders() -> impl Iterator<Item = (&'static str, &'static str)> {
     let rows = ARCHITECTURE.lines().filter(|line| line.starts_with("| `"));
     rows.filter_map(|row| {

@@ -1,4 +1,4 @@
-//! Runs each example as its page says, in memory, and on a server where it takes one.
+//! Runs each example as its page says, in memory, and on a server if the example takes one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use reinhardt_backends_tests::{Cluster, Server, Service};
 
-/// Returns the examples by name, with what is in them.
+/// Returns the examples by name, with their source.
 fn examples() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let files = fs::read_dir(folder)

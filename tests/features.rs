@@ -85,8 +85,8 @@ impl Program {
     }
 }
 
-/// The workspace's own, with its profile: what the library depends on has been checked there
-/// before.
+/// The target folder of the workspace, with its profile: the library's dependencies have been
+/// checked there before.
 const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/..");
 
 const SCHEMA_LOCK: &str = r#"

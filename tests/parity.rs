@@ -17,17 +17,17 @@ use reinhardt_backends::{
 use reinhardt_backends_tests::{Cluster, Server};
 use serde::Serialize;
 
-/// How many calls are compared in a run.
+/// The number of calls that are compared in a run.
 const CALLS: usize = 12_000;
 const CALLS_IN_A_SEQUENCE: usize = 120;
-/// What an expiry may differ by, besides the time that the calls themselves took.
+/// The time by which two expiries may differ, besides the time that the calls themselves took.
 const SLACK: Duration = Duration::from_millis(20);
 
 const KEYS: [&str; 9] = ["k", "k*", "k?x", "kk", "[k]", "a b", "ü:{x}\n", "%", "\\"];
-/// Nothing else is stored under these, as what a throttle stores holds the time. None at all is a
-/// mistake.
+/// The keys of throttles. Nothing else is stored under these keys, because the state of a limiter
+/// holds the time. An empty key is a mistake.
 const THROTTLES: [&str; 3] = ["kt", "ü:{t}", ""];
-/// So slow that nothing comes back in a run.
+/// Quotas so slow that nothing comes back in a run.
 const QUOTAS: [Quota; 3] = [
     Quota::gcra(7, HOUR).with_burst(6),
     Quota::sliding_window(5, HOUR),
@@ -188,7 +188,7 @@ fn settled(answer: BackendResult<Answer>) -> Answer {
     }
 }
 
-/// Equal, but for what is left of a life, which may differ by `slack`.
+/// Says whether two answers are equal. The time that is left of a life may differ by `slack`.
 fn agree(one: &Answer, other: &Answer, slack: Duration) -> bool {
     let close = |one: Expiry, other: Expiry| match (one, other) {
         (Expiry::In(one), Expiry::In(other)) => one.abs_diff(other) <= slack,

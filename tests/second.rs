@@ -1,5 +1,5 @@
-//! The program that tests run as a second process: it does one thing on a server and is told what
-//! to do next.
+//! The program that tests run as a second process: it does one thing on a server, and reads lines
+//! that tell it what to do next.
 
 use std::io::stdin;
 use std::process::exit;
@@ -10,7 +10,7 @@ use reinhardt_backends::lease::Lease;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, RedisBackend};
 use tokio::runtime::{Builder, Runtime};
 
-/// As the tests have it.
+/// The same keyspace as in the tests.
 #[derive(Keyspace)]
 #[keyspace(prefix = "report", ttl = "1h", value = String, lease = "5s")]
 struct Report<'a> {
@@ -125,7 +125,7 @@ async fn hold(backend: &RedisBackend, name: &str, ttl: Duration) {
     }
 }
 
-/// Computes a report, when it is told so, and says what it got.
+/// Computes a report when it is told to, and prints the value that it got.
 async fn compute(backend: &RedisBackend, name: &str) {
     let computed = Report { name }.get_or_set_with(backend, || async {
         println!("computing");

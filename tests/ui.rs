@@ -1,4 +1,4 @@
-//! What the derive says about mistakes, and that it takes what is right.
+//! The messages of the derive about mistakes; and that it takes code that is right.
 
 #[test]
 fn mistakes_are_shown_where_they_are() {

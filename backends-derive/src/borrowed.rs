@@ -127,7 +127,7 @@ fn is_borrowed_unasked(ty: &Type) -> bool {
     }
 }
 
-/// Names the owned type for what a reference refers to.
+/// Names the owned type for the type that a reference refers to.
 fn owned(ty: &Type) -> String {
     match ty {
         Type::Path(path) if path.path.is_ident("str") => "`String`".to_string(),

@@ -55,9 +55,9 @@ fn docs(scope: &Scope<'_>) -> String {
     )
 }
 
-/// Says whether a type is called what one of the owned strings is called that a `&str` becomes.
+/// Says whether a type has the name of one of the owned strings that a `&str` becomes.
 ///
-/// A type of the user's with that name does no harm: whatever it is, it becomes itself.
+/// A type of the user's with such a name does no harm: whatever the type is, it becomes itself.
 fn is_owned_string(ty: &Type) -> bool {
     match ty {
         // A macro that passes a fragment on puts it into a group that nobody sees.

@@ -12,8 +12,8 @@ use crate::ast::{Keyspace, Kind, mentions};
 pub(crate) struct Scope<'a> {
     pub(crate) keyspace: &'a Keyspace<'a>,
     pub(crate) library: Library<'a>,
-    /// The struct, with `'static` for its lifetimes: what a future may name without borrowing from
-    /// the struct.
+    /// The struct, with `'static` for its lifetimes: a type that a future may name without
+    /// borrowing from the struct.
     pub(crate) owned: TokenStream,
     /// The struct's lifetimes.
     pub(crate) lifetimes: Vec<&'a Lifetime>,
@@ -25,13 +25,13 @@ pub(crate) struct Scope<'a> {
     pub(crate) argument_types: Vec<Ident>,
 }
 
-/// The path of the library: the one that the user gives, or its own.
+/// The path of the library: the path that the user gives, or the library's own.
 #[derive(Clone, Copy)]
 pub(crate) struct Library<'a>(pub(crate) Option<&'a Path>);
 
 impl Library<'_> {
-    /// The path at a place. One that the user gives stays where it is, so that a mistake in it
-    /// shows there.
+    /// The path at a place. A path that the user gives stays where it is, so that a mistake in the
+    /// path shows there.
     pub(crate) fn at(self, place: Span) -> TokenStream {
         match self.0 {
             Some(path) => quote!(#path),

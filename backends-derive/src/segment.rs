@@ -53,7 +53,7 @@ pub(crate) fn derive(item: &DeriveInput) -> TokenStream {
     }
 }
 
-/// The bodies of the implementation, and what it asks of type parameters.
+/// The bodies of the implementation, and the bounds that it asks of type parameters.
 struct Segment {
     write: TokenStream,
     parse: TokenStream,

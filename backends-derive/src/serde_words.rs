@@ -1,4 +1,4 @@
-//! The attributes of serde on an entry, as far as what it stores depends on them.
+//! The attributes of serde on an entry, as far as the stored form of the entry depends on them.
 
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
@@ -205,7 +205,8 @@ fn is_option(field: &Field) -> bool {
         .is_some_and(|last| last.ident == "Option")
 }
 
-/// The words in all `#[serde(..)]` of an item. What serde itself refuses is left to serde.
+/// The words in all `#[serde(..)]` of an item. Mistakes that serde itself refuses are left to
+/// serde.
 pub(crate) struct Words(Vec<SerdeWord>);
 
 struct SerdeWord {

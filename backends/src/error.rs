@@ -1,4 +1,4 @@
-//! The one error type of this crate and what its kinds mean.
+//! The one error type of this crate and the meaning of its kinds.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -141,13 +141,13 @@ impl BackendError {
     /// Says whether the call may have taken effect although it failed: no answer arrived, or a part
     /// of it was done.
     ///
-    /// It may even take effect *later*: what was sent over a connection that was given up can still
-    /// be on its way, and be executed after calls that were made and answered since. Where that
-    /// matters (a save before a logout), use `set_if_present` or `compare_and_set`, which find the
-    /// entry gone or changed.
+    /// The call may even take effect *later*: a request that was sent over a connection that was
+    /// given up can still be on its way, and be executed after calls that were made and answered
+    /// since. If that matters (a save before a logout), use `set_if_present` or `compare_and_set`,
+    /// which find the entry gone or changed.
     ///
     /// Repeating a call with an unknown outcome may count twice or take a second value, so the
-    /// library never does it.
+    /// library never repeats such a call.
     pub fn outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
     }
@@ -155,7 +155,7 @@ impl BackendError {
     /// Returns the positions of the entries that a `set_many` failed for; empty for every other
     /// call.
     ///
-    /// Of bad input, which is refused as a whole, these are the entries at fault, and nothing is
+    /// For bad input, which is refused as a whole, these are the entries at fault, and nothing is
     /// stored. Otherwise they are the entries that were not stored or not acknowledged, and the
     /// others are stored.
     pub fn failed_indices(&self) -> &[usize] {

@@ -1,4 +1,4 @@
-//! Names for secrets that nobody can make the secret of.
+//! Names for secrets, from which nobody can make the secret.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 /// The fingerprint of a secret, 144 bits of its SHA-256: as good a name as the secret, and
-/// worthless to who reads it.
+/// worthless to a person who reads it.
 ///
 /// A secret is random and has 128 bits or more, so the hash needs neither a salt nor to be slow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

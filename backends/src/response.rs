@@ -1,4 +1,4 @@
-//! Errors as responses of axum: a status, and nothing of what happened.
+//! Errors as responses of axum: a status, and no details of the failure.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ const RETRY_SECONDS: u64 = 1;
 /// The error is an extension of the response, as an `Arc<BackendError>`, so that a layer can log it
 /// or make a page of it. Without such a layer nobody sees what failed.
 ///
-/// A client that repeats a request after `503` also repeats what took effect although no answer
-/// came ([`outcome_unknown`](BackendError::outcome_unknown)). Where that matters the handler
+/// A client that repeats a request after `503` also repeats a call that took effect although no
+/// answer came ([`outcome_unknown`](BackendError::outcome_unknown)). If that matters, the handler
 /// answers such an error itself.
 impl IntoResponse for BackendError {
     fn into_response(self) -> Response {

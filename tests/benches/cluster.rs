@@ -36,7 +36,7 @@ const OURS: &str = "ours, typed";
 const RAW: &str = "redis-rs cluster";
 const MANY: usize = 100;
 const TASKS: [usize; 4] = [1, 16, 64, 256];
-/// How long a round is.
+/// The length of a round.
 const ROUND: Duration = Duration::from_millis(200);
 
 fn main() {
@@ -211,11 +211,11 @@ impl Bench {
     }
 }
 
-/// What a round has shown.
+/// The result of a round.
 struct Seen {
     /// Operations a second.
     rate: f64,
-    /// The time within which 99 of 100 were done, in nanoseconds.
+    /// The time within which 99 of 100 operations were done, in nanoseconds.
     slowest: f64,
 }
 

@@ -114,7 +114,7 @@ const PROFILES: [(&str, &str); 2] = [
 ];
 /// A feature and the end of the name of a case that has it.
 const FEATURES: [(&str, &str); 2] = [("", ""), ("schema-lock", ", with `schema-lock`")];
-/// The module of the tracer, as it stands in the names of its functions.
+/// The module of the tracer, as it stands in the names of the tracer's functions.
 const TRACER: &str = "6schema6tracer";
 
 const MANIFEST: &str = r#"[package]

@@ -1,4 +1,4 @@
-//! Which share of requests the eviction policies answer when a cache can't hold everything.
+//! The share of requests that the eviction policies answer when a cache can't hold everything.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench eviction -- [zipf] [scan] [loop]`
 //!
@@ -14,9 +14,9 @@ use rand_distr::{Distribution, Zipf};
 use reinhardt_backends::{Backend, Eviction, MemoryBackend};
 use reinhardt_backends_tests::measure::{Measured, Report, Run, Sweep, Unit};
 
-/// A cache that is asked for keys, and holds what it was asked for as it sees fit.
+/// A cache that is asked for keys. It decides by itself which of these keys it holds.
 trait Policy {
-    /// Says whether the key is held; if not, offers it.
+    /// Says whether the cache holds the key. If not, offers the key to the cache.
     fn request(&mut self, key: u64) -> bool;
 }
 

@@ -1,5 +1,5 @@
-//! What readers see of a million entries that end at once, and what an idle backend costs: row M5
-//! of the goals.
+//! The delay that readers see while a million entries end at once, and the cost of an idle backend:
+//! row M5 of the goals.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench expiry -- [ROUNDS] [sweep] [idle]`
 
@@ -36,18 +36,18 @@ fn main() {
     report.finish();
 }
 
-/// What was seen in one run.
+/// The results of one run.
 #[derive(Serialize, Deserialize)]
 struct Seen {
     worst: f64,
     /// The time that one of a thousand reads exceeds.
     slow: f64,
     median: f64,
-    /// How many reads took longer than a millisecond.
+    /// The number of reads that took longer than a millisecond.
     late: usize,
-    /// How long after their end the entries had left.
+    /// The time from the end of the entries until they had left.
     gone: Option<Duration>,
-    /// How much memory another million entries took, as a share of what the first took.
+    /// The memory that another million entries took, as a share of the memory of the first million.
     more: f64,
 }
 
@@ -55,9 +55,10 @@ fn sweep(report: &mut Report, rounds: usize) {
     let mut endings = Vec::new();
     let mut quiet = Vec::new();
     for round in 0..rounds {
-        // Each goes first every other time.
+        // Each case goes first every other time.
         for ending in [round % 2 == 0, round % 2 == 1] {
-            // In a process of its own: in a second run memory of the first would be used again.
+            // Each run has a process of its own: in a second run, memory of the first run would be
+            // used again.
             let seen = in_own_process(&[READ, if ending { ENDING } else { QUIET }]);
             let seen = serde_json::from_str(&seen).expect("it was written by `main`");
             if ending { &mut endings } else { &mut quiet }.push(seen);
@@ -172,8 +173,8 @@ async fn read(backend: &MemoryBackend, keys: &[String], until: Instant) -> Vec<u
     times
 }
 
-/// Waits until what has ended has left, which nobody reads, and returns how long after the end that
-/// was.
+/// Waits until the entries that have ended, which nobody reads, have left. Returns the time from
+/// their end until then.
 async fn watch(backend: MemoryBackend, end: Instant) -> Option<Duration> {
     while Instant::now() < end + AFTER {
         if backend.stats().entries <= 1000 {
@@ -232,9 +233,9 @@ const ENDING: &str = "a million entries end";
 const QUIET: &str = "nothing ends";
 const IDLE: &str = "an idle backend, a million entries that end within 30 min";
 const LONG: Duration = Duration::from_secs(30 * 60);
-/// From the first write to the end of all.
+/// The time from the first write to the end of all entries.
 const FILLING: Duration = Duration::from_secs(5);
-/// How long before that end, and how long after it, is read.
+/// The time for which the benchmark reads before that end, and the time after it.
 const BEFORE: Duration = Duration::from_millis(200);
 const AFTER: Duration = Duration::from_secs(3);
 const IDLE_TIME: Duration = Duration::from_secs(5);

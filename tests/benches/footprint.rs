@@ -1,4 +1,4 @@
-//! How much memory a million entries take: row M6 of the goals.
+//! The memory that a million entries take: row M6 of the goals.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench footprint -- [ROUNDS]`
 //!
@@ -49,7 +49,7 @@ fn main() {
 fn bytes_each(store: &str) -> f64 {
     let found = STORES.iter().find(|(name, _)| *name == store);
     let (_, fill) = found.expect("a store that is known");
-    // What the process needs for itself is there before.
+    // The memory that the process needs for itself is there before.
     drop(entries().take(1000).collect::<Vec<_>>());
     let before = resident_bytes();
     let filled = fill();

@@ -1,4 +1,5 @@
-//! What the benchmarks of servers ask: by a keyspace of ours, and by a connection of redis-rs.
+//! The requests of the benchmarks of servers: by a keyspace of ours, and by a connection of
+//! redis-rs.
 
 use redis::aio::ConnectionLike;
 use redis::{Script, cmd};
@@ -23,24 +24,24 @@ pub(crate) struct Rate {
     pub(crate) client: usize,
 }
 
-/// How many keys there are. As many others are asked for in vain.
+/// The number of keys. As many other keys are asked for in vain.
 pub(crate) const KEYS: usize = 10_000;
 pub(crate) const WINDOW: &str = "local n = redis.call('INCRBY', KEYS[1], 1) \
     if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n";
 
-/// What the tasks of a sweep do.
+/// The work of the tasks of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     Get,
-    /// A get of what isn't there.
+    /// A get of a key that isn't there.
     Miss,
-    /// Of ten calls six hits, three misses and a save.
+    /// Ten calls: six hits, three misses and a save.
     Mix,
     Save,
     Increment,
-    /// As [`Get`](Self::Get), of one key.
+    /// As [`Get`](Self::Get), but all tasks read one key.
     HotGet,
-    /// As [`Increment`](Self::Increment), of one key.
+    /// As [`Increment`](Self::Increment), but all tasks count under one key.
     HotIncrement,
 }
 
@@ -67,7 +68,7 @@ impl Work {
         }
     }
 
-    /// Returns what the call of this number does, and with which key.
+    /// Returns the work and the key of the call with this number.
     fn of(self, index: usize) -> (Self, usize) {
         match (self, index % 10) {
             (Self::Mix, 0..6) => (Self::Get, index),
@@ -79,7 +80,7 @@ impl Work {
         }
     }
 
-    /// Returns how far the keys that such a read asks for are from those that are there.
+    /// Returns the distance between the keys that such a read asks for and the keys that are there.
     fn misses_by(self) -> usize {
         if self == Self::Miss { KEYS } else { 0 }
     }
@@ -141,7 +142,7 @@ pub(crate) async fn raw<C>(
     }
 }
 
-/// Stores what is read.
+/// Stores the entries that are read.
 pub(crate) async fn store(backend: &RedisBackend) {
     let sessions: Vec<Session> = (0..KEYS).map(session).collect();
     let saved = Session::save_many(backend, &sessions).await;

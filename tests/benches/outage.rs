@@ -71,7 +71,7 @@ fn main() {
     report.finish();
 }
 
-/// What callers saw of an outage.
+/// The times of an outage, as callers saw them.
 struct Seen {
     /// The time from the server's first answer to the first success of the last runtime.
     found: Duration,
@@ -96,7 +96,7 @@ fn seen(outage: Duration, runtimes: usize) -> Seen {
     thread::sleep(Duration::from_millis(100));
     server.kill();
     thread::sleep(outage);
-    // It is told in steps of 5 ms whether the server answers.
+    // `restart` looks in steps of 5 ms whether the server answers.
     server.restart();
     let accepting = Instant::now();
     is_back.store(true, Ordering::SeqCst);

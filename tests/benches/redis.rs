@@ -165,7 +165,7 @@ impl Bench {
         Self::on(server, workers, runtime, ours, [default, nodelay], None)
     }
 
-    /// Stores what is read.
+    /// Stores the entries that are read.
     fn on(
         server: Server,
         workers: usize,
@@ -362,7 +362,8 @@ impl Bench {
             .goal("MGET + decode", AtLeast(0.9), "get_many")
     }
 
-    /// R1m: the time of the server that a read takes which finds something, and one that doesn't.
+    /// R1m: the time of the server that a read takes, for a read that finds a value and for one
+    /// that doesn't.
     fn cost(&self, rounds: usize) -> Table {
         let mut cases = Cases::new();
         let cost = |work| {
@@ -388,7 +389,7 @@ impl Bench {
         times.map(|time| time.expect("a time")).sum()
     }
 
-    /// R5: what a `PING` by another connection waits for at most while many keys are cleared.
+    /// R5: the longest time that a `PING` by another connection waits while many keys are cleared.
     fn clear(&self, rounds: usize) -> Table {
         let mut slowest = Vec::new();
         for _ in 0..rounds {
@@ -423,7 +424,7 @@ impl Bench {
     }
 }
 
-/// R1l: large values that many read over a slow network, each client in a process of its own.
+/// R1l: large values that many tasks read over a slow network, each client in a process of its own.
 fn large(report: &mut Report, rounds: usize) {
     let server = Server::on_tcp();
     let proxy = Proxy::start(server.port());
@@ -510,7 +511,7 @@ const LARGE: usize = 1 << 20;
 /// Bytes a second.
 const SLOW_RATE: u32 = 20 << 20;
 const PING: &str = "slowest PING";
-/// How many operations a round is, at most: long enough that starting the tasks doesn't matter.
+/// The largest number of operations in a round: so many that starting the tasks doesn't matter.
 const OPERATIONS: usize = 200_000;
 
 /// Connects redis-rs over rustls, as its feature `tokio-rustls-comp` does. The feature itself would

@@ -1,4 +1,4 @@
-//! What a throttle costs, in memory and on Redis, and a picture of how each algorithm lets a burst
+//! The cost of a throttle, in memory and on Redis, and a picture of how each algorithm lets a burst
 //! through.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench throttle -- [ROUNDS] [memory] [redis]
@@ -281,7 +281,7 @@ fn picture(path: &Path) {
             let small = ("sans-serif", 12).into_font().color(&BLACK.mix(0.6));
             chart.draw_series([Text::new(most, (-60.0, row + 0.45), small)])?;
             for (index, time) in times.iter().enumerate() {
-                // What is asked for without an end is one block.
+                // Requests that come without an end are drawn as one block.
                 if row > 0.0 || index == 0 {
                     let bar = [(*time, row + 0.15), (*time, row + 0.8)];
                     chart.draw_series([PathElement::new(bar, colour.stroke_width(1))])?;

@@ -1,5 +1,5 @@
-//! What it costs to look for keys by their prefix on a server that is full of other keys: "log out
-//! everywhere" of an owner with two sessions, and what another client sees meanwhile.
+//! The cost of looking for keys by their prefix on a server that is full of other keys: "log out
+//! everywhere" of an owner with two sessions, and the delay that another client sees meanwhile.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench walk -- [ROUNDS]`
 
@@ -13,7 +13,7 @@ use reinhardt_backends_tests::Server;
 use reinhardt_backends_tests::measure::{Measured, Report, Run, Table, Unit};
 use tokio::runtime::Builder;
 
-/// How many keys there are that aren't sessions of the owner.
+/// The numbers of keys that aren't sessions of the owner.
 const FOREIGN: [usize; 3] = [1_000, 200_000, 1_000_000];
 const DELETE_ALL: &str = "delete_all of two sessions";
 const PROCESSOR: &str = "the server's processor time";
@@ -21,7 +21,7 @@ const MEDIAN: &str = "PING meanwhile, median";
 const SLOWEST: &str = "PING meanwhile, slowest";
 const ALONE: &str = "PING without it, median";
 const SCANS: &str = "SCANs";
-/// So many keys are written by one script.
+/// The number of keys that one script writes.
 const FILLED_AT_ONCE: usize = 1_000;
 
 fn main() {
@@ -150,7 +150,7 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// What the server says that it has done.
+/// The work that the server says it has done.
 struct Work {
     scans: u64,
     processor: Duration,

@@ -1,4 +1,4 @@
-//! What keeps one bad computation, or a full memory, from harming others.
+//! The bounds that keep one bad computation, or a full memory, from harming other callers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -14,7 +14,7 @@ on_every_store! {
     a_computation_that_hangs_keeps_others_out_for_ten_leases_at_most
 }
 
-/// Under a lease so short that ten of them are soon over.
+/// A page under a lease so short that the time of ten leases is soon over.
 #[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
 #[keyspace(prefix = "hung", ttl = "5m", value = String, lease = "1s")]
 struct Hung {
@@ -34,7 +34,7 @@ async fn a_computation_that_hangs_keeps_others_out_for_ten_leases_at_most(two: T
     let other = hung.get_or_set_with(&two.other, compute).await;
     assert_eq!(other.unwrap(), "another's");
     source.open_for(1);
-    // What there is counts.
+    // The stored value counts, and not the one that the leader has computed.
     assert_eq!(leader.await.unwrap().unwrap(), "another's");
 }
 
@@ -108,7 +108,7 @@ async fn hits_on_an_old_value_that_does_not_refresh_try_now_and_then() {
 
 #[tokio::test]
 async fn a_refresh_keeps_nobody_waiting_at_a_store_that_came_to_its_address() {
-    // Its address is all that tells it from another.
+    // The address of this backend is all that tells it from another backend.
     let mut slot = Box::new(Elsewhere::new(MemoryBackend::new()));
     NEWS.set(&*slot, "old").await.unwrap();
     age(&*slot, NEWS).await;

@@ -43,8 +43,8 @@ async fn an_old_value_is_served_until_its_stale_time_is_over_too() {
     NEWS.set(&backend, "first").await.unwrap();
     advance(FRESH + STALE).await;
     let open = Source::open();
-    // The refresh from before holds the turn in this process; what it computes would be from before
-    // the `set`.
+    // The refresh from before holds the turn in this process. The value that it computes would be
+    // from before the `set`.
     closed.open_for(1);
     assert_eq!(open.news(&backend).await, "computed 0");
     assert_eq!(open.begun(), 1);

@@ -1,5 +1,5 @@
-//! What is written or removed stays so at whatever call of the accessor a computation that began
-//! before comes to its end.
+//! A value that an accessor writes or removes stays so. This holds at whatever call of the accessor
+//! an earlier computation comes to its end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -26,14 +26,15 @@ macro_rules! accessors {
 
 #[derive(Debug)]
 struct Stored {
-    /// Was computed while it was missing.
+    /// The page, which was computed while it was missing.
     page: Option<String>,
-    /// Was `old`, and computed anew.
+    /// The news, which were `old` and were computed anew.
     news: Option<String>,
 }
 
-/// What is stored when an accessor has ended before whose call of position `at` a computation ended
-/// that began before it; `None` if it has no such call.
+/// Returns what is stored after an accessor has ended. Before the accessor's call at position `at`,
+/// a computation ended that had begun before the accessor. Returns `None` if the accessor has no
+/// such call.
 async fn ended_before(at: usize, accessor: Accessor) -> Option<Stored> {
     let (calls, has_stopped) = (
         Arc::new(AtomicUsize::new(0)),

@@ -82,7 +82,7 @@ async fn a_value_of_an_older_version_is_found_and_not_computed() {
     let compute = || async { Ok::<_, BackendError>(7) };
     let rate = euro().get_or_set_with(&backend, compute).await;
     assert_eq!(rate.unwrap(), 5);
-    // What is computed takes the place of older versions as well.
+    // A computed value takes the place of older versions as well.
     assert!(euro().delete(&backend).await.unwrap());
     let rate = euro().get_or_set_with(&backend, compute).await;
     assert_eq!(rate.unwrap(), 7);

@@ -1,4 +1,4 @@
-//! Values that are computed once across processes, and old ones that are served while they are
+//! Values that are computed once across processes, and old values that are served while they are
 //! refreshed.
 
 mod bounds;
@@ -30,10 +30,10 @@ use reinhardt_backends::{
 use reinhardt_backends_tests::{Cluster, Server};
 use tokio::sync::Semaphore;
 
-/// What no machine needs.
+/// A time that no machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Computed once across processes.
+/// A page that is computed once across processes.
 #[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
 #[keyspace(prefix = "page", ttl = "5m", value = String, lease = "10s")]
 struct Page {
@@ -41,14 +41,14 @@ struct Page {
     page: u32,
 }
 
-/// Computed once in a process.
+/// A page that is computed once in a process.
 #[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
 #[keyspace(prefix = "plain", ttl = "5m", value = String)]
 struct Plain {
     page: u32,
 }
 
-/// Served for ten minutes after its minute is over.
+/// News that are served for ten minutes after their minute is over.
 #[derive(Debug, Clone, Copy, PartialEq, Keyspace)]
 #[keyspace(prefix = "news", ttl = "1m", value = String, stale = "10m")]
 struct News {
@@ -145,7 +145,8 @@ macro_rules! on_every_store {
 }
 use on_every_store;
 
-/// What is cached: each computation has another number, begins at once and ends when it is let.
+/// The source of cached values. Each computation has another number, begins at once and ends when
+/// the test lets it.
 #[derive(Debug)]
 struct Source {
     begun: AtomicUsize,
@@ -153,7 +154,7 @@ struct Source {
 }
 
 impl Source {
-    /// One whose computations end at once.
+    /// Returns a source whose computations end at once.
     fn open() -> Arc<Self> {
         let source = Self::closed();
         source.open_for(1_000_000);
@@ -181,7 +182,7 @@ impl Source {
         Ok(format!("computed {number}"))
     }
 
-    /// Gets a page; a task of its own.
+    /// Gets a page, in a task of its own.
     fn page(self: &Arc<Self>, backend: &Arc<dyn Backend>) -> tokio::task::JoinHandle<String> {
         let (source, backend) = (self.clone(), backend.clone());
         tokio::spawn(async move {
@@ -202,7 +203,7 @@ fn failure() -> BackendError {
     BackendError::new(ErrorKind::Other, "no template")
 }
 
-/// Waits until something is so; fails when it isn't within a time that no machine needs.
+/// Waits until a condition holds. Fails if it doesn't within a time that no machine needs.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let reached = async {
         while !is_so().await {
@@ -219,12 +220,12 @@ async fn age(backend: &dyn Backend, news: News) {
     assert!(backend.expire(&news.key(), left).await.unwrap());
 }
 
-/// A backend that doesn't say that it is in this process, and counts its calls.
+/// A backend that doesn't say that it is in this process. It counts its calls.
 #[derive(Clone)]
 struct Remote {
     inner: MemoryBackend,
     calls: Arc<AtomicUsize>,
-    /// How many moves are answered.
+    /// The number of moves that are answered.
     moves: Arc<Semaphore>,
 }
 

@@ -1,4 +1,4 @@
-//! What is missing is computed by one of all who ask.
+//! A missing value is computed by one of all callers that ask for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -148,8 +148,8 @@ async fn a_dead_leader_frees_who_waits_at_the_end_of_its_lease(two: Two) {
     }
 }
 
-/// What a page is after `change` was made by another process while the page, which was missing, was
-/// being computed, and what the computing caller got.
+/// Returns the page after another process made `change` while the missing page was being computed,
+/// and the value that the computing caller got.
 async fn changed_meanwhile<F: Future>(
     two: &Two,
     change: impl FnOnce(Arc<dyn Backend>) -> F,
@@ -180,7 +180,7 @@ async fn what_is_written_or_removed_beats_a_computation_that_began_before(two: T
     assert_eq!(after!(|backend| Page::clear(&backend)), removed);
     assert_eq!(after!(|backend| Page::clear_under(&backend, 1)), removed);
     assert_eq!(after!(|b| PAGE.set_if_present(&b, "new")), removed);
-    // It is gone again when the computation ends.
+    // The page is gone again when the computation ends.
     let gone = changed_meanwhile(&two, |backend| async move {
         PAGE.set(&backend, "new").await.unwrap();
         assert!(PAGE.delete(&backend).await.unwrap());
@@ -197,7 +197,7 @@ async fn what_is_written_or_removed_beats_a_computation_that_began_before(two: T
         after!(|b| PAGE.update_or_insert_with(&b, |_| (), insert)),
         written
     );
-    // Another page, or another site, is none of its business.
+    // A change of another page, or of another site, doesn't matter to the computation.
     let other = Page { page: 3, ..PAGE };
     let computed = (Some("computed 0".to_string()), "computed 0".to_string());
     assert_eq!(after!(|backend| other.set(&backend, "new")), computed);
@@ -293,7 +293,7 @@ async fn who_asks_after_a_delete_waits_for_no_value_that_is_gone() {
     let backend: Arc<dyn Backend> = Arc::new(remote.clone());
     let source = Source::open();
     let early = source.page(&backend);
-    // Stored, but its leader hasn't been told yet.
+    // The page is stored, but its leader hasn't got the answer yet.
     until("it is stored", async || {
         PAGE.exists(&backend).await.unwrap()
     })

@@ -1,4 +1,4 @@
-//! A backend of which a test decides what its calls do, and what becomes of the callers.
+//! A backend for which a test decides what calls do, and what becomes of their callers.
 
 use std::any::TypeId;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use reinhardt_backends::{
 
 use crate::{PAGE, Source, until};
 
-/// What is done before a call or after it, of which it gets the name and the first key.
+/// A function that runs before or after a call. It gets the name and the first key of the call.
 type Aside = Arc<dyn Fn(&'static str, &str) -> BoxFuture<'static, BackendResult<()>> + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Odd {
     pub(crate) inner: MemoryBackend,
     before: Aside,
-    /// Done before a read or a write is answered.
+    /// Runs before a read or a write is answered.
     after: Aside,
     is_in_process: bool,
     has_room: bool,
@@ -51,7 +51,7 @@ impl Odd {
         }
     }
 
-    /// One that reads and writes at once, and gives the answers after this.
+    /// Returns a backend that reads and writes at once, and gives each answer after this function.
     pub(crate) fn answering_after<F>(
         after: impl Fn(&'static str, &str) -> F + Send + Sync + 'static,
     ) -> Self
@@ -64,7 +64,7 @@ impl Odd {
         }
     }
 
-    /// One of the same behaviour, over another store.
+    /// Returns a backend of the same behaviour, over another store.
     pub(crate) fn emptied(self) -> Self {
         Self {
             inner: store(),
@@ -72,7 +72,7 @@ impl Odd {
         }
     }
 
-    /// One that stores nothing.
+    /// Returns this backend as one that stores nothing.
     pub(crate) fn without_room(self) -> Self {
         Self {
             has_room: false,

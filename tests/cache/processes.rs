@@ -8,7 +8,7 @@ use reinhardt_backends_tests::{Second, Server};
 
 use crate::{Source, until};
 
-/// As the second process has it.
+/// The same keyspace as in the second process.
 #[derive(Keyspace)]
 #[keyspace(prefix = "report", ttl = "1h", value = String, lease = "5s")]
 struct Report<'a> {

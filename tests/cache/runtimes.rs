@@ -1,4 +1,4 @@
-//! A leader whose runtime nobody drives any more holds nobody up.
+//! A leader whose runtime nobody drives any more holds up no other caller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -16,9 +16,11 @@ use crate::odd::Odd;
 use crate::{NEWS, PAGE, PATIENCE, PLAIN, Page, Remote, Source, Two, age, failure, lasting, until};
 
 const MANY: usize = 1000;
-/// A second and a half, and what a busy machine adds. It is less than the leases last.
+/// A second and a half, and the time that a busy machine adds. It is less than the life of the
+/// leases.
 const SOON: Duration = Duration::from_secs(5);
-/// How long a runtime stands still, or a computation takes, that nobody may give up.
+/// The time for which a runtime stands still, or for which a computation runs, that no caller may
+/// give up.
 const LONG: Duration = Duration::from_secs(3);
 
 /// Makes two tests of each function: on a memory store, and on a private server, each on a runtime
@@ -77,7 +79,7 @@ fn drive_for(still: &Runtime, time: Duration) {
     still.block_on(async { tokio::time::sleep(time).await });
 }
 
-/// What many readers get, soon.
+/// Returns the values of many readers, which have to get them soon.
 fn soon<T: Send + 'static>(
     home: &Runtime,
     count: usize,
@@ -158,7 +160,7 @@ fn a_refresh_that_stands_still_holds_up_nobody_who_misses(
     let all = soon(home, MANY, || news(&second, &two.one));
     assert!(all.iter().all(|news| news == "computed 1"), "once for all");
     assert_eq!(stored_news(home, two).unwrap(), "computed 1");
-    // It goes on at last, and its value is too old.
+    // The leader goes on at last, and its value is too old.
     first.open_for(1);
     still.block_on(until("its task has ended", async || {
         Arc::strong_count(&two.one) == handles
@@ -263,7 +265,7 @@ fn a_leader_that_goes_with_its_runtime_holds_up_nobody(
     assert!(all.iter().all(|page| page == "computed 0"), "once for all");
 }
 
-/// Who waits for the lease isn't in the flight of its holder.
+/// A caller that waits for the lease isn't in the flight of its holder.
 fn a_leader_that_goes_with_its_runtime_holds_up_nobody_who_asks_by_another_backend(
     home: &Runtime,
     _still: &Runtime,
@@ -274,7 +276,7 @@ fn a_leader_that_goes_with_its_runtime_holds_up_nobody_who_asks_by_another_backe
     let _leader = gone.spawn(page(&first, &two.other));
     drive_until_begun(&gone, &first);
     let waiting = home.spawn(page(&second, &two.one));
-    // It has found the lease held, and waits.
+    // The second caller has found the lease held, and waits.
     drive_for(home, Duration::from_millis(100));
     drop(gone);
     let waiting = home.block_on(async { tokio::time::timeout(SOON, waiting).await });
@@ -297,14 +299,14 @@ fn a_follower_that_stands_still_holds_up_nobody_when_its_turn_comes(
     });
     home.block_on(until("it computes", async || leading.begun() == 1));
     let follower = still.spawn(page(&waiting, &two.one));
-    // It has looked, and waits.
+    // The follower has looked, and waits.
     drive_for(still, Duration::from_millis(100));
     leading.open_for(1);
     assert!(home.block_on(leader).unwrap().is_err());
     let all = soon(home, MANY, || page(&second, &two.one));
     assert!(all.iter().all(|page| page == "computed 0"), "once for all");
     assert_eq!((waiting.begun(), second.begun()), (0, 1));
-    // It finds what is there.
+    // The follower finds the stored value.
     assert_eq!(still.block_on(follower).unwrap(), "computed 0");
     assert_eq!(waiting.begun(), 0);
 }
@@ -421,7 +423,8 @@ fn one_leader_after_the_other_is_passed_by() {
     assert_eq!(last.begun(), 1);
 }
 
-/// A backend that gives the answer to one call, of a name and at a position, when it is let.
+/// Returns a backend that gives the answer to one call, of this name and at this position, only
+/// when the test lets it.
 fn answering_late(call: &'static str, at: usize) -> (Arc<dyn Backend>, Arc<Semaphore>) {
     let (go, calls) = (Arc::new(Semaphore::new(0)), AtomicUsize::new(0));
     let gate = go.clone();
@@ -438,8 +441,8 @@ fn answering_late(call: &'static str, at: usize) -> (Arc<dyn Backend>, Arc<Semap
     (lasting(odd), go)
 }
 
-/// Has a reader passed by while it waits for an answer, and checks that it waits for who leads
-/// then.
+/// Has a reader passed by while it waits for an answer, and checks that it then waits for the next
+/// leader.
 fn passed_by_while_it_waits_for(
     call: &'static str,
     at: usize,
@@ -478,7 +481,8 @@ fn a_plain_leader_that_is_passed_by_while_it_looks_once_more_computes_nothing() 
     passed_by_while_it_waits_for("read", 1, plain);
 }
 
-/// What it wanted to put is not in the store, so nobody need look for it there.
+/// The token that the passed-by leader wanted to put is not in the store, so no waiter need look
+/// for it there.
 #[test]
 fn who_is_passed_by_while_another_process_leads_costs_those_who_wait_no_call() {
     const PAGE: Page = Page { site: 3, page: 1 };
@@ -525,7 +529,7 @@ fn the_lease_of_who_was_passed_by_goes_with_its_turn() {
     assert_eq!(soon(&home, 1, || page(&second, &backend)), ["computed 0"]);
     assert!(!home.block_on(memory.exists("page@lease:1:2")).unwrap());
     home.block_on(PAGE.delete(&backend)).unwrap();
-    // What it computes now is its caller's alone.
+    // The value that the first leader computes now is its caller's alone.
     first.open_for(1);
     still.block_on(leader).unwrap();
     assert!(!home.block_on(PAGE.exists(&backend)).unwrap());

@@ -1,4 +1,4 @@
-//! What those who wait for the same value get from the one of them that is at work.
+//! The results that callers who wait for the same value get from the one caller that is at work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -40,8 +40,8 @@ fn stopping(call: &'static str, at: usize) -> (Odd, Arc<AtomicUsize>, Arc<Semaph
     (odd, reads, go)
 }
 
-/// Starts readers of a page whose computation doesn't get stored, as somebody deletes the page
-/// meanwhile. On one thread who has looked waits, too.
+/// Starts readers of a page whose computed value doesn't get stored, because another caller deletes
+/// the page meanwhile. On one thread, a reader that has looked waits, too.
 fn readers(source: &Arc<Source>, odd: &Odd) -> Vec<JoinHandle<Got>> {
     let readers = (0..MANY).map(|_| {
         let (source, backend) = (source.clone(), odd.clone());
@@ -89,7 +89,7 @@ async fn what_could_not_be_stored_is_for_all_who_asked_before_it_was_computed() 
 
 #[tokio::test]
 async fn a_value_for_which_there_is_no_room_is_computed_once_in_a_process_for_all() {
-    // The first one stops before its second look.
+    // The first reader stops before its second look.
     let (odd, reads, go) = stopping("read", 1);
     let odd = odd.without_room();
     let source = Source::open();
@@ -146,8 +146,8 @@ async fn a_value_of_an_older_version_is_found_for_all_who_wait() {
     assert!(!lease.unwrap(), "it was given back before they returned");
 }
 
-/// How many calls of a name are made by many who wait, if these calls fail, and how many of those
-/// who wait fail.
+/// Returns the number of calls of this name that many waiting callers make, if these calls fail,
+/// and the number of these callers that fail.
 async fn failing(name: &'static str, kind: ErrorKind) -> (usize, usize) {
     let (counted, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (reads, go) = (counted.clone(), Arc::new(Semaphore::new(0)));
@@ -210,7 +210,7 @@ async fn who_leaves_while_the_value_is_stored_lets_nobody_compute_it_again() {
 
 #[tokio::test]
 async fn a_failure_that_may_pass_is_that_of_all_who_waited() {
-    // Who asks while the first call hangs makes another one, for all others who did.
+    // One of the callers that ask while the first call hangs makes another call, for all of them.
     for (call, most) in [("put", 2), ("read", 1)] {
         let (calls, failed) = failing(call, ErrorKind::Timeout).await;
         assert_eq!((calls, failed), (most, MANY), "{call}");
@@ -235,7 +235,7 @@ async fn a_frozen_server_costs_those_who_wait_no_time_limit_each() {
     let server = Server::start();
     let builder = RedisBackend::builder().url(&server.url());
     let backend = builder.call_timeout(limit).build().await.unwrap();
-    // Of another process.
+    // The lease of another process.
     let lease = backend.set("page@lease:1:2", "its token", None).await;
     lease.unwrap();
     let source = Source::open();

@@ -29,7 +29,7 @@ on_every_store! {
     callers_in_another_process_wait_for_the_task
 }
 
-/// Gets a value of the keyspace `K`, by a task where it has to be computed.
+/// Gets a value of the keyspace `K`. A task computes the value where that is needed.
 fn get<K>(
     source: &Arc<Source>,
     backend: &Arc<dyn Backend>,
@@ -95,7 +95,7 @@ async fn what_was_deleted_meanwhile_stays_deleted(two: Two) {
     drop(left);
     assert!(!PAGE.delete(&two.other).await.unwrap());
     source.open_for(2);
-    // One that comes after the task computes what the source is now.
+    // A caller that comes after the task computes the present value of the source.
     let after = get::<Page>(&source, &two.one, PAGE.key());
     let after = timeout(PATIENCE, after).await.unwrap();
     assert!(["computed 0", "computed 1"].contains(&after.unwrap().as_str()));

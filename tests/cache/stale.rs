@@ -53,7 +53,7 @@ async fn an_old_value_is_served_while_it_is_refreshed_once(two: Two) {
         let (source, backend) = (source.clone(), two.one.clone());
         tokio::spawn(async move { source.news(&backend).await })
     });
-    // They all return, although the refresh can't end.
+    // All readers return, although the refresh can't end.
     for news in join_all(readers).await {
         assert_eq!(news.unwrap(), "old");
     }
@@ -102,14 +102,13 @@ async fn what_is_missing_is_computed(two: Two) {
     assert!(is_free(&two).await);
 }
 
-/// What the news are after `change` was made by another process while old ones were being
-/// refreshed.
+/// Returns the news after another process made `change` while old news were being refreshed.
 async fn changed_meanwhile<F: Future>(
     two: &Two,
     change: impl FnOnce(Arc<dyn Backend>) -> F,
 ) -> Option<String> {
     old(two, "old").await;
-    // A refresh, and what it does in the background, have clones.
+    // A refresh and its task in the background have clones of the backend.
     let handles = Arc::strong_count(&two.one);
     let source = Source::closed();
     assert_eq!(source.news(&two.one).await, "old");
@@ -156,7 +155,7 @@ async fn what_is_written_or_removed_beats_a_refresh_that_began_before(two: Two) 
     let computed = Some("computed 0".to_string());
     assert_eq!(after!(|backend| NEWS.get(&backend)), computed);
     assert_eq!(after!(|backend| News::clear_under(&backend, 2)), computed);
-    // What bypasses the accessors is seen by the bytes.
+    // A write that bypasses the accessors is noticed by the bytes.
     let raw = changed_meanwhile(&two, |backend| async move {
         backend.set(&NEWS.key(), "raw", None).await.unwrap();
     });
@@ -267,7 +266,7 @@ async fn what_was_refreshed_meanwhile_is_not_refreshed_again() {
     let two = Two::in_memory();
     old(&two, "old").await;
     let source = Source::open();
-    // A refresh, and what it does in the background, have clones.
+    // A refresh and its task in the background have clones of the backend.
     let handles = Arc::strong_count(&two.one);
     assert_eq!(source.news(&two.one).await, "old");
     // On this thread the refresh begins when this test waits for something.

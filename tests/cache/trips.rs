@@ -1,5 +1,5 @@
-//! How many calls of the backend an accessor makes, each of them a round trip where there is a
-//! server.
+//! The number of calls of the backend that an accessor makes. Each call is a round trip where there
+//! is a server.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;

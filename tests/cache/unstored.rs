@@ -1,4 +1,4 @@
-//! What can't be stored is its callers' all the same, and nobody gets the error.
+//! A value that can't be stored still goes to its callers, and none of them gets the error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -46,7 +46,8 @@ const MANY: usize = 50;
 
 type Got = Result<Even, BackendError>;
 
-/// Odd numbers: the first computation ends when it is let, all others together.
+/// Odd numbers: the first computation ends when the test lets it, all other computations end
+/// together.
 struct Numbers {
     begun: AtomicUsize,
     first: Semaphore,
@@ -78,7 +79,7 @@ impl Numbers {
     }
 }
 
-/// Many callers of whom one computes what doesn't encode.
+/// Many callers, one of which computes a value that doesn't encode.
 async fn many_get_their_own<F>(get: impl Fn(Arc<dyn Backend>, Arc<Numbers>) -> F)
 where
     F: Future<Output = Got> + Send + 'static,
@@ -143,7 +144,7 @@ async fn an_old_value_stays_when_the_new_one_does_not_encode() {
 
 #[tokio::test]
 async fn a_full_store_keeps_nothing_and_fails_nobody() {
-    // Room for a lease, and not for what is computed.
+    // Room for a lease, and not for the computed value.
     let builder = MemoryBackend::builder().max_bytes(400);
     let memory = builder.eviction(Eviction::Off).build();
     let backend = lasting(memory.clone());

@@ -12,7 +12,7 @@ use super::builder;
 
 /// The limit of a call.
 const LIMIT: Duration = Duration::from_millis(400);
-/// What no machine needs to end a call that is over its limit.
+/// A time that no machine needs to end a call that is over its limit.
 const SLACK: Duration = Duration::from_secs(4);
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn calls_with_many_keys_end_within_their_limit() {
             let kind = error.kind();
             let is_usual = matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout);
             assert!(is_usual, "{call}: {error}");
-            // What was not executed in one go is sent once more by itself.
+            // The part of a call that was not executed in one go is sent once more by itself.
             assert!(took < LIMIT * 3 + SLACK, "{call} took {took:?}: {error}");
         }
         if !is_killed {

@@ -17,8 +17,8 @@ async fn recovered(backend: &RedisBackend) {
     }
 }
 
-/// Replication is asynchronous: what a primary acknowledged last may be lost with it. What had
-/// reached its replica is there.
+/// Replication is asynchronous: the last writes that a primary acknowledged may be lost with it.
+/// Writes that had reached its replica are there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_is_killed_is_replaced_under_traffic() {
     let cluster = Cluster::start();
@@ -37,7 +37,7 @@ async fn a_primary_that_is_killed_is_replaced_under_traffic() {
         nodes.iter().any(|node| node.address == address)
     };
     assert!(is_used(replica) && !is_used(0), "{nodes:?}");
-    // Who was the primary comes back as a replica, and nobody notices.
+    // The old primary comes back as a replica, and no caller notices.
     cluster.restart(0);
     cluster.await_ok();
     traffic.go_on().await;
@@ -87,7 +87,7 @@ async fn slots_that_move_there_and_back_lose_nothing() {
     let traffic = Traffic::begin(&cluster.url(1)).await;
     for _ in 0..2 {
         for index in 0..20 {
-            // Of every kind of entry some.
+            // Some entries of every kind.
             for key in ["hits", "calls", "cart", "page"] {
                 let slot = cluster.slot_of(&format!("reinhardt:traffic-{key}:{index}"));
                 let home = cluster.owner_of(slot);

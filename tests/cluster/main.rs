@@ -1,5 +1,5 @@
-//! The Redis backend on a cluster: the contract, slots that move, primaries that fail, and what is
-//! asked of several nodes at once.
+//! The Redis backend on a cluster: the contract, slots that move, primaries that fail, and calls
+//! that ask several nodes at once.
 
 mod conformance;
 mod down;

@@ -1,4 +1,4 @@
-//! What is asked of several nodes at once.
+//! Calls that ask several nodes at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -73,7 +73,7 @@ async fn the_keys_of_an_open_slot_are_found_on_either_node() {
         assert_eq!((read, expiry), (*value, Expiry::Never));
     }
     assert!(backend.status().redirections > 0);
-    // One that is nowhere yet is written where the slot goes.
+    // A key that is on neither node yet is written to the node that gets the slot.
     assert!(backend.set_if_absent("{t}:new", 1, None).await.unwrap());
     assert_eq!(backend.increment("{t}:count", None).await.unwrap(), 1);
     assert_eq!(backend.take::<u8>("{t}:new").await.unwrap(), Some(1));

@@ -47,7 +47,7 @@ async fn the_replicas_answer_plain_reads() {
     let backend = written(&cluster).await;
     let handle = backend.reading_from(ReadFrom::Replica);
     assert_eq!(found(&handle).await, KEYS);
-    // They lose all entries, so that they can be told from the primaries.
+    // The replicas lose all entries, so that they can be told from the primaries.
     for primary in 0..3 {
         let replica = cluster.replica_of(primary);
         cluster.command(replica, "CONFIG SET replica-read-only no");
@@ -69,7 +69,7 @@ async fn the_replicas_answer_plain_reads() {
     let slots: Vec<usize> = primaries.iter().map(|node| node.slots).collect();
     assert_eq!(slots.iter().sum::<usize>(), 16_384, "{slots:?}");
     assert!(status.refreshes > 0 && status.is_connected(), "{status:?}");
-    // What is decided is decided by the primaries.
+    // Calls that decide something are decided by the primaries.
     assert_eq!(handle.take::<u8>("k1").await.unwrap(), Some(7));
     handle.clear().await.unwrap();
     assert_eq!(found(&backend).await, 0);
@@ -179,7 +179,7 @@ async fn a_user_with_the_documented_rights_reads_from_replicas() {
     assert_eq!(found(&backend).await, KEYS);
 }
 
-/// A shard without a replica is read from its primary, and isn't looked for all the time.
+/// A shard without a replica is read from its primary, and no replica is looked for all the time.
 #[tokio::test]
 async fn a_shard_may_have_no_replica() {
     let cluster = Cluster::start();

@@ -1,4 +1,4 @@
-//! The rest of Redis on a cluster: where commands go, and what is refused.
+//! The rest of Redis on a cluster: the nodes of commands, and the commands that are refused.
 
 use std::time::{Duration, Instant};
 
@@ -155,7 +155,7 @@ async fn a_command_follows_a_slot_that_moves() {
     let _: () = redis.zadd(&there, "m", 1).await.unwrap();
     cluster.begin_move(slot, to);
     assert_eq!(cluster.move_keys(slot, to, 10), 1);
-    // By `ASK`.
+    // The command gets there by `ASK`.
     assert_eq!(redis.zscore(&there, "m").await, Ok(Some(1.0)));
     let _: () = redis.zadd(&here, "m", 2).await.unwrap();
     assert_eq!(redis.zscore(&here, "m").await, Ok(Some(2.0)));
@@ -163,7 +163,7 @@ async fn a_command_follows_a_slot_that_moves() {
     let refused: RedisResult<u64> = script.key(&there).invoke_async(&mut redis).await;
     assert_eq!(refused.unwrap_err().code(), Some("ASK"));
     cluster.finish_move(slot, to);
-    // By `MOVED`, which a script meets once at most.
+    // The script gets there by `MOVED`, which it meets once at most.
     let mut met = 0;
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! How a cluster is named, and what is wrong with one.
+//! The ways to name a cluster, and the errors about a cluster that is wrong.
 
 use std::time::Duration;
 
@@ -177,7 +177,7 @@ async fn nodes_that_do_not_say_what_they_are_are_a_cluster_where_the_url_says_so
     let all = backend.get_many::<u32>(&keys).await.unwrap();
     assert!(all.into_iter().eq((0..40).map(Some)));
     assert_eq!(backend.delete_many(&keys).await.unwrap(), 40);
-    // By a plain URL it is one server, until that says where a key is.
+    // By a plain URL the cluster is one server, until that server says where a key is.
     let plain = builder(&cluster.url(0)).build().await.unwrap();
     let results = join_all(keys.iter().map(|key| plain.set(key, 1, None))).await;
     let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
@@ -188,7 +188,7 @@ async fn nodes_that_do_not_say_what_they_are_are_a_cluster_where_the_url_says_so
     }
 }
 
-/// As behind a managed endpoint: a node that tells no host has the one that it was reached by.
+/// As behind a managed endpoint: a node that tells no host has the host by which it was reached.
 #[tokio::test]
 async fn a_node_that_tells_no_host_is_where_it_was_asked() {
     let cluster = Cluster::of_primaries(3, &[]);

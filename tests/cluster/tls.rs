@@ -32,7 +32,7 @@ async fn nodes_are_reached_by_the_host_names_that_they_announce() {
     let wrong = builder(&cluster.url(0)).tls(tls()).build().await;
     assert_eq!(wrong.unwrap_err().kind(), ErrorKind::Denied);
     let url = cluster.url(0).replace("127.0.0.1", "localhost");
-    // By their addresses the certificate isn't theirs.
+    // The certificate doesn't name the addresses of the nodes.
     let wrong = builder(&url).tls(tls()).build().await;
     assert_eq!(wrong.unwrap_err().kind(), ErrorKind::Denied);
     for node in 0..cluster.count() {

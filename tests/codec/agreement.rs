@@ -122,7 +122,7 @@ struct Everything {
     accepted: Accepted<Vec<u8>, 41>,
 }
 
-/// What a field may be that serde's derives have several forms of.
+/// Values of the enums for which serde's derives have several forms.
 #[rustfmt::skip]
 fn forms() -> impl Strategy<Value = (Plain, Internal, Adjacent, Untagged)> {
     let number = prop_oneof![any::<u64>(), 0..30u64];
@@ -288,7 +288,8 @@ fn odd_item() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The bytes of a value with one of them changed, removed or added, or all that follow it cut off.
+/// The bytes of a value with one byte changed, removed or added, or with all bytes behind one cut
+/// off.
 fn damaged(whole: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     (whole, any::<Index>(), any::<u8>(), 0..5u8).prop_map(|(mut bytes, at, byte, damage)| {
         let at = at.index(bytes.len());
@@ -402,7 +403,7 @@ proptest! {
     }
 }
 
-/// A level is over when its item is.
+/// A level of nesting ends with its item.
 #[test]
 fn breadth() {
     for element in [
@@ -432,7 +433,7 @@ fn longer_maps_than_an_enum_has() {
     }
 }
 
-/// Up to 256 levels, whatever they are made of.
+/// Up to 256 levels of nesting, whatever they are made of.
 #[test]
 fn depth() {
     for level in [&[0x81][..], &[0x9f], &[0xa1, 0x01], &[0xc1], &[0xd8, 0x40]] {

@@ -1,4 +1,4 @@
-//! Bytes that nobody wrote.
+//! Bytes that no codec has written.
 
 use proptest::prelude::*;
 use reinhardt_backends::ErrorKind;

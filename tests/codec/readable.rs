@@ -1,4 +1,4 @@
-//! A value that is written is read back as it was, or it is refused when it is written.
+//! A value that is written is read back as it was, or the write is refused.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +13,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 
-/// Says whether a value was stored; what was stored comes back.
+/// Says whether a value was stored. Checks that a stored value comes back.
 #[track_caller]
 fn is_stored<C: Codec, T>(value: &T) -> bool
 where

@@ -1,4 +1,4 @@
-//! Whatever is written is read, and only integers look like integers.
+//! All values that are written are read back, and only integers look like integers.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A type that writes down which visitor method it was given, with what.
+//! A type that writes down which visitor method was called, and with which value.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::de::{
     Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-/// What a deserializer answers if it is asked by method number `ASK`.
+/// The answer of a deserializer that is asked by method number `ASK`.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Trace<const ASK: u8>(String);
 
@@ -147,8 +147,8 @@ fn newtype<'de, A: VariantAccess<'de>>(content: A) -> Result<String, A::Error> {
     content.newtype_variant::<Anything>().map(|trace| trace.0)
 }
 
-/// Takes what fails to decode for `None`, as services do that would rather lose a field than an
-/// entry.
+/// Takes a value that fails to decode for `None`, as a service does that would rather lose a field
+/// than an entry.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Lenient<T>(Option<T>);
 
@@ -158,7 +158,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     }
 }
 
-/// Reads what it can of an array, and the rest not at all.
+/// Reads the part of an array that it can read, and the rest not at all.
 #[derive(Debug, PartialEq)]
 pub(crate) struct First(String);
 

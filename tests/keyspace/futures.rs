@@ -1,4 +1,4 @@
-//! What the futures of accessors borrow, and where they can go.
+//! The futures of accessors: what they borrow, and where they can go.
 
 use std::cell::Cell;
 use std::marker::PhantomData;

@@ -7,7 +7,7 @@ use reinhardt_backends::keyspace::{KeySegment, SegmentWriter};
 use reinhardt_backends::{BackendError, Keyspace, MemoryBackend};
 use serde::{Deserialize, Serialize};
 
-/// What tells the types of a generic keyspace apart.
+/// The name that tells the types of a generic keyspace apart.
 trait Named {
     const NAME: &'static str;
 }

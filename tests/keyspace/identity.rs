@@ -92,7 +92,7 @@ async fn of_several_key_fields_those_are_filled_in_that_are_not_stored() {
     assert_eq!(read.unwrap_err().kind(), ErrorKind::Decode);
 }
 
-/// What serde writes and reads in its place holds no id.
+/// The form that serde writes and reads in place of an entry. It holds no id.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Text {
     text: String,
@@ -233,7 +233,7 @@ async fn a_migrated_entry_keeps_its_key_or_is_refused() {
     is_refused(NoteV2::get_many(&backend, ["ann"]).await);
 }
 
-/// Two keys whose segments run into each other if somebody compares them without the separators.
+/// Two keys whose segments run into each other if they are compared without the separators.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "pair", ttl = "1m")]
 struct Pair {

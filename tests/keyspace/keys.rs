@@ -1,4 +1,5 @@
-//! The text of keys: every one is different, can be parsed back, and means nothing to anybody else.
+//! The text of keys: each key has a text of its own, which can be parsed back and means nothing to
+//! any other program.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -74,7 +75,8 @@ proptest! {
     }
 }
 
-/// Nothing raw that separates, globs, groups or is not seen; `%` only before two upper-case digits.
+/// Checks that no character stands there raw that separates, globs, groups or is not seen, and that
+/// `%` stands only before two upper-case digits.
 fn assert_harmless(segment: &str) {
     let raw = segment.find(|c: char| "*?[]{}\\".contains(c) || c.is_whitespace() || c.is_control());
     assert_eq!(raw, None, "{segment:?}");
@@ -152,7 +154,7 @@ enum Region {
     America,
 }
 
-/// Written by its `Display` text.
+/// A type that is written by its `Display` text.
 #[derive(Debug, Clone, Copy, PartialEq, KeySegment)]
 #[keyspace(display)]
 struct Version {

@@ -108,7 +108,7 @@ async fn a_counter_below_zero_is_refused<B: Backend + 'static>(backend: Arc<B>) 
     let lease = lease(&backend, HOUR);
     let error = lease.acquire().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WrongType);
-    // What was taken by then is given back.
+    // The lease that was taken before the error is given back.
     backend.delete("lease@fence").await.unwrap();
     let guard = lease.acquire_within(PATIENCE).await.unwrap();
     assert!(guard.is_some());
@@ -144,7 +144,7 @@ async fn a_stale_guard_touches_nothing<B: Backend + 'static>(backend: Arc<B>) {
     assert!(!renewing.release().await.unwrap());
     assert!(!releasing.release().await.unwrap());
     drop(dropped);
-    // Answered after whatever the drop has sent before.
+    // This ping is answered after all commands that the drop has sent before.
     backend.ping().await.unwrap();
     tokio::task::yield_now().await;
     assert_eq!(held.renew().await.unwrap(), Renewal::Held);

@@ -20,7 +20,7 @@ use reinhardt_backends::{
 use tokio::sync::Semaphore;
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// What no machine needs.
+/// A time that no machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn lease<B: Backend + Clone + 'static>(backend: &B, ttl: Duration) -> Lease<B> {
@@ -31,13 +31,14 @@ async fn acquire<B: Backend + Clone + 'static>(lease: &Lease<B>) -> LeaseGuard<B
     lease.acquire().await.unwrap().expect("nobody has it")
 }
 
-/// A backend whose callers never get the answer to the call of one position, although it is done.
+/// A backend whose callers never get the answer to the call at one position, although the call is
+/// done.
 #[derive(Clone)]
 struct Stalling<B> {
     inner: B,
-    /// How many answers are given.
+    /// The number of answers that are given.
     answers: Arc<Semaphore>,
-    /// How many writes fail before others are made.
+    /// The number of writes that fail before a write is made.
     failures: Arc<AtomicUsize>,
 }
 

@@ -68,7 +68,7 @@ async fn a_paused_owner_has_lost_the_lease_and_its_number_is_refused() {
     assert!(resource.write(held.fencing_number()));
 
     second.resume();
-    // It goes on as if nothing had happened.
+    // The second process goes on as if nothing had happened.
     let number = second.ask("number").parse().unwrap();
     assert_eq!(number, stale);
     assert!(!resource.write(number), "a stale number is refused");

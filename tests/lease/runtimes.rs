@@ -1,4 +1,4 @@
-//! A release in the background whose runtime nobody drives any more keeps nobody out.
+//! A release in the background whose runtime nobody drives any more keeps no other owner out.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::{HOUR, PATIENCE, Stalling, acquire, lease};
 
 const KEY: &str = "lease@name:job";
 
-/// Makes three tests of each function: on a memory store, on one that is asked as if it was
-/// elsewhere, and on a server.
+/// Makes three tests of each function: on a memory store, on a memory store that is called as if it
+/// was elsewhere, and on a server.
 macro_rules! beside_a_runtime_that_stands_still {
     ($($test:ident)*) => {
         mod memory {
@@ -54,7 +54,7 @@ beside_a_runtime_that_stands_still! {
     the_lease_of_another_owner_stays
 }
 
-/// One that is driven, and one that is driven for as long as the test says.
+/// Returns a runtime that is driven, and one that is driven for as long as the test says.
 fn runtimes() -> (Runtime, Runtime) {
     let home = Builder::new_multi_thread().enable_all().build();
     let still = Builder::new_current_thread().enable_all().build();
@@ -76,7 +76,7 @@ fn a_dropped_guard_keeps_nobody_out<B: Backend + Clone + 'static>(
     drop_on(&still, first);
     let mut next = home.block_on(acquire(&lease));
     assert!(next.fencing_number() > number);
-    // What the release finds when it is sent at last isn't its own.
+    // The release of the first guard is sent at last, and finds a lease that isn't its own.
     still.block_on(tokio::task::yield_now());
     home.block_on(backend.ping()).unwrap();
     assert!(home.block_on(lease.acquire()).unwrap().is_none());

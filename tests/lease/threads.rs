@@ -12,7 +12,7 @@ use crate::{HOUR, PATIENCE, lease};
 const THREADS: usize = 8;
 const EACH: usize = 25;
 
-/// What the lease protects.
+/// The state that the lease protects.
 #[derive(Default)]
 struct Inside {
     owners: AtomicUsize,
@@ -27,7 +27,7 @@ impl Inside {
     }
 }
 
-/// Some of the grants are released, the others dropped.
+/// Takes the lease many times. Some of the guards are released, the others dropped.
 async fn work<B: Backend + Clone + 'static>(backend: B, inside: &Inside) {
     let lease = lease(&backend, HOUR);
     for round in 0..EACH {
@@ -41,7 +41,7 @@ async fn work<B: Backend + Clone + 'static>(backend: B, inside: &Inside) {
             assert!(guard.release().await.unwrap());
         }
     }
-    // What was dropped last is released before the runtime ends.
+    // The guard that was dropped last is released before the runtime ends.
     let last = lease.acquire_within(PATIENCE).await.unwrap();
     assert!(last.unwrap().release().await.unwrap());
 }

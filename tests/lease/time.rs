@@ -1,4 +1,4 @@
-//! What the guard knows of time, on a paused clock.
+//! The guard's knowledge of time, on a paused clock.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;

@@ -135,7 +135,7 @@ fn what_has_ended_is_given_up_before_what_lives() {
     for index in 0..10 {
         let life = Some(Duration::from_millis(1));
         now(backend.set(&format!("brief:{index}"), index, life)).unwrap();
-        // Used often, which no longer counts when it has ended.
+        // The entry is used often, which no longer counts when it has ended.
         for _ in 0..5 {
             let _: Option<u8> = now(backend.get(&format!("brief:{index}"))).unwrap();
         }
@@ -351,7 +351,7 @@ fn an_evicting_store_is_never_full() {
 #[tokio::test(start_paused = true)]
 async fn what_ended_behind_a_pass_makes_room_too() {
     let second = Duration::from_secs(1);
-    // Where in its shard an entry is differs from store to store.
+    // The place of an entry in its shard differs from store to store.
     for _ in 0..200 {
         let backend = MemoryBackend::builder().max_entries(20).build();
         for index in 0..18 {
@@ -360,7 +360,7 @@ async fn what_ended_behind_a_pass_makes_room_too() {
         now(backend.set("first", 1u8, Some(second))).unwrap();
         now(backend.set("second", 1u8, Some(2 * second))).unwrap();
         tokio::time::advance(second).await;
-        // Each write looks at a few, and may find the second alive.
+        // Each write looks at a few entries, and may find `second` alive.
         now(backend.expire("0", Life::Never)).unwrap();
         set(&backend, "new", "value").unwrap();
         tokio::time::advance(second).await;

@@ -1,4 +1,4 @@
-//! A store that is used under several clocks: each call goes by that of its runtime.
+//! A store that is used under several clocks: each call goes by the clock of its runtime.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn ahead(by: Duration) -> Runtime {
     runtime
 }
 
-/// What a thread without a runtime gets.
+/// Returns the value that a thread without a runtime gets.
 fn seen(backend: &MemoryBackend) -> Option<u32> {
     let backend = backend.clone();
     let get = move || now(backend.get("key")).unwrap();
@@ -113,7 +113,7 @@ fn a_runtime_behind_sees_what_has_ended_elsewhere_and_was_not_removed() {
             "{left:?}"
         );
     });
-    // Until somebody removes it who goes by another clock.
+    // Until a caller removes it that goes by another clock.
     now(backend.set("key", 2u32, None)).unwrap();
     now(backend.delete("key")).unwrap();
     assert_eq!(behind.block_on(backend.get::<u32>("key")).unwrap(), None);

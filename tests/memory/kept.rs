@@ -186,7 +186,7 @@ fn an_entry_is_not_evicted_for_what_is_kept_beside_it() {
         id,
         text: "x".repeat(1_000),
     };
-    // Room for either the entry and what it decodes to, or the entry and all others.
+    // Room for either the entry and its decoded value, or the entry and all other entries.
     for (most, evicted) in [(2_300, true), (2_000, false)] {
         let backend = MemoryBackend::builder()
             .max_bytes(most)

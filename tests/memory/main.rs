@@ -1,5 +1,5 @@
-//! What only the memory backend does: bounds, eviction, what it tells of itself, and what it keeps
-//! decoded.
+//! The features that only the memory backend has: bounds, eviction, reports about itself, and
+//! decoded values.
 
 mod bounds;
 mod clocks;
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 
-/// Returns the output of a future that is ready at once, as those of a memory backend are; from
-/// anywhere.
+/// Returns the output of a future that is ready at once, as the futures of a memory backend are. It
+/// can be called from anywhere.
 #[track_caller]
 fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("memory answers at once")

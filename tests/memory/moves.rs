@@ -1,4 +1,4 @@
-//! A move in a full store takes the room of what it takes away.
+//! A move in a full store takes the room of the entries that it removes.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use reinhardt_backends::{Backend, BackendResult, ErrorKind, Eviction, Life, Memo
 use crate::now;
 
 const BOTH: [Eviction; 2] = [Eviction::Off, Eviction::S3Fifo];
-/// One shard, and several.
+/// Sizes of stores with one shard, and with several.
 const SIZES: [usize; 2] = [16, 4_096];
 
 fn write(backend: &MemoryBackend, key: &str, value: &[u8]) -> BackendResult<bool> {
@@ -164,7 +164,8 @@ async fn a_move_to_where_an_entry_has_ended_has_the_room_of_both() {
     }
 }
 
-/// Moves it away first and reads nothing afterwards, then writes many that nobody reads.
+/// Moves the entry away first and reads nothing afterwards, then writes many entries that nobody
+/// reads.
 fn is_there_after_a_scan(backend: &MemoryBackend, key: &str, scanned: usize) -> bool {
     let value = holds(backend, key).unwrap();
     let moved = format!("moved:{key}");
@@ -180,7 +181,7 @@ fn what_was_used_stays_while_a_scan_passes_after_it_was_moved() {
     for most in SIZES {
         let backend = full(most, false, Eviction::S3Fifo);
         (0..most / 2).for_each(|index| drop(holds(&backend, &name(index))));
-        // What was used goes on to the main queue.
+        // The entries that were used go on to the main queue.
         for index in 0..most {
             write(&backend, &format!("before:{index}"), b"value").unwrap();
         }
@@ -230,8 +231,8 @@ fn threads_that_move_their_own_entries_in_a_full_store_never_meet() {
     }
 }
 
-/// Moves each entry of the range, from its beginning in steps, to other keys of the same length and
-/// back.
+/// Moves each entry of the range, from the beginning of the range in steps, to other keys of the
+/// same length and back.
 fn move_own(backend: &MemoryBackend, range: std::ops::Range<usize>, step: usize) {
     for round in 0..4_096 / range.end {
         for index in range.clone().step_by(step) {

@@ -1,5 +1,5 @@
-//! Nothing that doesn't grow is refused by a full store, or evicts another entry; and the store
-//! counts exactly.
+//! A full store refuses no change that doesn't let an entry grow, and evicts no other entry for it.
+//! The store counts exactly.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use reinhardt_backends::{Backend, Condition, ErrorKind, Eviction, Life, MemoryBa
 use crate::now;
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// What an entry counts for besides its key and its value.
+/// The weight of an entry besides its key and its value.
 const OVERHEAD: usize = 72;
 /// All keys are as long as this one.
 const KEY: usize = "key:000000".len();
 const USED_UP: Quota = Quota::fixed_window(1, HOUR);
-/// What is never used up, by each algorithm.
+/// Quotas that are never used up, one for each algorithm.
 const OPEN: [Quota; 3] = [
     Quota::gcra(999_983, HOUR),
     Quota::fixed_window(1_000_000, HOUR),
     Quota::sliding_window(1_000_000, HOUR),
 ];
 
-/// What is done to an entry, which is chosen from among all.
+/// A step that is done to an entry, which is chosen from among all entries.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     SetAnother,
@@ -79,7 +79,7 @@ const STEPS: [Step; 24] = [
     Step::Take,
 ];
 
-/// A store that is full, and what is in it.
+/// A store that is full, and the entries in it.
 struct Full {
     backend: MemoryBackend,
     /// The bytes under each key; of counters their text.
@@ -119,7 +119,8 @@ impl Full {
         full
     }
 
-    /// A tenth are counters, a tenth throttles that are used up, and a tenth those that aren't.
+    /// A tenth of the entries are counters, a tenth are throttles that are used up, and a tenth are
+    /// throttles that aren't.
     fn filled(backend: MemoryBackend, most: usize, length: usize) -> Self {
         let mut full = Self {
             backend,
@@ -161,7 +162,7 @@ impl Full {
         value
     }
 
-    /// Writes down what is under a key.
+    /// Writes down the value under a key.
     fn note(&mut self, key: String) {
         let stored = now(self.backend.get_stored(&key)).unwrap();
         let bytes = stored.unwrap().as_bytes().to_vec();
@@ -177,8 +178,8 @@ impl Full {
         let (key, other) = (index.get(&keys).to_string(), other.get(&keys).to_string());
         let old = self.entries[&key].clone();
         let same = weight(&old) - OVERHEAD - KEY;
-        // What is long enough to be unlike all others; counters and throttles that are as short are
-        // left alone.
+        // Values that are long enough to be unlike all others are replaced. Shorter values, as of
+        // counters and throttles, are left alone.
         let replaceable = same >= 8;
         let value = self.fresh_value(same);
         let backend = self.backend.clone();
@@ -321,7 +322,8 @@ impl Full {
         self.entries.values().map(|value| weight(value)).sum()
     }
 
-    /// Nobody was evicted, and entries and bytes are as many as was written down.
+    /// Checks that no entry was evicted, and that the store has as many entries and bytes as were
+    /// written down.
     fn check(&self) {
         let stats = self.backend.stats();
         assert_eq!(stats.evicted, 0);

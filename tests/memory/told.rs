@@ -1,4 +1,4 @@
-//! What a store tells of itself.
+//! The reports of a store about itself: calls of its listener, and its statistics.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

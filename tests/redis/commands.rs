@@ -1,4 +1,4 @@
-//! What is sent to the server, as the server itself sees it.
+//! The commands that are sent to the server, as the server itself sees them.
 
 use std::time::Duration;
 

@@ -19,13 +19,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 type Provided = Result<Credentials, Box<dyn Error + Send + Sync>>;
 
-/// A source of credentials that a test changes, and that counts how often it is asked.
+/// A source of credentials that a test changes, and that counts the calls of the provider.
 #[derive(Clone, Default)]
 struct Source(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Of these the provider returns what is set; it fails while nothing is.
+    /// The credentials that the provider returns. The provider fails while none are set.
     credentials: Mutex<Option<Credentials>>,
     asked: AtomicUsize,
 }
@@ -205,7 +205,7 @@ async fn credentials_that_hold_serve_every_attempt_and_others_one() {
     }
 }
 
-/// Both users may do the same, so that `CLIENT LIST` tells who is logged in where.
+/// Both users have the same permissions, so that `CLIENT LIST` tells which user is logged in where.
 #[tokio::test]
 async fn a_living_connection_logs_in_again_before_its_credentials_end() {
     let server = server(&["pa55"]);
@@ -660,7 +660,7 @@ async fn a_connection_that_is_logged_out_is_replaced() {
     assert_eq!((source.asked(), fake.connections()), (2, 2));
 }
 
-/// What the closure owns is gone with the last clone: no task holds it.
+/// The state that the closure owns is gone with the last clone of the backend: no task holds it.
 #[tokio::test]
 async fn nothing_outlives_the_backend() {
     let server = server(&["pa55"]);
@@ -672,7 +672,7 @@ async fn nothing_outlives_the_backend() {
     eventually(async || Arc::strong_count(&source.0) == 1).await;
     eventually(async || connections(&server, "app").is_empty()).await;
 
-    // With a question of a renewal that never ends.
+    // The same while a question of a renewal never ends.
     let (asked, held) = (Arc::new(AtomicUsize::new(0)), Arc::new(()));
     let (count, of_provider) = (asked.clone(), held.clone());
     let backend = builder(&server.url()).credentials(move || {

@@ -1,4 +1,4 @@
-//! Calls that are gathered: they are answered as single ones are, whatever happens to the batch.
+//! Calls that are gathered: they are answered as single calls are, whatever happens to the batch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -239,7 +239,7 @@ async fn a_key_that_may_not_be_read_fails_its_own_caller() {
     }
 }
 
-/// Drops every other read at some point and looks at what the others get.
+/// Drops every other read at some point, and looks at the answers of the other reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn callers_that_give_up_disturb_nobody() {
     let server = Server::start();
@@ -373,7 +373,8 @@ fn a_runtime_that_ends_takes_no_reader_with_it() {
     }
 }
 
-/// An answer of 32 MiB over a slow network, whose caller has gone: those behind it are answered.
+/// An answer of 32 MiB over a slow network, whose caller has gone: the calls behind it are
+/// answered.
 #[tokio::test]
 async fn an_answer_that_nobody_waits_for_holds_nobody_up() {
     let server = Server::on_tcp();

@@ -1,4 +1,4 @@
-//! What a backend meets at an address, and what it makes of it.
+//! The servers and faults that a backend meets at an address, and what it makes of them.
 
 use std::error::Error;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn greets(answer: impl Fn() -> Answer + Send + Sync + 'static) -> FakeServer {
     FakeServer::start(move |_, command| (command[0] == "HELLO").then(&answer))
 }
 
-/// Each names the place and what was met there, and says whether waiting helps.
+/// Each error names the place and what was met there, and says whether waiting helps.
 #[tokio::test]
 async fn what_is_met_at_the_address_is_said() {
     let hangs_up = FakeServer::that_hangs_up_after;
@@ -154,8 +154,8 @@ async fn a_refused_connection_names_the_place_and_the_cause() {
     assert!(error.source().is_some());
 }
 
-/// Who builds a backend has the settings judged, where the resolver knows; who connects lazily may
-/// come before the server.
+/// A caller that builds a backend has the settings judged, if the resolver knows that the name is
+/// wrong. A caller that connects lazily may come before the server.
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_named() {
     let url = "redis://:secret@no-such-host.invalid:6379";
@@ -268,7 +268,7 @@ async fn a_proxy_that_knows_few_commands_is_served_by_others() {
     }
 }
 
-/// One call on many keys takes the place of one, however many commands it is.
+/// A call on many keys takes one place among the waiting calls, however many commands it is.
 #[tokio::test]
 async fn a_call_on_many_keys_is_within_the_limit_of_waiting_calls() {
     let proxy = proxy(|_| None);
@@ -374,7 +374,7 @@ async fn a_renewing_read_that_is_refused_in_part_has_renewed_the_rest() {
     ));
 }
 
-/// A proxy may stand before several servers: it runs a script on the one that has the first key.
+/// A proxy may stand before several servers: it runs a script on the server that has the first key.
 #[tokio::test]
 async fn without_the_word_of_a_single_server_no_script_names_two_keys() {
     let fake = proxy(|_| None);
@@ -443,7 +443,7 @@ async fn an_odd_answer_to_a_write_leaves_its_outcome_unknown() {
     }
 }
 
-/// A user who may not ask what the server is.
+/// A user who may not ask which kind of server this is.
 #[tokio::test]
 async fn a_user_without_info_is_greeted() {
     let server = Server::on_tcp();

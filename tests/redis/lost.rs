@@ -1,4 +1,4 @@
-//! Answers that are lost, late or for somebody else.
+//! Answers that are lost, late or for another caller.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ async fn a_cut_cable_is_noticed() {
     proxy.black_hole();
     let error = backend.get::<u8>("k").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    // What the old connection swallowed never comes back: only a new one helps.
+    // The bytes that the old connection swallowed never come back: only a new connection helps.
     proxy.release();
     recovered(&backend).await;
     eventually(async || backend.get::<u8>("k").await.ok() == Some(Some(1))).await;
@@ -156,7 +156,7 @@ async fn a_cancelled_increment_leaves_no_immortal_counter() {
         })
     });
     join_all(calls.collect::<Vec<_>>()).await;
-    // What was sent has been executed once a later command has been answered.
+    // All commands that were sent have been executed once a later command has been answered.
     recovered(&backend).await;
     let mut counted = HashMap::new();
     for index in 0..40 {

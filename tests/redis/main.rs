@@ -1,5 +1,5 @@
-//! The Redis backend on servers that are down, stopped, cut off, full or foreign, and what it
-//! really sends.
+//! The Redis backend on servers that are down, stopped, cut off, full or foreign, and the commands
+//! that it really sends.
 
 mod commands;
 mod credentials;
@@ -37,13 +37,13 @@ async fn connect(url: &str) -> RedisBackend {
     builder(url).build().await.unwrap()
 }
 
-/// Connects with a brief limit for calls. What is expected to be answered is asked through
+/// Connects with a brief limit for calls. Calls that are expected to be answered go through
 /// [`connect`]: on a slow machine an answer may take longer.
 async fn impatient(url: &str) -> RedisBackend {
     builder(url).call_timeout(BRIEF).build().await.unwrap()
 }
 
-/// Makes a runtime that stands still but where somebody blocks on it.
+/// Makes a runtime that stands still unless a caller blocks on it.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -65,7 +65,7 @@ async fn recovered(backend: &RedisBackend) {
     }
 }
 
-/// Everything that an error says, its causes included.
+/// Returns everything that an error says, its causes included.
 fn said(error: &BackendError) -> String {
     let mut said = format!("{error} {error:?}");
     let mut source = std::error::Error::source(error);

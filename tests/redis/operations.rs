@@ -1,5 +1,5 @@
-//! The operations that write, each on keys of its own, and what a server holds before and after
-//! them. A new operation, or a new script, is one row.
+//! The operations that write, each on keys of its own, and the entries that a server holds before
+//! and after them. A new operation, or a new script, is one row.
 
 use std::time::Duration;
 
@@ -146,11 +146,11 @@ async fn attempt(backend: &RedisBackend, key: &str) -> BackendResult<()> {
 pub(super) struct Held {
     key: String,
     value: Vec<u8>,
-    /// What is left of its life in milliseconds; -1 for ever.
+    /// The time that is left of its life, in milliseconds; -1 if it never ends.
     left: i64,
 }
 
-/// Returns all that a server holds, as another client reads it in one step.
+/// Returns all entries that a server holds, as another client reads them in one step.
 pub(super) async fn held(server: &Server) -> Vec<Held> {
     const READ: &str = "local held = {} \
         for _, key in ipairs(redis.call('KEYS', '*')) do \

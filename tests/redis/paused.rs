@@ -58,7 +58,7 @@ async fn reads_go_on_while_writes_wait() {
     has_connections(&backend, 2).await;
     let_writes_through(&server);
     write.await.unwrap().unwrap();
-    // The other connection isn't needed any more, and what was written is seen.
+    // The other connection isn't needed any more, and the written value is seen.
     assert_eq!(backend.get::<u8>("written").await.unwrap(), Some(2));
     has_connections(&backend, 1).await;
     assert_eq!(backend.status().nodes[0].reconnections, 0);
@@ -81,7 +81,7 @@ async fn reads_that_were_sent_behind_a_write_are_answered() {
     write.await.unwrap();
 }
 
-/// One that came later is never executed before one that came earlier.
+/// A call that came later is never executed before one that came earlier.
 #[tokio::test]
 async fn writes_keep_to_one_connection_while_reads_have_another() {
     let server = Server::start();

@@ -1,5 +1,5 @@
-//! Users who may not run every command that an operation needs: it is refused, and has changed
-//! nothing.
+//! Users who may not run every command that an operation needs: the operation is refused, and has
+//! changed nothing.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ async fn an_operation_without_one_of_its_commands_is_denied_and_changes_nothing(
                 "{name}: {before:?} {after:?}"
             );
         }
-        // It needs no other command than those that are listed.
+        // The operation needs no other command than those that are listed.
         operation.run(&admin).await.unwrap();
     }
 }

@@ -129,7 +129,7 @@ fn runtimes_that_doubt_their_connections_let_one_ask() {
     assert!(proxy.connections() < 16, "{}", proxy.connections());
 }
 
-/// A doubted connection that answers before another one is made serves those who wait, too.
+/// A doubted connection that answers before another one is made serves the waiters, too.
 #[tokio::test]
 async fn a_call_that_waits_for_another_connection_goes_on_with_one_that_answers_again() {
     let limit = Duration::from_secs(4);
@@ -225,7 +225,7 @@ fn runtimes_share_the_attempts_at_a_server_that_is_down() {
     assert!(fake.connections() < 90, "{}", fake.connections());
 }
 
-/// A runtime that waits for its turn is told when another one has found the server.
+/// A runtime that waits for its turn is told when another runtime has found the server.
 #[test]
 fn a_server_that_is_back_is_found_by_all_runtimes() {
     let mut server = Server::start();
@@ -387,7 +387,8 @@ fn runtimes_share_the_searches_for_a_server_that_takes_writes() {
     }
 }
 
-/// A login that the new primary refuses is the answer to a write, not that the old one is none.
+/// The answer to a write is that the new primary refuses the login, and not that the old primary is
+/// none.
 #[tokio::test]
 async fn a_server_that_was_found_and_refuses_the_login_is_named() {
     let fake = FakeServer::start(|connection, command| match command[0].as_str() {
@@ -401,8 +402,8 @@ async fn a_server_that_was_found_and_refuses_the_login_is_named() {
     assert_eq!(backend.get::<u8>("k").await.unwrap(), None);
 }
 
-/// What one runtime learns of a failover holds for the other one: no call that begins after the
-/// first answer of the new server goes to the old one.
+/// A failover that one runtime learns of holds for the other runtime: no call that begins after the
+/// first answer of the new server goes to the old server.
 #[test]
 fn no_runtime_asks_the_old_server_after_another_one_has_met_the_new() {
     let one = runtime();
@@ -420,7 +421,7 @@ fn no_runtime_asks_the_old_server_after_another_one_has_met_the_new() {
     assert_eq!(proxy.connections(), 4);
 }
 
-/// The same where nobody wrote: a new connection alone finds the new server.
+/// The same where no caller wrote: a new connection alone finds the new server.
 #[test]
 fn a_new_connection_that_meets_another_server_ends_the_old_ones() {
     let one = runtime();

@@ -1,4 +1,5 @@
-//! Servers that answer with an error: what it means, and what isn't shown of it.
+//! Servers that answer with an error: the meaning of the error, and the parts of it that aren't
+//! shown.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -229,7 +230,7 @@ async fn a_key_of_a_foreign_type_is_the_wrong_type() {
     for touch in [Touch::Keep, Touch::Extend(minute), Touch::Restart(minute)] {
         let error = backend.read_value("list", touch).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WrongType, "{error}");
-        // Among many it is absent.
+        // Among many keys this key is absent.
         let read = backend.read_values(&["list", "k"], touch).await.unwrap();
         assert_eq!(read, [None, Some(stored.clone())], "{touch:?}");
     }

@@ -1,4 +1,5 @@
-//! Handles that read from replicas: who answers what, and what happens when no replica does.
+//! Handles that read from replicas: which server answers which call, and what happens when no
+//! replica answers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,7 +73,8 @@ struct Computed {
     id: u32,
 }
 
-/// A primary and a replica that takes writes of its own, so that it can be told from the primary.
+/// A primary and a replica. The replica takes writes of its own, so that it can be told from the
+/// primary.
 struct Pair {
     primary: Server,
     replica: Server,
@@ -132,7 +134,7 @@ impl Pair {
 
     /// Lets the replica lose all entries that there are by now.
     fn forget(&self) {
-        // It waits for the last write of its own connection alone.
+        // `WAIT` waits only for the last write of its own connection.
         let replies = self.primary.command("SET x 1\r\nWAIT 1 10000\r\nDEL x");
         assert!(replies.contains(":1"), "{replies}");
         let refusal = self.replica.command("FLUSHALL");
@@ -211,7 +213,7 @@ async fn a_session_is_read_from_the_primary() {
     *loaded = "changed".to_string();
     sessions.save(&mut loaded).await.unwrap();
     pair.forget();
-    // It is told apart from one that is gone.
+    // The session is told apart from a session that is gone.
     let refused = sessions.save(&mut session).await.unwrap_err();
     assert!(matches!(refused, SessionError::Conflict), "{refused}");
     assert!(sessions.touch(session.id()).await.unwrap());
@@ -359,7 +361,8 @@ async fn what_is_cleared_is_found_on_the_primary() {
     assert_eq!(pair.backend.get::<u8>("raw").await.unwrap(), None);
 }
 
-/// However they are told, and whoever comes back: it doesn't go back in time between two.
+/// Reads of one key don't go back in time between two replicas, however the replicas are told and
+/// whichever of them comes back.
 #[tokio::test]
 async fn one_key_is_read_from_one_replica() {
     let primary = Server::on_tcp_with(&AT_ONCE);
@@ -374,7 +377,7 @@ async fn one_key_is_read_from_one_replica() {
         .reading_from(ReadFrom::Replica);
     let told = primary.command("SET x 1\r\nWAIT 2 10000\r\nDEL x");
     assert!(told.contains(":2"), "{told}");
-    // Each says who it is.
+    // Each replica says which one it is.
     for (index, replica) in replicas.iter().enumerate() {
         for key in 0..20 {
             let refusal = replica.command(&format!("SET reinhardt:k{key} {index}"));
@@ -394,7 +397,8 @@ async fn one_key_is_read_from_one_replica() {
         first.iter().all(Option::is_some)
     })
     .await;
-    // Some keys are read from each, unless chance has it otherwise once in half a million times.
+    // Some keys are read from each replica, unless chance has it otherwise once in half a million
+    // times.
     assert!(
         first.contains(&Some(0)) && first.contains(&Some(1)),
         "{first:?}"
@@ -483,7 +487,7 @@ async fn a_replica_that_is_down_means_the_primary() {
     }
     assert_eq!(pair.handle.get_many::<u8>(&["k"]).await.unwrap(), [Some(1)]);
     assert_eq!(pair.handle.scan("").count().await, 1);
-    // It is asked again as soon as it is there.
+    // The replica is asked again as soon as it is there.
     pair.replica.restart();
     followed(&pair.primary).await;
     pair.is_read_from().await;
@@ -545,7 +549,7 @@ async fn a_replica_that_stands_still_means_the_primary() {
     for read in futures::future::join_all((0..50).map(|_| handle.get::<u8>("k"))).await {
         assert_eq!(read.unwrap(), Some(1));
     }
-    // It is left alone: otherwise each of these would wait for half the limit.
+    // The replica is left alone: otherwise each of these reads would wait for half the limit.
     for _ in 0..50 {
         assert_eq!(handle.get::<u8>("k").await.unwrap(), Some(1));
         assert!(handle.exists("k").await.unwrap());
@@ -634,13 +638,13 @@ async fn a_handle_on_a_server_without_replicas_is_told_so() {
             "{said}"
         );
     }
-    // All else is as it was.
+    // All other calls are as they were.
     handle.set("k", 1, None).await.unwrap();
     assert_eq!(handle.take::<u8>("k").await.unwrap(), Some(1));
     assert_eq!(backend.get::<u8>("k").await.unwrap(), None);
     let primary_again = handle.reading_from(ReadFrom::Primary);
     assert_eq!(primary_again.get::<u8>("k").await.unwrap(), None);
-    // One that comes is found.
+    // A replica that comes is found.
     let _replica = replica_of(&primary, &[]);
     followed(&primary).await;
     eventually(async || handle.get::<u8>("k").await.is_ok()).await;

@@ -62,7 +62,7 @@ async fn every_command_of_the_crate_redis_works() {
         .unwrap();
     assert!(format!("{read:?}").contains("1-1"), "{read:?}");
 
-    // It is in the namespace, and no key of the raw API by accident.
+    // Everything is in the namespace, and nothing is a key of the raw API by accident.
     let keys: Vec<String> = backend.scan("").try_collect().await.unwrap();
     assert_eq!(keys.len(), 3, "{keys:?}");
     let mut iter: redis::AsyncIter<'_, String> = redis.scan_match("a%20shop:*").await.unwrap();
@@ -103,7 +103,7 @@ async fn pipelines_transactions_and_scripts_are_whole() {
         .await
         .unwrap();
     assert_eq!((a, b), (6, 7));
-    // What is wrong about one command is told, and the others have had their effect.
+    // The error of one command is returned, and the other commands have had their effect.
     let failed: RedisResult<(i64, i64)> = pipe()
         .incr("k", 1)
         .incr("n", 1)
@@ -111,7 +111,7 @@ async fn pipelines_transactions_and_scripts_are_whole() {
         .await;
     assert!(failed.is_err());
     assert_eq!(redis.get("n").await, Ok(8));
-    // A transaction that the server doesn't take has had none.
+    // A transaction that the server doesn't take has had no effect.
     let refused: RedisResult<(i64,)> = pipe()
         .atomic()
         .incr("n", 1)
@@ -261,7 +261,7 @@ async fn every_type_of_the_protocol_is_handed_on() {
     }
 }
 
-/// The command, and what the sentence names.
+/// The command, and the name that the sentence of the error has.
 const REFUSED: &[(&str, &str)] = &[
     ("ASKING", "ASKING"),
     ("AUTH secret", "AUTH"),
@@ -380,7 +380,8 @@ async fn what_others_on_the_connection_would_suffer_from_is_refused() {
     assert_eq!(redis.exists("n").await, Ok(false));
 }
 
-/// Another number of replies would be those of others, or leave some to them.
+/// With another number of replies, a caller would get the replies of other callers, or leave some
+/// to them.
 #[tokio::test]
 async fn a_pipeline_has_as_many_replies_as_it_has() {
     let server = Server::start();
@@ -480,7 +481,7 @@ async fn closing_takes_no_longer_than_a_call() {
     let mut other = redis.clone();
     let mut begun = Box::pin(redis.set::<_, _, ()>("k", 1));
     let mut begun_too = Box::pin(async { backend.set("k", 1, None).await });
-    // They are polled once, and never again.
+    // The calls are polled once, and never again.
     assert!(futures::poll!(&mut begun).is_pending());
     assert!(futures::poll!(&mut begun_too).is_pending());
     let closing = Instant::now();
@@ -521,7 +522,7 @@ async fn all_connections_are_one_which_sessions_do_not_use() {
     assert_eq!(count(), 2);
     assert_eq!(backend.status().nodes.len(), 1);
     assert_eq!(backend.status().nodes[0].connections, 2);
-    // One that is held up holds up no keyspace.
+    // A command that is held up holds up no keyspace.
     backend.set("k", 1, None).await.unwrap();
     server.command("CLIENT PAUSE 60000 WRITE");
     let mut redis = all.pop().unwrap();
@@ -559,7 +560,7 @@ async fn no_reply_reaches_the_wrong_caller() {
                     .await
                     .unwrap();
                 assert_eq!((hash, n), (vec![value], round + 1));
-                // A dropped call leaves its reply to nobody.
+                // The reply of a dropped call goes to no other call.
                 let mut left = redis.clone();
                 let left = left.get::<_, Option<String>>("none");
                 drop(tokio::time::timeout(Duration::ZERO, left).await);

@@ -20,7 +20,8 @@ fn shared(server: &Server) -> RedisBackend {
 /// The ids of the backends' connections, as the server has them.
 fn connections(server: &Server) -> Vec<String> {
     let clients = server.command("CLIENT LIST");
-    // The connection that asks is none of theirs. Redis 6.2 doesn't tell who speaks RESP3.
+    // The connection that asks belongs to none of them. Redis 6.2 doesn't tell which clients speak
+    // RESP3.
     let ours = clients.lines().filter(|line| !line.contains("cmd=client"));
     let id = |line: &str| Some(line.split_once("id=")?.1.split(' ').next()?.to_string());
     ours.filter_map(id).collect()

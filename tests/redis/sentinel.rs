@@ -53,7 +53,7 @@ async fn the_primary_is_found_by_whichever_sentinel_answers() {
     assert!(said.contains("127.0.0.1:"), "{said}");
 }
 
-/// Replication is asynchronous: what the primary acknowledged last may be lost with it.
+/// Replication is asynchronous: the last writes that the primary acknowledged may be lost with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_is_killed_is_replaced_under_traffic() {
     let service = Service::start().that_is_quick();
@@ -67,8 +67,8 @@ async fn a_primary_that_is_killed_is_replaced_under_traffic() {
     println!("{:?}", traffic.end().await);
 }
 
-/// Sentinels notice a promotion after up to a second. What the old primary acknowledges meanwhile
-/// is lost.
+/// Sentinels notice a promotion after up to a second. Writes that the old primary acknowledges
+/// meanwhile are lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_that_was_asked_for_is_followed_under_traffic() {
     let service = Service::start();
@@ -89,7 +89,7 @@ async fn a_failover_that_was_asked_for_is_followed_under_traffic() {
     println!("{:?}", traffic.end().await);
 }
 
-/// It still takes itself for the primary when it goes on.
+/// The old primary still takes itself for the primary when it goes on.
 #[test]
 fn nothing_is_read_from_a_primary_that_was_replaced() {
     let service = Service::start().that_is_quick();
@@ -123,7 +123,7 @@ async fn a_switch_that_a_sentinel_tells_is_followed() {
     backend.set("k", 1, None).await.unwrap();
     service.server(0).pause();
     service.await_other_than(0);
-    // Nobody waits for an answer of the old primary: a sentinel alone tells.
+    // No call waits for an answer of the old primary: a sentinel alone tells of the switch.
     eventually(async || !backend.status().is_connected()).await;
     service.server(0).resume();
     let primary = service.primary();
@@ -161,12 +161,12 @@ async fn what_the_sentinels_do_not_know_is_named() {
     assert!(error.to_string().contains("redis-sentinel://"), "{error}");
 }
 
-/// One that has another word for the primary than the others is outvoted.
+/// A sentinel that names another primary than the others is outvoted.
 #[tokio::test]
 async fn sentinels_that_disagree_are_told_from_the_others_by_their_number() {
     let service = Service::start();
     let port = service.server(1).port();
-    // It would find the others and learn from them, if they could log in.
+    // This sentinel would find the others and learn from them, if they could log in.
     let alone = Server::as_sentinel(&watching(port, &["requirepass secret"]));
     let alone = format!("127.0.0.1:{}", alone.port());
     let url = format!("redis-sentinel://{alone}/cache");
@@ -244,7 +244,7 @@ async fn a_switch_is_followed_by_a_user_who_may_not_listen() {
     assert_eq!(failure.unwrap().kind(), ErrorKind::Denied);
     service.server(0).pause();
     service.await_other_than(0);
-    // Nobody waits for an answer of the old primary.
+    // No call waits for an answer of the old primary.
     eventually(async || !backend.status().is_connected()).await;
     backend.set("k", 2, None).await.unwrap();
 }

@@ -33,7 +33,7 @@ async fn what_is_no_url_of_a_server_is_refused() {
     }
 }
 
-/// Which URLs those are stands beside the code that reads them.
+/// The list of refused URLs stands beside the code that reads URLs.
 #[tokio::test]
 async fn a_url_that_is_refused_connects_to_nothing() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

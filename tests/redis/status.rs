@@ -1,4 +1,4 @@
-//! What a backend tells of its servers and its calls.
+//! The status of a backend: the state of its servers and its calls.
 
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
-//! A server that becomes a replica refuses what writes, and has executed nothing of it. So what it
-//! refused may be sent again, a script too: the first write of a script is its last chance to be
-//! refused like that.
+//! A server that becomes a replica refuses commands that write, and has executed nothing of them.
+//! So a refused command may be sent again, a script too: the first write of a script is its last
+//! chance to be refused like that.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ async fn limited(server: &Server) -> RedisBackend {
     builder.build().await.unwrap()
 }
 
-/// Makes a replica of a primary that isn't there; it keeps what it has.
+/// Makes the server a replica of a primary that isn't there. The server keeps its entries.
 fn make_replica(server: &Server) {
     server.command("REPLICAOF 127.0.0.1 1");
 }

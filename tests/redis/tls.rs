@@ -1,5 +1,5 @@
-//! Servers that are spoken to by TLS: what is trusted, what is refused and why, and what happens
-//! when certificates are replaced.
+//! Servers that are reached by TLS: the certificates that are trusted, those that are refused and
+//! why, and the replacement of certificates.
 
 use std::error::Error;
 use std::future::pending;
@@ -173,7 +173,7 @@ async fn a_certificate_that_can_not_be_trusted_is_denied_with_the_reason() {
             "is from no authority that is trusted here",
         ),
         (
-            // As an authority that was replaced by one of the same name.
+            // As with an authority that was replaced by one of the same name.
             Authority::named("authority").certify(&["127.0.0.1"]),
             "is from another authority of the same name",
         ),
@@ -262,7 +262,7 @@ async fn a_port_without_tls_is_told_from_a_server_that_does_not_greet() {
     assert!(error.to_string().contains(&place), "{error}");
     assert!(error.to_string().contains("without TLS"), "{error}");
 
-    // Whatever else is there answers in its own words, or hangs up.
+    // Any other server there answers in its own words, or hangs up.
     let config = ErrorKind::InvalidConfig;
     for (words, kind) in [
         (&b"-ERR unknown command\r\n"[..], config),
@@ -292,7 +292,7 @@ async fn a_port_of_tls_is_named_where_the_url_has_none() {
     }
 }
 
-/// Calls without number, of which each gets the answer to its own.
+/// Very many calls, each of which gets its own answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_calls_at_once_share_a_connection() {
     let server = server(&[]);
@@ -387,7 +387,7 @@ fn with_short_lived_keys() -> Tls {
     Tls::from_rustls(Arc::new(config.with_no_client_auth()))
 }
 
-/// By TLS 1.2 a connection ends with its key, and by TLS 1.3 it gets another one.
+/// By TLS 1.2 a connection ends with its key, and by TLS 1.3 the connection gets another key.
 #[tokio::test]
 async fn a_connection_is_replaced_before_its_key_is_used_up() {
     for (version, expected) in [("TLSv1.2", 8..20), ("TLSv1.3", 1..8)] {
@@ -397,7 +397,7 @@ async fn a_connection_is_replaced_before_its_key_is_used_up() {
         for count in 1..=1_000 {
             assert_eq!(backend.increment("hits", None).await.unwrap(), count);
         }
-        // Some are of the test's own.
+        // Some of the connections are the test's own.
         let stats = server.command("INFO stats");
         let (_, connections) = stats.split_once("total_connections_received:").unwrap();
         let connections = connections.lines().next().unwrap().parse().unwrap();
@@ -551,7 +551,7 @@ async fn a_provider_that_hangs_is_named_when_the_limit_has_passed() {
     );
 }
 
-/// Nothing is sent to a server whose settings can't be right.
+/// Nothing is sent to a server if the settings can't be right.
 #[test]
 fn settings_that_can_not_be_right_are_refused_by_name() {
     let [certificate, other] = [(); 2].map(|()| AUTHORITY.certify(&["a"]));

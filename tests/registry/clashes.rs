@@ -130,7 +130,8 @@ fn declarations_of_one_prefix_are_a_conflict_that_names_both_places() {
     }
 }
 
-/// Nothing declares these two prefixes for sessions: stores have them that are given none.
+/// Nothing declares these two prefixes for sessions: a store that is given no prefix has one of
+/// them.
 #[test]
 fn a_keyspace_under_the_prefix_of_sessions_that_are_given_none_is_a_conflict() {
     for parts in [

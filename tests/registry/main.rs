@@ -163,8 +163,8 @@ fn a_change_in_the_data_of_sessions_is_seen_and_named() {
     }
 }
 
-/// What the lock file of this program says of another program, whose `Role` inside of a `Vec<Role>`
-/// was different.
+/// Compares this program with the lock file of another program, whose `Role` inside of a
+/// `Vec<Role>` was different.
 #[test]
 fn a_change_in_a_nested_type_is_seen_and_named() {
     let level = "value.roles[].Staff.level: u8";
@@ -180,7 +180,7 @@ fn a_change_in_a_nested_type_is_seen_and_named() {
     }
 }
 
-/// What the schema lock says where the file has `old` in place of `line`.
+/// Returns the failure of the schema lock if the file has `old` in place of `line`.
 fn failure_against(name: &str, line: &str, old: &str) -> String {
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("registry/keyspaces.lock");
     let lock = std::fs::read_to_string(lock).unwrap();

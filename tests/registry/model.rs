@@ -107,7 +107,7 @@ impl Named for Shop {
 register_keyspace!(Cached<Shop>);
 register_keyspace!(Cached<User>);
 
-/// What the stores and throttles that the program makes keep.
+/// The registered data of the stores and throttles that the program makes.
 pub(super) mod made {
     use reinhardt_backends::codec::Json;
     use reinhardt_backends::{register_sessions, register_throttle, register_tower_sessions};

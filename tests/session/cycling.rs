@@ -47,14 +47,15 @@ mod in_one_step {
     reinhardt_backends_tests::on_both_backends! { a_login_that_is_cut_off_leaves_one_whole_session }
 }
 
-/// Cut off after each poll that a login takes, on a backend that waits before and after each call.
+/// Cuts a login off after each poll that it takes, on a backend that waits before and after each
+/// call.
 async fn a_login_that_is_cut_off_leaves_one_whole_session(backend: Arc<dyn Backend>) {
     let slow = sessions(Slow(backend.clone()));
     let data = Login {
         visits: 3,
         ..Login::default()
     };
-    // How many polls a call to a server takes differs from one to the next.
+    // The number of polls that a call to a server takes differs from one call to the next.
     let deadline = Instant::now() + Duration::from_secs(60);
     let (mut cut_before, mut cut_after, mut polls) = (false, false, 0);
     while !(cut_before && cut_after) {
@@ -66,7 +67,7 @@ async fn a_login_that_is_cut_off_leaves_one_whole_session(backend: Arc<dyn Backe
         let mut session = slow.create_anonymous(data.clone()).await.unwrap();
         let before = session.id().clone();
         let is_done = poll_times(polls, slow.cycle(&mut session, "ann")).await;
-        // What was sent before is done before.
+        // A command that was sent before the ping is done before the ping.
         backend.ping().await.unwrap();
         let keys = keys(&backend).await;
         assert_eq!(keys.len(), 1, "{keys:?}");
@@ -100,7 +101,8 @@ struct Stored {
     data: Login,
 }
 
-/// Polls a future so many times, whenever it is woken, drops it and says whether it was done.
+/// Polls a future so many times, whenever it is woken, and drops it. Says whether the future was
+/// done.
 async fn poll_times(times: u32, future: impl Future) -> bool {
     let mut future = Box::pin(future);
     let mut left = times;

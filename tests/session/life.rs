@@ -19,7 +19,7 @@ fn brief<B: Backend>(backend: B) -> SessionStore<Login, B> {
     builder.absolute(25 * MINUTE).build().unwrap()
 }
 
-/// Returns what is left of the life of the only session there is.
+/// Returns the time that is left of the life of the only session.
 async fn left(backend: &Arc<dyn Backend>) -> Option<Duration> {
     let keys = keys(backend).await;
     assert!(keys.len() <= 1, "{keys:?}");
@@ -139,7 +139,7 @@ async fn no_call_gives_a_life_that_reaches_beyond_the_absolute_end() {
 
 #[tokio::test(start_paused = true)]
 async fn past_the_absolute_end_nothing_brings_a_session_back() {
-    // A store that keeps what it was given for longer, as one with a slow clock would.
+    // A store that keeps its entries for longer, as one with a slow clock would.
     let probe = Probe::default();
     let sessions = brief(&probe);
     for call in 0..5 {

@@ -1,4 +1,4 @@
-//! A backend in memory that notes what it is asked, and can say that a key is taken; and one that
+//! A backend in memory that notes its calls, and can say that a key is taken; and a backend that
 //! takes its time.
 
 use std::sync::atomic::{AtomicU32, Ordering};

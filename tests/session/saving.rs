@@ -71,7 +71,8 @@ async fn a_save_over_somebody_elses_is_a_conflict_and_stores_nothing(backend: Ar
     assert_eq!((two.version(), two.visits), (1, 2));
     let loaded = sessions.load(one.id()).await.unwrap().unwrap();
     assert_eq!((loaded.version(), loaded.visits), (2, 1));
-    // The same data make other bytes the next time, so what was read long ago never fits again.
+    // The same data make other bytes the next time, so bytes that were read long ago never fit
+    // again.
     one.visits = 0;
     sessions.save(&mut one).await.unwrap();
     let saved = sessions.save(&mut two).await;
@@ -145,7 +146,7 @@ async fn a_touch_leaves_the_data_alone(backend: Arc<dyn Backend>) {
     let sessions = sessions(backend);
     let mut session = sessions.create("ann", ann()).await.unwrap();
     assert!(sessions.touch(session.id()).await.unwrap());
-    // Nobody has written, so it is no conflict.
+    // No other caller has written, so this is no conflict.
     sessions.save(&mut session).await.unwrap();
 }
 

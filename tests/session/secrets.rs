@@ -1,4 +1,4 @@
-//! What who reads the store learns: nothing that makes a cookie.
+//! A reader of the store learns nothing that makes a cookie.
 
 use std::sync::Arc;
 
@@ -50,8 +50,8 @@ fn secret(id: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(&id[..24]).unwrap()
 }
 
-/// Looks for a part of a secret in whatever the store holds, and in what that says in base64 and in
-/// hexadecimal digits.
+/// Looks for a part of a secret in all bytes that the store holds, and in the parts of its keys
+/// decoded from base64 and from hexadecimal digits.
 async fn assert_hidden(backend: &Arc<dyn Backend>, secrets: &[Vec<u8>]) {
     let keys: Vec<String> = backend.scan("").try_collect().await.unwrap();
     assert!(!keys.is_empty());
@@ -73,7 +73,7 @@ async fn assert_hidden(backend: &Arc<dyn Backend>, secrets: &[Vec<u8>]) {
     }
 }
 
-/// Returns what a segment of a key decodes to.
+/// Returns the bytes that a segment of a key decodes to.
 fn readings(segment: &str) -> Vec<Vec<u8>> {
     let digits: Option<Vec<u8>> = segment
         .as_bytes()

@@ -54,7 +54,8 @@ on_every_backend! {
 
 type Service = BoxCloneSyncService<Request<String>, Response<String>, Infallible>;
 
-/// Where a slow request waits: once inside of its handler, and once before it goes on.
+/// The barrier at which a slow request waits: once inside of its handler, and once before it goes
+/// on.
 type Gate = Arc<Barrier>;
 
 fn service<S: SessionStore + Clone>(layer: SessionManagerLayer<S>, gate: &Gate) -> Service {
@@ -141,7 +142,7 @@ fn app(backend: &Arc<dyn Backend>) -> (Service, Gate) {
 struct Answer {
     status: StatusCode,
     body: String,
-    /// What the cookie is set to; the empty text removes it.
+    /// The value that the cookie is set to; an empty text removes the cookie.
     cookie: Option<String>,
 }
 
@@ -417,7 +418,7 @@ async fn a_save_stores_only_over_a_record_that_is_there(backend: Arc<dyn Backend
     assert_eq!(store.load(&record.id).await.unwrap(), None);
 }
 
-/// A cache as those of the crate are: it stores whatever it is given.
+/// A cache like those of the crate: it stores all records that it is given.
 #[derive(Debug, Clone, Default)]
 struct Cache(Arc<Mutex<HashMap<Id, Record>>>);
 

@@ -1,4 +1,4 @@
-//! What is sent to the server, as the server itself sees it.
+//! The commands that are sent to the server, as the server itself sees them.
 
 use futures::StreamExt;
 use redis::aio::MultiplexedConnection;
@@ -71,8 +71,8 @@ async fn scans(raw: &mut MultiplexedConnection) -> u64 {
     calls.map_or(0, |calls| calls.parse().unwrap())
 }
 
-/// Twice, as the second walk finds what came while the first one ran, a session that got another id
-/// for instance.
+/// Twice, because the second walk finds the keys that came while the first one ran, for instance a
+/// session that got another id.
 #[tokio::test]
 async fn logging_out_everywhere_walks_twice_over_all_keys_of_the_server() {
     let server = Server::start();

@@ -79,7 +79,7 @@ impl Breakable for Redis {
     }
 }
 
-/// Implements `Harness` for types that hold the harness [`Redis`].
+/// Implements `Harness` for types that hold the harness `Redis`.
 macro_rules! harnesses_around_redis {
     ($($name:ident),*) => {$(
         impl Harness for $name {
@@ -109,7 +109,7 @@ impl Default for OddNamespace {
 }
 
 /// `RedisBackend` on a server that knows no more than an old server or a proxy does: no RESP3, no
-/// `INFO` about itself, no `UNLINK`, `GETDEL` and `GETEX`.
+/// `INFO` that says what it is, and no `UNLINK`, `GETDEL` and `GETEX`.
 #[derive(Debug)]
 pub struct OldServer(Redis);
 

@@ -19,9 +19,9 @@ use super::quotas;
 const SCRIPT: &str = include_str!("../../backends/src/backend/redis/scripts/throttle.lua");
 const TIME: &str = "local time = call('TIME')";
 const LIFE: &str = ", 'PX', string.format('%.0f', life))";
-/// Where the clock of the script begins, as a server's does: in microseconds since 1970. The
-/// fraction of the millisecond is that of a new memory backend's clock, because a sliding window
-/// goes by whole ones.
+/// The time at which the clock of the script begins: in microseconds since 1970, as a server's
+/// clock. The fraction of the millisecond is that of a new memory backend's clock, because a
+/// sliding window goes by whole milliseconds.
 const START: u64 = 1_790_000_000_123_624;
 
 /// The script, by the clock of the test.
@@ -62,8 +62,9 @@ pub(super) fn try_ask(
     call.invoke(connection)
 }
 
-/// Whether it was allowed, of which quota this tells, what remains, and the waits until it fits,
-/// until nothing is used up, and until more remains.
+/// The decision as numbers: true if the attempt was allowed, the quota that this tells of, the
+/// number that remains, and three waits: until the attempt fits, until nothing is used up, and
+/// until more remains.
 pub(super) type Answer = (bool, u64, u64, u64, u64, u64);
 
 /// The time between two tokens in microseconds, as a fraction in lowest terms.
@@ -89,7 +90,7 @@ pub(super) fn told(decision: &Decision) -> Answer {
     )
 }
 
-/// A call: how long after the one before, in microseconds, at what cost, and whether it is a peek.
+/// Calls: the time since the call before, in microseconds, the cost, and true for a peek.
 fn calls() -> impl Strategy<Value = Vec<(u64, u32, bool)>> {
     let pause = prop_oneof![Just(0), 0..2000_u64, 0..10_000_000_u64];
     prop::collection::vec((pause, 0..6_u32, prop::bool::weighted(0.2)), 1..40)

@@ -18,14 +18,14 @@ use super::own_backend::MapBackend;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// What memory's clock shows at its beginning, in microseconds.
+/// The time that memory's clock shows at its beginning, in microseconds.
 const START: u64 = 1 << 50;
-/// How long a store is asked at most, of the second after which memory looks for what has ended by
-/// the clock that it is asked by.
+/// The longest time for which a store is asked. It is a part of the second after which memory looks
+/// for entries that have ended by the clock of the call.
 const SOON: Duration = Duration::from_millis(500);
 
-/// A clock in paused time: whoever asks a store by one that is behind asks by a clock that was set
-/// back.
+/// A clock in paused time. A caller that asks a store by a clock that is behind asks by a clock
+/// that was set back.
 struct Clock {
     runtime: Runtime,
 }
@@ -57,7 +57,7 @@ impl Clock {
         self.runtime.block_on(advance(time));
     }
 
-    /// Returns what memory's clock shows here, which began at `begin`, in microseconds.
+    /// Returns the time that memory's clock, which began at `begin`, shows here, in microseconds.
     fn micros(&self, begin: Instant) -> u64 {
         let now = self.runtime.block_on(async { Instant::now() });
         let since = |later: Instant, earlier: Instant| {
@@ -82,7 +82,7 @@ impl Clock {
     }
 }
 
-/// A quota with one of few periods, so that others have the same one and another limit.
+/// A quota with one of few periods, so that other quotas have the same period and another limit.
 fn quota() -> impl Strategy<Value = Quota> {
     let period = prop::sample::select(&[700, 2000][..]).prop_map(Duration::from_millis);
     (0..3, 1..20_u32, period, 1..20_u32).prop_map(|(algorithm, limit, period, burst)| {
@@ -103,7 +103,7 @@ fn programs() -> impl Strategy<Value = Vec<Vec<Quota>>> {
 struct Call {
     program: prop::sample::Index,
     clock: usize,
-    /// How long after the one before by that clock, in microseconds.
+    /// The time since the call before by that clock, in microseconds.
     pause: u64,
     cost: u32,
     peek: bool,
@@ -157,7 +157,7 @@ fn runner(cases: u32) -> TestRunner {
     })
 }
 
-/// What all programs would be told now.
+/// Returns the decisions that all programs would get now.
 fn peeks(clock: &Clock, memory: &MemoryBackend, programs: &[Vec<Quota>]) -> Vec<Decision> {
     let peek = |quotas: &Vec<Quota>| clock.ask(memory, Attempt::new(quotas).peeking());
     programs.iter().map(peek).collect()
@@ -230,7 +230,7 @@ fn no_attempt_changes_what_others_go_by_whatever_the_clocks_do() {
     }
 }
 
-/// How often something was compared.
+/// The number of comparisons of each sort.
 #[derive(Debug, Default)]
 struct Seen {
     unchanged: Cell<u32>,
@@ -244,7 +244,7 @@ impl Seen {
     }
 }
 
-/// The default in terms of the required methods, where no time passes between its look and its
+/// The default in terms of the required methods, where no time passes between its read and its
 /// write.
 #[test]
 fn a_backend_without_a_step_of_its_own_leaves_the_same_behind() {
@@ -256,7 +256,8 @@ fn a_backend_without_a_step_of_its_own_leaves_the_same_behind() {
             .block_on(async { (MemoryBackend::new(), MapBackend::default()) });
         let mut has_passed = false;
         for call in calls {
-            // Whole milliseconds: a sliding window goes by those of its own clock.
+            // Whole milliseconds, because a sliding window goes by the milliseconds of its own
+            // clock.
             let pause = call.pause / 1000 * 1000;
             clock.pass(pause);
             has_passed |= pause > 0;
@@ -289,7 +290,7 @@ async fn peek(backend: &impl Backend, quotas: &[Quota]) -> Decision {
     backend.throttle("throttle", attempt).await.unwrap()
 }
 
-/// One program more than have room.
+/// One program more than there is room for.
 const PROGRAMS: u32 = 33;
 
 fn of_program(index: u32) -> [Quota; 1] {
@@ -305,7 +306,7 @@ async fn nobody_is_forgotten_for_another(backend: &impl Backend) {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert!(error.to_string().contains("more than 32 different quotas"));
-    // What writes nothing needs no room.
+    // An attempt that writes nothing needs no room.
     assert_eq!(peek(backend, &last).await.remaining, 2);
     assert!(ask_for(backend, &last, 0).await.allowed);
     for index in 0..PROGRAMS - 1 {
@@ -318,7 +319,7 @@ async fn nobody_is_forgotten_for_another(backend: &impl Backend) {
 async fn nobody_is_forgotten_for_another_in_memory() {
     let memory = MemoryBackend::new();
     nobody_is_forgotten_for_another(&memory).await;
-    // When the first of them doesn't matter any more there is room again.
+    // There is room again when the first of the quotas doesn't matter any more.
     advance(HOUR).await;
     assert!(ask_for(&memory, &of_program(PROGRAMS - 1), 1).await.allowed);
 }
@@ -408,7 +409,7 @@ fn after_a_clock_was_set_back_time_goes_on_with_the_next_attempt() {
         let then = ahead.ask(&memory, all);
         let whole = behind.micros(begin) / 1000;
         behind.pass((whole + 1) * 1000 - behind.micros(begin) + ahead.micros(begin) % 1000);
-        // Looks, and what costs nothing, note nothing: time stands still.
+        // Peeks, and attempts that cost nothing, note nothing: time stands still.
         for _ in 0..3 {
             assert_eq!(behind.ask(&memory, all.peeking()), then);
             assert!(behind.ask(&memory, all.with_cost(0)).allowed);
@@ -482,7 +483,7 @@ async fn a_changed_limit_means_what_the_page_says() {
         [Quota::sliding_window(1000, MINUTE)],
         [Quota::sliding_window(10, MINUTE)],
     );
-    // To the beginning of a millisecond.
+    // Moves the clock to the beginning of a millisecond.
     advance(Duration::from_micros(1000 - START % 1000)).await;
     assert!(ask_for(&backend, &thousand, 1000).await.allowed);
     advance(MINUTE + MINUTE / 2).await;

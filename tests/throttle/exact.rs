@@ -1,4 +1,4 @@
-//! To the microsecond, in paused time.
+//! Throttles that are exact to the microsecond, in paused time.
 
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ fn gcra_is_that_of_the_recommendation() {
     );
 }
 
-/// The default in terms of the required methods, where no time passes between its look and its
+/// The default in terms of the required methods, where no time passes between its read and its
 /// write.
 #[test]
 fn a_backend_without_a_step_of_its_own_decides_alike() {
@@ -131,7 +131,8 @@ fn a_backend_without_a_step_of_its_own_decides_alike() {
     in_paused_time(300, (quotas, calls()), |(quotas, calls)| async move {
         let (memory, own) = (MemoryBackend::new(), MapBackend::default());
         for (pause, cost) in calls {
-            // Whole milliseconds: a sliding window goes by those of its own clock.
+            // Whole milliseconds, because a sliding window goes by the milliseconds of its own
+            // clock.
             advance(Duration::from_millis(pause / 1000)).await;
             let most = quotas.iter().map(Quota::capacity).min().unwrap();
             let attempt = Attempt::new(&quotas).with_cost(cost.min(most));
@@ -154,7 +155,7 @@ async fn a_fixed_window_closes_at_its_edge() {
     advance(MINUTE / 2 - MICRO).await;
     assert!(!allows(&backend, &quota).await);
     advance(MICRO).await;
-    // Twice the limit around the edge: what a fixed window can't prevent.
+    // Twice the limit around the edge: a fixed window can't prevent that.
     assert!(allows(&backend, &quota).await && allows(&backend, &quota).await);
     assert_eq!(ask(&backend, &quota).await.retry_after, Some(MINUTE));
 }
@@ -222,7 +223,8 @@ async fn another_limit_goes_on_with_what_was_used_up() {
             .throttle("throttle", Attempt::new(&four).with_cost(4))
             .await;
         assert!(decision.unwrap().allowed);
-        // Lower: what was used up stands, and is waited for. Another period: a fresh start.
+        // With a lower limit, the usage stands and is waited for. With another period, the throttle
+        // starts afresh.
         let lower = ask(&backend, &[new(2, MINUTE)]).await;
         assert_eq!((lower.allowed, lower.remaining), (false, 0));
         assert!(lower.retry_after <= Some(2 * MINUTE));

@@ -109,7 +109,7 @@ async fn a_service_answers_429_over_http_on_both_backends() {
         assert_eq!((answer.status, answer.body.as_str()), (429, ""));
         let wait: u64 = answer.headers["retry-after"].parse().unwrap();
         assert!((1..=10).contains(&wait), "{wait}");
-        // No sooner than what `RateLimit` says, as the draft asks.
+        // No sooner than `RateLimit` says, as the draft asks.
         let limit = &answer.headers["ratelimit"];
         let more: u64 = limit
             .strip_prefix("\"page\";r=0;t=")
@@ -162,7 +162,7 @@ async fn a_header_or_a_closure_says_who_is_throttled() {
         ("x-api-key: ann\r\n", 200),
         ("x-api-key: ann\r\n", 429),
         ("x-api-key: bob\r\n", 200),
-        // All who have no key share one, and so do those who have two.
+        // All clients without a key share one throttle, and so do all clients with two keys.
         ("", 200),
         ("", 429),
         ("x-api-key: cleo\r\nx-api-key: ann\r\n", 429),
@@ -309,7 +309,7 @@ struct Counting {
     called: Arc<AtomicUsize>,
 }
 
-/// A clone isn't ready, whatever the original is.
+/// A clone isn't ready, even if the original is.
 impl Clone for Counting {
     fn clone(&self) -> Self {
         Self {
@@ -428,7 +428,7 @@ fn an_address_is_found_behind_trusted_proxies() {
         ),
         ("for=203.0.113.9, for=_hidden, for=10.1.1.1", "10.1.1.1"),
         ("by=10.0.0.2", "10.0.0.1"),
-        // What a client puts into `Host` stands in quotes.
+        // Text that a client puts into `Host` stands in quotes.
         (
             "for=203.0.113.9;host=\"x,for=6.6.6.6\";proto=https",
             "203.0.113.9",

@@ -1,5 +1,5 @@
-//! What a throttle stores is read, counted with and written by memory and by the script alike,
-//! whoever has put it there.
+//! The stored state of a limiter is read, counted with and written by memory and by the script
+//! alike, whoever has put it there.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use tokio::runtime::Builder;
 
 use super::agreement::{script, told, try_ask};
 
-/// What memory's clock shows at its beginning, in microseconds.
+/// The time that memory's clock shows at its beginning, in microseconds.
 const START: u64 = 1 << 50;
 
-/// Memory and the script, asked the same.
+/// Memory and the script, which are asked the same attempts.
 struct Both {
     connection: Connection,
     script: Script,
-    /// How often both decided, found something else than a throttle, and had no room for another
-    /// quota.
+    /// The number of times that both decided, found something else than a throttle, and had no room
+    /// for another quota.
     kinds: [u32; 3],
-    /// How old the store is.
+    /// The age of the store.
     age: Duration,
-    /// Last, so that the connection is closed before.
+    /// The last field, so that the connection is closed before the server ends.
     _server: Server,
 }
 
@@ -41,8 +41,8 @@ impl Both {
         }
     }
 
-    /// Makes an attempt where these bytes are stored, and compares the answers and what is stored
-    /// then.
+    /// Makes an attempt where these bytes are stored, and compares the answers and the bytes that
+    /// are stored then.
     fn ask(&mut self, bytes: &[u8], attempt: Attempt<'_>) {
         let runtime = Builder::new_current_thread()
             .enable_time()
@@ -56,7 +56,7 @@ impl Both {
             tokio::time::advance(self.age).await;
             let decided = memory.throttle("throttle", attempt).await;
             if decided.is_ok() {
-                // What was written is read again.
+                // The state that was written can be read again.
                 let again = memory.throttle("throttle", attempt.peeking()).await;
                 assert!(again.is_ok(), "{attempt:?}");
             }
@@ -92,8 +92,8 @@ impl Both {
     }
 }
 
-/// What somebody else could have put there: it is no throttle's, to both alike, or both read the
-/// same.
+/// Bytes that somebody else could have put there. Either memory and the script both say that they
+/// are no throttle's, or both read the same.
 #[test]
 fn memory_and_the_script_read_the_same_bytes() {
     let mut both = Both::new();
@@ -192,7 +192,7 @@ fn memory_and_the_script_read_the_same_bytes() {
         // Before, at and after the time that memory's clock shows.
         let at = START + random.choice([0, 1, 700_000, 5_000_000]).unwrap() - 500_000;
         let (mut text, parts) = (format!("{at}:60000"), parts(at));
-        // Of all kinds, or those of other quotas alone, for which there may be no room.
+        // Parts of all kinds, or those of other quotas alone, for which there may be no room.
         let parts = [&parts[..], &parts[7..9]][usize::from(random.u8(..3) == 0)];
         for _ in 0..count {
             text.push(' ');
@@ -254,7 +254,7 @@ fn memory_and_the_script_count_alike_at_the_bounds() {
     assert!(both.kinds[0] == 3000, "{:?}", both.kinds);
 }
 
-/// What could be stored of a quota, as text.
+/// Returns a state of a quota that could be stored, as text.
 fn part(quota: &Quota, at: u64, random: &mut fastrand::Rng) -> String {
     let period = u64::try_from(quota.period().as_millis()).unwrap();
     let mut near = |most: u64| match random.u8(..4) {

@@ -113,7 +113,7 @@ proptest! {
 
 #[test]
 fn a_command_line_takes_a_quota() {
-    // What clap asks of a type that it reads by `FromStr`.
+    // The bounds that clap asks of a type that it reads by `FromStr`.
     fn check<T: FromStr<Err: Error + Send + Sync + 'static>>() {}
     check::<Quota>();
 }

@@ -1,4 +1,5 @@
-//! Codecs: what a keyspace names is what it stores, and what one wrote another never misreads.
+//! Codecs: a keyspace stores by the codec that it names, and no codec misreads the bytes of another
+//! one.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -181,7 +182,7 @@ fn same<T: PartialEq + Debug>(read: BackendResult<T>, value: &T) {
     assert_eq!(read.as_ref().map_err(BackendError::kind), Ok(value));
 }
 
-/// Each codec reads what it wrote, and the others say `Decode`.
+/// Checks that each codec reads the bytes that it wrote, and that the other codecs say `Decode`.
 fn reads_its_own_and_no_other<T>(value: &T)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,

@@ -64,14 +64,14 @@ fn third(id: u32) -> Third {
     Third { id, text }
 }
 
-/// A memory that doesn't answer at once, as one behind a wrapper.
+/// A memory backend that doesn't answer at once, as one behind a wrapper.
 struct Remote {
     memory: MemoryBackend,
-    /// Whether it makes its own errors of those of the memory, which name no entries.
+    /// True if it makes its own errors of those of the memory. Its own errors name no entries.
     rebuilds: bool,
-    /// Whether it times out at each write of one entry.
+    /// True if each write of one entry times out.
     times_out: bool,
-    /// How often it was asked to write one entry, and to read many.
+    /// The number of calls that write one entry; `looks` is the number of calls that read many.
     writes: AtomicU32,
     looks: AtomicU32,
 }
@@ -195,7 +195,7 @@ async fn write_all<B: Backend>(backend: &B) {
     let change = |entry: &mut Third| entry.text.truncate(5);
     let updated = Third::update_or_insert_with(backend, 4, change, || unreachable!());
     updated.await.unwrap();
-    // Of equal entries the last one stays.
+    // The last one of equal entries stays.
     let large = Third {
         id: 5,
         text: "x".repeat(10_000),
@@ -246,7 +246,7 @@ async fn a_newer_version_takes_the_room_of_all_older_ones() {
         id: 0,
         text: "z".repeat(200),
     };
-    // A wrapper can't tell that a store evicts, which never says that it is full.
+    // A wrapper can't tell that a store evicts, because such a store never says that it is full.
     let cases = [
         (Eviction::Off, false),
         (Eviction::Off, true),

@@ -219,7 +219,7 @@ async fn what_goes_together_goes_in_one_command() {
     assert_eq!(calls(&server, "get"), 0);
 }
 
-/// How often the server has run a command.
+/// Returns the number of times that the server has run a command.
 fn calls(server: &Server, command: &str) -> u64 {
     let statistics = server.command("INFO commandstats");
     let start = format!("cmdstat_{command}:calls=");

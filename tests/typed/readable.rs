@@ -1,5 +1,5 @@
-//! What keyspaces and sessions store is read back, under every codec; what could not be is refused,
-//! and what was there stays.
+//! Every value that keyspaces and sessions store is read back, under every codec. A value that
+//! could not be read back is refused, and the value that was there stays.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::on_every_backend;
 
-/// What a client sends is nested as deep as serde_json takes it, and stands in something else.
+/// Returns a value as a client sends it: nested as deep as serde_json takes it. It then stands in
+/// another value.
 fn sent(levels: usize) -> serde_json::Value {
     let text = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     serde_json::from_str(&text).unwrap()

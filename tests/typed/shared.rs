@@ -1,4 +1,4 @@
-//! Values that are shared with all who read them: always what the stored bytes say.
+//! Values that are shared with all readers: they always say what the stored bytes say.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{MINUTE, about, on_every_backend};
 
-/// Loses something whenever it is encoded.
+/// A value that loses something whenever it is encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "lossy", ttl = "30m", shared)]
 struct Lossy {
@@ -166,7 +166,7 @@ async fn an_old_entry_is_shared_as_what_it_becomes<B: Backend>(backend: Arc<B>) 
     assert_eq!(ProfileV1::get_shared(&backend, 1).await.unwrap(), None);
 }
 
-/// Eight readers while one writes: nobody reads what is older than a write that had been
+/// Eight readers while one writes: no reader gets a value that is older than a write that had been
 /// acknowledged.
 async fn a_write_is_seen_by_the_next_shared_read<B: Backend + 'static>(backend: Arc<B>) {
     let written = Arc::new(std::sync::atomic::AtomicU32::new(0));

@@ -22,7 +22,7 @@ struct Tally {
     name: String,
 }
 
-/// What a withdrawal can fail with.
+/// The error of a withdrawal.
 #[derive(Debug)]
 enum Refused {
     TooPoor,

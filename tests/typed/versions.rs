@@ -79,7 +79,7 @@ fn third(id: &str) -> Third {
     }
 }
 
-/// What the newest program reads of `first(id)`.
+/// Returns the value that the newest program reads of `first(id)`.
 fn migrated(id: &str) -> Third {
     Second::from(first(id)).into()
 }
@@ -463,7 +463,7 @@ async fn values_migrate_too(backend: Arc<dyn Backend>) {
     assert_eq!(new.get(&backend).await.unwrap(), Some(Length(5)));
 }
 
-/// The entries that a scan yields, in order, and what it can't read.
+/// Returns the entries that a scan yields, in order, and the errors of those that it can't read.
 async fn scanned(backend: &Arc<dyn Backend>) -> (Vec<Third>, Vec<BackendError>) {
     let mut stream = Third::scan(backend);
     let (mut entries, mut errors) = (Vec::new(), Vec::new());
@@ -477,7 +477,7 @@ async fn scanned(backend: &Arc<dyn Backend>) -> (Vec<Third>, Vec<BackendError>) 
     (entries, errors)
 }
 
-/// What a stream of keys yields besides errors, in order and once.
+/// Collects the keys that a stream yields besides errors, in order and each key once.
 trait Readable {
     async fn filter_map_ok(self) -> Vec<String>;
 }

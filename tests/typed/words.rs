@@ -1,5 +1,5 @@
-//! The words that change what accessors do: sliding, jitter, tag, version, what is taken for a
-//! miss.
+//! The words that change what accessors do: sliding, jitter, tag, version, and the word for errors
+//! that count as a miss.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the generated docs of accessors share: the errors, and the life in words.
+//! The parts that the generated docs of accessors share: the errors, and the life in words.
 
 use crate::ast::compact;
 use crate::attr::Ttl;

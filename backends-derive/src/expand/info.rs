@@ -64,7 +64,8 @@ pub(super) fn info(scope: &Scope<'_>) -> TokenStream {
     else {
         return info;
     };
-    // One that is no older version fails in the call of `migrates`, which stands where it is named.
+    // A keyspace that is no older version fails in the call of `migrates`, which stands where the
+    // keyspace is named.
     let span = place(older);
     let library = library.at(span);
     quote_spanned! {span=>
@@ -148,7 +149,7 @@ pub(super) fn duration(time: Duration) -> TokenStream {
     quote!(::core::time::Duration::new(#seconds, #nanos))
 }
 
-/// The calls that add what isn't the default.
+/// The calls that add the settings that aren't the default.
 fn words(scope: &Scope<'_>) -> TokenStream {
     let Scope {
         library, keyspace, ..

@@ -75,10 +75,10 @@ fn keyspace_impl(scope: &Scope<'_>) -> TokenStream {
     }
 }
 
-/// The type of keys that are read back, and implementations that it names.
+/// The type of keys that are read back, and the implementations that this type names.
 ///
 /// A private type is shown at the place of the associated type that it stands in. So each key field
-/// whose type may be private has one of its own, unless it is the only such field.
+/// whose type may be private has an associated type of its own, unless it is the only such field.
 ///
 /// ```text
 /// type OwnedKey = <UserId as KeySegment>::Owned;

@@ -12,8 +12,8 @@ use crate::scope::Scope;
 /// `submit! { Registration::of_values::<Session>() }`
 ///
 /// Also has the constants checked that `ttl` and `prefix` name. A keyspace with type or constant
-/// parameters is no one type: `register_keyspace!` registers those that a program uses, and each is
-/// checked with its first use.
+/// parameters is no single type: `register_keyspace!` registers the types that a program uses, and
+/// each type is checked with its first use.
 pub(super) fn registration(scope: &Scope<'_>) -> TokenStream {
     let library = &scope.library;
     let of = match scope.keyspace.kind {

@@ -15,8 +15,8 @@ use crate::error::BackendResult;
 
 /// The future of a call of [`Backend`](super::Backend); its output is a `BackendResult<T>`.
 ///
-/// The call begins when the future is polled first. It makes one allocation. `get_stored`, `write`
-/// and the increments make none where the store is in this process and answers at once.
+/// The call begins when the future is polled first. The call makes one allocation. `get_stored`,
+/// `write` and the increments make none if the store is in this process and answers at once.
 ///
 /// # Panics
 ///

@@ -1,7 +1,7 @@
-//! Plain reads: those by which nothing is decided, so that a replica may answer them.
+//! Plain reads: reads by which nothing is decided, so that a replica may answer them.
 //!
-//! Where `is_plain` is false, and where the store is no handle that reads from replicas, the store
-//! itself is asked. What reads in order to write never comes here.
+//! The store itself is asked where `is_plain` is false, and where the store is no handle that reads
+//! from replicas. A read that prepares a write never comes here.
 
 use super::answers::KeyStream;
 use super::life::Expiry;

@@ -26,8 +26,8 @@ enum Repr {
     Entry(Entry),
 }
 
-/// Aligned, so that it is moved in whole words: reads of what was written in pieces have to wait
-/// for them.
+/// Aligned, so that it is moved in whole words: a read of bytes that were written in pieces has to
+/// wait for the pieces.
 #[derive(Clone)]
 #[repr(align(8))]
 struct Short {

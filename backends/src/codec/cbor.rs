@@ -51,7 +51,7 @@ const BYTE_STRING: u8 = BYTES << 5;
 /// The bytes of a CBOR integer that fits `i64` or `u64`: a header and eight bytes.
 const LONGEST_INTEGER: usize = 9;
 
-/// What is wrong with stored bytes, and where.
+/// The fault of stored bytes, and its offset.
 type Refusal = (&'static str, usize);
 
 /// A value on its way into bytes.
@@ -60,8 +60,8 @@ struct CborWriter(Findings);
 
 impl Format for CborWriter {
     const DEEPEST: usize = DEEPEST;
-    /// As the reader goes down. It takes the text of a unit variant for a level, as ciborium's
-    /// does.
+    /// The levels that the reader goes down. The reader takes the text of a unit variant for a
+    /// level, as ciborium's does.
     const LEVELS: Levels = Levels {
         some: 0,
         newtype: 0,

@@ -3,8 +3,8 @@
 /// Returns the counter that `bytes` holds: canonical decimal text of an integer in the range of
 /// `i64`.
 ///
-/// For authors of backends: these are the bytes that `increment_by` counts on; for all others it
-/// answers `WrongType`.
+/// For authors of backends: these are the bytes that `increment_by` counts on; for all other bytes
+/// it answers `WrongType`.
 ///
 /// # Examples
 ///

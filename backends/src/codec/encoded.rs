@@ -9,15 +9,15 @@ pub(crate) struct Encoded(Vec<u8>);
 
 /// Larger buffers aren't kept, in bytes.
 const MOST_KEPT: usize = 16 * 1024;
-/// What most values fit in, in bytes.
+/// The size that most values fit in, in bytes.
 const ENOUGH: usize = 128;
 
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Returns an empty buffer. It is the caller's alone: what runs while it is filled may ask for
-/// another.
+/// Returns an empty buffer. The buffer is the caller's alone: code that runs while it is filled may
+/// ask for another.
 pub(super) fn buffer() -> Vec<u8> {
     let spare = SPARE.try_with(Cell::take).unwrap_or_default();
     if spare.capacity() == 0 {
@@ -33,7 +33,7 @@ impl From<Vec<u8>> for Encoded {
 }
 
 impl Encoded {
-    /// Returns the buffer, to be written from; what it holds then is of no more use.
+    /// Returns the buffer, to be written from; its content is of no more use then.
     pub(crate) fn as_buffer(&mut self) -> &mut Vec<u8> {
         &mut self.0
     }

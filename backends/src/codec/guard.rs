@@ -1,4 +1,5 @@
-//! A serializer around another one that refuses what the format's reader couldn't give back.
+//! A serializer around another one that refuses values which the format's reader couldn't give
+//! back.
 //!
 //! Encoders go as deep as a value does, and readers stop; some forms of a value have no word in a
 //! format. So the limits of the reader are counted here, level by level, while a value is written.
@@ -14,7 +15,7 @@ use serde::ser::{
 
 /// The limits of a format's reader.
 pub(super) trait Format {
-    /// How many levels the reader goes down.
+    /// The number of levels that the reader goes down.
     const DEEPEST: usize;
     /// The levels that a form of a value takes; arrays, maps, tuples and structs always are one.
     const LEVELS: Levels;
@@ -38,7 +39,7 @@ pub(super) trait Format {
     /// The type of a value.
     type Place: Copy + Default;
 
-    /// Returns what was found so far.
+    /// Returns the findings so far.
     fn findings(&self) -> &Findings;
 
     /// Notes a variant of an enum that is about to be written.
@@ -70,19 +71,19 @@ pub(super) enum Opened {
     Value,
 }
 
-/// How many levels of the reader a form of a value takes beside its content.
+/// The number of the reader's levels that a form of a value takes beside its content.
 pub(super) struct Levels {
     pub(super) some: usize,
     pub(super) newtype: usize,
     pub(super) unit_variant: usize,
-    /// A variant with content: what stands around a tuple's or a struct's own level.
+    /// A variant with content: the levels around a tuple's or a struct's own level.
     pub(super) variant: usize,
 }
 
 /// The findings of one encoding.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// Why the value was refused, if it was refused here.
+    /// The reason why the value was refused, if it was refused here.
     refusal: Cell<Option<&'static str>>,
     is_suspect: Cell<bool>,
     has_repeated: Cell<bool>,
@@ -102,7 +103,7 @@ impl Findings {
         self.is_suspect.get()
     }
 
-    /// Returns how many elements all sequences and maps had.
+    /// Returns the number of elements that all sequences and maps had.
     #[cfg(feature = "postcard")]
     pub(super) fn elements(&self) -> usize {
         self.elements.get()
@@ -123,8 +124,8 @@ impl Findings {
         self.suspect();
     }
 
-    /// Returns why a value is refused of which nobody knows as what it will be read: hardly a type
-    /// reads fields of which two have one name.
+    /// Returns the reason to refuse a value whose type at the read isn't known: hardly a type reads
+    /// fields of which two have one name.
     pub(super) fn repeated(&self) -> Option<&'static str> {
         self.has_repeated.get().then_some(TWICE)
     }
@@ -183,7 +184,7 @@ impl<F: Format, T: Serialize + ?Sized> Serialize for Guarded<'_, F, T> {
 /// The writer's place in a value.
 struct Context<'a, F: Format> {
     format: &'a F,
-    /// How many levels there may be below.
+    /// The number of levels that there may be below.
     left: usize,
     place: F::Place,
 }
@@ -230,7 +231,7 @@ impl<'a, F: Format> Context<'a, F> {
 enum Keys {
     /// The first key: a tagged enum puts its tag there, and a map in it may have that key too.
     First(Cell<Option<FirstBytes>>),
-    /// All of flattened fields, of which none is read that comes twice.
+    /// All keys of flattened fields, of which none is read that comes twice.
     All(RefCell<HashSet<Box<str>>>),
 }
 
@@ -285,7 +286,7 @@ impl<F: Format, S> Guard<'_, F, S> {
         let Some(keys) = self.keys else {
             return;
         };
-        // Of flattened fields serde's buffers hold some keys and not others.
+        // serde's buffers, which flattened fields go through, hold some keys and not others.
         if F::HAS_TEXT_KEYS_ALONE || matches!(keys, Keys::All(_)) {
             self.context.format.findings().suspect();
         }
@@ -301,7 +302,7 @@ impl<F: Format, S> Guard<'_, F, S> {
     #[inline]
     fn wide_integer(&self) {
         self.other_key();
-        // serde's buffers, which untagged enums are read from, have no room for them.
+        // serde's buffers, which untagged enums are read from, have no room for such integers.
         self.context.format.findings().suspect();
     }
 
@@ -320,7 +321,7 @@ pub(super) struct Compound<'a, F: Format, C> {
     inner: C,
     context: Context<'a, F>,
     counted: usize,
-    /// How many elements or fields there are to be, where the format writes that down.
+    /// The number of elements or fields that there are to be, where the format writes that down.
     declared: Option<usize>,
     mark: F::Mark,
 }
@@ -606,7 +607,7 @@ impl<'a, F: Format, C> Compound<'a, F, C> {
     fn skip<E: Error>(&self) -> Result<(), E> {
         match F::CAN_SKIP_FIELDS {
             true => {
-                // It comes back if it has a default.
+                // The field comes back if it has a default.
                 self.context.format.findings().suspect();
                 Ok(())
             }

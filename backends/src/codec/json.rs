@@ -128,7 +128,7 @@ impl Format for JsonWriter {
     }
 }
 
-/// How keys of maps are read whose type asks the format what comes.
+/// The way to read the keys of a map whose type asks the format what comes.
 #[derive(Clone, Copy, Default)]
 struct Names {
     /// Text that reads like a number, or a truth value, is one.
@@ -205,7 +205,7 @@ fn scalar(text: &str) -> Option<Scalar> {
 }
 
 /// Says whether bytes that read like `true`, `false` or `null` and white space are a CBOR text:
-/// `t`, `f` and `n` begin one of 20, 6 and 14 bytes. It is the only JSON text that is a CBOR item
+/// `t`, `f` and `n` begin one of 20, 6 and 14 bytes. This is the only JSON text that is a CBOR item
 /// as well, besides whole numbers.
 fn is_cbor_text(bytes: &[u8]) -> bool {
     let begins_a_word = matches!(bytes.first(), Some(b't' | b'f' | b'n'));

@@ -1,4 +1,4 @@
-//! How values become stored bytes and back; the default format is [`Cbor`].
+//! The translation between values and stored bytes; the default format is [`Cbor`].
 //!
 //! # The stored format
 //!
@@ -28,15 +28,15 @@
 //! | `Postcard` | `postcard` | the byte 0xFC, then the postcard wire format 1 | small and fast; finds fields by their position, so *every* change of a type needs a new version |
 //!
 //! A keyspace names its codec with `codec = Json`; the raw API reads and writes the same bytes
-//! through the wrapper of that name, `backend.get::<codec::Json<Session>>(key)`. What one codec
-//! wrote is `Decode` to another, and never a wrong value: CBOR reserves the byte that Postcard
-//! begins with, JSON text is no CBOR item, and whole numbers, which CBOR and JSON store as the same
+//! through the wrapper of that name, `backend.get::<codec::Json<Session>>(key)`. Bytes of one codec
+//! are `Decode` to another, and never a wrong value: CBOR reserves the byte that Postcard begins
+//! with, JSON text is no CBOR item, and whole numbers, which CBOR and JSON store as the same
 //! decimal text, mean the same in both. Counters are decimal text under every codec.
 //!
 //! # What is stored can be read
 //!
 //! A value that its own reader would refuse is refused when it is written: the error is `Encode`,
-//! and nothing is stored. What can go wrong with a value, and with a type:
+//! and nothing is stored. These things can go wrong with a value, and with a type:
 //!
 //! | value, attribute or type | Cbor | Json | Postcard |
 //! |---|---|---|---|
@@ -126,12 +126,12 @@ pub trait Codec: 'static {
     /// The name of the format, by which the registry and the schema lock know it.
     const NAME: &'static str;
 
-    /// What the format's serializer and deserializer answer to `is_human_readable`.
+    /// The answer of the format's serializer and deserializer to `is_human_readable`.
     const HUMAN_READABLE: bool = false;
 
-    /// Whether a reader finds the fields of a struct by their names, and takes those that are
-    /// missing from their defaults; the schema lock lets such a format reorder fields and add ones
-    /// with a default.
+    /// True if a reader finds the fields of a struct by their names, and takes missing fields from
+    /// their defaults. The schema lock lets such a format reorder fields and add fields with a
+    /// default.
     const FIELDS_BY_NAME: bool = false;
 
     /// Encodes a value.
@@ -211,7 +211,7 @@ impl<T: DeserializeOwned> Decode for T {
     }
 }
 
-/// Lets the raw API read what a keyspace with the codec `$codec` holds.
+/// Lets the raw API read the values that a keyspace with the codec `$codec` holds.
 #[cfg(any(feature = "json", feature = "postcard"))]
 macro_rules! raw_api {
     ($codec:ident) => {
@@ -225,8 +225,8 @@ macro_rules! raw_api {
 #[cfg(any(feature = "json", feature = "postcard"))]
 use raw_api;
 
-/// Returns the bytes of a value, if it has a form that not every type can be read back from, only
-/// where a `V` can.
+/// Returns the bytes of a value. If the value has a form that not every type can be read back from,
+/// returns them only if a `V` can.
 fn read_back<C: Codec, V: DeserializeOwned>(
     findings: &Findings,
     encoded: Vec<u8>,
@@ -237,7 +237,7 @@ fn read_back<C: Codec, V: DeserializeOwned>(
     Ok(encoded)
 }
 
-/// Returns the bytes of a value of which nobody knows as what it will be read.
+/// Returns the bytes of a value whose type at the read isn't known.
 fn read_by_anybody<T: ?Sized>(findings: &Findings, encoded: Vec<u8>) -> BackendResult<Vec<u8>> {
     match findings.repeated() {
         Some(why) => Err(unreadable::<T>(why)),
@@ -247,8 +247,8 @@ fn read_by_anybody<T: ?Sized>(findings: &Findings, encoded: Vec<u8>) -> BackendR
 
 const REFUSED: &str = "its own `Deserialize` would refuse the bytes";
 
-/// The error of a value whose `Serialize` failed, or was stopped. What it says itself may quote the
-/// value.
+/// The error of a value whose `Serialize` failed, or was stopped. The text of its own error may
+/// quote the value.
 fn refused<T: ?Sized>(findings: &Findings) -> BackendError {
     refused_as(type_name::<T>(), findings)
 }

@@ -15,10 +15,10 @@ use crate::error::BackendResult;
 /// The postcard wire format; as a codec `codec = Postcard`, in the raw API a wrapper around the
 /// value.
 ///
-/// It isn't self-describing: fields are found by their position, so every change of a type needs a
-/// new `version`. A value that could not be read back, or not as it was, is refused when it is
-/// written (`Encode`): [the table](super#what-is-stored-can-be-read) lists the attributes of serde
-/// that lead there.
+/// The format isn't self-describing: fields are found by their position, so every change of a type
+/// needs a new `version`. A value that could not be read back, or not as it was, is refused when it
+/// is written (`Encode`): [the table](super#what-is-stored-can-be-read) lists the attributes of
+/// serde that lead there.
 ///
 /// The raw API writes values of types that can be read as well (`Serialize` and
 /// `DeserializeOwned`): the variants and fields that a type writes are compared with those that it
@@ -49,12 +49,13 @@ impl<T: Serialize + DeserializeOwned> Encode for Postcard<T> {
     }
 }
 
-/// CBOR reserves it as a first byte, and no JSON text begins with it.
+/// The first byte of every stored value: CBOR reserves it there, and no JSON text begins with it.
 const MARKER: u8 = 0xfc;
-/// How many levels a value may have; as serde_json allows, about; ciborium stops at 256.
+/// The number of levels that a value may have: about as many as serde_json allows; ciborium stops
+/// at 256.
 const DEEPEST: usize = 128;
-/// How many elements sequences and maps may have beyond the bytes that hold them: an element that
-/// takes no bytes, such as `()`, takes a reader's time all the same.
+/// The number of elements that sequences and maps may have beyond the bytes that hold them: an
+/// element that takes no bytes, such as `()`, takes a reader's time all the same.
 const MOST_EMPTY: usize = 1 << 16;
 
 impl Codec for Postcard {
@@ -154,8 +155,7 @@ fn record<T: Serialize + ?Sized>(value: &T) -> BackendResult<(Record, Vec<u8>)> 
     Ok((recorder.into_record(), bytes))
 }
 
-/// Returns how often each byte occurs: maps without an order are written in another order each
-/// time.
+/// Counts how often each byte occurs: maps without an order are written in another order each time.
 fn counts(bytes: &[u8]) -> [usize; 256] {
     let mut counts = [0; 256];
     for byte in bytes {
@@ -177,7 +177,7 @@ fn budget(bytes: &[u8]) -> Cell<usize> {
 #[derive(Default)]
 struct PostcardWriter {
     findings: Findings,
-    /// The forms of the type that it is to be read as; none if that isn't known.
+    /// The forms of the type that the value is to be read as; none if that type isn't known.
     known: Option<Known>,
 }
 
@@ -237,15 +237,15 @@ impl Format for PostcardWriter {
     }
 }
 
-/// The limits of a read: a reader goes one call deeper for each level, and what bytes of a
-/// recursive type say about their depth is up to whoever wrote them.
+/// The limits of a read: a reader goes one call deeper for each level, and the depth that the bytes
+/// of a recursive type tell is up to the program that wrote them.
 #[derive(Clone, Copy)]
 struct DecodeLimits<'a> {
-    /// How many levels there may be below.
+    /// The number of levels that there may be below.
     left: usize,
-    /// How many elements there may be in all.
+    /// The number of elements that there may be in all.
     budget: &'a Cell<usize>,
-    /// Whether the bytes declare how many elements come.
+    /// True if the bytes declare the number of elements that come.
     is_counted: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A deserializer around another one, which adds limits, and looks at what is read.
+//! A deserializer around another one, which adds limits, and looks at the items that are read.
 
 use std::fmt;
 
@@ -26,42 +26,42 @@ pub(super) trait Reading: Copy {
         Ok(())
     }
 
-    /// Returns what reads a sequence or a map of a length that the bytes declare.
+    /// Returns the reading for a sequence or a map of a length that the bytes declare.
     fn counted(self) -> Self {
         self
     }
 
-    /// Returns what reads an item of a type that asks the format what comes.
+    /// Returns the reading for an item of a type that asks the format what comes.
     fn any(self) -> Self {
         self.typed()
     }
 
-    /// Returns what reads a field's name or a variant's.
+    /// Returns the reading for a field's name or a variant's.
     fn name(self) -> Self {
         self.typed()
     }
 
-    /// Returns what reads an item of a known type.
+    /// Returns the reading for an item of a known type.
     fn typed(self) -> Self {
         self
     }
 
-    /// Returns what reads a map, whose keys needn't be the names of fields.
+    /// Returns the reading for a map, whose keys needn't be the names of fields.
     fn map(self) -> Self {
         self.typed()
     }
 
-    /// Returns what reads a key of a map.
+    /// Returns the reading for a key of a map.
     fn key(self) -> Self {
         self
     }
 
-    /// Returns what reads a struct or a tuple.
+    /// Returns the reading for a struct or a tuple.
     fn fields(self, _names: &'static [&'static str]) -> Self {
         self
     }
 
-    /// Returns what text stands for in this place, if that isn't text.
+    /// Returns the scalar that text stands for in this place, if it isn't text.
     fn scalar(self, _text: &str) -> Option<Scalar> {
         None
     }

@@ -7,8 +7,8 @@
 //! where a field is skipped on one side alone.
 //!
 //! So when a type first writes a variant, a struct, or content that not every value has, the bytes
-//! are read back, and what comes back is written again. The records of both tell whether the same
-//! variants and fields came back; whether a struct was read to its end is told by the reading.
+//! are read back, and the value that comes back is written again. The records of both tell whether
+//! the same variants and fields came back; the reading tells whether a struct was read to its end.
 
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
@@ -187,11 +187,11 @@ impl Record {
     }
 }
 
-/// How the fields of structs that were written stand to those that were read.
+/// The fields of structs that were written, compared with those that were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fields {
     Same,
-    /// Another number was read: whatever came back was read at the wrong place.
+    /// Another number was read: the value that came back was read at the wrong place.
     OfAnotherNumber,
     /// Names differ, which may be meant.
     OfOtherNames,

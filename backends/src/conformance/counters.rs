@@ -188,8 +188,8 @@ pub async fn counting_something_else_is_an_error_and_changes_nothing<H: Harness>
     }
 }
 
-/// Clause 11: what `set` stored can be incremented, what was incremented is read by every integer
-/// type it fits.
+/// Clause 11: an integer that `set` stored can be incremented, and a counter is read by every
+/// integer type that it fits.
 pub async fn integers_and_counters_are_the_same_thing<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     backend.set("u8", 41u8, None).await.unwrap();

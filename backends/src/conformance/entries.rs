@@ -9,8 +9,8 @@ use crate::codec::Cbor;
 use crate::error::{BackendResult, ErrorKind};
 use crate::keyspace::{self, Entry, Key, Keyspace, KeyspaceInfo, Kind, Leading, Segments, Valued};
 
-/// Bytes of another entry, wherever they came from, are none of the entry that was asked for: who
-/// saved what it got back would write elsewhere.
+/// Bytes of another entry, wherever they came from, are none of the entry that was asked for: a
+/// caller that saved the entry that it got back would write elsewhere.
 pub async fn an_entry_comes_back_under_the_key_that_was_asked_for<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let foreign = swapped::<_, NoteValue<false>>(&backend).await;
@@ -23,7 +23,7 @@ pub async fn an_entry_comes_back_under_the_key_that_was_asked_for<H: Harness>(ha
     refused(get.await.map(drop));
     let get_shared = keyspace::get_shared::<NoteValue<false>, _>(&backend, key());
     refused(get_shared.await.map(drop));
-    // Once more: the first read may have kept what it decoded.
+    // Once more: the first read may have kept the decoded value.
     let get_shared = keyspace::get_shared::<NoteValue<false>, _>(&backend, key());
     refused(get_shared.await.map(drop));
     let both = vec![NoteValue::<false>::named("bob"), key()];

@@ -28,8 +28,8 @@ async fn calls(backend: &impl Backend) -> Results {
     results
 }
 
-/// Waits in real time, so that a call that never ends fails the clause and not the patience of who
-/// runs it.
+/// Waits in real time, so that a call that never ends fails the clause and not the patience of the
+/// person that runs it.
 async fn in_time<T>(calls: impl Future<Output = T>) -> T {
     match select(pin!(calls), Delay::new(PATIENCE)).await {
         Either::Left((output, _)) => output,

@@ -32,7 +32,7 @@ pub async fn get_many_is_positional<H: Harness>(harness: &H) {
     backend.set_many::<i32>(&[], None).await.unwrap();
     assert_eq!(backend.delete_many(&[]).await.unwrap(), 0);
 
-    // More than go in one batch.
+    // More keys than go in one batch.
     let keys: Vec<String> = (0..2_500).map(|index| format!("k{index}")).collect();
     let entries: Vec<(&str, usize)> = keys.iter().map(String::as_str).zip(0..).collect();
     backend.set_many(&entries, Some(HOUR)).await.unwrap();
@@ -43,8 +43,8 @@ pub async fn get_many_is_positional<H: Harness>(harness: &H) {
     assert_eq!(backend.delete_many(&["a", "a", "x"]).await.unwrap(), 1);
 }
 
-/// Clause 19: a scan yields what was there throughout, at least once, and nothing outside of the
-/// prefix.
+/// Clause 19: a scan yields the keys that were there throughout, at least once, and nothing outside
+/// of the prefix.
 pub async fn scan_yields_what_was_there_throughout<H: Harness>(harness: &H) {
     let backend = Arc::new(harness.backend().await);
     for key in ODD {

@@ -61,8 +61,8 @@ pub trait Harness: Default + Send + Sync + 'static {
     /// The backend under test.
     type Backend: Backend + 'static;
 
-    /// Makes an empty backend that shares no entry with any other that this or another harness has
-    /// made.
+    /// Makes an empty backend that shares no entry with any other backend that this or another
+    /// harness has made.
     fn backend(&self) -> impl Future<Output = Self::Backend> + Send;
 
     /// Runs a clause; on a current-thread runtime unless overridden, for instance by one with a
@@ -77,8 +77,8 @@ pub trait Harness: Default + Send + Sync + 'static {
         tokio::time::sleep(time)
     }
 
-    /// Returns how long past its end an entry may still be seen: a millisecond, or nothing for a
-    /// clock of one's own.
+    /// Returns the time past its end for which an entry may still be seen: a millisecond, or zero
+    /// for a clock of one's own.
     fn grace(&self) -> Duration {
         Duration::from_millis(1)
     }
@@ -89,9 +89,9 @@ pub trait Harness: Default + Send + Sync + 'static {
     }
 }
 
-/// A server that can be broken. Each method returns when it is done.
+/// A server that can be broken. Each method returns when its effect is complete.
 pub trait Server: Sync {
-    /// Stops the process with all that it was doing.
+    /// Stops the server's process with all that it was doing.
     fn pause(&self);
     /// Lets a stopped process go on.
     fn resume(&self);

@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-/// Runs `work` on `count` threads at once, each with a runtime of its own, and returns what they
-/// return.
+/// Runs `work` on `count` threads at once, each with a runtime of its own, and returns their
+/// results.
 ///
 /// Waits without blocking: the runtime of the caller may drive the backend's connection.
 pub(super) async fn on_threads<B, T, F, W>(backend: &Arc<B>, count: usize, work: W) -> Vec<T>

@@ -306,8 +306,8 @@ thread_local! {
 /// A value whose code uses the backend that it is being stored in or read from.
 struct CallsBack;
 
-/// Uses the key of the call from another thread and waits for it: with a lock held this would never
-/// end.
+/// Uses the key of the call from another thread and waits for that thread: with a lock held this
+/// would never end.
 fn call_back() {
     let Some(backend) = BACKEND.with_borrow(Clone::clone) else {
         return;
@@ -378,8 +378,8 @@ struct Scores {
     by_player: BTreeMap<u16, u8>,
 }
 
-/// Clause 42: a value that is stored is read back, or it is refused with `Encode` and what was
-/// there stays.
+/// Clause 42: a value that is stored is read back, or it is refused with `Encode` and the old value
+/// stays.
 pub async fn what_is_stored_can_be_read<H: Harness>(harness: &H) {
     let backend = harness.backend().await;
     let levels = [

@@ -25,35 +25,36 @@ use crate::pending::{self, Token};
 
 /// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
 ///
-/// For keyspaces without the words `lease` and `stale`: others don't compile, as the value would go
-/// around the lease.
+/// For keyspaces without the words `lease` and `stale`: keyspaces with one of them don't compile,
+/// as the value would go around the lease.
 ///
-/// Of all callers in this process that miss the same key of the same store at the same time, one
-/// runs its `compute` and the others get its value
+/// Of all callers in this process that miss the same key of the same store at the same time, one,
+/// the leader, runs its `compute`, and the others, its followers, get its value
 /// ([`StoreInfo::instance`](crate::store::StoreInfo::instance) tells what one store is). A leader
-/// that fails, is dropped or panics wakes one of them, which becomes the leader. A value that
-/// somebody else stored while `compute` ran is not overwritten: it is returned in place of the
-/// computed one.
+/// that fails, is dropped or panics wakes one of its followers, which becomes the leader. A value
+/// that another writer stored while `compute` ran is not overwritten: that value is returned in
+/// place of the computed one.
 ///
-/// If the value can't be stored, its callers get it all the same, and nobody the error: the leader,
-/// and who has waited since before it was computed. One that doesn't even encode can't be shared:
-/// the leader gets it, and those who wait compute for themselves, side by side, and store nothing.
+/// If the value can't be stored, the leader gets it all the same, and so do the followers that have
+/// waited since before it was computed; nobody gets the error. A value that doesn't even encode
+/// can't be shared: the leader gets it, and the followers compute for themselves, side by side, and
+/// store nothing.
 ///
-/// Waiting lasts as long as the computations before it: the limits of the backend don't cover
-/// `compute`. It must not ask for the same key itself, which would wait for its own end.
+/// A follower waits as long as the computations before it last: the limits of the backend don't
+/// cover `compute`. `compute` must not ask for the same key itself: it would wait for its own end.
 ///
-/// Waiting for a leader needs its runtime to run. Where nobody drives that any more, or all its
-/// threads are blocked, others wait for a second and a half at most: they pass the leader by, and
-/// one of them computes anew. What the leader makes when it goes on is its own, and doesn't take
-/// the place of what they have stored. A leader that runs on no tokio runtime can't be asked for a
-/// sign of life, and is waited for.
+/// The leader's runtime has to run. If nobody drives that runtime any more, or all its threads are
+/// blocked, followers wait for a second and a half at most: they pass the leader by, and one of
+/// them computes anew. If the leader goes on later, its value is its own, and doesn't take the
+/// place of the value that they have stored. A leader that runs on no tokio runtime can't be asked
+/// for a sign of life, and is waited for.
 ///
 /// # Errors
 ///
-/// What `compute` fails with, for its own caller only; `E::from` of `InvalidKey` for a computed
-/// entry whose key isn't `key`; and of what the backend fails with when it is asked for the value.
-/// A transient error of the backend is also that of those who waited when the failing call was
-/// made, so that they don't wait for the same one after the other.
+/// The error of `compute`, for its own caller only; `E::from` of `InvalidKey` for a computed entry
+/// whose key isn't `key`; and `E::from` of the backend's error when it is asked for the value. A
+/// transient error of the backend is also returned to the followers that waited when the failing
+/// call was made, so that they don't wait for the same error one after the other.
 ///
 /// # Cancel safety
 ///
@@ -88,8 +89,8 @@ where
     }
 }
 
-/// Waits until there is a value, in the store or with another leader, or it is this caller's to
-/// compute.
+/// Waits until there is a value, in the store or with another leader, or until it is this caller's
+/// turn to compute.
 pub(crate) async fn join_and_look<K, B>(backend: &B, key: &Key) -> BackendResult<Joined<K::Value>>
 where
     K: Valued,
@@ -110,11 +111,11 @@ where
     }
 }
 
-/// Computes the value as the leader, passes it on and stores it. Nobody waits for it for longer
-/// than `at_most`, if that is given.
+/// Computes the value as the leader, passes it on and stores it. No follower waits for it for
+/// longer than `at_most`, if that is given.
 ///
 /// Across an `await` it holds nothing of the value but the result that `compute` gave: a task of
-/// its own needs that alone to be `Send`.
+/// its own needs that result alone to be `Send`.
 pub(crate) async fn compute_and_store<K, B, F, Fut, E>(
     backend: &B,
     key: &Key,
@@ -151,7 +152,7 @@ where
             lead.land(storing, 0, &encoded);
             computed
         }
-        // Who can't store it has it all the same.
+        // A leader that can't store the value returns it all the same.
         Err(_) => computed,
     }
 }
@@ -168,7 +169,7 @@ where
 }
 
 /// Stores a computed value where there is none, or bytes that count as none; otherwise returns the
-/// one that is there.
+/// value that is there.
 async fn store<K, B>(
     backend: &B,
     versions: &VersionedKeys<'_>,
@@ -202,32 +203,33 @@ type FlightKey = (Instance, Box<str>);
 #[derive(Debug)]
 struct Flight {
     turn: Turn,
-    /// How many steps leaders have begun that others may share: calls of the backend, and
-    /// computations.
+    /// The number of steps that leaders have begun and that others may share: calls of the backend,
+    /// and computations.
     steps: AtomicU64,
-    /// What the latest of them came to. Locked for as long as a copy takes; what is taken out is
-    /// dropped afterwards, as it may own what is its user's: a value that a store keeps decoded,
-    /// the cause of an error.
+    /// The results of the latest of these steps. Locked for as long as a copy takes. A result that
+    /// is taken out is dropped afterwards, as it may own something of its user's: a decoded value
+    /// that a store keeps, or the cause of an error.
     results: Mutex<FlightResults>,
 }
 
-/// What whoever waited before a step takes from here, as if the step was its own: its call lasts
-/// for all of the step's time.
+/// The results for callers that have waited since before a step. Such a caller takes them as if the
+/// step was its own: its call lasts for all of the step's time.
 #[derive(Debug, Default)]
 struct FlightResults {
-    /// How many values there were.
+    /// The number of values that there were.
     landings: u64,
     value: Option<Landed>,
     /// A failure that the next call would probably meet with too.
     failure: Option<(u64, BackendError)>,
-    /// Whether a leader that had a value is done, with storing it too. Nobody comes in any more.
+    /// True if a leader that had a value is done, with storing it too. Nobody comes into the flight
+    /// any more.
     is_closed: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Landed {
     step: u64,
-    /// How many versions back it is.
+    /// The number of versions that the value is behind the newest.
     back: usize,
     stored: Stored,
 }
@@ -235,31 +237,31 @@ struct Landed {
 /// A caller's part in a flight, given back when dropped; the last one takes the flight off the
 /// table.
 ///
-/// A flight that is over is off the table before its seats are gone. Who has waited in it takes
-/// what there is, or a seat in the next flight; a leader that is passed by goes on in the old one,
-/// and what it makes goes there.
+/// A flight that is over is off the table before its seats are gone. A follower that has waited in
+/// it takes the result that there is, or a seat in the next flight. A leader that is passed by goes
+/// on in the old flight, and its value goes there.
 #[derive(Debug)]
 pub(crate) struct Seat {
     place: FlightKey,
     flight: Arc<Flight>,
-    /// How many steps had begun when it was taken. A value of one of these may have been removed
-    /// again before the seat was taken.
+    /// The number of steps that had begun when the seat was taken. A value of one of these steps
+    /// may have been removed again before that.
     joined: u64,
-    /// How many values there were when it was taken.
+    /// The number of values that there were when the seat was taken.
     landings: u64,
 }
 
-/// What a caller comes to who has found nothing.
+/// The outcome of a wait after a cache miss.
 pub(crate) enum Joined<V> {
-    /// Somebody else had it while this caller waited.
+    /// Another caller had the value while this one waited.
     There(V),
-    /// It is this caller's to compute, for all who wait.
+    /// This caller computes the value, for all that wait.
     Lead(Lead),
-    /// It can't be shared: each computes for itself.
+    /// The value can't be shared: each caller computes for itself.
     Alone,
 }
 
-/// Waits until there is a value, or it is this caller's to compute.
+/// Waits until there is a value, or until it is this caller's turn to compute.
 pub(crate) async fn join<K: Valued>(store: Instance, key: &str) -> BackendResult<Joined<K::Value>> {
     loop {
         let seat = Seat::take(store, key);
@@ -320,7 +322,7 @@ impl Seat {
     /// Waits to become the leader, or for the end of the flight. The turn goes to the next in line
     /// however its holder ends.
     async fn wait(&self) -> Result<(), FlightEnd> {
-        // Who needn't wait sets no timer.
+        // A caller that needn't wait sets no timer.
         if self.flight.turn.try_take() {
             return Ok(());
         }
@@ -329,7 +331,7 @@ impl Seat {
         self.flight.turn.take()
     }
 
-    /// Looks at the leader now and then while it waits for its turn.
+    /// Waits for this caller's turn, and looks at the leader now and then meanwhile.
     ///
     /// The time is real: a test's paused clock would jump to the next look.
     async fn wait_and_look(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
@@ -365,7 +367,7 @@ impl Seat {
 
     /// Ends the flight, which was marked as over.
     fn leave_to_all(&self) {
-        // First of all nobody comes into it any more.
+        // First of all the flight leaves the table, so that nobody comes into it any more.
         FLIGHTS.remove_if(&self.place, |_, flight| Arc::ptr_eq(flight, &self.flight));
         self.flight.turn.open();
     }
@@ -374,7 +376,7 @@ impl Seat {
         Key::of_parts([&*self.place.1])
     }
 
-    /// Returns what the latest step came to that began after this seat was taken: a value, or else
+    /// Returns the result of the latest step that began after this seat was taken: a value, or else
     /// a failure.
     pub(crate) fn result<K: Valued>(&self) -> BackendResult<Option<K::Value>> {
         let (landed, failure) = {
@@ -396,7 +398,7 @@ impl Seat {
         self.landings < self.flight.results().landings
     }
 
-    /// Finds the value as a step that is shared.
+    /// Looks the value up, as a step that is shared.
     pub(crate) async fn look_up<K, B>(
         &self,
         backend: &B,
@@ -411,7 +413,7 @@ impl Seat {
         self.accept::<K>(step, found.as_ref())
     }
 
-    /// To be called by a leader before it does what others may share.
+    /// To be called by a leader before a step that others may share.
     pub(crate) fn begin_step(&self) -> u64 {
         self.flight.steps.fetch_add(1, SeqCst) + 1
     }
@@ -428,12 +430,12 @@ impl Seat {
         drop(last);
     }
 
-    /// Encodes what a step has computed and passes it on, stored or not: it is good enough for
-    /// whoever asked before.
+    /// Encodes the value that a step has computed and passes it on, stored or not: the value is
+    /// good enough for every caller that asked before.
     ///
-    /// `None` if it doesn't encode. It can't be passed on then, and if those who wait were to go on
-    /// one by one, the n-th would wait for n computations. So the flight is over, and each of them
-    /// computes for itself.
+    /// `None` if the value doesn't encode. Then it can't be passed on, and if the followers were to
+    /// go on one by one, the n-th would wait for n computations. So the flight is over, and each
+    /// follower computes for itself.
     pub(crate) fn encode<K: Valued>(&self, step: u64, value: &K::Value) -> Option<Stored> {
         match encode::<K, K::Value>(&self.key(), value) {
             Ok(encoded) => {
@@ -461,7 +463,7 @@ impl Seat {
         self.flight.turn.has_put_nothing();
     }
 
-    /// Decodes what a step has found, and passes it on.
+    /// Decodes the value that a step has found, and passes it on.
     pub(crate) fn accept<K: Valued>(
         &self,
         step: u64,
@@ -477,14 +479,15 @@ impl Seat {
         Ok(value)
     }
 
-    /// To be called by a leader when it ends. One that still stores its value isn't done: who came
-    /// into another flight meanwhile would find nothing, and compute it again.
+    /// To be called by a leader when it ends. A leader that still stores its value isn't done: a
+    /// caller that came into another flight meanwhile would find nothing, and compute the value
+    /// again.
     fn close_if_landed(&self) {
         let mut results = self.flight.results();
         results.is_closed = results.landings > 0;
     }
 
-    /// Passes it on if a step has failed in a way that may pass.
+    /// Passes the error of a step on if it is transient, and returns the outcome.
     pub(crate) fn note<T>(&self, step: u64, outcome: BackendResult<T>) -> BackendResult<T> {
         if let Err(error) = &outcome
             && error.is_transient()
@@ -507,8 +510,8 @@ impl Flight {
 impl Drop for Seat {
     fn drop(&mut self) {
         // Seats are taken under the same lock, so two references are this seat's and the table's. A
-        // flight that is closed is left at once, so that who misses later needn't wait for those
-        // who have yet to take what it brought.
+        // flight that is closed leaves the table at once, so that a caller that misses later
+        // needn't wait for the followers that have yet to take its result.
         FLIGHTS.remove_if(&self.place, |_, flight| {
             Arc::ptr_eq(flight, &self.flight)
                 && (Arc::strong_count(flight) == 2 || flight.results().is_closed)
@@ -521,18 +524,17 @@ impl Drop for Seat {
 pub(crate) struct Lead(Seat);
 
 impl Lead {
-    /// Says whether others lead in another flight, as this leader gave no sign of life.
+    /// Says whether other callers lead in another flight, as this leader gave no sign of life.
     pub(crate) fn was_passed_by(&self) -> bool {
         self.flight.turn.is_over()
     }
 
-    /// Tells the runtime that is asked for a sign of life from now on: that of the task which
-    /// leads.
+    /// Sets the runtime that is asked for a sign of life from now on: that of the task which leads.
     pub(crate) fn runs_on(&self, runtime: &Handle) {
         self.flight.turn.runs_on(runtime);
     }
 
-    /// Lets others lead in another flight, those who wait in this one among them.
+    /// Lets other callers lead in another flight, the followers of this one among them.
     pub(crate) fn stand_down(&self) {
         if self.flight.turn.end(FlightEnd::PassedBy) {
             self.leave_to_all();
@@ -610,7 +612,7 @@ mod tests {
 
     impl std::error::Error for Meddler {}
 
-    /// Runs what would never end if it waited for a lock of its own.
+    /// Runs work that would never end if it waited for a lock of its own.
     fn soon(work: impl FnOnce(&MemoryBackend, &dyn Fn() -> Meddler) -> usize + Send + 'static) {
         let (send, ended) = mpsc::channel();
         thread::spawn(move || {
@@ -628,7 +630,7 @@ mod tests {
         assert_eq!(dropped, expected);
     }
 
-    /// What a store has kept decoded beside the bytes, and keeps no more.
+    /// Returns bytes with a decoded value that a store has attached to them, and keeps no more.
     fn kept(backend: &MemoryBackend, value: Meddler) -> Stored {
         let stored = |backend: &MemoryBackend| {
             let stored = backend.get_stored(KEY).now_or_never().unwrap();

@@ -15,7 +15,7 @@ use crate::error::{BackendError, BackendResult};
 ///
 /// # Errors
 ///
-/// What the backend fails with when it is asked for the value.
+/// The error of the backend when it is asked for the value.
 ///
 /// # Cancel safety
 ///

@@ -1,4 +1,4 @@
-//! What a keyspace declares at its type.
+//! The declaration of a keyspace, as a constant at its type.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::prefix::{JoinedPrefix, PREFIX_RULE, is_prefix};
 use crate::backend::store::{MAX_TTL, Touch};
 use crate::backend::{Expiry, Life};
 
-/// How long a lease is where only `stale` is given.
+/// The length of a lease where only `stale` is given.
 const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 
 /// The declaration of a keyspace; the derive writes it.
@@ -24,7 +24,7 @@ pub struct KeyspaceInfo {
     pub(super) head: &'static str,
     /// The version, which is a part of every key from 2 on.
     pub version: u32,
-    /// What the keyspace holds.
+    /// The kind of data that the keyspace holds.
     pub kind: Kind,
     /// The names of the key fields, in order.
     pub key_fields: &'static [&'static str],
@@ -39,20 +39,20 @@ pub struct KeyspaceInfo {
     /// throttle the longest one; [`Life::Keep`] where the program sets it when it makes a store or
     /// a throttle.
     pub life: Life,
-    /// Whether a read starts the life over.
+    /// True if a read starts the life over.
     pub sliding: bool,
-    /// How many percent a life is shortened by at most, at random.
+    /// The largest part by which a life is shortened at random, in percent.
     pub jitter: u8,
-    /// How long whoever computes a value keeps others from computing it, if it is computed once
-    /// across processes.
+    /// The time for which the caller that computes a value keeps others from computing it, if a
+    /// value is computed once across processes.
     pub lease: Option<Duration>,
-    /// How much longer than `life` says an old value is there, to be served while it is refreshed.
+    /// The time for which an old value is there beyond `life`, to be served while it is refreshed.
     pub stale: Option<Duration>,
-    /// What reading does with bytes that aren't a value of the keyspace.
+    /// The result of a read that finds bytes which aren't a value of the keyspace.
     pub on_decode_error: OnDecodeError,
-    /// The keyspace whose entries are read where there is none of this one.
+    /// The older keyspace whose entries are read where this one has none.
     pub migrates: Option<&'static KeyspaceInfo>,
-    /// Where the struct is declared, or where a macro such as
+    /// The place where the struct is declared, or where a macro such as
     /// [`register_sessions!`](crate::register_sessions) stands.
     pub location: Location,
     /// The times above as the declaration writes them.
@@ -67,7 +67,7 @@ pub(super) struct Written {
     pub(super) stale: &'static str,
 }
 
-/// What a keyspace holds.
+/// The kind of data that a keyspace holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -88,17 +88,17 @@ pub enum Kind {
     Throttles,
 }
 
-/// What reading does with bytes that aren't a value of the keyspace.
+/// The result of a read that finds bytes which aren't a value of the keyspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnDecodeError {
-    /// It fails with `Decode`.
+    /// The read fails with `Decode`.
     Error,
-    /// It finds nothing.
+    /// The read finds nothing.
     Miss,
 }
 
-/// Where something is declared.
+/// The place where something is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Location {
@@ -132,8 +132,8 @@ impl fmt::Display for Location {
 }
 
 impl KeyspaceInfo {
-    /// For the derive: puts the declaration together, at compile time. What isn't named here is as
-    /// if its word weren't there.
+    /// For the derive: puts the declaration together, at compile time. A setting that isn't named
+    /// here is as if its word weren't there.
     ///
     /// # Panics
     ///
@@ -159,8 +159,8 @@ impl KeyspaceInfo {
         Self::with_life(name, prefix, kind, key_fields, life)
     }
 
-    /// For `register_sessions!` and its like: declares what the program makes under a prefix, with
-    /// lives of its own.
+    /// For `register_sessions!` and its like: declares a store or a throttle that the program makes
+    /// under a prefix, with lives of its own.
     ///
     /// # Panics
     ///
@@ -215,7 +215,8 @@ impl KeyspaceInfo {
         self
     }
 
-    /// For the derive: tells what every key begins with, so that it isn't put together for each.
+    /// For the derive: sets the text that every key begins with, so that it isn't put together for
+    /// each key.
     pub const fn head(mut self, head: &'static str) -> Self {
         self.head = head;
         self
@@ -227,8 +228,8 @@ impl KeyspaceInfo {
         self
     }
 
-    /// For the derive: takes the prefix, and what every key begins with, from parts that were
-    /// joined.
+    /// For the derive: takes the prefix, and the text that every key begins with, from parts that
+    /// were joined.
     pub const fn joined(mut self, prefix: &'static JoinedPrefix) -> Self {
         self.prefix = prefix.prefix();
         self.head = prefix.head();
@@ -265,8 +266,8 @@ impl KeyspaceInfo {
         self
     }
 
-    /// For the derive: has missing values computed once across processes, by whoever holds a lease
-    /// of this length.
+    /// For the derive: has missing values computed once across processes, by the caller that holds
+    /// a lease of this length.
     ///
     /// # Panics
     ///
@@ -304,7 +305,7 @@ impl KeyspaceInfo {
         }
     }
 
-    /// For the derive: lets reads take what doesn't decode for nothing.
+    /// For the derive: lets reads treat bytes that don't decode as a miss.
     pub const fn miss_on_decode_error(mut self) -> Self {
         self.on_decode_error = OnDecodeError::Miss;
         self
@@ -348,16 +349,16 @@ impl KeyspaceInfo {
     }
 
     /// Says whether nothing is decided by the reads of a keyspace, so that a replica may answer
-    /// them. One that slides writes when it reads; one that migrates or has leases goes by what it
-    /// finds or doesn't find; sessions and throttles decide who comes in.
+    /// them. A sliding keyspace writes when it reads. A keyspace that migrates or has leases goes
+    /// by what it finds or doesn't find. Sessions and throttles decide who comes in.
     #[inline]
     pub(super) const fn reads_are_plain(&self) -> bool {
         let is_plain = matches!(self.kind, Kind::Entry | Kind::Value | Kind::Counter);
         is_plain && !self.sliding && self.migrates.is_none() && self.lease.is_none()
     }
 
-    /// Returns what a write gives where no other life is asked for, shortened at random where there
-    /// is a jitter.
+    /// Returns the life that a write gives where no other is asked for, shortened at random where
+    /// there is a jitter.
     #[inline]
     pub(crate) fn new_life(&self) -> Life {
         match self.life {
@@ -366,7 +367,7 @@ impl KeyspaceInfo {
         }
     }
 
-    /// Returns the life of what is fresh for `ttl`.
+    /// Returns the life of a value that is fresh for `ttl`.
     #[inline]
     pub(super) fn life_of(&self, ttl: Duration) -> Life {
         match self.stale {

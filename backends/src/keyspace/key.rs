@@ -33,7 +33,7 @@ use super::segment::{KeyArg, KeySegment, SegmentWriter};
 #[derive(Clone)]
 pub struct Key {
     text: Text,
-    /// Whether no character is escaped; `false` where that isn't known.
+    /// True if no character is escaped; `false` also where that isn't known.
     is_plain: bool,
 }
 
@@ -48,7 +48,7 @@ const SHORT: usize = 60;
 /// Longer keys get room for the longest key that backends take unless set otherwise, so that they
 /// are allocated once.
 const LONG: usize = 1024;
-/// No text is as long.
+/// A length that no text has.
 const DIFFERENT: usize = usize::MAX;
 
 impl Key {
@@ -176,9 +176,10 @@ pub(super) enum Target<'k> {
     /// The text of another key, which the written text is compared with. Nothing is allocated.
     Other {
         text: &'k str,
-        /// Whether no character of it is escaped.
+        /// True if no character of the text is escaped.
         is_plain: bool,
-        /// How many bytes were written and are equal; [`DIFFERENT`] after the first difference.
+        /// The number of bytes that were written and are equal; [`DIFFERENT`] after the first
+        /// difference.
         equal: &'k mut usize,
     },
 }
@@ -234,7 +235,7 @@ impl Target<'_> {
         matches!(self, Self::Other { is_plain: true, .. })
     }
 
-    /// To be called before what is pushed holds escaped characters.
+    /// To be called before a text with escaped characters is pushed.
     pub(super) fn note_escapes(&mut self) {
         if let Self::Key(key) = self {
             key.is_plain = false;
@@ -270,8 +271,9 @@ impl Target<'_> {
 }
 
 impl Key {
-    /// For the derive: builds a key of the keyspace from the segments that `add` adds. One whose
-    /// tag is empty, which a cluster would ignore, is the empty key, which every backend refuses.
+    /// For the derive: builds a key of the keyspace from the segments that `add` adds. A key whose
+    /// tag is empty, which a cluster would ignore, becomes the empty key, which every backend
+    /// refuses.
     #[inline]
     pub fn build(keyspace: &KeyspaceInfo, add: impl FnOnce(&mut KeyBuilder<'_>)) -> Self {
         let mut key = Self::empty();
@@ -346,11 +348,11 @@ impl Key {
     }
 }
 
-/// Rewrites a key of a keyspace, or what keys begin with, to that of the lease: `page:en` to
+/// Rewrites a key of a keyspace, or a prefix of keys, to that of the lease: `page:en` to
 /// `page@lease:en`, `page@2:en` to `page@2@lease:en`.
 ///
 /// No keyspace has such a key, as its prefix holds no `@` and its version is a number; and no scan
-/// of one sees it, as what keys begin with ends with a colon.
+/// of a keyspace sees it, as the prefix of its keys ends with a colon.
 pub(super) fn of_lease(text: &str, keyspace: &KeyspaceInfo) -> Option<Key> {
     let segments = segments(text, keyspace)?;
     let head = scan_prefix(keyspace);
@@ -388,7 +390,7 @@ pub(super) fn moved(text: &str, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Optio
     Some(key)
 }
 
-/// Returns what stands behind the prefix and the version; `None` if `text` belongs to another
+/// Returns the text behind the prefix and the version; `None` if `text` belongs to another
 /// keyspace.
 fn segments<'a>(text: &'a str, keyspace: &KeyspaceInfo) -> Option<&'a str> {
     text.strip_prefix(scan_prefix(keyspace).as_str())

@@ -1,4 +1,4 @@
-//! A part of a keyspace: what lies under some of its leading key fields.
+//! A part of a keyspace: the entries under some of its leading key fields.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,16 +9,17 @@ use super::key::{Key, KeyBuilder, moved, scan_prefix};
 use super::segment::KeyArg;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The whole of a keyspace, or what lies under some of its leading key fields.
+/// The whole of a keyspace, or the entries under some of its leading key fields.
 pub struct Leading<K: ?Sized> {
     /// The key without its last segments; `None` for the whole keyspace.
     under: Option<Key>,
     keyspace: PhantomData<fn() -> K>,
 }
 
-/// What `scan_under` and `clear_under` take of a keyspace with key fields of the types in the tuple
-/// `F`: the first field's value ([`One`]), or a tuple of the first fields' values ([`Several`]);
-/// the compiler finds out which. At least one field is left open, and there are at most six.
+/// The argument of `scan_under` and `clear_under` of a keyspace with key fields of the types in the
+/// tuple `F`: the first field's value ([`One`]), or a tuple of the first fields' values
+/// ([`Several`]); the compiler finds out which. At least one field is left open, and there are at
+/// most six.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` doesn't name the first of the key fields `{F}`",
     label = "expected the first key field, or a tuple of the first ones, and not all of them"
@@ -40,7 +41,7 @@ pub enum Several {}
 #[derive(Debug, Clone)]
 pub(super) struct Prefix {
     pub(super) text: String,
-    /// How many versions back it is.
+    /// The number of versions that the prefix is behind the newest.
     pub(super) back: usize,
     pub(super) keyspace: KeyspaceInfo,
 }
@@ -54,7 +55,7 @@ impl<K: Keyspace + ?Sized> Leading<K> {
         }
     }
 
-    /// Means what lies under these key fields.
+    /// Means the entries under these key fields.
     pub fn under<F, As>(fields: &impl LeadingKey<F, As>) -> Self {
         Self {
             under: Some(Key::build(&K::INFO, |key| fields.write(key))),

@@ -67,9 +67,9 @@ where
 /// # Errors
 ///
 /// Bad input (`Encode`, `InvalidKey`, `TooLarge`) is refused as a whole before anything is sent;
-/// [`failed_indices`](crate::BackendError::failed_indices) names what is at fault, or later what
-/// was not stored. `Conflict` in a keyspace that migrates, when other writers were faster 128
-/// times.
+/// [`failed_indices`](crate::BackendError::failed_indices) names the entries at fault, or later
+/// those that were not stored. `Conflict` in a keyspace that migrates, when other writers were
+/// faster 128 times.
 pub fn set_many<'b, K, B, V, I>(
     backend: &'b B,
     entries: I,
@@ -166,9 +166,9 @@ where
     Ok(found)
 }
 
-/// Looks once more for the entries that were found nowhere. Where the keys of one call are read
-/// side by side, as on a cluster, an entry may have left a version that was read late for one that
-/// was read early. So the versions are read one after the other, the way that entries move.
+/// Looks once more for the entries that were found nowhere. If the keys of one call are read side
+/// by side, as on a cluster, an entry may have left a version that was read late for one that was
+/// read early. So the versions are read one after the other, the way that entries move.
 async fn find_moved<K, B>(
     backend: &B,
     versions: &[VersionedKeys<'_>],

@@ -1,11 +1,11 @@
-//! What can be the prefix of a keyspace, and prefixes that are joined from parts when a program is
+//! The rule for the prefix of a keyspace, and prefixes that are joined from parts when a program is
 //! compiled.
 
-/// What is wrong with a prefix that [`is_prefix`] refuses.
+/// The rule that is broken by a prefix which [`is_prefix`] refuses.
 pub(crate) const PREFIX_RULE: &str =
     "a prefix is a lower-case letter and then lower-case letters, digits, `_`, `.` or `-`";
 
-/// How long a joined prefix is at most, in bytes.
+/// The largest length of a joined prefix, in bytes.
 const MAX_JOINED: usize = 128;
 /// `@4294967295:`
 const LONGEST_VERSION: usize = 12;
@@ -32,11 +32,11 @@ const fn is_inner(byte: u8) -> bool {
 
 /// For the derive: a prefix whose parts are constants, `cached.user`, and the version behind it.
 ///
-/// It is put together in a constant, in a buffer of a fixed length: the length of an array can't
-/// depend on a constant of a type parameter.
+/// The prefix is put together in a constant, in a buffer of a fixed length: the length of an array
+/// can't depend on a constant of a type parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct JoinedPrefix {
-    /// What every key begins with, `cached.user@2:`.
+    /// The text that every key begins with, `cached.user@2:`.
     text: [u8; MAX_JOINED + LONGEST_VERSION],
     len: usize,
     prefix_len: usize,
@@ -67,7 +67,7 @@ impl JoinedPrefix {
         self.add(".").add(text)
     }
 
-    /// Adds a dot and what a constant holds.
+    /// Adds a dot and the text that a constant holds.
     ///
     /// The constant may hold no dot. Otherwise two constants that follow each other could make the
     /// prefix of two others.

@@ -12,7 +12,8 @@ pub(crate) const SESSIONS: &str = "session-store";
 /// The prefix of a `TowerSessions` that is given none.
 pub(crate) const TOWER_SESSIONS: &str = "tower-sessions";
 
-/// Returns the kind that alone may have a prefix, and what is made of that kind.
+/// Returns the kind that alone may have a prefix, and the name of the type that is made of that
+/// kind.
 pub(super) fn reserved_for(prefix: &str) -> Option<(Kind, &'static str)> {
     match prefix {
         SESSIONS => Some((Kind::Sessions, "SessionStore")),
@@ -21,7 +22,7 @@ pub(super) fn reserved_for(prefix: &str) -> Option<(Kind, &'static str)> {
     }
 }
 
-/// What is made under a prefix.
+/// A store or a throttle that is made under a prefix.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner {
     kind: Kind,
@@ -58,7 +59,7 @@ impl Owner {
     /// Makes sure that `prefix` is not that of another store which is given none, and that nothing
     /// else is registered under it.
     ///
-    /// It is one look into a table. Without the feature `derive` nothing is registered.
+    /// The check is one look into a table. Without the feature `derive` nothing is registered.
     ///
     /// # Errors
     ///
@@ -86,7 +87,7 @@ impl Owner {
     }
 }
 
-/// Says what asks for a prefix.
+/// Names the store or the throttle that asks for a prefix.
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [data, codec] = self.types;
@@ -109,14 +110,14 @@ mod registered {
     use crate::keyspace::info::Kind;
     use crate::keyspace::registration::{Ambiguous, Registration, place};
 
-    /// What is registered under a prefix.
+    /// A keyspace that is registered under a prefix.
     struct Held {
         kind: Kind,
         types: [&'static str; 2],
         place: String,
     }
 
-    /// A throttle may be made for each request, and the list of what is registered is long.
+    /// A throttle may be made for each request, and the list of registered keyspaces is long.
     static BY_PREFIX: LazyLock<HashMap<&'static str, Vec<Held>>> = LazyLock::new(|| {
         let mut by_prefix: HashMap<_, Vec<Held>> = HashMap::new();
         for it in inventory::iter::<Registration>() {
@@ -143,7 +144,8 @@ mod registered {
         Some(&other.place)
     }
 
-    /// Says whether `owner` stores what is registered. Typed throttles store the same as others.
+    /// Says whether `owner` stores the same entries as the registered keyspace. Typed throttles
+    /// store the same as those made at run time.
     fn is_shared(owner: &Owner, held: &Held) -> bool {
         match owner.kind {
             Kind::Throttles => matches!(held.kind, Kind::Throttles | Kind::Throttle),

@@ -8,11 +8,11 @@ use super::info::{KeyspaceInfo, Kind, Location};
 use super::vtable::{Values, Vtable};
 use super::{Counter, Keyspace, Throttled, Valued};
 
-/// For the derive: what the registry holds of a keyspace.
+/// For the derive: the data that the registry holds of a keyspace.
 #[derive(Debug)]
 pub struct Registration {
     pub(super) info: KeyspaceInfo,
-    /// Where the struct is declared; empty if there is none.
+    /// The place where the struct is declared; empty if there is no struct.
     pub(super) declared: Location,
     pub(super) vtable: &'static Vtable,
 }
@@ -43,7 +43,7 @@ impl Registration {
         }
     }
 
-    /// Registers what the program makes under a prefix.
+    /// Registers a store or a throttle that the program makes under a prefix.
     pub(crate) const fn at_run_time(info: KeyspaceInfo, vtable: &'static Vtable) -> Self {
         Self {
             info,
@@ -84,14 +84,14 @@ impl<K: Valued> Of<K> {
         &Values::<K::Value, K::Codec>::vtable(|| [type_name::<K>(), ""]);
 }
 
-/// For the derive: what a keyspace with type or constant parameters is registered as, type by type.
+/// For the derive: the registration of a keyspace with type or constant parameters, type by type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` isn't registered by a macro",
     note = "`register_keyspace!` takes one type of a keyspace with type or constant parameters, such as `Cached<User>`; \
         every other keyspace registers itself where it is derived"
 )]
 pub trait Registered: Keyspace {
-    /// What the registry holds of this type.
+    /// The data that the registry holds of this type.
     const REGISTRATION: Registration;
 }
 
@@ -105,7 +105,7 @@ pub struct Ambiguous {
     pub(super) kind: Kind,
     /// The parameters, `T` or `T, N`.
     pub(super) parameters: &'static str,
-    /// What to write, `prefix = ["cached", T::NAME]`.
+    /// The declaration to write instead, `prefix = ["cached", T::NAME]`.
     pub(super) remedy: &'static str,
     pub(super) location: Location,
 }
@@ -153,7 +153,7 @@ pub(super) fn place(info: &KeyspaceInfo) -> String {
     format!("{name} ({})", info.location)
 }
 
-/// `app::Session`; of what the program makes, the name alone.
+/// `app::Session`; for a store or a throttle that the program makes, the name alone.
 pub(super) fn path(info: &KeyspaceInfo) -> String {
     match info.kind {
         Kind::Sessions | Kind::TowerSessions | Kind::Throttles => info.name.to_string(),
@@ -163,12 +163,12 @@ pub(super) fn path(info: &KeyspaceInfo) -> String {
 
 /// Registers one type of a keyspace that has type or constant parameters.
 ///
-/// A keyspace without such parameters registers itself where it is derived. One with them is many
-/// keyspaces, and the derive can't know which of them a program uses. Each one that is registered
-/// is in [`keyspaces`](crate::keyspaces()) and in the [schema lock](crate::assert_schema_lock), and
-/// [`check_keyspaces`](crate::check_keyspaces()) finds a second one with the same prefix. Lifetimes
-/// are written as `'static`. The macro stands where an item or a statement can stand; the same type
-/// may be registered in several places.
+/// A keyspace without such parameters registers itself where it is derived. A keyspace with
+/// parameters is many keyspaces, and the derive can't know which of them a program uses. Each one
+/// that is registered is in [`keyspaces`](crate::keyspaces()) and in the [schema
+/// lock](crate::assert_schema_lock), and [`check_keyspaces`](crate::check_keyspaces()) finds a
+/// second one with the same prefix. Lifetimes are written as `'static`. The macro stands where an
+/// item or a statement can stand; the same type may be registered in several places.
 ///
 /// # Examples
 ///

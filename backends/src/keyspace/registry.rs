@@ -14,12 +14,12 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 pub struct Keyspaces(Vec<&'static KeyspaceInfo>);
 
 /// Returns the keyspaces of the running program: every one that was derived in it or in a library
-/// that it links, and what is declared by [`register_keyspace!`](crate::register_keyspace),
+/// that it links, and those that are declared by [`register_keyspace!`](crate::register_keyspace),
 /// [`register_sessions!`](crate::register_sessions), `register_tower_sessions!` and
 /// [`register_throttle!`](crate::register_throttle).
 ///
-/// Of a keyspace with type or constant parameters the types that are registered are listed. What is
-/// declared in several places is listed once.
+/// For a keyspace with type or constant parameters, the types that are registered are listed. A
+/// keyspace that is declared in several places is listed once.
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ pub fn keyspaces() -> Keyspaces {
     Keyspaces(all.map(|registration| &registration.info).collect())
 }
 
-/// Lists what is registered, by prefix and version, and each once.
+/// Lists the registered keyspaces, by prefix and version, each of them once.
 pub(super) fn registrations() -> Vec<&'static Registration> {
     let mut all: Vec<_> = inventory::iter::<Registration>().collect();
     all.sort_by_key(|it| {
@@ -76,8 +76,9 @@ pub(super) fn registrations() -> Vec<&'static Registration> {
 /// Makes sure that no two keyspaces of the program share keys, and that each version of one is
 /// migrated from or gone.
 ///
-/// Call it in a test, or first thing in `main`. It goes by what [`keyspaces`] lists: the prefixes
-/// of sessions and throttles that are made at run time are among it where a macro declares them.
+/// Call it in a test, or first thing in `main`. The check goes by the list of [`keyspaces`]: the
+/// prefixes of sessions and throttles that are made at run time are in that list where a macro
+/// declares them.
 ///
 /// # Errors
 ///
@@ -159,8 +160,9 @@ fn one_prefix_for_all(keyspace: &Ambiguous) -> String {
     )
 }
 
-/// Says whether `newest` migrates from `older`, directly or through others. The name and the place
-/// of a type that a macro registers are those of the macro; its struct's place tells it apart.
+/// Says whether `newest` migrates from `older`, directly or through other keyspaces. The name and
+/// the place of a type that a macro registers are those of the macro; its struct's place tells it
+/// apart.
 fn is_in_chain((older, declared): Declared<'_>, newest: &KeyspaceInfo) -> bool {
     newest.versions().any(|version| {
         version.prefix == older.prefix

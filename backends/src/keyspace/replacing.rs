@@ -2,8 +2,8 @@
 //!
 //! A write of the newest key that is followed by a removal of the older ones needs room for both in
 //! between, which a full store hasn't, or takes from another entry. A move needs room for the
-//! difference alone. It is one step where the backend takes one; elsewhere it writes the newer key
-//! first as well, so the order of [`VersionedKeys`] is kept.
+//! difference alone. A move is one step where the backend takes one; elsewhere it writes the newer
+//! key first as well, so the order of [`VersionedKeys`] is kept.
 
 use futures_util::future::BoxFuture;
 
@@ -18,23 +18,23 @@ use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 /// An entry under the key of an older version.
 pub(super) struct Older<'p> {
     pub(super) key: &'p Key,
-    /// How many versions back it is.
+    /// The number of versions that the entry is behind the newest.
     pub(super) back: usize,
     pub(super) stored: Stored,
 }
 
 /// Says whether a look for older entries comes before each write: in memory, where it costs little.
 ///
-/// Elsewhere it would be one more round trip, so only a write that found no room looks, once. That
-/// helps where memory is behind a wrapper, which can't be told from a server. A server that is over
-/// its bound refuses the move as well.
+/// Elsewhere the look would be one more round trip, so only a write that found no room looks, once.
+/// That helps where memory is behind a wrapper, which can't be told from a server. A server that is
+/// over its bound refuses the move as well.
 pub(super) fn looks_first<B: Backend + ?Sized>(backend: &B) -> bool {
     backend.as_sync().is_some()
 }
 
 /// Writes an entry, whatever was there, and removes its older versions.
 ///
-/// In a box, which keyspaces that don't migrate are spared.
+/// The future is in a box, which keyspaces that don't migrate are spared.
 pub(super) fn write<'a, B: Backend + ?Sized>(
     backend: &'a B,
     versions: &'a VersionedKeys<'a>,
@@ -86,8 +86,8 @@ pub(super) async fn move_up<B: Backend + ?Sized>(
     over: Option<&[u8]>,
 ) -> BackendResult<bool> {
     let expected = older.stored.as_bytes();
-    // What is older still gives its room back, too. Nobody sees it behind this one. A store that
-    // evicts isn't full: it would take that room from another entry.
+    // Entries that are older still give their room back, too. Nobody sees them behind this one. A
+    // store that evicts isn't full: it would take that room from another entry.
     let mut gave_back = looks_first(backend) && remove_older(backend, versions, older.back).await?;
     let mut moved = backend.move_entry(older.key, expected, to, over).await;
     if !looks_first(backend)
@@ -162,7 +162,8 @@ async fn have_older<'p, B: Backend + ?Sized>(
     Ok(all.into_iter().map(has_older).collect())
 }
 
-/// Writes all at once where that takes fewer round trips, and what found no room there one by one.
+/// Writes all entries at once where that takes fewer round trips, and then one by one those that
+/// found no room.
 async fn write_distinct<B: Backend + ?Sized>(
     backend: &B,
     versions: &[VersionedKeys<'_>],
@@ -236,7 +237,7 @@ async fn move_each<B: Backend + ?Sized>(
             continue;
         };
         if error.is_transient() {
-            // What follows would most likely fail the same way, after as long a wait.
+            // The entries that follow would most likely fail the same way, after as long a wait.
             failures.add(indices[done..].iter().copied(), error);
             break;
         }

@@ -1,4 +1,5 @@
-//! The operations on a keyspace as a whole, and on what lies under some of its leading key fields.
+//! The operations on a keyspace as a whole, and on the entries under some of its leading key
+//! fields.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,14 +21,14 @@ use crate::backend::{Backend, Stored, plain};
 use crate::codec::Decode;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// How many values a scan reads in one round trip.
+/// The number of values that a scan reads in one round trip.
 const SCAN_BATCH: usize = 128;
 
-/// Streams what `make` makes of the keys and values under `leading`, in no order; an entry may come
-/// more than once.
+/// Streams the results of `make` for the keys and values under `leading`, in no order; an entry may
+/// come more than once.
 ///
-/// It looks through all keys of the store, those of others too: see
-/// [what a prefix costs](Backend#what-a-prefix-costs).
+/// The scan looks through all keys of the store, those of others too: see [what a prefix
+/// costs](Backend#what-a-prefix-costs).
 ///
 /// An entry that goes while the scan runs may be missing. A value that can't be read and text under
 /// the prefix that is no key of the keyspace are error items, and the stream goes on; the latter
@@ -86,8 +87,8 @@ where
 
 /// Removes what lies under `leading` and nothing else, and returns how many entries there were.
 ///
-/// It looks through all keys of the store, those of others too, twice for each version on a server:
-/// see [what a prefix costs](Backend#what-a-prefix-costs).
+/// The removal looks through all keys of the store, those of others too, twice for each version on
+/// a server: see [what a prefix costs](Backend#what-a-prefix-costs).
 pub fn clear<'b, K, B>(
     backend: &'b B,
     leading: Leading<K>,
@@ -113,12 +114,12 @@ where
 struct ScannedEntry {
     /// The key's text, as of the newest version.
     key: Key,
-    /// How many versions back it was met.
+    /// The number of versions behind the newest at which the entry was met.
     back: usize,
     stored: Stored,
 }
 
-/// What a scan of a keyspace takes for its own.
+/// The keys that a scan of a keyspace takes for its own.
 struct ExpectedKeys {
     keyspace: KeyspaceInfo,
     is_key: fn(&str) -> bool,
@@ -143,8 +144,8 @@ fn keys<'b, B: Backend + ?Sized>(
     })
 }
 
-/// Streams the entries under all prefixes. Those of one prefix have been read before the next one
-/// is begun: what is moved before it is read turns up under a newer one.
+/// Streams the entries under all prefixes. The entries of one prefix have been read before the next
+/// prefix is begun: an entry that is moved before it is read turns up under a newer prefix.
 fn found<'b, B: Backend + ?Sized>(
     backend: &'b B,
     prefixes: BackendResult<Vec<Prefix>>,
@@ -175,8 +176,8 @@ fn each<'b, T: Send + 'b>(
     }
 }
 
-/// Reads what is under the keys of a batch. Left out is what is gone by now, and what has a newer
-/// version, which comes by itself.
+/// Reads the entries under the keys of a batch. Left out are entries that are gone by now, and
+/// those that have a newer version, which comes by itself.
 async fn read_batch<B: Backend + ?Sized>(
     backend: &B,
     batch: Vec<BackendResult<String>>,
@@ -234,7 +235,7 @@ impl ExpectedKeys {
     }
 }
 
-/// Makes items of what was found: outside of the box, so that they need not be `Send`.
+/// Makes items of the entries that were found: outside of the box, so that they need not be `Send`.
 fn decoded<'b, F, T, M>(
     mut found: BoxStream<'b, BackendResult<F>>,
     mut make: M,
@@ -256,8 +257,8 @@ where
     })
 }
 
-/// The error of text that nobody who used the keyspace has written: no secret of its, so it can be
-/// named.
+/// The error of a text that no user of the keyspace has written: it is no secret of the keyspace,
+/// so it can be named.
 fn foreign(keyspace: &str, text: &str) -> BackendError {
     BackendError::new(
         ErrorKind::InvalidKey,

@@ -1,4 +1,4 @@
-//! What can be a part of a key, and how it is escaped.
+//! The types that can be a part of a key, and the escaping of that part.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
@@ -77,7 +77,7 @@ use crate::escape::escape;
     note = "derive `KeySegment` for a type of your own"
 )]
 pub trait KeySegment {
-    /// What a segment is read back as.
+    /// The type that a segment is read back as.
     type Owned;
 
     /// Writes the value as text.
@@ -108,7 +108,8 @@ impl<'a> SegmentWriter<'a> {
     }
 
     fn escapable(&mut self, text: &str) {
-        // Most segments are words, numbers and ids, which needn't be looked at one by one.
+        // Most segments are words, numbers and ids, whose characters needn't be looked at one by
+        // one.
         if is_plain(text.as_bytes()) {
             self.0.push(text);
         } else {
@@ -139,8 +140,8 @@ impl<'a> SegmentWriter<'a> {
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     let (chunks, rest) = text.as_chunks::<16>();
-    // Where there are enough of them, the last bytes are looked at together with some before them,
-    // and not one by one.
+    // The last bytes are looked at together with some before them, and not one by one, if there are
+    // enough of them.
     let is_rest_plain = match (text.last_chunk::<16>(), text.last_chunk::<8>()) {
         _ if rest.is_empty() => true,
         (Some(last), _) => all_plain(last),
@@ -150,7 +151,7 @@ fn is_plain(text: &[u8]) -> bool {
     is_rest_plain && chunks.iter().all(all_plain)
 }
 
-/// Without a branch a byte, so that it is done for all of them at once.
+/// There is no branch for a byte, so that all bytes are checked at once.
 #[inline]
 fn all_plain<const N: usize>(chunk: &[u8; N]) -> bool {
     chunk
@@ -173,8 +174,8 @@ impl Write for SegmentWriter<'_> {
     }
 }
 
-/// What a generated accessor takes for a key field of type `T`: a `T`, a `&T`, and `&str` for owned
-/// strings.
+/// The argument that a generated accessor takes for a key field of type `T`: a `T`, a `&T`, and
+/// `&str` for owned strings.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a key for a field of type `{T}`",
     label = "expected `{T}`, a reference to it, or `&str` for a string"

@@ -11,13 +11,12 @@ use crate::backend::store::{Decoded, DecodedOrBytes, Touch};
 use crate::backend::{Backend, plain};
 use crate::error::BackendResult;
 
-/// Returns the live value, shared with others who read it; in a sliding keyspace its life starts
-/// over.
+/// Returns the live value, shared with other readers; in a sliding keyspace its life starts over.
 ///
-/// A backend in this process keeps what it decoded beside the bytes, for as long as the entry holds
-/// these bytes. It is what [`get`](super::get) would return, because it is made of the same bytes:
-/// what the value lost when it was encoded (fields that are skipped, say) isn't in it. Other
-/// backends decode it anew.
+/// A backend in this process keeps the decoded value beside the bytes, for as long as the entry
+/// holds these bytes. The decoded value is the one that [`get`](super::get) would return, because
+/// it is made of the same bytes: data that the value lost when it was encoded (fields that are
+/// skipped, say) isn't in it. Other backends decode the value anew.
 ///
 /// # Errors
 ///

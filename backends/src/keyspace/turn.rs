@@ -1,9 +1,9 @@
-//! Whose turn it is in a flight, and whether the runtime that this leader is on still runs.
+//! The turn to lead a flight, and the question whether the leader's runtime still runs.
 //!
 //! A leader can't be asked itself: its future is polled by its own runtime alone, and stays as it
-//! is where nobody drives that any more. So followers ask the runtime, by a task that says nothing
-//! but that it was run. One that doesn't run it within a second is taken for one that nobody
-//! drives.
+//! is where nobody drives that runtime any more. So followers ask the runtime, by a task that says
+//! nothing but that it was run. A runtime that doesn't run the task within a second is taken for
+//! one that nobody drives.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,16 +17,17 @@ use crate::pending::Token;
 /// The turn of a flight, which one leader at a time has, until the flight is over.
 #[derive(Debug)]
 pub(super) struct Turn {
-    /// Who gets the permit may lead. Of a flight that is over there are enough for all.
+    /// The permit to lead: the caller that gets it may lead. A flight that is over has enough
+    /// permits for all.
     pub(super) permits: Semaphore,
-    /// Locked for as long as a look takes. What is taken out is dropped afterwards: a runtime's
-    /// handle may own what is its user's.
+    /// Locked for as long as a look takes. A holder that is taken out is dropped afterwards: a
+    /// runtime's handle may own something of its user's.
     holder: Mutex<Holder>,
 }
 
 #[derive(Debug)]
 enum Holder {
-    /// Nobody, or the next in line, who hasn't been polled since it got the permit.
+    /// Nobody, or the next in line, which hasn't been polled since it got the permit.
     Nobody {
         since: Instant,
     },
@@ -37,19 +38,19 @@ enum Holder {
 /// Why a flight is over, before its leader is done or with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlightEnd {
-    /// Its leader gave no sign of life: others lead in another flight.
+    /// The leader gave no sign of life: other callers lead in another flight.
     PassedBy,
-    /// What its leader made can't be shared: each computes for itself.
+    /// The value of its leader can't be shared: each caller computes for itself.
     Unshared,
 }
 
 #[derive(Debug)]
 struct TurnLeader {
-    /// `None` can't be asked.
+    /// The leader's runtime; a leader without one can't be asked.
     runtime: Option<Handle>,
-    /// What it may have put into the store.
+    /// The token that the leader may have put into the store.
     lease: Option<Token>,
-    /// When it is asked next, if there is somebody who wants to know.
+    /// The time at which the leader is asked next, if a caller wants to know then.
     ask_at: Instant,
     was_asked: bool,
     question: Option<Question>,
@@ -58,12 +59,12 @@ struct TurnLeader {
 #[derive(Debug)]
 struct Question {
     answered: Arc<AtomicBool>,
-    /// Later than this no answer is waited for.
+    /// The time until which an answer is waited for.
     until: Instant,
     was_extended: bool,
 }
 
-/// What is to be done after a look at the leader.
+/// The next step after a look at the leader.
 #[derive(Debug)]
 pub(super) enum NextStep {
     /// To look again after this time.
@@ -74,13 +75,13 @@ pub(super) enum NextStep {
     PassBy(Option<Token>),
 }
 
-/// How long a leader is at work before it is asked: short computations are asked nothing.
+/// The time that a leader is at work before it is asked: short computations are asked nothing.
 pub(super) const FIRST_LOOK: Duration = Duration::from_millis(100);
-/// How long it isn't asked again after a question that was answered.
+/// The time for which a leader isn't asked again after a question that was answered.
 const ASK_EVERY: Duration = Duration::from_millis(500);
-/// Within this time a runtime that somebody drives gives a sign.
+/// The time within which a runtime that somebody drives gives a sign.
 const SIGN_WITHIN: Duration = Duration::from_secs(1);
-/// Who looks later than by this was held up, as the leader may have been.
+/// A caller that looks later than by this was held up, as the leader may have been.
 const LATE: Duration = Duration::from_millis(100);
 
 impl Turn {
@@ -101,8 +102,8 @@ impl Turn {
         self.take().is_ok()
     }
 
-    /// Makes its caller the leader, who has got a permit and forgotten it, unless the flight is
-    /// over.
+    /// Makes its caller the leader, unless the flight is over. The caller has got a permit and
+    /// forgotten it.
     pub(super) fn take(&self) -> Result<(), FlightEnd> {
         let runtime = Handle::try_current().ok();
         let mut holder = self.holder();
@@ -119,7 +120,7 @@ impl Turn {
         Ok(())
     }
 
-    /// Asks another runtime for signs of life from now on, which the leader goes on by.
+    /// Asks another runtime for signs of life from now on: the one on which the leader goes on.
     pub(super) fn runs_on(&self, runtime: &Handle) {
         let last = match &mut *self.holder() {
             Holder::Leader(leader) => {
@@ -149,7 +150,7 @@ impl Turn {
 
     /// To be called by the leader before it puts a token into the store; says whether it may.
     ///
-    /// So a leader that was passed by has either put nothing there, or what is known here.
+    /// So a leader that was passed by has either put nothing there, or a token that is known here.
     pub(super) fn may_put(&self, token: Token) -> bool {
         let mut holder = self.holder();
         let Holder::Leader(leader) = &mut *holder else {
@@ -161,8 +162,8 @@ impl Turn {
         true
     }
 
-    /// To be called by the leader whose token wasn't put into the store, or whose claim has seen to
-    /// it: who passes the leader by needn't.
+    /// To be called by the leader whose token wasn't put into the store, or whose claim sees to the
+    /// token: a caller that passes the leader by needn't.
     pub(super) fn has_put_nothing(&self) {
         let last = match &mut *self.holder() {
             Holder::Leader(leader) => leader.lease.take(),
@@ -184,7 +185,8 @@ impl Turn {
         true
     }
 
-    /// Lets everybody have a permit who waits for one; once, after the flight was marked as over.
+    /// Gives a permit to every caller that waits for one; once, after the flight was marked as
+    /// over.
     pub(super) fn open(&self) {
         self.permits.add_permits(Semaphore::MAX_PERMITS / 2);
     }
@@ -201,7 +203,7 @@ impl Turn {
         let look = match &mut *holder {
             Holder::Nobody { since } => match left(*since + SIGN_WITHIN, now) {
                 Some(left) => NextStep::Again(left),
-                // Who doesn't come for the permit has begun nothing.
+                // A caller that doesn't come for the permit has begun nothing.
                 None => NextStep::PassBy(None),
             },
             Holder::Leader(leader) => {
@@ -233,8 +235,8 @@ impl Holder {
 }
 
 impl TurnLeader {
-    /// An answer that is missing at a late look is waited for a moment longer if what held the look
-    /// up may have held up the answer too.
+    /// An answer that is missing at a late look is waited for a moment longer, if the same delay
+    /// may have held up the answer too.
     fn look(&mut self, now: Instant, waits: bool, bears_delay: bool) -> NextStep {
         let Some(runtime) = &self.runtime else {
             return NextStep::Again(ASK_EVERY);
@@ -253,8 +255,8 @@ impl TurnLeader {
                 return NextStep::PassBy(self.lease.take());
             }
         }
-        // Who doesn't wait may be away for long: it asks at once, so that there is an answer when
-        // it comes again.
+        // A caller that doesn't wait may be away for long: it asks at once, so that there is an
+        // answer when it comes again.
         let may_wait = waits || self.was_asked;
         if let Some(left) = left(self.ask_at, now).filter(|_| may_wait) {
             return NextStep::Again(left);
@@ -276,7 +278,7 @@ impl TurnLeader {
     }
 }
 
-/// Returns what is left from `now` to `end`; `None` at the end.
+/// Returns the time that is left from `now` to `end`; `None` at the end.
 fn left(end: Instant, now: Instant) -> Option<Duration> {
     end.checked_duration_since(now)
         .filter(|left| !left.is_zero())
@@ -288,12 +290,12 @@ mod tests {
 
     use super::*;
 
-    /// One that nobody drives.
+    /// A runtime that nobody drives.
     fn runtime() -> Runtime {
         Builder::new_current_thread().build().unwrap()
     }
 
-    /// A turn that a leader on `runtime` has, and when it was taken at the latest.
+    /// A turn that a leader on `runtime` has, and the latest time at which it was taken.
     fn taken(runtime: &Runtime) -> (Turn, Instant) {
         let turn = Turn::new();
         let context = runtime.enter();

@@ -1,4 +1,4 @@
-//! Optimistic updates: read, change, compare and set, again if somebody else was faster.
+//! Optimistic updates: read, change, compare and set, again if another writer was faster.
 
 use std::future::Future;
 use std::slice;
@@ -46,8 +46,8 @@ impl<T> Same<T> for T {}
 /// Changes the value in one atomic step and returns it as stored; `None` if there is no live entry.
 ///
 /// The bytes as read are compared when the changed value is stored. If another writer was faster
-/// the value is read and changed again, so `change` may run several times. What is left of the life
-/// stays; in a sliding keyspace it starts over.
+/// the value is read and changed again, so `change` may run several times. The life that is left
+/// stays; in a sliding keyspace the life starts over.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ where
 ///
 /// # Errors
 ///
-/// What `change` fails with; and `E::from` of what an update fails with.
+/// The error of `change`; and `E::from` of the error of an update.
 pub fn try_update<'b, K, B, F, E>(
     backend: &'b B,
     key: Key,
@@ -97,10 +97,10 @@ where
     })
 }
 
-/// Changes the value as [`update`] does, or stores what `insert` returns where there is none;
-/// returns what is stored.
+/// Changes the value as [`update`] does, or stores the value that `insert` returns where there is
+/// none; returns the value that is stored.
 ///
-/// What is inserted gets the keyspace's own life. Both closures may run several times.
+/// An inserted value gets the keyspace's own life. Both closures may run several times.
 ///
 /// # Errors
 ///
@@ -130,7 +130,7 @@ where
 ///
 /// # Errors
 ///
-/// What a closure fails with; and `E::from` of what an update fails with.
+/// The error of a closure; and `E::from` of the error of an update.
 pub fn try_update_or_insert_with<'b, K, B, F, I, E>(
     backend: &'b B,
     key: Key,
@@ -154,8 +154,8 @@ where
     async move { Ok(replaced.await?.expect("what is inserted is stored")) }
 }
 
-/// Stores what `change` makes of the value that is there, in one atomic step, and returns it;
-/// `None` if `change` does.
+/// Stores the value that `change` makes of the one that is there, in one atomic step, and returns
+/// it; `None` if `change` does.
 async fn replace<K, B, F, E>(backend: &B, key: Key, mut change: F) -> Result<Option<K::Value>, E>
 where
     K: Valued,
@@ -222,10 +222,10 @@ pub(super) async fn write_if_present<B: Backend + ?Sized>(
 /// An entry as it was read.
 struct FoundEntry {
     key: Key,
-    /// How many versions back it is.
+    /// The number of versions that the entry is behind the newest.
     back: usize,
     stored: Stored,
-    /// What keeps its life as it is.
+    /// The life to write so that the entry's life stays as it is.
     life: Life,
 }
 
@@ -238,7 +238,7 @@ async fn find<B: Backend + ?Sized>(
             (fast_path::read_value(backend, key, Touch::Keep).await?)
                 .map(|stored| (stored, Life::Keep))
         } else {
-            // It will be written under another key, which has no life to keep.
+            // The entry will be written under another key, which has no life to keep.
             (backend.read(key).await?).map(|(stored, expiry)| (stored, expiry.into()))
         };
         if let Some((stored, life)) = found {
@@ -254,7 +254,8 @@ async fn find<B: Backend + ?Sized>(
     Ok(None)
 }
 
-/// Puts bytes in the place of what was found, or of nothing, and says whether that was still there.
+/// Puts bytes in the place of the entry that was found, or of nothing, and says whether that was
+/// still there.
 async fn swap<B: Backend + ?Sized>(
     backend: &B,
     versions: &VersionedKeys<'_>,

@@ -20,8 +20,8 @@ use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write, plain};
 use crate::codec::{Codec, Encoded};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// What an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String` and `&[U]` for
-/// `Vec<U>`.
+/// The argument that an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String`
+/// and `&[U]` for `Vec<U>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a value of type `{T}`",
     label = "expected `{T}`, a reference to it, `&str` for a `String`, or `&[U]` for a `Vec<U>`"
@@ -368,8 +368,8 @@ where
     Ok(None)
 }
 
-/// Returns what [`find`] finds, decoded, of a keyspace that migrates: in a box, which others are
-/// spared.
+/// Returns the entry that [`find`] finds, decoded, of a keyspace that migrates. The future is in a
+/// box, which other keyspaces are spared.
 pub(super) fn get_older<'a, K, B>(
     backend: &'a B,
     key: &'a Key,

@@ -1,5 +1,5 @@
-//! Where an entry can be: under the key of its keyspace, or under that of a version that it
-//! migrates from.
+//! The places where an entry can be: under the key of its keyspace, or under that of a version that
+//! it migrates from.
 
 use super::Keyspace;
 use super::info::KeyspaceInfo;
@@ -10,13 +10,14 @@ use crate::error::BackendResult;
 /// The keys of one entry, one a version.
 ///
 /// Nobody reads two keys in one step, so readers and writers keep an order. An entry is only ever
-/// moved to a newer key, and never before that one is written: who looks from the newest down to
-/// the oldest and up again can't miss one that is being moved. What removes an entry goes from the
+/// moved to a newer key, and never before that key is written: a reader that looks from the newest
+/// down to the oldest and up again can't miss an entry that is being moved. A removal goes from the
 /// oldest to the newest: nothing older shows up on the way.
 #[derive(Debug)]
 pub(crate) struct VersionedKeys<'k> {
     newest: &'k Key,
-    /// Newest first; how many versions back, and the key.
+    /// The keys of the older versions, newest first, and the number of versions that each is behind
+    /// the newest.
     older: Vec<(usize, Key)>,
 }
 
@@ -42,7 +43,7 @@ impl<'k> VersionedKeys<'k> {
         self.newest
     }
 
-    /// Where to look: from the newest down to the oldest, and up again.
+    /// Returns the keys to look at: from the newest down to the oldest, and up again.
     pub(super) fn search(&self) -> impl Iterator<Item = (usize, &Key)> {
         let up = self.oldest_first().skip(1);
         std::iter::once((0, self.newest))
@@ -55,7 +56,8 @@ impl<'k> VersionedKeys<'k> {
         older.chain(std::iter::once((0, self.newest)))
     }
 
-    /// Returns the keys of the older versions, newest first, and how many versions back each is.
+    /// Returns the keys of the older versions, newest first, and the number of versions that each
+    /// is behind the newest.
     pub(super) fn older(&self) -> impl Iterator<Item = (usize, &Key)> {
         self.older.iter().map(|(back, key)| (*back, key))
     }
@@ -67,7 +69,7 @@ impl<'k> VersionedKeys<'k> {
     }
 }
 
-/// Removes what is more than `back` versions old, and says whether something was there.
+/// Removes the entries that are more than `back` versions old, and says whether there was one.
 pub(crate) async fn remove_older<B: Backend + ?Sized>(
     backend: &B,
     versions: &VersionedKeys<'_>,
@@ -80,7 +82,7 @@ pub(crate) async fn remove_older<B: Backend + ?Sized>(
     Ok(backend.delete_many(&older).await? > 0)
 }
 
-/// Removes what is older than entries that were written.
+/// Removes the older versions of entries that were written.
 pub(crate) async fn remove_all_older<B: Backend + ?Sized>(
     backend: &B,
     versions: &[&VersionedKeys<'_>],

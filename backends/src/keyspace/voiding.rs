@@ -1,24 +1,25 @@
-//! Ending the right of others to store what they compute, before something is written or removed.
+//! Ending the right of other callers to store the values that they compute, before an entry is
+//! written or removed.
 //!
-//! In a keyspace with the word `lease` (or `stale`) every key K has a sibling K', the lease. Who
-//! computes a value holds K' with a token of its own, and stores the value by a move from K' to K:
-//! in one step the token, which must still be there, goes and the value comes. Every accessor that
-//! writes or removes K first removes K', whoever holds it.
+//! In a keyspace with the word `lease` (or `stale`) every key K has a sibling K', the lease. A
+//! caller that computes a value holds K' with a token of its own, and stores the value by a move
+//! from K' to K: in one step the token, which must still be there, goes and the value comes. Every
+//! accessor that writes or removes K first removes K', whichever caller holds it.
 //!
-//! So what is written and what is removed stays so, whatever computations run meanwhile. Take an
-//! accessor A that begins at the time a, removes K' at b and writes or removes K at c; and a
-//! computation that took K' at t.
+//! So a write and a removal stay in effect, whatever computations run meanwhile. Take an accessor A
+//! that begins at the time a, removes K' at b and writes or removes K at c; and a computation that
+//! took K' at t.
 //!
-//! * t before b: its token is gone at b, so from then on it can't store. If it stored before b,
-//!   then before c, and A has the last word.
-//! * t after b: it began to compute after a, when A was called. Whoever changed the source and then
-//!   called A has changed it before a, so this computation has read the source as it is now, and
-//!   what it stores is right, before c or after it: a removal at c may take it away, which costs
-//!   another computation, and a write at c leaves nothing for the move, which asks for K to be as
-//!   it was when the computation began.
+//! * t before b: the token of the computation is gone at b, so from then on it can't store. If it
+//!   stored before b, then before c, and A has the last word.
+//! * t after b: the computation began after a, when A was called. A caller that changed the source
+//!   and then called A has changed the source before a, so this computation has read the source as
+//!   it is now. The value that it stores is right, before c or after it: a removal at c may take
+//!   the value away, which costs another computation, and a write at c leaves nothing for the move,
+//!   which asks for K to be as it was when the computation began.
 //!
 //! The bytes under K alone couldn't tell this: a write of the same bytes, and a removal followed by
-//! a write, look like nothing. A value that is computed from what K held is the business of
+//! a write, look like nothing. A value that is computed from the old value of K is the business of
 //! `update`, which compares.
 
 use std::slice;

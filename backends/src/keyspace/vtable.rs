@@ -12,8 +12,9 @@ use crate::codec::Codec;
 
 /// The functions of one keyspace.
 ///
-/// The linker keeps what a registration points to, and so all code that a function here calls, for
-/// every keyspace of every program. What only some programs need is a slot behind a feature.
+/// The linker keeps everything that a registration points to, and so all code that a function here
+/// calls, for every keyspace of every program. A function that only some programs need is a slot
+/// behind a feature.
 #[derive(Debug)]
 pub(crate) struct Vtable {
     /// Names the keyspace, or the data of sessions and their codec.

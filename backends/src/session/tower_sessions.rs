@@ -52,13 +52,13 @@ use crate::keyspace::{Values, Vtable};
 /// * That a logout is final: a request that has loaded the session before it and calls `cycle_id`
 ///   after it stores the data under a fresh id. The crate calls `create` then, as for any new
 ///   session.
-/// * That what follows a `clear` is stored: with a cookie whose record is gone, the crate neither
-///   looks for the record nor creates one, but saves over nothing, and the login is lost without an
-///   error. Begin a login with `flush` or `cycle_id`, or read a value before `clear`;
-///   `Session::load` isn't enough.
-/// * That it can be the cache of a `CachingSessionStore`. It can be the store behind one; but a
-///   cache that stores whatever is saved, as caches do, serves a flushed session again after a late
-///   save.
+/// * That the data inserted after a `clear` are stored: with a cookie whose record is gone, the
+///   crate neither looks for the record nor creates one, but saves over nothing, and the login is
+///   lost without an error. Begin a login with `flush` or `cycle_id`, or read a value before
+///   `clear`; `Session::load` isn't enough.
+/// * That it can be the cache of a `CachingSessionStore`. It can be the store behind such a cache;
+///   but a cache that stores whatever is saved, as caches do, serves a flushed session again after
+///   a late save.
 ///
 /// # Examples
 ///
@@ -209,7 +209,7 @@ fn encode(record: &Record) -> Result<Vec<u8>> {
     }
 }
 
-/// The functions of what is stored of a record.
+/// The functions of the stored form of a record.
 #[cfg(feature = "derive")]
 pub(super) const VTABLE: &Vtable = &vtable_of(|record| (&record.data, &record.expiry_date));
 
@@ -232,7 +232,8 @@ fn decode(id: Id, bytes: &[u8]) -> BackendResult<Record> {
     })
 }
 
-/// Returns what is left of a record's life, at most the longest TTL; `None` if it has expired.
+/// Returns the time that is left of a record's life, at most the longest TTL; `None` if the record
+/// has expired.
 fn life(record: &Record) -> Option<Duration> {
     let end = record
         .expiry_date

@@ -28,7 +28,7 @@ use crate::error::{BackendError, ErrorKind};
 ///   (`"api";q=10;w=120`: ten in 120 seconds, of which all may come at once), and `RateLimit`
 ///   (`"api";r=4;t=12`: four are left for the next 12 seconds), as draft 11 of the IETF's
 ///   "RateLimit header fields for HTTP" has them. A throttle of several quotas numbers them:
-///   `"api.0"`, `"api.1"`; one whose period isn't whole seconds has no `w`.
+///   `"api.0"`, `"api.1"`; a quota whose period isn't whole seconds has no `w`.
 /// * The [`Decision`] is an extension of the request that the service sees, and of the response,
 ///   where a refusal stays if layers are nested: a layer around this one can make a page of a
 ///   `429`.
@@ -38,8 +38,9 @@ use crate::error::{BackendError, ErrorKind};
 ///   time the [`BackendError`] is an extension of the response, and of a request that passes, as an
 ///   `Arc`: for a log, without which nobody sees that a limit is off.
 ///
-/// The layer asks the store when a request is called and not when the service is asked whether it
-/// is ready; it never holds back a service that is ready, and calls none that isn't.
+/// The layer asks the store when the service is called with a request, and not when the service is
+/// asked whether it is ready. The layer never holds back a service that is ready, and calls none
+/// that isn't.
 ///
 /// # Examples
 ///
@@ -159,7 +160,8 @@ where
 
     fn call(&mut self, mut request: Request<Q>) -> Self::Future {
         let shared = self.layer.shared.clone();
-        // The one that was asked whether it is ready is the one to be called: a clone may not be.
+        // The service that was asked whether it is ready is the one to be called: a clone may not
+        // be ready.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
@@ -289,7 +291,7 @@ fn policy(throttle: &Throttle) -> HeaderValue {
     let quotas = quotas.map(|(index, quota)| {
         let name = name(throttle, index);
         let window = match quota.algorithm() {
-            // Its capacity is its burst, which takes longer to come back than the limit.
+            // The quota's capacity is its burst, which takes longer to come back than the limit.
             Algorithm::Gcra => quota.memory(),
             Algorithm::FixedWindow | Algorithm::SlidingWindow => quota.period(),
         };

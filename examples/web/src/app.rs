@@ -20,7 +20,7 @@ use crate::error::AppError;
 use crate::sessions::Sessions;
 use crate::{counter, health, html, login, report, throttle};
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) backend: Arc<dyn Backend>,
@@ -29,16 +29,16 @@ pub(crate) struct AppState {
     pub(crate) report_time: Duration,
 }
 
-/// How long a request may take.
+/// The time that a request may take.
 pub(crate) const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// Everything that changes something is a `POST`. A browser sends the session's cookie along with
-/// none from another site (`SameSite=Lax`), and `CsrfLayer` refuses those that a browser says came
-/// from another origin, which covers the login form and sibling domains as well.
+/// Every request that changes something is a `POST`. A browser sends the session's cookie along
+/// with no `POST` from another site (`SameSite=Lax`). `CsrfLayer` refuses a `POST` if the browser
+/// says that it came from another origin. This covers the login form and sibling domains as well.
 ///
 /// # Errors
 ///
-/// What the limits of the login form are refused with.
+/// The error with which the limits of the login form are refused.
 pub(crate) fn router(state: AppState) -> BackendResult<Router> {
     let log_in = post(login::log_in)
         .layer(throttle::by_address(state.backend.clone())?)
@@ -67,7 +67,8 @@ pub(crate) fn router(state: AppState) -> BackendResult<Router> {
             StatusCode::SERVICE_UNAVAILABLE,
             REQUEST_TIME,
         ))
-        // Pages name who is logged in: no cache keeps them, nor does the browser after a logout.
+        // Pages name the user who is logged in: no cache keeps them, nor does the browser after a
+        // logout.
         .layer(header(header::CACHE_CONTROL, "no-store"))
         .layer(header(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -90,7 +91,7 @@ fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
 /// No scripts at all, no frames around the forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// Bytes; the largest form has two short fields.
+/// The largest size of a form, in bytes: a form has two short fields at most.
 const BODY_LIMIT: usize = 8 * 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the environment says.
+//! The settings that the environment holds.
 
 use std::env;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-/// How the service is set up.
+/// The settings of the service.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) port: u16,
@@ -21,7 +21,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A sentence about the first variable that says something else than it can.
+    /// A sentence about the first variable whose value can't be used.
     pub(crate) fn from_env() -> Result<Self, String> {
         Ok(Self {
             port: parsed("PORT", 3000)?,
@@ -43,7 +43,7 @@ fn parsed<T: FromStr>(name: &str, otherwise: T) -> Result<T, String> {
     }
 }
 
-/// An empty variable is none.
+/// Returns the text of a variable. An empty variable counts as none.
 fn text(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),

@@ -1,5 +1,5 @@
-//! A page that counts: every click is one atomic step, however many come at once and from however
-//! many instances.
+//! A page that counts: every click is one atomic step, however many clicks come at once and from
+//! however many instances.
 
 use axum::extract::State;
 use axum::response::Redirect;

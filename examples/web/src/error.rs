@@ -1,4 +1,4 @@
-//! What goes wrong, as a page with a proper status.
+//! Errors, each as a page with a proper status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use reinhardt_backends::BackendError;
 
 use crate::html::page;
 
-/// Why a request isn't answered with what it asked for.
+/// The reason why a request isn't answered with the page that it asked for.
 #[derive(Debug)]
 pub(crate) enum AppError {
     Backend(Arc<BackendError>),
@@ -35,7 +35,7 @@ impl IntoResponse for AppError {
                 &html! { p { a href="/" { "Back to the first page" } } },
             ),
             Self::TooManyTries { retry_after } => {
-                // Rounded up: who comes after that many seconds is let in.
+                // Rounded up: a client that comes after that many seconds is let in.
                 let seconds = retry_after.as_millis().div_ceil(1000).max(1) as u64;
                 let content = html! {
                     p role="alert" { "Please wait " strong #wait { (seconds) } " seconds before you try again." }
@@ -53,8 +53,9 @@ impl IntoResponse for AppError {
     }
 }
 
-/// A store that can't be reached now is 503, any other failure is a mistake of ours. The error
-/// itself goes to the log; it holds no value and no key, but it is of no use to a visitor.
+/// Answers 503 if the store can't be reached now. Any other failure is a mistake of ours, and a
+/// 500. The error itself goes to the log. It holds no value and no key, but it is of no use to a
+/// visitor.
 fn failed(error: &BackendError) -> Response {
     tracing::error!(%error, "the backend failed");
     let content = html! {

@@ -1,6 +1,6 @@
-//! Probes, for whatever starts, restarts and sends requests to instances.
+//! Probes, for the system that starts and restarts instances and sends requests to them.
 //!
-//! They say nothing to a visitor, so their errors are plain responses and no pages.
+//! Probes say nothing to a visitor, so their errors are plain responses and no pages.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use crate::app::AppState;
 
-/// Says that the process runs. It doesn't ask the store, or an outage there would restart every
-/// instance.
+/// Says that the process runs. This probe doesn't ask the store: otherwise an outage of the store
+/// would restart every instance.
 pub(crate) async fn live() -> &'static str {
     "live"
 }
@@ -27,5 +27,5 @@ pub(crate) async fn ready(State(state): State<AppState>) -> BackendResult<&'stat
     Ok("ready")
 }
 
-/// Shorter than a call may take, so that a probe is answered before the one who asks gives up.
+/// Shorter than a call may take, so that a probe is answered before its sender gives up.
 const LIMIT: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! What all pages have in common. `maud` escapes whatever is put into a page.
+//! The frame of all pages. `maud` escapes all text that is put into a page.
 
 use maud::{DOCTYPE, Markup, html};
 

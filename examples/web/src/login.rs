@@ -1,4 +1,4 @@
-//! The front page, the login form, and the ways in and out.
+//! The front page, the login form, login and logout.
 
 use std::net::SocketAddr;
 
@@ -59,7 +59,7 @@ pub(crate) async fn log_in(
     jar: CookieJar,
     Form(Credentials { user, password }): Form<Credentials>,
 ) -> Result<Response, AppError> {
-    // Nobody has a longer name, and what isn't counted here isn't looked up either.
+    // No user has a longer name. Such a try isn't counted, and its password isn't looked at either.
     if user.len() > NAME_LIMIT {
         return Ok(refused(""));
     }
@@ -80,8 +80,8 @@ pub(crate) async fn log_out(
     Ok((jar, Redirect::to("/login")))
 }
 
-/// Ends the sessions that there are. Before this a service changes what was used to log in, where
-/// somebody else knows it.
+/// Ends all sessions that the user has now. If somebody else knows the user's credentials, a
+/// service changes them before this.
 pub(crate) async fn log_out_everywhere(
     State(state): State<AppState>,
     signed_in: SignedIn,

@@ -63,9 +63,10 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Serves until a signal ends it; requests under way are answered, then the store is closed.
+/// Serves until a signal ends the service. Requests under way are answered, then the store is
+/// closed.
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    // Before anything is told to anybody: who reads the URL may end this at once.
+    // This comes before the URL is printed: a program that reads the URL may end this one at once.
     let end = told_to_end()?;
     let backend = store::open(config.redis_url.as_deref()).await;
     let backend = backend.map_err(|error| format!("the server at REDIS_URL: {error}"))?;
@@ -105,7 +106,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Listens for `SIGTERM` and Ctrl-C from now on, and returns what waits for one of them.
+/// Listens for `SIGTERM` and Ctrl-C from now on, and returns a future that waits for one of them.
 #[cfg(unix)]
 fn told_to_end() -> io::Result<impl Future<Output = ()> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -120,7 +121,7 @@ fn told_to_end() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// Listens for Ctrl-C from now on, and returns what waits for it.
+/// Listens for Ctrl-C from now on, and returns a future that waits for it.
 #[cfg(windows)]
 fn told_to_end() -> io::Result<impl Future<Output = ()> + Send> {
     let mut interrupt = tokio::signal::windows::ctrl_c()?;
@@ -129,7 +130,7 @@ fn told_to_end() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// How long connections may take to end: longer than a request may.
+/// The time that connections may take to end: longer than a request may take.
 const PATIENCE: Duration = app::REQUEST_TIME.saturating_add(Duration::from_secs(2));
-/// How long the calls under way may hold up the end: longer than a call may take.
+/// The time for which calls under way may hold up the end: longer than a call may take.
 const CLOSING: Duration = Duration::from_secs(2);

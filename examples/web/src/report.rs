@@ -1,9 +1,9 @@
-//! A page that takes long: however many ask at once, of all instances, one of them computes it and
-//! all get it. When it is older than a minute it is still served for ten, while somebody computes
-//! it anew.
+//! A page that takes long to compute. However many requests ask for it at once, in all instances
+//! together, one of them computes it and all get it. A page that is older than a minute is still
+//! served for ten minutes, while it is computed anew.
 //!
-//! What is kept is the part that is the same for everybody; the name in the head of the page is not
-//! in it.
+//! The cached value is the part of the page that is the same for everybody. The name in the head of
+//! the page is not in it.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ struct Report {
     region: Region,
 }
 
-/// How often the report of a region was computed, in all instances together.
+/// The number of times that the report of a region was computed, in all instances together.
 #[derive(Keyspace)]
 #[keyspace(prefix = "computed", ttl = never, counter)]
 struct Computed {
@@ -70,7 +70,7 @@ pub(crate) async fn show(
     Ok(page(region.title(), Some(&signed_in), &PreEscaped(report)))
 }
 
-/// Asks a slow database, as it were.
+/// Stands in for a query to a slow database.
 async fn compute<B>(backend: &B, region: Region, time: Duration) -> Result<String, AppError>
 where
     B: Backend + ?Sized,

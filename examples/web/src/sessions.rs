@@ -1,4 +1,5 @@
-//! Sessions: who is logged in, under an id that only the browser's cookie knows.
+//! Sessions: each holds the user who is logged in, under an id that only the browser's cookie
+//! knows.
 //!
 //! The cookie is `HttpOnly` (no script reads it), `SameSite=Lax` (no other site's form or script
 //! sends it along) and, over https, `Secure` under a `__Host-` name, which no other host can set.
@@ -21,11 +22,11 @@ use crate::app::AppState;
 use crate::error::AppError;
 use crate::users::User;
 
-/// Where sessions are kept. Each has an owner, the id of a user, which stands in its own id as
-/// well.
+/// The store of all sessions. Each session has an owner, the id of a user. The owner stands in the
+/// id of the session as well.
 pub(crate) type Sessions = SessionStore<Profile>;
 
-/// What pages need of a user, so that they don't ask the database of users.
+/// The data of a user that pages need, so that they don't ask the database of users.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Profile {
     pub(crate) name: String,
@@ -35,7 +36,8 @@ const PREFIX: &str = "login-session";
 
 register_sessions!(PREFIX, Profile);
 
-/// Who makes the request; a handler that asks for it sends all others to the login form.
+/// The user who makes the request. A handler with this argument sends all other visitors to the
+/// login form.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) id: u64,
@@ -50,8 +52,8 @@ pub(crate) fn open(backend: Arc<dyn Backend>) -> BackendResult<Sessions> {
         .build()
 }
 
-/// Begins a session and returns its cookie; one that the browser brought along ends, so that an id
-/// from before the login is worth nothing after it.
+/// Begins a session and returns its cookie. A session that the browser brought along ends, so that
+/// an id from before the login is worth nothing after it.
 ///
 /// A service with something to keep, such as a basket from before the login, has
 /// `SessionStore::cycle` for that.

@@ -1,10 +1,10 @@
-//! Where state is kept: in this process, or on a server that instances share.
+//! The store of all state: in this process, or on a server that instances share.
 
 use std::sync::Arc;
 
 use reinhardt_backends::{Backend, BackendResult, MemoryBackend, RedisBackend};
 
-/// Connects to the server at `url`; without one everything is kept in memory and ends with the
+/// Connects to the server at `url`. Without a URL everything is kept in memory and ends with the
 /// process.
 pub(crate) async fn open(url: Option<&str>) -> BackendResult<Arc<dyn Backend>> {
     let Some(url) = url else {

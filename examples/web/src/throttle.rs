@@ -2,13 +2,13 @@
 //!
 //! A user name has five tries a minute *from an address*: five at once, then one every twelve
 //! seconds. The address is part of the key, so that nobody can lock somebody else out by trying
-//! wrong passwords for their name. The name is, so that people behind one address don't lock each
-//! other out.
+//! wrong passwords for their name. The name is part of it too, so that people behind one address
+//! don't lock each other out.
 //!
-//! An address has a hundred tries a minute for all names together, against those who try one
-//! password on everybody. What is left to somebody with many addresses is five guesses a minute
-//! from each. Against that help long passwords, a second factor and an alarm, and no lock on the
-//! name: that would be the attacker's to turn.
+//! An address has a hundred tries a minute for all names together, against attackers who try one
+//! password on everybody. An attacker with many addresses still has five guesses a minute from
+//! each. Long passwords, a second factor and an alarm help against that. A lock on the name
+//! doesn't: the attacker could turn it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -30,13 +30,13 @@ struct LoginAttempts<'a> {
     user: &'a str,
 }
 
-/// Takes a try, before the password is looked at: of many tries at once no more than five get that
+/// Takes a try, before the password is looked at. Of many tries at once, no more than five get that
 /// far.
 ///
 /// # Errors
 ///
-/// `TooManyTries` with the time until the next one; and what the backend fails with, because a
-/// limit that can't count lets nobody in.
+/// `TooManyTries` with the time until the next try; and the errors of the backend, because a limit
+/// that can't count lets nobody in.
 pub(crate) async fn admit<B>(backend: &B, client: IpAddr, user: &str) -> Result<(), AppError>
 where
     B: Backend + ?Sized,
@@ -48,7 +48,7 @@ where
     }
 }
 
-/// Gives the tries back to one who knew the password.
+/// Gives the tries back to a user who knew the password.
 pub(crate) async fn forgive<B>(backend: &B, client: IpAddr, user: &str) -> BackendResult<()>
 where
     B: Backend + ?Sized,
@@ -61,9 +61,10 @@ const BY_ADDRESS: &str = "login-address";
 
 register_throttle!(BY_ADDRESS);
 
-/// Makes the layer that counts what an address sends to the form.
+/// Makes the layer that counts the requests that an address sends to the form.
 ///
-/// Behind a proxy every client has the proxy's address, until `ClientAddress::trusting` names it.
+/// Behind a proxy every client has the proxy's address, until `ClientAddress::trusting` names the
+/// proxy.
 pub(crate) fn by_address(
     backend: Arc<dyn Backend>,
 ) -> BackendResult<ThrottleLayer<Arc<dyn Backend>, ClientAddress>> {
@@ -79,7 +80,7 @@ pub(crate) fn by_address(
     ))
 }
 
-/// Makes pages of what the layer refuses, which it does without one.
+/// Makes a page of each refusal of the layer, which the layer returns without a page.
 pub(crate) async fn explain(response: Response) -> Response {
     let decision = response.extensions().get::<Decision>();
     let error = response.extensions().get::<Arc<BackendError>>();

@@ -1,4 +1,4 @@
-//! Who may log in: three people, whose passwords stand in the source.
+//! The users who may log in: three people, whose passwords stand in the source.
 //!
 //! A real service keeps a salted hash of each password (argon2, with the crate `argon2`, in
 //! `spawn_blocking`, since it takes long on purpose) and also hashes for names that it doesn't
@@ -9,7 +9,8 @@ use subtle::ConstantTimeEq;
 /// Somebody who may log in.
 #[derive(Debug)]
 pub(crate) struct User {
-    /// What everything else knows the user by: unlike a name it never changes, and tells nothing.
+    /// The id by which all other code knows the user. Unlike a name, it never changes and tells
+    /// nothing.
     pub(crate) id: u64,
     pub(crate) name: &'static str,
     pub(crate) password: &'static str,

@@ -1,5 +1,5 @@
-//! How many instructions an operation takes, where the time of a shared machine says little: rows
-//! M1 to M3, warm.
+//! The number of instructions that an operation takes, where the time of a shared machine says
+//! little: rows M1 to M3, warm.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench instructions -- [get] [save] [increment]
 //! [parts]`, with valgrind on the path.
@@ -42,7 +42,7 @@ fn main() {
         }
         let mut measured = Measured::default();
         for (name, _) in *cases {
-            // What the stores take to be filled, and what the first pass finds to do, is in both.
+            // Both counts contain the filling of the stores and the work of the first pass.
             let counts = ["1", "2"].map(|passes| instructions(&[name, passes]));
             let [Some(once), Some(twice)] = counts else {
                 println!("nothing is counted: there is no `valgrind` on the path");

@@ -60,7 +60,7 @@ impl MapOfCounters {
         count(&mut entry, now)
     }
 
-    /// Like `increment`, by someone who knows that a present key needs no `String`.
+    /// Like `increment`, but for a key that is present, which needs no `String`.
     pub(crate) fn increment_present(&self, key: &str) -> i64 {
         let now = Instant::now();
         match self.0.get_mut(key) {
@@ -216,5 +216,5 @@ fn count((value, end): &mut (i64, Instant), now: Instant) -> i64 {
 
 /// So much that no cache evicts: eviction isn't measured here.
 const ROOM: u64 = 100_000_000;
-/// The same for `quick_cache`, which reserves memory for what it may hold.
+/// The same for `quick_cache`, which reserves memory for all entries that it may hold.
 const QUICK_ROOM: usize = 400_000;

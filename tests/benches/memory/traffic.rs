@@ -1,4 +1,4 @@
-//! What is asked for: keys in the order of their use, and the sessions under them.
+//! The keys that are asked for, in the order of their use, and the sessions under them.
 
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -25,16 +25,17 @@ pub(crate) struct Rate<'a> {
     pub(crate) client: &'a str,
 }
 
-/// How long sessions live, in every store.
+/// The life of sessions, in every store.
 pub(crate) const TTL: Duration = Duration::from_secs(30 * 60);
-/// How long counters count, in every store.
+/// The life of counters, in every store.
 pub(crate) const WINDOW: Duration = Duration::from_secs(60);
-/// How many operations a round is that is timed.
+/// The number of operations in a round that is timed.
 const TIMED: usize = 100_000;
-/// How many operations a round is whose instructions are counted: they vary little, and counting
-/// takes its time.
+/// The number of operations in a round whose instructions are counted: the counts vary little, and
+/// counting takes its time.
 const COUNTED: usize = 10_000;
-/// How often threads go through them: they don't begin and end at quite the same time.
+/// The number of times that threads go through the operations: threads don't begin and end at quite
+/// the same time.
 const PASSES: usize = 4;
 /// The length of a key's text.
 const KEY: usize = 24;
@@ -54,17 +55,17 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Few keys: what is measured is the code.
+    /// Few keys, so that the code itself is measured.
     pub(crate) fn warm() -> Self {
         Self::new("warm", 1_000, TIMED)
     }
 
-    /// As warm, for who counts instructions.
+    /// As warm, for a benchmark that counts instructions.
     pub(crate) fn counted() -> Self {
         Self::new("warm", 1_000, COUNTED)
     }
 
-    /// More keys than the caches of a core hold: what is measured is mostly the way to memory.
+    /// More keys than the caches of a core hold, so that mostly the way to memory is measured.
     pub(crate) fn cold() -> Self {
         Self::new("cold", 100_000, TIMED)
     }
@@ -94,7 +95,7 @@ impl Traffic {
         self.name
     }
 
-    /// How many operations a round is.
+    /// Returns the number of operations in a round.
     pub(crate) fn operations(&self) -> usize {
         self.sessions.len()
     }
@@ -133,8 +134,8 @@ impl Traffic {
         })
     }
 
-    /// Measures how many operations a second so many threads do together, each on a runtime of its
-    /// own.
+    /// Measures the operations a second that so many threads do together, each thread on a runtime
+    /// of its own.
     pub(crate) fn threads<T>(
         &self,
         threads: usize,

@@ -34,7 +34,7 @@ pub struct SessionV1 {
     pub id: UserId,
 }
 
-/// An entry as it is.
+/// The present version of the entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "session", ttl = "30m", version = 2, migrates = SessionV1, codec = Json)]
 #[keyspace(sliding, jitter = "10%", on_decode_error = "miss", crate = store)]
@@ -42,7 +42,7 @@ pub struct Session {
     /// Names the entry.
     #[keyspace(key, tag)]
     pub id: UserId,
-    /// What the older one had not.
+    /// A field that the older version didn't have.
     pub region: Region,
 }
 

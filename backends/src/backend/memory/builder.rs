@@ -13,8 +13,8 @@ use crate::backend::store::limits::Limits;
 ///
 /// # Examples
 ///
-/// A cache of at most 64 MiB that gives up what is used least, and a store of limits that refuses
-/// instead:
+/// A cache of at most 64 MiB that evicts the entries that are used least, and a store of limits
+/// that refuses instead:
 ///
 /// ```
 /// use reinhardt_backends::{Backend, ErrorKind, Eviction, MemoryBackend};
@@ -73,8 +73,8 @@ impl MemoryBackendBuilder {
     /// that is `shared`) counts for its encoded length and the size of its type once more: its
     /// memory on the heap is taken to be as large as its encoding. A number takes some bytes more
     /// as it gets more digits, and so do a throttle's numbers and the version of a session: the
-    /// limit is better not as low as that counts. Where there is eviction its order takes some 50
-    /// bytes an entry besides, which aren't counted.
+    /// limit is better not so low that these bytes count. Eviction takes some 50 bytes an entry
+    /// besides for its order, which aren't counted.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
         self
@@ -97,8 +97,8 @@ impl MemoryBackendBuilder {
     /// the sweep a panic ends the sweeping until the next write that sets an end.
     ///
     /// A listener that writes to a full store makes further entries leave, of which it is told in
-    /// turn: let it look at the cause. One that owns a clone of the backend keeps the store alive
-    /// for ever.
+    /// turn: let it look at the cause. A listener that owns a clone of the backend keeps the store
+    /// alive for ever.
     ///
     /// # Examples
     ///

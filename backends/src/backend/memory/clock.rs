@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Measures time from a point of its own; follows [`Instant`], and so the clock of the runtime that
-/// the call is made on, which differs from others' where it was paused.
+/// the call is made on, which differs from the clocks of other runtimes where it was paused.
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
@@ -15,8 +15,8 @@ pub(super) struct Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
-/// The start of every clock. A runtime whose clock was moved may make a store that others use
-/// before that time.
+/// The start of every clock. A runtime whose clock was moved may make a store that other runtimes
+/// use before that time.
 const START: u64 = 1 << 62;
 const TICKS_PER_SECOND: u64 = 10_000_000;
 const TICKS_PER_MICRO: u64 = 10;

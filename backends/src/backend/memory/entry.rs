@@ -1,4 +1,5 @@
-//! An entry in one allocation: its key, its bytes, and what may change while readers hold it.
+//! An entry in one allocation: its key, its bytes, and the fields that may change while readers
+//! hold it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};

@@ -10,8 +10,8 @@ use crate::backend::stored::Stored;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The entry came to its end. The store notices this when it sweeps, or when somebody writes
-    /// under the key.
+    /// The entry came to its end. The store notices this when it sweeps, or at a write under the
+    /// key.
     Expired,
     /// The store was full.
     Evicted,

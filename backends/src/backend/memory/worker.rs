@@ -18,8 +18,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Says whether the task runs; the task may end any time, also right after a caller was spared
-    /// its call of [`ensure`](Self::ensure).
+    /// Says whether the task runs. The task may end right after this has returned, as it may right
+    /// after the call of [`ensure`](Self::ensure) that this spares.
     #[inline]
     pub(crate) fn is_running(&self) -> bool {
         self.running.load(Ordering::Relaxed)

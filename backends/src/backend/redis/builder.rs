@@ -108,7 +108,7 @@ impl RedisBackendBuilder {
     /// `redis+cluster://` and `valkey-sentinel://` are read as well.
     ///
     /// A plain URL of any node of a cluster is enough: the node says that it is one, and where the
-    /// others are. A URL that names several works while some of them are down.
+    /// other nodes are. A URL that names several nodes works while some of them are down.
     ///
     /// | parameter | URL | meaning |
     /// |---|---|---|
@@ -141,7 +141,7 @@ impl RedisBackendBuilder {
     /// | `TcpSettings` | `TCP_NODELAY`, keep-alive and user timeout are used where they are set; the linger time is lost, because it can't be read |
     /// | library name and version | used; with `set_skip_set_lib_name` none is sent |
     ///
-    /// Prefer RESP3 on servers that know it: it is what a backend with a URL speaks.
+    /// Prefer RESP3 on servers that know it: a backend with a URL speaks RESP3.
     ///
     /// The rest of redis-rs' settings belongs to connections and not to their client, and is never
     /// taken over: time limits, retries, credentials providers, DNS resolvers, push senders and
@@ -176,32 +176,32 @@ impl RedisBackendBuilder {
     /// Asks a closure for the login, in place of one in the URL: for passwords and tokens that
     /// change while the program runs.
     ///
-    /// The closure is asked when a connection is to be made and there is no login that still
-    /// holds; so not before the first call with [`build_lazy`](Self::build_lazy). It is asked once
-    /// at a time, for the backend and all of its clones and runtimes, on the runtime that needs it
+    /// The closure is asked when a connection is to be made and there is no login that still holds;
+    /// so not before the first call with [`build_lazy`](Self::build_lazy). It is asked once at a
+    /// time, for the backend and all of its clones and runtimes, on the runtime that needs a login
     /// first. A question has the time of [`connect_timeout`](Self::connect_timeout), which is part
     /// of the attempt to connect; after that its future is dropped. A runtime that ends with a
-    /// question holds up no other, and one that stands still, because something blocks its thread,
-    /// does so for half a second: then another one asks.
+    /// question holds up no other runtime. A runtime that stands still, because something blocks
+    /// its thread, holds the others up for half a second: then another runtime asks.
     ///
     /// | credentials | used | asked for again |
     /// |---|---|---|
     /// | with [`valid_for`](Credentials::valid_for) | by all connections, until they end | after seven to eight tenths of their life, by chance, while there is a connection; and once a server has refused them |
     /// | without | by the attempts to connect that wait for them | for each attempt to connect |
     ///
-    /// Connections that are up log in again (`AUTH`) with what is returned before the old
-    /// credentials end, among the requests of all callers: no call waits for it or fails by it. If
-    /// the closure fails then, or the server refuses what it returned, it is asked again after a
-    /// tenth of the time for which the old credentials still hold, 100 ms at least and a minute at
-    /// most, up to a fifth less by chance. Connections go on with the old ones meanwhile. A
-    /// connection whose credentials have ended takes no further requests: the next call connects
-    /// anew.
+    /// Before the old credentials end, connections that are up log in again (`AUTH`) with the
+    /// returned ones, among the requests of all callers: no call waits for the login or fails by
+    /// it. If the closure fails then, or the server refuses the returned credentials, the closure
+    /// is asked again after a tenth of the time for which the old credentials still hold, 100 ms at
+    /// least and a minute at most, up to a fifth less by chance. Connections go on with the old
+    /// credentials meanwhile. A connection whose credentials have ended takes no further requests:
+    /// the next call connects anew.
     ///
-    /// What one connection learns holds for all. Where a server refuses credentials that were asked
-    /// for earlier (`WRONGPASS`, `NOAUTH`), the same attempt asks once more and logs in with what
-    /// is returned. If that is refused too, calls are `Denied`, and each further attempt asks
-    /// again; attempts are as far apart as in any outage. A connection on which a request is
-    /// answered with `NOAUTH` is replaced.
+    /// All connections share what one of them learns. Where a server refuses credentials that were
+    /// asked for earlier (`WRONGPASS`, `NOAUTH`), the same attempt asks once more and logs in with
+    /// the credentials that are returned. If these are refused too, calls are `Denied`, and each
+    /// further attempt asks again; attempts are as far apart as in any outage. A connection on
+    /// which a request is answered with `NOAUTH` is replaced.
     ///
     /// The closure is the program's own code. No lock is held while it runs; a panic is an error.
     /// Without a connection nothing runs. What runs ends with the last clone of the backend, or, if
@@ -209,12 +209,13 @@ impl RedisBackendBuilder {
     ///
     /// # Errors
     ///
-    /// Where there is no login that holds, calls fail with
+    /// If there is no login that holds, calls fail with
     ///
-    /// * `Unavailable` if the closure fails, panics, doesn't answer in time, or returns what has
-    ///   ended already. Its own error is neither shown nor kept as `source()`, because it may hold
-    ///   a secret: log it in the closure.
-    /// * `InvalidConfig` if it returns an empty user or an empty password. Nothing is sent then.
+    /// * `Unavailable` if the closure fails, panics, doesn't answer in time, or returns credentials
+    ///   that have ended already. The closure's own error is neither shown nor kept as `source()`,
+    ///   because it may hold a secret: log it in the closure.
+    /// * `InvalidConfig` if the closure returns an empty user or an empty password. Nothing is sent
+    ///   then.
     ///
     /// [`build`](Self::build) tells both, and is `InvalidConfig` where the URL or the client has a
     /// login as well.
@@ -249,10 +250,11 @@ impl RedisBackendBuilder {
     /// Sets the name by which the server's `CLIENT LIST` shows the connections (`CLIENT SETNAME`);
     /// none unless set.
     ///
-    /// It goes with [`url`](Self::url) and [`client`](Self::client), in RESP3 and in RESP2. A user
-    /// who may not set one, and a server that doesn't know the command, are greeted all the same.
-    /// [`build`](Self::build) refuses a name that no server takes (`InvalidConfig`): an empty one,
-    /// and one with anything but the visible characters of ASCII in it, so no spaces.
+    /// The name goes with [`url`](Self::url) and [`client`](Self::client), in RESP3 and in RESP2. A
+    /// user that may not set a name, and a server that doesn't know the command, are greeted all
+    /// the same. [`build`](Self::build) refuses a name that no server takes (`InvalidConfig`): an
+    /// empty name, and a name with anything but the visible characters of ASCII in it, so no
+    /// spaces.
     ///
     /// # Examples
     ///
@@ -269,8 +271,8 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// Sets what every key begins with, and a colon behind it; `reinhardt` unless set. It is
-    /// escaped as key segments are.
+    /// Sets the text that every key begins with, before a colon; `reinhardt` unless set. The text
+    /// is escaped as key segments are.
     pub fn namespace(mut self, namespace: &str) -> Self {
         self.namespace = Some(namespace.to_string());
         self
@@ -316,18 +318,19 @@ impl RedisBackendBuilder {
         self
     }
 
-    /// Limits how many calls may wait at once; 10,000 unless set. One more is `Unavailable` at
-    /// once.
+    /// Limits the number of calls that may wait at once; 10,000 unless set. One call more is
+    /// `Unavailable` at once.
     pub fn waiting_limit(mut self, calls: usize) -> Self {
         self.times.waiting = calls;
         self
     }
 
-    /// Limits how many bytes the calls may send that wait at once, keys and values together; 64 MiB
+    /// Limits the bytes that all waiting calls together may send, keys and values included; 64 MiB
     /// unless set, or the [`value_limit`](Self::value_limit) if that is more. One call more is
     /// `Unavailable` at once. A call that waits alone may send more.
     ///
-    /// It bounds the memory of what is on its way to a server that is slow or can't be reached.
+    /// This bounds the memory of requests on their way to a server that is slow or can't be
+    /// reached.
     pub fn waiting_bytes(mut self, bytes: usize) -> Self {
         self.waiting_bytes = Some(bytes);
         self

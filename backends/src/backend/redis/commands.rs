@@ -128,8 +128,8 @@ impl Commands {
         read(reply).map_err(Unread::of_write)
     }
 
-    /// Runs a script with several keys that may change something; nothing where only one may be
-    /// named.
+    /// Runs a script with several keys that may change something; `None` where a script may name
+    /// only one key.
     pub(super) async fn run_on_many<T>(
         &self,
         invocation: Invocation,
@@ -141,7 +141,7 @@ impl Commands {
         }
     }
 
-    /// Sends a command that may change something; nothing where the server doesn't know it.
+    /// Sends a command that may change something; `None` where the server doesn't know the command.
     async fn tell_if_known<T>(
         &self,
         missing: &UnknownCommand,
@@ -202,8 +202,8 @@ impl Commands {
         reply::counted(reply).map_err(Unread::of_write)
     }
 
-    /// Sends a command that removes keys, named `UNLINK`, or `DEL` to a server that doesn't know
-    /// that.
+    /// Sends a command that removes keys: `UNLINK`, or `DEL` to a server that doesn't know
+    /// `UNLINK`.
     pub(super) async fn unlink(
         &self,
         command: impl Fn(&str) -> BackendResult<Command>,
@@ -283,7 +283,7 @@ impl Commands {
         }
     }
 
-    /// Reads the key and does with its life what `touch` says, which is checked.
+    /// Reads the key and changes its life as `touch` says; `touch` is checked.
     pub(super) async fn read_value(
         &self,
         key: &str,
@@ -424,8 +424,8 @@ async fn side_by_side(
     all_or_first_error(values)
 }
 
-/// Returns the values, or the first error. Its outcome is unknown if another key was read, and so
-/// its life was changed.
+/// Returns the values, or the first error. The outcome of the error is unknown if another key was
+/// read, and so the life of that key was changed.
 fn all_or_first_error(
     values: impl IntoIterator<Item = BackendResult<Option<Stored>>>,
 ) -> BackendResult<Vec<Option<Stored>>> {
@@ -474,7 +474,7 @@ impl UnknownCommand {
     }
 }
 
-/// Returns how many of the entries go in one pipeline: at least one, otherwise bounded in number
+/// Returns the number of entries that go in one pipeline: at least one, otherwise bounded in number
 /// and bytes.
 pub(super) fn batch_length(entries: &[NewEntry<'_>]) -> usize {
     let mut bytes = 0;

@@ -56,11 +56,11 @@ impl Credentials {
         }
     }
 
-    /// Sets for how long they are valid, from the time at which the provider was asked: 15 minutes
-    /// for a token of ElastiCache. Whoever returns a token that was made earlier sets the time that
-    /// is left.
+    /// Sets the time for which the credentials are valid, from the time at which the provider was
+    /// asked: 15 minutes for a token of ElastiCache. For a token that was made earlier, set the
+    /// time that is left.
     ///
-    /// Unless this is set they serve one attempt to connect.
+    /// Unless this is set, the credentials serve one attempt to connect.
     pub fn valid_for(mut self, life: Duration) -> Self {
         self.life = Some(life);
         self
@@ -68,7 +68,7 @@ impl Credentials {
 }
 
 impl Credentials {
-    /// Checks what a provider returned.
+    /// Checks credentials that a provider returned.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ impl Provider {
         Self(Arc::new(move || provider().boxed()))
     }
 
-    /// Asks the closure. A panic of the closure, of its future or of its error ends with this.
+    /// Asks the closure. A panic of the closure, of its future or of its error ends here.
     pub(super) async fn ask(&self) -> Result<Credentials, NoCredentials> {
         let provided = async { (self.0)().await.map_err(drop) };
         match AssertUnwindSafe(provided).catch_unwind().await {

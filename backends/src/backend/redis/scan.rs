@@ -41,8 +41,8 @@ impl Commands {
         })
     }
 
-    /// Removes what begins with `prefix`, again and again until a pass over the whole key space
-    /// finds nothing.
+    /// Removes the keys that begin with `prefix`, again and again until a pass over the whole key
+    /// space finds none.
     pub(super) async fn clear(&self, prefix: &str) -> BackendResult<u64> {
         self.limits.check_prefix(prefix)?;
         if self.prefix.is_empty() && prefix.is_empty() {
@@ -76,12 +76,12 @@ impl Commands {
         Ok(removed)
     }
 
-    /// Returns the next page of a walk; nothing once it has been over all keys.
+    /// Returns the next page of a walk; `None` once the walk has been over all keys.
     async fn next_page(&self, walk: &mut Walk, pattern: &[u8]) -> BackendResult<Option<Page>> {
         loop {
             let Some(pass) = &mut walk.pass else {
                 let pass = self.begin_pass(walk.from).await?;
-                // While keys move nothing is worth a walk.
+                // While keys move, a walk is worth nothing.
                 let is_settled = pass.layout.as_ref().is_none_or(SlotLayout::is_settled);
                 match is_settled {
                     true => walk.pass = Some(pass),
@@ -215,7 +215,7 @@ struct ScanPass {
 /// A page of a scan.
 struct Page {
     next: u64,
-    /// With the namespace.
+    /// The keys, with the namespace.
     keys: Vec<Stored>,
     connection: ConnectionId,
 }
@@ -238,7 +238,7 @@ impl ScanPosition {
         }
     }
 
-    /// Goes on behind `page`, and says whether it was the last one. A walk by a new connection
+    /// Moves on behind `page`, and says whether it was the last page. A walk by a new connection
     /// starts over, because the cursor of a server that has been restarted would leave keys out. A
     /// key may come twice.
     fn pass(&mut self, page: &Page) -> BackendResult<bool> {

@@ -11,11 +11,11 @@
 //! the second one is refused, by the same command on the same key. (`RENEW_MANY` undoes nothing: a
 //! user whose permissions differ by key may have renewed those before the one that was refused.)
 //!
-//! A user may have no permission for `UNLINK`, and an old server or a proxy may not know it: where
-//! it fails a script removes by `DEL`.
+//! A user may have no permission for `UNLINK`, and an old server or a proxy may not know it: if
+//! `UNLINK` fails a script removes by `DEL`.
 //!
-//! Redis and Valkey run Lua 5.1; others, such as Dragonfly, Lua 5.4, which has no global `unpack`
-//! and answers a number with a fraction, be it zero, as a double. The scripts work in both.
+//! Redis and Valkey run Lua 5.1. Other servers, such as Dragonfly, run Lua 5.4, which has no global
+//! `unpack` and answers a number with a fraction, even zero, as a double. The scripts work in both.
 
 use std::sync::LazyLock;
 
@@ -37,8 +37,8 @@ pub(super) static READ: LazyLock<Script> =
 pub(super) static RENEW: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/renew.lua")));
 
-/// Keys; milliseconds. Does what `RENEW` does for each key; one of a foreign type is nothing, as in
-/// `MGET`.
+/// Keys; milliseconds. Does what `RENEW` does for each key; a key of a foreign type is absent, as
+/// in `MGET`.
 pub(super) static RENEW_MANY: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/renew_many.lua")));
 
@@ -53,9 +53,9 @@ pub(super) static COMPARE_AND_DELETE: LazyLock<Script> =
 /// Old and new key; expected value, new value, `KEEP`, `NEVER` or milliseconds, and the value to be
 /// replaced if there is to be one. Answers whether the entry was moved.
 ///
-/// The new entry is written first: it is what a server without memory refuses. Where the old one
-/// can't be removed the new one goes, by a `SET` whose end has passed, or what it replaced is set
-/// back.
+/// The new entry is written first: a server without memory refuses this step. If the old entry
+/// can't be removed the new entry goes, by a `SET` whose end has passed, or the entry that it
+/// replaced is set back.
 pub(super) static MOVE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/move.lua")));
 
@@ -63,9 +63,9 @@ pub(super) static MOVE: LazyLock<Script> =
 /// (text where a double could not hold it) or an error, and the remaining milliseconds.
 ///
 /// Many counters in one script cost the server half of what as many scripts do. No error is raised:
-/// each counter has its own. A user who may not run one of the commands gets the server's refusal
-/// and has counted nothing: what was added is taken away by the command that added it, the one that
-/// this user may run for certain. It can't take the least number away at once, which has no
+/// each counter has its own. A user that may not run one of the commands gets the server's refusal
+/// and has counted nothing: the added number is taken away by the command that added it, which this
+/// user may run for certain. That command can't take the least number away at once, which has no
 /// counterpart.
 pub(super) static COUNT: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/count.lua")));

@@ -6,9 +6,9 @@ use crate::error::BackendError;
 
 /// The state of a [`RedisBackend`](super::RedisBackend) and all of its clones.
 ///
-/// It is what the backend knows already: nothing is sent to a server. A backend that nobody has
-/// used yet, or not for long, may not know that its server has gone;
-/// [`ping`](crate::Backend::ping) asks it.
+/// The state is what the backend knows already: nothing is sent to a server. A backend that nobody
+/// has used yet, or not for long, may not know that its server has gone;
+/// [`ping`](crate::Backend::ping) asks the server.
 ///
 /// # Examples
 ///
@@ -29,8 +29,8 @@ use crate::error::BackendError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RedisStatus {
-    /// The servers that the backend uses: of a cluster the primaries; and their replicas, once a
-    /// handle has read from these.
+    /// The servers that the backend uses: of a cluster the primaries, and replicas once a handle
+    /// has read from them.
     pub nodes: Vec<NodeStatus>,
     /// The number of calls that wait, for a connection or for an answer.
     pub waiting_calls: usize,
@@ -84,29 +84,30 @@ pub struct NodeStatus {
     /// The address as the URL has it, or as a cluster or sentinels tell it: `host:port`, or the
     /// path of a unix socket.
     pub address: String,
-    /// The version that the server told at the last greeting: that of Valkey, where it is one.
+    /// The version that the server told at the last greeting: on Valkey, the version of Valkey.
     pub version: Option<String>,
     /// The mode that the server told at the last greeting, such as `standalone`.
     pub mode: Option<String>,
     /// The number of connections that are up: one for each runtime, one more while writes are held
-    /// up on it, and as many again for other commands (feature `redis-commands`), once a program
-    /// has asked for a connection.
+    /// up on that connection, and as many again for other commands (feature `redis-commands`), once
+    /// a program has asked for a connection.
     pub connections: usize,
     /// The age of the oldest of these connections.
     pub connected_for: Option<Duration>,
     /// The number of connections that took the place of one that was lost or left.
     pub reconnections: u64,
-    /// The failure of the last attempt to connect, unless one has succeeded after it.
+    /// The failure of the last attempt to connect, unless an attempt has succeeded after it.
     pub failure: Option<BackendError>,
-    /// The failure of the last attempt to get or to use other credentials, unless one has succeeded
-    /// after it. Connections go on with those before until they end.
+    /// The failure of the last attempt to get or to use other credentials, unless an attempt has
+    /// succeeded after it. Connections go on with the credentials before until these end.
     pub login_failure: Option<BackendError>,
-    /// The reason for which no sentinel is listened to, unless one is: until then a switch to
-    /// another primary is noticed later.
+    /// The reason for which no sentinel is listened to, unless one is: without a sentinel, a switch
+    /// to another primary is noticed later.
     pub sentinel_failure: Option<BackendError>,
     /// True if the server is listed as a replica. It then answers the plain reads of handles that
     /// [read from replicas](super::RedisBackend::reading_from).
     pub is_replica: bool,
-    /// The number of hash slots that it serves as a primary of a cluster, as far as is known.
+    /// The number of hash slots that the server serves as a primary of a cluster, as far as is
+    /// known.
     pub slots: usize,
 }

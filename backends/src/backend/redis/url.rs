@@ -1,8 +1,9 @@
 //! URLs of servers.
 //!
-//! The redis crate reads them, and overlooks parameters that it doesn't know. The checks before it
-//! refuse those by their name, and say which part of a URL is wrong. Of the schemes of TLS it only
-//! gets to see their twins without: it reads them with features of its own alone.
+//! The redis crate reads URLs, and overlooks parameters that it doesn't know. The checks before the
+//! crate refuse such parameters by their name, and say which part of a URL is wrong. In place of a
+//! scheme of TLS the crate sees the scheme without TLS: it reads schemes of TLS only with features
+//! of its own.
 //!
 //! No message quotes a part of the URL that may be a secret. A password whose special characters
 //! aren't percent-encoded may pass for any part behind the scheme.
@@ -51,7 +52,7 @@ pub(super) fn servers(url: &str) -> BackendResult<Servers<ConnectionInfo>> {
 
 /// The parts of a URL that names several servers.
 struct SeveralHosts<'u> {
-    /// The scheme of each of them.
+    /// The scheme of each server.
     scheme: &'static str,
     are_sentinels: bool,
     login: &'u str,
@@ -61,7 +62,8 @@ struct SeveralHosts<'u> {
 }
 
 impl<'u> SeveralHosts<'u> {
-    /// Takes the URL of a cluster or of Sentinel apart; nothing if it is that of something else.
+    /// Takes the URL of a cluster or of Sentinel apart; `None` if the URL is that of something
+    /// else.
     fn of(url: &'u str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -82,8 +84,8 @@ impl<'u> SeveralHosts<'u> {
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         Some(Self {
-            // An `s` in either place asks for TLS: nobody is spoken to in plain who may have
-            // meant it.
+            // An `s` in either place asks for TLS: a user that may have meant TLS never gets a
+            // plain connection.
             scheme: if is_tls || are_by_tls {
                 "rediss"
             } else {
@@ -161,7 +163,7 @@ impl<'u> SeveralHosts<'u> {
                     others.push(pair);
                     continue;
                 }
-                // It may be a piece of the password.
+                // The text may be a piece of the password.
                 unknown => {
                     return Err(match is_parameter(unknown, pairs, password.is_some()) {
                         true => invalid(format!(
@@ -427,8 +429,8 @@ fn check_fragment(url: &str) -> BackendResult<()> {
     }
 }
 
-/// The parts of a URL between `://` and `?`, as they are written. The parser would say of all
-/// mistakes in them that this is no URL, and take `..` out of the path.
+/// The parts of a URL between `://` and `?`, as they are written. The parser would say of any
+/// mistake in them that the text is no URL, and would take `..` out of the path.
 struct Authority<'a> {
     address: &'a str,
     path: &'a str,
@@ -502,8 +504,8 @@ struct Parameters {
 }
 
 impl Parameters {
-    /// Reads the decoded pairs of `query`. Of the login it only checks the names: the redis crate
-    /// reads it.
+    /// Reads the decoded pairs of `query`. Of the login only the names are checked: the redis crate
+    /// reads the values.
     fn read<'q>(
         pairs: impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)>,
         query: &str,
@@ -534,8 +536,8 @@ impl Parameters {
     }
 }
 
-/// Says whether an unknown name surely is one, and no piece of a password: of one with a `?` before
-/// an `@`, or with a `&`.
+/// Says whether an unknown name surely is a name, and no piece of a password with a `?` before an
+/// `@`, or with a `&`.
 fn is_parameter(name: &str, query: &str, is_after_password: bool) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_bare = query.split('&').any(|pair| pair == name);
@@ -584,8 +586,8 @@ fn protocol(text: &str) -> BackendResult<ProtocolVersion> {
     }
 }
 
-/// Takes the login over. Of an empty user, and of an empty password without a user, nothing was
-/// meant: `user=&pass=` comes of a template.
+/// Takes the login over. An empty user, and an empty password without a user, count as not given:
+/// `user=&pass=` comes from a template.
 fn with_login(
     settings: RedisConnectionInfo,
     user: Option<&str>,
@@ -633,7 +635,7 @@ fn no_tls(asking: &str) -> BackendError {
     ))
 }
 
-/// Makes the error of a part that is wrong, or is a piece of a password.
+/// Makes the error of a part of the URL that is wrong, or is a piece of a password.
 fn perhaps_encoding(message: &str) -> BackendError {
     invalid(format!(
         "{message}; special characters of a user or a password are percent-encoded (`%40` is `@`)"

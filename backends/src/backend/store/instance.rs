@@ -14,7 +14,7 @@ pub struct Instance {
 impl Instance {
     /// Returns the identity of `store`, the value that all clones of a backend share.
     ///
-    /// It is the address, so it means nothing once the store has moved or is gone.
+    /// The identity is the address, so it means nothing once the store has moved or is gone.
     pub fn of<T: ?Sized>(store: &T) -> Self {
         Self {
             address: std::ptr::from_ref(store).cast::<()>().addr(),

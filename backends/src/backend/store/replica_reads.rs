@@ -9,9 +9,9 @@ use crate::error::BackendResult;
 
 /// The part of a store that reads from replicas, which may be behind.
 ///
-/// [`Backend`](crate::Backend) and the accessors of keyspaces ask a store for it
-/// ([`Store::replica_reads`](super::Store::replica_reads)) before a *plain read*: one by which
-/// nothing is decided here. These are `get`, `get_with_ttl`, `get_many`, `exists`, `ttl` and
+/// [`Backend`](crate::Backend) and the accessors of keyspaces ask a store for this part
+/// ([`Store::replica_reads`](super::Store::replica_reads)) before a *plain read*: a read by which
+/// nothing is decided here. Plain reads are `get`, `get_with_ttl`, `get_many`, `exists`, `ttl` and
 /// `scan`, also of typed keyspaces that neither slide nor migrate and have no `lease` and no
 /// `stale`. Everything else calls the methods of [`Store`](super::Store), which always see the last
 /// write. So a store or a wrapper that knows nothing of replicas is read as it is.

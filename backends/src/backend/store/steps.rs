@@ -7,7 +7,7 @@ use crate::backend::life::Life;
 use crate::backend::write::{Condition, Write};
 use crate::error::BackendResult;
 
-/// Moves an entry in several calls: others may see both entries meanwhile.
+/// Moves an entry in several calls: other callers may see both entries meanwhile.
 pub(crate) async fn move_in_steps<S: Store + ?Sized>(
     store: &S,
     from: &str,

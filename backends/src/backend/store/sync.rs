@@ -14,10 +14,10 @@ use crate::error::BackendResult;
 
 /// The part of a store in this process that answers at once, without a future and its allocation.
 ///
-/// Accessors of keyspaces and the raw API ask a store for it
+/// Accessors of keyspaces and the raw API ask a store for this part
 /// ([`Store::as_sync`](super::Store::as_sync)) before they make a call. Each method does exactly
-/// what the method of the same name of [`Store`](super::Store) does. None may block for longer than
-/// a short lock.
+/// what the method of the same name of [`Store`](super::Store) does. No method may block for longer
+/// than a short lock.
 ///
 /// A backend implements it on the value that its clones share, and `Store` on itself: on one type
 /// the methods of both would be ambiguous.

@@ -1,8 +1,8 @@
 //! A reader of CBOR in a slice that gives ciborium's answers, without its costs.
 //!
-//! The written format is ciborium's, so what an item may be read as is ciborium's to say: which
-//! visitor method an item ends in, which tags are looked through, which values stay unread. Errors
-//! are cheaper: they hold no text.
+//! The written format is ciborium's, so ciborium decides as what an item may be read: which visitor
+//! method an item ends in, which tags are looked through, which values stay unread. Errors are
+//! cheaper: they hold no text.
 
 mod tag;
 #[cfg(test)]
@@ -20,7 +20,7 @@ use wire::{ARRAY, FALSE, ItemHead, MAP, NULL, TAG, TEXT, TRUE, UNDEFINED};
 pub(super) use tag::ENUM as TAG_ENUM;
 pub(super) use wire::{BYTES, Failure, NEGATIVE, POSITIVE, Wire};
 
-/// How many levels of arrays, maps, enums and tags an item may have, as in ciborium.
+/// The number of levels of arrays, maps, enums and tags that an item may have, as in ciborium.
 pub(super) const DEEPEST: usize = 256;
 const POSITIVE_BIGNUM: u64 = 2;
 const NEGATIVE_BIGNUM: u64 = 3;
@@ -29,7 +29,7 @@ const NEGATIVE_BIGNUM: u64 = 3;
 pub(super) struct Reader<'a> {
     pub(super) wire: Wire<'a>,
     levels: usize,
-    /// Whether the next item is the key of a map that needn't be a struct: there a number, which a
+    /// True if the next item is the key of a map that needn't be a struct: there a number, which a
     /// struct would take for the position of a field, is a key of a flattened map.
     is_free_key: bool,
 }
@@ -411,8 +411,9 @@ impl<'r, 'a> Items<'r, 'a> {
         }
     }
 
-    /// Whether there is one more. Asking for one in vain is an error here, or else a visitor that
-    /// swallows the errors of its elements would count up to whatever length was declared.
+    /// Says whether there is one more item. Asking for one in vain is an error here, or else a
+    /// visitor that swallows the errors of its elements would count up to any length that was
+    /// declared.
     #[inline]
     fn advance(&mut self) -> Result<bool, Failure> {
         match &mut self.left {

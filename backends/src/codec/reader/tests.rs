@@ -1,4 +1,4 @@
-//! What a reader does where ciborium's answer is none, or costs too much.
+//! The behaviour of a reader where ciborium gives no answer, or one that costs too much.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -23,7 +23,7 @@ pub(super) const UNDEFINED: u8 = 23;
 
 /// Why bytes are no item, or not the item that was asked for.
 ///
-/// Nothing else is kept: what serde has to say quotes the value.
+/// Nothing else is kept: serde's own text quotes the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codec) enum Failure {
     Truncated,
@@ -94,7 +94,7 @@ impl ItemHead {
     }
 }
 
-/// Where the argument is, if it isn't the minor type itself.
+/// The minor types that tell where the argument is, if it isn't the minor type itself.
 const ONE_BYTE: u8 = 24;
 const TWO_BYTES: u8 = 25;
 const FOUR_BYTES: u8 = 26;
@@ -104,8 +104,8 @@ const MORE: u8 = 31;
 
 /// Bytes that haven't been read yet.
 ///
-/// What was refused has been read all the same, so a visitor that carries on after an error comes
-/// to an end.
+/// An item that was refused has been read all the same, so a visitor that carries on after an error
+/// comes to an end.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::codec) struct Wire<'a>(pub(in crate::codec) &'a [u8]);
 

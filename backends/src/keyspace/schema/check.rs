@@ -23,8 +23,8 @@ pub fn assert_schema_lock(manifest_dir: &str, file: &str) {
         }
         _ => Mode::Add,
     };
-    // Where tests run on another machine than the one that built them, the variable tells where the
-    // crate is now.
+    // The variable tells where the crate is now, if tests run on another machine than the one that
+    // built them.
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| manifest_dir.into());
     let file = PathBuf::from(manifest_dir).join(file);
     match program().and_then(|now| check(&file, &now, mode)) {
@@ -38,7 +38,7 @@ pub fn assert_schema_lock(manifest_dir: &str, file: &str) {
 enum Mode {
     /// Fail.
     Check,
-    /// Fail if one has changed, and add those that the file doesn't have.
+    /// Fail if a keyspace has changed, and add those that the file doesn't have.
     Add,
     /// Write the file anew.
     Accept,
@@ -72,7 +72,7 @@ fn snapshot(registration: &Registration) -> KeyspaceSnapshot {
     }
 }
 
-/// Compares, writes what is to be written, and returns what is to be printed.
+/// Compares, writes the file if it is to be written, and returns the notes that are to be printed.
 fn check(file: &Path, now: &[KeyspaceSnapshot], mode: Mode) -> Result<Vec<String>, String> {
     let place = file.display();
     if mode == Mode::Accept {

@@ -8,7 +8,7 @@ pub(crate) struct Layout {
     pub(crate) nodes: Vec<LayoutNode>,
 }
 
-/// One place of a type, and what is read there.
+/// One place of a type, and the layout that is read there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LayoutNode {
     /// The place: `value.roles[].Staff.level`.

@@ -16,10 +16,10 @@ mod ttl;
 #[cfg(feature = "schema-lock")]
 pub use check::assert_schema_lock;
 
-/// Compares the layout of what every keyspace of the program stores with a file, and fails on a
-/// change without a new `version`.
+/// Compares the layouts of the values that every keyspace of the program stores with a file, and
+/// fails on a change without a new `version`.
 ///
-/// It needs the feature `schema-lock`, which tests alone switch on, so that no other program
+/// The macro needs the feature `schema-lock`, which tests alone switch on, so that no other program
 /// carries the tracer that finds the layouts:
 ///
 /// ```sh
@@ -52,16 +52,16 @@ pub use check::assert_schema_lock;
 ///   flattened fields): it could never be read back.
 /// * If the file can't be read or written, or two keyspaces have the same keys.
 ///
-/// These change nothing that is stored and don't fail: another TTL, which is printed; a new field
-/// with a default, and another order of fields, where the codec finds fields by their names
-/// (Postcard doesn't); names of types. What a file of an earlier version of this library doesn't
-/// say yet, such as what a place recurs into, is printed too, and not compared until the file is
-/// written anew.
+/// These changes leave the stored bytes alone and don't fail: another TTL, which is printed; a new
+/// field with a default, and another order of fields, where the codec finds fields by their names
+/// (Postcard doesn't); names of types. A fact that a file of an earlier version of this library
+/// doesn't hold yet, such as the type that a place recurs into, is printed too, and not compared
+/// until the file is written anew.
 ///
-/// What a type decides only when it sees the bytes (untagged and internally tagged enums, types
-/// that take anything) can't be traced. The file calls such a place `opaque`, and the test prints
-/// it: changes in it aren't seen. Of a struct with flattened fields those are held that it can't be
-/// read without; those that have a default aren't seen.
+/// A choice that a type makes only when it sees the bytes (untagged and internally tagged enums,
+/// types that take anything) can't be traced. The file calls such a place `opaque`, and the test
+/// prints it: changes in it aren't seen. For a struct with flattened fields, the file holds the
+/// fields that it can't be read without; fields that have a default aren't seen.
 #[cfg(feature = "schema-lock")]
 #[macro_export]
 macro_rules! assert_schema_lock {
@@ -70,8 +70,8 @@ macro_rules! assert_schema_lock {
     };
 }
 
-/// Needs the feature `schema-lock`: compares the layout of what every keyspace of the program
-/// stores with a file, and fails on a change without a new `version`.
+/// Needs the feature `schema-lock`: compares the layouts of the values that every keyspace of the
+/// program stores with a file, and fails on a change without a new `version`.
 ///
 /// Tests alone switch the feature on, so that no other program carries the tracer that finds the
 /// layouts:

@@ -1,4 +1,4 @@
-//! Lives as the file has them, by what they mean.
+//! Lives as the file has them, by their meaning.
 
 use std::time::Duration;
 

@@ -5,8 +5,7 @@
 //!
 //! Each round starts a service, and a server, with nothing in it. First every client sends a
 //! request a second, then all send as fast as they are answered. Any answer other than the right
-//! one, and any click that was lost, makes this fail; what a client that guesses passwords must get
-//! is 429.
+//! one, and any click that was lost, makes this fail. A client that guesses passwords must get 429.
 
 mod person;
 #[path = "../../tests/e2e/service.rs"]
@@ -31,7 +30,7 @@ use self::service::Service;
 use self::tally::{KINDS, PERCENTILES, Tally};
 
 const CLIENTS: u16 = 1_000;
-/// One in so many guesses passwords.
+/// One client in so many guesses passwords.
 const GUESSERS: u16 = 50;
 const TIME: Duration = Duration::from_secs(10);
 
@@ -81,8 +80,7 @@ async fn main() -> ExitCode {
     ExitCode::from(u8::from(wrong > 0))
 }
 
-/// Starts everything, lets all clients go for a while, and compares what was clicked with what was
-/// counted.
+/// Starts everything, lets all clients go for a while, and compares the clicks with the counters.
 async fn one_round(place: &str, pace: Pace, label: String) -> Tally {
     let server = (place == "Redis").then(Server::start);
     let url = server.as_ref().map(Server::url);
@@ -95,7 +93,7 @@ async fn one_round(place: &str, pace: Pace, label: String) -> Tally {
     let clients = (0..CLIENTS).map(|index| {
         let person = person(index, plan);
         tokio::spawn(async move {
-            // Nobody opens a thousand connections in the same instant.
+            // The clients don't open a thousand connections in the same instant.
             sleep(Duration::from_secs(1) * u32::from(index) / u32::from(CLIENTS)).await;
             if index % GUESSERS == 0 {
                 person.guess().await;
@@ -123,7 +121,7 @@ async fn one_round(place: &str, pace: Pace, label: String) -> Tally {
     Arc::into_inner(tally).expect("all clients have ended")
 }
 
-/// Adds the tables and plots of a load: of each number the median of the rounds.
+/// Adds the tables and plots of a load. Each number is the median of the rounds.
 fn tell(report: &mut Report, load: &str, rounds: &[(&str, Vec<Tally>)]) {
     let mut rates = Measured::default();
     for (place, tallies) in rounds {
@@ -187,8 +185,8 @@ fn address(index: u16) -> Ipv4Addr {
     Ipv4Addr::new(127, 1, high, low)
 }
 
-/// Raises the limit of open files, which the service takes over, as far as all the connections
-/// need.
+/// Raises the limit of open files as far as all the connections need. The service takes the limit
+/// over.
 fn allow_connections() -> Result<(), String> {
     let needed = u64::from(CLIENTS) + 200;
     let limit = getrlimit(Resource::Nofile);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::tally::{Kind, Tally};
 
-/// When requests are due, and until when.
+/// The times at which requests are due, and the time at which they end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) pace: Pace,
@@ -21,10 +21,10 @@ pub(crate) struct Plan {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As soon as the last one is answered.
+    /// As soon as the last request is answered.
     AtOnce,
-    /// This long after the last one was due, be it answered or not. Its latency counts from when it
-    /// was due: a service that stalls isn't asked less.
+    /// This long after the last request was due, whether or not it was answered. The latency of a
+    /// request counts from the time at which it was due: a service that stalls isn't asked less.
     Every(Duration),
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Person {
     tally: Arc<Tally>,
 }
 
-/// What is the right answer: a status, and text that the place to go to next or the page has.
+/// The right answer: a status, and text that stands in the `Location` or in the page.
 type Right<'a> = (StatusCode, &'a str);
 
 impl Person {
@@ -69,8 +69,8 @@ impl Person {
     }
 
     /// Logs in and looks around: a third of the requests are for the front page, a fifth for the
-    /// counter, a quarter for reports, a sixth are clicks. Now and then it logs out and in again,
-    /// half of the times with a mistyped password first.
+    /// counter, a quarter for reports, a sixth are clicks. Now and then the client logs out and in
+    /// again, half of the times with a mistyped password first.
     pub(crate) async fn visit(mut self) {
         self.due = Instant::now();
         self.log_in().await;
@@ -91,8 +91,8 @@ impl Person {
         }
     }
 
-    /// Tries wrong passwords, of which the first five are looked at, and no more than five in any
-    /// minute from then on.
+    /// Tries wrong passwords. The service looks at the first five, and from then on at no more than
+    /// five in any minute.
     pub(crate) async fn guess(mut self) {
         self.due = Instant::now();
         let begin = Instant::now();
@@ -119,7 +119,7 @@ impl Person {
         }
     }
 
-    /// Compares what each user's counter says with how many clicks were answered.
+    /// Compares each user's counter with the number of clicks that were answered.
     pub(crate) async fn check_clicks(mut self) {
         for (user, (name, _)) in USERS.iter().enumerate() {
             self.user = user;
@@ -178,7 +178,8 @@ impl Person {
         } else {
             "/reports/south"
         };
-        // It is kept for longer than this takes: a second computation is one too many.
+        // A report is kept for longer than this benchmark takes: a second computation is one too
+        // many.
         let right = (StatusCode::OK, "id=\"computation\">1<");
         self.ask(Kind::Report, Method::GET, path, &[], right).await;
     }
@@ -203,7 +204,7 @@ impl Person {
         right
     }
 
-    /// Returns the status, and the place to go to next and the page in one text.
+    /// Returns the status, and the `Location` and the page in one text.
     async fn answer(
         &self,
         method: Method,
@@ -234,7 +235,7 @@ impl Person {
         self.due.max(Instant::now()) < self.plan.until
     }
 
-    /// Waits until the next request is due, and returns from when on its latency counts.
+    /// Waits until the next request is due, and returns the time from which on its latency counts.
     async fn start(&mut self) -> Instant {
         let Pace::Every(pause) = self.plan.pace else {
             return Instant::now();
@@ -242,7 +243,7 @@ impl Person {
         let due = self.due;
         self.due += pause;
         sleep_until(due).await;
-        // The timer is as exact as this; more is the service's doing.
+        // The timer is as exact as `TICK`. A longer delay is the service's doing.
         let now = Instant::now();
         if now - due < TICK { now } else { due }
     }
@@ -253,7 +254,7 @@ const USERS: [(&str, &str); 3] = [
     ("ben", "blue bird"),
     ("cleo", "cold brew"),
 ];
-/// A minute, for one name from one address.
+/// The guesses a minute for one name from one address.
 const GUESSES: u64 = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(2);

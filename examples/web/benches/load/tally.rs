@@ -1,4 +1,4 @@
-//! What all clients together saw.
+//! The answers that all clients together saw.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// What was asked, and of the login form also what was answered.
+/// The kind of a request; for the login form, also the kind of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     FrontPage,
@@ -33,7 +33,7 @@ pub(crate) const KINDS: [Kind; 8] = [
 pub(crate) const PERCENTILES: [(&str, f64); 4] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)];
 
-/// Latencies by kind, clicks by user, and what was wrong.
+/// Latencies by kind, clicks by user, and wrong answers.
 #[derive(Debug)]
 pub(crate) struct Tally(Mutex<Counts>);
 
@@ -95,7 +95,7 @@ impl Tally {
         self.counts().clicks.get(user).copied().unwrap_or(0)
     }
 
-    /// Returns how many requests were answered rightly, the intended 429s included.
+    /// Returns the number of requests that were answered rightly, the intended 429s included.
     pub(crate) fn requests(&self) -> u64 {
         self.counts().latencies.iter().map(Histogram::len).sum()
     }
@@ -113,7 +113,7 @@ impl Tally {
         latencies.value_at_quantile(quantile) as f64 * 1e3
     }
 
-    /// Returns how many answers were wrong, and some of them.
+    /// Returns the number of wrong answers, and some of them.
     pub(crate) fn mistakes(&self) -> (u64, Vec<String>) {
         let counts = self.counts();
         (counts.wrong, counts.examples.clone())

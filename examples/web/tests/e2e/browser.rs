@@ -21,7 +21,7 @@ async fn a_person_is_throttled_logs_in_clicks_and_logs_out() {
     let browser = Browser::start().await;
     let page = browser.client.clone();
     let url = service.url().to_string();
-    // A task of its own: the browser is closed also when an assertion fails in there.
+    // In a task of its own, so that the browser is closed also when an assertion fails in there.
     let visit = tokio::spawn(async move { visit(&page, &url).await });
     let outcome = visit.await;
     browser.close().await;
@@ -37,7 +37,7 @@ async fn visit(page: &Client, url: &str) -> Result<(), CmdError> {
 
     let mut wrong = 0;
     fill_in(page, "ann", "guess").await?;
-    // More than five where it takes so long that tries come back meanwhile.
+    // More than five tries pass where this takes so long that tries come back meanwhile.
     while page.title().await? == "Log in" {
         assert_eq!(
             text(page, "[role=alert]").await?,
@@ -75,7 +75,7 @@ async fn visit(page: &Client, url: &str) -> Result<(), CmdError> {
 
     press(page, "Log out ben").await?;
     assert_eq!(page.title().await?, "Log in");
-    // Nothing of what was seen is kept.
+    // The browser keeps none of the pages that were seen.
     page.back().await?;
     assert_eq!(page.title().await?, "Log in");
     assert!(page.get_all_cookies().await?.is_empty());
@@ -84,7 +84,7 @@ async fn visit(page: &Client, url: &str) -> Result<(), CmdError> {
 
 async fn fill_in(page: &Client, user: &str, password: &str) -> Result<(), CmdError> {
     for (label, typed) in [("Name", user), ("Password", password)] {
-        // By the label, as a person finds it: what no label names can't be found.
+        // By the label, as a person finds the field: a field that no label names can't be found.
         let label = format!("//input[@id = //label[. = '{label}']/@for]");
         let field = page.find(Locator::XPath(&label)).await?;
         field.clear().await?;
@@ -102,7 +102,7 @@ async fn follow(page: &Client, link: &str) -> Result<(), CmdError> {
     leave_by(page, Locator::LinkText(link)).await
 }
 
-/// Clicks, and waits until the page is another one: the driver may answer before.
+/// Clicks, and waits until the page is another one, because the driver may answer before that.
 async fn leave_by(page: &Client, way_out: Locator<'_>) -> Result<(), CmdError> {
     let element = page.find(way_out).await?;
     element.click().await?;
@@ -171,7 +171,8 @@ async fn port(driver: &mut Child) -> u16 {
         let port = line.split_once("successfully on port ");
         let port = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
         if let Some(port) = port {
-            // Nobody reads on; what the driver says later goes nowhere and doesn't stop it.
+            // The later output of the driver is read and dropped, so that it doesn't stop the
+            // driver.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
             return port;
         }

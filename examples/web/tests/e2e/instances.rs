@@ -1,4 +1,4 @@
-//! Several instances on one server, and what becomes of sessions and answers when one ends.
+//! Several instances on one server, and the fate of sessions and answers when one instance ends.
 
 use std::time::Duration;
 
@@ -87,7 +87,8 @@ async fn a_restart_loses_no_session_and_no_answer() {
         let afterwards = visitor.moved_to(again.url());
         assert_eq!(afterwards.user().await.as_deref(), Some("ann"));
         assert_eq!(afterwards.get("/counter").await.number_of("clicks"), 1);
-        // What was computed while its process ended was kept before the store was closed.
+        // The report that was computed while its process ended was stored before the store was
+        // closed.
         let report = afterwards.get("/reports/north").await;
         assert_eq!(report.number_of("computation"), 1);
         true
@@ -136,7 +137,7 @@ async fn half_a_request_does_not_hold_up_the_end_for_ever() {
     let mut half = TcpStream::connect(address).await.expect("it listens");
     let written = half.write_all(b"GET / HTTP/1.1\r\nHost: half\r\n").await;
     written.expect("it takes half a request");
-    // A whole request on another connection: the first one has been taken by then.
+    // A whole request on another connection: the service has accepted the first connection by then.
     assert_eq!(
         Visitor::new(service.url()).get("/").await.status,
         StatusCode::OK
@@ -147,7 +148,7 @@ async fn half_a_request_does_not_hold_up_the_end_for_ever() {
     assert!(log.contains("gave up"), "{log}");
 }
 
-/// Tries again where a report was ready before the signal was there, on a machine that is busy with
+/// Tries again if a report was ready before the signal was there, as on a machine that is busy with
 /// something else.
 async fn in_time(attempt: impl AsyncFn() -> bool) {
     for _ in 0..10 {
@@ -158,8 +159,8 @@ async fn in_time(attempt: impl AsyncFn() -> bool) {
     panic!("in ten times no signal came within a report's time");
 }
 
-/// Ends the service while it computes a report for the visitor, who gets it; says whether the
-/// report was still under way when the service began to end.
+/// Ends the service while it computes a report for the visitor, and checks that the visitor gets
+/// the report. Says whether the report was still under way when the service began to end.
 async fn is_answered_while_ending(service: Service, visitor: &Visitor) -> bool {
     let asking = tokio::spawn({
         let visitor = visitor.clone();

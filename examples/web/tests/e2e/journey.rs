@@ -1,4 +1,4 @@
-//! What one instance does, the same in memory and on Redis.
+//! The behaviour of one instance, the same in memory and on Redis.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use crate::service::Service;
 use crate::visitor::{Visitor, guess_until_refused};
 
-/// An instance and, for one on Redis, servers with nothing in them.
+/// An instance and, for an instance on Redis, servers with nothing in them.
 struct Place {
     service: Service,
     _servers: Box<dyn Send>,
@@ -50,7 +50,7 @@ impl Place {
     }
 }
 
-/// Makes a test on memory and one on Redis of each function.
+/// Makes two tests of each function: one on memory and one on Redis.
 macro_rules! on_both {
     ($($fact:ident)*) => {
         mod on_memory {
@@ -144,7 +144,7 @@ async fn the_sixth_try_in_a_minute_is_refused(place: Place) {
 
 async fn the_right_password_is_refused_too_after_too_many_wrong_ones(place: Place) {
     let visitor = place.visitor();
-    // Once, unless this takes so long that a try has come back.
+    // Once is enough, unless this takes so long that a try has come back.
     for _ in 0..10 {
         let refused = guess_until_refused(&[&visitor], "ann").await;
         let since = Instant::now();
@@ -173,7 +173,7 @@ async fn an_address_has_a_hundred_tries_for_all_names(place: Place) {
         looked_at += 1;
         assert!(looked_at < 1_000, "it never ends");
     };
-    // More than a hundred by what came back meanwhile.
+    // More than a hundred tries, if some came back meanwhile.
     assert!(looked_at >= 100, "{looked_at}");
     let wait = refused.retry_after.expect("it says how long to wait");
     assert_eq!(refused.number_of("wait"), wait);
@@ -235,7 +235,7 @@ async fn logging_out_everywhere_ends_the_sessions_of_one_user_alone(place: Place
 
 async fn a_report_is_computed_once_for_all_who_ask_at_once(place: Place) {
     let mut visitors = Vec::new();
-    // One after the other: so many logins of one person at once are as many tries.
+    // One after the other: so many logins of one person at once would count as that many tries.
     for _ in 0..20 {
         let visitor = place.visitor();
         visitor.log_in("ann", "apple pie").await;
@@ -282,7 +282,7 @@ async fn a_name_that_nobody_can_have_is_refused_without_being_counted() {
     let place = Place::on_redis().await;
     let visitor = place.visitor();
     for _ in 0..7 {
-        // Longer than a key may be.
+        // The name is longer than a key may be.
         let page = visitor.try_log_in(&"a".repeat(4096), "guess").await;
         assert_eq!(page.status, StatusCode::FORBIDDEN);
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// How long anything that is waited for may take.
+/// The time limit of everything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process that serves on a free port of the loopback interface.
@@ -23,8 +23,8 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the service, on memory without the URL of a server, with more said by the
-    /// environment, and waits until it serves.
+    /// Starts the service with more variables in its environment, and waits until it serves.
+    /// Without the URL of a server it runs on memory.
     pub(crate) async fn start(redis_url: Option<&str>, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder");
         let log = directory.path().join("log");
@@ -60,7 +60,7 @@ impl Service {
         &self.url
     }
 
-    /// Returns what was logged up to now.
+    /// Returns the log up to now.
     pub(crate) fn log(&self) -> String {
         read(&self.log)
     }
@@ -72,7 +72,7 @@ impl Service {
         kill_process(id.expect("an id of a process"), Signal::TERM).expect("a signal can be sent");
     }
 
-    /// Waits until the process has ended, and returns how, and what it logged.
+    /// Waits until the process has ended, and returns its exit status and its log.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = timeout(PATIENCE, self.process.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("it doesn't end\n{}", self.log()));

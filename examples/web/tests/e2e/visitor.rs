@@ -6,14 +6,14 @@ use reqwest::header::{COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
-/// A client that keeps cookies, and goes where it is sent to only when told.
+/// A client that keeps cookies, and follows a redirect only when told.
 #[derive(Debug, Clone)]
 pub(crate) struct Visitor {
     client: Client,
     url: String,
 }
 
-/// What was answered.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) status: StatusCode,
@@ -75,7 +75,7 @@ impl Visitor {
         page.cookie.expect("a login sets a cookie")
     }
 
-    /// Returns who the first page says is logged in.
+    /// Returns the name of the user who is logged in, as the first page says.
     pub(crate) async fn user(&self) -> Option<String> {
         self.get("/").await.text_of("user").map(str::to_string)
     }
@@ -103,7 +103,7 @@ impl Visitor {
 /// Guesses the password of `user`, at each place in turn, until a guess is refused, and returns
 /// that answer.
 ///
-/// Five guesses are looked at, and one more for every twelve seconds that it takes.
+/// The service looks at five guesses, and at one more for every twelve seconds that this takes.
 pub(crate) async fn guess_until_refused(places: &[&Visitor], user: &str) -> Page {
     let begin = Instant::now();
     let mut looked_at = 0;

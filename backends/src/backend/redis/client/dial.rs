@@ -274,13 +274,13 @@ async fn race<T, F: Future<Output = BackendResult<T>>>(
     }
 }
 
-/// Says whether an error is one of the network, by which there was no connection.
+/// Says whether there was no connection because of an error of the network.
 fn is_unconnected(error: &BackendError) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     cause.is_some_and(|cause: &io::Error| !is_hang_up(cause.kind()))
 }
 
-/// Says whether the other side, which was there, ended the connection.
+/// Says whether the other side was there and ended the connection.
 pub(super) fn is_hang_up(kind: io::ErrorKind) -> bool {
     matches!(
         kind,
@@ -372,7 +372,7 @@ pub(super) fn failure(location: &ServerLocation, error: io::Error) -> BackendErr
     BackendError::new(ErrorKind::Unavailable, message).with_source(error)
 }
 
-/// Returns the error of an attempt of which isn't known how far it came.
+/// Returns the error of an attempt whose last step isn't known.
 pub(super) fn timeout(location: &ServerLocation, limit: Duration) -> BackendError {
     let message = format!("no connection to {location} within {limit:?}");
     BackendError::new(ErrorKind::Timeout, message)
@@ -501,7 +501,7 @@ mod tests {
             .await;
             assert!(reached.unwrap_err().to_string().contains("said"));
         }
-        // A server that hung up was there, and so was one of which TLS found a fault.
+        // A server that hung up was there, and so was a server in which TLS found a fault.
         for met in [1, 2, 3] {
             let (reached, _) = tried(&THREE, async |port| match port == met {
                 true => Err(failure(&location(), io::ErrorKind::UnexpectedEof.into())),
@@ -549,7 +549,7 @@ mod tests {
         .unwrap()
     }
 
-    /// As if a server that denies had refused the login. A fault of a certificate is another one.
+    /// As if a server that denies had refused the login. A fault of a certificate is another error.
     fn is_of_login(error: &BackendError) -> bool {
         error.kind() == ErrorKind::Denied && !error.to_string().contains("certificate")
     }

@@ -41,8 +41,8 @@ const SMALL_BATCH: usize = 32;
 /// turn costs more than it saves.
 const MIN_LINGER: usize = 20;
 
-/// An answer that nobody waits for may take so long before another connection takes over: to make
-/// one costs a few round trips.
+/// An answer that nobody waits for may take so long before another connection takes over: to make a
+/// connection costs a few round trips.
 const LONGEST_WASTE: Duration = Duration::from_millis(100);
 
 /// A connected socket.
@@ -83,7 +83,7 @@ impl ExpectedReply {
         }
     }
 
-    /// Says whether a server that lets writes wait lets these wait.
+    /// Says whether a server that lets writes wait lets these requests wait.
     fn may_be_held(&self) -> bool {
         !self
             .requests()
@@ -113,9 +113,11 @@ pub(super) struct Terms {
     pub(super) deadlines: &'static Deadlines,
     /// The time within which a server answers, or it is doubted that the connection is alive.
     pub(super) patience: Duration,
-    /// After such a silence the server is asked whether it is there, before anything else is sent.
+    /// The silence after which the server is asked whether it is there, before anything else is
+    /// sent.
     pub(super) silence: Duration,
-    /// A write that waits for its answer for longer holds the reads up that are behind it.
+    /// The time after which a write that waits for its answer counts as holding up the reads behind
+    /// it.
     pub(super) hold: Duration,
     /// True if the reads have another connection, until a write is answered.
     pub(super) holds_writes: bool,
@@ -172,8 +174,8 @@ pub(super) struct Driver {
     /// The number of replies that came: the number of the first command that is expected.
     received: u64,
     input: ReadBuffer,
-    /// The number of requests that were answered since the last ones were taken: most of their
-    /// callers are about to make another.
+    /// The number of requests that were answered since requests were taken last: most of their
+    /// callers are about to make another request.
     answered: usize,
     /// The length of the queue when the driver lingered last.
     queued_before: usize,
@@ -263,7 +265,7 @@ impl Driver {
         has_grown && queued < self.answered
     }
 
-    /// Takes the requests that are sent next, if all before them have been.
+    /// Takes the requests that are sent next, if all requests before them have been sent.
     fn fill(&mut self) {
         if self.is_handed_back {
             self.unanswered.lose();
@@ -311,7 +313,7 @@ impl Driver {
         self.in_output = self.expected.len() - expected_before;
     }
 
-    /// Sends what merged commands didn't answer.
+    /// Sends the requests that merged commands didn't answer.
     fn send_unanswered(&mut self) {
         if self.unanswered.is_empty() {
             return;
@@ -388,9 +390,10 @@ impl Driver {
         }
     }
 
-    /// Says whether a request for a node of a cluster is for this slot, and notes for which it is.
+    /// Says whether a request for a node of a cluster is for this slot, and notes the slot that it
+    /// is for.
     fn is_for(&mut self, request: &InFlight, hot: Option<u16>) -> bool {
-        // Of those that are for a chosen node, or ask one, each goes by itself.
+        // Each request that is for a chosen node, or asks one, goes by itself.
         if !matches!(
             request.target(),
             RequestTarget::Owner | RequestTarget::Replica
@@ -641,10 +644,10 @@ impl Driver {
         let had_text = self.unknown.had_text(script, self.received);
         let unanswered = &mut self.unanswered;
         let again = match error.code() {
-            // They are sent again as they were, the first of them with the whole script.
+            // The requests are sent again as they were, the first of them with the whole script.
             "NOSCRIPT" if self.unknown.note(script, self.received) => &mut unanswered.again,
-            // One key is forbidden, on another server or on its way to one. Where it is the text
-            // that is forbidden, each finds that out.
+            // One key is forbidden, on another server or on its way to one. If the text of the
+            // script is forbidden, each request finds that out.
             "NOPERM" | "CROSSSLOT" | "TRYAGAIN" if is_merged && had_text => &mut unanswered.in_full,
             "NOPERM" | "CROSSSLOT" | "TRYAGAIN" if is_merged => &mut unanswered.alone,
             _ => return false,
@@ -660,7 +663,8 @@ impl Driver {
         true
     }
 
-    /// Says whether there is nothing to do until something comes; the driver is woken then.
+    /// Says whether there is nothing to do until something comes. The driver is woken when
+    /// something does.
     fn sleeps(&mut self, context: &mut Context<'_>) -> bool {
         let mut queue = self.inbox.queue.lock();
         let has_written = self.written == self.output.len();
@@ -699,8 +703,8 @@ impl Driver {
             }
             if !was_late {
                 self.is_late = true;
-                // Wakes this task after the runtime has looked what came by its sockets; callers
-                // don't before.
+                // Wakes this task after the runtime has looked at what came by its sockets; callers
+                // don't wake it before.
                 let _waker = self.inbox.queue.lock().driver.take();
                 let mut turn = pin!(tokio::task::yield_now());
                 return turn.as_mut().poll(context).is_pending();
@@ -756,7 +760,7 @@ impl Driver {
         has_passed
     }
 
-    /// Hands everything back that another connection can be asked. The writes that the server may
+    /// Hands back all requests that can go by another connection. The writes that the server may
     /// have seen wait for their answers here.
     fn hand_back(&mut self) {
         self.is_handed_back = true;
@@ -792,8 +796,8 @@ impl Driver {
         all.filter(|request| request.is_plain_read())
     }
 
-    /// Takes back what is written into an output of which the socket took nothing: no server has
-    /// seen it.
+    /// Takes back the requests in an output of which the socket took nothing: no server has seen
+    /// them.
     fn lose_unseen(&mut self) {
         if self.written > 0 || self.output.is_empty() {
             return;

@@ -8,7 +8,7 @@ use redis::{ConnectionAddr, ConnectionInfo};
 use super::tls::Tls;
 use crate::error::BackendResult;
 
-/// The address of a server, as another one tells it.
+/// The address of a server, as another server tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) host: Box<str>,
@@ -16,7 +16,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads the number of the port; nothing if it is none.
+    /// Reads the number of the port; `None` if the text is no such number.
     pub(super) fn read(host: &str, port: &str) -> Option<Self> {
         let (host, port) = (host.into(), port.parse().ok()?);
         Some(Self { host, port })
@@ -32,9 +32,9 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Makes an endpoint of what a URL or a client says. An address of TLS is spoken to by the
-    /// settings in `tls`. After the silence `keep_alive` the kernel probes a connection, unless a
-    /// client says otherwise.
+    /// Makes an endpoint from the settings in a URL or a client. An address of TLS is spoken to by
+    /// the settings in `tls`. After the silence `keep_alive` the kernel probes a connection, unless
+    /// a client says otherwise.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Endpoint {
 }
 
 impl Endpoint {
-    /// Returns the same at another address.
+    /// Returns the same endpoint at another address.
     ///
     /// # Errors
     ///

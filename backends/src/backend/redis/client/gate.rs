@@ -1,5 +1,5 @@
-//! The gate that every call passes: how many may wait and how many bytes they may send, and whether
-//! the client is closed.
+//! The gate that every call passes: it limits the calls that wait and the bytes that they send, and
+//! refuses calls once the client is closed.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -25,7 +25,7 @@ pub(super) struct Permit<'a> {
 }
 
 impl Gate {
-    /// Makes a gate for at most so many calls at once, which send at most so many bytes.
+    /// Makes a gate for at most `most` calls at once, which send at most `most_bytes` bytes.
     pub(super) fn new(most: usize, most_bytes: usize) -> Self {
         Self {
             most,

@@ -1,8 +1,8 @@
 //! The greeting on a socket: the protocol, the login, the database, and what the server says about
 //! itself.
 //!
-//! It goes without the driver, so that a server may refuse and hang up, and its last words are read
-//! all the same.
+//! The greeting goes without the driver, so that a server may refuse and hang up, and its last
+//! words are read all the same.
 
 use std::future::poll_fn;
 use std::io;
@@ -22,9 +22,9 @@ use super::resp::{Command, ErrorReply, Reply};
 use super::tls;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// A server that answers sooner is on the same machine, with nothing in between.
+/// A server that answers within this time is on the same machine, with nothing in between.
 const NEAR: Duration = Duration::from_micros(100);
-/// One that answers later is not, and isn't measured again.
+/// A server that answers later than this is not, and isn't measured again.
 const FAR: Duration = Duration::from_millis(1);
 /// The most round trips to measure by.
 const ROUND_TRIPS: usize = 8;
@@ -84,11 +84,11 @@ pub(super) struct Identity<'a> {
 /// The kind of server that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerKind {
-    /// One that keeps entries and takes writes.
+    /// A server that keeps entries and takes writes.
     Primary,
-    /// One that follows such a server.
+    /// A server that follows a primary.
     Replica,
-    /// One that tells where those are.
+    /// A server that tells where primaries and replicas are.
     Sentinel,
 }
 
@@ -96,9 +96,9 @@ pub(super) enum ServerKind {
 ///
 /// # Errors
 ///
-/// Each names the place and what was met there. A server that can't be used now (a replica, too
-/// many clients) is `Unavailable`; one that is no server is `InvalidConfig`. A login that was
-/// refused is noted as such.
+/// Each error names the place and what was met there. A server that can't be used now (a replica,
+/// too many clients) is `Unavailable`; something that is no server is `InvalidConfig`. A login that
+/// was refused is noted as such.
 pub(super) async fn greet<S: Socket>(
     socket: S,
     identity: Identity<'_>,
@@ -150,7 +150,7 @@ struct Greeting<'a, S> {
 }
 
 impl<S: Socket> Greeting<'_, S> {
-    /// Greets by `HELLO`, and says whether the server knows that.
+    /// Greets by `HELLO`, and says whether the server knows this command.
     async fn in_resp3(&mut self) -> BackendResult<(Introduction, bool)> {
         let mut commands = vec![self.hello(), info("server")];
         commands.extend(self.select());
@@ -189,7 +189,8 @@ impl<S: Socket> Greeting<'_, S> {
         Ok((server, true))
     }
 
-    /// Greets by commands that every server knows. Where `HELLO` was refused, this says how.
+    /// Greets by commands that every server knows. `hello` is the refusal of `HELLO`, if it was
+    /// refused.
     async fn in_resp2(&mut self, hello: Option<&ErrorReply>) -> BackendResult<Introduction> {
         let auth = self.auth();
         let commands =
@@ -334,7 +335,7 @@ impl<S: Socket> Greeting<'_, S> {
         (database != 0).then(|| Command::new("SELECT").number(database))
     }
 
-    /// Checks what the server says that it is, where it does.
+    /// Checks the mode and the role that the server tells, where it does.
     fn check(&self, mode: Option<&str>, role: Option<&str>) -> BackendResult<()> {
         let (location, database) = (self.location, self.settings.db());
         let (kind, message) = match (mode, role) {
@@ -433,12 +434,13 @@ impl<S: Socket> Greeting<'_, S> {
         BackendError::new(kind, message)
     }
 
-    /// Says why there is no answer, after a refusal: that tells more than the end.
+    /// Returns the reason why there is no answer, after a refusal: the refusal tells more than the
+    /// end.
     fn hung_up_after(&self, refused: Option<&ErrorReply>) -> BackendError {
         refused.map_or_else(|| self.silence(), |refused| self.refused(refused))
     }
 
-    /// Says why there is no answer.
+    /// Returns the reason why there is no answer.
     fn silence(&self) -> BackendError {
         let location = self.location;
         let failure_of_read = self.conversation.failure.as_ref();
@@ -485,7 +487,8 @@ fn is_final(refused: &ErrorReply) -> bool {
     matches!(code(refused), "DENIED" | "NOAUTH" | "WRONGPASS") || is_full
 }
 
-/// Says whether it is the answer to `AUTH` of a server without a password, which serves everybody.
+/// Says whether a refusal is the answer to `AUTH` of a server without a password, which serves
+/// everybody.
 pub(super) fn is_login_for_nobody(refused: &ErrorReply) -> bool {
     let details = refused.details();
     details.contains("without any password configured") || details.contains("no password is set")
@@ -570,7 +573,7 @@ pub(super) struct Conversation<S = Box<dyn Socket>> {
 }
 
 impl Conversation {
-    /// Goes on where the greeting is over.
+    /// Continues a conversation after the greeting.
     pub(super) fn over(greeted: Greeted) -> Self {
         Self {
             socket: greeted.socket,

@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 use super::request::InFlight;
 
 /// The most bytes that wait in the queue: later callers wait for room. One request may go beyond. A
-/// large one would otherwise wait for an empty queue, which small ones never leave it.
+/// large request would otherwise wait for an empty queue, and small requests never leave the queue
+/// empty.
 pub(super) const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// The most requests that wait in the queue, those of callers that were dropped included.
 const QUEUE_REQUESTS: usize = 16 * 1024;
@@ -36,8 +37,8 @@ pub(super) struct Queue {
     /// Set while the driver sleeps.
     pub(super) driver: Option<Waker>,
     pub(super) end: Option<ConnectionEnd>,
-    /// Set when another connection takes over: nothing is sent any more, and what can be asked
-    /// there is handed back.
+    /// Set when another connection takes over: nothing is sent any more, and the requests that can
+    /// go by the other connection are handed back.
     pub(super) is_handed_back: bool,
     /// Set to have the reads handed back that wait behind a write, until the driver has seen it.
     pub(super) wants_reads: bool,

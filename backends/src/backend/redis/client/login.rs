@@ -87,7 +87,7 @@ impl Login {
         }
     }
 
-    /// Notes that a server has refused it, and says whether that is news.
+    /// Notes that a server has refused the login, and says whether that is news.
     pub(super) fn refuse(&self) -> bool {
         !self.is_refused.swap(true, Ordering::Relaxed)
     }
@@ -96,12 +96,12 @@ impl Login {
         self.is_refused.load(Ordering::Relaxed)
     }
 
-    /// Says whether it has ended. One whose end isn't known hasn't.
+    /// Says whether the login has ended. A login whose end isn't known hasn't.
     pub(super) fn has_ended(&self, now: Instant) -> bool {
         self.life.is_some_and(|life| now >= life.end)
     }
 
-    /// Says whether a server may still take it.
+    /// Says whether a server may still take the login.
     pub(super) fn holds(&self, now: Instant) -> bool {
         !self.is_refused() && !self.has_ended(now)
     }

@@ -123,7 +123,7 @@ struct LoginState {
     question: Option<LoginQuestion>,
 }
 
-/// The answer to a question, for all who wait for it.
+/// The answer to a question, for all callers that wait for it.
 type LoginOutcome = watch::Receiver<Option<BackendResult<Arc<Login>>>>;
 
 /// A question to the provider that is under way.
@@ -131,10 +131,10 @@ struct LoginQuestion {
     answer: LoginOutcome,
     runtime: Id,
     begun: Instant,
-    /// The time of its last sign of life, in milliseconds after its beginning.
+    /// The time of the question's last sign of life, in milliseconds after its beginning.
     alive: Arc<AtomicU64>,
     limit: Duration,
-    /// The process that asked. The child of a `fork` never hears of it.
+    /// The process that asked. The child of a `fork` never gets the answer.
     process: u32,
     _task: Task,
 }
@@ -171,9 +171,9 @@ impl LoginQuestion {
         is_own && self.answer.has_changed().is_ok() && now < self.still(asker)
     }
 
-    /// Returns the time from which on its runtime stands still for another one, unless there is a
-    /// further sign. For its own the question is under way: something may block a thread there, and
-    /// would do so again.
+    /// Returns the time from which on the question's runtime counts as standing still for another
+    /// runtime, unless there is a further sign. For its own runtime the question is under way:
+    /// something may block a thread there, and would do so again.
     fn still(&self, asker: Id) -> Instant {
         match self.runtime == asker {
             true => self.begun + self.limit + STILL,
@@ -280,7 +280,7 @@ impl Provided {
         }
     }
 
-    /// Returns what to do about the login of a connection.
+    /// Returns the next step to renew the login of a connection.
     pub(super) fn renewal(&self, held: &Arc<Login>, now: Instant) -> LoginRenewal {
         self.state.lock().given.renewal(held, now)
     }
@@ -299,7 +299,7 @@ impl Provided {
         state.given.failed.as_ref().map(|(_, error)| error.clone())
     }
 
-    /// Turns what the provider returned into a login.
+    /// Turns the provider's answer into a login.
     fn judge(
         &self,
         provided: Option<Result<Credentials, NoCredentials>>,
@@ -357,7 +357,7 @@ struct Given {
 
 /// The next step to renew the login of a connection.
 pub(super) enum LoginRenewal {
-    /// Log in with this one.
+    /// Log in with this login.
     Use(Arc<Login>),
     /// Look again at this time.
     Wait(Instant),
@@ -376,8 +376,8 @@ impl Given {
         }
     }
 
-    /// Returns the login for another attempt to connect. One whose end isn't known serves the
-    /// attempts alone that wait for it.
+    /// Returns the login for another attempt to connect. A login whose end isn't known serves only
+    /// the attempts that wait for it.
     fn reusable(&self, now: Instant) -> Option<Arc<Login>> {
         let last = self.last.as_ref();
         last.filter(|last| last.life.is_some() && last.holds(now))
@@ -400,7 +400,7 @@ impl Given {
             return LoginRenewal::Use(other.clone());
         }
         let Some(life) = held.life else {
-            // It is never renewed.
+            // The login is never renewed.
             return LoginRenewal::Ended;
         };
         if now >= life.end {

@@ -6,11 +6,12 @@
 //! comes, and a command names as many keys as the values of late allow.
 //!
 //! `MGET` says nil of a foreign type, where a `GET` fails. So one `EXISTS` asks for all keys that
-//! were nil: if it counts none they are not there, otherwise each is read as a `GET`. Where many
-//! were nil of late the two go out together, as a transaction, so that nothing comes between them.
-//! A command fails as a whole for one forbidden key; then, too, each is sent by itself, and reading
-//! twice is harmless. The script answers each key by itself. Where it wasn't begun it is sent
-//! again: for a forbidden key each by itself, by a server that doesn't know it all at once.
+//! were nil: if it counts none the keys don't exist, otherwise each is read by a `GET`. Where many
+//! keys were nil of late the two commands go out together, as a transaction, so that nothing comes
+//! between them. A command fails as a whole for one forbidden key; then, too, each read is sent by
+//! itself, and reading twice is harmless. The script answers each key by itself. If it wasn't begun
+//! it is sent again: each invocation by itself after a forbidden key, all at once to a server that
+//! doesn't know the script.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +57,7 @@ impl ReadHabits {
         }
     }
 
-    /// Notes the size of a value; nothing has none.
+    /// Notes the size of a value; a missing value has the size 0.
     pub(super) fn note_size(&mut self, size: usize) {
         self.size = self.size - self.size / 8 + size / 8;
     }
@@ -74,11 +75,12 @@ impl ReadHabits {
     }
 }
 
-/// The hash slot to which most requests for a node of a cluster go, if one has more than half: what
-/// is merged there must be of one slot, and spread keys gain nothing.
+/// The hash slot to which most requests for a node of a cluster go, if one slot has more than half:
+/// requests that are merged there must be of one slot, and spread keys gain nothing.
 ///
 /// It is the candidate of the majority vote of Boyer and Moore ("MJRTY", 1981): a request for the
-/// slot is a vote for it, another one a vote against it, and who has no votes left is replaced.
+/// slot is a vote for it, any other request a vote against it, and a slot without votes is
+/// replaced.
 #[derive(Default)]
 pub(super) struct HotSlot {
     slot: Option<u16>,
@@ -121,7 +123,7 @@ impl Unanswered {
         all.iter().all(|requests| requests.is_empty())
     }
 
-    /// Gives them up.
+    /// Gives the requests up.
     pub(super) fn lose(&mut self) {
         let all = [
             &mut self.alone,
@@ -249,7 +251,7 @@ impl Keyed {
     }
 
     /// Adds the key and the numbers of a request that [`push`](Self::push) adds afterwards, and
-    /// says whether it did: invocations of another script go by themselves.
+    /// says whether it added them: invocations of another script go by themselves.
     pub(super) fn add(&mut self, invocation: &KeyedInvocation) -> bool {
         let script = *self.script.get_or_insert(invocation.script());
         if !std::ptr::eq(script, invocation.script()) {
@@ -501,7 +503,7 @@ impl Reads {
     }
 }
 
-/// Takes the number of keys that are there, of those that were nil and of so many others that are.
+/// Takes the number of existing keys, among those that were nil and so many others that exist.
 fn take_count(
     nils: Vec<Arc<InFlight>>,
     others: usize,
@@ -543,8 +545,8 @@ fn take_keyed(requests: Vec<Arc<InFlight>>, reply: Reply) -> Result<usize, Conne
     }
 }
 
-/// Refuses all reads, or lets each ask by itself: one key may be forbidden and the others not, or
-/// on its way to another node.
+/// Refuses all reads, or lets each read go by itself: one key may be forbidden and the others not,
+/// or on its way to another node.
 fn refused(requests: Vec<Arc<InFlight>>, error: &ErrorReply, unanswered: &mut Unanswered) -> usize {
     if is_about_all(error) {
         return refuse(requests, error);

@@ -4,7 +4,7 @@
 //! A call passes the gate, which counts places. The router chooses the node, a server, which has a
 //! connection for each runtime. The multiplexer puts requests into the inbox of a connection, and
 //! the driver is the task that owns its socket. A request whose reply was lost is sent again only
-//! if that is harmless, and one that was refused only if nothing of it was executed.
+//! if that is harmless, and a request that was refused only if nothing of it was executed.
 
 mod cluster;
 mod deadline;
@@ -73,7 +73,7 @@ use super::replica_reads::ReadFrom;
 use super::status::RedisStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The time limits of a client, in real time, and what may wait.
+/// The limits of a client: of time, in real time, and of the calls that wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientLimits {
     /// The limit of one attempt to connect, the greeting and the login included.
@@ -88,8 +88,7 @@ pub(crate) struct ClientLimits {
     pub(crate) waiting_bytes: usize,
 }
 
-/// A server owes an answer for half the limit of a call before it is doubted that it gives one,
-/// within these bounds.
+/// A server that has owed an answer for half the limit of a call, within these bounds, is doubted.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(25);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -134,7 +133,8 @@ pub(crate) struct Client {
     /// A replica that is silent for so long is left for the primary.
     patience: Duration,
     /// Shortens the pauses before a request is sent again, so that clients that were refused
-    /// together don't all come back together. The calls of one client do, and are merged.
+    /// together don't all come back together. The calls of one client come back together, and are
+    /// merged.
     factor: f64,
 }
 
@@ -148,7 +148,8 @@ pub(crate) struct Traced {
 #[derive(Default)]
 struct Progress {
     last: Option<LastSend>,
-    /// The last refusal, of which nothing was executed. It tells more than that the limit passed.
+    /// The last refusal of which nothing was executed. The refusal tells more than the passed
+    /// limit.
     refused: Option<BackendError>,
 }
 
@@ -209,13 +210,13 @@ impl Client {
         }
     }
 
-    /// Reads the value under a key, merged with the reads of others at the same time.
+    /// Reads the value under a key, merged with the reads of other callers at the same time.
     pub(crate) async fn get(&self, key: Argument, from: ReadFrom) -> BackendResult<Reply> {
         let request = Request::Get(key);
         Ok(self.call(request, Access::Read(from)).await?.reply)
     }
 
-    /// Runs a script with one key, merged with those of others at the same time.
+    /// Runs a script with one key, merged with the scripts of other callers at the same time.
     pub(crate) async fn keyed(&self, invocation: KeyedInvocation) -> BackendResult<Reply> {
         let request = Request::Keyed(invocation);
         Ok(self.call(request, Access::Write).await?.reply)
@@ -255,16 +256,16 @@ impl Client {
             .reply)
     }
 
-    /// Sends what a program made itself. The reply is `OneKeyOnly` where there is a cluster, and
-    /// nobody can say which node it is for.
+    /// Sends commands that a program made itself. The reply is `OneKeyOnly` where there is a
+    /// cluster, and nobody can say which node the commands are for.
     #[cfg(feature = "redis-commands")]
     pub(crate) async fn raw(&self, raw: Raw) -> BackendResult<Reply> {
         Ok(self.call(Request::Raw(raw), Access::Write).await?.reply)
     }
 
     /// Sends one command that a program made itself to each node that serves slots. Returns a reply
-    /// that is an error, or else one of them: a node that can't be reached doesn't matter as long
-    /// as another one is.
+    /// that is an error, or else any of the replies: a node that can't be reached doesn't matter as
+    /// long as another node is reached.
     #[cfg(feature = "redis-commands")]
     pub(crate) async fn raw_on_each_node(&self, raw: Raw) -> BackendResult<Reply> {
         let _permit = self.gate.enter(raw.packed.len())?;
@@ -325,8 +326,8 @@ impl Client {
         }
     }
 
-    /// Returns the nodes that have all keys between them: of a cluster those that serve slots, or a
-    /// replica of each that has one up. Nothing where there is one server to ask.
+    /// Returns the nodes that have all keys between them: of a cluster the nodes that serve slots,
+    /// or a replica of each that has one up. `None` where there is one server to ask.
     pub(crate) async fn nodes(&self, from: ReadFrom) -> BackendResult<Option<Vec<NodeId>>> {
         self.is_cluster().await?;
         match self.router.cluster() {
@@ -346,21 +347,21 @@ impl Client {
         }
     }
 
-    /// Waits for what belongs to no request, for as long as a call may take.
+    /// Waits for work that belongs to no request, for as long as a call may take.
     async fn limited<T>(&self, work: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
         let outcome = deadlines()?.within(self.call_limit, pin!(work)).await;
         outcome.unwrap_or_else(|| Err(self.timed_out(Progress::default())))
     }
 
-    /// Waits before something is tried once more that was tried in vain so often.
+    /// Waits before the next try of something that was tried in vain `tried` times.
     pub(crate) async fn pause(&self, tried: u32) -> BackendResult<()> {
         deadlines()?.sleep(resend::pause(tried, self.factor)).await;
         Ok(())
     }
 
-    /// Sends commands to the nodes of a cluster that serve their keys, those for each node in one
-    /// go. Each command has its keys in one slot. Of one that was not executed there is no outcome:
-    /// it is to be sent by itself.
+    /// Sends commands to the nodes of a cluster that serve their keys, all commands for one node in
+    /// one go. Each command has its keys in one slot. A command that was not executed has no
+    /// outcome: it is to be sent by itself.
     pub(crate) async fn by_node(
         &self,
         commands: &[Command],
@@ -419,8 +420,8 @@ impl Client {
 
     /// Makes one call within the limit of time.
     ///
-    /// Every call has such a future, in a box: so it holds the request by a pointer, and in boxes
-    /// what is large and rare.
+    /// Every call has such a future, in a box: so the future holds the request by a pointer, and
+    /// large and rare parts in boxes.
     fn call(
         &self,
         request: Request,
@@ -445,8 +446,8 @@ impl Client {
     }
 
     /// Sends the request; again if it was refused before anything was executed, and a second time
-    /// if its reply was lost and that is harmless. Notes in `progress` what is sent, for the case
-    /// that the limit passes.
+    /// if its reply was lost and sending again is harmless. Notes in `progress` what is sent, for
+    /// the case that the limit passes.
     async fn exchange(
         &self,
         mut ready: Option<Arc<Connection>>,
@@ -490,7 +491,7 @@ impl Client {
                         return Err(sent.connection.lost());
                     }
                 } else if sent.request.was_sent() {
-                    // One that wasn't sent hasn't been tried yet.
+                    // A request that wasn't sent hasn't been tried yet.
                     let error = || sent.connection.lost();
                     self.router.doubt();
                     if !sent.request.is_repeatable() {
@@ -518,7 +519,7 @@ impl Client {
                 }
                 rest.end();
             }
-            // A server by itself has nobody to send a request to.
+            // A server by itself has no other node to send a request to.
             let cluster = self.router.cluster();
             let cluster = cluster.filter(|_| sent.connection.is_cluster);
             let mut moved = None;
@@ -560,7 +561,7 @@ impl Client {
             };
             let connection = sent.connection.clone();
             let sent = sent.request.clone();
-            // It had no effect, should there be no time left to send it again.
+            // The request had no effect, should there be no time left to send it again.
             progress.last = None;
             if matches!(resend, Resend::Moved | Resend::Asked) {
                 hops += 1;
@@ -603,8 +604,8 @@ impl Client {
         }
     }
 
-    /// Sends a request to a replica. One that is silent is left for the primary in time: the
-    /// request counts as lost.
+    /// Sends a request to a replica. A silent replica is left for the primary in time: the request
+    /// counts as lost.
     async fn exchange_with_replica(
         &self,
         connection: &Connection,

@@ -9,7 +9,7 @@ use super::read_buffer::ReadBuffer;
 use super::request::{InFlight, Lost};
 use super::resp::Reply;
 
-/// The callers' end of a connection, which is closed with it.
+/// The callers' end of a connection. Dropping it closes the connection.
 pub(super) struct Multiplexer {
     pub(super) inbox: Arc<Inbox>,
 }

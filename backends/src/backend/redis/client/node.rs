@@ -2,9 +2,9 @@
 //! it is lost.
 //!
 //! The driver of a connection is a task, which stands still where nobody drives its runtime and
-//! ends with it. So a call uses the connection of the runtime that polls it, and none waits for
-//! another runtime. What one connection learns of the server holds for all: that it is down, and
-//! that the address leads to another one now.
+//! ends with it. So a call uses the connection of the runtime that polls it, and no call waits for
+//! another runtime. All connections share what one of them learns of the server: that it is down,
+//! and that the address leads to another server now.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,8 +36,8 @@ use super::{ClientIdentity, ClientLimits};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// A call waits no longer for a server of which is known why it can't be reached. It is longer than
-/// the pauses between attempts in the first second of an outage.
+/// The longest wait of a call for a server that is known to be down. This time is longer than the
+/// pauses between attempts in the first second of an outage.
 const KNOWN_DOWN: Duration = Duration::from_millis(150);
 
 /// A write that waits for longer holds reads up, where that is more than a few round trips.
@@ -210,9 +210,10 @@ impl Node {
         }
     }
 
-    /// Makes it a node of a cluster. `doubt` is told when it doesn't answer, or can't be reached.
+    /// Makes this node one of a cluster. `doubt` is called when it doesn't answer, or can't be
+    /// reached.
     pub(super) fn join_cluster(&self, doubt: impl Fn() + Send + Sync + 'static) {
-        // One that has joined is told already.
+        // A node that has joined has its `doubt` already.
         let _ = self.shared.doubt.set(Box::new(doubt));
     }
 
@@ -228,7 +229,7 @@ impl Node {
         &self.shared.location
     }
 
-    /// Returns the hash of its address.
+    /// Returns the hash of the node's address.
     pub(super) fn address_hash(&self) -> u64 {
         self.shared.address_hash
     }
@@ -237,7 +238,7 @@ impl Node {
         self.shared.common.limits.call
     }
 
-    /// Says whether it is a replica that doesn't serve for a while.
+    /// Says whether the node is a replica that doesn't serve for a while.
     pub(super) fn rests(&self) -> bool {
         let rest = self.shared.rest.as_ref();
         rest.is_some_and(|rest| rest.is_resting())
@@ -264,7 +265,7 @@ impl Node {
         }
     }
 
-    /// Makes no further connection, and ends those that there are.
+    /// Makes no further connection, and ends the present ones.
     pub(super) fn close(&self) {
         let last = self.shared.states.lock().close();
         self.shared.news.notify_waiters();
@@ -411,8 +412,8 @@ impl Node {
         })
     }
 
-    /// Begins to look for the server to write to: this connection leads to one that takes no
-    /// writes. Whoever reads may go on with it meanwhile.
+    /// Begins to look for the server to write to: this connection leads to a server that takes no
+    /// writes. Reads may go on over this connection meanwhile.
     pub(super) fn begin_search(&self, connection: &Connection) {
         drop(self.searching(connection));
     }
@@ -450,7 +451,7 @@ impl Node {
         outcome.map(Some).map_err(NotFound::Failed)
     }
 
-    /// Gives a connection up by which nothing has come for the whole of a call: it is as good as
+    /// Gives up a connection by which nothing has come for the whole of a call: it is as good as
     /// lost.
     pub(super) fn gone_silent(&self, connection: &Connection) {
         let was_draining = connection.multiplexer.is_draining();
@@ -461,7 +462,7 @@ impl Node {
         }
     }
 
-    /// Gives a connection up on which the server has forgotten the login, if another login can be
+    /// Gives up a connection on which the server has forgotten the login, if another login can be
     /// had.
     pub(super) fn logged_out(&self, connection: &Connection) {
         if self.shared.common.logins.provided().is_some() {
@@ -521,8 +522,9 @@ impl NodeShared {
         Ok(outcome)
     }
 
-    /// Waits until an attempt of the present runtime may begin. Returns its connection, if that is
-    /// the one to go on with: it answers again, or another runtime has reached the same server.
+    /// Waits until an attempt of the present runtime may begin. Returns the runtime's connection
+    /// instead if calls can go on with it: it answers again, or another runtime has reached the
+    /// same server.
     ///
     /// # Errors
     ///
@@ -622,7 +624,7 @@ impl NodeShared {
         }
     }
 
-    /// Connects to the server, and tells where it is.
+    /// Connects to the server, and returns its place too.
     async fn dial(
         &self,
         identity: Identity<'_>,
@@ -661,7 +663,7 @@ impl NodeShared {
         self.news.notify_waiters();
     }
 
-    /// Checks that a node of a cluster is one still.
+    /// Checks that a node of a cluster still is one.
     fn check(&self, server: &Introduction) -> BackendResult<()> {
         if self.doubt.get().is_none() || self.is_in_cluster(server) {
             return Ok(());
@@ -699,7 +701,7 @@ impl NodeShared {
         if states.is_closed {
             return Err(closed());
         }
-        // One that was overdue may have been replaced by another.
+        // An attempt that was overdue may have been replaced by another one.
         let is_own = |attempt: &ConnectAttempt| attempt.outcome.same_channel(&begun.outcome);
         let state = states.state(runtime);
         let attempt = state.and_then(|state| state.attempt.as_ref());

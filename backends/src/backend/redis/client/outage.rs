@@ -1,9 +1,9 @@
 //! The time that a server has been down, and the pauses between the attempts to reach it.
 //!
 //! A pause is a tenth of the time that the server has been down, 25 ms at least and 1 s at most. So
-//! a server that is back is found soon, and one that stays away or refuses is asked less and less.
-//! Pauses are up to a fifth shorter, by chance: clients that lost a server together come back one
-//! by one.
+//! a server that is back is found soon, and a server that stays away or refuses is asked less and
+//! less. Pauses are up to a fifth shorter, by chance: clients that lost a server together come back
+//! one by one.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ impl ConnectFailure {
 struct Pauses {
     /// The time of the first attempt that brought nothing.
     since: Option<Instant>,
-    /// The time before which no further one begins.
+    /// The time before which no further attempt begins.
     next: Option<Instant>,
     shortest: Duration,
 }
@@ -60,8 +60,8 @@ impl Pauses {
     }
 }
 
-/// The searches for a server that takes writes, while the one that is known doesn't. All runtimes
-/// go by one, and each search is made by one of them.
+/// The searches for a server that takes writes, while the known server doesn't. All runtimes share
+/// this state, and each search is made by one of them.
 #[derive(Debug, Default)]
 pub(super) struct Searches {
     pauses: Pauses,
@@ -81,7 +81,7 @@ impl Searches {
     }
 }
 
-/// The outage of a server. All runtimes go by one, and each attempt is made by one of them.
+/// The outage of a server. All runtimes share this state, and each attempt is made by one of them.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     pauses: Pauses,

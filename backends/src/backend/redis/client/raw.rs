@@ -8,7 +8,7 @@ use super::request::Slots;
 pub(crate) struct Raw {
     /// The commands, as they are sent.
     pub(crate) packed: Vec<u8>,
-    /// The number of replies to several commands; nothing for one command.
+    /// The number of replies to several commands; `None` for one command.
     pub(crate) replies: Option<usize>,
     /// The hash slots of the keys.
     pub(crate) slots: Slots,
@@ -21,7 +21,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// Says whether one node of a cluster can be chosen for it.
+    /// Says whether one node of a cluster can be chosen for the request.
     pub(super) fn has_one_node(&self) -> bool {
         match self.slots {
             Slots::One(_) => true,

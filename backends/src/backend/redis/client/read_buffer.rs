@@ -123,7 +123,7 @@ impl ReadBuffer {
         Ok(Some(reply))
     }
 
-    /// Goes on behind a reply.
+    /// Moves on to the bytes behind a reply.
     fn pass(&mut self, length: usize) {
         self.start += length;
         self.needed = 0;

@@ -1,4 +1,5 @@
-//! Readings of what servers tell about each other: one at a time for all runtimes, and apart.
+//! Readings of the facts that servers tell about each other: one reading at a time for all
+//! runtimes, with pauses between them.
 
 use std::future::Future;
 use std::pin::pin;
@@ -20,7 +21,7 @@ const LONGEST_APART: Duration = Duration::from_millis(400);
 /// A reading on another runtime, which may not be driven any more, is waited for so long.
 const STILL: Duration = Duration::from_millis(500);
 
-/// A reading that is under way, for those who wait for it.
+/// A reading that is under way, for the callers that wait for it.
 pub(super) struct ReadingUnderWay {
     outcome: ReadingOutcome,
     until: Instant,
@@ -44,10 +45,10 @@ struct ReadingsState {
 struct TopologyReading {
     outcome: ReadingOutcome,
     runtime: Id,
-    /// The process that began it. A child of `fork` never hears of it.
+    /// The process that began the reading. A child of `fork` never gets its result.
     process: u32,
     begun: Instant,
-    /// The time at which it must have ended.
+    /// The time at which the reading must have ended.
     overdue: Instant,
 }
 
@@ -58,7 +59,7 @@ impl ReadingsState {
 }
 
 impl TopologyReading {
-    /// Returns the time until which one waits for it; nothing if it has ended.
+    /// Returns the time until which callers wait for the reading; `None` if it has ended.
     fn awaited_until(&self, asker: Id) -> Option<Instant> {
         let has_ended = self.outcome.borrow().is_some() || self.outcome.has_changed().is_err();
         let until = match self.runtime == asker {
@@ -71,7 +72,7 @@ impl TopologyReading {
 
 impl Readings {
     /// Begins a reading on the present runtime, unless one is under way. `read` takes `limit` at
-    /// most, and says whether it has brought something new.
+    /// most, and says whether the reading has brought something new.
     pub(super) fn begin<F>(
         &self,
         limit: Duration,
@@ -142,7 +143,7 @@ impl Readings {
     ///
     /// # Errors
     ///
-    /// That of the reading.
+    /// The error of the reading.
     pub(super) async fn finish(
         begin: impl Fn() -> BackendResult<ReadingUnderWay>,
     ) -> BackendResult<()> {
@@ -154,7 +155,7 @@ impl Readings {
             if let Some(Ok(outcome)) = deadlines.within(left, ended).await {
                 return outcome.clone().unwrap_or(Ok(()));
             }
-            // Its runtime has ended, or isn't driven: this one reads.
+            // The runtime of the reading has ended, or isn't driven: this runtime reads.
         }
     }
 }

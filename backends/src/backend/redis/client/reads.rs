@@ -1,9 +1,11 @@
-//! The connection of a runtime for reads alone, beside the other, while writes are held up there.
+//! The connection of a runtime for reads alone, beside the main connection, while writes are held
+//! up there.
 //!
 //! A server that is paused for writes (`CLIENT PAUSE .. WRITE`, a failover that an operator asked
 //! for) answers reads. It answers the commands of one connection in their order, so a read behind a
-//! write would wait with it. Writes keep to one connection: one that timed out must not be executed
-//! after one that came later. So it is the reads that go elsewhere, until a write is answered.
+//! write would wait with it. Writes keep to one connection: a write that timed out must not be
+//! executed after a write that came later. So the reads go by another connection, until a write is
+//! answered.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,8 +59,8 @@ impl NodeShared {
         });
     }
 
-    /// Connects to the server of another connection once more. A failure says no more than the
-    /// silence of that one will.
+    /// Connects once more to the server of another connection. A failure says no more than the
+    /// silence of that connection will.
     async fn reads_beside(
         self: &Arc<Self>,
         present: &Connection,
@@ -89,7 +91,7 @@ impl NodeShared {
             let Some(state) = states.state_mut(runtime) else {
                 return;
             };
-            // Without it the writes flow again by now.
+            // If it is gone, the writes flow again by now.
             let is_wanted = state.reads_overdue.take().is_some();
             if !is_current || !is_wanted || reads.is_none() {
                 return;
@@ -113,7 +115,8 @@ impl NodeShared {
         }
     }
 
-    /// Forgets the present runtime's connection for reads; with `beside` only if that is the other.
+    /// Forgets the present runtime's connection for reads; with `beside` only if `beside` is the
+    /// main connection.
     fn leave_reads(&self, beside: Option<ConnectionId>) -> Option<Arc<Connection>> {
         let runtime = Handle::try_current().ok()?;
         let mut states = self.states.lock();

@@ -29,7 +29,7 @@ pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
     refusal_of_kind(kind, error)
 }
 
-/// Says whether the server doesn't know the command, or one that a script of ours takes.
+/// Says whether the server doesn't know the command, or a command in one of our scripts.
 pub(crate) fn is_unknown(error: &ErrorReply) -> bool {
     is_unknown_command(details(error)) || is_unsupported_by_proxy(error)
 }

@@ -1,8 +1,8 @@
 //! The task that renews the login of a connection before it ends.
 //!
-//! A server may end a connection whose token has ended, and some do so after a fixed time unless it
-//! logs in again. `AUTH` goes in one line with the requests of all callers, and none of them waits
-//! for it.
+//! A server may end a connection whose token has ended, and some servers do so after a fixed time
+//! unless the connection logs in again. `AUTH` goes in one line with the requests of all callers,
+//! and none of them waits for it.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ use crate::error::{BackendError, ErrorKind};
 /// The time before a login is tried again that a server didn't take for a reason of its own.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Begins to renew the login of a connection, on the present runtime, until what is returned is
+/// Begins to renew the login of a connection, on the present runtime, until the returned task is
 /// dropped. A login whose end isn't known is never renewed.
 pub(super) fn begin(
     provided: &Arc<Provided>,
@@ -73,7 +73,7 @@ impl Keeper {
                     let end = self.login.life.map_or(still, |life| life.end);
                     let left = still.min(end).saturating_duration_since(now);
                     let answered = pin!(answer.wait_for(Option::is_some));
-                    // Whatever comes of it is found by the next look.
+                    // The next look finds the outcome.
                     let _ = self.deadlines.within(left, answered).await;
                 }
                 LoginRenewal::Use(login) => {

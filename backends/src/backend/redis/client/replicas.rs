@@ -1,12 +1,13 @@
 //! Replicas: servers that follow a primary, and may be behind it.
 //!
-//! A read that a program sends there goes to one that is up, always the same for one key, so that
-//! it doesn't go back in time between two of them; or to the primary, where none is up. Which one,
-//! is the highest of the hashes of key and address ("rendezvous hashing"): it stays the same in
-//! whatever order the replicas are told, and one that comes or goes moves its own keys alone.
+//! A read that a program sends to replicas goes to one that is up, always the same for one key, so
+//! that the program doesn't go back in time between two of them. If none is up the read goes to the
+//! primary. The chosen replica has the highest hash of key and address ("rendezvous hashing"). It
+//! stays the same in whatever order the replicas are told, and a replica that comes or goes moves
+//! its own keys alone.
 //!
-//! A cluster tells the replicas of each primary with its map. Elsewhere the sentinels tell those of
-//! their service, and a server by itself tells who follows it.
+//! A cluster tells the replicas of each primary with its map. Without a cluster the sentinels tell
+//! the replicas of their service, and a server by itself tells the replicas that follow it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,7 +31,8 @@ use super::sentinel::Sentinels;
 use super::states::{Connection, NodeId};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// After this time the replicas of a server are asked for again, and sooner where none are told.
+/// The time after which the replicas of a server are asked for again; it is shorter where none are
+/// told.
 const FRESH: Duration = Duration::from_secs(10);
 const FRESH_WITHOUT: Duration = Duration::from_secs(1);
 /// The rests of a replica that refused or was silent, the longest after many failures.
@@ -180,7 +182,7 @@ fn usable(replica: &Node) -> Option<Arc<Connection>> {
 ///
 /// # Errors
 ///
-/// That of the primary, if none is reached.
+/// The error of the primary, if no server is reached.
 pub(super) async fn first_reached(
     primary: &Node,
     replicas: &[Node],
@@ -246,8 +248,8 @@ impl Replicas {
         }
     }
 
-    /// Returns a connection for a read that is up: to a replica, or to the primary where none is.
-    /// Nothing as long as it isn't known that there are any.
+    /// Returns a connection that is up, for a read: to a replica, or to the primary where no
+    /// replica is up. `None` as long as it isn't known that there are replicas.
     pub(super) fn ready(&self, request: &InFlight) -> Option<Arc<Connection>> {
         let nodes = {
             let known = self.shared.known.read();
@@ -278,11 +280,13 @@ impl Replicas {
         first_reached(&self.shared.primary, &self.nodes(), is_plain_read).await
     }
 
-    /// Makes sure that there are replicas, be they down, or that nobody can tell at the moment.
+    /// Makes sure that there are replicas, even if they are down, or that nobody can tell at the
+    /// moment.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` if there are none; what doesn't heal of those who could tell.
+    /// `InvalidConfig` if there are none; a failure that doesn't heal of the servers that could
+    /// tell.
     pub(super) async fn check(&self) -> BackendResult<()> {
         if self.are_known() {
             return Ok(());
@@ -295,7 +299,7 @@ impl Replicas {
         }
     }
 
-    /// Says whether it is known that there are any, be they down.
+    /// Says whether it is known that there are replicas, even if they are down.
     pub(super) fn are_known(&self) -> bool {
         self.shared.known.read().are_any
     }
@@ -316,7 +320,7 @@ impl Replicas {
 }
 
 impl ReplicasShared {
-    /// Asks for the replicas, and says whether there are others than before.
+    /// Asks for the replicas, and says whether they are others than before.
     async fn read(self: Arc<Self>, deadlines: &'static Deadlines) -> BackendResult<bool> {
         let limit = self.common.limits.connect;
         let asked = async {
@@ -361,8 +365,8 @@ pub(super) fn no_replicas(of: &str) -> BackendError {
     BackendError::new(ErrorKind::InvalidConfig, message)
 }
 
-/// Says whether a replica doesn't answer a read: the primary may. Its users and its load are its
-/// own, so whatever it refuses says nothing of the primary. A key of another type is an answer.
+/// Says whether a replica doesn't answer a read: the primary may. The replica's users and load are
+/// its own, so whatever it refuses says nothing of the primary. A key of another type is an answer.
 pub(super) fn is_refused(reply: &Reply) -> bool {
     match reply {
         Reply::Error(error) => code(error) != "WRONGTYPE",
@@ -377,12 +381,12 @@ pub(super) fn has_refused(location: &ServerLocation) -> BackendError {
     BackendError::new(ErrorKind::Unavailable, message)
 }
 
-/// Returns the error of a request for a replica that is none any more.
+/// Returns the error of a request for a server that is no replica any more.
 pub(super) fn has_left() -> BackendError {
     BackendError::new(ErrorKind::Unavailable, "the replica has left")
 }
 
-/// Asks a server who follows it.
+/// Asks a server for the replicas that follow it.
 async fn followers(primary: &Node) -> BackendResult<Told> {
     let connection = primary.connection(false).await?;
     let request = Request::One(Command::new("INFO").arg("replication"));
@@ -464,7 +468,7 @@ mod tests {
         assert!(rest.may_ask(limit) && rest.may_ask(limit));
         rest.begin();
         assert!(!rest.may_ask(limit));
-        // Those that were under way together are one failure.
+        // Calls that were under way together are one failure.
         rest.begin();
         let failures = |rest: &Rest| rest.0.lock().as_ref().map(|resting| resting.failures);
         assert_eq!(failures(&rest), Some(0));

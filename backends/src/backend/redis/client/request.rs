@@ -53,7 +53,7 @@ impl Request {
         }
     }
 
-    /// Returns the hash slots of its keys.
+    /// Returns the hash slots of the request's keys.
     fn slots(&self) -> Slots {
         match self {
             Self::Get(key) => Slots::of([key.bytes()].into_iter()),
@@ -66,7 +66,7 @@ impl Request {
         }
     }
 
-    /// Returns about how many bytes it takes.
+    /// Returns about the number of bytes that the request takes.
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Get(key) => key.length(),
@@ -91,11 +91,11 @@ impl Request {
 /// The node of a cluster that a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RequestTarget {
-    /// That of its key; any one where it names none.
+    /// The node of the request's key; any node where it names no key.
     Owner,
-    /// A replica of that of its key, or that node itself where none is up.
+    /// A replica of the node of the request's key, or that node itself where none is up.
     Replica,
-    /// One to which its key is on the way, and which answers only if it is asked so.
+    /// A node to which the request's key is on the way, and which answers only after `ASKING`.
     Importing,
     Node(NodeId),
 }
@@ -140,7 +140,7 @@ struct RequestState {
 }
 
 enum Stage {
-    /// It isn't sent yet.
+    /// The request isn't sent yet.
     Waiting,
     Sent,
     Answered(Reply),
@@ -184,12 +184,12 @@ impl InFlight {
         })
     }
 
-    /// Returns about how many bytes it sends.
+    /// Returns about the number of bytes that the request sends.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 
-    /// Says whether it names several keys.
+    /// Says whether the request names several keys.
     pub(super) fn names_many_keys(&self) -> bool {
         self.names_many_keys
     }
@@ -198,7 +198,7 @@ impl InFlight {
         self.is_script
     }
 
-    /// Says whether one node of a cluster can be chosen for what a program made itself.
+    /// Says whether one node of a cluster can be chosen for commands that a program made itself.
     #[cfg(feature = "redis-commands")]
     pub(super) fn has_one_node(&self) -> bool {
         match (&self.inner.lock().request, self.target) {
@@ -208,7 +208,7 @@ impl InFlight {
         }
     }
 
-    /// Says whether its replies are handed on as they come.
+    /// Says whether the request's replies are handed on as they come.
     pub(super) fn is_raw(&self) -> bool {
         self.is_raw
     }
@@ -218,8 +218,8 @@ impl InFlight {
         matches!(self.access, Access::Read(_))
     }
 
-    /// Says whether the request is a read that no server holds up where it lets writes wait. It
-    /// lets scripts wait with them, whatever they do.
+    /// Says whether the request is a read that no server holds up where the server lets writes
+    /// wait. The server lets scripts wait with the writes, whatever the scripts do.
     pub(super) fn is_plain_read(&self) -> bool {
         self.is_repeatable() && !self.is_script
     }
@@ -238,9 +238,11 @@ impl InFlight {
         }
     }
 
-    /// Returns what to do about this reply, if it refuses the request before anything was executed.
+    /// Returns the next step after this reply, if it refuses the request before anything was
+    /// executed.
     ///
-    /// Several commands for a node are sent again by whoever chose the node, each by itself.
+    /// Several commands for a node are sent again by the caller that chose the node, each by
+    /// itself.
     pub(super) fn resend(&self, reply: &Reply) -> Option<(Resend, ErrorReply)> {
         if let (RequestTarget::Node(_), Reply::Array(_)) = (self.target, reply) {
             return None;
@@ -249,8 +251,8 @@ impl InFlight {
         Some((resend, refused.clone()))
     }
 
-    /// Takes the request back, to be sent once more; an empty one stays. One that a replica was to
-    /// answer goes to the primary.
+    /// Takes the request back, to be sent once more; an empty request stays. A request that a
+    /// replica was to answer goes to the primary.
     pub(super) fn again(&self) -> Arc<Self> {
         let target = match self.target {
             RequestTarget::Importing | RequestTarget::Replica => RequestTarget::Owner,
@@ -275,17 +277,17 @@ impl InFlight {
         Self::to(RequestTarget::Importing, self.take_request(), self.access)
     }
 
-    /// Returns the node that it is for.
+    /// Returns the node that the request is for.
     pub(super) fn target(&self) -> RequestTarget {
         self.target
     }
 
-    /// Says whether it asks a node for a key that is on its way there.
+    /// Says whether the request asks a node for a key that is on its way there.
     pub(super) fn asks(&self) -> bool {
         self.target == RequestTarget::Importing
     }
 
-    /// Returns the hash slots of the keys that it names.
+    /// Returns the hash slots of the keys that the request names.
     pub(super) fn slots(&self) -> Slots {
         let compute = || self.inner.lock().request.slots();
         *self.slots.get_or_init(compute)
@@ -295,8 +297,8 @@ impl InFlight {
         std::mem::replace(&mut self.inner.lock().request, Request::Many(Vec::new()))
     }
 
-    /// Waits for the reply. A caller that drops this has left: a request that wasn't sent is not
-    /// sent any more.
+    /// Waits for the reply. A caller that drops this future has left: a request that wasn't sent is
+    /// not sent any more.
     pub(super) fn response(&self) -> Response<'_> {
         Response(self)
     }
@@ -313,7 +315,7 @@ impl InFlight {
         Some(send(&inner.request))
     }
 
-    /// Returns the script that it runs.
+    /// Returns the script that the request runs.
     pub(super) fn script(&self) -> Option<&'static Script> {
         self.inner.lock().request.script()
     }
@@ -334,7 +336,7 @@ impl InFlight {
         }
     }
 
-    /// Goes on to a stage that depends on whether it was sent, if the caller still waits.
+    /// Moves to a stage that depends on whether the request was sent, if the caller still waits.
     fn end(&self, stage: impl FnOnce(bool) -> Stage) {
         let waiter = {
             let mut inner = self.inner.lock();

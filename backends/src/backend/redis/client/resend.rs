@@ -24,10 +24,10 @@ pub(super) enum Resend {
     Asked,
 }
 
-/// Returns what to do about the reply to a request, if it refuses all of it.
+/// Returns the next step after the reply to a request, if the reply refuses all of it.
 ///
-/// Of our scripts each one answers with a refusal of its first write before it has changed
-/// anything, and no later write can be refused so.
+/// Each of our scripts answers with a refusal of its first write before it has changed anything,
+/// and no later write can be refused so.
 pub(super) fn resend<'r>(request: &Request, reply: &'r Reply) -> Option<(Resend, &'r ErrorReply)> {
     match (request, reply) {
         #[cfg(feature = "redis-commands")]

@@ -1,8 +1,8 @@
 //! RESP3, the protocol of Redis: commands to bytes, and bytes to replies.
 //!
-//! Ours because it is on the path of every call: a reply is read where it lies in the buffer of the
-//! connection, and a value is copied once, into what its caller gets. The format is that of
-//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+//! This reader is ours because it is on the path of every call: a reply is read where it lies in
+//! the buffer of the connection, and a value is copied once, into what its caller gets. The format
+//! is that of <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
 use crate::backend::stored::Stored;
 
@@ -138,7 +138,7 @@ impl Argument {
         out.extend_from_slice(&self.0);
     }
 
-    /// Returns what it says.
+    /// Returns the bytes of the argument.
     pub(super) fn bytes(&self) -> &[u8] {
         bulk(&self.0).map_or(&[], |(bytes, _)| bytes)
     }
@@ -189,7 +189,7 @@ pub(crate) enum Reply {
     /// `+OK` and the like.
     Status,
     Bytes(Stored),
-    /// An array; a map and a set too, which nothing here asks for but the greeting.
+    /// An array. A map and a set are arrays too; only the greeting asks for them.
     Array(Vec<Reply>),
     Error(ErrorReply),
     /// A message that nobody asked for.
@@ -198,9 +198,9 @@ pub(crate) enum Reply {
     Other,
     /// An answer of any type but an error, as it came.
     Raw(Box<[u8]>),
-    /// No server's answer: the request names several keys and was not executed. They have several
-    /// nodes of a cluster; or it is a script, and what would get it may be a proxy before several
-    /// servers.
+    /// No server's answer: the request names several keys and was not executed. The keys have
+    /// several nodes of a cluster; or the request is a script, and its receiver may be a proxy
+    /// before several servers.
     OneKeyOnly,
 }
 
@@ -213,7 +213,7 @@ impl ErrorReply {
         Self(String::from_utf8_lossy(line).into())
     }
 
-    /// Returns the whole of it.
+    /// Returns the whole error.
     #[cfg(feature = "redis-commands")]
     pub(crate) fn line(&self) -> &str {
         &self.0
@@ -248,18 +248,18 @@ impl From<&str> for ErrorReply {
 pub(super) enum DecodeError {
     /// The buffer must hold this many bytes at least before it is worth looking again.
     Incomplete(usize),
-    /// It isn't RESP.
+    /// The bytes aren't RESP.
     Malformed,
 }
 
-/// Reads the reply that `bytes` begin with, and says how long it was.
+/// Reads the reply that `bytes` begin with, and returns its length too.
 pub(super) fn reply(bytes: &[u8]) -> Result<(Reply, usize), DecodeError> {
     let mut cursor = Cursor::new(bytes);
     let reply = cursor.reply(0)?;
     Ok((reply, cursor.at))
 }
 
-/// Reads the beginning of an array: its length, and how long the beginning is. Nothing if `bytes`
+/// Reads the beginning of an array: its length, and the length of the beginning. `None` if `bytes`
 /// begin with something else.
 pub(super) fn array(bytes: &[u8]) -> Result<Option<(usize, usize)>, DecodeError> {
     let mut cursor = Cursor::new(bytes);
@@ -369,7 +369,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Passes an element and says how many others belong to it.
+    /// Passes an element and returns the number of other elements that belong to it.
     fn skip(&mut self) -> Result<usize, DecodeError> {
         let kind = *self.bytes.get(self.at).ok_or(self.incomplete(1))?;
         self.at += 1;
@@ -383,7 +383,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads the number of pairs and returns that of their parts.
+    /// Reads the number of pairs and returns the number of their parts.
     fn pairs(&mut self) -> Result<usize, DecodeError> {
         let pairs = self.count()?.ok_or(DecodeError::Malformed)?;
         Ok(pairs * 2)

@@ -33,7 +33,7 @@ pub(crate) enum Deployment {
     Server,
     /// Nodes of a cluster.
     Cluster,
-    /// Sentinels of a service. They are to be spoken to as its servers are.
+    /// Sentinels of a service. They are spoken to with the settings of its servers.
     Sentinel(Service),
 }
 
@@ -168,7 +168,7 @@ impl Router {
         }
     }
 
-    /// Makes no further connection, and ends those that there are.
+    /// Makes no further connection, and ends the present ones.
     pub(super) fn close(&self) {
         self.node.close();
         self.replicas.nodes().iter().for_each(Node::close);
@@ -193,7 +193,7 @@ impl Router {
         self.common.merged()
     }
 
-    /// Returns a connection for the request that is up.
+    /// Returns a connection that is up, for the request.
     pub(super) fn ready(&self, request: &InFlight) -> Option<Arc<Connection>> {
         match self.cluster.get() {
             Some(cluster) => cluster.ready(request),
@@ -210,8 +210,8 @@ impl Router {
         }
     }
 
-    /// Returns a connection for the request, or waits for one. Notes in `last` why there is none
-    /// yet.
+    /// Returns a connection for the request, or waits for one. Notes in `last` the reason why there
+    /// is none yet.
     pub(super) async fn connection(
         &self,
         request: &InFlight,
@@ -234,7 +234,7 @@ impl Router {
     async fn connection_to_one(&self, request: &InFlight) -> BackendResult<Arc<Connection>> {
         let is_plain_read = request.is_plain_read();
         match request.target() {
-            // Its greeting says whether it has replicas of its own.
+            // The server's greeting says whether it has replicas of its own.
             RequestTarget::Replica if !self.replicas.are_known() => {
                 let connection = self.node.connection(is_plain_read).await?;
                 match connection.is_cluster {
@@ -269,12 +269,12 @@ impl Router {
         }
     }
 
-    /// Waits until a request may be sent again that this connection's server refused, because it
-    /// takes no writes.
+    /// Waits until a request may be sent again that this connection's server refused because the
+    /// server takes no writes.
     ///
     /// # Errors
     ///
-    /// The refusal, if nobody can look for another server, or the reason for which the one that
+    /// The refusal, if nobody can look for another server, or the reason for which the server that
     /// was found can't be used.
     pub(super) async fn elsewhere(
         &self,

@@ -29,10 +29,10 @@ type Sent = Option<u64>;
 
 impl UnknownScripts {
     /// Notes that command number `refused` met a server that didn't know its script. Says whether
-    /// the command is to be sent again: not if it was the one in full.
+    /// the command is to be sent again: not if it carried the whole script.
     pub(super) fn note(&mut self, script: &'static Script, refused: u64) -> bool {
         match self.sent(script) {
-            // A later one is on its way in full.
+            // A later command with the whole script is on its way.
             Some(Some(sent)) if *sent > refused => true,
             Some(Some(sent)) if *sent == refused => false,
             Some(sent) => {
@@ -169,7 +169,7 @@ impl KeyedInvocation {
         }
     }
 
-    /// Writes what stands before the keys of so many invocations of `script`.
+    /// Writes the part before the keys of a merged invocation of `script` with so many keys.
     pub(super) fn begin_merged(script: &Script, in_full: bool, out: &mut Vec<u8>, keys: usize) {
         resp::begin(out, 3 + 3 * keys);
         let (name, known_by) = match in_full {
@@ -181,7 +181,7 @@ impl KeyedInvocation {
         resp::write_number(out, keys);
     }
 
-    /// Writes it by itself.
+    /// Writes the invocation by itself.
     pub(super) fn write_to(&self, out: &mut Vec<u8>, in_full: bool) {
         Self::begin_merged(self.script, in_full, out, 1);
         self.write_key(out);

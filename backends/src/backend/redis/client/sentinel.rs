@@ -1,12 +1,12 @@
 //! Sentinel: the processes that watch the servers of a service, and say which one is its primary.
 //!
-//! All sentinels are asked side by side, and what more than half of them say is so: one that was
-//! cut off may name the primary of before. Fewer are believed only where the others don't answer.
-//! The role of the server that they name is checked when it greets.
+//! All sentinels are asked side by side, and the answer of more than half of them counts: a
+//! sentinel that was cut off may name the primary of before. Fewer are believed only where the
+//! others don't answer. The role of the server that they name is checked when it greets.
 //!
 //! Each connection to a primary has a watcher beside it, which listens to one sentinel, and asks
-//! all when that one tells of a switch, or from time to time. A switch ends the connections to the
-//! primary before, even if that one still answers
+//! all sentinels when that one tells of a switch, or from time to time. A switch ends the
+//! connections to the primary before, even if that primary still answers
 //! (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>).
 
 use std::fmt;
@@ -33,7 +33,7 @@ use super::resp::{Command, Reply};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// While a server doesn't greet, the sentinels are asked at this interval whether they name another
-/// one by now.
+/// server by now.
 const INTERVAL: Duration = Duration::from_millis(250);
 /// The pauses before another sentinel is listened to, the longest after many failures.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
@@ -91,7 +91,7 @@ pub(super) struct Sentinels {
     settings: RedisConnectionInfo,
     login: Option<Login>,
     client_name: Option<String>,
-    /// The primaries that switches have left, and the times of that.
+    /// The primaries that switches have left, and the times of these switches.
     left: Mutex<Vec<(Address, Instant)>>,
     /// The reason for which the last attempt to listen to a sentinel failed, if it did.
     failure: Mutex<Option<BackendError>>,
@@ -141,7 +141,7 @@ impl Sentinels {
         left.push((primary.clone(), Instant::now()));
     }
 
-    /// Connects to the primary within a limit, and tells where it is.
+    /// Connects to the primary within a limit, and returns its address too.
     pub(super) async fn reach(
         &self,
         identity: Identity<'_>,
@@ -175,7 +175,7 @@ impl Sentinels {
         }
     }
 
-    /// Says who has named the server of a failure.
+    /// Adds to a failure that the sentinels have named the server.
     fn named(&self, error: BackendError) -> BackendError {
         let service = &self.service;
         let message = format!(
@@ -257,7 +257,8 @@ impl Sentinels {
                     }
                 }
                 Either::Left((Some(Err(error)), _)) => {
-                    // One that answers and is of no use tells more than one that isn't there.
+                    // A sentinel that answers and is of no use tells more than one that isn't
+                    // there.
                     let silence = [ErrorKind::Unavailable, ErrorKind::Timeout];
                     let is_silent = silence.contains(&error.kind());
                     are_silent |= is_silent;
@@ -281,8 +282,8 @@ impl Sentinels {
         }
     }
 
-    /// Makes the error of sentinels that name nobody. While one of them may still answer, it may
-    /// heal, whatever the others say.
+    /// Makes the error of sentinels that name no primary. While one of them may still answer, the
+    /// error may heal, whatever the others say.
     fn unknown(&self, error: BackendError, may_heal: bool) -> BackendError {
         let kind = match error.kind() {
             ErrorKind::InvalidConfig => ErrorKind::Unavailable,
@@ -294,7 +295,8 @@ impl Sentinels {
         BackendError::new(kind, message).with_source(error)
     }
 
-    /// Says whether a switch has left this primary so lately that some may not have heard of it.
+    /// Says whether a switch has left this primary so lately that some sentinels may not have heard
+    /// of the switch.
     fn was_left(&self, address: &Address) -> bool {
         let left = self.left.lock();
         let mut left = left.iter().filter(|(_, at)| at.elapsed() < SPREAD);
@@ -333,12 +335,12 @@ impl Sentinels {
         }
     }
 
-    /// Asks all sentinels for the replicas, and takes those that any of them tells: one that was
-    /// cut off, or has just started, knows of none.
+    /// Asks all sentinels for the replicas, and takes those that any of them tells: a sentinel that
+    /// was cut off, or has just started, knows of none.
     ///
     /// # Errors
     ///
-    /// The failure of one, if none answers, or if those that do know of none.
+    /// The failure of one sentinel, if none answers, or if those that answer know of no replicas.
     pub(super) async fn replicas(
         &self,
         limit: Duration,
@@ -421,8 +423,9 @@ impl Sentinels {
         Ok(Conversation::over(greeted))
     }
 
-    /// Begins to listen for a switch away from a primary, on the present runtime, until what is
-    /// returned is dropped. `switched` is told the primary that was left and the present one, once.
+    /// Begins to listen for a switch away from a primary, on the present runtime, until the
+    /// returned task is dropped. `switched` is told the primary that was left and the present
+    /// primary, once.
     pub(super) fn watch(
         self: &Arc<Self>,
         primary: Address,
@@ -461,7 +464,7 @@ impl Sentinels {
                 false => (pause * 2).min(LONGEST_PAUSE),
             };
             deadlines.sleep(shortened(pause)).await;
-            // A switch that nobody could be listened to about.
+            // Finds a switch that happened while no sentinel could be listened to.
             if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
                 return other;
             }
@@ -481,7 +484,7 @@ impl Sentinels {
             Err(error) => return (Err(error), false),
         };
         *self.failure.lock() = None;
-        // A switch before that was told to nobody here.
+        // Finds a switch that was told before the subscription.
         if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
             return (Ok(other), true);
         }
@@ -493,7 +496,7 @@ impl Sentinels {
             let told = match told {
                 Some(told) => told.ok(),
                 None => {
-                    // One that is cut off from the others tells nothing, and is there.
+                    // A sentinel that is cut off from the others tells nothing, and still answers.
                     if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
                         return (Ok(other), true);
                     }
@@ -515,7 +518,7 @@ impl Sentinels {
         }
     }
 
-    /// Subscribes to what a sentinel tells of switches.
+    /// Subscribes to the messages of a sentinel about switches.
     async fn subscribe(
         &self,
         at: &(Endpoint, ServerLocation),
@@ -554,8 +557,8 @@ impl Sentinels {
         poll.elected.filter(|elected| elected != primary)
     }
 
-    /// Waits until more than half of the sentinels name another primary too, as one has done. Where
-    /// fewer answer, its word is enough.
+    /// Waits until more than half of the sentinels name another primary too, as one sentinel has
+    /// done. Where fewer answer, the word of that sentinel is enough.
     async fn confirmed(
         &self,
         primary: &Address,
@@ -590,8 +593,8 @@ fn behind() -> BackendError {
     BackendError::new(ErrorKind::Unavailable, message)
 }
 
-/// Reads what a sentinel tells of replicas. Those that are down, or don't follow their primary at
-/// the moment, are left out.
+/// Reads the replicas that a sentinel tells. Replicas that are down, or don't follow their primary
+/// at the moment, are left out.
 fn told(replicas: &[Reply]) -> Told {
     let each = replicas.iter().filter_map(|replica| {
         let Reply::Array(facts) = replica else {

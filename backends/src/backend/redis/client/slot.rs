@@ -1,7 +1,7 @@
 //! The hash slot of a key: the part of a cluster's keys to which it belongs.
 //!
-//! It is the CRC16 (XMODEM) of the key modulo 16,384, or of what stands between the first `{` and
-//! the next `}`, if anything does
+//! It is the CRC16 (XMODEM) of the key modulo 16,384, or of the text between the first `{` and the
+//! next `}`, if there is any
 //! (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#key-distribution-model>).
 
 /// The number of slots of every cluster.

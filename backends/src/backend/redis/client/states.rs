@@ -22,14 +22,15 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The most runtimes that have connections at one time.
 const MOST_RUNTIMES: usize = 1024;
-/// Servers that take turns so fast are several behind one address, and not a primary that moved.
+/// Servers that take turns within this time are several behind one address, and not a primary that
+/// moved.
 const TURN: Duration = Duration::from_secs(10);
 
 pub(super) struct States {
     /// The runtimes that use the node are few, so the search is short.
     by_runtime: Vec<(Id, RuntimeState)>,
-    /// Rises when the address turns out to lead to another server, before anybody gets an answer
-    /// of that one. No call that begins later uses a connection of an older generation.
+    /// Rises when the address turns out to lead to another server, before any caller gets an answer
+    /// of that server. No call that begins later uses a connection of an older generation.
     pub(super) generation: u64,
     pub(super) is_closed: bool,
     pub(super) outage: Outage,
@@ -39,10 +40,10 @@ pub(super) struct States {
     /// The place of that server.
     pub(super) location: Option<Arc<ServerLocation>>,
     pub(super) reconnections: u64,
-    /// The runtimes that had a connection which isn't made again yet, the last ones.
+    /// The last runtimes that had a connection which isn't made again yet.
     missing: VecDeque<Id>,
-    /// The time at which a runtime began to look whether the server answers. Others wait for what
-    /// it finds.
+    /// The time at which a runtime began to look whether the server answers. Other runtimes wait
+    /// for its result.
     replacing: Option<Instant>,
     server: Recognised,
     /// The process that made the connections. A child after `fork` never uses them.
@@ -56,7 +57,8 @@ pub(super) struct RuntimeState {
     pub(super) attempt: Option<ConnectAttempt>,
     /// The connection for reads alone, while writes are held up on the other.
     pub(super) reads: Option<Arc<Connection>>,
-    /// The time at which the attempt to make that one must have ended, while there is one.
+    /// The time at which the attempt to make the connection for reads must have ended, while there
+    /// is such an attempt.
     pub(super) reads_overdue: Option<Instant>,
 }
 
@@ -117,8 +119,8 @@ impl NodeId {
     }
 }
 
-/// Tells one connection from all others, but for that for reads beside it: both lead to the same
-/// process of the server.
+/// Tells one connection from all others, except from the connection for reads beside it: both lead
+/// to the same process of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConnectionId(usize);
 
@@ -129,7 +131,7 @@ impl ConnectionId {
     }
 }
 
-/// The outcome of an attempt to connect, for all who wait for it.
+/// The outcome of an attempt to connect, for all callers that wait for it.
 pub(super) type ConnectOutcome = watch::Receiver<Option<BackendResult<Arc<Connection>>>>;
 
 /// An attempt to connect that is under way.
@@ -160,8 +162,8 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// Says whether a connection is to be replaced. One that has answered since is alive, whatever
-    /// becomes of the attempt.
+    /// Says whether a connection is to be replaced. A connection that has answered since is alive,
+    /// whatever becomes of the attempt.
     pub(super) fn doubts(self, connection: &Connection) -> bool {
         match self {
             Self::Replace { activity } => activity == connection.multiplexer.activity(),
@@ -170,8 +172,8 @@ impl Purpose {
         }
     }
 
-    /// Says whether the connection before is handed back: what is unsent, or may be asked twice,
-    /// goes over to the new one.
+    /// Says whether the connection before is handed back: its requests that are unsent, or may be
+    /// sent twice, go over to the new connection.
     pub(super) fn hands_back(self) -> bool {
         matches!(self, Self::Replace { .. } | Self::Relieve)
     }
@@ -243,7 +245,7 @@ impl States {
     }
 
     /// Returns the connection of a runtime, if it leads to the present server and takes requests,
-    /// be it doubted.
+    /// even if it is doubted.
     pub(super) fn living(&self, runtime: Id) -> Option<&Arc<Connection>> {
         self.living_in(self.state(runtime)?)
     }
@@ -335,7 +337,7 @@ impl States {
         Ok(())
     }
 
-    /// Notes how an attempt ended.
+    /// Notes the end of an attempt.
     pub(super) fn ended(&mut self, purpose: Purpose, failed: Option<&ConnectFailure>) {
         let now = Instant::now();
         match failed {
@@ -358,11 +360,12 @@ impl States {
         self.reconnections += u64::from(replaces || missing.is_some());
     }
 
-    /// Takes the connection of a runtime away that can't be used any more.
+    /// Takes away the connection of a runtime if it can't be used any more.
     pub(super) fn take_unusable(&mut self, runtime: Id) -> Option<Arc<Connection>> {
         let last = self.state_mut(runtime)?.connection.take()?;
         miss(&mut self.missing, runtime);
-        // One that takes no further requests, or is of an older generation, isn't lost, but left.
+        // A connection that takes no further requests, or is of an older generation, isn't lost,
+        // but left.
         let has_ended = last.multiplexer.end().is_some();
         if has_ended && last.generation == self.generation {
             self.lost();
@@ -381,12 +384,12 @@ impl States {
         self.server.is_in_doubt = true;
     }
 
-    /// Says whether the server that is known has told its id.
+    /// Says whether the known server has told its id.
     pub(super) fn knows_id(&self) -> bool {
         self.server.run_id.is_some()
     }
 
-    /// Says whether the server that is known has this id.
+    /// Says whether the known server has this id.
     pub(super) fn is_known(&self, run_id: Option<&str>) -> bool {
         run_id.is_some() && self.server.run_id.as_deref() == run_id
     }
@@ -405,7 +408,7 @@ impl States {
     }
 
     /// Notes that another server has taken the place of the present one, and returns all
-    /// connections. What is known of them by now is of an older generation.
+    /// connections. These connections are of an older generation from now on.
     pub(super) fn switched(&mut self) -> Vec<Arc<Connection>> {
         self.forget_others();
         self.generation += 1;
@@ -441,7 +444,7 @@ impl States {
         connections.flatten().collect()
     }
 
-    /// Forgets what the process made that this one was forked from.
+    /// Forgets the connections and attempts of the process that this one was forked from.
     fn forget_others(&mut self) {
         let process = process::id();
         if self.process != process {

@@ -30,10 +30,10 @@ impl RedisBackend {
     /// Connects for every other command of the server, by the crate redis: see
     /// [`RedisConnection`].
     ///
-    /// All connections that this gives out are one, with those of the backend's clones, and it is
-    /// not the one that sessions and keyspaces use. It has the same address, TLS, login, limits and
-    /// routing. So ask for one as often as you like; it is made by the first call, and made anew
-    /// when it is lost. [`close`](Self::close) closes it too.
+    /// All handles that this gives out share one connection, also with the backend's clones. It is
+    /// not the connection that sessions and keyspaces use, but it has the same address, TLS, login,
+    /// limits and routing. So ask for a handle as often as you like: the connection is made by the
+    /// first call, and made anew when it is lost. [`close`](Self::close) closes it too.
     ///
     /// # Errors
     ///
@@ -67,8 +67,9 @@ impl RedisBackend {
 
     /// Returns the name that `key` has on the server, which is in the namespace of this backend.
     ///
-    /// No key of a typed keyspace is named so by accident: those begin with the prefix of the
-    /// keyspace and a colon. `clear` removes what is named so with the rest of the namespace.
+    /// No key of a typed keyspace has such a name by accident: those keys begin with the prefix of
+    /// the keyspace and a colon. `clear` removes keys with such names with the rest of the
+    /// namespace.
     ///
     /// # Examples
     ///
@@ -91,7 +92,7 @@ impl Commands {
     fn connection(&self) -> BackendResult<Arc<Client>> {
         let make = || Arc::new(self.client.beside());
         let client = self.other.get_or_init(make).clone();
-        // Closed before there was the other one.
+        // The backend was closed before there was the other client.
         match self.client.is_closed() {
             true => Err(BackendError::new(
                 ErrorKind::Unavailable,
@@ -139,7 +140,8 @@ impl ConnectionLike for RedisConnection {
                 false => (0, all.len()),
             };
             if (offset, count) != expected {
-                // Others would get what is left over, or this caller what is theirs.
+                // Other callers would get the replies that are left over, or this caller would get
+                // theirs.
                 return Err(refused(
                     "a pipeline with another number of replies".to_string(),
                 ));
@@ -207,8 +209,8 @@ fn checked(cmd: &Cmd) -> RedisResult<Words<'_>> {
     Ok(words)
 }
 
-/// Returns the hash slots of the keys of commands. What every node has to know goes with no other
-/// command.
+/// Returns the hash slots of the keys of commands. A command that every node has to get goes with
+/// no other command.
 fn slots<'c>(destinations: impl IntoIterator<Item = Destination<'c>>) -> Slots {
     let mut keys = Vec::new();
     for destination in destinations {
@@ -248,7 +250,8 @@ fn without_slot(commands: &[Words<'_>]) -> RedisError {
     )
 }
 
-/// The words that errors of this module begin with. What follows shows nothing that was sent.
+/// The words that errors of this module begin with. The text after them shows nothing that was
+/// sent.
 const REFUSED: &str = "refused before it was sent";
 const DENIED: &str = "the login was refused";
 const INVALID: &str = "the settings can't be right";
@@ -305,8 +308,8 @@ fn inside(error: &RedisError) -> Option<&BackendError> {
         .downcast_ref()
 }
 
-/// Returns the code and the rest of the answer of a server: of a pipeline the first that is an
-/// error.
+/// Returns the code and the rest of a server's error reply: in a pipeline, of the first reply that
+/// is an error.
 fn answered(error: &RedisError) -> Option<(String, String)> {
     let errors = error.clone().into_server_errors()?;
     let (_, first) = errors.first()?;
@@ -317,7 +320,7 @@ fn answered(error: &RedisError) -> Option<(String, String)> {
 /// Returns the meaning of an error reply to a command of a program.
 fn of_answer(code: &str, details: &str) -> BackendError {
     let (kind, message) = match code {
-        // It has done nothing, and the next call goes to the right node.
+        // The command has done nothing, and the next call goes to the right node.
         "MOVED" | "ASK" => (
             ErrorKind::Unavailable,
             format!("the hash slot of a key is on another node ({code})"),
@@ -334,10 +337,10 @@ fn of_answer(code: &str, details: &str) -> BackendError {
 impl BackendError {
     /// Turns an error of a command by a [`RedisConnection`] into one of this library.
     ///
-    /// What failed on the way is what it was: the kind, and whether the
-    /// [outcome is unknown](Self::outcome_unknown). Of a server's answer the code word alone is
-    /// kept, as the rest may show what was sent. It is no `From`, which would be there or not as
-    /// other crates turn the feature on.
+    /// A failure on the way keeps its kind, and whether the [outcome is
+    /// unknown](Self::outcome_unknown). Of a server's answer the code word alone is kept, as the
+    /// rest may show what was sent. This is no `From`, which would be there or not as other crates
+    /// turn the feature on.
     ///
     /// # Examples
     ///
@@ -366,7 +369,7 @@ impl BackendError {
             RedisErrorKind::Io => ErrorKind::Unavailable,
             _ => ErrorKind::Other,
         };
-        // Of other errors the rest may show what was sent.
+        // The text of other errors may show what was sent.
         let said = error.to_string();
         let is_ours = [REFUSED, DENIED, INVALID]
             .iter()

@@ -4,18 +4,18 @@
 /// The reason for which a command is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It waits on the connection.
+    /// The command waits on the connection.
     Waits,
-    /// It changes what the connection is for those who come later.
+    /// The command changes the state of the connection for later callers.
     ChangesState,
-    /// It begins, ends or guards a transaction.
+    /// The command begins, ends or guards a transaction.
     Transacts,
-    /// It is answered by messages.
+    /// The command is answered by messages.
     Subscribes,
 }
 
 impl Refused {
-    /// Says why, behind the name of the command.
+    /// Returns the reason as a text that follows the name of the command.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Waits => {
@@ -38,8 +38,8 @@ impl Refused {
     }
 }
 
-/// The commands that are refused: the name, and the subcommand or the option that makes it one of
-/// these. `CLIENT` is refused but for some subcommands.
+/// The commands that are refused: the name, and the subcommand or the option for which a command is
+/// refused. `CLIENT` is refused but for some subcommands.
 #[rustfmt::skip]
 const REFUSED: &[(&str, Option<&str>, Refused)] = &[
     ("ASKING", None, Refused::ChangesState),
@@ -122,7 +122,8 @@ const NUMBER_FIRST: &[&str] = &[
     "LMPOP", "MSETEX", "SINTERCARD", "ZDIFF", "ZINTER", "ZINTERCARD", "ZMPOP", "ZUNION",
 ];
 
-/// The commands that run a script or a function: it, the number of keys, and these.
+/// The commands that run a script or a function. Their arguments are the script, the number of
+/// keys, and the keys.
 const RUN_SCRIPTS: &[&str] = &[
     "EVAL",
     "EVALSHA",
@@ -145,9 +146,9 @@ const EVERYWHERE: &[(&str, &str)] = &[
 /// The node of a cluster that a command is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Destination<'c> {
-    /// That of its first key. All others have to be in its hash slot.
+    /// The node of the command's first key. All other keys have to be in the same hash slot.
     Key(&'c [u8]),
-    /// Any one: they tell each other.
+    /// Any node: the nodes tell each other.
     Any,
     /// All primaries.
     Each,
@@ -184,7 +185,7 @@ impl<'c> Words<'c> {
         names.iter().any(|name| self.is(0, name))
     }
 
-    /// Returns the name of a command that is refused, and why.
+    /// Returns the name of a command that is refused, and the reason.
     pub(super) fn refused(&self) -> Option<(String, Refused)> {
         if self.is(0, "CLIENT") {
             let part = self.0.get(1)?;
@@ -206,7 +207,7 @@ impl<'c> Words<'c> {
     }
 
     /// Passes the options of a command that reads streams. Returns the position behind them, and
-    /// whether one is to wait for more.
+    /// whether an option says to wait for more.
     fn options_of_streams(&self) -> (usize, bool) {
         let (mut at, mut blocks) = (1, false);
         loop {
@@ -223,12 +224,12 @@ impl<'c> Words<'c> {
         }
     }
 
-    /// Says whether it runs a script or a function.
+    /// Says whether the command runs a script or a function.
     pub(super) fn runs_script(&self) -> bool {
         self.is_one_of(RUN_SCRIPTS)
     }
 
-    /// Returns the node of a cluster that it is for.
+    /// Returns the node of a cluster that the command is for.
     pub(super) fn destination(&self) -> Destination<'c> {
         if self.is(0, "PUBLISH") {
             return Destination::Any;

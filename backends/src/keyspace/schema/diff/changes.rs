@@ -172,7 +172,7 @@ fn around(path: &str) -> Option<&str> {
     path.rfind(STEPS).map(|end| &path[..end])
 }
 
-/// The places whose change has been told, so that what lies inside of them isn't told again.
+/// The places whose change has been told, so that the changes inside of them aren't told again.
 #[derive(Debug, Default)]
 struct Settled<'a>(HashSet<&'a str>);
 
@@ -217,8 +217,8 @@ fn within<'a>(path: &'a str, around: &str) -> Option<&'a str> {
     (rest.is_empty() || rest.starts_with(STEPS)).then_some(rest)
 }
 
-/// Says whether the file was written before it said what a place recurs into, or what a flattened
-/// struct requires.
+/// Says whether the file was written before files held the type that a place recurs into, and the
+/// fields that a flattened struct requires.
 fn is_more_exact(before: &LayoutNode, after: &LayoutNode) -> bool {
     let into = after.recurs_into().filter(|into| !into.is_empty());
     let recurs = into.is_some() && before.recurs_into() == Some("");

@@ -48,7 +48,8 @@ impl Diff {
                 continue;
             }
             let text = format!("{property} was `{before}` and is `{after}`");
-            // A life is given to what is written from now on; what is stored is read either way.
+            // A life is given to entries that are written from now on; stored entries are read
+            // either way.
             if property == TTL {
                 changes.harmless.push(text);
             } else {
@@ -87,7 +88,7 @@ impl Diff {
     }
 }
 
-/// Sessions have no version: another prefix is what tells new ones from old ones.
+/// Sessions have no version: another prefix tells new sessions from old ones.
 fn remedy(keyspace: &KeyspaceSnapshot) -> &'static str {
     match keyspace.kind.ends_with("sessions") {
         true => REMEDY_OF_SESSIONS,

@@ -38,7 +38,7 @@ pub(super) fn make_up<'de, S: DeserializeSeed<'de>>(
 
 /// Has a further pass make up another value at `path`, if there is one to try.
 fn learn(trace: &mut TraceState, path: &str, stop: &Stop) {
-    // A type that first gathers what there is misses its fields only afterwards.
+    // A type that first gathers everything that there is misses its fields only afterwards.
     if let Stop::Missing(name) = stop {
         trace.require(path, name);
     }
@@ -99,7 +99,7 @@ impl MockDeserializer<'_> {
     }
 
     fn number(&self) -> u8 {
-        // One is what most types take, NonZero too.
+        // The number one, which most types take, NonZero too.
         u8::from(self.attempt() != 1)
     }
 
@@ -147,7 +147,7 @@ impl MockDeserializer<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         // All names at once would hold a field and its alias; they are for types that don't say
-        // what they miss.
+        // which field they miss.
         let names = match self.attempt() {
             0 => self.trace.required(&self.path),
             _ => given.to_vec(),

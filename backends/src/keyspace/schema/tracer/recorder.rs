@@ -1,4 +1,4 @@
-//! The way to one place of a type: everything on it is written down, and what lies before it is
+//! The way to one place of a type: everything on it is written down, and everything before it is
 //! made up.
 
 use serde::de::value::BorrowedStrDeserializer;
@@ -10,18 +10,18 @@ use super::mock::{MockFields, field_of, key_of, make_up, offer, value_of};
 use super::state::{DEPTH, Field, NamedType, Stop, TraceState};
 use crate::keyspace::schema::layout::{ANY, FLATTENED, INTO, NEWTYPE, RECURSIVE, ROOT, escape};
 
-/// Writes down what is asked for at one place and goes one way on from there.
+/// Writes down the request at one place and goes one way on from there.
 #[derive(Debug)]
 pub(super) struct RecordingDeserializer<'t> {
     trace: &'t mut TraceState,
     place: ValuePlace,
 }
 
-/// A place of a type and what its node says besides the kind.
+/// A place of a type and the words of its node besides the kind.
 #[derive(Debug, Clone)]
 struct ValuePlace {
     path: String,
-    /// The words before the kind, for what a newtype variant holds.
+    /// The words before the kind, for the content of a newtype variant.
     prefix: &'static str,
     default: bool,
     depth: usize,
@@ -108,7 +108,7 @@ impl<'t> RecordingDeserializer<'t> {
         wanted.conclude(self.trace, outcome)
     }
 
-    /// Reads the field that this pass is to look at, once it is known what fields there are.
+    /// Reads the field that this pass is to look at, once the fields are known.
     fn fields<'de, V: Visitor<'de>>(
         mut self,
         given: &'static [&'static str],

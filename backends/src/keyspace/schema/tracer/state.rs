@@ -1,5 +1,5 @@
-//! The state that the passes of one trace share: the nodes, the way to take, and what is known
-//! about mock values.
+//! The state that the passes of one trace share: the nodes, the way to take, and the facts that are
+//! known about mock values.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::de;
 
 use crate::keyspace::schema::layout::{ALIAS, LayoutNode, escape};
 
-/// The reason why a pass went no further. It keeps no text: a message may quote a value.
+/// The reason why a pass went no further. The reason keeps no text: a message may quote a value.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// A struct can't be built without this field.
@@ -168,7 +168,8 @@ impl TraceState {
         }
     }
 
-    /// Changes what `path` was taken for from `old` to `new`; the words before the kind stay.
+    /// Changes the kind that `path` was taken for from `old` to `new`; the words before the kind
+    /// stay.
     pub(super) fn rewrite_kind(&mut self, path: &str, old: &str, new: &str) {
         if let Some(node) = self.nodes.iter_mut().find(|node| node.path == path)
             && let Some(prefix) = node.kind.strip_suffix(old)
@@ -187,7 +188,8 @@ impl TraceState {
         Stop::Other
     }
 
-    /// Ends the pass and has the same way taken again, with what has been learned meanwhile.
+    /// Ends the pass and has the same way taken again, with the facts that have been learned
+    /// meanwhile.
     pub(super) fn repeat(&mut self) -> Stop {
         self.again = true;
         self.finish()
@@ -296,8 +298,8 @@ impl TraceState {
     /// Ends the survey of a struct with flattened fields: it has those that it can't be built
     /// without.
     ///
-    /// A field that was offered and is `missed` all the same is one of something inside of what is
-    /// flattened.
+    /// A field that was offered and is `missed` all the same is one of something inside of a
+    /// flattened part.
     pub(super) fn settle_flattened(&mut self, path: &str, missed: Option<&'static str>) {
         let required = self.required(path);
         let known = required.iter().filter(|name| Some(**name) != missed);
@@ -412,7 +414,7 @@ impl de::Error for Stop {
 
 const BEHIND: &str = "opaque (behind a value that can't be made up)";
 const NOT_ASKED: &str = "opaque (not asked for)";
-/// The path of the node that stands for what a trace left off.
+/// The path of the node that stands for the part that a trace left off.
 const REST: &str = "rest";
 /// The number of values that are made up for one place before it is given up.
 pub(super) const ATTEMPTS: usize = 16;

@@ -1,9 +1,10 @@
 //! A cluster: several primaries, each of which serves a part of the hash slots.
 //!
-//! The map of slots is what the nodes tell (`CLUSTER SLOTS`). It is read anew where it turns out to
-//! be wrong in a way that no node corrects: a node can't be reached, doesn't answer, or says that
-//! the cluster is down. A node that a slot has left names the other one (`MOVED`), which corrects
-//! the map at once, for all runtimes. The connections are those of the nodes, one for each runtime.
+//! The map of slots is what the nodes tell (`CLUSTER SLOTS`). The map is read anew if it turns out
+//! to be wrong in a way that no node corrects: a node can't be reached, doesn't answer, or says
+//! that the cluster is down. A node that a slot has left names the other node (`MOVED`), which
+//! corrects the map at once, for all runtimes. The connections are those of the nodes, one for each
+//! runtime.
 
 mod refresh;
 mod topology;
@@ -75,8 +76,8 @@ impl Cluster {
         }
     }
 
-    /// Reads the map and connects to all primaries. One that is down doesn't matter, as long as
-    /// another one is reached.
+    /// Reads the map and connects to all primaries. A primary that is down doesn't matter, as long
+    /// as another one is reached.
     ///
     /// # Errors
     ///
@@ -120,7 +121,7 @@ impl Cluster {
     }
 
     /// Waits for a connection to the node of a request, and reads the map again while there is
-    /// none. Notes in `last` why there is none yet.
+    /// none. Notes in `last` the reason why there is no connection yet.
     ///
     /// # Errors
     ///
@@ -223,7 +224,7 @@ impl Cluster {
         }
     }
 
-    /// Returns a connection to the node that has a key which is on its way there.
+    /// Returns a connection to the node that a key is on its way to.
     pub(super) async fn importing(
         &self,
         connection: &Connection,
@@ -249,7 +250,8 @@ impl Cluster {
         self.shared.doubt();
     }
 
-    /// Makes sure that there are replicas, be they down, or that nobody can tell at the moment.
+    /// Makes sure that there are replicas, even if they are down, or that nobody can tell at the
+    /// moment.
     ///
     /// # Errors
     ///
@@ -375,7 +377,7 @@ impl Cluster {
         nodes
     }
 
-    /// Returns the node with this id, if it is one still.
+    /// Returns the node with this id, if it still is a node of the cluster.
     pub(super) fn node(&self, id: NodeId) -> Option<Node> {
         let nodes = self.shared.all_nodes();
         let mut nodes = nodes.iter();
@@ -400,12 +402,12 @@ impl Cluster {
         nodes
     }
 
-    /// Returns how often the map was read.
+    /// Returns the number of times that the map was read.
     pub(super) fn refreshes(&self) -> u64 {
         self.shared.refreshes.count()
     }
 
-    /// Returns how often a node has sent a request on to another one.
+    /// Returns the number of times that a node has sent a request on to another node.
     pub(super) fn redirections(&self) -> u64 {
         self.shared.redirections.load(Ordering::Relaxed)
     }
@@ -451,7 +453,7 @@ impl ClusterShared {
         nodes
     }
 
-    /// Returns a node for the map: one to which a slot was on its way, or another.
+    /// Returns a node for the map: a node to which a slot was on its way, or another one.
     fn node(self: &Arc<Self>, address: &Address, role: Role) -> BackendResult<Node> {
         if role == Role::Replica {
             let node = Node::replica(self.pattern.at(address)?, self.common.clone());
@@ -466,8 +468,8 @@ impl ClusterShared {
         known.map_or_else(|| self.node_beside(address), Ok)
     }
 
-    /// Returns the node at an address to which a slot is on its way, and keeps it: it may serve
-    /// none yet, so the map doesn't have it.
+    /// Returns the node at an address to which a slot is on its way, and keeps the node: it may
+    /// serve no slot yet, so the map doesn't have it.
     fn importing(self: &Arc<Self>, address: &Address) -> BackendResult<Node> {
         // Dropped after the lock: that wakes drivers.
         let _oldest;
@@ -506,7 +508,7 @@ impl ClusterShared {
     }
 }
 
-/// The slot of a command, and who serves it.
+/// The slot of a command, and the node that serves it.
 struct Owned {
     slot: u16,
     owner: NodeId,
@@ -516,7 +518,7 @@ struct Owned {
 /// The nodes to which slots are on their way, and which aren't in the map.
 type Importing = Vec<(Address, Node)>;
 
-/// The most of these that are kept.
+/// The most importing nodes that are kept.
 const MOST_IMPORTING: usize = 16;
 
 /// Returns the node that a request is for.
@@ -553,7 +555,7 @@ fn unserved(slots: &RangeInclusive<u16>) -> BackendError {
     BackendError::new(ErrorKind::Unavailable, message)
 }
 
-/// Adds to the error of a node where its address comes from.
+/// Adds the source of a node's address to its error.
 fn unreached(error: &BackendError) -> BackendError {
     let message = format!("{}: the cluster announces this address", error.message());
     BackendError::new(error.kind(), message)

@@ -24,7 +24,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 const PATIENCE: Duration = Duration::from_millis(200);
 
 impl ClusterShared {
-    /// Begins to read the map again, unless that is under way.
+    /// Begins to read the map again, unless a reading is under way.
     pub(super) fn doubt(self: &Arc<Self>) {
         // Without a runtime there is nobody to wait for it either.
         drop(self.refresh());
@@ -34,7 +34,7 @@ impl ClusterShared {
     ///
     /// # Errors
     ///
-    /// What the last node that was asked failed of.
+    /// The failure of the last node that was asked.
     pub(super) async fn refreshed(self: &Arc<Self>) -> BackendResult<()> {
         Readings::finish(|| self.refresh()).await
     }
@@ -47,8 +47,8 @@ impl ClusterShared {
         })
     }
 
-    /// Asks the nodes for the map until one tells it: those first to which there is a connection.
-    /// Says whether it is another one than before.
+    /// Asks the nodes for the map until one tells it. Nodes to which there is a connection are
+    /// asked first. Says whether the map is another one than before.
     async fn read_map(self: &Arc<Self>, deadlines: &'static Deadlines) -> BackendResult<bool> {
         let mut nodes = self.nodes();
         fastrand::shuffle(&mut nodes);
@@ -83,7 +83,7 @@ impl ClusterShared {
         Err(last.unwrap_or_else(|| silent(limit)))
     }
 
-    /// Goes by a map from now on, and says whether it is another one than before.
+    /// Uses a map from now on, and says whether it is another one than before.
     fn take_map(self: &Arc<Self>, ranges: &[Range]) -> BackendResult<bool> {
         let make = |address: &Address, role| self.node(address, role);
         let taken = self.topology.write().replace(ranges, make)?;

@@ -1,4 +1,4 @@
-//! The map of a cluster: which node serves which hash slot, as the cluster itself tells it.
+//! The map of a cluster: the node that serves each hash slot, as the cluster itself tells it.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ fn range(reply: Reply, asked: &str) -> Option<Range> {
         return None;
     };
     let slot = |number: &i64| u16::try_from(*number).ok().filter(|slot| *slot < SLOTS);
-    // One that can't be read is no use, and no reason to do without the map.
+    // A replica that can't be read is no use, and no reason to do without the map.
     let replicas = replicas
         .iter()
         .filter_map(|replica| address(replica, asked));
@@ -70,7 +70,8 @@ fn address(node: &Reply, asked: &str) -> Option<Address> {
     })
 }
 
-/// Returns a host that is announced. One that a node doesn't know is the one by which it was asked.
+/// Returns a host that a node announces. If the node doesn't know it, the host is the one by which
+/// the node was asked.
 fn host_or(host: Option<&str>, asked: &str) -> Box<str> {
     let known = host.filter(|host| !matches!(*host, "" | "?"));
     known.unwrap_or(asked).into()
@@ -281,7 +282,7 @@ impl<T> Topology<T> {
         u16::try_from(position).ok()
     }
 
-    /// Returns the position of the node at an address, which is made if there is none.
+    /// Returns the position of the node at an address. The node is made if there is none.
     fn position_of<E>(
         &mut self,
         address: &Address,
@@ -440,7 +441,7 @@ mod tests {
             replicas: replicas.iter().map(|port| address("h", *port)).collect(),
             ..range(first, last, port)
         };
-        // One that is a replica has a `T` of its own, also where it was a primary before.
+        // A node that is a replica has a `T` of its own, also if it was a primary before.
         let make = |address: &Address, role| match role {
             Role::Primary => make(address, role),
             Role::Replica => Ok(address.port + 100),

@@ -1,4 +1,4 @@
-//! The types of TLS where the library is built without it.
+//! The types of TLS if the library is built without it.
 
 use std::io;
 
@@ -52,7 +52,7 @@ impl Connector {
     }
 }
 
-/// Nothing that TLS could say comes of a socket without it.
+/// Returns nothing: a socket without TLS has no fault of TLS.
 pub(in crate::backend::redis::client) fn fault(
     _: &ServerLocation,
     _: &io::Error,

@@ -1,4 +1,4 @@
-//! The handshake, and the socket that comes of it.
+//! The handshake, and the socket that it makes.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::backend::redis::client::dial::ServerLocation;
 use crate::backend::redis::client::driver::Socket;
 use crate::error::BackendResult;
 
-/// All that the handshakes of one attempt take.
+/// All that the handshakes of one attempt need.
 pub(in crate::backend::redis::client) struct Connector {
     connector: TlsConnector,
     name: ServerName<'static>,
@@ -52,9 +52,9 @@ impl Connector {
 
 /// Returns the number of records after which another connection is to be made.
 ///
-/// A key encrypts so many records and no more: some 16 million by AES-GCM. TLS 1.3 replaces it, and
-/// by TLS 1.2 the session ends and drops what it is given. Half of them leaves enough for what is
-/// under way meanwhile.
+/// A key encrypts so many records and no more: some 16 million by AES-GCM. TLS 1.3 replaces the
+/// key; in TLS 1.2 the session ends and drops the data that it is given. Half of the records leaves
+/// enough for the data that is under way meanwhile.
 fn records_of_a_connection(session: &ClientConnection) -> u64 {
     match session.negotiated_cipher_suite() {
         Some(SupportedCipherSuite::Tls12(suite)) => suite.common.confidentiality_limit / 2,
@@ -62,11 +62,12 @@ fn records_of_a_connection(session: &ClientConnection) -> u64 {
     }
 }
 
-/// A socket that says of nothing that it wasn't sent, if a part of it may have been.
+/// A socket that never says that data wasn't sent if a part of it may have been.
 ///
-/// The session encrypts what it is given and writes it in several steps. Where a later step fails,
-/// the server may have all that came before, but the session says only that the write failed. So
-/// what was given to it counts as written, and its failure is told afterwards.
+/// The session encrypts the data that it is given and writes it in several steps. If a later step
+/// fails, the server may have all that came before, but the session says only that the write
+/// failed. So the data that was given to the session counts as written, and the failure is told
+/// afterwards.
 struct Secured<S> {
     socket: S,
     failure: Option<io::Error>,

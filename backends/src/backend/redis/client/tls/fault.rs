@@ -20,8 +20,8 @@ pub(super) fn of_handshake(location: &ServerLocation, error: io::Error) -> Backe
     BackendError::new(ErrorKind::Unavailable, message).with_source(error)
 }
 
-/// Says what TLS has against the other side, if it is that what a socket failed of. In TLS 1.3 a
-/// server refuses a client's certificate after the handshake.
+/// Returns the fault that TLS found in the other side, if a socket failed because of it. In TLS 1.3
+/// a server refuses a client's certificate after the handshake.
 pub(in crate::backend::redis::client) fn fault(
     location: &ServerLocation,
     error: &io::Error,
@@ -75,7 +75,7 @@ fn of_certificate(location: &ServerLocation, fault: &CertificateError) -> String
     }
 }
 
-/// Says why the server ended the connection.
+/// Returns the reason why the server ended the connection.
 fn of_alert(location: &ServerLocation, alert: AlertDescription) -> (ErrorKind, String) {
     use AlertDescription::*;
 

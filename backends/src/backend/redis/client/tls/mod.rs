@@ -1,6 +1,6 @@
 //! TLS: its settings, the handshake, and the meaning of its failures.
 //!
-//! Without the feature `tls` there is no way to ask for it: the types have no values then.
+//! Without the feature `tls` there is no way to ask for TLS: the types have no values then.
 
 #[cfg(not(feature = "tls"))]
 mod absent;

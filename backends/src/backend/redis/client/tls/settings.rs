@@ -28,15 +28,15 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 /// way to switch that off.
 ///
 /// The certificate has to be for the host of the URL: a name, or an IP address, among its subject
-/// alternative names (`subjectAltName`). Its common name doesn't count. Where the host is another
-/// one, [`server_name`](Self::server_name) says which name is expected.
+/// alternative names (`subjectAltName`). Its common name doesn't count. If the certificate is for
+/// another host, set the expected name by [`server_name`](Self::server_name).
 ///
 /// The cryptography is that of the process's default
 /// [`CryptoProvider`](https://docs.rs/rustls/0.23/rustls/crypto/struct.CryptoProvider.html) at the
 /// time when the settings are made, and *ring* if there is none.
 ///
 /// A connection of TLS 1.2 is replaced after some 8 million writes, before its key is used up, and
-/// no call is lost by that. TLS 1.3 replaces the key.
+/// no call is lost by the replacement. TLS 1.3 replaces the key.
 ///
 /// # Errors
 ///
@@ -91,8 +91,8 @@ enum Authorities {
     Given(Arc<RootCertStore>),
 }
 
-/// The settings as rustls takes them, made once for all clones. With them the clones share what
-/// resumes sessions.
+/// The settings as rustls takes them, made once for all clones. So the clones also share the data
+/// that resumes sessions.
 type Built = Arc<OnceLock<Arc<ClientConfig>>>;
 
 type ProvidedTls = Result<Tls, Box<dyn Error + Send + Sync>>;
@@ -102,8 +102,8 @@ impl Tls {
     /// Trusts the authorities that the system trusts, or those in the environment variables
     /// `SSL_CERT_FILE` and `SSL_CERT_DIR` instead.
     ///
-    /// They are read when a backend is built, which takes some milliseconds, and kept for all of
-    /// its connections. If there are none building is `InvalidConfig`.
+    /// The authorities are read when a backend is built, which takes some milliseconds, and kept
+    /// for all of its connections. If there are none, building fails with `InvalidConfig`.
     pub fn system() -> Self {
         Self::set(Authorities::System, None)
     }
@@ -112,7 +112,7 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` if there is no certificate in it, or one that can't be read.
+    /// `InvalidConfig` if there is no certificate in `pem`, or one that can't be read.
     pub fn ca_pem(pem: impl AsRef<[u8]>) -> BackendResult<Self> {
         let mut roots = RootCertStore::empty();
         for certificate in certificates(pem.as_ref(), "ca_pem")? {
@@ -126,17 +126,17 @@ impl Tls {
     /// replaced while the program runs.
     ///
     /// Connections that are up stay as they are. The time that the closure takes counts as time of
-    /// the attempt, and it is dropped when that has passed. One attempt at a time is made in each
-    /// runtime.
+    /// the attempt, and its future is dropped when the time of the attempt has passed. One attempt
+    /// at a time is made in each runtime.
     ///
-    /// If the closure fails or panics, so does the attempt (`Unavailable`), and the next one asks
+    /// If the closure fails or panics, the attempt fails (`Unavailable`), and the next attempt asks
     /// again. `build` tells of settings that can't be right (`InvalidConfig`). An error of this
-    /// library, or of the operating system, is the `source()` of the error; others aren't kept,
-    /// because they may hold a secret.
+    /// library, or of the operating system, is the `source()` of the error; other errors aren't
+    /// kept, because they may hold a secret.
     ///
     /// To make settings anew takes a fraction of a millisecond, and some milliseconds for
     /// [`system`](Self::system). A closure that finds its files unchanged better returns a clone of
-    /// what it returned last, with which sessions are also resumed.
+    /// the settings that it returned last. With these, sessions are resumed too.
     ///
     /// # Examples
     ///
@@ -170,10 +170,11 @@ impl Tls {
         }
     }
 
-    /// Takes the settings from a configuration of rustls 0.23, for what the other ways can't say.
+    /// Takes the settings from a configuration of rustls 0.23, for settings that the other ways
+    /// can't express.
     ///
-    /// Nothing of it is changed or checked: an own verifier of certificates, revocation lists and
-    /// the like are the caller's business.
+    /// Nothing in the configuration is changed or checked: an own verifier of certificates,
+    /// revocation lists and the like are the caller's business.
     pub fn from_rustls(config: Arc<ClientConfig>) -> Self {
         Self {
             origin: Origin::Rustls(config),
@@ -182,14 +183,14 @@ impl Tls {
     }
 
     /// Shows the server a certificate: the client's own first, and those between it and the
-    /// authority after it. `key` is the private key of the first, as PKCS#8, PKCS#1 or SEC1. The
-    /// two may be in one file.
+    /// authority after it. `key` is the private key of the first certificate, as PKCS#8, PKCS#1 or
+    /// SEC1. Certificates and key may be in one file.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` if there is no certificate, no key, an encrypted one, or one that isn't the
-    /// certificate's; and for settings of [`from_provider`](Self::from_provider) and
-    /// [`from_rustls`](Self::from_rustls), which bring their own.
+    /// `InvalidConfig` if there is no certificate, no key, an encrypted key, or a key that isn't
+    /// the certificate's; and for settings of [`from_provider`](Self::from_provider) and
+    /// [`from_rustls`](Self::from_rustls), which bring their own certificate.
     pub fn client_certificate_pem(
         self,
         certificate: impl AsRef<[u8]>,
@@ -210,11 +211,11 @@ impl Tls {
         })
     }
 
-    /// Sets the name, or the IP address, that the server's certificate is for, where it isn't the
+    /// Sets the name, or the IP address, that the server's certificate is for, if that isn't the
     /// host of the URL.
     ///
-    /// Settings that a [provider](Self::from_provider) returns keep a name of their own; others get
-    /// that of the provider.
+    /// Settings that a [provider](Self::from_provider) returns keep a name of their own; settings
+    /// without a name get the name that is set here.
     ///
     /// # Errors
     ///
@@ -237,7 +238,7 @@ impl Tls {
         invalid("`tls` is set, and the server's address isn't one of TLS: write `rediss://`")
     }
 
-    /// Checks what can be checked before there is a connection to `host`.
+    /// Checks the settings as far as possible before there is a connection to `host`.
     ///
     /// # Errors
     ///
@@ -249,12 +250,12 @@ impl Tls {
         self.connector_to(host).map(drop)
     }
 
-    /// Returns all that the handshakes with `host` take, in one attempt to connect. With
+    /// Returns all that the handshakes with `host` need, in one attempt to connect. With
     /// `is_judging` a provider's settings that can't be right are `InvalidConfig`.
     ///
     /// # Errors
     ///
-    /// Those of [`check`](Self::check), and `Unavailable` if a provider fails.
+    /// The errors of [`check`](Self::check), and `Unavailable` if a provider fails.
     pub(in crate::backend::redis::client) async fn connector(
         &self,
         host: &str,
@@ -356,7 +357,7 @@ impl Authorities {
     }
 }
 
-/// Turns the error of a provider into ours. Of its own only what holds no secret is kept.
+/// Turns the error of a provider into ours. Only errors that hold no secret are kept as the source.
 fn not_provided(
     location: &ServerLocation,
     error: Box<dyn Error + Send + Sync>,
@@ -365,7 +366,7 @@ fn not_provided(
     match error.downcast::<BackendError>() {
         Ok(error) => of_provider(location, *error, is_judging),
         Err(error) => match error.downcast::<io::Error>() {
-            // It is the operating system's, which knows nothing of the program.
+            // The error is the operating system's, which knows nothing of the program.
             Ok(error) if error.get_ref().is_none() => {
                 no_settings(location, "failed").with_source(error)
             }
@@ -374,7 +375,7 @@ fn not_provided(
     }
 }
 
-/// Turns what is wrong with the settings of a provider into the error of an attempt to connect.
+/// Turns the fault of a provider's settings into the error of an attempt to connect.
 fn of_provider(location: &ServerLocation, error: BackendError, is_judging: bool) -> BackendError {
     match is_judging && error.kind() == ErrorKind::InvalidConfig {
         true => error,
@@ -431,7 +432,7 @@ fn malformed(setting: &str) -> BackendError {
     ))
 }
 
-/// Says why a text holds no key, and nothing of the text.
+/// Returns the reason why a text holds no key, and shows nothing of the text.
 fn no_key(error: pem::Error) -> BackendError {
     invalid(match error {
         pem::Error::NoItemsFound => {
