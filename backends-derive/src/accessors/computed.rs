@@ -38,7 +38,7 @@ pub(super) fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> [Accesso
             "get_or_set_with",
             names.fallible,
             Output::Future(result.clone()),
-            "What `compute` fails with, for its own caller only; and what the backend fails with.",
+            "What `compute` fails with, for its own caller only; and the errors of the backend.",
             format!(
                 "{summary}\n\nFor a closure that can't fail there is `get_or_compute`. Where nothing says of which type an \
                  error of `compute` is, write `Ok::<_, BackendError>(..)`."
@@ -60,7 +60,7 @@ pub(super) fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> [Accesso
             "get_or_compute",
             names.infallible,
             Output::Future(quote!(#library::BackendResult<#value>)),
-            "What the backend fails with. A computation that can fail is for `get_or_set_with`.",
+            "The errors of the backend. A computation that can fail is for `get_or_set_with`.",
             summary,
         )
     };
@@ -92,11 +92,11 @@ fn spawned(scope: &Scope<'_>, result: &TokenStream, under: &str) -> Accessor {
             "get_or_set_spawned",
             "get_or_set_spawned",
             Output::Future(result.clone()),
-            "What `compute` errors with, for its own caller only; `Unavailable` if the runtime ends while it runs; and what \
-             the backend errors with.",
+            "The error of `compute`, for its own caller only; `Unavailable` if the runtime ends while it runs; and the \
+             errors of the backend.",
             format!(
-                "Returns {under}, or has it computed in a task of its own and stored for {life}.\n\nIt summary what \
-                 `get_or_set_with` summary, except that a computation which was begun goes on and is stored although its \
+                "Returns {under}, or has it computed in a task of its own and stored for {life}.\n\nIt does what \
+                 `get_or_set_with` does, except that a computation which was begun goes on and is stored although its \
                  callers have left. Without a tokio runtime the caller computes itself. Where nothing says of which type an \
                  error of `compute` is, write `Ok::<_, BackendError>(..)`."
             ),
@@ -117,12 +117,12 @@ fn summary(scope: &Scope<'_>, under: &str) -> String {
         ),
         (None, Some(_)) => format!(
             "{begins}\n\nOf all callers, in other processes too, that miss it at the same time one computes and the \
-             others get what it stored; if it errors, is dropped or dies, another one computes. What is written or removed \
+             others get what it stored; if it fails, is dropped or dies, another one computes. What is written or removed \
              meanwhile is not overwritten."
         ),
         (None, None) => format!(
             "{begins}\n\nOf all callers in this process that miss it at the same time one computes and the others get \
-             what it stored; if it errors, is dropped or panics, the next one computes. A value that was stored meanwhile \
+             what it stored; if it fails, is dropped or panics, the next one computes. A value that was stored meanwhile \
              is returned and not overwritten."
         ),
     }

@@ -4,43 +4,43 @@ use crate::ast::compact;
 use crate::attr::Ttl;
 use crate::scope::Scope;
 
-pub(super) const CALL: &str = "`InvalidKey` if the key, escapes included, is over the limit (1 KiB unless the backend has another); and what \
-    the backend errors with.";
+pub(super) const CALL: &str = "`InvalidKey` if the key, escapes included, is over the limit (1 KiB unless the backend has another); and the \
+    errors of the backend.";
 
-pub(super) const DECODE: &str = "`Decode` if the stored bytes are of another type or of another key's entry, and they stay; and what the \
-    backend errors with.";
+pub(super) const DECODE: &str = "`Decode` if the stored bytes are of another type or of another key's entry, and they stay; and the errors of \
+    the backend.";
 
-pub(super) const TAKE: &str = "`Decode` if the stored bytes are of another type or of another key's entry, and they are gone then; and what \
-    the backend errors with.";
+pub(super) const TAKE: &str = "`Decode` if the stored bytes are of another type or of another key's entry, and they are gone then; and the \
+    errors of the backend.";
 
 pub(super) const ENCODE: &str = "`Encode` or `TooLarge`, before anything is sent; `Conflict`, with `migrates` alone, if other writers were faster \
-    every time; and what the backend errors with.";
+    every time; and the errors of the backend.";
 
 pub(super) const ENCODE_FOR: &str = "`InvalidTtl` for zero and for more than 10,000 years, `Encode` or `TooLarge`, before anything \
-    is sent; `Conflict`, with `migrates` alone, if other writers were faster every time; and what the backend errors with.";
+    is sent; `Conflict`, with `migrates` alone, if other writers were faster every time; and the errors of the backend.";
 
 pub(super) const UPDATE: &str = "`InvalidKey` if a closure changes or chooses another key, `Conflict` if other writers were faster every \
-    time, `Decode`, `Encode` or `TooLarge`, and nothing is changed; and what the backend errors with.";
+    time, `Decode`, `Encode` or `TooLarge`, and nothing is changed; and the errors of the backend.";
 
-pub(super) const TRY_UPDATE: &str = "What a closure errors with; `InvalidKey` if one changes or chooses another key, `Conflict` if other \
-    writers were faster every time, `Decode`, `Encode` or `TooLarge`, and nothing is changed; and what the backend errors \
-    with.";
+pub(super) const TRY_UPDATE: &str = "The error of a closure; `InvalidKey` if one changes or chooses another key, `Conflict` if other \
+    writers were faster every time, `Decode`, `Encode` or `TooLarge`, and nothing is changed; and the errors of \
+    the backend.";
 
-pub(super) const MANY: &str = "`Encode`, `InvalidKey` or `TooLarge`, before anything is sent, with the positions of what is at fault; \
-    `Conflict`, with `migrates` alone, if other writers were faster every time, and what the backend errors with, with the \
-    positions of what was not stored or not acknowledged.";
+pub(super) const MANY: &str = "`Encode`, `InvalidKey` or `TooLarge`, before anything is sent, with the positions of the entries at fault; \
+    `Conflict`, with `migrates` alone, if other writers were faster every time, and the errors of the backend, with the \
+    positions of the entries that were not stored or not acknowledged.";
 
-pub(super) const DELETE_MANY: &str = "`InvalidKey` if a key is over the limit, before anything is sent; and what the backend fails with.";
+pub(super) const DELETE_MANY: &str = "`InvalidKey` if a key is over the limit, before anything is sent; and the errors of the backend.";
 
-pub(super) const CHECK: &str = "`WrongType` if something else is stored there, and it stays; and what the backend errors with: \
+pub(super) const CHECK: &str = "`WrongType` if something else is stored there, and it stays; and the errors of the backend: \
     `throttle::WhenDown` says what to make of that.";
 
 pub(super) const CHECK_N: &str = "`TooLarge` for a cost over a limit, which could never pass, before anything is sent; `WrongType` if \
-    something else is stored there, and it stays; and what the backend errors with: `throttle::WhenDown` says what to make \
+    something else is stored there, and it stays; and the errors of the backend: `throttle::WhenDown` says what to make \
     of that.";
 
 pub(super) const COUNT: &str = "`WrongType` if the stored bytes are no integer that fits `i64`, `Overflow` if the sum doesn't, and \
-    nothing is changed; and what the backend errors with.";
+    nothing is changed; and the errors of the backend.";
 
 /// "`30m`", for docs.
 pub(super) fn life(scope: &Scope<'_>) -> String {

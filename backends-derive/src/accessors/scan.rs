@@ -28,7 +28,7 @@ pub(super) fn scans(
         text under the prefix that is no key of this keyspace (`InvalidKey`, which names it), are error items, and the \
         stream goes on.";
     let clears = "and nothing else, and returns how many live entries there were.";
-    let errors = "What the backend fails with; a part may be gone then.";
+    let errors = "The errors of the backend; a part may be gone then.";
     let walks = "It looks through all keys of the store, not only through this keyspace's: on a server with many keys of \
         others that takes long (\"What a prefix costs\", at the trait `Backend`).";
     let mut all = vec![
