@@ -4,12 +4,9 @@ use std::borrow::Borrow;
 use std::future::Future;
 
 use super::key::Key;
-use super::replacing;
 use super::value::{ValueArg, decode, encode, encode_entry};
 use super::versions::VersionedKeys;
-use super::voiding::void;
-use super::{Counter, Entry, Keyspace, Valued};
-use crate::backend::store::NewEntry;
+use super::{Counter, Entry, Keyspace, Valued, writes};
 use crate::backend::values::encode_all;
 use crate::backend::{Backend, Stored, plain};
 use crate::codec::Decode;
@@ -86,7 +83,7 @@ where
             (key, encoded)
         })
         .unzip();
-    write_many::<K, B>(backend, keys, encode_all(encoded.into_iter()))
+    writes::write_many::<K, B>(backend, keys, encode_all(encoded.into_iter()))
 }
 
 /// Stores all entries as [`set_many`] does.
@@ -110,7 +107,7 @@ where
             (entry.entry_key(), encode_entry(entry))
         })
         .unzip();
-    write_many::<K, B>(backend, keys, encode_all(encoded.into_iter()))
+    writes::write_many::<K, B>(backend, keys, encode_all(encoded.into_iter()))
 }
 
 /// Removes the entries and returns how many live ones there were.
@@ -122,24 +119,7 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    async move {
-        if const { K::INFO.has_leases() } {
-            void::<K, B>(backend, &keys).await?;
-        }
-        let versions = versions::<K>(&keys);
-        let texts: Vec<&str> = all_texts(&versions).collect();
-        backend.delete_many(&texts).await
-    }
-}
-
-fn versions<K: Keyspace>(keys: &[Key]) -> Vec<VersionedKeys<'_>> {
-    keys.iter().map(VersionedKeys::of::<K>).collect()
-}
-
-/// The keys of all versions of all entries, of each entry oldest first.
-fn all_texts<'p>(versions: &'p [VersionedKeys<'_>]) -> impl Iterator<Item = &'p str> {
-    let keys = versions.iter().flat_map(VersionedKeys::oldest_first);
-    keys.map(|(_, key)| key.as_str())
+    async move { writes::remove_many::<K, B>(backend, &keys).await }
 }
 
 /// Finds the newest version of each entry, as if all had been read in one step where the backend
@@ -149,8 +129,8 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let versions = versions::<K>(keys);
-    let texts: Vec<&str> = all_texts(&versions).collect();
+    let versions = VersionedKeys::all::<K>(keys);
+    let texts: Vec<&str> = versions.iter().flat_map(VersionedKeys::texts).collect();
     let is_plain = K::INFO.reads_are_plain();
     let all = plain::read_values(backend, &texts, K::INFO.touch(), is_plain).await?;
     let mut all = all.into_iter();
@@ -199,38 +179,4 @@ where
         }
     }
     Ok(())
-}
-
-fn write_many<'b, K, B>(
-    backend: &'b B,
-    keys: Vec<Key>,
-    encoded: BackendResult<Vec<Vec<u8>>>,
-) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-{
-    async move {
-        let encoded = encoded?;
-        let entries = keys.iter().zip(&encoded);
-        let entries: Vec<_> = entries
-            .map(|(key, value)| NewEntry {
-                key,
-                value,
-                life: K::INFO.new_life(),
-            })
-            .collect();
-        let (leases, migrates) = const { (K::INFO.has_leases(), K::INFO.migrates.is_some()) };
-        if leases || migrates {
-            backend.info().limits.check_entries(&entries)?;
-        }
-        if leases {
-            void::<K, B>(backend, &keys).await?;
-        }
-        if migrates {
-            let versions = versions::<K>(&keys);
-            return replacing::write_many(backend, &versions, &entries).await;
-        }
-        backend.put_many(&entries).await
-    }
 }

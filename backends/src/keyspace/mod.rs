@@ -47,7 +47,6 @@ mod prefixes;
 mod registration;
 #[cfg(feature = "derive")]
 mod registry;
-mod replacing;
 mod scan;
 mod schema;
 mod segment;
@@ -57,9 +56,9 @@ mod turn;
 mod update;
 pub(crate) mod value;
 pub(crate) mod versions;
-mod voiding;
 #[cfg(feature = "derive")]
 mod vtable;
+pub(crate) mod writes;
 
 use crate::codec::Codec;
 use crate::error::BackendResult;

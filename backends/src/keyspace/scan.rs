@@ -14,8 +14,7 @@ use super::key::{Key, moved};
 use super::leading::{Leading, Prefix};
 use super::value::decode;
 use super::versions::VersionedKeys;
-use super::voiding::void_prefix;
-use super::{Counter, Keyspace, Valued};
+use super::{Counter, Keyspace, Valued, writes};
 use crate::backend::store::Touch;
 use crate::backend::{Backend, Stored, plain};
 use crate::codec::Decode;
@@ -101,9 +100,7 @@ where
     async move {
         let mut removed = 0;
         for prefix in prefixes? {
-            let voided = void_prefix(backend, &prefix.keyspace, &prefix.text).await;
-            voided.map_err(|error| error.after(removed > 0))?;
-            let cleared = backend.clear_prefix(&prefix.text).await;
+            let cleared = writes::clear(backend, &prefix.keyspace, &prefix.text).await;
             removed += cleared.map_err(|error| error.after(removed > 0))?;
         }
         Ok(removed)

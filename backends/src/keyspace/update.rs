@@ -1,17 +1,13 @@
 //! Optimistic updates: read, change, compare and set, again if another writer was faster.
 
 use std::future::Future;
-use std::slice;
 
 use super::Valued;
 use super::key::Key;
-use super::replacing::{Older, find_older, looks_first, move_up};
 use super::value::{decode, encode};
-use super::versions::{VersionedKeys, remove_all_older};
-use super::voiding::void;
+use super::writes::UpdatedEntry;
+use crate::backend::Backend;
 use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
-use crate::backend::store::{NewEntry, Touch};
-use crate::backend::{Backend, Condition, Life, Stored, Write, fast_path};
 use crate::error::{BackendError, BackendResult};
 
 /// A closure that changes a value of type `V`: every `FnMut(&mut V)`.
@@ -163,13 +159,10 @@ where
     F: FnMut(Option<K::Value>) -> Result<Option<K::Value>, E>,
     E: From<BackendError>,
 {
-    let versions = VersionedKeys::of::<K>(&key);
-    if const { K::INFO.has_leases() } {
-        void::<K, B>(backend, slice::from_ref(&key)).await?;
-    }
+    let entry = UpdatedEntry::begin::<K>(backend, &key).await?;
     for lost in 0..MAX_TRIES {
         back_off(lost).await;
-        let found = find(backend, &versions).await?;
+        let found = entry.find().await?;
         let present = match &found {
             Some(found) => decode::<K>(&key, found.back, &found.stored)?,
             None => None,
@@ -182,120 +175,9 @@ where
             return Ok(None);
         };
         let encoded = encode::<K, K::Value>(&key, &value)?;
-        if swap(backend, &versions, found.as_ref(), &encoded, life).await? {
+        if entry.swap(found.as_ref(), &encoded, life).await? {
             return Ok(Some(value));
         }
     }
     Err(gave_up().into())
-}
-
-/// Stores bytes if there is a live entry, and says whether it did.
-pub(super) async fn write_if_present<B: Backend + ?Sized>(
-    backend: &B,
-    versions: &VersionedKeys<'_>,
-    value: &[u8],
-    life: Life,
-) -> BackendResult<bool> {
-    for lost in 0..MAX_TRIES {
-        back_off(lost).await;
-        let migrates = versions.older().next().is_some();
-        if !migrates || !looks_first(backend) {
-            let options = Write::new(life).when(Condition::Present);
-            if fast_path::put(backend, versions.newest(), value, options).await? {
-                remove_all_older(backend, &[versions]).await?;
-                return Ok(true);
-            }
-        }
-        if !migrates {
-            return Ok(false);
-        }
-        let Some(found) = find(backend, versions).await? else {
-            return Ok(false);
-        };
-        if swap(backend, versions, Some(&found), value, life).await? {
-            return Ok(true);
-        }
-    }
-    Err(gave_up())
-}
-
-/// An entry as it was read.
-struct FoundEntry {
-    key: Key,
-    /// The number of versions that the entry is behind the newest.
-    back: usize,
-    stored: Stored,
-    /// The life to write so that the entry's life stays as it is.
-    life: Life,
-}
-
-async fn find<B: Backend + ?Sized>(
-    backend: &B,
-    versions: &VersionedKeys<'_>,
-) -> BackendResult<Option<FoundEntry>> {
-    for (back, key) in versions.search() {
-        let found = if back == 0 {
-            (fast_path::read_value(backend, key, Touch::Keep).await?)
-                .map(|stored| (stored, Life::Keep))
-        } else {
-            // The entry will be written under another key, which has no life to keep.
-            (backend.read(key).await?).map(|(stored, expiry)| (stored, expiry.into()))
-        };
-        if let Some((stored, life)) = found {
-            let key = key.clone();
-            return Ok(Some(FoundEntry {
-                key,
-                back,
-                stored,
-                life,
-            }));
-        }
-    }
-    Ok(None)
-}
-
-/// Puts bytes in the place of the entry that was found, or of nothing, and says whether that was
-/// still there.
-async fn swap<B: Backend + ?Sized>(
-    backend: &B,
-    versions: &VersionedKeys<'_>,
-    found: Option<&FoundEntry>,
-    value: &[u8],
-    life: Life,
-) -> BackendResult<bool> {
-    let key = versions.newest();
-    let to = NewEntry { key, value, life };
-    let swapped = match found {
-        None => {
-            let absent = Write::new(life).when(Condition::Absent);
-            fast_path::put(backend, key, value, absent).await?
-        }
-        Some(found) if found.back == 0 => {
-            let bytes = found.stored.as_bytes();
-            let older = match looks_first(backend) {
-                true => find_older(backend, versions).await?,
-                false => None,
-            };
-            match older {
-                Some(older) => move_up(backend, versions, &older, to, Some(bytes)).await?,
-                None => {
-                    let same = Write::new(life).when(Condition::Equals(bytes));
-                    fast_path::put(backend, key, value, same).await?
-                }
-            }
-        }
-        Some(found) => {
-            let older = Older {
-                key: &found.key,
-                back: found.back,
-                stored: found.stored.clone(),
-            };
-            move_up(backend, versions, &older, to, None).await?
-        }
-    };
-    if !swapped {
-        return Ok(false);
-    }
-    remove_all_older(backend, &[versions]).await?;
-    Ok(true)
 }

@@ -1,7 +1,6 @@
 //! The operations on one entry of a keyspace of values.
 
 use std::future::Future;
-use std::slice;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -10,14 +9,11 @@ use serde::de::DeserializeOwned;
 
 use super::info::OnDecodeError;
 use super::key::Key;
-use super::replacing;
-use super::update::write_if_present;
-use super::versions::{VersionedKeys, remove_older};
-use super::voiding::{void, void_for_write};
-use super::{Entry, Keyspace, Valued};
-use crate::backend::fast_path::{self, put_now, read_now};
-use crate::backend::{Backend, Condition, Expiry, Life, Stored, Write, plain};
-use crate::codec::{Codec, Encoded};
+use super::versions::VersionedKeys;
+use super::{Entry, Keyspace, Valued, writes};
+use crate::backend::fast_path::{self, read_now};
+use crate::backend::{Backend, Condition, Expiry, Stored, plain};
+use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The argument that an accessor takes as a value of type `T`: a `T`, a `&T`, `&str` for `String`
@@ -127,7 +123,7 @@ where
     V: ValueArg<K::Value> + ?Sized,
 {
     let encoded = encode::<K, V>(&key, value);
-    write::<K, B>(backend, key, encoded, K::INFO.new_life())
+    writes::write::<K, B>(backend, key, encoded, K::INFO.new_life())
 }
 
 /// Stores a value for another time than the keyspace's own.
@@ -147,7 +143,7 @@ where
     V: ValueArg<K::Value> + ?Sized,
 {
     let encoded = encode::<K, V>(&key, value);
-    write::<K, B>(backend, key, encoded, K::INFO.life_of(ttl))
+    writes::write::<K, B>(backend, key, encoded, K::INFO.life_of(ttl))
 }
 
 /// Stores a value if there is no live entry, and says whether it did.
@@ -166,7 +162,7 @@ where
     V: ValueArg<K::Value> + ?Sized,
 {
     let encoded = encode::<K, V>(&key, value);
-    write_if::<K, B>(backend, key, encoded, Condition::Absent)
+    writes::write_if::<K, B>(backend, key, encoded, Condition::Absent)
 }
 
 /// Stores a value if there is a live entry, and says whether it did.
@@ -185,7 +181,7 @@ where
     V: ValueArg<K::Value> + ?Sized,
 {
     let encoded = encode::<K, V>(&key, value);
-    write_if::<K, B>(backend, key, encoded, Condition::Present)
+    writes::write_if::<K, B>(backend, key, encoded, Condition::Present)
 }
 
 /// Stores an entry for the keyspace's own time, whatever was there.
@@ -202,7 +198,7 @@ where
     B: Backend + ?Sized,
 {
     let life = K::INFO.new_life();
-    write::<K, B>(backend, entry.entry_key(), encode_entry(entry), life)
+    writes::write::<K, B>(backend, entry.entry_key(), encode_entry(entry), life)
 }
 
 /// Stores an entry for another time than the keyspace's own.
@@ -220,7 +216,7 @@ where
     B: Backend + ?Sized,
 {
     let life = K::INFO.life_of(ttl);
-    write::<K, B>(backend, entry.entry_key(), encode_entry(entry), life)
+    writes::write::<K, B>(backend, entry.entry_key(), encode_entry(entry), life)
 }
 
 /// Stores an entry if there is no live one under its key, and says whether it did.
@@ -233,7 +229,7 @@ where
     B: Backend + ?Sized,
 {
     let encoded = encode_entry(entry);
-    write_if::<K, B>(backend, entry.entry_key(), encoded, Condition::Absent)
+    writes::write_if::<K, B>(backend, entry.entry_key(), encoded, Condition::Absent)
 }
 
 /// Stores an entry if there is a live one under its key, and says whether it did.
@@ -246,7 +242,7 @@ where
     B: Backend + ?Sized,
 {
     let encoded = encode_entry(entry);
-    write_if::<K, B>(backend, entry.entry_key(), encoded, Condition::Present)
+    writes::write_if::<K, B>(backend, entry.entry_key(), encoded, Condition::Present)
 }
 
 /// Removes the entry and returns its value, to at most one caller.
@@ -263,10 +259,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        if const { K::INFO.has_leases() } {
-            void::<K, B>(backend, slice::from_ref(&key)).await?;
-        }
-        match take_newest(backend, &VersionedKeys::of::<K>(&key)).await? {
+        match writes::take::<K, B>(backend, &key).await? {
             Some((back, stored)) => decode::<K>(&key, back, &stored),
             None => Ok(None),
         }
@@ -282,15 +275,7 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    async move {
-        if const { K::INFO.has_leases() } {
-            void::<K, B>(backend, slice::from_ref(&key)).await?;
-        }
-        let versions = VersionedKeys::of::<K>(&key);
-        let older = remove_older(backend, &versions, 0).await?;
-        let newest = backend.delete(versions.newest()).await;
-        Ok(newest.map_err(|error| error.after(older))? || older)
-    }
+    async move { writes::remove::<K, B>(backend, &key).await }
 }
 
 /// Says whether there is a live entry.
@@ -460,87 +445,4 @@ pub(super) fn check_key<K: Valued>(key: &Key, value: &K::Value) -> BackendResult
 /// Encodes an entry that is to be stored under its own key.
 pub(super) fn encode_entry<K: Entry>(entry: &K) -> BackendResult<Vec<u8>> {
     ValueArg::<K>::encode::<K::Codec>(entry)
-}
-
-fn write<'b, K, B>(
-    backend: &'b B,
-    key: Key,
-    encoded: BackendResult<Vec<u8>>,
-    life: Life,
-) -> impl Future<Output = BackendResult<()>> + Send + use<'b, K, B>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-{
-    let encoded = encoded.map(Encoded::from);
-    async move {
-        if const { K::INFO.has_leases() }
-            && let Ok(encoded) = &encoded
-        {
-            void_for_write::<K, B>(backend, &key, encoded, life).await?;
-        }
-        // Known when it is compiled, so that most keyspaces do without the rest.
-        if const { K::INFO.migrates.is_some() } {
-            let versions = VersionedKeys::of::<K>(&key);
-            return replacing::write(backend, &versions, &encoded?, life).await;
-        }
-        let written = match encoded {
-            Ok(mut encoded) => put_now!(backend, &key, encoded, Write::new(life)),
-            Err(error) => Err(error),
-        };
-        written.map(drop)
-    }
-}
-
-/// Removes every version, oldest first, and returns the newest one.
-async fn take_newest<B: Backend + ?Sized>(
-    backend: &B,
-    versions: &VersionedKeys<'_>,
-) -> BackendResult<Option<(usize, Stored)>> {
-    if versions.older_than(0).is_empty() {
-        let stored = backend.take_value(versions.newest()).await?;
-        return Ok(stored.map(|stored| (0, stored)));
-    }
-    for (back, key) in versions.search() {
-        if backend.read_life(key).await?.is_none() {
-            continue;
-        }
-        let older = remove_older(backend, versions, back).await?;
-        let taken = backend.take_value(key).await;
-        if let Some(stored) = taken.map_err(|error| error.after(older))? {
-            return Ok(Some((back, stored)));
-        }
-    }
-    Ok(None)
-}
-
-fn write_if<'b, K, B>(
-    backend: &'b B,
-    key: Key,
-    encoded: BackendResult<Vec<u8>>,
-    condition: Condition<'static>,
-) -> impl Future<Output = BackendResult<bool>> + Send + use<'b, K, B>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-{
-    let encoded = encoded.map(Encoded::from);
-    async move {
-        let encoded = encoded?;
-        let versions = VersionedKeys::of::<K>(&key);
-        let life = K::INFO.new_life();
-        if const { K::INFO.has_leases() } {
-            void_for_write::<K, B>(backend, &key, &encoded, life).await?;
-        }
-        if let Condition::Present = condition {
-            return write_if_present(backend, &versions, &encoded, life).await;
-        }
-        for older in versions.older_than(0) {
-            if backend.read_life(older).await?.is_some() {
-                return Ok(false);
-            }
-        }
-        let options = Write::new(life).when(condition);
-        fast_path::put(backend, versions.newest(), &encoded, options).await
-    }
 }

@@ -4,8 +4,6 @@
 use super::Keyspace;
 use super::info::KeyspaceInfo;
 use super::key::Key;
-use crate::backend::Backend;
-use crate::error::BackendResult;
 
 /// The keys of one entry, one a version.
 ///
@@ -32,6 +30,11 @@ impl<'k> VersionedKeys<'k> {
         Self::new(key, &K::INFO)
     }
 
+    /// Returns the keys of each of some entries of `K`.
+    pub(super) fn all<K: Keyspace>(keys: &'k [Key]) -> Vec<Self> {
+        keys.iter().map(Self::of::<K>).collect()
+    }
+
     pub(super) fn new(key: &'k Key, keyspace: &KeyspaceInfo) -> Self {
         let older = keyspace.versions().enumerate().skip(1);
         let older = older.filter_map(|(back, older)| Some((back, key.moved(keyspace, older)?)));
@@ -56,6 +59,11 @@ impl<'k> VersionedKeys<'k> {
         older.chain(std::iter::once((0, self.newest)))
     }
 
+    /// Returns the texts of the keys of all versions, oldest first.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.oldest_first().map(|(_, key)| key.as_str())
+    }
+
     /// Returns the keys of the older versions, newest first, and the number of versions that each
     /// is behind the newest.
     pub(super) fn older(&self) -> impl Iterator<Item = (usize, &Key)> {
@@ -67,33 +75,6 @@ impl<'k> VersionedKeys<'k> {
         let older = self.oldest_first().filter(|(other, _)| *other > back);
         older.map(|(_, key)| key.as_str()).collect()
     }
-}
-
-/// Removes the entries that are more than `back` versions old, and says whether there was one.
-pub(crate) async fn remove_older<B: Backend + ?Sized>(
-    backend: &B,
-    versions: &VersionedKeys<'_>,
-    back: usize,
-) -> BackendResult<bool> {
-    let older = versions.older_than(back);
-    if older.is_empty() {
-        return Ok(false);
-    }
-    Ok(backend.delete_many(&older).await? > 0)
-}
-
-/// Removes the older versions of entries that were written.
-pub(crate) async fn remove_all_older<B: Backend + ?Sized>(
-    backend: &B,
-    versions: &[&VersionedKeys<'_>],
-) -> BackendResult<()> {
-    let older = versions.iter().flat_map(|versions| versions.older_than(0));
-    let older: Vec<&str> = older.collect();
-    if older.is_empty() {
-        return Ok(());
-    }
-    let removed = backend.delete_many(&older).await;
-    removed.map(drop).map_err(|error| error.after(true))
 }
 
 #[cfg(test)]

@@ -26,17 +26,46 @@ use std::slice;
 
 use futures_util::future::BoxFuture;
 
-use super::Keyspace;
-use super::info::KeyspaceInfo;
-use super::key::{Key, of_lease};
 use crate::backend::{Backend, Life};
 use crate::error::BackendResult;
+use crate::keyspace::Keyspace;
+use crate::keyspace::info::KeyspaceInfo;
+use crate::keyspace::key::{Key, of_lease};
 
-/// Removes the leases of the keys in all versions: in a box, which keyspaces without leases are
-/// spared.
+/// Removes the leases of the keys in all versions, if the keyspace has leases.
 ///
-/// To be called where `K::INFO.has_leases()`, which is known when it is compiled.
-pub(super) fn void<'a, K, B>(backend: &'a B, keys: &'a [Key]) -> BoxFuture<'a, BackendResult<()>>
+/// The removal is a future in a box, which keyspaces without leases are spared.
+pub(super) async fn void<K, B>(backend: &B, keys: &[Key]) -> BackendResult<()>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    if const { K::INFO.has_leases() } {
+        return remove_leases::<K, B>(backend, keys).await;
+    }
+    Ok(())
+}
+
+/// Does what [`void`] does before a value is written, unless it will be refused.
+pub(super) async fn void_for_write<K, B>(
+    backend: &B,
+    key: &Key,
+    value: &[u8],
+    life: Life,
+) -> BackendResult<()>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    if const { K::INFO.has_leases() } {
+        backend.info().limits.check_value(value)?;
+        life.checked()?;
+        return remove_leases::<K, B>(backend, slice::from_ref(key)).await;
+    }
+    Ok(())
+}
+
+fn remove_leases<'a, K, B>(backend: &'a B, keys: &'a [Key]) -> BoxFuture<'a, BackendResult<()>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
@@ -46,24 +75,6 @@ where
         let leases: Vec<Key> = leases.collect();
         let texts: Vec<&str> = leases.iter().map(Key::as_str).collect();
         backend.delete_many(&texts).await.map(drop)
-    })
-}
-
-/// Does what [`void`] does before a value is written, unless it will be refused.
-pub(super) fn void_for_write<'a, K, B>(
-    backend: &'a B,
-    key: &'a Key,
-    value: &'a [u8],
-    life: Life,
-) -> BoxFuture<'a, BackendResult<()>>
-where
-    K: Keyspace,
-    B: Backend + ?Sized,
-{
-    Box::pin(async move {
-        backend.info().limits.check_value(value)?;
-        life.checked()?;
-        void::<K, B>(backend, slice::from_ref(key)).await
     })
 }
 
