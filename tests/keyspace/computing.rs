@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{FutureExt, poll};
-use reinhardt_backends::keyspace::{self, Key, Valued};
-use reinhardt_backends::{Backend, BackendError, ErrorKind, Expiry, MemoryBackend};
+use reinhardt_backends::keyspace::{Key, Valued};
+use reinhardt_backends::{Backend, BackendError, ErrorKind, Expiry, MemoryBackend, cache};
 use tokio::time::{sleep, timeout};
 
 use crate::home;
@@ -289,7 +289,9 @@ async fn a_backend_fails_where_a_closure_can_not() {
 #[tokio::test(start_paused = true)]
 async fn generic_code_computes_what_can_not_fail() {
     async fn fill<K: Valued<Value = String>>(backend: &dyn Backend, key: Key) -> String {
-        let page = keyspace::get_or_compute::<K, _, _, _>(backend, key, async || "x".to_string());
+        let page = cache::single_flight::get_or_compute::<K, _, _, _>(backend, key, async || {
+            "x".to_string()
+        });
         page.await.unwrap()
     }
     let backend = MemoryBackend::new();

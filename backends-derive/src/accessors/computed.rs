@@ -38,7 +38,7 @@ pub(super) fn computed(scope: &Scope<'_>, value: &Type, under: &str) -> [Accesso
             "get_or_set_with",
             names.fallible,
             Output::Future(result.clone()),
-            "What `compute` fails with, for its own caller only; and the errors of the backend.",
+            "The error of `compute`, for its own caller only; and the errors of the backend.",
             format!(
                 "{summary}\n\nFor a closure that can't fail there is `get_or_compute`. Where nothing says of which type an \
                  error of `compute` is, write `Ok::<_, BackendError>(..)`."
@@ -140,7 +140,7 @@ impl ComputedNames {
         let (module, fallible, infallible) = match (&scope.keyspace.stale, &scope.keyspace.lease) {
             (Some(_), _) => ("cache", "get_or_refresh_with", "get_or_refresh"),
             (None, Some(_)) => ("cache", "get_or_set_with", "get_or_compute"),
-            (None, None) => ("keyspace", "get_or_set_with", "get_or_compute"),
+            (None, None) => ("cache::single_flight", "get_or_set_with", "get_or_compute"),
         };
         Self {
             module,

@@ -133,7 +133,8 @@ impl Accessor {
         let vis = &scope.keyspace.item.vis;
         let docs = self.docs();
         let name = Ident::new(self.name, Span::call_site());
-        let module = Ident::new(self.module, Span::call_site());
+        let modules = self.module.split("::");
+        let modules = modules.map(|module| Ident::new(module, Span::call_site()));
         let call = Ident::new(self.call, Span::call_site());
         let Signature {
             self_parameter,
@@ -153,7 +154,7 @@ impl Accessor {
             // Whoever calls it isn't told of the mistake again.
             true => self.output.stand_in(scope),
             false => quote! {
-                #library::#module::#call::<#keyspace, __B, #arg_types>(#backend, #key #args)
+                #library::#(#modules)::*::#call::<#keyspace, __B, #arg_types>(#backend, #key #args)
             },
         };
         quote! {

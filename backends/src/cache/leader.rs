@@ -9,11 +9,11 @@ use std::time::Duration;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
+use super::flight::Lead;
 use super::handle::BackendHandle;
 use crate::backend::store::{NewEntry, Touch};
 use crate::backend::{Backend, Stored};
 use crate::error::BackendResult;
-use crate::keyspace::flight::Lead;
 use crate::keyspace::value::find;
 use crate::keyspace::versions::VersionedKeys;
 use crate::keyspace::writes::remove_all_older;

@@ -1,15 +1,19 @@
 #![doc = include_str!("../../docs/caching.md")]
 
+mod flight;
 mod handle;
 mod infallible;
 mod leader;
 mod pauses;
+pub mod single_flight;
 mod spawned;
+mod turn;
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 
+use self::flight::{Joined, Lead, join, look, try_lead};
 pub use self::handle::BackendHandle;
 pub use self::infallible::{get_or_compute, get_or_refresh};
 use self::leader::{Arrival, Leader, Stale, arrive};
@@ -17,7 +21,6 @@ use self::pauses::RefreshAttempt;
 pub use self::spawned::get_or_set_spawned;
 use crate::backend::Stored;
 use crate::error::{BackendError, BackendResult};
-use crate::keyspace::flight::{Joined, Lead, join, look, try_lead};
 use crate::keyspace::value::decode;
 use crate::keyspace::{Key, Valued};
 

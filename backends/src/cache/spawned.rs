@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::flight::{Joined, Lead, look};
 use super::handle::BackendHandle;
 use super::leader::Leader;
+use super::single_flight::{compute_and_store, join_and_look};
 use super::{Looked, Waited, compute_and_land, look_or_refresh, wait_to_lead};
 use crate::backend::Backend;
 use crate::error::{BackendError, ErrorKind};
-use crate::keyspace::flight::{Joined, Lead, compute_and_store, join_and_look, look};
 use crate::keyspace::{Key, Valued};
 
 /// Returns the live value, or has it computed in a task of its own, which stores the value even if

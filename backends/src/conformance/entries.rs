@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{HOUR, Harness};
 use crate::backend::{Backend, Life};
+use crate::cache;
 use crate::codec::Cbor;
 use crate::error::{BackendResult, ErrorKind};
 use crate::keyspace::{self, Entry, Key, Keyspace, KeyspaceInfo, Kind, Leading, Segments, Valued};
@@ -107,10 +108,11 @@ async fn nothing_is_stored_under_another_key<B: Backend>(backend: &B) {
     let get = keyspace::get::<NoteValue<false>, _>(backend, key());
     assert_eq!(get.await.unwrap(), Some(NoteValue::new("bob")));
     let nobody = NoteValue::<false>::named("nobody");
-    let compute =
-        keyspace::get_or_compute::<NoteValue<false>, _, _, _>(backend, nobody, || async {
-            NoteValue::new("eve")
-        });
+    let compute = cache::single_flight::get_or_compute::<NoteValue<false>, _, _, _>(
+        backend,
+        nobody,
+        || async { NoteValue::new("eve") },
+    );
     wrong(compute.await.err().map(|error| error.kind()));
 }
 

@@ -61,7 +61,7 @@ impl Key {
     }
 
     /// Returns the key that `parts` together are the text of.
-    pub(super) fn of_parts<'p>(parts: impl IntoIterator<Item = &'p str>) -> Self {
+    pub(crate) fn of_parts<'p>(parts: impl IntoIterator<Item = &'p str>) -> Self {
         let mut key = Self::empty();
         key.is_plain = false;
         parts.into_iter().for_each(|part| key.push(part));

@@ -33,8 +33,6 @@
 #![allow(clippy::manual_async_fn)]
 
 mod counter;
-pub(crate) mod flight;
-mod infallible;
 mod info;
 mod key;
 mod leading;
@@ -52,7 +50,6 @@ mod schema;
 mod segment;
 mod shared;
 mod throttle;
-mod turn;
 mod update;
 pub(crate) mod value;
 pub(crate) mod versions;
@@ -66,8 +63,6 @@ use crate::quota::Quota;
 
 pub(crate) use crate::backend::retry::{MAX_TRIES, back_off};
 pub use counter::{count, hit, increment, increment_by};
-pub use flight::get_or_set_with;
-pub use infallible::get_or_compute;
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
 pub use key::{Key, KeyBuilder, Segments};
 pub use leading::{Leading, LeadingKey, One, Several};

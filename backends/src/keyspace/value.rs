@@ -416,7 +416,7 @@ fn is_a_miss<K: Keyspace>(kind: ErrorKind) -> bool {
 /// # Errors
 ///
 /// `Encode`; `InvalidKey` for an entry whose key isn't `key`.
-pub(super) fn encode<K, V>(key: &Key, value: &V) -> BackendResult<Vec<u8>>
+pub(crate) fn encode<K, V>(key: &Key, value: &V) -> BackendResult<Vec<u8>>
 where
     K: Valued,
     V: ValueArg<K::Value> + ?Sized,
@@ -432,7 +432,7 @@ where
 /// # Errors
 ///
 /// `InvalidKey`.
-pub(super) fn check_key<K: Valued>(key: &Key, value: &K::Value) -> BackendResult<()> {
+pub(crate) fn check_key<K: Valued>(key: &Key, value: &K::Value) -> BackendResult<()> {
     if K::matches_key(key, value) {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! Cache-aside with one computation at a time per key and store.
+//! The flights of computations: callers that miss one key of one store at one time, of which one
+//! leads and computes.
 
 use std::future::Future;
 use std::ops::Deref;
@@ -13,187 +14,13 @@ use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, SemaphorePermit};
 
-use super::Valued;
-use super::key::Key;
 use super::turn::{FIRST_LOOK, FlightEnd, NextStep, Turn};
-use super::value::{check_key, decode, encode, find};
-use super::versions::VersionedKeys;
-use super::writes::remove_all_older;
-use crate::backend::store::{Instance, Touch};
-use crate::backend::{Backend, Condition, Stored, Write, fast_path};
+use crate::backend::store::Instance;
+use crate::backend::{Backend, Stored};
 use crate::error::{BackendError, BackendResult};
+use crate::keyspace::value::{decode, encode, find};
+use crate::keyspace::{Key, Valued};
 use crate::pending::{self, Token};
-
-/// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
-///
-/// For keyspaces without the words `lease` and `stale`: keyspaces with one of them don't compile,
-/// as the value would go around the lease.
-///
-/// Of all callers in this process that miss the same key of the same store at the same time, one,
-/// the leader, runs its `compute`, and the others, its followers, get its value
-/// ([`StoreInfo::instance`](crate::store::StoreInfo::instance) tells what one store is). A leader
-/// that fails, is dropped or panics wakes one of its followers, which becomes the leader. A value
-/// that another writer stored while `compute` ran is not overwritten: that value is returned in
-/// place of the computed one.
-///
-/// If the value can't be stored, the leader gets it all the same, and so do the followers that have
-/// waited since before it was computed; nobody gets the error. A value that doesn't even encode
-/// can't be shared: the leader gets it, and the followers compute for themselves, side by side, and
-/// store nothing.
-///
-/// A follower waits as long as the computations before it last: the limits of the backend don't
-/// cover `compute`. `compute` must not ask for the same key itself: it would wait for its own end.
-///
-/// The leader's runtime has to run. If nobody drives that runtime any more, or all its threads are
-/// blocked, followers wait for a second and a half at most: they pass the leader by, and one of
-/// them computes anew. If the leader goes on later, its value is its own, and doesn't take the
-/// place of the value that they have stored. A leader that runs on no tokio runtime can't be asked
-/// for a sign of life, and is waited for.
-///
-/// # Errors
-///
-/// The error of `compute`, for its own caller only; `E::from` of `InvalidKey` for a computed entry
-/// whose key isn't `key`; and `E::from` of the backend's error when it is asked for the value. A
-/// transient error of the backend is also returned to the followers that waited when the failing
-/// call was made, so that they don't wait for the same error one after the other.
-///
-/// # Cancel safety
-///
-/// A dropped future may have stored the value.
-pub async fn get_or_set_with<K, B, F, Fut, E>(
-    backend: &B,
-    key: Key,
-    compute: F,
-) -> Result<K::Value, E>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = Result<K::Value, E>>,
-    E: From<BackendError>,
-{
-    const {
-        assert!(
-            K::INFO.lease.is_none(),
-            "the keyspace has a `lease`: call the function of this name in `cache`"
-        );
-    }
-    if let Some(value) = look::<K, B>(backend, &key).await? {
-        return Ok(value);
-    }
-    match join_and_look::<K, B>(backend, &key).await? {
-        Joined::There(value) => Ok(value),
-        Joined::Alone => compute().await,
-        Joined::Lead(lead) => {
-            compute_and_store::<K, B, F, Fut, E>(backend, &key, lead, None, compute).await
-        }
-    }
-}
-
-/// Waits until there is a value, in the store or with another leader, or until it is this caller's
-/// turn to compute.
-pub(crate) async fn join_and_look<K, B>(backend: &B, key: &Key) -> BackendResult<Joined<K::Value>>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-{
-    loop {
-        let lead = match join::<K>(backend.info().instance, key).await? {
-            Joined::Lead(lead) => lead,
-            joined => return Ok(joined),
-        };
-        // A flight that ended between the first look and the seat has left its value in the store.
-        if let Some(value) = lead.look_up::<K, B>(backend, key).await? {
-            return Ok(Joined::There(value));
-        }
-        if !lead.was_passed_by() {
-            return Ok(Joined::Lead(lead));
-        }
-    }
-}
-
-/// Computes the value as the leader, passes it on and stores it. No follower waits for it for
-/// longer than `at_most`, if that is given.
-///
-/// Across an `await` it holds nothing of the value but the result that `compute` gave: a task of
-/// its own needs that result alone to be `Send`.
-pub(crate) async fn compute_and_store<K, B, F, Fut, E>(
-    backend: &B,
-    key: &Key,
-    lead: Lead,
-    at_most: Option<Duration>,
-    compute: F,
-) -> Result<K::Value, E>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = Result<K::Value, E>>,
-    E: From<BackendError>,
-{
-    let computing = lead.begin_step();
-    let computed = match at_most {
-        Some(at_most) => lead.lead_at_most(at_most, compute()).await,
-        None => compute().await,
-    };
-    if let Ok(value) = &computed {
-        check_key::<K>(key, value)?;
-    }
-    let encoded = computed.as_ref().ok();
-    let Some(encoded) = encoded.and_then(|value| lead.encode::<K>(computing, value)) else {
-        return computed;
-    };
-    let storing = lead.begin_step();
-    match store::<K, B>(backend, &VersionedKeys::of::<K>(key), &encoded).await {
-        Ok(Some((stored, present))) => {
-            lead.land(storing, 0, &stored);
-            Ok(present)
-        }
-        Ok(None) => {
-            lead.land(storing, 0, &encoded);
-            computed
-        }
-        // A leader that can't store the value returns it all the same.
-        Err(_) => computed,
-    }
-}
-
-pub(crate) async fn look<K, B>(backend: &B, key: &Key) -> BackendResult<Option<K::Value>>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-{
-    match find::<K, B>(backend, key).await? {
-        Some((back, stored)) => decode::<K>(key, back, &stored),
-        None => Ok(None),
-    }
-}
-
-/// Stores a computed value where there is none, or bytes that count as none; otherwise returns the
-/// value that is there.
-async fn store<K, B>(
-    backend: &B,
-    versions: &VersionedKeys<'_>,
-    encoded: &Stored,
-) -> BackendResult<Option<(Stored, K::Value)>>
-where
-    K: Valued,
-    B: Backend + ?Sized,
-{
-    let (key, encoded) = (versions.newest(), encoded.as_bytes());
-    let absent = Write::new(K::INFO.new_life()).when(Condition::Absent);
-    if !fast_path::put(backend, key, encoded, absent).await?
-        && let Some(stored) = fast_path::read_value(backend, key, Touch::Keep).await?
-    {
-        if let Some(present) = decode::<K>(key, 0, &stored)? {
-            return Ok(Some((stored, present)));
-        }
-        let instead = Write::new(K::INFO.new_life()).when(Condition::Equals(stored.as_bytes()));
-        fast_path::put(backend, key, encoded, instead).await?;
-    }
-    remove_all_older(backend, &[versions]).await?;
-    Ok(None)
-}
 
 /// The computations that run now, by store and key.
 static FLIGHTS: LazyLock<DashMap<FlightKey, Arc<Flight>>> = LazyLock::new(DashMap::new);
@@ -242,7 +69,7 @@ struct Landed {
 /// it takes the result that there is, or a seat in the next flight. A leader that is passed by goes
 /// on in the old flight, and its value goes there.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(super) struct Seat {
     place: FlightKey,
     flight: Arc<Flight>,
     /// The number of steps that had begun when the seat was taken. A value of one of these steps
@@ -253,7 +80,7 @@ pub(crate) struct Seat {
 }
 
 /// The outcome of a wait after a cache miss.
-pub(crate) enum Joined<V> {
+pub(super) enum Joined<V> {
     /// Another caller had the value while this one waited.
     There(V),
     /// This caller computes the value, for all that wait.
@@ -263,7 +90,7 @@ pub(crate) enum Joined<V> {
 }
 
 /// Waits until there is a value, or until it is this caller's turn to compute.
-pub(crate) async fn join<K: Valued>(store: Instance, key: &str) -> BackendResult<Joined<K::Value>> {
+pub(super) async fn join<K: Valued>(store: Instance, key: &str) -> BackendResult<Joined<K::Value>> {
     loop {
         let seat = Seat::take(store, key);
         match seat.wait().await {
@@ -287,7 +114,7 @@ pub(crate) async fn join<K: Valued>(store: Instance, key: &str) -> BackendResult
 }
 
 /// Becomes the leader if there is none, or none that gives a sign of life; waits for nobody.
-pub(crate) fn try_lead(store: Instance, key: &str) -> Option<Lead> {
+pub(super) fn try_lead(store: Instance, key: &str) -> Option<Lead> {
     loop {
         let seat = Seat::take(store, key);
         if seat.flight.turn.try_take() {
@@ -379,7 +206,7 @@ impl Seat {
 
     /// Returns the result of the latest step that began after this seat was taken: a value, or else
     /// a failure.
-    pub(crate) fn result<K: Valued>(&self) -> BackendResult<Option<K::Value>> {
+    pub(super) fn result<K: Valued>(&self) -> BackendResult<Option<K::Value>> {
         let (landed, failure) = {
             let results = self.flight.results();
             (results.value.clone(), results.failure.clone())
@@ -395,12 +222,12 @@ impl Seat {
 
     /// Says whether a leader has had a value since this seat was taken, be it in a step that began
     /// before.
-    pub(crate) fn has_landed(&self) -> bool {
+    pub(super) fn has_landed(&self) -> bool {
         self.landings < self.flight.results().landings
     }
 
     /// Looks the value up, as a step that is shared.
-    pub(crate) async fn look_up<K, B>(
+    pub(super) async fn look_up<K, B>(
         &self,
         backend: &B,
         key: &Key,
@@ -415,13 +242,13 @@ impl Seat {
     }
 
     /// To be called by a leader before a step that others may share.
-    pub(crate) fn begin_step(&self) -> u64 {
+    pub(super) fn begin_step(&self) -> u64 {
         self.flight.steps.fetch_add(1, SeqCst) + 1
     }
 
     /// To be called by a leader whose step has made a value, stored it or found one, `back`
     /// versions ago.
-    pub(crate) fn land(&self, step: u64, back: usize, stored: &Stored) {
+    pub(super) fn land(&self, step: u64, back: usize, stored: &Stored) {
         let stored = stored.clone();
         let last = {
             let mut results = self.flight.results();
@@ -437,7 +264,7 @@ impl Seat {
     /// `None` if the value doesn't encode. Then it can't be passed on, and if the followers were to
     /// go on one by one, the n-th would wait for n computations. So the flight is over, and each
     /// follower computes for itself.
-    pub(crate) fn encode<K: Valued>(&self, step: u64, value: &K::Value) -> Option<Stored> {
+    pub(super) fn encode<K: Valued>(&self, step: u64, value: &K::Value) -> Option<Stored> {
         match encode::<K, K::Value>(&self.key(), value) {
             Ok(encoded) => {
                 let encoded = Stored::from(encoded);
@@ -455,17 +282,17 @@ impl Seat {
 
     /// To be called by a leader before it puts a token into the store, which is removed if the
     /// leader is passed by; says whether it may.
-    pub(crate) fn may_put(&self, token: Token) -> bool {
+    pub(super) fn may_put(&self, token: Token) -> bool {
         self.flight.turn.may_put(token)
     }
 
     /// To be called by a leader whose token isn't in the store, or is removed by its claim.
-    pub(crate) fn has_put_nothing(&self) {
+    pub(super) fn has_put_nothing(&self) {
         self.flight.turn.has_put_nothing();
     }
 
     /// Decodes the value that a step has found, and passes it on.
-    pub(crate) fn accept<K: Valued>(
+    pub(super) fn accept<K: Valued>(
         &self,
         step: u64,
         found: Option<&(usize, Stored)>,
@@ -489,7 +316,7 @@ impl Seat {
     }
 
     /// Passes the error of a step on if it is transient, and returns the outcome.
-    pub(crate) fn note<T>(&self, step: u64, outcome: BackendResult<T>) -> BackendResult<T> {
+    pub(super) fn note<T>(&self, step: u64, outcome: BackendResult<T>) -> BackendResult<T> {
         if let Err(error) = &outcome
             && error.is_transient()
         {
@@ -522,28 +349,28 @@ impl Drop for Seat {
 
 /// The seat of a leader, which may go to another task; gives the turn back when dropped.
 #[derive(Debug)]
-pub(crate) struct Lead(Seat);
+pub(super) struct Lead(Seat);
 
 impl Lead {
     /// Says whether other callers lead in another flight, as this leader gave no sign of life.
-    pub(crate) fn was_passed_by(&self) -> bool {
+    pub(super) fn was_passed_by(&self) -> bool {
         self.flight.turn.is_over()
     }
 
     /// Sets the runtime that is asked for a sign of life from now on: that of the task which leads.
-    pub(crate) fn runs_on(&self, runtime: &Handle) {
+    pub(super) fn runs_on(&self, runtime: &Handle) {
         self.flight.turn.runs_on(runtime);
     }
 
     /// Lets other callers lead in another flight, the followers of this one among them.
-    pub(crate) fn stand_down(&self) {
+    pub(super) fn stand_down(&self) {
         if self.flight.turn.end(FlightEnd::PassedBy) {
             self.leave_to_all();
         }
     }
 
     /// Waits for `work`, and leads for no longer than this time, which is real.
-    async fn lead_at_most<T>(&self, time: Duration, work: impl Future<Output = T>) -> T {
+    pub(super) async fn lead_at_most<T>(&self, time: Duration, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         match select(work.as_mut(), Delay::new(time)).await {
             Either::Left((output, _)) => output,
@@ -567,6 +394,18 @@ impl Drop for Lead {
     fn drop(&mut self) {
         self.close_if_landed();
         self.flight.turn.give_back();
+    }
+}
+
+/// Returns the live value.
+pub(super) async fn look<K, B>(backend: &B, key: &Key) -> BackendResult<Option<K::Value>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    match find::<K, B>(backend, key).await? {
+        Some((back, stored)) => decode::<K>(key, back, &stored),
+        None => Ok(None),
     }
 }
 
