@@ -3,27 +3,52 @@
 
 use syn::{Error, Ident};
 
-use crate::attr::{Limit, Mistakes, StructWords, Ttl, Word};
+use crate::attr::{KindWord, Limit, Mistakes, StructWords, Ttl, Word};
 
 /// Notes each pair of words that can't both be meant, at both places.
 pub(crate) fn check(words: &StructWords, mistakes: &mut Mistakes) {
-    let (burst, window) = (name(&words.burst), name(&words.window));
     check_limits(words, mistakes);
     if let Some(counter) = name(&words.counter) {
-        for (word, message) in words.against_counter() {
+        for (word, message) in words.against(KindWord::Counter) {
             at_both(counter, word, message, mistakes);
         }
     }
     if let Some(limit) = name(&words.limit) {
-        for (word, message) in words.against_limit() {
+        for (word, message) in words.against(KindWord::Limit) {
             at_both(limit, word, message, mistakes);
         }
     }
-    let has_meaning = |word: &&Word<Vec<Limit>>| {
+    for (one, other, message) in pairs(words) {
+        if let (Some(one), Some(other)) = (one, other) {
+            at_both(one, other, message, mistakes);
+        }
+    }
+    if words.counter.is_none() && words.value.is_none() && words.limit.is_none() {
+        for (word, message) in words.against(KindWord::Entry) {
+            mistakes.at(word.span(), message);
+        }
+    }
+    let first = |version: &Word<u32>| version.meaning == Some(1);
+    if let Some(migrates) = name(&words.migrates)
+        && words.version.as_ref().is_none_or(first)
+    {
+        let message =
+            "`migrates` reads an older version: write `version = 2` beside it, or a higher one";
+        mistakes.at(migrates.span(), message);
+    }
+}
+
+/// A word with a meaning, another one, and what to say if both are there.
+type Pair<'w> = (Option<&'w Ident>, Option<&'w Ident>, &'static str);
+
+/// Returns the pairs that contradict each other in a keyspace of any kind.
+fn pairs(words: &StructWords) -> [Pair<'_>; 6] {
+    let (burst, window) = (name(&words.burst), name(&words.window));
+    let is_several = |word: &&Word<Vec<Limit>>| {
         let limits = word.meaning.as_ref();
         limits.is_some_and(|limits| limits.len() > 1)
     };
-    let several = words.limit.as_ref().filter(has_meaning);
+    let several = words.limit.as_ref().filter(is_several);
     let several = several.map(|word| &word.name);
     let never = words.ttl.as_ref();
     let never = never.filter(|word| matches!(word.meaning, Some(Ttl::Never)));
@@ -33,7 +58,7 @@ pub(crate) fn check(words: &StructWords, mistakes: &mut Mistakes) {
         name(&words.jitter),
         name(&words.stale),
     );
-    for (one, other, message) in [
+    [
         (
             several,
             burst,
@@ -64,24 +89,7 @@ pub(crate) fn check(words: &StructWords, mistakes: &mut Mistakes) {
             never,
             "nothing is shortened with `ttl = never`: remove `jitter`, or write `ttl = \"30m\"`",
         ),
-    ] {
-        if let (Some(one), Some(other)) = (one, other) {
-            at_both(one, other, message, mistakes);
-        }
-    }
-    if words.counter.is_none() && words.value.is_none() {
-        for (word, message) in words.against_entry() {
-            mistakes.at(word.span(), message);
-        }
-    }
-    let first = |version: &Word<u32>| version.meaning == Some(1);
-    if let Some(migrates) = name(&words.migrates)
-        && words.version.as_ref().is_none_or(first)
-    {
-        let message =
-            "`migrates` reads an older version: write `version = 2` beside it, or a higher one";
-        mistakes.at(migrates.span(), message);
-    }
+    ]
 }
 
 /// Checks the words that say how a `limit` is counted.

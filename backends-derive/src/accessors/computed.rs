@@ -5,8 +5,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
 
+use super::accessor::{Accessor, Output};
 use super::docs::{life, time};
-use super::{Accessor, Output};
 use crate::scope::Scope;
 
 /// `get_or_set_with`, `get_or_compute` and `get_or_set_spawned`, as the words `lease` and `stale`

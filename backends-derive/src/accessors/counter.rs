@@ -2,10 +2,10 @@
 
 use quote::quote;
 
+use super::accessor::{Accessor, Output};
 use super::docs::{CALL, COUNT, DECODE, DELETE_MANY, life};
 use super::receiver::Receiver;
 use super::scan::scans_of_pairs;
-use super::{Accessor, Output};
 use crate::scope::Scope;
 
 pub(super) fn counter_accessors(scope: &Scope<'_>) -> Vec<Accessor> {

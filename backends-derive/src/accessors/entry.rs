@@ -2,17 +2,17 @@
 
 use quote::quote;
 
-use super::common::{common, stores};
+use super::accessor::{Accessor, Output};
 use super::docs::{MANY, life};
 use super::receiver::Receiver;
 use super::scan::scans;
-use super::{Accessor, Output};
+use super::stored::{reads_and_removals, writes};
 use crate::scope::Scope;
 
 pub(super) fn entry_accessors(scope: &Scope<'_>) -> Vec<Accessor> {
     let owned = &scope.owned;
     let under = format!("the entry under `{}`", scope.pattern());
-    let mut all = common(
+    let mut all = reads_and_removals(
         scope,
         Receiver::Key,
         Receiver::Keys,
@@ -36,7 +36,7 @@ pub(super) fn entry_accessors(scope: &Scope<'_>) -> Vec<Accessor> {
             ))
         },
     ]);
-    all.extend(stores(scope, "save", "the entry").map(|store| Accessor {
+    all.extend(writes(scope, "save", "the entry").map(|store| Accessor {
         call: store.name,
         ..store
     }));

@@ -10,15 +10,15 @@ use crate::scope::{Scope, tuple};
 /// The way in which a caller names the subject of an accessor.
 #[derive(Clone, Copy)]
 pub(super) enum Receiver {
-    /// Receiver a parameter for each key field.
+    /// A parameter for each key field.
     Key,
-    /// Receiver the keys of many.
+    /// The keys of many entries.
     Keys,
-    /// Receiver many structs.
+    /// Many structs.
     Structs,
-    /// Receiver the first key fields of many.
+    /// The first key fields, for all entries under them.
     Leading,
-    /// Receiver the struct.
+    /// The struct itself (`&self`).
     Itself,
     /// The accessor is about the whole keyspace.
     Keyspace,

@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::accessor::{Accessor, Output, join};
 use super::key::typed_key;
 use super::receiver::Receiver;
-use super::{Accessor, Output, join};
 use crate::scope::Scope;
 
 /// Returns the accessors of the keyspace as a whole, or of a part of it under some leading key

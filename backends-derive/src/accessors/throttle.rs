@@ -2,10 +2,10 @@
 
 use quote::quote;
 
+use super::accessor::{Accessor, Output};
 use super::docs::{CALL, CHECK, CHECK_N, DELETE_MANY};
 use super::receiver::Receiver;
 use super::scan::scans;
-use super::{Accessor, Output};
 use crate::ast::Limits;
 use crate::scope::Scope;
 

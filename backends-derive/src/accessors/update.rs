@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::accessor::{Accessor, Output};
 use super::docs::{TRY_UPDATE, UPDATE, life};
 use super::receiver::Receiver;
-use super::{Accessor, Output};
 use crate::scope::Scope;
 
 /// `update` and its variants: with closures that can fail, and with one that inserts.

@@ -3,18 +3,18 @@
 use quote::quote;
 use syn::Type;
 
-use super::common::{common, stores};
+use super::accessor::{Accessor, Output, join};
 use super::computed::computed;
 use super::docs::{MANY, life};
 use super::receiver::Receiver;
 use super::scan::scans_of_pairs;
-use super::{Accessor, Output, join};
+use super::stored::{reads_and_removals, writes};
 use crate::scope::Scope;
 
 pub(super) fn value_accessors(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> {
     let library = &scope.library;
     let under = format!("the value under `{}`", scope.pattern());
-    let mut all = common(
+    let mut all = reads_and_removals(
         scope,
         Receiver::Itself,
         Receiver::Structs,
@@ -22,7 +22,7 @@ pub(super) fn value_accessors(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> 
         &under,
     );
     all.extend(computed(scope, value, &under));
-    all.extend(stores(scope, "set", "a value").map(|store| Accessor {
+    all.extend(writes(scope, "set", "a value").map(|store| Accessor {
         generics: quote!(__V,),
         bounds: quote!(__V: #library::keyspace::ValueArg<#value>,),
         parameters: join(quote!(value: __V), store.parameters),

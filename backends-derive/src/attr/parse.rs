@@ -1,15 +1,12 @@
-//! The values of the words: each parser takes what stands behind `=`.
+//! The values of the words: each parser takes what stands behind `=`, and the example that an
+//! error shows.
 
 use std::time::Duration;
 
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, ExprLit, ExprPath, Lit, LitInt, LitStr, Path, Result, Token, Type};
 
-use super::table::{
-    BURST, CODEC, CRATE, JITTER, LEASE, LIMIT, MIGRATES, ON_DECODE_ERROR, PREFIX, STALE, TTL,
-    VALUE, VERSION, WINDOW,
-};
-use super::{Limit, OnDecodeError, Prefix, PrefixPart, Ttl, Window};
+use super::words::{Limit, OnDecodeError, Prefix, PrefixPart, Ttl, Window};
 
 /// The most limits that a throttle may have, as the library has it.
 const MOST_LIMITS: usize = 8;
@@ -22,40 +19,43 @@ pub(super) fn expected<T>(what: &str, example: &str, result: Result<T>) -> Resul
     result.map_err(|error| Error::new(error.span(), message()))
 }
 
-pub(super) fn value_type(input: ParseStream<'_>) -> Result<Type> {
-    expected("a type", VALUE, input.parse())
+pub(super) fn value_type(input: ParseStream<'_>, example: &str) -> Result<Type> {
+    expected("a type", example, input.parse())
 }
 
-pub(super) fn codec(input: ParseStream<'_>) -> Result<Type> {
-    expected("a type", CODEC, input.parse())
+pub(super) fn codec(input: ParseStream<'_>, example: &str) -> Result<Type> {
+    expected("a type", example, input.parse())
 }
 
-pub(super) fn migrates(input: ParseStream<'_>) -> Result<Type> {
-    expected("a type", MIGRATES, input.parse())
+pub(super) fn migrates(input: ParseStream<'_>, example: &str) -> Result<Type> {
+    expected("a type", example, input.parse())
 }
 
-pub(super) fn crate_path(input: ParseStream<'_>) -> Result<Path> {
-    expected("a path", CRATE, Path::parse_mod_style(input))
+pub(super) fn crate_path(input: ParseStream<'_>, example: &str) -> Result<Path> {
+    expected("a path", example, Path::parse_mod_style(input))
 }
 
 /// One text, or several parts in brackets.
-pub(super) fn prefix(input: ParseStream<'_>) -> Result<Prefix> {
+pub(super) fn prefix(input: ParseStream<'_>, example: &str) -> Result<Prefix> {
     if !input.peek(syn::token::Bracket) {
-        let text: LitStr = expected("text", PREFIX, input.parse())?;
+        let text: LitStr = expected("text", example, input.parse())?;
         return prefix_text(&text).map(Prefix::Text);
     }
     let list;
     let brackets = syn::bracketed!(list in input);
     let parts = list.parse_terminated(Expr::parse, Token![,])?;
-    let parts = parts.iter().map(prefix_part).collect::<Result<Vec<_>>>()?;
+    let parts = parts
+        .iter()
+        .map(|part| prefix_part(part, example))
+        .collect::<Result<Vec<_>>>()?;
     match parts.first() {
         Some(PrefixPart::Text(first)) => prefix_text(first)?,
         Some(PrefixPart::Constant(path)) => {
-            let message = format!("a prefix begins with a text, then constants: write {PREFIX}");
+            let message = format!("a prefix begins with a text, then constants: write {example}");
             return Err(Error::new_spanned(path, message));
         }
         None => {
-            let message = format!("a prefix without a part: write {PREFIX}");
+            let message = format!("a prefix without a part: write {example}");
             return Err(Error::new(brackets.span.join(), message));
         }
     };
@@ -69,7 +69,7 @@ pub(super) fn prefix(input: ParseStream<'_>) -> Result<Prefix> {
     Ok(Prefix::Text(texts.join(".")))
 }
 
-fn prefix_part(value: &Expr) -> Result<PrefixPart> {
+fn prefix_part(value: &Expr, example: &str) -> Result<PrefixPart> {
     match ungrouped(value) {
         Expr::Path(path) => Ok(PrefixPart::Constant(path.clone())),
         Expr::Lit(ExprLit {
@@ -85,8 +85,9 @@ fn prefix_part(value: &Expr) -> Result<PrefixPart> {
             )),
         },
         other => {
-            let message =
-                format!("expected a text or the path of a `&'static str` constant: write {PREFIX}");
+            let message = format!(
+                "expected a text or the path of a `&'static str` constant: write {example}"
+            );
             Err(Error::new_spanned(other, message))
         }
     }
@@ -107,8 +108,8 @@ fn is_in_prefix(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c)
 }
 
-pub(super) fn version(input: ParseStream<'_>) -> Result<u32> {
-    let version: LitInt = expected("a number", VERSION, input.parse())?;
+pub(super) fn version(input: ParseStream<'_>, example: &str) -> Result<u32> {
+    let version: LitInt = expected("a number", example, input.parse())?;
     match version.base10_parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(Error::new(
@@ -119,27 +120,33 @@ pub(super) fn version(input: ParseStream<'_>) -> Result<u32> {
 }
 
 /// One limit, or several in brackets.
-pub(super) fn limits(input: ParseStream<'_>) -> Result<Vec<Limit>> {
+pub(super) fn limits(input: ParseStream<'_>, example: &str) -> Result<Vec<Limit>> {
     if !input.peek(syn::token::Bracket) {
-        return Ok(vec![limit(input)?]);
+        return Ok(vec![limit(input, example)?]);
     }
     let list;
     let brackets = syn::bracketed!(list in input);
-    let limits = list.parse_terminated(limit, Token![,])?;
+    let mut limits = Vec::new();
+    while !list.is_empty() {
+        limits.push(limit(&list, example)?);
+        if !list.is_empty() {
+            list.parse::<Token![,]>()?;
+        }
+    }
     if limits.is_empty() || limits.len() > MOST_LIMITS {
-        let message = format!("a throttle has from one to eight limits: write {LIMIT}");
+        let message = format!("a throttle has from one to eight limits: write {example}");
         return Err(Error::new(brackets.span.join(), message));
     }
-    Ok(limits.into_iter().collect())
+    Ok(limits)
 }
 
 /// `"5/min"`, `"100/10s"`, `limits::LOGIN`
-pub(super) fn limit(input: ParseStream<'_>) -> Result<Limit> {
+pub(super) fn limit(input: ParseStream<'_>, example: &str) -> Result<Limit> {
     if !input.peek(LitStr) {
-        return limit_path(input);
+        return limit_path(input, example);
     }
     let text: LitStr = input.parse()?;
-    let wrong = |why: &str| Error::new(text.span(), format!("{why}: write {LIMIT}"));
+    let wrong = |why: &str| Error::new(text.span(), format!("{why}: write {example}"));
     let value = text.value();
     let Some((count, period)) = value.split_once('/') else {
         return Err(wrong("a limit is a number, `/` and a time"));
@@ -169,30 +176,30 @@ pub(super) fn limit(input: ParseStream<'_>) -> Result<Limit> {
     })
 }
 
-fn limit_path(input: ParseStream<'_>) -> Result<Limit> {
+fn limit_path(input: ParseStream<'_>, example: &str) -> Result<Limit> {
     let value: Expr = input.parse()?;
     match ungrouped(&value) {
         Expr::Path(path) => Ok(Limit::Constant(path.clone())),
         other => {
             let message =
-                format!("expected a limit: write {LIMIT}; or the path of a `Quota` constant");
+                format!("expected a limit: write {example}; or the path of a `Quota` constant");
             Err(Error::new_spanned(other, message))
         }
     }
 }
 
-pub(super) fn burst(input: ParseStream<'_>) -> Result<u32> {
-    let burst: LitInt = expected("a number", BURST, input.parse())?;
+pub(super) fn burst(input: ParseStream<'_>, example: &str) -> Result<u32> {
+    let burst: LitInt = expected("a number", example, input.parse())?;
     match burst.base10_parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(Error::new(
             burst.span(),
-            format!("a burst is a whole number from 1 to 4,294,967,295: write {BURST}"),
+            format!("a burst is a whole number from 1 to 4,294,967,295: write {example}"),
         )),
     }
 }
 
-pub(super) fn window(input: ParseStream<'_>) -> Result<Window> {
+pub(super) fn window(input: ParseStream<'_>, example: &str) -> Result<Window> {
     let found = input.span();
     let text: Option<LitStr> = input.parse().ok();
     match text.map(|text| text.value()).as_deref() {
@@ -200,24 +207,24 @@ pub(super) fn window(input: ParseStream<'_>) -> Result<Window> {
         Some("sliding") => Ok(Window::Sliding),
         _ => Err(Error::new(
             found,
-            format!("neither `\"fixed\"` nor `\"sliding\"`: write {WINDOW}"),
+            format!("neither `\"fixed\"` nor `\"sliding\"`: write {example}"),
         )),
     }
 }
 
-pub(super) fn jitter(input: ParseStream<'_>) -> Result<u8> {
-    let text: LitStr = expected("text", JITTER, input.parse())?;
+pub(super) fn jitter(input: ParseStream<'_>, example: &str) -> Result<u8> {
+    let text: LitStr = expected("text", example, input.parse())?;
     let percent = text.value().strip_suffix('%').map(str::parse);
     match percent {
         Some(Ok(percent @ 1..=90)) => Ok(percent),
         _ => Err(Error::new(
             text.span(),
-            format!("a jitter is a whole number of percent from 1 to 90: write {JITTER}"),
+            format!("a jitter is a whole number of percent from 1 to 90: write {example}"),
         )),
     }
 }
 
-pub(super) fn on_decode_error(input: ParseStream<'_>) -> Result<OnDecodeError> {
+pub(super) fn on_decode_error(input: ParseStream<'_>, example: &str) -> Result<OnDecodeError> {
     let found = input.span();
     let text: Option<LitStr> = input.parse().ok();
     match text.map(|text| text.value()).as_deref() {
@@ -225,35 +232,35 @@ pub(super) fn on_decode_error(input: ParseStream<'_>) -> Result<OnDecodeError> {
         Some("miss") => Ok(OnDecodeError::Miss),
         _ => Err(Error::new(
             found,
-            format!("neither `\"miss\"` nor `\"error\"`: write {ON_DECODE_ERROR}"),
+            format!("neither `\"miss\"` nor `\"error\"`: write {example}"),
         )),
     }
 }
 
-pub(super) fn ttl(input: ParseStream<'_>) -> Result<Ttl> {
+pub(super) fn ttl(input: ParseStream<'_>, example: &str) -> Result<Ttl> {
     const INSTEAD: &str = "write `ttl = never` for entries without an end";
-    time(input, "ttl", TTL, INSTEAD)
+    time(input, "ttl", example, INSTEAD)
 }
 
-pub(super) fn lease(input: ParseStream<'_>) -> Result<Ttl> {
+pub(super) fn lease(input: ParseStream<'_>, example: &str) -> Result<Ttl> {
     const INSTEAD: &str =
         "write `lease = \"10s\"`, the time that a dead process may keep others waiting";
     with_an_end(
         input,
         "lease",
-        LEASE,
+        example,
         INSTEAD,
         "a lease without an end would outlive a dead process for ever",
     )
 }
 
-pub(super) fn stale(input: ParseStream<'_>) -> Result<Ttl> {
+pub(super) fn stale(input: ParseStream<'_>, example: &str) -> Result<Ttl> {
     const INSTEAD: &str =
         "write `stale = \"10m\"`, the time that an old value is served while it is refreshed";
     with_an_end(
         input,
         "stale",
-        STALE,
+        example,
         INSTEAD,
         "an old value that has no end is never given up",
     )

@@ -1,5 +1,5 @@
-//! The table of the words on a struct. A new word is one row, one parser in `parse.rs`, and one
-//! line in `expand.rs` that writes what it means.
+//! The table of the words on a struct. A new word is one row, its parser in `parse.rs`, a field of
+//! the model in `ast.rs`, and a line in `expand/` that writes what it means.
 //!
 //! A row has the name of the word, the field that it is kept in, its meaning, an example of how it
 //! is written, and its parser, or `alone` if it takes no value. Behind them stands what is said
@@ -7,16 +7,28 @@
 //! entry (neither of them, and no `value`).
 
 use syn::parse::ParseStream;
-use syn::{Ident, Path, Type};
+use syn::{Attribute, Ident, Path, Type};
 
 use super::parse::{
     burst, codec, crate_path, jitter, lease, limits, migrates, on_decode_error, prefix, stale, ttl,
     value_type, version, window,
 };
-use super::{
-    Limit, Mistakes, ON_STRUCT, OnDecodeError, Prefix, Ttl, Unread, Window, Word, once,
-    stands_alone, unknown, value,
+use super::reading::{Place, each_word, once, stands_alone, unknown, value};
+use super::words::{Limit, Mistakes, OnDecodeError, Prefix, Ttl, Unread, Window, Word};
+
+const ON_STRUCT: Place = Place {
+    example: "`#[keyspace(prefix = \"session\", ttl = \"30m\")]`",
+    words: struct_words,
+    text: Some("prefix"),
 };
+/// The kinds of keyspaces that some words contradict.
+#[derive(Clone, Copy)]
+pub(crate) enum KindWord {
+    Counter,
+    Limit,
+    /// Neither a counter nor a throttle, and no `value`.
+    Entry,
+}
 
 macro_rules! words {
     ($(
@@ -39,7 +51,7 @@ macro_rules! words {
 
         impl StructWords {
             /// Notes a word, or the mistake that it is.
-            pub(super) fn note(
+            fn note(
                 &mut self,
                 name: Ident,
                 input: ParseStream<'_>,
@@ -58,22 +70,18 @@ macro_rules! words {
                 }
             }
 
-            /// Returns the words that contradict `counter`, with what to say.
-            pub(crate) fn against_counter(&self) -> Vec<(&Ident, &'static str)> {
-                let rows = [$((self.$field.as_ref().map(|word| &word.name), words!(@text $($counter)?))),*];
-                contradicting(rows)
-            }
-
-            /// Returns the words that contradict `limit`, with what to say.
-            pub(crate) fn against_limit(&self) -> Vec<(&Ident, &'static str)> {
-                let rows = [$((self.$field.as_ref().map(|word| &word.name), words!(@text $($limit)?))),*];
-                contradicting(rows)
-            }
-
-            /// Returns the words that no entry has, with what to say.
-            pub(crate) fn against_entry(&self) -> Vec<(&Ident, &'static str)> {
-                let rows = [$((self.$field.as_ref().map(|word| &word.name), words!(@text $($entry)?))),*];
-                contradicting(rows)
+            /// Returns the words that contradict a kind, with what to say.
+            pub(crate) fn against(&self, kind: KindWord) -> Vec<(&Ident, &'static str)> {
+                let rows = [$((
+                    self.$field.as_ref().map(|word| &word.name),
+                    match kind {
+                        KindWord::Counter => words!(@text $($counter)?),
+                        KindWord::Limit => words!(@text $($limit)?),
+                        KindWord::Entry => words!(@text $($entry)?),
+                    },
+                )),*];
+                let given = rows.into_iter().filter_map(|(name, text)| name.zip(text));
+                given.collect()
             }
         }
     };
@@ -160,15 +168,18 @@ words! {
         by crate_path;
 }
 
-fn contradicting<'w, const N: usize>(
-    rows: [(Option<&'w Ident>, Option<&'static str>); N],
-) -> Vec<(&'w Ident, &'static str)> {
-    let given = rows.into_iter().filter_map(|(name, text)| name.zip(text));
-    given.collect()
+impl StructWords {
+    pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
+        let mut words = Self::default();
+        words.unread = each_word(attributes, &ON_STRUCT, mistakes, |name, input, mistakes| {
+            words.note(name, input, mistakes);
+        });
+        words
+    }
 }
 
 /// Returns the sentence of the known words.
-pub(super) fn struct_words() -> String {
+fn struct_words() -> String {
     let quoted: Vec<String> = NAMES.iter().map(|name| format!("`{name}`")).collect();
     let (last, others) = quoted.split_last().expect("there are words");
     format!("on a struct the words are {} and {last}", others.join(", "))

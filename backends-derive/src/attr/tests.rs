@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::LitStr;
-use syn::parse::Parser;
+use syn::parse::{ParseStream, Parser};
 
 use super::Limit;
 use super::parse::limit;
@@ -16,7 +16,8 @@ fn limits_are_read_as_the_table_has_them() {
     for row in rows {
         let (text, meaning) = row.split_once(" => ").unwrap();
         let text = LitStr::new(text.trim_matches('"'), Span::call_site());
-        let read = limit.parse2(text.to_token_stream());
+        let parser = |input: ParseStream<'_>| limit(input, "`5/min`");
+        let read = parser.parse2(text.to_token_stream());
         let meaning = meaning.split(" but ").next().unwrap();
         match read {
             Ok(Limit::Rate { count, period, .. }) => {

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
-use super::associated;
+use super::associated::associated;
 use super::info::codec;
 use crate::ast::{Kind, Limits, Stored};
 use crate::attr::{Limit, Window};

@@ -1,13 +1,15 @@
 //! The code that a keyspace becomes: the traits, and the accessors as inherent methods.
 
+mod associated;
 mod info;
 mod kinds;
 mod registration;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::{DeriveInput, Ident, Type};
+use quote::quote;
+use syn::{DeriveInput, Type};
 
+use self::associated::associated;
 use self::info::info;
 use self::kinds::kind_impls;
 use self::registration::registration;
@@ -161,11 +163,4 @@ fn may_be_private(ty: &Type) -> Option<&Type> {
     };
     let is_built_in = last.is_some_and(|last| BUILT_IN.iter().any(|name| last.ident == name));
     (!is_built_in).then_some(ty)
-}
-
-/// `type Value = String;`, at the place where the type is written: if it is private, it is shown
-/// there.
-fn associated(name: &str, ty: &TokenStream, place: Span) -> TokenStream {
-    let name = Ident::new(name, place);
-    quote_spanned!(place=> type #name = #ty;)
 }

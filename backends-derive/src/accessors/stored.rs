@@ -1,16 +1,16 @@
-//! The accessors that entries and values have in common.
+//! The accessors of stored values: those that entries and values share.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
+use super::accessor::{Accessor, Output};
 use super::docs::{CALL, DECODE, DELETE_MANY, ENCODE, ENCODE_FOR, TAKE, life};
 use super::receiver::Receiver;
 use super::update::updates;
-use super::{Accessor, Output};
 use crate::scope::Scope;
 
-/// Returns the accessors that entries and values have in common: all but those that store.
-pub(super) fn common(
+/// Returns the accessors that read, remove and change.
+pub(super) fn reads_and_removals(
     scope: &Scope<'_>,
     receiver: Receiver,
     receiver_of_many: Receiver,
@@ -60,7 +60,7 @@ pub(super) fn common(
 }
 
 /// `get_shared`, in a keyspace that is `shared`.
-pub(super) fn shared(
+fn shared(
     scope: &Scope<'_>,
     receiver: Receiver,
     value: &TokenStream,
@@ -90,7 +90,7 @@ pub(super) fn shared(
 }
 
 /// `save` and its variants, or `set` and its.
-pub(super) fn stores(
+pub(super) fn writes(
     scope: &Scope<'_>,
     verb: &str,
     what: &str,
