@@ -81,7 +81,7 @@ pub(super) const FIRST_LOOK: Duration = Duration::from_millis(100);
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// The time within which a runtime that somebody drives gives a sign.
 const SIGN_WITHIN: Duration = Duration::from_secs(1);
-/// A caller that looks later than by this was held up, as the leader may have been.
+/// A look that comes later than planned by this much was held up, as the leader may have been.
 const LATE: Duration = Duration::from_millis(100);
 
 impl Turn {

@@ -49,7 +49,8 @@ impl<T: Serialize + DeserializeOwned> Encode for Postcard<T> {
     }
 }
 
-/// The first byte of every stored value: CBOR reserves it there, and no JSON text begins with it.
+/// The first byte of every value that is stored as Postcard: CBOR reserves it, and no JSON text
+/// begins with it.
 const MARKER: u8 = 0xfc;
 /// The number of levels that a value may have: about as many as serde_json allows; ciborium stops
 /// at 256.

@@ -1,8 +1,4 @@
-//! The limiter state: how much of each quota is used up, and how it comes back.
-//!
-//! The one place where an attempt is decided; the script of the Redis backend (`throttle.lua`)
-//! repeats the decision step for step, in the same whole numbers, and a property test compares the
-//! two.
+//! Decides an attempt by the stored bytes and the time, and makes the record to store.
 //!
 //! The stored bytes are the same whichever program asks: they are never fitted to the limits of the
 //! program that reads them. A debt or a count over a program's own limit is that of another
@@ -127,7 +123,7 @@ fn decision(standings: &[Standing], waits: &[u64], now: u64) -> Decision {
 }
 
 /// Returns the end that stored bytes name, on the clock that they were written by.
-pub(crate) fn end(stored: &[u8]) -> BackendResult<u64> {
+pub(crate) fn record_end(stored: &[u8]) -> BackendResult<u64> {
     record::parse(stored, &mut Parts::new()).map(Stamp::end)
 }
 

@@ -1,4 +1,4 @@
-//! The generic cell rate algorithm (ITU-T I.371, annex A).
+//! [`Algorithm::Gcra`](super::Algorithm::Gcra).
 //!
 //! The state is the theoretical arrival time, at which nothing is used up any more: in whole
 //! microseconds, and the rest as a fraction: the number of units, and the number of such units in
@@ -8,34 +8,27 @@
 use super::terms::{LONGEST_DEBT, LimiterState, QuotaTerms};
 
 pub(super) const LETTER: u8 = b'g';
-/// The count of the state's numbers that are stored.
-pub(super) const NUMBERS: usize = 3;
+pub(super) const STORED_NUMBERS: usize = 3;
 
-/// Returns true if a quota of these terms can be counted exactly.
 pub(super) const fn is_exact(terms: QuotaTerms) -> bool {
     let most = terms.interval.0.checked_mul(terms.capacity);
     matches!(most, Some(most) if most <= LONGEST_DEBT)
 }
 
-/// Returns the time for which a use within the capacity matters, in milliseconds.
 pub(super) const fn memory(terms: QuotaTerms) -> u64 {
     let (time, units) = terms.interval;
     let micros = time.saturating_mul(terms.capacity).div_ceil(units);
     micros.div_ceil(1000)
 }
 
-/// Returns true if a throttle could have written the state at the time `at`.
 pub(super) fn is_possible(_period: u64, [whole, part, units]: LimiterState, at: u64) -> bool {
     whole <= at + LONGEST_DEBT && part < units && units <= u32::MAX.into()
 }
 
-/// Moves the state from the time `at` to the earlier time `now`: as if no time had passed between
-/// them.
 pub(super) fn set_back([whole, part, units]: LimiterState, at: u64, now: u64) -> LimiterState {
     [whole.saturating_sub(at - now), part, units]
 }
 
-/// Moves the state on to `now`.
 pub(super) fn advance(terms: QuotaTerms, state: LimiterState, now: u64) -> LimiterState {
     let (_, units) = terms.interval;
     match state {
@@ -46,7 +39,6 @@ pub(super) fn advance(terms: QuotaTerms, state: LimiterState, now: u64) -> Limit
     }
 }
 
-/// Returns the time until `cost`, which is not over the capacity, fits; zero if it fits now.
 pub(super) fn wait(terms: QuotaTerms, [whole, part, _]: LimiterState, cost: u64, now: u64) -> u64 {
     let (time, units) = terms.interval;
     let room = (terms.capacity - cost) * time;
@@ -54,14 +46,12 @@ pub(super) fn wait(terms: QuotaTerms, [whole, part, _]: LimiterState, cost: u64,
     (whole - now + missing).saturating_sub(room / units)
 }
 
-/// Uses up a cost that fits.
 pub(super) fn spend(terms: QuotaTerms, [whole, part, _]: LimiterState, cost: u64) -> LimiterState {
     let (time, units) = terms.interval;
     let total = part + cost * time;
     [whole + total / units, total % units, units]
 }
 
-/// Returns the number of calls of cost one that would fit now.
 pub(super) fn remaining(terms: QuotaTerms, [whole, part, _]: LimiterState, now: u64) -> u64 {
     let (time, units) = terms.interval;
     let (most, ahead) = (terms.capacity * time, whole - now);
@@ -72,7 +62,6 @@ pub(super) fn remaining(terms: QuotaTerms, [whole, part, _]: LimiterState, now: 
     most.saturating_sub(ahead * units + part) / time
 }
 
-/// Returns the time from which nothing is used up any more, in microseconds.
 pub(super) fn end(_period: u64, [whole, part, _]: LimiterState) -> u64 {
     whole + u64::from(part > 0)
 }

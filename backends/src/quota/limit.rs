@@ -142,7 +142,8 @@ impl Quota {
         None
     }
 
-    /// For the derive: returns the time for which a use within this quota's own limit matters.
+    /// For the derive: returns the time for which a use within the limit of this quota matters. The
+    /// quota passes [`check`](Self::check).
     ///
     /// An entry lives for longer where a program with a higher limit has used up more, or has other
     /// quotas on the key.

@@ -5,10 +5,13 @@
 //! order; `algorithm` lists them. `limit` is a [`Quota`], `record` is the stored form, `decide` the
 //! decision.
 //!
-//! `throttle.lua` of the Redis backend repeats all of it: its steps have the names of these
-//! functions and stand in their order, with a branch for each algorithm. A property test holds
-//! both together. A new algorithm is one file here, one arm of [`Algorithm`] and of its
-//! `dispatch!`, and a branch in each step of the script.
+//! `throttle.lua` of the Redis backend repeats the decision, in the same whole numbers: its steps
+//! bear the names of these functions, with a branch for each algorithm. A property test holds both
+//! together.
+//!
+//! A new algorithm is one file here, an arm of [`Algorithm`] and of its `algorithms!`, a
+//! constructor in `limit`, its words in `text` and in the derive, and a branch in each step of the
+//! script.
 
 mod algorithm;
 mod attempt;
@@ -24,7 +27,7 @@ mod text;
 pub use algorithm::Algorithm;
 pub use attempt::{Attempt, Decision};
 pub(crate) use attempt::{MOST_QUOTAS, check_quotas};
-pub(crate) use decide::{Outcome, decide, end};
+pub(crate) use decide::{Outcome, decide, record_end};
 pub use limit::{MAX_PERIOD, Quota};
 #[cfg(feature = "redis-backend")]
 pub(crate) use record::{too_many_quotas, write_head};

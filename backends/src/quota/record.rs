@@ -113,7 +113,7 @@ impl Part {
         *text = rest;
         let period = take_number(text)?;
         let mut state = LimiterState::default();
-        for number in &mut state[..algorithm.numbers()] {
+        for number in &mut state[..algorithm.stored_numbers()] {
             take_byte(text, b':')?;
             *number = take_number(text)?;
         }
@@ -128,7 +128,7 @@ impl Part {
     fn write(&self, out: &mut Vec<u8>) {
         out.push(b' ');
         self.head.write(out);
-        let count = self.head.algorithm.numbers();
+        let count = self.head.algorithm.stored_numbers();
         for (index, number) in self.state[..count].iter().enumerate() {
             out.push(b':');
             let digits = if index == 0 { 0 } else { COUNT_DIGITS };

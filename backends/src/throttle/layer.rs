@@ -39,8 +39,8 @@ use crate::error::{BackendError, ErrorKind};
 ///   `Arc`: for a log, without which nobody sees that a limit is off.
 ///
 /// The layer asks the store when the service is called with a request, and not when the service is
-/// asked whether it is ready. The layer never holds back a service that is ready, and calls none
-/// that isn't.
+/// asked whether it is ready. The layer never holds back a service that is ready, and calls only
+/// the one that said so.
 ///
 /// # Examples
 ///

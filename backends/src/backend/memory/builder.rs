@@ -72,9 +72,9 @@ impl MemoryBackendBuilder {
     /// An entry counts for its key, its value and 72 bytes besides. A decoded value (in a keyspace
     /// that is `shared`) counts for its encoded length and the size of its type once more: its
     /// memory on the heap is taken to be as large as its encoding. A number takes some bytes more
-    /// as it gets more digits, and so do a throttle's numbers and the version of a session: the
-    /// limit is better not so low that these bytes count. Eviction takes some 50 bytes an entry
-    /// besides for its order, which aren't counted.
+    /// as it gets more digits, and so do a throttle's numbers and the version of a session: choose
+    /// a limit beside which these bytes don't matter. With eviction, each entry takes some 50 bytes
+    /// more for the order of eviction, which aren't counted.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
         self

@@ -12,8 +12,7 @@ use crate::backend::life::{Expiry, Life};
 use crate::backend::store::decoded::Decoded;
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::quota::{Attempt, Decision};
-use crate::quota::{Outcome, decide};
+use crate::quota::{Attempt, Decision, Outcome, decide};
 
 /// The entries whose keys hash to one shard. Entries past their deadline may still be here; no
 /// method shows them.

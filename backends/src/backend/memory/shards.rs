@@ -33,10 +33,10 @@ use crate::backend::store::limits::Limits;
 use crate::backend::store::options::{NewEntry, Touch};
 use crate::backend::store::sync::DecodedOrBytes;
 use crate::backend::stored::Stored;
-use crate::quota::{Attempt, Decision};
 
 use crate::backend::{Condition, Counted, KeyStream, Write};
 use crate::error::{BackendResult, Failures};
+use crate::quota::{Attempt, Decision};
 
 /// Enough shards that a million entries are swept in short steps and that threads seldom meet.
 const SHARDS: usize = 256;

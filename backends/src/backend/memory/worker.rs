@@ -18,8 +18,9 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Says whether the task runs. The task may end right after this has returned, as it may right
-    /// after the call of [`ensure`](Self::ensure) that this spares.
+    /// Says whether the task runs. The task may end right after the answer. It may also end right
+    /// after [`ensure`](Self::ensure) has started it, so a caller that skips `ensure` loses
+    /// nothing.
     #[inline]
     pub(crate) fn is_running(&self) -> bool {
         self.running.load(Ordering::Relaxed)

@@ -50,8 +50,8 @@ use crate::quota::{Attempt, Decision, write_head};
 ///   Calls that are made at the same time go out together: `get`s as one `MGET`, increments as one
 ///   script, up to some hundred a command, fewer where values are large, each with the answer that
 ///   it would have by itself. `get`s that find nothing are checked by one `EXISTS`: in a second
-///   round trip, or, where many found nothing of late, with the `MGET` in a transaction. A user who
-///   may not use `EXISTS`, `MULTI` and `EXEC` gets the same answers by `GET`. `get_many`,
+///   round trip, or, where many found nothing of late, with the `MGET` in a transaction. A user
+///   that may not use `EXISTS`, `MULTI` and `EXEC` gets the same answers by `GET`. `get_many`,
 ///   `set_many`, `delete_many`, `scan` and `clear` go in batches of at most 1,000 keys.
 /// * It speaks RESP3, and RESP2 where a server or a proxy doesn't know RESP3.
 /// * Clones share their connections: one for each tokio runtime that uses the backend, made by the
@@ -96,7 +96,7 @@ use crate::quota::{Attempt, Decision, write_head};
 /// * After 30 s of silence a connection is probed by a `PING`, before anything else is sent. TCP
 ///   keep-alive is on.
 /// * The greeting is `HELLO`, the login, `SELECT`, `INFO server`, `CLIENT SETINFO` and, with
-///   [`client_name`](RedisBackendBuilder::client_name), `CLIENT SETNAME`. A user who may not use
+///   [`client_name`](RedisBackendBuilder::client_name), `CLIENT SETNAME`. A user that may not use
 ///   the last three is greeted too. By `INFO` a backend notices another server behind the address;
 ///   without it every lost connection counts as a change.
 /// * With [`credentials`](RedisBackendBuilder::credentials) the login comes from a closure, and

@@ -5,8 +5,7 @@ use crate::backend::life::{Expiry, Life};
 use crate::backend::retry::{MAX_TRIES, back_off};
 use crate::backend::write::{Condition, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::quota::{Attempt, Decision};
-use crate::quota::{Outcome, decide, end};
+use crate::quota::{Attempt, Decision, Outcome, decide, record_end};
 
 /// Decides by the stored state and writes the new one, if the stored one hasn't changed meanwhile.
 ///
@@ -30,7 +29,8 @@ pub(super) async fn by_comparing<S: Store + ?Sized>(
                     // Another caller has taken the end away: it counts from now.
                     Expiry::Never => 0,
                 };
-                end(stored.as_bytes())?.saturating_sub(u64::try_from(left).unwrap_or(u64::MAX))
+                record_end(stored.as_bytes())?
+                    .saturating_sub(u64::try_from(left).unwrap_or(u64::MAX))
             }
             None => START,
         };

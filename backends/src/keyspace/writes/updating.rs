@@ -96,8 +96,8 @@ impl<'b, B: Backend + ?Sized> UpdatedEntry<'b, B> {
         Ok(None)
     }
 
-    /// Puts bytes in the place of the entry that was found, or of nothing, and says whether that was
-    /// still there.
+    /// Replaces the entry that was found, or writes where none was, and says whether nothing had
+    /// changed since.
     pub(in crate::keyspace) async fn swap(
         &self,
         found: Option<&FoundEntry>,

@@ -198,7 +198,7 @@ pub(crate) enum Reply {
     Other,
     /// An answer of any type but an error, as it came.
     Raw(Box<[u8]>),
-    /// No server's answer: the request names several keys and was not executed. The keys have
+    /// No server's answer: the request names several keys and was not executed. The keys belong to
     /// several nodes of a cluster; or the request is a script, and its receiver may be a proxy
     /// before several servers.
     OneKeyOnly,

@@ -1,6 +1,6 @@
 -- Decides as `quota/decide.rs` does and stores what `quota/record.rs` does, in the same steps and the same whole numbers.
 -- Each step has a branch for each algorithm, in this order: `g` is `quota/gcra.rs`, `f` is `fixed_window.rs`, `s` is
--- `sliding_window.rs`. A step is named as the functions of those files are, and stands in their order.
+-- `sliding_window.rs`. A step bears the name of the function in those files.
 local call, floor, max, min, format = redis.pcall, math.floor, math.max, math.min, string.format
 local time = call('TIME')
 if time.err then return time end
