@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use reinhardt_backends::{Backend, ErrorKind, ReadFrom, RedisBackend};
-use reinhardt_backends_tests::Cluster;
+use reinhardt_backends_tests::{Cluster, eventually};
 
-use super::{PATIENCE, builder};
+use super::builder;
 
 /// The keys are on every node.
 const KEYS: usize = 300;
@@ -31,14 +31,6 @@ async fn found(backend: &RedisBackend) -> usize {
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
     let all = backend.get_many::<u8>(&names).await.unwrap();
     all.iter().flatten().count()
-}
-
-async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached().await {
-        assert!(Instant::now() < deadline, "not reached");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test]

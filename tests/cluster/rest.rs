@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use redis::{AsyncCommands, ErrorKind as RedisErrorKind, RedisResult, Script, Value, cmd, pipe};
 use reinhardt_backends::{BackendError, ErrorKind, RedisBackend, RedisConnection};
-use reinhardt_backends_tests::Cluster;
+use reinhardt_backends_tests::{Cluster, command};
 
 use super::{PATIENCE, builder};
 
@@ -126,11 +126,7 @@ async fn what_names_no_key_is_refused() {
         "SCAN 0",
         "PING",
     ] {
-        let mut words = line.split(' ');
-        let mut command = cmd(words.next().unwrap());
-        words.for_each(|word| {
-            command.arg(word);
-        });
+        let command = command(line);
         let refused: RedisResult<Value> = command.query_async(&mut redis).await;
         let refused = BackendError::from_redis(refused.unwrap_err());
         assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");

@@ -25,7 +25,7 @@ mod tls;
 use std::time::{Duration, Instant};
 
 use reinhardt_backends::{Backend, BackendError, RedisBackend};
-use reinhardt_backends_tests::patient as builder;
+use reinhardt_backends_tests::{eventually, patient as builder};
 use tokio::runtime::{Builder, Runtime};
 
 /// Long enough for every machine.
@@ -46,15 +46,6 @@ async fn impatient(url: &str) -> RedisBackend {
 /// Makes a runtime that stands still unless a caller blocks on it.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// Waits until `reached` holds.
-async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !reached().await {
-        assert!(Instant::now() < deadline, "not reached");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }
 
 /// Waits until the backend answers again.

@@ -10,7 +10,7 @@ use redis::{
     AsyncCommands, ErrorKind as RedisErrorKind, RedisError, RedisResult, Script, Value, cmd, pipe,
 };
 use reinhardt_backends::{Backend, BackendError, ErrorKind, RedisBackend, RedisConnection};
-use reinhardt_backends_tests::{Answer, Authority, FakeServer, Proxy, Server, Service};
+use reinhardt_backends_tests::{Answer, Authority, FakeServer, Proxy, Server, Service, command};
 
 use super::{BRIEF, PATIENCE, builder, connect, eventually, runtime};
 
@@ -168,11 +168,7 @@ async fn replies_are_those_of_the_crate_redis() {
         "EVAL return{1,{2,{3,'x'}},false} 0",
         "EVAL return{err='OWN',1} 0",
     ] {
-        let mut words = line.split(' ');
-        let mut command = cmd(words.next().unwrap());
-        words.for_each(|word| {
-            command.arg(word);
-        });
+        let command = command(line);
         let by = async |connection: &mut dyn ConnectionLike| -> Result<Value, String> {
             let reply = connection.req_packed_command(&command).await;
             reply.map_err(|error| error.to_string())
@@ -312,14 +308,6 @@ const REFUSED: &[(&str, &str)] = &[
         "XREADGROUP BLOCK",
     ),
 ];
-
-fn command(line: &str) -> redis::Cmd {
-    let mut command = redis::Cmd::new();
-    line.split(' ').for_each(|word| {
-        command.arg(word);
-    });
-    command
-}
 
 fn is_refused(error: &RedisError, name: &str) {
     assert_eq!(error.kind(), RedisErrorKind::Client, "{name}: {error}");

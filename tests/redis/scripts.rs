@@ -16,11 +16,7 @@ async fn command<T: redis::FromRedisValue>(
     connection: &mut MultiplexedConnection,
     line: &str,
 ) -> T {
-    let mut words = line.split(' ');
-    let mut command = redis::cmd(words.next().unwrap());
-    words.for_each(|word| {
-        command.arg(word);
-    });
+    let command = reinhardt_backends_tests::command(line);
     command.query_async(connection).await.unwrap()
 }
 

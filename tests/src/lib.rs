@@ -16,6 +16,8 @@ mod traffic;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reinhardt_backends::redis::Cmd;
+
 pub use certificates::{Authority, Certificate};
 pub use cluster::Cluster;
 pub use elsewhere::Elsewhere;
@@ -93,6 +95,28 @@ macro_rules! on_both_backends {
             })*
         }
     };
+}
+
+/// Waits until `reached` holds.
+///
+/// # Panics
+///
+/// If that takes more than half a minute.
+pub async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !reached().await {
+        assert!(Instant::now() < deadline, "not reached");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Returns the command of a line, whose words stand one space apart.
+pub fn command(line: &str) -> Cmd {
+    let mut command = Cmd::new();
+    line.split(' ').for_each(|word| {
+        command.arg(word);
+    });
+    command
 }
 
 /// Waits until a condition holds on which servers have to agree.

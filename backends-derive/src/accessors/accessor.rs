@@ -61,6 +61,14 @@ impl Accessor {
         }
     }
 
+    /// Gives the accessor a parameter, which is passed on as it is.
+    pub(super) fn with_parameter(mut self, name: &str, ty: TokenStream) -> Self {
+        let name = Ident::new(name, Span::call_site());
+        self.parameters = quote!(#name: #ty);
+        self.args = quote!(#name);
+        self
+    }
+
     /// ```text
     /// pub fn get<'b, B, K0>(backend: &'b B, id: K0)
     ///     -> impl Future<Output = BackendResult<Option<Self>>> + Send + use<'b, B, K0>

@@ -27,19 +27,16 @@ pub(super) fn counter_accessors(scope: &Scope<'_>) -> Vec<Accessor> {
             COUNT,
             format!("Adds one to {counter} and returns the sum.\n\n{window}"),
         ),
-        Accessor {
-            parameters: quote!(delta: ::core::primitive::i64),
-            args: quote!(delta),
-            ..Accessor::new(
-                "increment_by",
-                "increment_by",
-                sum(),
-                COUNT,
-                format!(
-                    "Adds `delta`, which may be negative, to {counter} and returns the sum.\n\n{window}"
-                ),
-            )
-        },
+        Accessor::new(
+            "increment_by",
+            "increment_by",
+            sum(),
+            COUNT,
+            format!(
+                "Adds `delta`, which may be negative, to {counter} and returns the sum.\n\n{window}"
+            ),
+        )
+        .with_parameter("delta", quote!(::core::primitive::i64)),
         Accessor::new(
             "hit",
             "hit",

@@ -108,13 +108,10 @@ pub(super) fn writes(
         Accessor::new(always, "set", done(), ENCODE, format!(
             "Stores {what} {under} for {life}, whatever was there."
         )),
-        Accessor {
-            parameters: quote!(ttl: ::core::time::Duration),
-            args: quote!(ttl),
-            ..Accessor::new(lasting, "set_for", done(), ENCODE_FOR, format!(
+        Accessor::new(lasting, "set_for", done(), ENCODE_FOR, format!(
                 "Stores {what} {under} for `ttl`, whatever was there."
             ))
-        },
+        .with_parameter("ttl", quote!(::core::time::Duration)),
         Accessor::new(if_absent, "set_if_absent", flag(), ENCODE, format!(
             "Stores {what} {under} for {life} if nothing is there, and says whether it did.\n\nOf several callers one wins."
         )),

@@ -25,10 +25,7 @@ pub(super) fn throttle_accessors(scope: &Scope<'_>, limits: &Limits) -> Vec<Acce
                 "Uses up one of {throttle} ({quota}) if there is room, and says whether there was.\n\n{all}"
             ),
         ),
-        Accessor {
-            parameters: quote!(cost: ::core::primitive::u32),
-            args: quote!(cost),
-            ..Accessor::new(
+        Accessor::new(
                 "check_n",
                 "check_n",
                 decision(),
@@ -37,7 +34,7 @@ pub(super) fn throttle_accessors(scope: &Scope<'_>, limits: &Limits) -> Vec<Acce
                     "Uses up `cost` of {throttle} ({quota}) if there is room for all of it, and says whether there was.\n\n{all}"
                 ),
             )
-        },
+        .with_parameter("cost", quote!(::core::primitive::u32)),
         Accessor::new(
             "peek",
             "peek",
@@ -45,10 +42,7 @@ pub(super) fn throttle_accessors(scope: &Scope<'_>, limits: &Limits) -> Vec<Acce
             CHECK,
             format!("Says whether {throttle} ({quota}) has room for one, and uses nothing up."),
         ),
-        Accessor {
-            parameters: quote!(cost: ::core::primitive::u32),
-            args: quote!(cost),
-            ..Accessor::new(
+        Accessor::new(
                 "peek_n",
                 "peek_n",
                 decision(),
@@ -57,7 +51,7 @@ pub(super) fn throttle_accessors(scope: &Scope<'_>, limits: &Limits) -> Vec<Acce
                     "Says whether {throttle} ({quota}) has room for `cost`, and uses nothing up."
                 ),
             )
-        },
+        .with_parameter("cost", quote!(::core::primitive::u32)),
         Accessor::new(
             "reset",
             "delete",
