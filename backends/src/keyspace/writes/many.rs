@@ -36,7 +36,9 @@ where
         if leases || migrates {
             backend.info().limits.check_entries(&entries)?;
         }
-        void::<K, B>(backend, &keys).await?;
+        if let Some(voided) = void::<K, B>(backend, &keys) {
+            voided.await?;
+        }
         if migrates {
             let versions = VersionedKeys::all::<K>(&keys);
             return replacing::write_many(backend, &versions, &entries).await;
@@ -51,7 +53,9 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    void::<K, B>(backend, keys).await?;
+    if let Some(voided) = void::<K, B>(backend, keys) {
+        voided.await?;
+    }
     let versions = VersionedKeys::all::<K>(keys);
     let texts: Vec<&str> = versions.iter().flat_map(VersionedKeys::texts).collect();
     backend.delete_many(&texts).await

@@ -39,8 +39,10 @@ where
 {
     let encoded = encoded.map(Encoded::from);
     async move {
-        if let Ok(encoded) = &encoded {
-            void_for_write::<K, B>(backend, &key, encoded, life).await?;
+        if let Ok(encoded) = &encoded
+            && let Some(voided) = void_for_write::<K, B>(backend, &key, encoded, life)
+        {
+            voided.await?;
         }
         // Known when it is compiled, so that most keyspaces do without the rest.
         if const { K::INFO.migrates.is_some() } {
@@ -70,7 +72,9 @@ where
     async move {
         let encoded = encoded?;
         let life = K::INFO.new_life();
-        void_for_write::<K, B>(backend, &key, &encoded, life).await?;
+        if let Some(voided) = void_for_write::<K, B>(backend, &key, &encoded, life) {
+            voided.await?;
+        }
         let versions = VersionedKeys::of::<K>(&key);
         if let Condition::Present = condition {
             return updating::write_if_present(backend, versions, &encoded, life).await;
@@ -92,7 +96,9 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    void::<K, B>(backend, slice::from_ref(key)).await?;
+    if let Some(voided) = void::<K, B>(backend, slice::from_ref(key)) {
+        voided.await?;
+    }
     let versions = VersionedKeys::of::<K>(key);
     if versions.older_than(0).is_empty() {
         let stored = backend.take_value(versions.newest()).await?;
@@ -117,7 +123,9 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    void::<K, B>(backend, slice::from_ref(key)).await?;
+    if let Some(voided) = void::<K, B>(backend, slice::from_ref(key)) {
+        voided.await?;
+    }
     let versions = VersionedKeys::of::<K>(key);
     let older = remove_older(backend, &versions, 0).await?;
     let newest = backend.delete(versions.newest()).await;

@@ -67,7 +67,9 @@ impl<'b, B: Backend + ?Sized> UpdatedEntry<'b, B> {
         backend: &'b B,
         key: &'b Key,
     ) -> BackendResult<Self> {
-        void::<K, B>(backend, slice::from_ref(key)).await?;
+        if let Some(voided) = void::<K, B>(backend, slice::from_ref(key)) {
+            voided.await?;
+        }
         let versions = VersionedKeys::of::<K>(key);
         Ok(Self { backend, versions })
     }

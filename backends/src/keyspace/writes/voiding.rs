@@ -32,37 +32,41 @@ use crate::keyspace::Keyspace;
 use crate::keyspace::info::KeyspaceInfo;
 use crate::keyspace::key::{Key, of_lease};
 
-/// Removes the leases of the keys in all versions, if the keyspace has leases.
+/// Removes the leases of the keys in all versions; `None` in a keyspace without leases.
 ///
-/// The removal is a future in a box, which keyspaces without leases are spared.
-pub(super) async fn void<K, B>(backend: &B, keys: &[Key]) -> BackendResult<()>
+/// The removal is a future in a box, which keyspaces without leases are spared: an `async fn` would
+/// cost each of their writes a future that does nothing.
+#[must_use = "the leases are removed when this is awaited"]
+pub(super) fn void<'a, K, B>(
+    backend: &'a B,
+    keys: &'a [Key],
+) -> Option<BoxFuture<'a, BackendResult<()>>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    if const { K::INFO.has_leases() } {
-        return remove_leases::<K, B>(backend, keys).await;
-    }
-    Ok(())
+    const { K::INFO.has_leases() }.then(|| remove_leases::<K, B>(backend, keys))
 }
 
 /// Does what [`void`] does before a value is written, unless it will be refused.
-pub(super) async fn void_for_write<K, B>(
-    backend: &B,
-    key: &Key,
-    value: &[u8],
+#[must_use = "the leases are removed when this is awaited"]
+pub(super) fn void_for_write<'a, K, B>(
+    backend: &'a B,
+    key: &'a Key,
+    value: &'a [u8],
     life: Life,
-) -> BackendResult<()>
+) -> Option<BoxFuture<'a, BackendResult<()>>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    if const { K::INFO.has_leases() } {
-        backend.info().limits.check_value(value)?;
-        life.checked()?;
-        return remove_leases::<K, B>(backend, slice::from_ref(key)).await;
-    }
-    Ok(())
+    const { K::INFO.has_leases() }.then(|| -> BoxFuture<'a, _> {
+        Box::pin(async move {
+            backend.info().limits.check_value(value)?;
+            life.checked()?;
+            remove_leases::<K, B>(backend, slice::from_ref(key)).await
+        })
+    })
 }
 
 fn remove_leases<'a, K, B>(backend: &'a B, keys: &'a [Key]) -> BoxFuture<'a, BackendResult<()>>
@@ -71,8 +75,7 @@ where
     B: Backend + ?Sized,
 {
     Box::pin(async move {
-        let leases = keys.iter().flat_map(leases::<K>);
-        let leases: Vec<Key> = leases.collect();
+        let leases: Vec<Key> = keys.iter().flat_map(leases::<K>).collect();
         let texts: Vec<&str> = leases.iter().map(Key::as_str).collect();
         backend.delete_many(&texts).await.map(drop)
     })
