@@ -9,7 +9,7 @@ use super::RedisBackend;
 use super::client::{self, Client, ClientIdentity, ClientLimits, Servers, Tls};
 use super::commands::{Commands, Missing};
 use super::credentials::{Credentials, Provider};
-use super::replica_reads::ReadFrom;
+use super::read_from::ReadFrom;
 use super::url::{self, invalid};
 use crate::backend::store::Limits;
 use crate::error::BackendResult;

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use super::client::{
     Access, Argument, Client, Command, Invocation, KeyedInvocation, Reply, Script, is_unknown, slot,
 };
-use super::replica_reads::ReadFrom;
+use super::read_from::ReadFrom;
 use super::reply::{self, Answer, Unread};
 use super::scripts;
 use super::status::RedisStatus;

@@ -9,7 +9,7 @@
 
 use super::client::{Access, Command, Reply, SLOTS, Traced};
 use super::commands::Commands;
-use super::replica_reads::ReadFrom;
+use super::read_from::ReadFrom;
 use crate::error::BackendResult;
 
 /// The lines that the nodes say about themselves, in the order of their ids.

@@ -7,6 +7,7 @@ mod commands;
 mod connection;
 mod credentials;
 mod layout;
+mod read_from;
 mod replica_reads;
 mod reply;
 mod scan;
@@ -29,7 +30,7 @@ use self::commands::{BATCH, Commands, argument, batch_length, millis, set};
 #[cfg(feature = "redis-commands")]
 pub use self::connection::RedisConnection;
 pub use self::credentials::Credentials;
-pub use self::replica_reads::ReadFrom;
+pub use self::read_from::ReadFrom;
 use self::reply::Unread;
 pub use self::status::{NodeStatus, RedisStatus};
 use super::life::{Expiry, Life};

@@ -5,6 +5,7 @@ use futures_util::{StreamExt, stream};
 
 use super::client::{Access, Command, Reply};
 use super::commands::{BATCH, Commands};
+use super::read_from::ReadFrom;
 use super::reply::{self, Answer, Unread};
 use super::scripts;
 use crate::backend::answers::KeyStream;
@@ -12,18 +13,6 @@ use crate::backend::life::Expiry;
 use crate::backend::store::ReplicaReads;
 use crate::backend::stored::Stored;
 use crate::error::BackendResult;
-
-/// The servers that answer plain reads; see
-/// [`RedisBackend::reading_from`](super::RedisBackend::reading_from).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum ReadFrom {
-    /// The primary, which has every write that was acknowledged.
-    #[default]
-    Primary,
-    /// A replica, which may be behind; the primary where none is up.
-    Replica,
-}
 
 #[async_trait]
 impl ReplicaReads for Commands {

@@ -7,7 +7,7 @@ use futures_util::{Stream, TryStreamExt, stream};
 use super::client::{Access, Command, ConnectionId, NodeId, Traced};
 use super::commands::{BATCH, Commands};
 use super::layout::SlotLayout;
-use super::replica_reads::ReadFrom;
+use super::read_from::ReadFrom;
 use super::reply::{self, Unread};
 use crate::backend::stored::Stored;
 use crate::error::{BackendError, BackendResult, ErrorKind};

@@ -6,7 +6,6 @@
 //! answer.
 
 use std::error::Error;
-use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
@@ -25,76 +24,18 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::deadline::Deadlines;
-use super::driver::Socket;
-use super::endpoint::{Address, Endpoint};
+use super::endpoint::Endpoint;
 use super::handshake::{Greeted, Identity, greet};
+use super::location::ServerLocation;
 use super::login::Login;
+use super::socket::Socket;
+use super::socket_error::{connect_timeout, failure, is_hang_up};
 use super::tls::Connector;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The time before the next address is tried beside one that hasn't answered (RFC 8305, section 5);
 /// less where the limit leaves each address less.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-
-/// The place of a server, as messages name it: `host:port`, or the path of a socket.
-#[derive(Debug, Clone)]
-pub(super) struct ServerLocation {
-    name: String,
-    host: String,
-    /// The port, for TCP.
-    port: Option<u16>,
-    is_by_tls: bool,
-}
-
-impl ServerLocation {
-    pub(super) fn of(server: &Endpoint) -> Self {
-        // A node behind a socket is on this machine.
-        let (name, host, port) = match server.info.addr() {
-            ConnectionAddr::Tcp(host, port) if host.contains(':') => {
-                (format!("[{host}]:{port}"), host.as_str(), Some(*port))
-            }
-            ConnectionAddr::Tcp(host, port) => {
-                (format!("{host}:{port}"), host.as_str(), Some(*port))
-            }
-            ConnectionAddr::Unix(path) => (path.display().to_string(), "localhost", None),
-            _ => ("the server".to_string(), "localhost", None),
-        };
-        Self {
-            name,
-            host: host.to_string(),
-            port,
-            is_by_tls: server.tls.is_some(),
-        }
-    }
-
-    /// Names the primary of a service, wherever it is.
-    pub(super) fn of_service(service: &str, pattern: &Endpoint) -> Self {
-        Self {
-            name: format!("the primary of `{service}`"),
-            ..Self::of(pattern)
-        }
-    }
-
-    /// Says whether this is the place of the server at an address of TCP.
-    pub(super) fn is_at(&self, address: &Address) -> bool {
-        self.host == *address.host && self.port == Some(address.port)
-    }
-
-    pub(super) fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Says whether the server there is spoken to by TLS.
-    pub(super) fn is_by_tls(&self) -> bool {
-        self.is_by_tls
-    }
-}
-
-impl fmt::Display for ServerLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
-}
 
 /// The furthest step of an attempt, by any address, for the case that its limit passes.
 struct Furthest(AtomicU8);
@@ -280,17 +221,6 @@ fn is_unconnected(error: &BackendError) -> bool {
     cause.is_some_and(|cause: &io::Error| !is_hang_up(cause.kind()))
 }
 
-/// Says whether the other side was there and ended the connection.
-pub(super) fn is_hang_up(kind: io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-    )
-}
-
 async fn reach(
     address: SocketAddr,
     server: &ConnectionInfo,
@@ -360,31 +290,13 @@ fn prepared(socket: TcpStream, settings: &TcpSettings) -> io::Result<(TcpStream,
     Ok((socket, far.ip().is_loopback()))
 }
 
-/// Turns the failure to reach a place into an error.
-pub(super) fn failure(location: &ServerLocation, error: io::Error) -> BackendError {
-    let message = match error.kind() {
-        io::ErrorKind::ConnectionRefused => format!("{location} refused the connection"),
-        io::ErrorKind::NotFound => format!("there is no socket at {location}"),
-        io::ErrorKind::TimedOut => format!("the connection to {location} timed out"),
-        kind if is_hang_up(kind) => format!("the connection to {location} was lost"),
-        _ => format!("the connection to {location} failed"),
-    };
-    BackendError::new(ErrorKind::Unavailable, message).with_source(error)
-}
-
-/// Returns the error of an attempt whose last step isn't known.
-pub(super) fn timeout(location: &ServerLocation, limit: Duration) -> BackendError {
-    let message = format!("no connection to {location} within {limit:?}");
-    BackendError::new(ErrorKind::Timeout, message)
-}
-
 fn timeout_at(location: &ServerLocation, limit: Duration, furthest: &Furthest) -> BackendError {
     let met = if furthest.has_reached(Step::Greeting) {
         "it accepts and doesn't greet"
     } else if furthest.has_reached(Step::Securing) {
         "it accepts and doesn't answer in TLS, as a port without TLS does (`redis://`)"
     } else if furthest.has_reached(Step::Connecting) {
-        return timeout(location, limit);
+        return connect_timeout(location, limit);
     } else {
         "the provider of `Tls` didn't answer"
     };
@@ -444,7 +356,7 @@ mod tests {
     const THREE: [&str; 3] = ["[::1]:1", "[::1]:2", "127.0.0.1:3"];
 
     fn location() -> ServerLocation {
-        ServerLocation::of(&info(addresses(&["127.0.0.1:3"])[0]))
+        info(addresses(&["127.0.0.1:3"])[0]).location()
     }
 
     fn said(kind: ErrorKind) -> BackendResult<()> {
@@ -570,14 +482,7 @@ mod tests {
         let info = info(address);
         let furthest = Furthest::new();
         let identity = identity(&info);
-        let reached = reach(
-            address,
-            &info.info,
-            identity,
-            &ServerLocation::of(&info),
-            &furthest,
-        )
-        .await;
+        let reached = reach(address, &info.info, identity, &info.location(), &furthest).await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
         assert!(furthest.has_reached(Step::Greeting));
     }
@@ -590,7 +495,7 @@ mod tests {
             unreachable!("the address is one of TCP")
         };
         let socket = TcpStream::connect((host.as_str(), *port)).await.unwrap();
-        let (socket, location) = (BufWriter::new(socket), ServerLocation::of(&info));
+        let (socket, location) = (BufWriter::new(socket), info.location());
         let greeted = greet(socket, identity(&info), &location, false);
         let limit = Duration::from_secs(20);
         let greeted = tokio::time::timeout(limit, greeted).await;
@@ -603,7 +508,7 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let both = vec![silent.local_addr().unwrap(), server(Duration::ZERO).await];
         let info = info(both[0]);
-        let (location, furthest) = (ServerLocation::of(&info), Furthest::new());
+        let (location, furthest) = (info.location(), Furthest::new());
         let reach = |address| reach(address, &info.info, identity(&info), &location, &furthest);
         let reached = race(
             both,

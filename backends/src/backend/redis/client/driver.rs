@@ -18,19 +18,19 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
 use tokio::sync::futures::OwnedNotified;
 
-use super::Access;
+use super::access::Access;
 use super::deadline::Deadlines;
+use super::in_flight::InFlight;
 use super::inbox::{ConnectionEnd, Inbox};
 use super::merge::{Gets, HotSlot, Keyed, Merged, ReadHabits, Unanswered};
 use super::read_buffer::{ArrayBegun, BUFFER, ReadBuffer};
-use super::request::{InFlight, Request, RequestTarget, Slots};
+use super::request::{Request, RequestTarget};
 use super::resp::{self, Command, ErrorReply, Reply};
 use super::script::{Script, UnknownScripts};
+use super::slot::Slots;
+use super::socket::Socket;
 
 /// The most bytes that are written at once, at least one command: more gather while these are on
 /// their way.
@@ -44,25 +44,6 @@ const MIN_LINGER: usize = 20;
 /// An answer that nobody waits for may take so long before another connection takes over: to make a
 /// connection costs a few round trips.
 const LONGEST_WASTE: Duration = Duration::from_millis(100);
-
-/// A connected socket.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
-    /// Says whether another one is to take its place soon, because it can't be written to for ever.
-    fn is_worn_out(&self) -> bool {
-        false
-    }
-}
-
-impl Socket for TcpStream {}
-
-#[cfg(unix)]
-impl Socket for UnixStream {}
-
-impl<S: Socket + ?Sized> Socket for Box<S> {
-    fn is_worn_out(&self) -> bool {
-        (**self).is_worn_out()
-    }
-}
 
 /// The requests whose replies are awaited, in the order in which the replies come.
 enum ExpectedReply {

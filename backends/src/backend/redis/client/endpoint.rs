@@ -1,27 +1,13 @@
-//! The way to a server: its address, its login, and the settings of TLS.
+//! The settings of the way to a server: its address, its login, and TLS.
 
 use std::time::Duration;
 
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{ConnectionAddr, ConnectionInfo};
 
+use super::location::{Address, ServerLocation};
 use super::tls::Tls;
 use crate::error::BackendResult;
-
-/// The address of a server, as another server tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) host: Box<str>,
-    pub(super) port: u16,
-}
-
-impl Address {
-    /// Reads the number of the port; `None` if the text is no such number.
-    pub(super) fn read(host: &str, port: &str) -> Option<Self> {
-        let (host, port) = (host.into(), port.parse().ok()?);
-        Some(Self { host, port })
-    }
-}
 
 /// The address and the login of a server, and the settings of TLS if it is spoken to by TLS.
 #[derive(Clone)]
@@ -59,9 +45,16 @@ impl Endpoint {
             tls: Some(tls),
         })
     }
-}
 
-impl Endpoint {
+    /// Returns the place of the server. A server behind a unix socket is on this machine.
+    pub(super) fn location(&self) -> ServerLocation {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, port) => ServerLocation::tcp(host, *port, self.tls.is_some()),
+            ConnectionAddr::Unix(path) => ServerLocation::local(path.display().to_string()),
+            _ => ServerLocation::local("the server".to_string()),
+        }
+    }
+
     /// Returns the same endpoint at another address.
     ///
     /// # Errors

@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use redis::{ProtocolVersion, RedisConnectionInfo};
 use tokio::io::ReadBuf;
 
-use super::dial::{ServerLocation, failure, is_hang_up};
-use super::driver::Socket;
 use super::inbox::ConnectionEnd;
+use super::location::ServerLocation;
 use super::login::Login;
 use super::read_buffer::ReadBuffer;
 use super::refusal::{code, refusal};
 use super::resp::{Command, ErrorReply, Reply};
+use super::socket::Socket;
+use super::socket_error::{failure, is_hang_up};
 use super::tls;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 

@@ -9,7 +9,7 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::request::InFlight;
+use super::in_flight::InFlight;
 
 /// The most bytes that wait in the queue: later callers wait for room. One request may go beyond. A
 /// large request would otherwise wait for an empty queue, and small requests never leave the queue

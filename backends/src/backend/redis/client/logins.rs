@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::deadline::Deadlines;
-use super::dial::ServerLocation;
+use super::location::ServerLocation;
 use super::login::Login;
 use crate::backend::redis::credentials::{Credentials, NoCredentials, Provider};
 use crate::error::{BackendError, BackendResult, ErrorKind};

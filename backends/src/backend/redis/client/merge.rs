@@ -16,8 +16,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::in_flight::InFlight;
 use super::inbox::ConnectionEnd;
-use super::request::{InFlight, Request};
+use super::request::Request;
 use super::resp::{self, Argument, ErrorReply, Reply};
 use super::script::{KeyedInvocation, Script};
 

@@ -6,6 +6,7 @@
 //! the driver is the task that owns its socket. A request whose reply was lost is sent again only
 //! if that is harmless, and a request that was refused only if nothing of it was executed.
 
+mod access;
 mod cluster;
 mod deadline;
 mod dial;
@@ -13,7 +14,10 @@ mod driver;
 mod endpoint;
 mod gate;
 mod handshake;
+mod ids;
+mod in_flight;
 mod inbox;
+mod location;
 mod login;
 mod logins;
 mod merge;
@@ -31,10 +35,14 @@ mod replicas;
 mod request;
 mod resend;
 mod resp;
+mod rest;
 mod router;
 mod script;
 mod sentinel;
+mod settings;
 mod slot;
+mod socket;
+mod socket_error;
 mod states;
 mod tls;
 
@@ -45,84 +53,37 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+pub(crate) use self::access::Access;
 use self::cluster::Cluster;
 use self::deadline::deadlines;
 pub(crate) use self::endpoint::Endpoint;
 use self::gate::Gate;
+pub(crate) use self::ids::{ConnectionId, NodeId};
+use self::in_flight::{InFlight, Lost};
 #[cfg(feature = "redis-commands")]
 pub(crate) use self::raw::Raw;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};
-use self::replicas::Rest;
-pub(crate) use self::request::Slots;
-use self::request::{InFlight, Lost, Request, RequestTarget};
+use self::request::{Request, RequestTarget};
 use self::resend::{Resend, is_from_wrong_server, is_logged_out};
 pub(crate) use self::resp::{Argument, Command, ErrorReply, Reply};
+use self::rest::Rest;
 use self::router::Router;
 pub(crate) use self::router::{Deployment, Servers};
 pub(crate) use self::script::{Invocation, KeyedInvocation, Script};
 pub(crate) use self::sentinel::Service;
-pub(crate) use self::slot::{SLOTS, slot};
+pub(crate) use self::settings::{ClientIdentity, ClientLimits};
+pub(crate) use self::slot::{SLOTS, Slots, slot};
 use self::states::Connection;
-pub(crate) use self::states::{ConnectionId, NodeId};
 #[cfg(feature = "tls")]
 pub use self::tls::Tls;
 #[cfg(not(feature = "tls"))]
 pub(crate) use self::tls::Tls;
-use super::credentials::Provider;
-use super::replica_reads::ReadFrom;
+use super::read_from::ReadFrom;
 use super::status::RedisStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The limits of a client: of time, in real time, and of the calls that wait.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ClientLimits {
-    /// The limit of one attempt to connect, the greeting and the login included.
-    pub(crate) connect: Duration,
-    /// The limit of one call: queueing, connecting and, if it may be repeated, the repetition.
-    pub(crate) call: Duration,
-    /// The silence after which a server is asked whether it is there.
-    pub(crate) keep_alive: Duration,
-    /// The most calls that may wait at once.
-    pub(crate) waiting: usize,
-    /// The most bytes that the calls which wait may send.
-    pub(crate) waiting_bytes: usize,
-}
-
-/// A server that has owed an answer for half the limit of a call, within these bounds, is doubted.
-const SHORTEST_PATIENCE: Duration = Duration::from_millis(25);
-const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
-
-impl ClientLimits {
-    /// Returns the time after which a silent server is doubted.
-    fn patience(&self) -> Duration {
-        (self.call / 2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
-    }
-}
-
-/// The data about their client that connections greet with, besides the settings of the server.
-#[derive(Default)]
-pub(crate) struct ClientIdentity {
-    pub(crate) name: Option<String>,
-    /// Asked for the login in place of the settings of the server.
-    pub(crate) provider: Option<Provider>,
-}
-
 /// The most times that a request is sent on to another node of a cluster.
 const MOST_HOPS: u32 = 5;
-
-/// The effect of a request on its keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// The request changes nothing, so it may be sent again if its reply was lost.
-    Read(ReadFrom),
-    /// The request may change something. Sent again, it might be executed twice.
-    Write,
-}
-
-impl Access {
-    /// A read that sees every write before it.
-    pub(crate) const READ: Self = Self::Read(ReadFrom::Primary);
-}
 
 /// A client of one server, or of a cluster. A reply may be an error of the server: its meaning is
 /// the caller's to say.

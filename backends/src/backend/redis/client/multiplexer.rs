@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::driver::{Driver, Socket, Terms};
+use super::driver::{Driver, Terms};
+use super::in_flight::{InFlight, Lost};
 use super::inbox::{ConnectionEnd, Inbox, Pushed};
 use super::read_buffer::ReadBuffer;
-use super::request::{InFlight, Lost};
 use super::resp::Reply;
+use super::socket::Socket;
 
 /// The callers' end of a connection. Dropping it closes the connection.
 pub(super) struct Multiplexer {

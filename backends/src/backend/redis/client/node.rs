@@ -17,22 +17,23 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::deadline::{Deadlines, deadlines};
-use super::dial::{self, ServerLocation, dial};
+use super::dial::dial;
 use super::driver::{Sign, Terms};
-use super::endpoint::{Address, Endpoint};
+use super::endpoint::Endpoint;
 use super::gate::closed;
 use super::handshake::{Greeted, Identity, Introduction, ServerKind};
+use super::ids::{ConnectionId, NodeId};
+use super::location::{Address, ServerLocation, address_hash};
 use super::login::Login;
 use super::logins::{Chosen, Logins};
 use super::multiplexer::Multiplexer;
 use super::outage::ConnectFailure;
 use super::renewal;
-use super::replicas::{Rest, address_hash};
+use super::rest::Rest;
 use super::sentinel::Sentinels;
-use super::states::{
-    ConnectAttempt, ConnectOutcome, Connection, ConnectionId, NodeId, Purpose, States,
-};
-use super::{ClientIdentity, ClientLimits};
+use super::settings::{ClientIdentity, ClientLimits};
+use super::socket_error::connect_timeout;
+use super::states::{ConnectAttempt, ConnectOutcome, Connection, Purpose, States};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
@@ -165,13 +166,13 @@ impl Common {
 
 impl Node {
     pub(super) fn new(server: Endpoint, common: Arc<Common>) -> Self {
-        let location = ServerLocation::of(&server);
+        let location = server.location();
         Self::of(server, location, None, None, common)
     }
 
     /// Makes a node that may be a replica.
     pub(super) fn replica(server: Endpoint, common: Arc<Common>) -> Self {
-        let location = ServerLocation::of(&server);
+        let location = server.location();
         Self::of(server, location, None, Some(Arc::default()), common)
     }
 
@@ -261,7 +262,7 @@ impl Node {
         // The attempt has its own limit; this outer one passes if the runtime never polls it.
         match deadlines()?.within(limit * 2, connection).await {
             Some(connection) => connection.map(drop),
-            None => Err(dial::timeout(&self.shared.location, limit)),
+            None => Err(connect_timeout(&self.shared.location, limit)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Commands that a program makes itself, by the crate redis: they are sent as they are, and the
 //! replies are handed on as they come.
 
-use super::request::Slots;
+use super::slot::Slots;
 
 /// A command, or several that go in one go.
 #[derive(Clone)]

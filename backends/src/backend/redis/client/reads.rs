@@ -14,8 +14,9 @@ use tokio::runtime::Handle;
 
 use super::deadline::{Deadlines, deadlines};
 use super::driver::Sign;
+use super::ids::ConnectionId;
 use super::node::{AttemptTurn, NodeShared, Takes};
-use super::states::{Connection, ConnectionId, Purpose};
+use super::states::{Connection, Purpose};
 
 impl NodeShared {
     /// Hands the reads that wait behind a write to another connection, as soon as there is one.

@@ -9,15 +9,16 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::Access;
+use super::access::Access;
 use super::deadline::Deadlines;
 use super::handshake::is_login_for_nobody;
+use super::in_flight::{InFlight, Lost};
 use super::inbox::Inbox;
 use super::login::Login;
 use super::logins::{LoginRenewal, Provided, Task};
 use super::multiplexer::exchange;
 use super::refusal::refusal;
-use super::request::{InFlight, Lost, Request};
+use super::request::Request;
 use super::resp::Reply;
 use crate::error::{BackendError, ErrorKind};
 

@@ -11,92 +11,33 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
-use super::Access;
+use super::access::Access;
 use super::deadline::Deadlines;
-use super::dial::ServerLocation;
-use super::endpoint::{Address, Endpoint};
+use super::endpoint::Endpoint;
 use super::handshake::Info;
+use super::ids::NodeId;
+use super::in_flight::InFlight;
+use super::location::{Address, ServerLocation};
 use super::node::{Common, Node};
 use super::readings::{ReadingUnderWay, Readings};
 use super::refusal::{code, refusal};
-use super::request::{InFlight, Request, Slots};
+use super::request::Request;
 use super::resp::{Command, Reply};
-use super::sentinel::Sentinels;
-use super::states::{Connection, NodeId};
+use super::sentinel::{Sentinels, Told};
+use super::slot::Slots;
+use super::states::Connection;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The time after which the replicas of a server are asked for again; it is shorter where none are
 /// told.
 const FRESH: Duration = Duration::from_secs(10);
 const FRESH_WITHOUT: Duration = Duration::from_secs(1);
-/// The rests of a replica that refused or was silent, the longest after many failures.
-const FIRST_REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(10);
-
-/// The rest of a replica that is up and doesn't serve: it loads its data, has none, or stands
-/// still.
-#[derive(Default)]
-pub(super) struct Rest(Mutex<Option<Resting>>);
-
-struct Resting {
-    failures: u32,
-    until: Instant,
-    /// True while one caller tries the replica.
-    is_tried: bool,
-}
-
-impl Rest {
-    /// Says whether the replica is to be asked. At the end of a rest one caller tries it, within
-    /// `limit`.
-    fn may_ask(&self, limit: Duration) -> bool {
-        let mut resting = self.0.lock();
-        let Some(resting) = &mut *resting else {
-            return true;
-        };
-        let now = Instant::now();
-        if now < resting.until {
-            return false;
-        }
-        resting.until = now + limit;
-        resting.is_tried = true;
-        true
-    }
-
-    pub(super) fn is_resting(&self) -> bool {
-        let resting = self.0.lock();
-        resting
-            .as_ref()
-            .is_some_and(|resting| Instant::now() < resting.until)
-    }
-
-    /// Notes that the replica doesn't serve. Calls that were under way together count as one.
-    pub(super) fn begin(&self) {
-        let mut resting = self.0.lock();
-        let now = Instant::now();
-        let failures = match &*resting {
-            Some(last) if now < last.until && !last.is_tried => return,
-            Some(last) => last.failures + 1,
-            None => 0,
-        };
-        let rest = FIRST_REST * (1 << failures.min(4));
-        *resting = Some(Resting {
-            failures,
-            until: now + rest.min(LONGEST_REST),
-            is_tried: false,
-        });
-    }
-
-    /// Notes that the replica serves.
-    pub(super) fn end(&self) {
-        *self.0.lock() = None;
-    }
-}
 
 /// Returns the time after which so many replicas are asked for again.
 pub(super) fn freshness(replicas: usize) -> Duration {
@@ -104,15 +45,6 @@ pub(super) fn freshness(replicas: usize) -> Duration {
         0 => FRESH_WITHOUT,
         _ => FRESH,
     }
-}
-
-/// Replicas, as they are told.
-#[derive(Default)]
-pub(super) struct Told {
-    /// The addresses of the replicas that follow the primary now.
-    pub(super) addresses: Vec<Address>,
-    /// True if there are replicas, even if they are down.
-    pub(super) are_any: bool,
 }
 
 /// Returns a connection to a replica that is up, for a request. Begins to connect to replicas that
@@ -162,13 +94,6 @@ fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
-}
-
-/// Hashes the text of an address, by FNV-1a: the same in every process.
-pub(super) fn address_hash(address: &str) -> u64 {
-    address.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 fn usable(replica: &Node) -> Option<Arc<Connection>> {
@@ -460,29 +385,5 @@ mod tests {
         }
         let odd = told(&["slave0:ip=h,port=x,state=online", "slave1:"]);
         assert!(odd.are_any && odd.addresses.is_empty());
-    }
-
-    #[test]
-    fn a_replica_that_fails_rests_and_is_tried_by_one() {
-        let (rest, limit) = (Rest::default(), Duration::from_secs(60));
-        assert!(rest.may_ask(limit) && rest.may_ask(limit));
-        rest.begin();
-        assert!(!rest.may_ask(limit));
-        // Calls that were under way together are one failure.
-        rest.begin();
-        let failures = |rest: &Rest| rest.0.lock().as_ref().map(|resting| resting.failures);
-        assert_eq!(failures(&rest), Some(0));
-        let end = |rest: &Rest| {
-            let mut resting = rest.0.lock();
-            resting.as_mut().unwrap().until = Instant::now();
-        };
-        end(&rest);
-        assert!(rest.may_ask(limit) && !rest.may_ask(limit));
-        rest.begin();
-        assert_eq!(failures(&rest), Some(1));
-        end(&rest);
-        assert!(rest.may_ask(limit));
-        rest.end();
-        assert!(rest.may_ask(limit) && !rest.is_resting());
     }
 }

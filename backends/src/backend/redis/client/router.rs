@@ -6,15 +6,17 @@
 use std::sync::{Arc, OnceLock};
 
 use super::cluster::Cluster;
-use super::dial::ServerLocation;
 use super::endpoint::Endpoint;
+use super::ids::NodeId;
+use super::in_flight::InFlight;
+use super::location::ServerLocation;
 use super::node::{Common, Node, NotFound};
 use super::replicas::{self, Replicas};
-use super::request::{InFlight, RequestTarget};
+use super::request::RequestTarget;
 use super::sentinel::{Sentinels, Service};
-use super::states::{Connection, NodeId};
-use super::{ClientIdentity, ClientLimits};
-use crate::backend::redis::replica_reads::ReadFrom;
+use super::settings::{ClientIdentity, ClientLimits};
+use super::states::Connection;
+use crate::backend::redis::read_from::ReadFrom;
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult};
 
@@ -105,7 +107,7 @@ impl Router {
                 (node, common, Some(sentinels), None)
             }
             Deployment::Server | Deployment::Cluster => {
-                let common = common(&ServerLocation::of(&first));
+                let common = common(&first.location());
                 let node = |server| Node::new(server, common.clone());
                 let seeds = others.into_iter().map(node).collect();
                 let seeds = (deployment == Deployment::Cluster).then_some(seeds);

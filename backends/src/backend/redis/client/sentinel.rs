@@ -21,15 +21,16 @@ use parking_lot::Mutex;
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
 use super::deadline::Deadlines;
-use super::dial::{ServerLocation, dial, failure};
-use super::endpoint::{Address, Endpoint};
+use super::dial::dial;
+use super::endpoint::Endpoint;
 use super::handshake::{Conversation, Facts, Greeted, Identity, ServerKind};
+use super::location::{Address, ServerLocation};
 use super::login::Login;
 use super::logins::Task;
 use super::outage::shortened;
 use super::refusal::refusal;
-use super::replicas::Told;
 use super::resp::{Command, Reply};
+use super::socket_error::failure;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// While a server doesn't greet, the sentinels are asked at this interval whether they name another
@@ -68,6 +69,15 @@ impl fmt::Debug for Service {
             .field("name", name)
             .finish_non_exhaustive()
     }
+}
+
+/// Replicas, as they are told.
+#[derive(Default)]
+pub(super) struct Told {
+    /// The addresses of the replicas that follow the primary now.
+    pub(super) addresses: Vec<Address>,
+    /// True if there are replicas, even if they are down.
+    pub(super) are_any: bool,
 }
 
 /// The answers of all sentinels.
@@ -109,7 +119,7 @@ impl Sentinels {
             servers: servers
                 .into_iter()
                 .map(|server| {
-                    let location = ServerLocation::of(&server);
+                    let location = server.location();
                     (server, location)
                 })
                 .collect(),
@@ -126,7 +136,7 @@ impl Sentinels {
 
     /// Returns the place of the primary, as long as nobody has said where it is.
     pub(super) fn location(&self) -> ServerLocation {
-        ServerLocation::of_service(&self.service, &self.pattern)
+        self.pattern.location().as_primary_of(&self.service)
     }
 
     /// Returns the reason for which no sentinel is listened to, if it is known.
@@ -153,7 +163,7 @@ impl Sentinels {
         let mut address = self.primary(limit, deadlines, is_judging).await?;
         loop {
             let server = self.pattern.at(&address)?;
-            let location = ServerLocation::of(&server);
+            let location = server.location();
             let left = by.saturating_duration_since(Instant::now());
             let dialing = dial(&server, identity, &location, left, deadlines, false);
             let outcome = {

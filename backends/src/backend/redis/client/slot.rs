@@ -16,6 +16,24 @@ pub(crate) fn slot(key: &[u8]) -> u16 {
     crc % SLOTS
 }
 
+/// The hash slots of the keys of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slots {
+    None,
+    One(u16),
+    Several,
+}
+
+impl Slots {
+    pub(crate) fn of<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Self {
+        keys.map(slot).fold(Self::None, |slots, slot| match slots {
+            Self::None => Self::One(slot),
+            Self::One(other) if other == slot => slots,
+            _ => Self::Several,
+        })
+    }
+}
+
 /// Returns the part of a key that decides on its slot.
 fn hashed(key: &[u8]) -> &[u8] {
     let inside = key

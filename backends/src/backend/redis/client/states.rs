@@ -4,20 +4,21 @@ use std::collections::VecDeque;
 use std::io;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Id;
 use tokio::sync::watch;
 
 use super::deadline::Deadlines;
-use super::dial::{ServerLocation, failure};
 use super::handshake::Introduction;
+use super::ids::{ConnectionId, NodeId};
 use super::inbox::ConnectionEnd;
+use super::location::ServerLocation;
 use super::logins::Task;
 use super::multiplexer::Multiplexer;
 use super::outage::{ConnectFailure, Outage, Searches};
-use super::replicas::Rest;
+use super::rest::Rest;
+use super::socket_error::failure;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The most runtimes that have connections at one time.
@@ -105,29 +106,6 @@ impl Connection {
                 failure(location, io::ErrorKind::ConnectionAborted.into())
             }
         }
-    }
-}
-
-/// Tells one node of a client from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct NodeId(usize);
-
-impl NodeId {
-    pub(super) fn next() -> Self {
-        static NODES: AtomicUsize = AtomicUsize::new(0);
-        Self(NODES.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// Tells one connection from all others, except from the connection for reads beside it: both lead
-/// to the same process of the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ConnectionId(usize);
-
-impl ConnectionId {
-    pub(super) fn next() -> Self {
-        static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
-        Self(CONNECTIONS.fetch_add(1, Ordering::Relaxed))
     }
 }
 

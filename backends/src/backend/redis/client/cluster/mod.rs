@@ -19,18 +19,21 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use self::topology::{Redirection, Role, Topology};
-use super::Access;
+use super::access::Access;
 use super::deadline::deadlines;
-use super::endpoint::{Address, Endpoint};
+use super::endpoint::Endpoint;
+use super::ids::NodeId;
+use super::in_flight::InFlight;
+use super::location::Address;
 use super::node::{Common, Node};
 use super::readings::Readings;
 use super::replicas::{self, first_reached, no_replicas};
-use super::request::{InFlight, Request, RequestTarget, Slots};
+use super::request::{Request, RequestTarget};
 use super::resend;
 use super::resp::{Command, ErrorReply, Reply};
-use super::slot::slot;
-use super::states::{Connection, NodeId};
-use crate::backend::redis::replica_reads::ReadFrom;
+use super::slot::{Slots, slot};
+use super::states::Connection;
+use crate::backend::redis::read_from::ReadFrom;
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 

@@ -10,13 +10,14 @@ use futures_util::stream::FuturesUnordered;
 
 use super::ClusterShared;
 use super::topology::{Range, ranges};
-use crate::backend::redis::client::Access;
+use crate::backend::redis::client::access::Access;
 use crate::backend::redis::client::deadline::Deadlines;
-use crate::backend::redis::client::endpoint::Address;
+use crate::backend::redis::client::in_flight::InFlight;
+use crate::backend::redis::client::location::Address;
 use crate::backend::redis::client::node::Node;
 use crate::backend::redis::client::readings::{ReadingUnderWay, Readings};
 use crate::backend::redis::client::refusal::refusal;
-use crate::backend::redis::client::request::{InFlight, Request};
+use crate::backend::redis::client::request::Request;
 use crate::backend::redis::client::resp::{Command, Reply};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::backend::redis::client::endpoint::Address;
+use crate::backend::redis::client::location::Address;
 use crate::backend::redis::client::resp::{ErrorReply, Reply};
 use crate::backend::redis::client::slot::SLOTS;
 

@@ -4,8 +4,8 @@ use std::io;
 
 use tokio::net::TcpStream;
 
-use crate::backend::redis::client::dial::ServerLocation;
-use crate::backend::redis::client::driver::Socket;
+use crate::backend::redis::client::location::ServerLocation;
+use crate::backend::redis::client::socket::Socket;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The settings of TLS, of which there are none.

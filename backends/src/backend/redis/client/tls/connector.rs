@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::fault;
-use crate::backend::redis::client::dial::ServerLocation;
-use crate::backend::redis::client::driver::Socket;
+use crate::backend::redis::client::location::ServerLocation;
+use crate::backend::redis::client::socket::Socket;
 use crate::error::BackendResult;
 
 /// All that the handshakes of one attempt need.

@@ -4,7 +4,8 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use crate::backend::redis::client::dial::{ServerLocation, failure, is_hang_up};
+use crate::backend::redis::client::location::ServerLocation;
+use crate::backend::redis::client::socket_error::{failure, is_hang_up};
 use crate::error::{BackendError, ErrorKind};
 
 /// Turns a failed handshake into an error.

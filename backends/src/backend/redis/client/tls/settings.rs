@@ -16,7 +16,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
 use super::connector::Connector;
-use crate::backend::redis::client::dial::ServerLocation;
+use crate::backend::redis::client::location::ServerLocation;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Sets up TLS to a server: the authorities that are trusted, the client's own certificate, and the
