@@ -103,6 +103,7 @@ mod quota;
 mod response;
 pub mod session;
 pub mod throttle;
+mod time;
 
 #[cfg(feature = "memory")]
 pub use backend::memory::{

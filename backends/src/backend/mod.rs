@@ -11,7 +11,6 @@ pub(crate) mod memory;
 pub(crate) mod plain;
 #[cfg(feature = "redis-backend")]
 pub(crate) mod redis;
-pub(crate) mod retry;
 pub mod store;
 mod stored;
 pub(crate) mod values;

@@ -7,8 +7,8 @@ use super::key::Key;
 use super::value::{decode, encode};
 use super::writes::UpdatedEntry;
 use crate::backend::Backend;
-use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
 use crate::error::{BackendError, BackendResult};
+use crate::time::back_off::{MAX_TRIES, back_off, gave_up};
 
 /// A closure that changes a value of type `V`: every `FnMut(&mut V)`.
 #[diagnostic::on_unimplemented(

@@ -4,13 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::clock::WallClock;
 use super::keys::{KEY_FIELDS, keyspace};
 use super::store::SessionStore;
 use crate::backend::store::check_ttl;
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::{Owner, SESSIONS};
+use crate::time::wall_clock::WallClock;
 
 /// Sets up a [`SessionStore`].
 ///

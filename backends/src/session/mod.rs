@@ -1,7 +1,6 @@
 #![doc = include_str!("../../docs/sessions.md")]
 
 mod builder;
-mod clock;
 #[cfg(feature = "derive")]
 mod declared;
 mod error;

@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::builder::SessionStoreBuilder;
-use super::clock::{WallClock, millis};
 use super::error::SessionError;
 use super::id::{FRESH_IDS, SessionId, all_taken, owner_prefix, owner_text};
 use super::loaded::{Session, decode, encode};
@@ -19,6 +18,7 @@ use crate::backend::{Backend, Condition, Life, Write, fast_path};
 use crate::codec::{Cbor, Codec};
 use crate::error::BackendResult;
 use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
+use crate::time::wall_clock::{WallClock, millis};
 
 /// Keeps sessions with data of type `T` in any backend, each for a user or for nobody yet.
 ///

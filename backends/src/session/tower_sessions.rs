@@ -11,7 +11,6 @@ use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record};
 use tower_sessions_core::session_store::{Error, Result};
 
-use super::clock;
 use super::id::{FRESH_IDS, all_taken};
 use super::keys::keyspace;
 use crate::backend::store::MAX_TTL;
@@ -22,6 +21,7 @@ use crate::fingerprint::Fingerprint;
 use crate::keyspace::{Key, KeyspaceInfo, Owner, TOWER_SESSIONS};
 #[cfg(feature = "derive")]
 use crate::keyspace::{Values, Vtable};
+use crate::time::wall_clock;
 
 /// Keeps the sessions of the crate [tower-sessions](https://docs.rs/tower-sessions/0.15) in any
 /// backend.
@@ -239,7 +239,7 @@ fn life(record: &Record) -> Option<Duration> {
         .expiry_date
         .unix_timestamp_nanos()
         .div_euclid(1_000_000);
-    let left = end.saturating_sub(clock::system().into());
+    let left = end.saturating_sub(wall_clock::system().into());
     let left = u64::try_from(left).ok().filter(|&left| left > 0)?;
     Some(Duration::from_millis(left).min(MAX_TTL))
 }

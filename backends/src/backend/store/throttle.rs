@@ -2,10 +2,10 @@
 
 use super::Store;
 use crate::backend::life::{Expiry, Life};
-use crate::backend::retry::{MAX_TRIES, back_off};
 use crate::backend::write::{Condition, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::quota::{Attempt, Decision, Outcome, decide, record_end};
+use crate::time::back_off::{MAX_TRIES, back_off};
 
 /// Decides by the stored state and writes the new one, if the stored one hasn't changed meanwhile.
 ///

@@ -9,12 +9,12 @@ use futures_util::future::BoxFuture;
 
 use super::older::{remove_all_older, remove_older};
 use crate::backend::distinct::Distinct;
-use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
 use crate::backend::store::{NewEntry, Touch};
 use crate::backend::{Backend, Life, Stored, Write, fast_path};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 use crate::keyspace::key::Key;
 use crate::keyspace::versions::VersionedKeys;
+use crate::time::back_off::{MAX_TRIES, back_off, gave_up};
 
 /// An entry under the key of an older version.
 pub(super) struct Older<'p> {

@@ -5,13 +5,13 @@ use std::slice;
 use super::older::remove_all_older;
 use super::replacing::{Older, find_older, looks_first, move_up};
 use super::voiding::void;
-use crate::backend::retry::{MAX_TRIES, back_off, gave_up};
 use crate::backend::store::{NewEntry, Touch};
 use crate::backend::{Backend, Condition, Life, Stored, Write, fast_path};
 use crate::error::BackendResult;
 use crate::keyspace::Keyspace;
 use crate::keyspace::key::Key;
 use crate::keyspace::versions::VersionedKeys;
+use crate::time::back_off::{MAX_TRIES, back_off, gave_up};
 
 /// Stores bytes if there is a live entry, and says whether it did.
 pub(super) async fn write_if_present<B: Backend + ?Sized>(

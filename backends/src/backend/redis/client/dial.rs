@@ -23,7 +23,6 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use super::deadline::Deadlines;
 use super::endpoint::Endpoint;
 use super::handshake::{Greeted, Identity, greet};
 use super::location::ServerLocation;
@@ -32,6 +31,7 @@ use super::socket::Socket;
 use super::socket_error::{connect_timeout, failure, is_hang_up};
 use super::tls::Connector;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::Deadlines;
 
 /// The time before the next address is tried beside one that hasn't answered (RFC 8305, section 5);
 /// less where the limit leaves each address less.
@@ -313,9 +313,9 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
     use tokio::net::{TcpListener, TcpSocket};
 
-    use super::super::deadline::deadlines;
     use super::super::handshake::ServerKind;
     use super::*;
+    use crate::time::deadline::deadlines;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()

@@ -21,7 +21,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::futures::OwnedNotified;
 
 use super::access::Access;
-use super::deadline::Deadlines;
 use super::in_flight::InFlight;
 use super::inbox::{ConnectionEnd, Inbox};
 use super::merge::{Gets, HotSlot, Keyed, Merged, ReadHabits, Unanswered};
@@ -31,6 +30,7 @@ use super::resp::{self, Command, ErrorReply, Reply};
 use super::script::{Script, UnknownScripts};
 use super::slot::Slots;
 use super::socket::Socket;
+use crate::time::deadline::Deadlines;
 
 /// The most bytes that are written at once, at least one command: more gather while these are on
 /// their way.
@@ -877,11 +877,11 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
-    use crate::backend::redis::client::deadline::deadlines;
     use crate::backend::redis::client::inbox::QUEUE_BYTES;
     use crate::backend::redis::client::multiplexer::Multiplexer;
     use crate::backend::redis::client::resp::Argument;
     use crate::backend::redis::client::script::{KeyedInvocation, Script};
+    use crate::time::deadline::deadlines;
 
     impl Socket for DuplexStream {}
 

@@ -20,11 +20,11 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::deadline::Deadlines;
 use super::location::ServerLocation;
 use super::login::Login;
 use crate::backend::redis::credentials::{Credentials, NoCredentials, Provider};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::Deadlines;
 
 /// A question gives a sign of life at this interval.
 const SIGN: Duration = Duration::from_millis(50);

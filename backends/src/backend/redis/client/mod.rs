@@ -8,7 +8,6 @@
 
 mod access;
 mod cluster;
-mod deadline;
 mod dial;
 mod driver;
 mod endpoint;
@@ -55,7 +54,6 @@ use futures_util::future::join_all;
 
 pub(crate) use self::access::Access;
 use self::cluster::Cluster;
-use self::deadline::deadlines;
 pub(crate) use self::endpoint::Endpoint;
 use self::gate::Gate;
 pub(crate) use self::ids::{ConnectionId, NodeId};
@@ -81,6 +79,7 @@ pub(crate) use self::tls::Tls;
 use super::read_from::ReadFrom;
 use super::status::RedisStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::deadlines;
 
 /// The most times that a request is sent on to another node of a cluster.
 const MOST_HOPS: u32 = 5;

@@ -16,7 +16,6 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
-use super::deadline::{Deadlines, deadlines};
 use super::dial::dial;
 use super::driver::{Sign, Terms};
 use super::endpoint::Endpoint;
@@ -36,6 +35,7 @@ use super::socket_error::connect_timeout;
 use super::states::{ConnectAttempt, ConnectOutcome, Connection, Purpose, States};
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::{Deadlines, deadlines};
 
 /// The longest wait of a call for a server that is known to be down. This time is longer than the
 /// pauses between attempts in the first second of an outage.

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
 
-use super::deadline::{Deadlines, deadlines};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::{Deadlines, deadlines};
 
 /// The time from the beginning of one reading to that of the next; it doubles up to the longest as
 /// long as readings bring nothing new.

@@ -12,11 +12,11 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 
-use super::deadline::{Deadlines, deadlines};
 use super::driver::Sign;
 use super::ids::ConnectionId;
 use super::node::{AttemptTurn, NodeShared, Takes};
 use super::states::{Connection, Purpose};
+use crate::time::deadline::{Deadlines, deadlines};
 
 impl NodeShared {
     /// Hands the reads that wait behind a write to another connection, as soon as there is one.

@@ -10,7 +10,6 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::access::Access;
-use super::deadline::Deadlines;
 use super::handshake::is_login_for_nobody;
 use super::in_flight::{InFlight, Lost};
 use super::inbox::Inbox;
@@ -21,6 +20,7 @@ use super::refusal::refusal;
 use super::request::Request;
 use super::resp::Reply;
 use crate::error::{BackendError, ErrorKind};
+use crate::time::deadline::Deadlines;
 
 /// The time before a login is tried again that a server didn't take for a reason of its own.
 const PAUSE: Duration = Duration::from_secs(1);

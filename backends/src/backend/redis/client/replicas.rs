@@ -18,7 +18,6 @@ use futures_util::stream::FuturesUnordered;
 use parking_lot::RwLock;
 
 use super::access::Access;
-use super::deadline::Deadlines;
 use super::endpoint::Endpoint;
 use super::handshake::Info;
 use super::ids::NodeId;
@@ -33,6 +32,7 @@ use super::sentinel::{Sentinels, Told};
 use super::slot::Slots;
 use super::states::Connection;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::Deadlines;
 
 /// The time after which the replicas of a server are asked for again; it is shorter where none are
 /// told.

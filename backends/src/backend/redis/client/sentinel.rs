@@ -20,7 +20,6 @@ use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
-use super::deadline::Deadlines;
 use super::dial::dial;
 use super::endpoint::Endpoint;
 use super::handshake::{Conversation, Facts, Greeted, Identity, ServerKind};
@@ -32,6 +31,7 @@ use super::refusal::refusal;
 use super::resp::{Command, Reply};
 use super::socket_error::failure;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::Deadlines;
 
 /// While a server doesn't greet, the sentinels are asked at this interval whether they name another
 /// server by now.

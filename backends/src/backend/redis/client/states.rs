@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Id;
 use tokio::sync::watch;
 
-use super::deadline::Deadlines;
 use super::handshake::Introduction;
 use super::ids::{ConnectionId, NodeId};
 use super::inbox::ConnectionEnd;
@@ -20,6 +19,7 @@ use super::outage::{ConnectFailure, Outage, Searches};
 use super::rest::Rest;
 use super::socket_error::failure;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::Deadlines;
 
 /// The most runtimes that have connections at one time.
 const MOST_RUNTIMES: usize = 1024;

@@ -20,7 +20,6 @@ use tokio::sync::Notify;
 
 use self::topology::{Redirection, Role, Topology};
 use super::access::Access;
-use super::deadline::deadlines;
 use super::endpoint::Endpoint;
 use super::ids::NodeId;
 use super::in_flight::InFlight;
@@ -36,6 +35,7 @@ use super::states::Connection;
 use crate::backend::redis::read_from::ReadFrom;
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::deadlines;
 
 pub(super) struct Cluster {
     shared: Arc<ClusterShared>,

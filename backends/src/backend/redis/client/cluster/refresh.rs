@@ -11,7 +11,6 @@ use futures_util::stream::FuturesUnordered;
 use super::ClusterShared;
 use super::topology::{Range, ranges};
 use crate::backend::redis::client::access::Access;
-use crate::backend::redis::client::deadline::Deadlines;
 use crate::backend::redis::client::in_flight::InFlight;
 use crate::backend::redis::client::location::Address;
 use crate::backend::redis::client::node::Node;
@@ -20,6 +19,7 @@ use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::request::Request;
 use crate::backend::redis::client::resp::{Command, Reply};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::time::deadline::Deadlines;
 
 /// A node that hasn't answered within this time may stand still: the next one is asked beside it.
 const PATIENCE: Duration = Duration::from_millis(200);

@@ -30,7 +30,7 @@ const TICK_MILLIS: u64 = 5;
 const FEW: usize = 1024;
 
 /// The time limits of the calls of this process.
-pub(super) struct Deadlines {
+pub(crate) struct Deadlines {
     start: Instant,
     /// Held for a look-up or a removal.
     ticks: Mutex<Ticks>,
@@ -50,7 +50,7 @@ struct Ticks {
 /// # Errors
 ///
 /// `Unavailable` if no thread can be started.
-pub(super) fn deadlines() -> BackendResult<&'static Deadlines> {
+pub(crate) fn deadlines() -> BackendResult<&'static Deadlines> {
     static CURRENT: Mutex<Option<(u32, &'static Deadlines)>> = Mutex::new(None);
     let process = process::id();
     let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +91,7 @@ impl Deadlines {
     ///
     /// The call is pinned by the caller: an argument of an `async fn` is stored twice, and the
     /// future of each call would be twice as large.
-    pub(super) async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         limit: Duration,
         call: impl Future<Output = T> + Unpin,
@@ -104,12 +104,12 @@ impl Deadlines {
     }
 
     /// Sleeps for about this time, rounded up to a tick.
-    pub(super) async fn sleep(&self, time: Duration) {
+    pub(crate) async fn sleep(&self, time: Duration) {
         self.after(time).await;
     }
 
     /// Returns a future that ends at this time, rounded up to a tick.
-    pub(super) fn at(&self, time: Instant) -> OwnedNotified {
+    pub(crate) fn at(&self, time: Instant) -> OwnedNotified {
         self.at_tick(first_tick_after(time.saturating_duration_since(self.start)))
     }
 

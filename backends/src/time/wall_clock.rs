@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// has gone further than a monotonic one, because the machine slept or it was set forward, that is
 /// added; if it was set back, nothing is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct WallClock {
+pub(crate) struct WallClock {
     made_at: u64,
     made: tokio::time::Instant,
     /// The same moment on a clock that no test pauses: what passes there while tokio's stands still
@@ -21,7 +21,7 @@ pub(super) struct WallClock {
 const ADJUSTMENT: u64 = 1000;
 
 impl WallClock {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Before the system's time: what passes in between must not look like a sleep.
         let really_made = Instant::now();
         Self {
@@ -32,7 +32,7 @@ impl WallClock {
     }
 
     /// Returns the time, in milliseconds since 1970.
-    pub(super) fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         // In this order, for the same reason.
         let system = system();
         self.at(system, self.really_made.elapsed())
@@ -51,12 +51,12 @@ impl WallClock {
 }
 
 /// Counts whole milliseconds.
-pub(super) fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 /// Returns the system's time, in milliseconds since 1970.
-pub(super) fn system() -> u64 {
+pub(crate) fn system() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     millis(since.unwrap_or_default())
 }

@@ -1,0 +1,6 @@
+//! Time: the limits of calls, the pauses between retries, and clocks.
+
+pub(crate) mod back_off;
+#[cfg(feature = "redis-backend")]
+pub(crate) mod deadline;
+pub(crate) mod wall_clock;
