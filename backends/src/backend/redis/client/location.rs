@@ -53,7 +53,7 @@ impl ServerLocation {
     }
 
     /// Names the primary of a service, wherever it is; the rest is the place of any of its servers.
-    pub(super) fn as_primary_of(self, service: &str) -> Self {
+    pub(super) fn into_primary_of(self, service: &str) -> Self {
         Self {
             name: format!("the primary of `{service}`"),
             ..self

@@ -136,7 +136,7 @@ impl Sentinels {
 
     /// Returns the place of the primary, as long as nobody has said where it is.
     pub(super) fn location(&self) -> ServerLocation {
-        self.pattern.location().as_primary_of(&self.service)
+        self.pattern.location().into_primary_of(&self.service)
     }
 
     /// Returns the reason for which no sentinel is listened to, if it is known.
