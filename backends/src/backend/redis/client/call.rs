@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::access::Access;
 use super::cluster::Cluster;
+use super::connection::Connection;
 use super::gate::Gate;
 use super::ids::ConnectionId;
 use super::in_flight::{InFlight, Lost};
@@ -22,7 +23,6 @@ use super::rest::Rest;
 use super::router::{Router, Servers};
 use super::settings::{ClientIdentity, ClientLimits};
 use super::slot::Slots;
-use super::states::Connection;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::time::deadline::deadlines;
 

@@ -9,6 +9,8 @@
 mod access;
 mod call;
 mod cluster;
+mod connection;
+mod context;
 mod dial;
 mod driver;
 mod endpoint;
@@ -31,7 +33,6 @@ mod raw;
 mod raw_calls;
 mod read_buffer;
 mod readings;
-mod reads;
 mod refusal;
 mod renewal;
 mod replicas;
@@ -46,7 +47,6 @@ mod settings;
 mod slot;
 mod socket;
 mod socket_error;
-mod states;
 mod tls;
 
 use std::pin::pin;

@@ -18,19 +18,20 @@ use futures_util::stream::FuturesUnordered;
 use parking_lot::RwLock;
 
 use super::access::Access;
+use super::connection::Connection;
+use super::context::ClientContext;
 use super::endpoint::Endpoint;
 use super::handshake::Info;
 use super::ids::NodeId;
 use super::in_flight::InFlight;
 use super::location::{Address, ServerLocation};
-use super::node::{Common, Node};
+use super::node::Node;
 use super::readings::{ReadingUnderWay, Readings};
 use super::refusal::{code, refusal};
 use super::request::Request;
 use super::resp::{Command, Reply};
 use super::sentinel::{Sentinels, Told};
 use super::slot::Slots;
-use super::states::Connection;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::time::deadline::Deadlines;
 
@@ -136,7 +137,7 @@ pub(super) struct Replicas {
 }
 
 struct ReplicasShared {
-    common: Arc<Common>,
+    context: Arc<ClientContext>,
     /// The settings of the replicas, but for their address.
     pattern: Endpoint,
     primary: Node,
@@ -155,13 +156,13 @@ struct KnownReplicas {
 
 impl Replicas {
     pub(super) fn new(
-        common: Arc<Common>,
+        context: Arc<ClientContext>,
         pattern: Endpoint,
         primary: Node,
         sentinels: Option<Arc<Sentinels>>,
     ) -> Self {
         let shared = ReplicasShared {
-            common,
+            context,
             pattern,
             primary,
             sentinels,
@@ -231,7 +232,7 @@ impl Replicas {
 
     fn read(&self) -> BackendResult<ReadingUnderWay> {
         let shared = self.shared.clone();
-        let limit = shared.common.limits.connect;
+        let limit = shared.context.limits.connect;
         self.shared
             .readings
             .begin(limit, move |deadlines| async move {
@@ -247,7 +248,7 @@ impl Replicas {
 impl ReplicasShared {
     /// Asks for the replicas, and says whether they are others than before.
     async fn read(self: Arc<Self>, deadlines: &'static Deadlines) -> BackendResult<bool> {
-        let limit = self.common.limits.connect;
+        let limit = self.context.limits.connect;
         let asked = async {
             match &self.sentinels {
                 Some(sentinels) => sentinels.replicas(limit, deadlines).await,
@@ -266,7 +267,7 @@ impl ReplicasShared {
             let kept = before.iter().find(|node| node.is_at(address)).cloned();
             // A host that no certificate can be for is no use.
             let server = || self.pattern.at(address).ok();
-            kept.or_else(|| Some(Node::replica(server()?, self.common.clone())))
+            kept.or_else(|| Some(Node::replica(server()?, self.context.clone())))
         });
         let nodes: Arc<[Node]> = nodes.collect();
         let is_in = |nodes: &[Node], id| nodes.iter().any(|node| node.id() == id);

@@ -6,16 +6,17 @@
 use std::sync::{Arc, OnceLock};
 
 use super::cluster::Cluster;
+use super::connection::Connection;
+use super::context::ClientContext;
 use super::endpoint::Endpoint;
 use super::ids::NodeId;
 use super::in_flight::InFlight;
 use super::location::ServerLocation;
-use super::node::{Common, Node, NotFound};
+use super::node::{Node, NotFound};
 use super::replicas::{self, Replicas};
 use super::request::RequestTarget;
 use super::sentinel::{Sentinels, Service};
 use super::settings::{ClientIdentity, ClientLimits};
-use super::states::Connection;
 use crate::backend::redis::read_from::ReadFrom;
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult};
@@ -62,7 +63,7 @@ impl<S> Servers<S> {
 }
 
 pub(super) struct Router {
-    common: Arc<Common>,
+    context: Arc<ClientContext>,
     servers: Servers,
     /// The first server that was named.
     node: Node,
@@ -75,52 +76,53 @@ pub(super) struct Router {
 impl Router {
     pub(super) fn new(servers: Servers, identity: ClientIdentity, limits: ClientLimits) -> Self {
         let (first, client_name) = (servers.first.clone(), identity.name.clone());
-        let common = |location: &ServerLocation| Common::new(&first, location, identity, limits);
-        Self::with(servers, client_name, common)
+        let context =
+            |location: &ServerLocation| ClientContext::new(&first, location, identity, limits);
+        Self::with(servers, client_name, context)
     }
 
     /// Makes a router to the same servers, with connections of its own.
     #[cfg(feature = "redis-commands")]
     pub(super) fn beside(&self) -> Self {
-        let client_name = self.common.client_name.clone();
-        Self::with(self.servers.clone(), client_name, |_| self.common.beside())
+        let client_name = self.context.client_name.clone();
+        Self::with(self.servers.clone(), client_name, |_| self.context.beside())
     }
 
     fn with(
         servers: Servers,
         client_name: Option<String>,
-        common: impl FnOnce(&ServerLocation) -> Common,
+        context: impl FnOnce(&ServerLocation) -> ClientContext,
     ) -> Self {
         let Servers {
             first,
             others,
             deployment,
         } = servers.clone();
-        let common = |location: &ServerLocation| Arc::new(common(location));
-        let (node, common, sentinels, seeds) = match deployment {
+        let context = |location: &ServerLocation| Arc::new(context(location));
+        let (node, context, sentinels, seeds) = match deployment {
             Deployment::Sentinel(service) => {
                 let all = std::iter::once(first.clone()).chain(others);
                 let sentinels = Sentinels::new(service, &first, all.collect(), client_name);
                 let sentinels = Arc::new(sentinels);
-                let common = common(&sentinels.location());
-                let node = Node::named_by(sentinels.clone(), first.clone(), common.clone());
-                (node, common, Some(sentinels), None)
+                let context = context(&sentinels.location());
+                let node = Node::named_by(sentinels.clone(), first.clone(), context.clone());
+                (node, context, Some(sentinels), None)
             }
             Deployment::Server | Deployment::Cluster => {
-                let common = common(&first.location());
-                let node = |server| Node::new(server, common.clone());
+                let context = context(&first.location());
+                let node = |server| Node::new(server, context.clone());
                 let seeds = others.into_iter().map(node).collect();
                 let seeds = (deployment == Deployment::Cluster).then_some(seeds);
-                (node(first.clone()), common.clone(), None, seeds)
+                (node(first.clone()), context.clone(), None, seeds)
             }
         };
-        let replicas = Replicas::new(common.clone(), first.clone(), node.clone(), sentinels);
+        let replicas = Replicas::new(context.clone(), first.clone(), node.clone(), sentinels);
         let router = Self {
             node,
             replicas,
             cluster: OnceLock::new(),
             servers,
-            common,
+            context,
         };
         if let Some(seeds) = seeds {
             router.become_cluster(seeds);
@@ -130,7 +132,7 @@ impl Router {
 
     #[cfg(feature = "redis-commands")]
     pub(super) fn limits(&self) -> ClientLimits {
-        self.common.limits
+        self.context.limits
     }
 
     #[cfg(feature = "redis-commands")]
@@ -154,7 +156,7 @@ impl Router {
         self.cluster.get_or_init(|| {
             let mut seeds = other_seeds;
             seeds.insert(0, self.node.clone());
-            Cluster::new(self.common.clone(), self.servers.first.clone(), seeds)
+            Cluster::new(self.context.clone(), self.servers.first.clone(), seeds)
         })
     }
 
@@ -192,7 +194,7 @@ impl Router {
 
     /// Returns the number of calls that went out as a part of a command for several callers.
     pub(super) fn merged(&self) -> u64 {
-        self.common.merged()
+        self.context.merged()
     }
 
     /// Returns a connection that is up, for the request.

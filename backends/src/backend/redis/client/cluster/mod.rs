@@ -20,18 +20,19 @@ use tokio::sync::Notify;
 
 use self::topology::{Redirection, Role, Topology};
 use super::access::Access;
+use super::connection::Connection;
+use super::context::ClientContext;
 use super::endpoint::Endpoint;
 use super::ids::NodeId;
 use super::in_flight::InFlight;
 use super::location::Address;
-use super::node::{Common, Node};
+use super::node::Node;
 use super::readings::Readings;
 use super::replicas::{self, first_reached, no_replicas};
 use super::request::{Request, RequestTarget};
 use super::resend;
 use super::resp::{Command, ErrorReply, Reply};
 use super::slot::{Slots, slot};
-use super::states::Connection;
 use crate::backend::redis::read_from::ReadFrom;
 use crate::backend::redis::status::NodeStatus;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -42,7 +43,7 @@ pub(super) struct Cluster {
 }
 
 pub(super) struct ClusterShared {
-    common: Arc<Common>,
+    context: Arc<ClientContext>,
     /// Says how nodes are spoken to, whatever their address is.
     pattern: Endpoint,
     /// The nodes that the program named. They are asked where no other node answers.
@@ -61,9 +62,9 @@ pub(super) struct ClusterShared {
 }
 
 impl Cluster {
-    pub(super) fn new(common: Arc<Common>, pattern: Endpoint, seeds: Vec<Node>) -> Self {
+    pub(super) fn new(context: Arc<ClientContext>, pattern: Endpoint, seeds: Vec<Node>) -> Self {
         let shared = ClusterShared {
-            common,
+            context,
             pattern,
             seeds,
             topology: RwLock::default(),
@@ -459,7 +460,7 @@ impl ClusterShared {
     /// Returns a node for the map: a node to which a slot was on its way, or another one.
     fn node(self: &Arc<Self>, address: &Address, role: Role) -> BackendResult<Node> {
         if role == Role::Replica {
-            let node = Node::replica(self.pattern.at(address)?, self.common.clone());
+            let node = Node::replica(self.pattern.at(address)?, self.context.clone());
             self.admit(&node);
             return Ok(node);
         }
@@ -493,7 +494,7 @@ impl ClusterShared {
             Some(seed) => seed.clone(),
             None => {
                 let server = self.pattern.at(address)?;
-                Node::new(server, self.common.clone())
+                Node::new(server, self.context.clone())
             }
         };
         self.admit(&node);

@@ -42,7 +42,7 @@ impl ClusterShared {
 
     fn refresh(self: &Arc<Self>) -> BackendResult<ReadingUnderWay> {
         let shared = self.clone();
-        let limit = self.common.limits.connect;
+        let limit = self.context.limits.connect;
         self.refreshes.begin(limit, |deadlines| async move {
             shared.read_map(deadlines).await
         })
@@ -60,7 +60,7 @@ impl ClusterShared {
         // Of a primary that was the only one, or the only one that is known, they alone know more.
         nodes.extend(self.topology.read().all_replicas().cloned());
         nodes.sort_by_key(|node| node.ready(false).is_none());
-        let limit = self.common.limits.connect;
+        let limit = self.context.limits.connect;
         let by = Instant::now() + limit;
         let mut last = None;
         let mut waiting = nodes.iter();

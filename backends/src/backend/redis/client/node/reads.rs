@@ -12,10 +12,13 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 
-use super::driver::Sign;
-use super::ids::ConnectionId;
-use super::node::{AttemptTurn, NodeShared, Takes};
-use super::states::{Connection, Purpose};
+use super::NodeShared;
+use super::attempt::AttemptTurn;
+use super::establish::Takes;
+use super::purpose::Purpose;
+use crate::backend::redis::client::connection::Connection;
+use crate::backend::redis::client::driver::Sign;
+use crate::backend::redis::client::ids::ConnectionId;
 use crate::time::deadline::{Deadlines, deadlines};
 
 impl NodeShared {
@@ -46,7 +49,7 @@ impl NodeShared {
         if state.reads_overdue.is_some_and(|overdue| now < overdue) {
             return;
         }
-        state.reads_overdue = Some(now + self.common.limits.connect * 2);
+        state.reads_overdue = Some(now + self.context.limits.connect * 2);
         drop(states);
         let turn = AttemptTurn {
             purpose: Purpose::Part,

@@ -1,32 +1,22 @@
 //! The known state of a server and of the connections to it, by runtime.
 
 use std::collections::VecDeque;
-use std::io;
 use std::process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Id;
-use tokio::sync::watch;
 
-use super::handshake::Introduction;
-use super::ids::{ConnectionId, NodeId};
-use super::inbox::ConnectionEnd;
-use super::location::ServerLocation;
-use super::logins::Task;
-use super::multiplexer::Multiplexer;
-use super::outage::{ConnectFailure, Outage, Searches};
-use super::rest::Rest;
-use super::socket_error::failure;
+use super::purpose::{ConnectAttempt, Purpose};
+use super::recognised::Recognised;
+use crate::backend::redis::client::connection::Connection;
+use crate::backend::redis::client::handshake::Introduction;
+use crate::backend::redis::client::location::ServerLocation;
+use crate::backend::redis::client::outage::{ConnectFailure, Outage, Searches};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::time::deadline::Deadlines;
 
 /// The most runtimes that have connections at one time.
 const MOST_RUNTIMES: usize = 1024;
-/// Servers that take turns within this time are several behind one address, and not a primary that
-/// moved.
-const TURN: Duration = Duration::from_secs(10);
-
 pub(super) struct States {
     /// The runtimes that use the node are few, so the search is short.
     by_runtime: Vec<(Id, RuntimeState)>,
@@ -66,100 +56,6 @@ pub(super) struct RuntimeState {
 impl RuntimeState {
     fn connections(&self) -> impl Iterator<Item = &Arc<Connection>> {
         self.connection.iter().chain(&self.reads)
-    }
-}
-
-/// An established connection.
-pub(super) struct Connection {
-    pub(super) multiplexer: Multiplexer,
-    pub(super) id: ConnectionId,
-    /// The time limits of the process that made the connection.
-    pub(super) deadlines: &'static Deadlines,
-    /// The time at which the connection was made.
-    pub(super) since: Instant,
-    pub(super) node: NodeId,
-    pub(super) location: Arc<ServerLocation>,
-    /// True if a script may name several keys, whatever their slots are.
-    pub(super) takes_many_keys: bool,
-    /// True if the connection leads to a node of a cluster.
-    pub(super) is_cluster: bool,
-    pub(super) generation: u64,
-    /// Tells whether the server serves, if it is a replica.
-    pub(super) rest: Option<Arc<Rest>>,
-    /// Renews the login, as long as the connection is there.
-    pub(super) _renewal: Option<Task>,
-    /// Listens for a switch to another primary, as long as the connection is there.
-    pub(super) _watcher: Option<Task>,
-}
-
-impl Connection {
-    /// Returns the error of a connection that has ended.
-    pub(super) fn lost(&self) -> BackendError {
-        let location = &self.location;
-        match self.multiplexer.end() {
-            Some(ConnectionEnd::Malformed) => BackendError::new(
-                ErrorKind::Unavailable,
-                format!("the answer of {location} is not RESP"),
-            ),
-            Some(ConnectionEnd::Failed(kind)) => failure(location, kind.into()),
-            Some(ConnectionEnd::Closed) | None => {
-                failure(location, io::ErrorKind::ConnectionAborted.into())
-            }
-        }
-    }
-}
-
-/// The outcome of an attempt to connect, for all callers that wait for it.
-pub(super) type ConnectOutcome = watch::Receiver<Option<BackendResult<Arc<Connection>>>>;
-
-/// An attempt to connect that is under way.
-#[derive(Clone)]
-pub(super) struct ConnectAttempt {
-    pub(super) outcome: ConnectOutcome,
-    pub(super) purpose: Purpose,
-    /// The time at which the attempt must have ended: an attempt on a runtime that nobody drives
-    /// any more never does.
-    pub(super) overdue: Instant,
-}
-
-/// The reason for an attempt to connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// The runtime has no connection.
-    Connect,
-    /// The server is the wrong one to write to. Reads go on meanwhile.
-    Switch,
-    /// The connection, of this activity, is silent: either it is dead, or the server stands still.
-    /// No request goes out over it meanwhile.
-    Replace { activity: u64 },
-    /// The connection is busy with an answer that nobody waits for. No request goes out over it
-    /// meanwhile.
-    Relieve,
-    /// Writes wait on the connection, and reads behind them.
-    Part,
-}
-
-impl Purpose {
-    /// Says whether a connection is to be replaced. A connection that has answered since is alive,
-    /// whatever becomes of the attempt.
-    pub(super) fn doubts(self, connection: &Connection) -> bool {
-        match self {
-            Self::Replace { activity } => activity == connection.multiplexer.activity(),
-            Self::Relieve => true,
-            Self::Connect | Self::Switch | Self::Part => false,
-        }
-    }
-
-    /// Says whether the connection before is handed back: its requests that are unsent, or may be
-    /// sent twice, go over to the new connection.
-    pub(super) fn hands_back(self) -> bool {
-        matches!(self, Self::Replace { .. } | Self::Relieve)
-    }
-}
-
-impl ConnectAttempt {
-    fn is_under_way(&self) -> bool {
-        self.outcome.has_changed().is_ok() && Instant::now() < self.overdue
     }
 }
 
@@ -456,48 +352,6 @@ fn miss(missing: &mut VecDeque<Id>, runtime: Id) {
 impl Drop for States {
     fn drop(&mut self) {
         self.forget_others();
-    }
-}
-
-/// The server that the address led to last, by the id of its process.
-#[derive(Debug, Default)]
-struct Recognised {
-    was_up: bool,
-    /// True if a connection was lost since, perhaps by a failover.
-    is_in_doubt: bool,
-    run_id: Option<Box<str>>,
-    /// The id before this one, and the time of the change.
-    before: Option<(Box<str>, Instant)>,
-    /// The time at which servers behind the address were seen to take turns last, as behind a
-    /// proxy: then an id tells nothing for a while.
-    turned: Option<Instant>,
-}
-
-impl Recognised {
-    /// Notes a server that was reached, and says whether it is another one than before, as far as
-    /// can be known.
-    fn is_other(&mut self, run_id: Option<&str>) -> bool {
-        let was_in_doubt = std::mem::take(&mut self.is_in_doubt);
-        if !std::mem::replace(&mut self.was_up, true) {
-            self.run_id = run_id.map(Into::into);
-            return false;
-        }
-        let Some((known, new)) = self.run_id.take().zip(run_id) else {
-            self.run_id = run_id.map(Into::into);
-            return was_in_doubt;
-        };
-        self.run_id = Some(new.into());
-        if *known == *new {
-            return false;
-        }
-        let now = Instant::now();
-        let came_back = self
-            .before
-            .replace((known, now))
-            .is_some_and(|(before, changed)| *before == *new && now < changed + TURN);
-        let are_many = came_back || self.turned.is_some_and(|turned| now < turned + TURN * 6);
-        self.turned = are_many.then_some(now);
-        !are_many || was_in_doubt
     }
 }
 
