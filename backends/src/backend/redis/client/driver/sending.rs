@@ -67,11 +67,11 @@ impl Driver {
             self.gather(request, most_gets > 1, hot);
         }
         let gets = self.gets.write(&mut self.output, &self.habits);
-        self.expect(gets);
+        self.expect(gets.map(Merged::Gets));
         let next = self.next_number();
         let needs_text = |script| self.unknown.needs_text(script, next);
         let keyed = self.keyed.write(&mut self.output, needs_text);
-        self.expect(keyed);
+        self.expect(keyed.map(|(script, requests)| Merged::Keyed(script, requests)));
         self.in_output = self.expected.len() - expected_before;
     }
 
@@ -92,7 +92,7 @@ impl Driver {
         while !self.unanswered.nils.is_empty() {
             let nils = &mut self.unanswered.nils;
             let check = self.gets.write_check(&mut self.output, nils, &self.habits);
-            self.expect(check);
+            self.expect(check.map(Merged::Nils));
         }
         for request in self.unanswered.again.drain(..).rev() {
             self.taken.push_front(request);

@@ -1,0 +1,73 @@
+//! The requests that one command was written for, and the reply to it.
+
+use std::sync::Arc;
+
+use super::habits::ReadHabits;
+use super::keyed::take_keyed;
+use super::reads::{Reads, take_count};
+use super::taken::TakenReply;
+use super::unanswered::Unanswered;
+use crate::backend::redis::client::in_flight::InFlight;
+use crate::backend::redis::client::inbox::ConnectionEnd;
+use crate::backend::redis::client::resp::Reply;
+use crate::backend::redis::client::script::Script;
+
+/// The requests that one command was written for, in the order of its keys.
+pub(in crate::backend::redis::client) enum Merged {
+    Gets(Reads),
+    /// Reads that were nil: the reply counts how many of their keys are there.
+    Nils(Vec<Arc<InFlight>>),
+    Keyed(&'static Script, Vec<Arc<InFlight>>),
+}
+
+impl Merged {
+    pub(in crate::backend::redis::client) fn requests(&self) -> &[Arc<InFlight>] {
+        match self {
+            Self::Gets(reads) => reads.requests(),
+            Self::Nils(requests) | Self::Keyed(_, requests) => requests,
+        }
+    }
+
+    pub(in crate::backend::redis::client) fn script(&self) -> Option<&'static Script> {
+        match self {
+            Self::Keyed(script, _) => Some(script),
+            Self::Gets(_) | Self::Nils(_) => None,
+        }
+    }
+
+    /// Returns the length of the array that is taken element by element, if one is next.
+    pub(in crate::backend::redis::client) fn array(&self) -> Option<usize> {
+        match self {
+            Self::Gets(reads) => reads.array(),
+            Self::Nils(_) | Self::Keyed(..) => None,
+        }
+    }
+
+    /// Notes that the elements of the array are next.
+    pub(in crate::backend::redis::client) fn begin_array(&mut self) {
+        if let Self::Gets(reads) = self {
+            reads.begin_array();
+        }
+    }
+
+    /// Takes what has come: a reply, or an element of one.
+    pub(in crate::backend::redis::client) fn take(
+        &mut self,
+        reply: Reply,
+        habits: &mut ReadHabits,
+        unanswered: &mut Unanswered,
+    ) -> Result<TakenReply, ConnectionEnd> {
+        match self {
+            Self::Gets(reads) => reads.take(reply, habits, unanswered),
+            Self::Nils(requests) => {
+                let requests = std::mem::take(requests);
+                let answered = take_count(requests, 0, reply, habits, unanswered);
+                Ok(TakenReply::all(answered))
+            }
+            Self::Keyed(_, requests) => {
+                let requests = std::mem::take(requests);
+                take_keyed(requests, reply).map(TakenReply::all)
+            }
+        }
+    }
+}
