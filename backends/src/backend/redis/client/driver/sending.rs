@@ -71,7 +71,7 @@ impl Driver {
         let next = self.next_number();
         let needs_text = |script| self.unknown.needs_text(script, next);
         let keyed = self.keyed.write(&mut self.output, needs_text);
-        self.expect(keyed.map(|(script, requests)| Merged::Keyed(script, requests)));
+        self.expect(keyed.map(Merged::Keyed));
         self.in_output = self.expected.len() - expected_before;
     }
 

@@ -46,12 +46,10 @@ impl ReadHabits {
 
 /// The most keys of one command, so that none holds the server for long: a tenth of a millisecond.
 pub(super) const MOST_GETS: usize = 512;
-/// The fewest requests that become one command: fewer reads cost the server no more one by one,
-/// fewer scripts do.
+/// The fewest requests that become one command: fewer cost the server no more one by one.
 pub(super) const FEWEST_GETS: usize = 4;
 /// The bytes of values that one command asks for, as far as can be known: a server has the whole
 /// reply in memory, and does nothing else while it makes it.
 const REPLY_BYTES: usize = 512 * 1024;
-
 /// A check goes out with every command if one read in so many finds nothing.
 const ONE_MISS_IN: usize = 8;

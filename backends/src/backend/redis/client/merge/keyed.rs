@@ -8,6 +8,12 @@ use crate::backend::redis::client::inbox::ConnectionEnd;
 use crate::backend::redis::client::resp::Reply;
 use crate::backend::redis::client::script::{KeyedInvocation, Script};
 
+/// The most keys of one invocation, so that none holds the server for long: a tenth of a
+/// millisecond.
+const MOST_KEYED: usize = 128;
+/// The fewest invocations that become one: even two cost the server less so.
+const FEWEST_KEYED: usize = 2;
+
 /// Invocations of one script with one key each, for one invocation.
 #[derive(Default)]
 pub(in crate::backend::redis::client) struct Keyed {
@@ -48,7 +54,7 @@ impl Keyed {
         &mut self,
         output: &mut Vec<u8>,
         needs_text: impl FnOnce(&'static Script) -> bool,
-    ) -> Result<(&'static Script, Vec<Arc<InFlight>>), Vec<Arc<InFlight>>> {
+    ) -> Result<MergedScripts, Vec<Arc<InFlight>>> {
         let requests = std::mem::take(&mut self.requests);
         let script = self.script.take();
         let (keys, numbers) = (&mut self.keys, &mut self.numbers);
@@ -58,7 +64,7 @@ impl Keyed {
                 KeyedInvocation::begin_merged(script, in_full, output, requests.len());
                 output.extend_from_slice(keys);
                 output.extend_from_slice(numbers);
-                Ok((script, requests))
+                Ok(MergedScripts { script, requests })
             }
             _ => Err(requests),
         };
@@ -68,26 +74,30 @@ impl Keyed {
     }
 }
 
-pub(super) fn take_keyed(
-    requests: Vec<Arc<InFlight>>,
-    reply: Reply,
-) -> Result<usize, ConnectionEnd> {
-    match reply {
-        Reply::Array(replies) if replies.len() == requests.len() * 2 => {
-            let answered = requests.len();
-            let mut replies = replies.into_iter();
-            for request in requests {
-                request.finish(Reply::Array(replies.by_ref().take(2).collect()));
+/// Invocations that became one, in the order of its keys.
+pub(in crate::backend::redis::client) struct MergedScripts {
+    pub(super) script: &'static Script,
+    pub(super) requests: Vec<Arc<InFlight>>,
+}
+
+impl MergedScripts {
+    /// Answers each caller, and returns their number.
+    pub(super) fn take(&mut self, reply: Reply) -> Result<usize, ConnectionEnd> {
+        let requests = std::mem::take(&mut self.requests);
+        match reply {
+            Reply::Array(replies) if replies.len() == requests.len() * 2 => {
+                let answered = requests.len();
+                let mut replies = replies.into_iter();
+                for request in requests {
+                    request.finish(Reply::Array(replies.by_ref().take(2).collect()));
+                }
+                Ok(answered)
             }
-            Ok(answered)
-        }
-        Reply::Error(error) => Ok(refuse(requests, &error)),
-        _ => {
-            requests.iter().for_each(|request| request.lose());
-            Err(ConnectionEnd::Malformed)
+            Reply::Error(error) => Ok(refuse(requests, &error)),
+            _ => {
+                requests.iter().for_each(|request| request.lose());
+                Err(ConnectionEnd::Malformed)
+            }
         }
     }
 }
-
-const MOST_KEYED: usize = 128;
-const FEWEST_KEYED: usize = 2;

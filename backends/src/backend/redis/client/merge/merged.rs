@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::habits::ReadHabits;
-use super::keyed::take_keyed;
+use super::keyed::MergedScripts;
 use super::reads::{Reads, take_count};
 use super::taken::TakenReply;
 use super::unanswered::Unanswered;
@@ -17,20 +17,21 @@ pub(in crate::backend::redis::client) enum Merged {
     Gets(Reads),
     /// Reads that were nil: the reply counts how many of their keys are there.
     Nils(Vec<Arc<InFlight>>),
-    Keyed(&'static Script, Vec<Arc<InFlight>>),
+    Keyed(MergedScripts),
 }
 
 impl Merged {
     pub(in crate::backend::redis::client) fn requests(&self) -> &[Arc<InFlight>] {
         match self {
             Self::Gets(reads) => reads.requests(),
-            Self::Nils(requests) | Self::Keyed(_, requests) => requests,
+            Self::Nils(requests) => requests,
+            Self::Keyed(scripts) => &scripts.requests,
         }
     }
 
     pub(in crate::backend::redis::client) fn script(&self) -> Option<&'static Script> {
         match self {
-            Self::Keyed(script, _) => Some(script),
+            Self::Keyed(scripts) => Some(scripts.script),
             Self::Gets(_) | Self::Nils(_) => None,
         }
     }
@@ -39,7 +40,7 @@ impl Merged {
     pub(in crate::backend::redis::client) fn array(&self) -> Option<usize> {
         match self {
             Self::Gets(reads) => reads.array(),
-            Self::Nils(_) | Self::Keyed(..) => None,
+            Self::Nils(_) | Self::Keyed(_) => None,
         }
     }
 
@@ -64,10 +65,7 @@ impl Merged {
                 let answered = take_count(requests, 0, reply, habits, unanswered);
                 Ok(TakenReply::all(answered))
             }
-            Self::Keyed(_, requests) => {
-                let requests = std::mem::take(requests);
-                take_keyed(requests, reply).map(TakenReply::all)
-            }
+            Self::Keyed(scripts) => scripts.take(reply).map(TakenReply::all),
         }
     }
 }
