@@ -22,9 +22,10 @@ use parking_lot::Mutex;
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
 pub(super) use self::replicas::Told;
+use super::conversation::Conversation;
 use super::dial::dial;
 use super::endpoint::Endpoint;
-use super::handshake::{Conversation, Greeted, Identity, ServerKind};
+use super::handshake::{Greeted, Identity, ServerKind};
 use super::location::{Address, ServerLocation};
 use super::login::Login;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -192,7 +193,7 @@ impl Sentinels {
             kind: ServerKind::Sentinel,
         };
         let greeted = dial(server, identity, location, limit, deadlines, is_judging).await?;
-        Ok(Conversation::over(greeted))
+        Ok(Conversation::over(greeted.socket, greeted.input))
     }
 }
 

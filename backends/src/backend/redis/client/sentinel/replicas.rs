@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::{Sentinels, silent};
 use crate::backend::redis::client::endpoint::Endpoint;
-use crate::backend::redis::client::handshake::Facts;
+use crate::backend::redis::client::info::Facts;
 use crate::backend::redis::client::location::{Address, ServerLocation};
 use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::resp::{Command, Reply};

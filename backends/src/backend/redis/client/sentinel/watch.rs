@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{SPREAD, Sentinels};
+use crate::backend::redis::client::conversation::Conversation;
 use crate::backend::redis::client::endpoint::Endpoint;
-use crate::backend::redis::client::handshake::Conversation;
 use crate::backend::redis::client::location::{Address, ServerLocation};
 use crate::backend::redis::client::logins::Task;
 use crate::backend::redis::client::outage::shortened;

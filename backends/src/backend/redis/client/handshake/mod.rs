@@ -4,23 +4,20 @@
 //! The greeting goes without the driver, so that a server may refuse and hang up, and its last
 //! words are read all the same.
 
-use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
+mod faults;
+
 use std::time::{Duration, Instant};
 
 use redis::{ProtocolVersion, RedisConnectionInfo};
-use tokio::io::ReadBuf;
 
-use super::inbox::ConnectionEnd;
+use super::conversation::Conversation;
+use super::info::{Facts, Info};
 use super::location::ServerLocation;
 use super::login::Login;
 use super::read_buffer::ReadBuffer;
 use super::refusal::{code, refusal};
 use super::resp::{Command, ErrorReply, Reply};
 use super::socket::Socket;
-use super::socket_error::{failure, is_hang_up};
-use super::tls;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// A server that answers within this time is on the same machine, with nothing in between.
@@ -107,13 +104,7 @@ pub(super) async fn greet<S: Socket>(
     measures: bool,
 ) -> BackendResult<Greeted<S>> {
     let mut greeting = Greeting {
-        conversation: Conversation {
-            socket,
-            input: ReadBuffer::default(),
-            end: None,
-            failure: None,
-            round_trip: Duration::ZERO,
-        },
+        conversation: Conversation::over(socket, ReadBuffer::default()),
         settings: identity.settings,
         login: identity.login,
         kind: identity.kind,
@@ -176,7 +167,7 @@ impl<S: Socket> Greeting<'_, S> {
             }));
         }
         self.check(hello.text("mode"), hello.text("role"))?;
-        let server = replies.get(1).map_or(Info(""), Info::of);
+        let server = replies.get(1).map(Info::of).unwrap_or_default();
         self.check_selected(replies.get(2))?;
         if replies.len() < commands.len() {
             return Err(self.silence());
@@ -216,7 +207,8 @@ impl<S: Socket> Greeting<'_, S> {
             Some(_) => return Err(self.is_no_server("answered `PING` with no pong")),
             None => return Err(self.hung_up_after(hello)),
         }
-        let [server, replication] = [(); 2].map(|()| answers.next().map_or(Info(""), Info::of));
+        let [server, replication] =
+            [(); 2].map(|()| answers.next().map(Info::of).unwrap_or_default());
         // Valkey says what kind of server it is by another name.
         let mode = server.field("redis_mode").or(server.field("server_mode"));
         self.check(mode, replication.field("role"))?;
@@ -375,111 +367,6 @@ impl<S: Socket> Greeting<'_, S> {
         };
         Err(BackendError::new(kind, message))
     }
-
-    /// Turns the refusal of `AUTH` into an error.
-    fn login_refused(&self, refused: &ErrorReply) -> BackendError {
-        match self.refused(refused) {
-            // Before Redis 6 there was no code word for it.
-            other if other.kind() == ErrorKind::Other => {
-                self.refuse_login();
-                let (location, refused) = (self.location, refusal(refused));
-                let message = format!("{location} refused the login: {}", refused.message());
-                BackendError::new(ErrorKind::Denied, message)
-            }
-            refused => refused,
-        }
-    }
-
-    /// Turns the refusal of the greeting into an error.
-    fn refused(&self, refused: &ErrorReply) -> BackendError {
-        let location = self.location;
-        if matches!(code(refused), "NOAUTH" | "WRONGPASS") {
-            self.refuse_login();
-        }
-        let kind = refusal(refused).kind();
-        let (kind, message) = match (code(refused), kind) {
-            ("DENIED", _) => (
-                ErrorKind::Denied,
-                format!(
-                    "{location} is in protected mode (DENIED): without a password it takes \
-                     connections from its own machine alone"
-                ),
-            ),
-            ("NOAUTH", _) if self.has_login() => (
-                ErrorKind::Denied,
-                format!("{location} demands another login (NOAUTH)"),
-            ),
-            ("NOAUTH", _) => (
-                ErrorKind::Denied,
-                format!("{location} demands a login (NOAUTH), and the settings have none"),
-            ),
-            ("WRONGPASS", _) => (
-                ErrorKind::Denied,
-                format!("{location} refused the user or the password (WRONGPASS)"),
-            ),
-            (_, ErrorKind::Unavailable) if code(refused) == "ERR" => (
-                ErrorKind::Unavailable,
-                format!("{location} takes no more clients (max number of clients)"),
-            ),
-            _ => {
-                let refused = refusal(refused);
-                (
-                    kind,
-                    format!(
-                        "{location} doesn't take the greeting: {}",
-                        refused.message()
-                    ),
-                )
-            }
-        };
-        BackendError::new(kind, message)
-    }
-
-    /// Returns the reason why there is no answer, after a refusal: the refusal tells more than the
-    /// end.
-    fn hung_up_after(&self, refused: Option<&ErrorReply>) -> BackendError {
-        refused.map_or_else(|| self.silence(), |refused| self.refused(refused))
-    }
-
-    /// Returns the reason why there is no answer.
-    fn silence(&self) -> BackendError {
-        let location = self.location;
-        let failure_of_read = self.conversation.failure.as_ref();
-        if let Some(fault) = failure_of_read.and_then(|failure| tls::fault(location, failure)) {
-            return fault;
-        }
-        let unread = self.conversation.input.unread();
-        if unread.starts_with(b"HTTP/") {
-            return self.is_no_server("answered in HTTP");
-        }
-        // The first bytes of a record: an alert or a handshake, and the version.
-        if let [0x15 | 0x16, 0x03, ..] = unread {
-            return self.is_no_server("answered in TLS: that takes `rediss://`");
-        }
-        match self.conversation.end {
-            Some(ConnectionEnd::Malformed) => {
-                self.is_no_server("answered in something that isn't RESP")
-            }
-            Some(ConnectionEnd::Failed(kind)) if is_hang_up(kind) => {
-                let hint = match location.is_by_tls() {
-                    true => "as a server may that demands a client certificate",
-                    false => "as a port for TLS does (`rediss://`)",
-                };
-                let message = format!("{location} hung up on the greeting, {hint}");
-                BackendError::new(ErrorKind::Unavailable, message)
-                    .with_source(io::Error::from(kind))
-            }
-            Some(ConnectionEnd::Failed(kind)) => failure(location, kind.into()),
-            Some(ConnectionEnd::Closed) | None => {
-                failure(location, io::ErrorKind::ConnectionAborted.into())
-            }
-        }
-    }
-
-    fn is_no_server(&self, met: &str) -> BackendError {
-        let message = format!("{} is no Redis server: it {met}", self.location);
-        BackendError::new(ErrorKind::InvalidConfig, message)
-    }
 }
 
 /// Says whether a refusal is the end of a greeting in any protocol.
@@ -497,158 +384,4 @@ pub(super) fn is_login_for_nobody(refused: &ErrorReply) -> bool {
 
 fn info(section: &str) -> Command {
     Command::new("INFO").arg(section)
-}
-
-/// The names and values in the answer to `HELLO`.
-pub(super) struct Facts<'a>(pub(super) &'a [Reply]);
-
-impl<'a> Facts<'a> {
-    fn value(&self, name: &str) -> Option<&'a Reply> {
-        let mut pairs = self.0.chunks_exact(2);
-        pairs.find_map(|pair| match &pair[0] {
-            Reply::Bytes(bytes) if bytes.as_bytes() == name.as_bytes() => Some(&pair[1]),
-            _ => None,
-        })
-    }
-
-    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
-        match self.value(name)? {
-            Reply::Bytes(bytes) => str::from_utf8(bytes.as_bytes()).ok(),
-            _ => None,
-        }
-    }
-
-    fn number(&self, name: &str) -> Option<i64> {
-        match self.value(name)? {
-            Reply::Integer(number) => Some(*number),
-            _ => None,
-        }
-    }
-}
-
-/// The answer to `INFO`; nothing where it was refused.
-#[derive(Clone, Copy)]
-pub(super) struct Info<'a>(&'a str);
-
-impl<'a> Info<'a> {
-    pub(super) fn of(reply: &'a Reply) -> Self {
-        Self(match reply {
-            Reply::Bytes(bytes) => str::from_utf8(bytes.as_bytes()).unwrap_or_default(),
-            _ => "",
-        })
-    }
-
-    pub(super) fn lines(self) -> impl Iterator<Item = &'a str> {
-        self.0.lines()
-    }
-
-    fn field(self, name: &str) -> Option<&'a str> {
-        let mut lines = self.lines();
-        lines.find_map(|line| {
-            line.strip_prefix(name)?
-                .strip_prefix(':')
-                .map(str::trim_end)
-        })
-    }
-
-    /// Returns the version of Valkey, which calls itself a version of Redis too, or that of Redis.
-    fn version(self) -> Option<&'a str> {
-        let valkey = self.field("valkey_version");
-        valkey.or_else(|| self.field("redis_version"))
-    }
-
-    fn run_id(self) -> Option<Box<str>> {
-        self.field("run_id").map(Into::into)
-    }
-}
-
-/// Commands and their replies, one batch after the other.
-pub(super) struct Conversation<S = Box<dyn Socket>> {
-    socket: S,
-    input: ReadBuffer,
-    end: Option<ConnectionEnd>,
-    /// The failure of the last read. By TLS it is where a server says why it ends the connection.
-    failure: Option<io::Error>,
-    /// The longest time that answers took.
-    round_trip: Duration,
-}
-
-impl Conversation {
-    /// Continues a conversation after the greeting.
-    pub(super) fn over(greeted: Greeted) -> Self {
-        Self {
-            socket: greeted.socket,
-            input: greeted.input,
-            end: None,
-            failure: None,
-            round_trip: greeted.round_trip,
-        }
-    }
-}
-
-impl<S: Socket> Conversation<S> {
-    /// Sends the commands and returns their replies: fewer if the conversation ended.
-    pub(super) async fn ask(&mut self, commands: &[Command]) -> Vec<Reply> {
-        let begun = Instant::now();
-        let mut output = Vec::new();
-        commands
-            .iter()
-            .for_each(|command| command.write_to(&mut output));
-        // A server that has refused the connection may not take it. What it said is read.
-        let written = self.write(&output).await;
-        let mut replies = Vec::with_capacity(commands.len());
-        while replies.len() < commands.len() {
-            match self.reply().await {
-                Ok(reply) => replies.push(reply),
-                Err(end) => {
-                    self.end = Some(match end {
-                        ConnectionEnd::Failed(_) => written.err().unwrap_or(end),
-                        end => end,
-                    });
-                    break;
-                }
-            }
-        }
-        self.round_trip = self.round_trip.max(begun.elapsed());
-        replies
-    }
-
-    async fn write(&mut self, mut output: &[u8]) -> Result<(), ConnectionEnd> {
-        while !output.is_empty() {
-            let written = poll_fn(|context| Pin::new(&mut self.socket).poll_write(context, output));
-            match written.await {
-                Ok(0) => return Err(ConnectionEnd::Failed(io::ErrorKind::WriteZero)),
-                Ok(count) => output = &output[count..],
-                Err(error) => return Err(ConnectionEnd::Failed(error.kind())),
-            }
-        }
-        let flushed = poll_fn(|context| Pin::new(&mut self.socket).poll_flush(context));
-        let flushed = flushed.await;
-        flushed.map_err(|error| ConnectionEnd::Failed(error.kind()))
-    }
-
-    /// Waits for the next reply.
-    pub(super) async fn reply(&mut self) -> Result<Reply, ConnectionEnd> {
-        loop {
-            while let Some(reply) = self.input.next()? {
-                if reply != Reply::Push {
-                    return Ok(reply);
-                }
-            }
-            let count = poll_fn(|context| {
-                let mut buffer = ReadBuf::new(self.input.room());
-                let read = Pin::new(&mut self.socket).poll_read(context, &mut buffer);
-                read.map_ok(|()| buffer.filled().len())
-            });
-            match count.await {
-                Ok(0) => return Err(ConnectionEnd::Failed(io::ErrorKind::UnexpectedEof)),
-                Ok(count) => self.input.add(count),
-                Err(error) => {
-                    let end = ConnectionEnd::Failed(error.kind());
-                    self.failure = Some(error);
-                    return Err(end);
-                }
-            }
-        }
-    }
 }
