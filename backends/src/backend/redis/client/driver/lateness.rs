@@ -1,13 +1,12 @@
 //! The sleep of a driver, and what has taken longer than it may when the driver wakes.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Context;
 use std::time::Instant;
 
-use tokio::sync::futures::OwnedNotified;
-
 use super::Driver;
+use super::alarm::Alarm;
 use super::terms::Sign;
 
 /// A silence or an answer that takes longer than it may.
@@ -19,12 +18,6 @@ enum Lateness {
     Held,
     /// Any answer.
     Silent,
-}
-
-/// Wakes the driver at a time.
-pub(super) struct Alarm {
-    time: Instant,
-    passed: Pin<Box<OwnedNotified>>,
 }
 
 impl Driver {
@@ -113,12 +106,9 @@ impl Driver {
 
     /// Says whether the time has come; the driver is woken then, or before.
     fn alarm_has_passed(&mut self, time: Instant, context: &mut Context<'_>) -> bool {
-        let alarm = self.alarm.take().filter(|alarm| alarm.time <= time);
-        let alarm = self.alarm.insert(alarm.unwrap_or_else(|| Alarm {
-            time,
-            passed: Box::pin(self.terms.deadlines.at(time)),
-        }));
-        let has_passed = alarm.passed.as_mut().poll(context).is_ready();
+        let alarm = self.alarm.take().filter(|alarm| alarm.is_before(time));
+        let alarm = alarm.unwrap_or_else(|| Alarm::at(time, self.terms.deadlines));
+        let has_passed = self.alarm.insert(alarm).poll(context);
         if has_passed {
             self.alarm = None;
         }

@@ -8,6 +8,7 @@
 //! (<https://redis.io/docs/latest/develop/using-commands/pipelining/>), so the driver remembers
 //! whose turn is next. A reply whose caller was dropped is discarded.
 
+mod alarm;
 mod expected;
 mod handing_back;
 mod lateness;
@@ -24,8 +25,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use self::alarm::Alarm;
 use self::expected::ExpectedReply;
-use self::lateness::Alarm;
 pub(super) use self::terms::{Sign, Terms};
 use super::in_flight::InFlight;
 use super::inbox::{ConnectionEnd, Inbox};
