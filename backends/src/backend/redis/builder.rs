@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::RedisBackend;
 use super::client::{self, Client, ClientIdentity, ClientLimits, Servers, Tls};
-use super::commands::{Commands, Missing};
+use super::commands::Commands;
 use super::credentials::{Credentials, Provider};
 use super::read_from::ReadFrom;
+use super::unknown_commands::Missing;
 use super::url::{self, invalid};
 use crate::backend::store::Limits;
 use crate::error::BackendResult;
