@@ -115,6 +115,11 @@ impl Findings {
         E::custom(why)
     }
 
+    #[inline]
+    fn count_element(&self) {
+        self.elements.set(self.elements.get().saturating_add(1));
+    }
+
     fn suspect(&self) {
         self.is_suspect.set(true);
     }
@@ -213,16 +218,6 @@ impl<'a, F: Format> Context<'a, F> {
         if of == super::reader::TAG_ENUM {
             // serde's buffers know no tags.
             self.format.findings().suspect();
-        }
-    }
-
-    fn compound<C>(self, inner: C, declared: Option<usize>, mark: F::Mark) -> Compound<'a, F, C> {
-        Compound {
-            inner,
-            context: self,
-            counted: 0,
-            declared,
-            mark,
         }
     }
 }
@@ -468,7 +463,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         let context = self.context.below(1)?;
         let inner = self.inner.serialize_seq(length)?;
         let declared = length.filter(|_| F::WRITES_LENGTHS);
-        Ok(context.compound(inner, declared, F::Mark::default()))
+        Ok(Compound::new(inner, context, declared, F::Mark::default()))
     }
 
     #[inline]
@@ -477,7 +472,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         let context = self.context.below(1)?;
         let mark = context.format.fields(context.place, length);
         let inner = self.inner.serialize_tuple(length)?;
-        Ok(context.compound(inner, of_struct::<F>(length), mark))
+        Ok(Compound::new(inner, context, of_struct::<F>(length), mark))
     }
 
     #[inline]
@@ -489,7 +484,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         let context = self.context.below(1)?;
         let mark = context.format.fields(context.place, length);
         let inner = self.inner.serialize_tuple_struct(name, length)?;
-        Ok(context.compound(inner, of_struct::<F>(length), mark))
+        Ok(Compound::new(inner, context, of_struct::<F>(length), mark))
     }
 
     #[inline]
@@ -509,7 +504,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         let inner = self
             .inner
             .serialize_tuple_variant(name, index, variant, length)?;
-        Ok(context.compound(inner, of_struct::<F>(length), mark))
+        Ok(Compound::new(inner, context, of_struct::<F>(length), mark))
     }
 
     #[inline]
@@ -517,11 +512,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         self.other_key();
         let context = self.context.below(1)?;
         let inner = self.inner.serialize_map(length)?;
-        let declared = length.filter(|_| F::WRITES_LENGTHS);
-        Ok(Map {
-            entries: context.compound(inner, declared, F::Mark::default()),
-            keys: Keys::of(length),
-        })
+        Ok(Map::new(inner, context, length))
     }
 
     #[inline]
@@ -533,7 +524,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         let context = self.context.below(1)?;
         let mark = context.format.fields(context.place, length);
         let inner = self.inner.serialize_struct(name, length)?;
-        Ok(context.compound(inner, of_struct::<F>(length), mark))
+        Ok(Compound::new(inner, context, of_struct::<F>(length), mark))
     }
 
     #[inline]
@@ -550,7 +541,7 @@ impl<'a, F: Format, S: Serializer> Serializer for Guard<'a, F, S> {
         let inner = self
             .inner
             .serialize_struct_variant(name, index, variant, length)?;
-        Ok(context.compound(inner, of_struct::<F>(length), mark))
+        Ok(Compound::new(inner, context, of_struct::<F>(length), mark))
     }
 
     #[inline]
@@ -574,6 +565,16 @@ fn of_struct<F: Format>(length: usize) -> Option<usize> {
 }
 
 impl<'a, F: Format, C> Compound<'a, F, C> {
+    fn new(inner: C, context: Context<'a, F>, declared: Option<usize>, mark: F::Mark) -> Self {
+        Self {
+            inner,
+            context,
+            counted: 0,
+            declared,
+            mark,
+        }
+    }
+
     #[inline]
     fn content<'v, T: Serialize + ?Sized>(&mut self, value: &'v T) -> Guarded<'v, F, T>
     where
@@ -588,8 +589,7 @@ impl<'a, F: Format, C> Compound<'a, F, C> {
     fn element(&self, what: Opened) {
         self.context.format.open(self.context.place, what);
         if F::HAS_EMPTY_ELEMENTS {
-            let elements = &self.context.format.findings().elements;
-            elements.set(elements.get().saturating_add(1));
+            self.context.format.findings().count_element();
         }
     }
 
@@ -631,6 +631,16 @@ impl<F: Format, C: SerializeSeq> SerializeSeq for Compound<'_, F, C> {
     fn end(self) -> Result<C::Ok, C::Error> {
         self.check()?;
         self.inner.end()
+    }
+}
+
+impl<'a, F: Format, C> Map<'a, F, C> {
+    fn new(inner: C, context: Context<'a, F>, length: Option<usize>) -> Self {
+        let declared = length.filter(|_| F::WRITES_LENGTHS);
+        Self {
+            entries: Compound::new(inner, context, declared, F::Mark::default()),
+            keys: Keys::of(length),
+        }
     }
 }
 
