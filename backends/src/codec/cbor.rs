@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::bytes::{self, Bytes};
 use super::encoded::buffer;
-use super::guard::{Findings, Format, Guarded, Levels};
+use super::guard::findings::Findings;
+use super::guard::format::{Format, Levels};
+use super::guard::value::Guarded;
 use super::reader::{BYTES, DEEPEST, NEGATIVE, POSITIVE, Reader, Wire};
 use super::{Codec, decimal, read_back, read_by_anybody, refused, undecodable};
 use crate::error::BackendResult;

@@ -5,7 +5,9 @@ use serde::de::{DeserializeOwned, Error};
 use serde_json::error::Category;
 
 use super::encoded::buffer;
-use super::guard::{Findings, Format, Guarded, Levels};
+use super::guard::findings::Findings;
+use super::guard::format::{Format, Levels};
+use super::guard::value::Guarded;
 use super::reading::{Read, Reading, Scalar};
 use super::{Codec, Encode, raw_api, read_back, read_by_anybody, refused, undecodable};
 use crate::error::BackendResult;

@@ -104,7 +104,7 @@ use std::any::type_name;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::guard::Findings;
+use self::guard::findings::Findings;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 pub use cbor::Cbor;

@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, Error};
 
 use super::encoded::buffer;
-use super::guard::{Findings, Format, Guarded, Levels, Opened};
+use super::guard::findings::Findings;
+use super::guard::format::{Format, Levels, Opened};
+use super::guard::value::Guarded;
 use super::reading::{Read, Reading};
 use super::shape::{Fields, Known, Look, Name, Record, Recorder};
 use super::{Codec, Encode, REFUSED, raw_api, refused, undecodable, unreadable};

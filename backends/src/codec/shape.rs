@@ -20,7 +20,8 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use serde::de::Error;
 
-use super::guard::{Findings, Format, Levels, Opened};
+use super::guard::findings::Findings;
+use super::guard::format::{Format, Levels, Opened};
 use super::reading::Reading;
 
 /// A form that a value of a type can have, and comes back in.
