@@ -13,6 +13,7 @@
 //! which part it belongs. A field with a default stays unknown.
 
 mod mock;
+mod path;
 mod recorder;
 mod state;
 #[cfg(test)]
