@@ -127,7 +127,7 @@ pub struct KeyBuilder<'k> {
 impl<'k> KeyBuilder<'k> {
     #[inline]
     fn new(mut target: Target<'k>, keyspace: &KeyspaceInfo) -> Self {
-        target.begin(keyspace);
+        write_head(&mut target, keyspace);
         Self {
             target,
             segments: 0,
@@ -242,26 +242,6 @@ impl Target<'_> {
         }
     }
 
-    /// Writes the text that every key of the keyspace begins with.
-    #[inline]
-    fn begin(&mut self, keyspace: &KeyspaceInfo) {
-        if keyspace.head.is_empty() {
-            self.begin_by_parts(keyspace);
-        } else {
-            self.push(keyspace.head);
-        }
-    }
-
-    #[cold]
-    fn begin_by_parts(&mut self, keyspace: &KeyspaceInfo) {
-        self.push(keyspace.prefix);
-        if keyspace.version > 1 {
-            self.push("@");
-            SegmentWriter::new(self.reborrow()).display(keyspace.version);
-        }
-        self.push(":");
-    }
-
     fn len(&self) -> usize {
         match self {
             Self::Key(key) => key.len(),
@@ -338,9 +318,7 @@ impl Key {
     pub(super) fn moved(&self, from: &KeyspaceInfo, to: &KeyspaceInfo) -> Option<Self> {
         moved(self, from, to)
     }
-}
 
-impl Key {
     /// Returns the key of the lease under which the value of this key is computed; the empty key,
     /// which every backend refuses, if this is none of the keyspace's.
     pub(crate) fn of_lease(&self, keyspace: &KeyspaceInfo) -> Self {
@@ -470,8 +448,28 @@ fn is_written_as<T: KeySegment>(value: &T, segment: &str) -> bool {
 /// Returns the prefix that all keys of the keyspace and no others begin with.
 pub(super) fn scan_prefix(keyspace: &KeyspaceInfo) -> Key {
     let mut key = Key::empty();
-    Target::Key(&mut key).begin(keyspace);
+    write_head(&mut Target::Key(&mut key), keyspace);
     key
+}
+
+/// Writes the text that every key of the keyspace begins with.
+#[inline]
+fn write_head(target: &mut Target<'_>, keyspace: &KeyspaceInfo) {
+    if keyspace.head.is_empty() {
+        write_head_by_parts(target, keyspace);
+    } else {
+        target.push(keyspace.head);
+    }
+}
+
+#[cold]
+fn write_head_by_parts(target: &mut Target<'_>, keyspace: &KeyspaceInfo) {
+    target.push(keyspace.prefix);
+    if keyspace.version > 1 {
+        target.push("@");
+        SegmentWriter::new(target.reborrow()).display(keyspace.version);
+    }
+    target.push(":");
 }
 
 #[cfg(test)]
