@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 
 use super::Keyspace;
 use super::info::KeyspaceInfo;
-use super::key::{Key, KeyBuilder, moved, scan_prefix};
+use super::key::Key;
 use super::segment::KeyArg;
+use super::segments::{KeyBuilder, moved, scan_prefix};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The whole of a keyspace, or the entries under some of its leading key fields.

@@ -48,7 +48,9 @@ mod registry;
 mod scan;
 mod schema;
 mod segment;
+mod segments;
 mod shared;
+mod target;
 mod throttle;
 mod update;
 pub(crate) mod value;
@@ -64,7 +66,7 @@ use crate::quota::Quota;
 pub(crate) use crate::time::back_off::{MAX_TRIES, back_off};
 pub use counter::{count, hit, increment, increment_by};
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
-pub use key::{Key, KeyBuilder, Segments};
+pub use key::Key;
 pub use leading::{Leading, LeadingKey, One, Several};
 pub use many::{count_many, delete_many, get_many, save_many, set_many};
 pub use prefix::JoinedPrefix;
@@ -84,6 +86,7 @@ pub use scan::{clear, scan, scan_counts, scan_keys};
 #[doc(hidden)]
 pub use schema::assert_schema_lock;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
+pub use segments::{KeyBuilder, Segments};
 pub use shared::get_shared;
 pub use throttle::{check, check_n, checked_quota, longest_life, peek, peek_n};
 pub use update::{

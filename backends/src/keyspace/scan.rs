@@ -10,8 +10,9 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
 use super::info::KeyspaceInfo;
-use super::key::{Key, moved};
+use super::key::Key;
 use super::leading::{Leading, Prefix};
+use super::segments::moved;
 use super::value::decode;
 use super::versions::VersionedKeys;
 use super::{Counter, Keyspace, Valued, writes};

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
-use super::key::Target;
+use super::target::Target;
 use crate::escape::escape;
 
 /// A type whose values can be a segment of a key.

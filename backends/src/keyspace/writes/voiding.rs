@@ -30,7 +30,8 @@ use crate::backend::{Backend, Life};
 use crate::error::BackendResult;
 use crate::keyspace::Keyspace;
 use crate::keyspace::info::KeyspaceInfo;
-use crate::keyspace::key::{Key, of_lease};
+use crate::keyspace::key::Key;
+use crate::keyspace::segments::of_lease;
 
 /// Removes the leases of the keys in all versions; `None` in a keyspace without leases.
 ///
