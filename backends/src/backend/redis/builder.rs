@@ -11,7 +11,9 @@ use super::commands::Commands;
 use super::credentials::{Credentials, Provider};
 use super::read_from::ReadFrom;
 use super::unknown_commands::Missing;
-use super::url::{self, invalid};
+use super::url::address::check_server;
+use super::url::errors::invalid;
+use super::url::servers;
 use crate::backend::store::Limits;
 use crate::error::BackendResult;
 use crate::escape::escape;
@@ -368,10 +370,10 @@ impl RedisBackendBuilder {
     /// `InvalidConfig`.
     pub fn build_lazy(self) -> BackendResult<RedisBackend> {
         let servers = match self.server {
-            ServerSource::Url(url) => url::servers(&url)?,
+            ServerSource::Url(url) => servers(&url)?,
             ServerSource::Client(client) => {
                 let server = client.get_connection_info();
-                url::check_server(server, "client", self.tls.is_some())?;
+                check_server(server, "client", self.tls.is_some())?;
                 Servers::one(server.clone())
             }
         };
