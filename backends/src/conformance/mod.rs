@@ -37,6 +37,7 @@ mod many;
 mod runtimes;
 mod threads;
 mod throttles;
+mod user_code;
 mod values;
 
 use std::future::Future;
@@ -54,6 +55,7 @@ pub use life::*;
 pub use many::*;
 pub use runtimes::*;
 pub use throttles::*;
+pub use user_code::*;
 pub use values::*;
 
 /// Tells the suite what it needs to know of a backend.
