@@ -43,14 +43,6 @@ pub(super) struct Context<'a, F: Format> {
     pub(super) place: F::Place,
 }
 
-impl<F: Format> Clone for Context<'_, F> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<F: Format> Copy for Context<'_, F> {}
-
 impl<'a, F: Format> Context<'a, F> {
     /// Goes some levels down.
     #[inline]
@@ -70,5 +62,13 @@ impl<'a, F: Format> Context<'a, F> {
         }
     }
 }
+
+impl<F: Format> Clone for Context<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: Format> Copy for Context<'_, F> {}
 
 const TOO_DEEP: &str = "the value is nested too deep to be read back";

@@ -20,6 +20,20 @@ pub(super) struct MockDeserializer<'t> {
     depth: usize,
 }
 
+impl MockDeserializer<'_> {
+    fn enter(&mut self) -> Result<(), Stop> {
+        self.trace.spend()?;
+        if self.depth > DEPTH {
+            return Err(Stop::Other);
+        }
+        Ok(())
+    }
+
+    fn attempt(&self) -> usize {
+        self.trace.attempt(&self.path)
+    }
+}
+
 /// Makes up the value at `path`. If the type refuses it, a further pass tries another.
 pub(super) fn make_up<'de, S: DeserializeSeed<'de>>(
     trace: &mut TraceState,
@@ -51,19 +65,5 @@ fn learn(trace: &mut TraceState, path: &str, stop: &Stop) {
     let tried = last.is_some_and(|name| trace.try_another(&field_of(path, name), stop));
     if !tried {
         trace.try_another(path, stop);
-    }
-}
-
-impl MockDeserializer<'_> {
-    fn enter(&mut self) -> Result<(), Stop> {
-        self.trace.spend()?;
-        if self.depth > DEPTH {
-            return Err(Stop::Other);
-        }
-        Ok(())
-    }
-
-    fn attempt(&self) -> usize {
-        self.trace.attempt(&self.path)
     }
 }
