@@ -1,5 +1,5 @@
-//! What is found out about a value while it is written: why it was refused, and what has to be
-//! looked at before it is stored.
+//! The findings about a value while it is written: why it was refused, and whether it has to be
+//! read back before it is stored.
 
 use std::cell::Cell;
 
