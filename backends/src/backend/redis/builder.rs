@@ -369,8 +369,8 @@ impl RedisBackendBuilder {
     ///
     /// `InvalidConfig`.
     pub fn build_lazy(self) -> BackendResult<RedisBackend> {
-        let servers = match self.server {
-            ServerSource::Url(url) => servers(&url)?,
+        let servers = match &self.server {
+            ServerSource::Url(url) => servers(url)?,
             ServerSource::Client(client) => {
                 let server = client.get_connection_info();
                 check_server(server, "client", self.tls.is_some())?;
@@ -383,33 +383,15 @@ impl RedisBackendBuilder {
                 "`credentials` is set, and the URL or the client has a login of its own",
             ));
         }
-        if let Some(name) = &self.client_name {
-            check_client_name(name)?;
-        }
-        if self.times.keep_alive < Duration::from_secs(1) {
-            return Err(invalid("`keep_alive` is less than a second"));
-        }
+        self.check()?;
         let servers = servers.try_map(|server| {
             client::Endpoint::new(server, self.tls.clone(), self.times.keep_alive)
         })?;
-        if self.times.connect.is_zero() || self.times.call.is_zero() {
-            return Err(invalid("a time limit is zero"));
-        }
-        if self.times.waiting == 0 {
-            return Err(invalid("no call may wait"));
-        }
-        let value = self.limits.value;
-        let waiting_bytes = self.waiting_bytes.unwrap_or(WAITING_BYTES.max(value));
-        if waiting_bytes < value {
-            return Err(invalid(format!(
-                "`waiting_bytes` is {waiting_bytes}, less than the limit of a value, {value} bytes"
-            )));
-        }
-        let prefix = match self.namespace.as_deref() {
-            Some("") => return Err(invalid("the namespace is empty: use `namespace_none`")),
-            Some(namespace) => format!("{}:", escape(namespace)),
-            None => String::new(),
+        let limits = ClientLimits {
+            waiting_bytes: self.most_waiting_bytes()?,
+            ..self.times
         };
+        let prefix = self.prefix()?;
         let identity = ClientIdentity {
             name: self.client_name,
             provider: self.provider,
@@ -417,14 +399,7 @@ impl RedisBackendBuilder {
         Ok(RedisBackend {
             reads: ReadFrom::Primary,
             commands: Arc::new(Commands {
-                client: Client::new(
-                    servers,
-                    identity,
-                    ClientLimits {
-                        waiting_bytes,
-                        ..self.times
-                    },
-                ),
+                client: Client::new(servers, identity, limits),
                 prefix,
                 limits: self.limits,
                 missing: Missing::default(),
@@ -432,6 +407,43 @@ impl RedisBackendBuilder {
                 other: std::sync::OnceLock::new(),
             }),
         })
+    }
+
+    fn check(&self) -> BackendResult<()> {
+        if let Some(name) = &self.client_name {
+            check_client_name(name)?;
+        }
+        if self.times.keep_alive < Duration::from_secs(1) {
+            return Err(invalid("`keep_alive` is less than a second"));
+        }
+        if self.times.connect.is_zero() || self.times.call.is_zero() {
+            return Err(invalid("a time limit is zero"));
+        }
+        if self.times.waiting == 0 {
+            return Err(invalid("no call may wait"));
+        }
+        Ok(())
+    }
+
+    /// Returns the most bytes that may wait. The largest value that is allowed fits in there.
+    fn most_waiting_bytes(&self) -> BackendResult<usize> {
+        let value = self.limits.value;
+        let bytes = self.waiting_bytes.unwrap_or(WAITING_BYTES.max(value));
+        if bytes < value {
+            return Err(invalid(format!(
+                "`waiting_bytes` is {bytes}, less than the limit of a value, {value} bytes"
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// Returns the text before every key.
+    fn prefix(&self) -> BackendResult<String> {
+        match self.namespace.as_deref() {
+            Some("") => Err(invalid("the namespace is empty: use `namespace_none`")),
+            Some(namespace) => Ok(format!("{}:", escape(namespace))),
+            None => Ok(String::new()),
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use std::error::Error;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -16,9 +18,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
+use redis::ConnectionAddr;
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::SockRef;
-use redis::{ConnectionAddr, ConnectionInfo};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -66,64 +68,148 @@ impl Furthest {
     }
 }
 
-/// Connects to a server within the limit. With `is_judging` a name that doesn't exist is the fault
-/// of the settings.
+/// The terms of one attempt to connect.
+#[derive(Clone, Copy)]
+pub(super) struct AttemptTerms<'a> {
+    pub(super) limit: Duration,
+    pub(super) deadlines: &'a Deadlines,
+    /// True if a name that doesn't exist is the fault of the settings.
+    pub(super) is_judging: bool,
+}
+
+impl<'a> AttemptTerms<'a> {
+    /// The terms of an attempt that judges no settings.
+    pub(super) fn new(limit: Duration, deadlines: &'a Deadlines) -> Self {
+        Self {
+            limit,
+            deadlines,
+            is_judging: false,
+        }
+    }
+
+    /// Returns the same terms with another limit.
+    pub(super) fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Returns the same terms for an attempt that judges no settings.
+    pub(super) fn without_judgement(self) -> Self {
+        Self::new(self.limit, self.deadlines)
+    }
+}
+
+/// A server to connect to, and how it is greeted.
+#[derive(Clone, Copy)]
+pub(super) struct DialTarget<'a> {
+    pub(super) server: &'a Endpoint,
+    pub(super) identity: Identity<'a>,
+    pub(super) location: &'a ServerLocation,
+}
+
+/// Connects to a server.
 pub(super) async fn dial(
-    server: &Endpoint,
-    identity: Identity<'_>,
-    location: &ServerLocation,
-    limit: Duration,
-    deadlines: &Deadlines,
-    is_judging: bool,
+    target: DialTarget<'_>,
+    terms: AttemptTerms<'_>,
 ) -> BackendResult<Greeted> {
     let furthest = &Furthest::new();
-    let info = &server.info;
-    let connecting = async {
-        match info.addr() {
+    let reaching = async {
+        match target.server.info.addr() {
             ConnectionAddr::Tcp(host, port) => {
-                let connector = match &server.tls {
-                    Some(tls) => Some(tls.connector(host, location, is_judging).await?),
-                    None => None,
-                };
-                furthest.reach(Step::Connecting);
-                let found = tokio::net::lookup_host((host.as_str(), *port)).await;
-                let addresses = resolved(found.map(Iterator::collect), host, is_judging)?;
-                let delay = limit / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
-                let delay = delay.min(ATTEMPT_DELAY);
-                let is_final = |error: &BackendError| {
-                    error.kind() == ErrorKind::Denied
-                        && identity.login.is_some_and(Login::is_refused)
-                };
-                match &connector {
-                    None => {
-                        let reach = |address| reach(address, info, identity, location, furthest);
-                        Ok(race(addresses, deadlines, delay, is_final, reach)
-                            .await?
-                            .boxed())
-                    }
-                    Some(connector) => {
-                        let reach = |address| {
-                            reach_by_tls(address, info, identity, location, furthest, connector)
-                        };
-                        race(addresses, deadlines, delay, is_final, reach).await
-                    }
-                }
+                target.reach_name(host, *port, terms, furthest).await
             }
             #[cfg(unix)]
-            ConnectionAddr::Unix(path) => {
-                furthest.reach(Step::Connecting);
-                let socket = UnixStream::connect(path).await;
-                let socket = socket.map_err(|error| failure(location, error))?;
-                furthest.reach(Step::Greeting);
-                let greeted = greet(socket, identity, location, false).await?;
-                Ok(greeted.boxed())
-            }
-            _ => Err(failure(location, io::ErrorKind::Unsupported.into())),
+            ConnectionAddr::Unix(path) => target.reach_socket(path, furthest).await,
+            _ => Err(failure(target.location, io::ErrorKind::Unsupported.into())),
         }
     };
-    match deadlines.within(limit, pin!(connecting)).await {
+    match terms.deadlines.within(terms.limit, pin!(reaching)).await {
         Some(outcome) => outcome,
-        None => Err(timeout_at(location, limit, furthest)),
+        None => Err(timeout_at(target.location, terms.limit, furthest)),
+    }
+}
+
+impl DialTarget<'_> {
+    /// Reaches any address of a name.
+    async fn reach_name(
+        &self,
+        host: &str,
+        port: u16,
+        terms: AttemptTerms<'_>,
+        furthest: &Furthest,
+    ) -> BackendResult<Greeted> {
+        let connector = match &self.server.tls {
+            Some(tls) => {
+                let connector = tls.connector(host, self.location, terms.is_judging);
+                Some(connector.await?)
+            }
+            None => None,
+        };
+        furthest.reach(Step::Connecting);
+        let found = tokio::net::lookup_host((host, port)).await;
+        let addresses = resolved(found.map(Iterator::collect), host, terms.is_judging)?;
+        let delay = terms.limit / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
+        let delay = delay.min(ATTEMPT_DELAY);
+        let is_final = |error: &BackendError| {
+            error.kind() == ErrorKind::Denied && self.identity.login.is_some_and(Login::is_refused)
+        };
+        match &connector {
+            None => {
+                let reach = |address| self.reach(address, furthest);
+                let reached = race(addresses, terms.deadlines, delay, is_final, reach).await?;
+                Ok(reached.boxed())
+            }
+            Some(connector) => {
+                let reach = |address| self.reach_by_tls(address, connector, furthest);
+                race(addresses, terms.deadlines, delay, is_final, reach).await
+            }
+        }
+    }
+
+    /// Reaches a unix socket.
+    #[cfg(unix)]
+    async fn reach_socket(&self, path: &Path, furthest: &Furthest) -> BackendResult<Greeted> {
+        furthest.reach(Step::Connecting);
+        let socket = UnixStream::connect(path).await;
+        let socket = socket.map_err(|error| failure(self.location, error))?;
+        furthest.reach(Step::Greeting);
+        let greeted = greet(socket, self.identity, self.location, false).await?;
+        Ok(greeted.boxed())
+    }
+
+    async fn reach(
+        &self,
+        address: SocketAddr,
+        furthest: &Furthest,
+    ) -> BackendResult<Greeted<TcpStream>> {
+        let settings = self.server.info.tcp_settings();
+        let (socket, is_local) = connected(address, settings, self.location).await?;
+        furthest.reach(Step::Greeting);
+        let measures = is_local && !settings.nodelay();
+        let greeted = greet(socket, self.identity, self.location, measures).await?;
+        if greeted.is_near {
+            // Requests that go out together were gathered before they are written. On the same
+            // machine the kernel's own gathering (Nagle's algorithm) wins all the same: it sends
+            // the next ones without waking anybody. Through a tunnel it would cost a round trip.
+            let socket = greeted.socket.set_nodelay(false);
+            socket.map_err(|error| failure(self.location, error))?;
+        }
+        Ok(greeted)
+    }
+
+    /// Reaches an address by TLS. `TCP_NODELAY` stays on there: with Nagle's algorithm a record
+    /// would wait for the acknowledgement of the one before, on the same machine as well.
+    async fn reach_by_tls(
+        &self,
+        address: SocketAddr,
+        connector: &Connector,
+        furthest: &Furthest,
+    ) -> BackendResult<Greeted> {
+        let settings = self.server.info.tcp_settings();
+        let (socket, _) = connected(address, settings, self.location).await?;
+        furthest.reach(Step::Securing);
+        let socket: Box<dyn Socket> = connector.secure(socket, self.location).await?;
+        furthest.reach(Step::Greeting);
+        greet(socket, self.identity, self.location, false).await
     }
 }
 
@@ -219,44 +305,6 @@ async fn race<T, F: Future<Output = BackendResult<T>>>(
 fn is_unconnected(error: &BackendError) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     cause.is_some_and(|cause: &io::Error| !is_hang_up(cause.kind()))
-}
-
-async fn reach(
-    address: SocketAddr,
-    server: &ConnectionInfo,
-    identity: Identity<'_>,
-    location: &ServerLocation,
-    furthest: &Furthest,
-) -> BackendResult<Greeted<TcpStream>> {
-    let (socket, is_local) = connected(address, server.tcp_settings(), location).await?;
-    furthest.reach(Step::Greeting);
-    let measures = is_local && !server.tcp_settings().nodelay();
-    let greeted = greet(socket, identity, location, measures).await?;
-    if greeted.is_near {
-        // Requests that go out together were gathered before they are written. On the same
-        // machine the kernel's own gathering (Nagle's algorithm) wins all the same: it sends the
-        // next ones without waking anybody. Through a tunnel it would cost a round trip.
-        let socket = greeted.socket.set_nodelay(false);
-        socket.map_err(|error| failure(location, error))?;
-    }
-    Ok(greeted)
-}
-
-/// Reaches an address by TLS. `TCP_NODELAY` stays on there: with Nagle's algorithm a record would
-/// wait for the acknowledgement of the one before, on the same machine as well.
-async fn reach_by_tls(
-    address: SocketAddr,
-    server: &ConnectionInfo,
-    identity: Identity<'_>,
-    location: &ServerLocation,
-    furthest: &Furthest,
-    connector: &Connector,
-) -> BackendResult<Greeted> {
-    let (socket, _) = connected(address, server.tcp_settings(), location).await?;
-    furthest.reach(Step::Securing);
-    let socket: Box<dyn Socket> = connector.secure(socket, location).await?;
-    furthest.reach(Step::Greeting);
-    greet(socket, identity, location, false).await
 }
 
 /// Connects a socket, and says whether its other end has an address of this machine.
@@ -475,14 +523,22 @@ mod tests {
         }
     }
 
+    fn target<'a>(server: &'a Endpoint, location: &'a ServerLocation) -> DialTarget<'a> {
+        DialTarget {
+            server,
+            identity: identity(server),
+            location,
+        }
+    }
+
     /// A server behind a tunnel or a sidecar has an address of this machine too.
     #[tokio::test]
     async fn a_server_that_is_not_near_is_sent_each_request_at_once() {
         let address = server(Duration::from_millis(2)).await;
         let info = info(address);
         let furthest = Furthest::new();
-        let identity = identity(&info);
-        let reached = reach(address, &info.info, identity, &info.location(), &furthest).await;
+        let location = info.location();
+        let reached = target(&info, &location).reach(address, &furthest).await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
         assert!(furthest.has_reached(Step::Greeting));
     }
@@ -509,7 +565,8 @@ mod tests {
         let both = vec![silent.local_addr().unwrap(), server(Duration::ZERO).await];
         let info = info(both[0]);
         let (location, furthest) = (info.location(), Furthest::new());
-        let reach = |address| reach(address, &info.info, identity(&info), &location, &furthest);
+        let target = target(&info, &location);
+        let reach = |address| target.reach(address, &furthest);
         let reached = race(
             both,
             deadlines().unwrap(),

@@ -6,50 +6,59 @@
 //! the driver is the task that owns its socket. A request whose reply was lost is sent again only
 //! if that is harmless, and a request that was refused only if nothing of it was executed.
 
+// The protocol, and what is sent by it.
 mod access;
-mod call;
-mod cluster;
+#[cfg(feature = "redis-commands")]
+mod raw;
+mod refusal;
+mod request;
+mod resend;
+mod resp;
+mod script;
+mod slot;
+
+// A connection that many callers share.
 mod connection;
-mod context;
-mod conversation;
-mod dial;
 mod driver;
-mod endpoint;
-mod gate;
-mod handshake;
-mod ids;
 mod in_flight;
 mod inbox;
+mod merge;
+mod multiplexer;
+mod read_buffer;
+mod renewal;
+
+// The way to a server, up to its greeting.
+mod conversation;
+mod dial;
+mod endpoint;
+mod handshake;
 mod info;
 mod location;
 mod login;
 mod logins;
-mod merge;
-mod multiplexer;
-mod node;
-mod nodes;
-mod outage;
-#[cfg(feature = "redis-commands")]
-mod raw;
-#[cfg(feature = "redis-commands")]
-mod raw_calls;
-mod read_buffer;
-mod readings;
-mod refusal;
-mod renewal;
-mod replicas;
-mod request;
-mod resend;
-mod resp;
-mod rest;
-mod router;
-mod script;
-mod sentinel;
-mod settings;
-mod slot;
 mod socket;
 mod socket_error;
 mod tls;
+
+// The servers, and what is known of them.
+mod cluster;
+mod context;
+mod ids;
+mod node;
+mod outage;
+mod readings;
+mod replicas;
+mod rest;
+mod router;
+mod sentinel;
+mod settings;
+
+// Calls.
+mod call;
+mod gate;
+mod nodes;
+#[cfg(feature = "redis-commands")]
+mod raw_calls;
 
 use std::pin::pin;
 

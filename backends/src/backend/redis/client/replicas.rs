@@ -20,6 +20,7 @@ use parking_lot::RwLock;
 use super::access::Access;
 use super::connection::Connection;
 use super::context::ClientContext;
+use super::dial::AttemptTerms;
 use super::endpoint::Endpoint;
 use super::ids::NodeId;
 use super::in_flight::InFlight;
@@ -251,7 +252,11 @@ impl ReplicasShared {
         let limit = self.context.limits.connect;
         let asked = async {
             match &self.sentinels {
-                Some(sentinels) => sentinels.replicas(limit, deadlines).await,
+                Some(sentinels) => {
+                    sentinels
+                        .replicas(AttemptTerms::new(limit, deadlines))
+                        .await
+                }
                 None => followers(&self.primary).await,
             }
         };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::NodeShared;
 use super::reach::Reached;
 use crate::backend::redis::client::connection::Connection;
+use crate::backend::redis::client::dial::AttemptTerms;
 use crate::backend::redis::client::driver::{Sign, Terms};
 use crate::backend::redis::client::ids::ConnectionId;
 use crate::backend::redis::client::location::Address;
@@ -91,14 +92,13 @@ impl NodeShared {
         deadlines: &'static Deadlines,
     ) -> Option<Task> {
         let (sentinels, primary) = self.sentinels.as_ref().zip(told)?;
-        let (shared, limit) = (Arc::downgrade(self), self.context.limits.connect);
-        Some(
-            sentinels.watch(primary, limit, deadlines, move |left, other| {
-                if let Some(shared) = shared.upgrade() {
-                    shared.switched(generation, left, other);
-                }
-            }),
-        )
+        let shared = Arc::downgrade(self);
+        let terms = AttemptTerms::new(self.context.limits.connect, deadlines);
+        Some(sentinels.watch(primary, terms, move |left, other| {
+            if let Some(shared) = shared.upgrade() {
+                shared.switched(generation, left, other);
+            }
+        }))
     }
 
     /// Returns what the driver of a connection calls with each sign.

@@ -1,10 +1,10 @@
 //! The way of an attempt to the server: the login, the sentinels, the greeting.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::NodeShared;
-use crate::backend::redis::client::dial::dial;
+use crate::backend::redis::client::dial::{AttemptTerms, DialTarget, dial};
 use crate::backend::redis::client::handshake::{Greeted, Identity, Introduction, ServerKind};
 use crate::backend::redis::client::location::{Address, ServerLocation};
 use crate::backend::redis::client::login::Login;
@@ -51,7 +51,12 @@ impl NodeShared {
                     Some(_) => ServerKind::Replica,
                 },
             };
-            match self.dial(identity, left, deadlines, is_judging).await {
+            let terms = AttemptTerms {
+                limit: left,
+                deadlines,
+                is_judging,
+            };
+            match self.dial(identity, terms).await {
                 Ok((greeted, told, location)) => {
                     self.check(&greeted.server).map_err(ConnectFailure::of)?;
                     return Ok(Reached {
@@ -77,16 +82,17 @@ impl NodeShared {
     async fn dial(
         &self,
         identity: Identity<'_>,
-        limit: Duration,
-        deadlines: &Deadlines,
-        is_judging: bool,
+        terms: AttemptTerms<'_>,
     ) -> BackendResult<(Greeted, Option<Address>, Arc<ServerLocation>)> {
         let Some(sentinels) = &self.sentinels else {
-            let (server, location) = (&self.server, &self.location);
-            let greeted = dial(server, identity, location, limit, deadlines, is_judging).await?;
-            return Ok((greeted, None, location.clone()));
+            let target = DialTarget {
+                server: &self.server,
+                identity,
+                location: &self.location,
+            };
+            return Ok((dial(target, terms).await?, None, self.location.clone()));
         };
-        let reached = sentinels.reach(identity, limit, deadlines, is_judging);
+        let reached = sentinels.reach(identity, terms);
         let (greeted, address, location) = Box::pin(reached).await?;
         Ok((greeted, Some(address), Arc::new(location)))
     }

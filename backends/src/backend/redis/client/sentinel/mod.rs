@@ -23,13 +23,12 @@ use redis::{ProtocolVersion, RedisConnectionInfo};
 
 pub(super) use self::replicas::Told;
 use super::conversation::Conversation;
-use super::dial::dial;
+use super::dial::{AttemptTerms, DialTarget, dial};
 use super::endpoint::Endpoint;
 use super::handshake::{Greeted, Identity, ServerKind};
 use super::location::{Address, ServerLocation};
 use super::login::Login;
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::time::deadline::Deadlines;
 
 /// While a server doesn't greet, the sentinels are asked at this interval whether they name another
 /// server by now.
@@ -119,19 +118,23 @@ impl Sentinels {
     pub(super) async fn reach(
         &self,
         identity: Identity<'_>,
-        limit: Duration,
-        deadlines: &Deadlines,
-        is_judging: bool,
+        terms: AttemptTerms<'_>,
     ) -> BackendResult<(Greeted, Address, ServerLocation)> {
-        let by = Instant::now() + limit;
-        let mut address = self.primary(limit, deadlines, is_judging).await?;
+        let by = Instant::now() + terms.limit;
+        let mut address = self.primary(terms).await?;
+        let terms = terms.without_judgement();
         loop {
             let server = self.pattern.at(&address)?;
             let location = server.location();
             let left = by.saturating_duration_since(Instant::now());
-            let dialing = dial(&server, identity, &location, left, deadlines, false);
+            let target = DialTarget {
+                server: &server,
+                identity,
+                location: &location,
+            };
+            let dialing = dial(target, terms.within(left));
             let outcome = {
-                let other = self.other_than(&address, by, deadlines);
+                let other = self.other_than(&address, by, terms);
                 match select(pin!(dialing), pin!(other)).await {
                     Either::Left((outcome, _)) => Ok(outcome),
                     Either::Right((other, _)) => Err(other),
@@ -140,7 +143,7 @@ impl Sentinels {
             match outcome {
                 Ok(Ok(_)) if self.was_left(&address) => {
                     let left = by.saturating_duration_since(Instant::now());
-                    address = self.primary(left, deadlines, false).await?;
+                    address = self.primary(terms.within(left)).await?;
                 }
                 Ok(Ok(greeted)) => return Ok((greeted, address, location)),
                 Ok(Err(error)) => return Err(self.named(error)),
@@ -160,11 +163,11 @@ impl Sentinels {
     }
 
     /// Waits until more than half of the sentinels name another primary.
-    async fn other_than(&self, address: &Address, by: Instant, deadlines: &Deadlines) -> Address {
+    async fn other_than(&self, address: &Address, by: Instant, terms: AttemptTerms<'_>) -> Address {
         loop {
-            deadlines.sleep(INTERVAL).await;
+            terms.deadlines.sleep(INTERVAL).await;
             let left = by.saturating_duration_since(Instant::now());
-            let named = self.poll(left.max(INTERVAL), deadlines, false).await;
+            let named = self.poll(terms.within(left.max(INTERVAL))).await;
             if let Some(other) = named.elected.filter(|other| other != address) {
                 return other;
             }
@@ -182,9 +185,7 @@ impl Sentinels {
     async fn greet(
         &self,
         (server, location): &(Endpoint, ServerLocation),
-        limit: Duration,
-        deadlines: &Deadlines,
-        is_judging: bool,
+        terms: AttemptTerms<'_>,
     ) -> BackendResult<Conversation> {
         let identity = Identity {
             settings: &self.settings,
@@ -192,7 +193,12 @@ impl Sentinels {
             client_name: self.client_name.as_deref(),
             kind: ServerKind::Sentinel,
         };
-        let greeted = dial(server, identity, location, limit, deadlines, is_judging).await?;
+        let target = DialTarget {
+            server,
+            identity,
+            location,
+        };
+        let greeted = dial(target, terms).await?;
         Ok(Conversation::over(greeted.socket, greeted.input))
     }
 }

@@ -1,31 +1,65 @@
 //! The question to all sentinels for the address of the primary, and the count of their answers.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 
 use super::{Sentinels, silent};
+use crate::backend::redis::client::dial::AttemptTerms;
 use crate::backend::redis::client::endpoint::Endpoint;
 use crate::backend::redis::client::location::{Address, ServerLocation};
 use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::resp::{Command, Reply};
 use crate::backend::redis::client::socket_error::failure;
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::time::deadline::Deadlines;
 
-/// The answers of all sentinels.
+/// The answers of the sentinels.
+#[derive(Default)]
 pub(super) struct Poll {
     /// The primary that more than half of the sentinels name.
     pub(super) elected: Option<Address>,
-    /// The primary that most of the sentinels name that have answered.
-    pub(super) first: Option<Address>,
+    /// The other primaries that sentinels name, and their number.
+    votes: Vec<(Address, usize)>,
     /// The most telling failure.
     failed: Option<BackendError>,
     /// True if some sentinels have said nothing of any use, and may later.
     pub(super) are_silent: bool,
+}
+
+impl Poll {
+    /// Counts the answer of one of so many sentinels.
+    fn vote(&mut self, address: Address, sentinels: usize) {
+        let known = self.votes.iter().position(|(known, _)| *known == address);
+        let known = known.unwrap_or_else(|| {
+            self.votes.push((address, 0));
+            self.votes.len() - 1
+        });
+        self.votes[known].1 += 1;
+        if self.votes[known].1 * 2 > sentinels {
+            self.elected = Some(self.votes.swap_remove(known).0);
+        }
+    }
+
+    /// Notes that a sentinel is of no use.
+    fn fail(&mut self, error: BackendError) {
+        let is_silent = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+        self.are_silent |= is_silent;
+        // A sentinel that answers and is of no use tells more than one that isn't there.
+        if self.failed.is_none() || !is_silent {
+            self.failed = Some(error);
+        }
+    }
+
+    /// Returns the primary that most of the sentinels name that have answered.
+    pub(super) fn most_named(&self) -> Option<&Address> {
+        // Of several with as many votes the first that was named.
+        let votes = self.votes.iter().rev();
+        let most = votes.max_by_key(|(_, votes)| *votes);
+        most.map(|(address, _)| address)
+    }
 }
 
 impl Sentinels {
@@ -34,89 +68,48 @@ impl Sentinels {
     /// # Errors
     ///
     /// The most telling failure, if no sentinel names one.
-    pub(super) async fn primary(
-        &self,
-        limit: Duration,
-        deadlines: &Deadlines,
-        is_judging: bool,
-    ) -> BackendResult<Address> {
-        let poll = self.poll(limit, deadlines, is_judging).await;
-        match (poll.elected.or(poll.first), poll.failed) {
+    pub(super) async fn primary(&self, terms: AttemptTerms<'_>) -> BackendResult<Address> {
+        let poll = self.poll(terms).await;
+        let named = poll.elected.as_ref().or_else(|| poll.most_named()).cloned();
+        match (named, poll.failed) {
             (Some(address), _) => Ok(address),
-            (None, Some(error)) if error.kind() == ErrorKind::InvalidConfig && is_judging => {
+            (None, Some(error)) if error.kind() == ErrorKind::InvalidConfig && terms.is_judging => {
                 Err(error)
             }
             (None, Some(error)) => Err(self.unknown(error, poll.are_silent)),
-            (None, None) => Err(self.unknown(silent(limit), true)),
+            (None, None) => Err(self.unknown(silent(terms.limit), true)),
         }
     }
 
     /// Asks all sentinels for the address of the primary.
-    pub(super) async fn poll(
-        &self,
-        limit: Duration,
-        deadlines: &Deadlines,
-        is_judging: bool,
-    ) -> Poll {
-        let asked = self.servers.iter();
-        let asked = asked.map(|at| self.ask(at, limit, deadlines, is_judging));
+    pub(super) async fn poll(&self, terms: AttemptTerms<'_>) -> Poll {
+        let asked = self.servers.iter().map(|at| self.ask(at, terms));
         let mut asked: FuturesUnordered<_> = asked.collect();
-        let mut votes: Vec<(Address, usize)> = Vec::new();
-        let mut failed: Option<BackendError> = None;
-        let mut are_silent = false;
+        let mut poll = Poll::default();
         let begun = Instant::now();
-        let mut by = begun + limit;
-        loop {
+        let mut by = begun + terms.limit;
+        while poll.elected.is_none() {
             let left = by.saturating_duration_since(Instant::now());
-            let pause = pin!(deadlines.sleep(left));
+            let pause = pin!(terms.deadlines.sleep(left));
             match select(asked.next(), pause).await {
+                Either::Left((Some(Ok(address)), _)) if self.was_left(&address) => {
+                    poll.failed.get_or_insert_with(behind);
+                    poll.are_silent = true;
+                }
                 Either::Left((Some(Ok(address)), _)) => {
-                    if self.was_left(&address) {
-                        failed.get_or_insert_with(behind);
-                        are_silent = true;
-                        continue;
-                    }
                     // The others may be far away, or gone.
-                    by = by.min(begun + limit / 2);
-                    let known = votes.iter().position(|(known, _)| *known == address);
-                    let known = known.unwrap_or_else(|| {
-                        votes.push((address, 0));
-                        votes.len() - 1
-                    });
-                    votes[known].1 += 1;
-                    if votes[known].1 * 2 > self.servers.len() {
-                        return Poll {
-                            elected: Some(votes.swap_remove(known).0),
-                            first: None,
-                            failed,
-                            are_silent,
-                        };
-                    }
+                    by = by.min(begun + terms.limit / 2);
+                    poll.vote(address, self.servers.len());
                 }
-                Either::Left((Some(Err(error)), _)) => {
-                    // A sentinel that answers and is of no use tells more than one that isn't
-                    // there.
-                    let silence = [ErrorKind::Unavailable, ErrorKind::Timeout];
-                    let is_silent = silence.contains(&error.kind());
-                    are_silent |= is_silent;
-                    if failed.is_none() || !is_silent {
-                        failed = Some(error);
-                    }
-                }
+                Either::Left((Some(Err(error)), _)) => poll.fail(error),
                 Either::Left((None, _)) => break,
                 Either::Right(_) => {
-                    are_silent = true;
+                    poll.are_silent = true;
                     break;
                 }
             }
         }
-        votes.sort_by_key(|(_, votes)| std::cmp::Reverse(*votes));
-        Poll {
-            elected: None,
-            first: votes.into_iter().next().map(|(address, _)| address),
-            failed,
-            are_silent,
-        }
+        poll
     }
 
     /// Makes the error of sentinels that name no primary. While one of them may still answer, the
@@ -136,11 +129,9 @@ impl Sentinels {
     async fn ask(
         &self,
         at: &(Endpoint, ServerLocation),
-        limit: Duration,
-        deadlines: &Deadlines,
-        is_judging: bool,
+        terms: AttemptTerms<'_>,
     ) -> BackendResult<Address> {
-        let mut conversation = self.greet(at, limit, deadlines, is_judging).await?;
+        let mut conversation = self.greet(at, terms).await?;
         let (service, location) = (&self.service, &at.1);
         let ask = Command::new("SENTINEL").args(["GET-MASTER-ADDR-BY-NAME", service]);
         match conversation.ask(&[ask]).await.pop() {

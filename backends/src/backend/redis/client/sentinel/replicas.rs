@@ -1,13 +1,14 @@
 //! The question to all sentinels for the replicas of their service.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 
 use super::{Sentinels, silent};
+use crate::backend::redis::client::dial::AttemptTerms;
 use crate::backend::redis::client::endpoint::Endpoint;
 use crate::backend::redis::client::info::Facts;
 use crate::backend::redis::client::location::{Address, ServerLocation};
@@ -15,7 +16,6 @@ use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::resp::{Command, Reply};
 use crate::backend::redis::client::socket_error::failure;
 use crate::error::{BackendError, BackendResult};
-use crate::time::deadline::Deadlines;
 
 /// Replicas, as they are told.
 #[derive(Default)]
@@ -35,23 +35,22 @@ impl Sentinels {
     /// The failure of one sentinel, if none answers, or if those that answer know of no replicas.
     pub(in crate::backend::redis::client) async fn replicas(
         &self,
-        limit: Duration,
-        deadlines: &Deadlines,
+        terms: AttemptTerms<'_>,
     ) -> BackendResult<Told> {
         let asked = self.servers.iter();
-        let asked = asked.map(|at| self.ask_for_replicas(at, limit, deadlines));
+        let asked = asked.map(|at| self.ask_for_replicas(at, terms));
         let mut asked: FuturesUnordered<_> = asked.collect();
         let begun = Instant::now();
-        let mut by = begun + limit;
+        let mut by = begun + terms.limit;
         let mut all: Option<Told> = None;
         let mut failed = None;
         loop {
             let left = by.saturating_duration_since(Instant::now());
-            let pause = pin!(deadlines.sleep(left));
+            let pause = pin!(terms.deadlines.sleep(left));
             match select(asked.next(), pause).await {
                 Either::Left((Some(Ok(told)), _)) => {
                     // The others may be far away, or gone.
-                    by = by.min(begun + limit / 2);
+                    by = by.min(begun + terms.limit / 2);
                     let known = all.get_or_insert_default();
                     known.are_any |= told.are_any;
                     let others = told.addresses.into_iter();
@@ -62,7 +61,7 @@ impl Sentinels {
                 Either::Left((Some(Err(error)), _)) => failed = Some(error),
                 Either::Left((None, _)) => break,
                 Either::Right(_) => {
-                    failed.get_or_insert_with(|| silent(limit));
+                    failed.get_or_insert_with(|| silent(terms.limit));
                     break;
                 }
             }
@@ -71,7 +70,7 @@ impl Sentinels {
             (Some(told), _) if told.are_any => Ok(told),
             (Some(told), None) => Ok(told),
             (_, failed) => {
-                let error = failed.unwrap_or_else(|| silent(limit));
+                let error = failed.unwrap_or_else(|| silent(terms.limit));
                 let (service, reason) = (&self.service, error.message());
                 let message = format!("no sentinel tells the replicas of `{service}`: {reason}");
                 Err(BackendError::new(error.kind(), message).with_source(error))
@@ -82,10 +81,9 @@ impl Sentinels {
     async fn ask_for_replicas(
         &self,
         at: &(Endpoint, ServerLocation),
-        limit: Duration,
-        deadlines: &Deadlines,
+        terms: AttemptTerms<'_>,
     ) -> BackendResult<Told> {
-        let mut conversation = self.greet(at, limit, deadlines, false).await?;
+        let mut conversation = self.greet(at, terms).await?;
         let ask = Command::new("SENTINEL").args(["REPLICAS", &self.service]);
         match conversation.ask(&[ask]).await.pop() {
             Some(Reply::Array(replicas)) => Ok(told(&replicas)),

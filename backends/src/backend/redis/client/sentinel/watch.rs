@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{SPREAD, Sentinels};
 use crate::backend::redis::client::conversation::Conversation;
+use crate::backend::redis::client::dial::AttemptTerms;
 use crate::backend::redis::client::endpoint::Endpoint;
 use crate::backend::redis::client::location::{Address, ServerLocation};
 use crate::backend::redis::client::logins::Task;
@@ -16,7 +17,6 @@ use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::resp::{Command, Reply};
 use crate::backend::redis::client::socket_error::failure;
 use crate::error::{BackendError, BackendResult};
-use crate::time::deadline::Deadlines;
 
 /// The pauses before another sentinel is listened to, the longest after many failures.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
@@ -39,31 +39,25 @@ impl Sentinels {
     pub(in crate::backend::redis::client) fn watch(
         self: &Arc<Self>,
         primary: Address,
-        limit: Duration,
-        deadlines: &'static Deadlines,
+        terms: AttemptTerms<'static>,
         switched: impl Fn(&Address, &Address) + Send + 'static,
     ) -> Task {
         let sentinels = self.clone();
         let watcher = async move {
-            let other = sentinels.other_primary(&primary, limit, deadlines).await;
+            let other = sentinels.other_primary(&primary, terms).await;
             switched(&primary, &other);
         };
         Task(tokio::spawn(watcher).abort_handle())
     }
 
     /// Waits until the service has another primary.
-    async fn other_primary(
-        &self,
-        primary: &Address,
-        limit: Duration,
-        deadlines: &'static Deadlines,
-    ) -> Address {
+    async fn other_primary(&self, primary: &Address, terms: AttemptTerms<'static>) -> Address {
         let mut next = fastrand::usize(..self.servers.len());
         let mut pause = SHORTEST_PAUSE;
         loop {
             let at = &self.servers[next % self.servers.len()];
             next += 1;
-            let (outcome, has_listened) = self.listen(at, primary, limit, deadlines).await;
+            let (outcome, has_listened) = self.listen(at, primary, terms).await;
             let failure = match outcome {
                 Ok(other) => return other,
                 Err(failure) => failure,
@@ -73,9 +67,9 @@ impl Sentinels {
                 true => SHORTEST_PAUSE,
                 false => (pause * 2).min(LONGEST_PAUSE),
             };
-            deadlines.sleep(shortened(pause)).await;
+            terms.deadlines.sleep(shortened(pause)).await;
             // Finds a switch that happened while no sentinel could be listened to.
-            if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
+            if let Some(other) = self.elected_beside(primary, terms).await {
                 return other;
             }
         }
@@ -86,33 +80,32 @@ impl Sentinels {
         &self,
         at: &(Endpoint, ServerLocation),
         primary: &Address,
-        limit: Duration,
-        deadlines: &'static Deadlines,
+        terms: AttemptTerms<'static>,
     ) -> (BackendResult<Address>, bool) {
-        let mut conversation = match self.subscribe(at, limit, deadlines).await {
+        let mut conversation = match self.subscribe(at, terms).await {
             Ok(conversation) => conversation,
             Err(error) => return (Err(error), false),
         };
         *self.failure.lock() = None;
         // Finds a switch that was told before the subscription.
-        if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
+        if let Some(other) = self.elected_beside(primary, terms).await {
             return (Ok(other), true);
         }
         loop {
             let told = {
                 let reply = pin!(conversation.reply());
-                deadlines.within(SILENCE, reply).await
+                terms.deadlines.within(SILENCE, reply).await
             };
             let told = match told {
                 Some(told) => told.ok(),
                 None => {
                     // A sentinel that is cut off from the others tells nothing, and still answers.
-                    if let Some(other) = self.elected_beside(primary, limit, deadlines).await {
+                    if let Some(other) = self.elected_beside(primary, terms).await {
                         return (Ok(other), true);
                     }
                     let ping = [Command::new("PING")];
                     let asking = pin!(conversation.ask(&ping));
-                    let asked = deadlines.within(limit, asking).await;
+                    let asked = terms.deadlines.within(terms.limit, asking).await;
                     asked.and_then(|mut replies| replies.pop())
                 }
             };
@@ -121,7 +114,7 @@ impl Sentinels {
                 return (Err(error), true);
             };
             if let Some(other) = switch(&told, &self.service).filter(|other| other != primary)
-                && let Some(other) = self.confirmed(primary, other, limit, deadlines).await
+                && let Some(other) = self.confirmed(primary, other, terms).await
             {
                 return (Ok(other), true);
             }
@@ -132,14 +125,13 @@ impl Sentinels {
     async fn subscribe(
         &self,
         at: &(Endpoint, ServerLocation),
-        limit: Duration,
-        deadlines: &'static Deadlines,
+        terms: AttemptTerms<'static>,
     ) -> BackendResult<Conversation> {
-        let mut conversation = self.greet(at, limit, deadlines, false).await?;
+        let mut conversation = self.greet(at, terms).await?;
         let subscribe = [Command::new("SUBSCRIBE").args([SWITCHED, PROMOTED])];
         let subscribed = {
             let subscribing = pin!(conversation.ask(&subscribe));
-            deadlines.within(limit, subscribing).await
+            terms.deadlines.within(terms.limit, subscribing).await
         };
         let location = &at.1;
         match subscribed.as_deref() {
@@ -160,10 +152,9 @@ impl Sentinels {
     async fn elected_beside(
         &self,
         primary: &Address,
-        limit: Duration,
-        deadlines: &'static Deadlines,
+        terms: AttemptTerms<'static>,
     ) -> Option<Address> {
-        let poll = self.poll(limit, deadlines, false).await;
+        let poll = self.poll(terms).await;
         poll.elected.filter(|elected| elected != primary)
     }
 
@@ -173,19 +164,20 @@ impl Sentinels {
         &self,
         primary: &Address,
         other: Address,
-        limit: Duration,
-        deadlines: &'static Deadlines,
+        terms: AttemptTerms<'static>,
     ) -> Option<Address> {
         let begun = Instant::now();
         loop {
-            let poll = self.poll(limit, deadlines, false).await;
+            let poll = self.poll(terms).await;
             match poll.elected {
                 Some(elected) if elected != *primary => return Some(elected),
-                None if poll.first.is_none_or(|first| first == other) && poll.are_silent => {
+                None if poll.most_named().is_none_or(|named| *named == other)
+                    && poll.are_silent =>
+                {
                     return Some(other);
                 }
                 _ if begun.elapsed() > SPREAD => return None,
-                _ => deadlines.sleep(BRIEFLY).await,
+                _ => terms.deadlines.sleep(BRIEFLY).await,
             }
         }
     }
