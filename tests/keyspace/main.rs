@@ -1,24 +1,36 @@
 //! Derived keyspaces as their users see them.
 
+mod accessor_futures;
 mod backends;
-mod computing;
-mod conflicts;
+mod codecs;
 mod constructors;
+mod contended_updates;
 mod counters;
+mod declared_words;
 mod entries;
-mod futures;
 mod generics;
 mod hygiene;
 mod identity;
-mod keys;
+mod key_text;
+mod many_entries;
+mod prefix_conflicts;
 mod scanning;
+mod shared_values;
+mod single_flight;
 mod updates;
 mod values;
+mod values_read_back;
+mod versions;
+mod versions_in_a_full_store;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
-use reinhardt_backends::Keyspace;
+use reinhardt_backends::{Expiry, Keyspace};
+use reinhardt_backends_tests::on_every_backend;
 use serde::{Deserialize, Serialize};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "session", ttl = "30m")]
@@ -79,4 +91,10 @@ fn home() -> Page<'static> {
         locale: "en",
         path: "/",
     }
+}
+
+/// Says whether an expiry is the life that was given, up to the minutes that a very slow machine
+/// may take.
+fn about(expiry: Option<Expiry>, given: Duration) -> bool {
+    matches!(expiry, Some(Expiry::In(left)) if left <= given && left + 4 * MINUTE > given)
 }

@@ -10,7 +10,7 @@ use crate::{MINUTE, about, on_every_backend};
 
 /// A value that loses something whenever it is encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "lossy", ttl = "30m", shared)]
+#[keyspace(prefix = "shared.lossy", ttl = "30m", shared)]
 struct Lossy {
     #[keyspace(key)]
     id: String,
@@ -54,7 +54,7 @@ struct AsJson {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "profile", ttl = "30m", shared)]
+#[keyspace(prefix = "shared.profile", ttl = "30m", shared)]
 struct ProfileV1 {
     #[keyspace(key)]
     id: u32,
@@ -62,7 +62,7 @@ struct ProfileV1 {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
-#[keyspace(prefix = "profile", ttl = "30m", version = 2, migrates = ProfileV1, shared)]
+#[keyspace(prefix = "shared.profile", ttl = "30m", version = 2, migrates = ProfileV1, shared)]
 struct Profile {
     #[keyspace(key)]
     id: u32,

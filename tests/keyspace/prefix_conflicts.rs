@@ -48,7 +48,11 @@ fn a_conflict_names_both_types_and_both_places() {
         same_keys.contains("two keyspaces have the keys `twice:..`"),
         "{same_keys}"
     );
-    assert_eq!(same_keys.matches("conflicts.rs:").count(), 2, "{same_keys}");
+    assert_eq!(
+        same_keys.matches("prefix_conflicts.rs:").count(),
+        2,
+        "{same_keys}"
+    );
     let stray = of("::blog::Draft`", "::blog::Stray`");
     assert!(
         stray.contains("neither `migrates` from the other"),

@@ -27,7 +27,7 @@ struct Flag {
 }
 
 #[derive(Debug, Keyspace)]
-#[keyspace(prefix = "visits", ttl = "5m", counter)]
+#[keyspace(prefix = "page-visits", ttl = "5m", counter)]
 struct Visits<'a> {
     site: &'a str,
     page: u32,
