@@ -4,7 +4,6 @@ mod accessor_futures;
 mod backends;
 mod codecs;
 mod constructors;
-mod contended_updates;
 mod counters;
 mod declared_words;
 mod entries;
