@@ -1,21 +1,21 @@
 //! Values that are computed once across processes, and old values that are served while they are
 //! refreshed.
 
-mod bounds;
-mod edges;
-mod full;
-mod gates;
+mod bounded_harm;
+mod calls_per_accessor;
+mod expiry_boundaries;
 mod infallible;
-mod keys;
-mod missing;
+mod invalidation_races;
+mod lease_keys;
+mod leases_in_a_full_store;
+mod missing_values;
 mod odd;
 mod processes;
-mod runtimes;
-mod sharing;
-mod spawned;
-mod stale;
-mod trips;
-mod unstored;
+mod shared_results;
+mod spawned_computations;
+mod stale_values;
+mod stalled_runtimes;
+mod unstored_values;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -4,11 +4,11 @@
 mod conformance;
 mod down;
 mod failover;
-mod many;
-mod moved;
+mod moving_slots;
+mod raw_commands;
 mod replicas;
-mod rest;
 mod settings;
+mod several_nodes;
 mod tls;
 
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The stored format from outside: pinned by golden files, read by another CBOR library, and never
 //! a panic.
 
-mod agreement;
+mod agreement_with_ciborium;
 mod golden;
-mod hostile;
-mod readable;
+mod hostile_bytes;
+mod read_back_or_refused;
 mod round_trip;
-mod trace;
+mod visitor_trace;

@@ -13,12 +13,12 @@ mod identity;
 mod key_text;
 mod many_entries;
 mod prefix_conflicts;
+mod read_back_or_refused;
 mod scanning;
 mod shared_values;
 mod single_flight;
 mod updates;
 mod values;
-mod values_read_back;
 mod versions;
 mod versions_in_a_full_store;
 

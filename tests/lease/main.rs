@@ -2,7 +2,7 @@
 
 mod acquiring;
 mod processes;
-mod runtimes;
+mod stalled_runtimes;
 mod threads;
 mod time;
 

@@ -2,12 +2,12 @@
 //! decoded values.
 
 mod bounds;
+mod changes_in_a_full_store;
 mod clocks;
+mod decoded_values;
 mod eviction;
-mod kept;
-mod moves;
-mod room;
-mod told;
+mod listener_and_stats;
+mod moves_in_a_full_store;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

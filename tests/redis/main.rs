@@ -1,26 +1,26 @@
 //! The Redis backend on servers that are down, stopped, cut off, full or foreign, and the commands
 //! that it really sends.
 
-mod commands;
 mod credentials;
+mod demoted_primary;
 mod down;
-mod gathering;
-mod greeting;
-mod lost;
-mod operations;
-mod paused;
+mod error_replies;
+mod handshake;
+mod lost_answers;
+mod merged_commands;
+mod paused_writes;
 mod permissions;
+mod raw_commands;
 mod reconnecting;
-mod refused;
 mod replicas;
-mod rest;
 mod runtimes;
-mod scripts;
+mod sent_commands;
 mod sentinel;
 mod settings;
+mod stand_in_scripts;
 mod status;
-mod switched;
 mod tls;
+mod write_operations;
 
 use std::time::{Duration, Instant};
 

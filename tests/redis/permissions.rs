@@ -11,7 +11,7 @@ use reinhardt_backends::{
 };
 use reinhardt_backends_tests::Server;
 
-use super::operations::{OPERATIONS, held, is_unchanged};
+use super::write_operations::{OPERATIONS, held, is_unchanged};
 use super::{PATIENCE, connect};
 
 /// Connects as a user who may run all but some commands.

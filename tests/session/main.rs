@@ -1,16 +1,16 @@
 //! Sessions, on memory with paused time and on a real server.
 
+mod commands_per_call;
 mod cycling;
-mod full;
+mod full_store;
 mod ids;
 mod life;
-mod owners;
+mod logging_out_everywhere;
 mod probe;
 mod saving;
 mod secrets;
 mod settings;
-mod tower;
-mod trips;
+mod tower_sessions;
 
 use std::sync::Arc;
 

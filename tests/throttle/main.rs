@@ -1,15 +1,15 @@
 //! Throttles: exact limits, exact waits, and the same answers on memory and on Redis.
 
-mod agreement;
-mod beside;
-mod exact;
-mod layer;
+mod exact_limits;
+mod keyspaces;
 #[allow(unreachable_pub)]
 #[path = "../../examples/own_backend.rs"]
 mod own_backend;
-mod stored;
-mod text;
-mod typed;
+mod quota_text;
+mod script_agreement;
+mod several_quotas;
+mod stored_state;
+mod tower_layer;
 
 use std::time::Duration;
 

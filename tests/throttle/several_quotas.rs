@@ -12,8 +12,8 @@ use reinhardt_backends_tests::Server;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, advance};
 
-use super::agreement::{ask, script, told};
 use super::own_backend::MapBackend;
+use super::script_agreement::{ask, script, told};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

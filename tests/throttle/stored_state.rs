@@ -10,7 +10,7 @@ use reinhardt_backends::{Backend, ErrorKind, Life, MemoryBackend, Write};
 use reinhardt_backends_tests::Server;
 use tokio::runtime::Builder;
 
-use super::agreement::{script, told, try_ask};
+use super::script_agreement::{script, told, try_ask};
 
 /// The time that memory's clock shows at its beginning, in microseconds.
 const START: u64 = 1 << 50;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reinhardt_backends::{ErrorKind, RedisBackend};
 use reinhardt_backends_tests::Server;
 
-use super::operations::{OPERATIONS, Operation, held, is_unchanged};
+use super::write_operations::{OPERATIONS, Operation, held, is_unchanged};
 use super::{PATIENCE, builder, connect};
 
 /// Connects with a limit that ends calls which are sent again and again.

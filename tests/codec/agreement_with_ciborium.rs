@@ -15,7 +15,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::trace::{ASKS, First, Lenient, Trace};
+use crate::visitor_trace::{ASKS, First, Lenient, Trace};
 
 fn array_of_one(item: &[u8]) -> Vec<u8> {
     [&[0x81], item].concat()
