@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use reinhardt_backends::{BackendError, Keyspace, RedisBackend};
-use reinhardt_backends_tests::{Second, Server};
+use reinhardt_backends_tests::{PeerProcess, Server};
 
 use crate::{Source, until};
 
-/// The same keyspace as in the second process.
+/// The same keyspace as in the peer process.
 #[derive(Keyspace)]
 #[keyspace(prefix = "report", ttl = "1h", value = String, lease = "5s")]
 struct Report<'a> {
     name: &'a str,
 }
 
-fn computing(server: &Server) -> Second {
+fn computing(server: &Server) -> PeerProcess {
     let arguments = ["compute", &server.url(), "sales"];
-    let second = Second::start(env!("CARGO_BIN_EXE_second-process"), &arguments);
-    assert_eq!(second.line(), "computing");
-    second
+    let peer = PeerProcess::start(env!("CARGO_BIN_EXE_peer-process"), &arguments);
+    assert_eq!(peer.line(), "computing");
+    peer
 }
 
 fn readers(
@@ -40,10 +40,10 @@ fn readers(
 async fn a_thousand_misses_here_wait_for_the_computation_there() {
     let server = Server::start();
     let backend = server.connect().await;
-    let mut second = computing(&server);
+    let mut peer = computing(&server);
     let source = Source::open();
     let readers = readers(&source, &backend);
-    assert_eq!(second.ask("from there"), "from there");
+    assert_eq!(peer.ask("from there"), "from there");
     for report in join_all(readers).await {
         assert_eq!(report.unwrap().unwrap(), "from there");
     }
@@ -54,10 +54,10 @@ async fn a_thousand_misses_here_wait_for_the_computation_there() {
 async fn a_killed_leader_frees_who_waits_within_its_lease() {
     let server = Server::start();
     let backend = server.connect().await;
-    let second = computing(&server);
+    let peer = computing(&server);
     let source = Source::open();
     let readers = readers(&source, &backend);
-    second.kill();
+    peer.kill();
     until("one of them computes", async || source.begun() == 1).await;
     for report in join_all(readers).await {
         assert_eq!(report.unwrap().unwrap(), "computed 0");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reinhardt_backends::lease::Renewal;
-use reinhardt_backends_tests::{Second, Server};
+use reinhardt_backends_tests::{PeerProcess, Server};
 
 use crate::{HOUR, PATIENCE, lease};
 
@@ -21,22 +21,22 @@ impl Fenced {
     }
 }
 
-fn holder(server: &Server, ttl: Duration) -> (Second, u64) {
+fn holder(server: &Server, ttl: Duration) -> (PeerProcess, u64) {
     let ttl = ttl.as_millis().to_string();
     let arguments = ["hold", &server.url(), "job", &ttl];
-    let second = Second::start(env!("CARGO_BIN_EXE_second-process"), &arguments);
-    let number = second.line().parse().expect("its number");
-    (second, number)
+    let peer = PeerProcess::start(env!("CARGO_BIN_EXE_peer-process"), &arguments);
+    let number = peer.line().parse().expect("its number");
+    (peer, number)
 }
 
 #[tokio::test]
 async fn an_owner_in_another_process_keeps_others_out() {
     let server = Server::start();
     let lease = lease(&server.connect().await, HOUR);
-    let (mut second, number) = holder(&server, HOUR);
+    let (mut peer, number) = holder(&server, HOUR);
     assert!(lease.acquire().await.unwrap().is_none());
-    assert_eq!(second.ask("renew"), "Held");
-    assert_eq!(second.ask("release"), "true");
+    assert_eq!(peer.ask("renew"), "Held");
+    assert_eq!(peer.ask("release"), "true");
     let guard = lease.acquire().await.unwrap().expect("it was released");
     assert!(guard.fencing_number() > number);
 }
@@ -48,8 +48,8 @@ async fn a_killed_owner_frees_the_lease_after_its_time() {
     let ttl = Duration::from_secs(2);
     // Granted after this, so it can't end before the time has passed from here.
     let before = Instant::now();
-    let (second, number) = holder(&server, ttl);
-    second.kill();
+    let (peer, number) = holder(&server, ttl);
+    peer.kill();
     let guard = lease.acquire_within(PATIENCE).await.unwrap();
     let guard = guard.expect("it ends by itself");
     assert!(before.elapsed() >= ttl, "it was held until its end");
@@ -60,21 +60,21 @@ async fn a_killed_owner_frees_the_lease_after_its_time() {
 async fn a_paused_owner_has_lost_the_lease_and_its_number_is_refused() {
     let server = Server::start();
     let lease = lease(&server.connect().await, HOUR);
-    let (mut second, stale) = holder(&server, Duration::from_secs(1));
-    second.pause();
+    let (mut peer, stale) = holder(&server, Duration::from_secs(1));
+    peer.pause();
     let mut held = lease.acquire_within(PATIENCE).await.unwrap().unwrap();
     let mut resource = Fenced::default();
     assert!(resource.write(stale));
     assert!(resource.write(held.fencing_number()));
 
-    second.resume();
-    // The second process goes on as if nothing had happened.
-    let number = second.ask("number").parse().unwrap();
+    peer.resume();
+    // The peer process goes on as if nothing had happened.
+    let number = peer.ask("number").parse().unwrap();
     assert_eq!(number, stale);
     assert!(!resource.write(number), "a stale number is refused");
-    assert_eq!(second.ask("is_held"), "false");
-    assert_eq!(second.ask("renew"), "Lost");
-    assert_eq!(second.ask("release"), "false");
+    assert_eq!(peer.ask("is_held"), "false");
+    assert_eq!(peer.ask("renew"), "Lost");
+    assert_eq!(peer.ask("release"), "false");
     assert_eq!(held.renew().await.unwrap(), Renewal::Held);
     assert!(lease.acquire().await.unwrap().is_none());
     assert!(resource.write(held.fencing_number()));

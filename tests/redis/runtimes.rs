@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures::FutureExt;
 use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
-use reinhardt_backends_tests::{Second, Server};
+use reinhardt_backends_tests::{PeerProcess, Server};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
@@ -156,8 +156,8 @@ async fn the_child_of_a_fork_is_answered_and_its_parent_still_is() {
         let arguments = arguments.map(str::to_string);
         move || {
             let [fork, url, silent] = &arguments;
-            let second = Second::start(env!("CARGO_BIN_EXE_second-process"), &[fork, url, silent]);
-            second.line()
+            let peer = PeerProcess::start(env!("CARGO_BIN_EXE_peer-process"), &[fork, url, silent]);
+            peer.line()
         }
     });
     assert_eq!(forked.await.unwrap(), "child: 2, parent: 3");

@@ -188,7 +188,7 @@ async fn a_user_without_a_password_logs_in() {
 async fn the_environment_names_the_url() {
     let server = Server::on_tcp();
     let store = |url: Option<&std::ffi::OsStr>| {
-        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_second-process"));
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_peer-process"));
         let program = program.arg("from-env").env_remove("REDIS_URL");
         let output = program.envs(url.map(|url| ("REDIS_URL", url))).output();
         String::from_utf8(output.unwrap().stdout).unwrap()

@@ -692,7 +692,7 @@ fn no_debug_shows_a_certificate_or_a_key() {
 
 /// Runs a program that connects to the server that its environment names.
 fn from_env(url: &str, file: &std::path::Path) -> String {
-    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_second-process"));
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_peer-process"));
     let program = program.arg("from-env").env("REDIS_URL", url);
     let program = program
         .env("SSL_CERT_FILE", file)

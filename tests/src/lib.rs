@@ -4,11 +4,11 @@
 mod certificates;
 mod cluster;
 mod elsewhere;
-mod fake;
+mod fake_server;
 mod harness;
 pub mod measure;
+mod peer_process;
 mod proxy;
-mod second;
 mod sentinel;
 mod server;
 mod traffic;
@@ -21,13 +21,13 @@ use reinhardt_backends::redis::Cmd;
 pub use certificates::{Authority, Certificate};
 pub use cluster::Cluster;
 pub use elsewhere::Elsewhere;
-pub use fake::{Answer, FakeServer};
+pub use fake_server::{Answer, FakeServer};
 pub use harness::{
     Bounded, Boxed, InProcess, OddNamespace, OldServer, Redis, RedisByTls, RedisCluster,
     RedisClusterAlone, Shared,
 };
+pub use peer_process::PeerProcess;
 pub use proxy::Proxy;
-pub use second::Second;
 pub use sentinel::{Service, watching};
 pub use server::{Server, patient};
 pub use traffic::{Outcome, Traffic};

@@ -1,4 +1,4 @@
-//! A second process of a test's own, which can be sent lines, stopped and killed.
+//! A process beside that of a test, which can be sent lines, stopped and killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,13 +11,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that reads lines and answers in lines. It is killed when this is dropped.
 #[derive(Debug)]
-pub struct Second {
+pub struct PeerProcess {
     process: Child,
     input: ChildStdin,
     lines: Receiver<String>,
 }
 
-impl Second {
+impl PeerProcess {
     /// Starts `program`.
     ///
     /// # Panics
@@ -54,7 +54,7 @@ impl Second {
     /// If no line comes.
     pub fn line(&self) -> String {
         let line = self.lines.recv_timeout(PATIENCE);
-        line.expect("the second process says something")
+        line.expect("the peer process says something")
     }
 
     /// Sends a line and waits for the next one.
@@ -63,7 +63,7 @@ impl Second {
     ///
     /// If the process is gone or says nothing.
     pub fn ask(&mut self, line: &str) -> String {
-        writeln!(self.input, "{line}").expect("the second process listens");
+        writeln!(self.input, "{line}").expect("the peer process listens");
         self.line()
     }
 
@@ -96,7 +96,7 @@ impl Second {
     }
 }
 
-impl Drop for Second {
+impl Drop for PeerProcess {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -1,5 +1,5 @@
-//! The program that tests run as a second process: it does one thing on a server, and reads lines
-//! that tell it what to do next.
+//! The program that tests run in a process beside their own: it does one thing on a server, and
+//! reads lines that tell it what to do next.
 
 use std::io::stdin;
 use std::process::exit;
