@@ -1,14 +1,13 @@
 //! The bounds that keep one bad computation, or a full memory, from harming other callers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use reinhardt_backends::{Backend, BackendError, BackendResult, Eviction, Keyspace, MemoryBackend};
-use reinhardt_backends_tests::Elsewhere;
+use reinhardt_backends_tests::{Call, ScriptedBackend};
 
-use crate::odd::Odd;
-use crate::{NEWS, PAGE, Source, Two, age, failure, on_every_store, until};
+use crate::{NEWS, PAGE, Source, Two, age, failure, on_every_store, scripted, until};
 
 on_every_store! {
     a_computation_that_hangs_keeps_others_out_for_ten_leases_at_most
@@ -75,41 +74,39 @@ async fn hits(backend: &Arc<dyn Backend>, compute: impl Fn() -> BackendResult<St
     hits
 }
 
+/// Returns how often a lease of news was asked for.
+fn attempts(backend: &ScriptedBackend) -> usize {
+    let is_attempt = |(name, key): &&Call| *name == "put" && key.starts_with("news@lease");
+    backend.calls().iter().filter(is_attempt).count()
+}
+
 #[tokio::test]
 async fn hits_on_an_old_value_that_does_not_refresh_try_now_and_then() {
-    let attempts = Arc::new(AtomicUsize::new(0));
-    let counted = attempts.clone();
-    let odd = Odd::new(move |name, key: &str| {
-        if name == "put" && key.starts_with("news@lease") {
-            counted.fetch_add(1, SeqCst);
-        }
-        async { Ok(()) }
-    });
-    let backend: Arc<dyn Backend> = Arc::new(odd.clone());
-    NEWS.set(&odd.inner, "old").await.unwrap();
-    age(&odd.inner, NEWS).await;
+    let first = scripted();
+    let backend: Arc<dyn Backend> = Arc::new(first.clone());
+    NEWS.set(&first.inner, "old").await.unwrap();
+    age(&first.inner, NEWS).await;
     // At half of 100 ms, 200 ms, 400 ms and so on at the earliest.
     let most = 6;
     assert!(hits(&backend, || Err(failure())).await > 10 * most);
-    let failed = attempts.load(SeqCst);
+    let failed = attempts(&first);
     assert!((1..=most).contains(&failed), "{failed} of the source");
 
-    let odd = odd.emptied();
-    let backend: Arc<dyn Backend> = Arc::new(odd.clone());
-    NEWS.set(&odd.inner, "old").await.unwrap();
-    age(&odd.inner, NEWS).await;
-    let other = odd.inner.set("news@lease:1:2", "another process", None);
+    let second = scripted();
+    let backend: Arc<dyn Backend> = Arc::new(second.clone());
+    NEWS.set(&second.inner, "old").await.unwrap();
+    age(&second.inner, NEWS).await;
+    let other = second.inner.set("news@lease:1:2", "another process", None);
     other.await.unwrap();
-    attempts.store(0, SeqCst);
     assert!(hits(&backend, || Ok("unheard".to_string())).await > 10 * most);
-    let lost = attempts.load(SeqCst);
+    let lost = attempts(&second);
     assert!((1..=most).contains(&lost), "{lost} for the lease");
 }
 
 #[tokio::test]
 async fn a_refresh_keeps_nobody_waiting_at_a_store_that_came_to_its_address() {
     // The address of this backend is all that tells it from another backend.
-    let mut slot = Box::new(Elsewhere::new(MemoryBackend::new()));
+    let mut slot = Box::new(ScriptedBackend::in_another_process(MemoryBackend::new()));
     NEWS.set(&*slot, "old").await.unwrap();
     age(&*slot, NEWS).await;
     let has_begun = Arc::new(AtomicBool::new(false));
@@ -120,7 +117,7 @@ async fn a_refresh_keeps_nobody_waiting_at_a_store_that_came_to_its_address() {
     });
     assert_eq!(hanging.await.unwrap(), "old");
     until("it is refreshed", async || has_begun.load(SeqCst)).await;
-    *slot = Elsewhere::new(MemoryBackend::new());
+    *slot = ScriptedBackend::in_another_process(MemoryBackend::new());
     let compute = || async { Ok::<_, BackendError>("its own".to_string()) };
     let news = NEWS.get_or_set_with(&*slot, compute);
     let news = tokio::time::timeout(crate::PATIENCE, news).await;

@@ -8,8 +8,7 @@ use futures::future::BoxFuture;
 use reinhardt_backends::{Backend, BackendResult};
 use tokio::sync::Semaphore;
 
-use crate::odd::Odd;
-use crate::{NEWS, News, PAGE, PATIENCE, Page, Source, age, until};
+use crate::{NEWS, News, PAGE, PATIENCE, Page, Source, age, scripted, until};
 
 type Accessor = fn(Arc<dyn Backend>) -> BoxFuture<'static, BackendResult<()>>;
 
@@ -42,7 +41,7 @@ async fn ended_before(at: usize, accessor: Accessor) -> Option<Stored> {
     );
     let (go, stopped) = (Arc::new(Semaphore::new(0)), has_stopped.clone());
     let (counted, gate) = (calls.clone(), go.clone());
-    let gated = Odd::new(move |_, _| {
+    let gated = scripted().before(move |_, _| {
         let stops = counted.fetch_add(1, SeqCst) == at;
         let (gate, stopped) = (gate.clone(), stopped.clone());
         async move {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, ErrorKind, Eviction, MemoryBackend,
 };
+use reinhardt_backends_tests::ScriptedBackend;
 
-use crate::odd::Odd;
 use crate::{NEWS, PAGE, age, lasting, until};
 
 /// A store for so many entries that others have filled up to so many places.
@@ -91,14 +91,8 @@ async fn a_refresh_needs_one_place_and_gives_it_back() {
 #[tokio::test]
 async fn an_old_value_stays_where_a_refresh_finds_no_place() {
     let memory = filled(2, 1, Eviction::Off).await;
-    let attempts = Arc::new(AtomicUsize::new(0));
-    let counted = attempts.clone();
-    let mut odd = Odd::new(move |name, _: &str| {
-        counted.fetch_add(usize::from(name == "put"), SeqCst);
-        async { Ok(()) }
-    });
-    odd.inner = memory.clone();
-    let backend = lasting(odd);
+    let scripted = ScriptedBackend::new(memory.clone());
+    let backend = lasting(scripted.clone());
     NEWS.set(&memory, "old").await.unwrap();
     age(&memory, NEWS).await;
     let count = Arc::new(AtomicUsize::new(0));
@@ -109,7 +103,7 @@ async fn an_old_value_stays_where_a_refresh_finds_no_place() {
     };
     let news = NEWS.get_or_set_with(&backend, compute).await;
     assert_eq!(news.unwrap(), "old");
-    until("it was tried", async || attempts.load(SeqCst) > 0).await;
+    until("it was tried", async || scripted.count("put") > 0).await;
     assert_eq!(NEWS.get(&backend).await.unwrap().as_deref(), Some("old"));
     assert_eq!((count.load(SeqCst), memory.stats().entries), (0, 2));
 }

@@ -7,9 +7,9 @@ mod expiry_boundaries;
 mod infallible;
 mod invalidation_races;
 mod lease_keys;
+mod lease_lives;
 mod leases_in_a_full_store;
 mod missing_values;
-mod odd;
 mod processes;
 mod shared_results;
 mod spawned_computations;
@@ -21,13 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use reinhardt_backends::store::{NewEntry, Store, Touch};
-use reinhardt_backends::{
-    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Keyspace, Life,
-    MemoryBackend, Stored, Write,
-};
-use reinhardt_backends_tests::{Cluster, Server};
+use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, Life, MemoryBackend};
+use reinhardt_backends_tests::{Cluster, ScriptedBackend, Server};
 use tokio::sync::Semaphore;
 
 /// A time that no machine needs.
@@ -74,7 +69,7 @@ impl Two {
         let memory = MemoryBackend::new();
         Self {
             one: lasting(memory.clone()),
-            other: lasting(Remote::new(memory)),
+            other: lasting(ScriptedBackend::in_another_process(memory)),
             _server: None,
             _cluster: None,
         }
@@ -108,6 +103,13 @@ fn lasting(backend: impl Backend + 'static) -> Arc<dyn Backend> {
     let backend: Arc<dyn Backend> = Arc::new(backend);
     std::mem::forget(backend.clone());
     backend
+}
+
+/// Returns a scripted backend over a store that is never freed, as [`lasting`] ones are.
+fn scripted() -> ScriptedBackend {
+    let store = MemoryBackend::new();
+    std::mem::forget(store.clone());
+    ScriptedBackend::new(store)
 }
 
 /// Makes two tests of each function: on a memory store, and on a private server.
@@ -218,87 +220,4 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 async fn age(backend: &dyn Backend, news: News) {
     let left = Life::In(Duration::from_secs(9 * 60));
     assert!(backend.expire(&news.key(), left).await.unwrap());
-}
-
-/// A backend that doesn't say that it is in this process. It counts its calls.
-#[derive(Clone)]
-struct Remote {
-    inner: MemoryBackend,
-    calls: Arc<AtomicUsize>,
-    /// The number of moves that are answered.
-    moves: Arc<Semaphore>,
-}
-
-impl Remote {
-    fn new(inner: MemoryBackend) -> Self {
-        Self {
-            inner,
-            calls: Arc::default(),
-            moves: Arc::new(Semaphore::new(1_000_000)),
-        }
-    }
-
-    fn inner(&self) -> &MemoryBackend {
-        self.calls.fetch_add(1, SeqCst);
-        &self.inner
-    }
-}
-
-#[async_trait]
-impl Store for Remote {
-    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.inner().read(key).await
-    }
-
-    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.inner().put(key, value, options).await
-    }
-
-    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        self.inner().remove(key, expected).await
-    }
-
-    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
-        self.inner().add(key, delta, ttl).await
-    }
-
-    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.inner().set_life(key, life).await
-    }
-
-    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
-        self.inner().read_values(keys, touch).await
-    }
-
-    async fn take_value(&self, key: &str) -> BackendResult<Option<Stored>> {
-        self.inner().take_value(key).await
-    }
-
-    async fn move_entry(
-        &self,
-        from: &str,
-        expected: &[u8],
-        to: NewEntry<'_>,
-        over: Option<&[u8]>,
-    ) -> BackendResult<bool> {
-        let moved = self.inner().move_entry(from, expected, to, over).await;
-        self.moves.acquire().await.unwrap().forget();
-        moved
-    }
-
-    async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
-        self.inner().put_many(entries).await
-    }
-
-    async fn remove_many(&self, keys: &[&str]) -> BackendResult<u64> {
-        self.inner().remove_many(keys).await
-    }
-
-    async fn remove_prefix(&self, prefix: &str) -> BackendResult<u64> {
-        self.inner().remove_prefix(prefix).await
-    }
-
-    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.inner().keys(prefix)
-    }
 }

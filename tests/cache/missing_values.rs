@@ -1,15 +1,15 @@
 //! A missing value is computed by one of all callers that ask for it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
 use reinhardt_backends::{Backend, BackendError, Expiry, Life, MemoryBackend};
+use reinhardt_backends_tests::ScriptedBackend;
 use tokio::sync::Semaphore;
 
-use crate::{PAGE, PATIENCE, Page, Remote, Source, Two, failure, on_every_store, until};
+use crate::{PAGE, PATIENCE, Page, Source, Two, failure, on_every_store, until};
 
 on_every_store! {
     a_hit_computes_nothing
@@ -288,8 +288,18 @@ async fn bytes_that_do_not_decode_are_replaced(two: Two) {
 
 #[tokio::test]
 async fn who_asks_after_a_delete_waits_for_no_value_that_is_gone() {
-    let mut remote = Remote::new(MemoryBackend::new());
-    remote.moves = Arc::new(Semaphore::new(0));
+    let may_be_answered = Arc::new(Semaphore::new(0));
+    let gate = may_be_answered.clone();
+    let remote = ScriptedBackend::in_another_process(MemoryBackend::new());
+    let remote = remote.after(move |name, _| {
+        let gate = gate.clone();
+        async move {
+            if name == "move_entry" {
+                gate.acquire().await.unwrap().forget();
+            }
+            Ok(())
+        }
+    });
     let backend: Arc<dyn Backend> = Arc::new(remote.clone());
     let source = Source::open();
     let early = source.page(&backend);
@@ -299,10 +309,10 @@ async fn who_asks_after_a_delete_waits_for_no_value_that_is_gone() {
     })
     .await;
     assert!(PAGE.delete(&backend).await.unwrap());
-    let calls = remote.calls.load(SeqCst);
+    let calls = remote.calls().len();
     let late = source.page(&backend);
-    until("it has looked", async || remote.calls.load(SeqCst) > calls).await;
-    remote.moves.add_permits(1000);
+    until("it has looked", async || remote.calls().len() > calls).await;
+    may_be_answered.add_permits(1000);
     assert_eq!(early.await.unwrap(), "computed 0");
     assert_eq!(late.await.unwrap(), "computed 1");
 }

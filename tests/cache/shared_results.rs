@@ -6,28 +6,22 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use futures::poll;
-use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, RedisBackend};
-use reinhardt_backends_tests::Server;
+use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, MemoryBackend, RedisBackend};
+use reinhardt_backends_tests::{ScriptedBackend, Server};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::odd::Odd;
-use crate::{PAGE, PLAIN, Plain, Source, until};
+use crate::{PAGE, PLAIN, Plain, Source, scripted, until};
 
 const MANY: usize = 50;
 
 type Got = Result<String, BackendError>;
 
-/// A backend that counts the reads of values, and stops before one call of one name until it may go
-/// on.
-fn stopping(call: &'static str, at: usize) -> (Odd, Arc<AtomicUsize>, Arc<Semaphore>) {
-    let (reads, calls) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
-    let go = Arc::new(Semaphore::new(0));
-    let (counted, gate) = (reads.clone(), go.clone());
-    let odd = Odd::new(move |name, _| {
-        if name == "read" {
-            counted.fetch_add(1, SeqCst);
-        }
+/// A backend that stops before one call of one name until it may go on.
+fn stopping(call: &'static str, at: usize) -> (ScriptedBackend, Arc<Semaphore>) {
+    let (go, calls) = (Arc::new(Semaphore::new(0)), AtomicUsize::new(0));
+    let gate = go.clone();
+    let store = scripted().before(move |name, _| {
         let stops = name == call && calls.fetch_add(1, SeqCst) == at;
         let gate = gate.clone();
         async move {
@@ -37,14 +31,14 @@ fn stopping(call: &'static str, at: usize) -> (Odd, Arc<AtomicUsize>, Arc<Semaph
             Ok(())
         }
     });
-    (odd, reads, go)
+    (store, go)
 }
 
 /// Starts readers of a page whose computed value doesn't get stored, because another caller deletes
 /// the page meanwhile. On one thread, a reader that has looked waits, too.
-fn readers(source: &Arc<Source>, odd: &Odd) -> Vec<JoinHandle<Got>> {
+fn readers(source: &Arc<Source>, store: &ScriptedBackend) -> Vec<JoinHandle<Got>> {
     let readers = (0..MANY).map(|_| {
-        let (source, backend) = (source.clone(), odd.clone());
+        let (source, backend) = (source.clone(), store.clone());
         tokio::spawn(async move {
             let compute = || async {
                 let page = source.compute().await;
@@ -65,16 +59,16 @@ async fn all(readers: Vec<JoinHandle<Got>>) -> Vec<Got> {
 #[tokio::test]
 async fn what_could_not_be_stored_is_for_all_who_asked_before_it_was_computed() {
     // The first one stops before it takes the lease.
-    let (odd, reads, go) = stopping("put", 0);
+    let (store, go) = stopping("put", 0);
     let source = Source::closed();
-    let early = readers(&source, &odd);
-    until("all have looked", async || reads.load(SeqCst) == MANY).await;
+    let early = readers(&source, &store);
+    until("all have looked", async || store.count("read") == MANY).await;
     go.add_permits(1);
     until("one computes", async || source.begun() == 1).await;
-    let before = reads.load(SeqCst);
-    let late = readers(&source, &odd);
+    let before = store.count("read");
+    let late = readers(&source, &store);
     until("all have looked", async || {
-        reads.load(SeqCst) == before + MANY
+        store.count("read") == before + MANY
     })
     .await;
     source.open_for(1000);
@@ -90,18 +84,18 @@ async fn what_could_not_be_stored_is_for_all_who_asked_before_it_was_computed() 
 #[tokio::test]
 async fn a_value_for_which_there_is_no_room_is_computed_once_in_a_process_for_all() {
     // The first reader stops before its second look.
-    let (odd, reads, go) = stopping("read", 1);
-    let odd = odd.without_room();
+    let (store, go) = stopping("read", 1);
+    let store = store.over(MemoryBackend::builder().max_entries(0).build());
     let source = Source::open();
     let readers = (0..MANY).map(|_| {
-        let (source, backend) = (source.clone(), odd.clone());
+        let (source, backend) = (source.clone(), store.clone());
         tokio::spawn(async move {
             let compute = || async { source.compute().await };
             PLAIN.get_or_set_with(&backend, compute).await
         })
     });
     let readers: Vec<_> = readers.collect();
-    until("all have looked", async || reads.load(SeqCst) == MANY + 1).await;
+    until("all have looked", async || store.count("read") == MANY + 1).await;
     go.add_permits(1);
     for page in all(readers).await {
         assert_eq!(page.unwrap(), "computed 0");
@@ -124,9 +118,9 @@ impl From<Plain> for Leased {
 
 #[tokio::test]
 async fn a_value_of_an_older_version_is_found_for_all_who_wait() {
-    let (odd, reads, go) = stopping("put", 0);
+    let (store, go) = stopping("put", 0);
     let readers = (0..MANY).map(|_| {
-        let backend = odd.clone();
+        let backend = store.clone();
         tokio::spawn(async move {
             let nothing = || async { Err(crate::failure()) };
             Leased { page: 2 }.get_or_set_with(&backend, nothing).await
@@ -135,14 +129,14 @@ async fn a_value_of_an_older_version_is_found_for_all_who_wait() {
     let readers: Vec<_> = readers.collect();
     // Newer, older, and newer again.
     let looks = 3 * MANY;
-    until("all have looked", async || reads.load(SeqCst) == looks).await;
-    PLAIN.set(&odd.inner, "older").await.unwrap();
+    until("all have looked", async || store.count("read") == looks).await;
+    PLAIN.set(&store.inner, "older").await.unwrap();
     go.add_permits(1);
     for page in all(readers).await {
         assert_eq!(page.unwrap(), "older");
     }
-    assert_eq!(reads.load(SeqCst), looks + 2, "one looked again");
-    let lease = odd.inner.exists("plain@2@lease:2").await;
+    assert_eq!(store.count("read"), looks + 2, "one looked again");
+    let lease = store.inner.exists("plain@2@lease:2").await;
     assert!(!lease.unwrap(), "it was given back before they returned");
 }
 
@@ -152,7 +146,7 @@ async fn failing(name: &'static str, kind: ErrorKind) -> (usize, usize) {
     let (counted, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (reads, go) = (counted.clone(), Arc::new(Semaphore::new(0)));
     let (made, gate) = (calls.clone(), go.clone());
-    let odd = Odd::new(move |call, key: &str| {
+    let store = scripted().before(move |call, key: &str| {
         let is_first = call == "read" && counted.fetch_add(1, SeqCst) < MANY;
         let fails = !is_first && call == name && key.starts_with("page");
         let number = fails.then(|| made.fetch_add(1, SeqCst));
@@ -170,7 +164,7 @@ async fn failing(name: &'static str, kind: ErrorKind) -> (usize, usize) {
     });
     let source = Source::open();
     let readers = (0..MANY).map(|_| {
-        let (source, backend) = (source.clone(), odd.clone());
+        let (source, backend) = (source.clone(), store.clone());
         tokio::spawn(async move {
             let compute = || async { source.compute().await };
             PAGE.get_or_set_with(&backend, compute).await
@@ -191,9 +185,9 @@ async fn failing(name: &'static str, kind: ErrorKind) -> (usize, usize) {
 
 #[tokio::test]
 async fn who_leaves_while_the_value_is_stored_lets_nobody_compute_it_again() {
-    let (odd, _, go) = stopping("put", 0);
+    let (store, go) = stopping("put", 0);
     let source = Source::open();
-    let read = || PLAIN.get_or_set_with(&odd, || source.compute());
+    let read = || PLAIN.get_or_set_with(&store, || source.compute());
     let mut leader = Box::pin(read());
     assert!(poll!(&mut leader).is_pending());
     assert_eq!(source.begun(), 1, "it stores");

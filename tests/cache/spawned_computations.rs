@@ -10,12 +10,13 @@ use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, poll};
 use reinhardt_backends::keyspace::{Key, Valued};
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, MemoryBackend, cache};
+use reinhardt_backends_tests::ScriptedBackend;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    NEWS, News, PAGE, PATIENCE, PLAIN, Page, Plain, Remote, Source, Two, age, failure, lasting,
+    NEWS, News, PAGE, PATIENCE, PLAIN, Page, Plain, Source, Two, age, failure, lasting,
     on_every_store, until,
 };
 
@@ -342,7 +343,7 @@ where
 /// The task would lead in a flight of an address that is nobody's once the caller has left.
 #[tokio::test]
 async fn on_a_backend_whose_clones_are_other_stores_the_caller_computes() {
-    let remote = Remote::new(MemoryBackend::new());
+    let remote = ScriptedBackend::in_another_process(MemoryBackend::new());
     let source = Source::closed();
     let call = || {
         let source = source.clone();

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, poll};
 use reinhardt_backends::{Backend, BackendError, MemoryBackend};
+use reinhardt_backends_tests::{Call, ScriptedBackend};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::odd::Odd;
-use crate::{NEWS, PAGE, PATIENCE, PLAIN, Page, Remote, Source, Two, age, failure, lasting, until};
+use crate::{
+    NEWS, PAGE, PATIENCE, PLAIN, Page, Source, Two, age, failure, lasting, scripted, until,
+};
 
 const MANY: usize = 1000;
 /// A second and a half, and the time that a busy machine adds. It is less than the life of the
@@ -428,7 +430,7 @@ fn one_leader_after_the_other_is_passed_by() {
 fn answering_late(call: &'static str, at: usize) -> (Arc<dyn Backend>, Arc<Semaphore>) {
     let (go, calls) = (Arc::new(Semaphore::new(0)), AtomicUsize::new(0));
     let gate = go.clone();
-    let odd = Odd::answering_after(move |name, _| {
+    let store = scripted().after(move |name, _| {
         let stops = name == call && calls.fetch_add(1, SeqCst) == at;
         let gate = gate.clone();
         async move {
@@ -438,7 +440,7 @@ fn answering_late(call: &'static str, at: usize) -> (Arc<dyn Backend>, Arc<Semap
             Ok(())
         }
     });
-    (lasting(odd), go)
+    (lasting(store), go)
 }
 
 /// Has a reader passed by while it waits for an answer, and checks that it then waits for the next
@@ -487,30 +489,25 @@ fn a_plain_leader_that_is_passed_by_while_it_looks_once_more_computes_nothing() 
 fn who_is_passed_by_while_another_process_leads_costs_those_who_wait_no_call() {
     const PAGE: Page = Page { site: 3, page: 1 };
     const LEASE: &str = "page@lease:3:1";
-    let (writes, looks) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let counted = (writes.clone(), looks.clone());
-    let odd = Odd::new(move |name, key| {
-        match (name, key) {
-            ("put", LEASE) => counted.0.fetch_add(1, SeqCst),
-            ("read_values", _) => counted.1.fetch_add(1, SeqCst),
-            _ => 0,
-        };
-        async { Ok(()) }
-    });
-    let memory = odd.inner.clone();
+    let store = scripted();
+    let writes = || {
+        let is_write = |(name, key): &&Call| (*name, key.as_str()) == ("put", LEASE);
+        store.calls().iter().filter(is_write).count()
+    };
+    let looks = || store.count("read_values");
+    let memory = store.inner.clone();
     let still = Builder::new_current_thread().enable_all().build().unwrap();
     let home = Builder::new_multi_thread().enable_all().build().unwrap();
     home.block_on(memory.set(LEASE, "its token", None)).unwrap();
-    let backend = odd.clone();
+    let backend = store.clone();
     let early = still.spawn(async move { PAGE.get_or_set_with(&backend, another).await });
-    still.block_on(until("it waits", async || looks.load(SeqCst) > 0));
-    let late = home.spawn(async move { PAGE.get_or_set_with(&odd, another).await });
-    home.block_on(until("it has passed it by", async || {
-        writes.load(SeqCst) == 2
-    }));
-    let before = looks.load(SeqCst);
-    home.block_on(until("it waits", async || looks.load(SeqCst) >= before + 3));
-    assert_eq!(writes.load(SeqCst), 2, "one try each");
+    still.block_on(until("it waits", async || looks() > 0));
+    let backend = store.clone();
+    let late = home.spawn(async move { PAGE.get_or_set_with(&backend, another).await });
+    home.block_on(until("it has passed it by", async || writes() == 2));
+    let before = looks();
+    home.block_on(until("it waits", async || looks() >= before + 3));
+    assert_eq!(writes(), 2, "one try each");
     home.block_on(PAGE.set(&memory, "theirs")).unwrap();
     assert_eq!(home.block_on(late).unwrap().unwrap(), "theirs");
     assert_eq!(still.block_on(early).unwrap().unwrap(), "theirs");
@@ -520,7 +517,7 @@ fn who_is_passed_by_while_another_process_leads_costs_those_who_wait_no_call() {
 #[test]
 fn the_lease_of_who_was_passed_by_goes_with_its_turn() {
     let memory = MemoryBackend::new();
-    let backend = lasting(Remote::new(memory.clone()));
+    let backend = lasting(ScriptedBackend::in_another_process(memory.clone()));
     let still = Builder::new_current_thread().enable_all().build().unwrap();
     let home = Builder::new_multi_thread().enable_all().build().unwrap();
     let (first, second) = (Source::closed(), Source::open());

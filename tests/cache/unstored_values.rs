@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use futures::future::join_all;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Eviction, Keyspace, MemoryBackend};
+use reinhardt_backends_tests::ScriptedBackend;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::sync::Semaphore;
 
-use crate::odd::Odd;
-use crate::{NEWS, PAGE, Source, age, lasting, until};
+use crate::{NEWS, PAGE, Source, age, lasting, scripted, until};
 
 /// A number that encodes if it is even.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -176,8 +176,8 @@ async fn a_full_store_keeps_nothing_and_fails_nobody() {
 }
 
 /// A backend whose writes of values fail, and whose writes of leases don't.
-fn failing(kind: ErrorKind) -> Odd {
-    Odd::new(move |name, key: &str| {
+fn failing(kind: ErrorKind) -> ScriptedBackend {
+    scripted().before(move |name, key: &str| {
         let stores = name == "move_entry" || (name == "put" && !key.contains("@lease"));
         async move {
             match stores {
@@ -196,8 +196,8 @@ async fn a_store_that_refuses_writes_fails_nobody() {
         ErrorKind::Denied,
         ErrorKind::Full,
     ] {
-        let odd = failing(kind);
-        let backend: Arc<dyn Backend> = Arc::new(odd.clone());
+        let store = failing(kind);
+        let backend: Arc<dyn Backend> = Arc::new(store.clone());
         let source = Source::closed();
         let early = source.page(&backend);
         until("it computes", async || source.begun() == 1).await;
@@ -211,10 +211,10 @@ async fn a_store_that_refuses_writes_fails_nobody() {
             "not the failure of another's storing"
         );
         let even = || async { Ok::<_, BackendError>(Even(2)) };
-        let plain = Plain { page: 1 }.get_or_set_with(&odd, even).await;
+        let plain = Plain { page: 1 }.get_or_set_with(&store, even).await;
         assert_eq!(plain.unwrap(), Even(2));
         until("the lease is given back", async || {
-            !odd.inner.exists("page@lease:1:2").await.unwrap()
+            !store.inner.exists("page@lease:1:2").await.unwrap()
         })
         .await;
     }
@@ -222,30 +222,30 @@ async fn a_store_that_refuses_writes_fails_nobody() {
 
 #[tokio::test]
 async fn an_old_value_stays_when_the_new_one_is_not_stored() {
-    let odd = failing(ErrorKind::Timeout);
-    let backend: Arc<dyn Backend> = Arc::new(odd.clone());
-    NEWS.set(&odd.inner, "old").await.unwrap();
-    age(&odd.inner, NEWS).await;
+    let store = failing(ErrorKind::Timeout);
+    let backend: Arc<dyn Backend> = Arc::new(store.clone());
+    NEWS.set(&store.inner, "old").await.unwrap();
+    age(&store.inner, NEWS).await;
     let source = Source::open();
     assert_eq!(source.news(&backend).await, "old");
     until("it is refreshed", async || source.begun() == 1).await;
     until("the lease is given back", async || {
-        !odd.inner.exists("news@lease:1:2").await.unwrap()
+        !store.inner.exists("news@lease:1:2").await.unwrap()
     })
     .await;
-    assert_eq!(NEWS.get(&odd.inner).await.unwrap().unwrap(), "old");
+    assert_eq!(NEWS.get(&store.inner).await.unwrap().unwrap(), "old");
 }
 
 #[tokio::test]
 async fn what_fails_before_the_computation_is_an_error() {
     for fails in ["read", "put"] {
-        let odd = Odd::new(move |name, _| async move {
+        let store = scripted().before(move |name, _| async move {
             match name == fails {
                 true => Err(BackendError::new(ErrorKind::Denied, "not allowed")),
                 false => Ok(()),
             }
         });
-        let backend: Arc<dyn Backend> = Arc::new(odd);
+        let backend: Arc<dyn Backend> = Arc::new(store);
         let page = PAGE.get_or_set_with(&backend, || async {
             Ok::<_, BackendError>("computed".to_string())
         });

@@ -305,14 +305,14 @@ async fn an_entry_that_is_moved_is_never_missed(backend: Arc<dyn Backend>) {
     }
 }
 
-/// A memory that reads the last key of a call first, as a cluster may. An entry moves after that.
-struct Apart {
+/// A memory that reads the last key of a call first, as a cluster may, and moves an entry then.
+struct LastKeyFirst {
     inner: MemoryBackend,
     has_moved: AtomicBool,
 }
 
 #[async_trait]
-impl Store for Apart {
+impl Store for LastKeyFirst {
     async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         self.inner.read(key).await
     }
@@ -355,7 +355,7 @@ async fn an_entry_that_moves_from_a_key_to_one_that_was_read_before_is_found() {
     let inner = MemoryBackend::new();
     first("a").save(&inner).await.unwrap();
     let has_moved = AtomicBool::new(false);
-    let apart = Apart { inner, has_moved };
+    let apart = LastKeyFirst { inner, has_moved };
     let found = Third::get_many(&apart, ["a"]).await.unwrap();
     assert_eq!(found, [Some(migrated("a"))]);
     assert!(apart.has_moved.load(SeqCst));

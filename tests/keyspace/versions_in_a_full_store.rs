@@ -1,14 +1,7 @@
 //! In a full memory store the newer version of an entry takes the room of the older ones.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-
-use async_trait::async_trait;
-use reinhardt_backends::store::{NewEntry, Store, Touch};
-use reinhardt_backends::{
-    Backend, BackendError, BackendResult, Counted, ErrorKind, Eviction, Expiry, KeyStream,
-    Keyspace, Life, MemoryBackend, Stored, Write,
-};
+use reinhardt_backends::{Backend, BackendError, ErrorKind, Eviction, Keyspace, MemoryBackend};
+use reinhardt_backends_tests::ScriptedBackend;
 use serde::{Deserialize, Serialize};
 
 use crate::{MINUTE, about};
@@ -64,104 +57,10 @@ fn third(id: u32) -> Third {
     Third { id, text }
 }
 
-/// A memory backend that doesn't answer at once, as one behind a wrapper.
-struct Remote {
-    memory: MemoryBackend,
-    /// True if it makes its own errors of those of the memory. Its own errors name no entries.
-    rebuilds: bool,
-    /// True if each write of one entry times out.
-    times_out: bool,
-    /// The number of calls that write one entry; `looks` is the number of calls that read many.
-    writes: AtomicU32,
-    looks: AtomicU32,
-}
-
-impl Remote {
-    fn new(memory: &MemoryBackend) -> Self {
-        Self {
-            memory: memory.clone(),
-            rebuilds: false,
-            times_out: false,
-            writes: AtomicU32::new(0),
-            looks: AtomicU32::new(0),
-        }
-    }
-
-    fn rebuilding(mut self) -> Self {
-        self.rebuilds = true;
-        self
-    }
-
-    fn timing_out(mut self) -> Self {
-        self.times_out = true;
-        self
-    }
-
-    fn count_write(&self) -> BackendResult<()> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        match self.times_out {
-            true => Err(BackendError::new(ErrorKind::Timeout, "timed out").with_outcome_unknown()),
-            false => Ok(()),
-        }
-    }
-
-    /// Returns how often it was asked to write one entry, and to read many.
-    fn counts(&self) -> (u32, u32) {
-        let of = |count: &AtomicU32| count.load(Ordering::Relaxed);
-        (of(&self.writes), of(&self.looks))
-    }
-}
-
-#[async_trait]
-impl Store for Remote {
-    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.memory.read(key).await
-    }
-
-    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.count_write()?;
-        self.memory.put(key, value, options).await
-    }
-
-    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        self.memory.remove(key, expected).await
-    }
-
-    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
-        self.memory.add(key, delta, ttl).await
-    }
-
-    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.memory.set_life(key, life).await
-    }
-
-    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.memory.keys(prefix)
-    }
-
-    async fn read_values(&self, keys: &[&str], touch: Touch) -> BackendResult<Vec<Option<Stored>>> {
-        self.looks.fetch_add(1, Ordering::Relaxed);
-        self.memory.read_values(keys, touch).await
-    }
-
-    async fn put_many(&self, entries: &[NewEntry<'_>]) -> BackendResult<()> {
-        let written = self.memory.put_many(entries).await;
-        written.map_err(|error| match self.rebuilds {
-            true => BackendError::new(error.kind(), "rebuilt"),
-            false => error,
-        })
-    }
-
-    async fn move_entry(
-        &self,
-        from: &str,
-        expected: &[u8],
-        to: NewEntry<'_>,
-        over: Option<&[u8]>,
-    ) -> BackendResult<bool> {
-        self.count_write()?;
-        self.memory.move_entry(from, expected, to, over).await
-    }
+/// Returns how often a backend was asked to write one entry, and to read many.
+fn counts(backend: &ScriptedBackend) -> (usize, usize) {
+    let writes = backend.count("put") + backend.count("move_entry");
+    (writes, backend.count("read_values"))
 }
 
 /// Stores that `entries` of the first version have filled, by entries and by bytes.
@@ -235,7 +134,7 @@ async fn a_newer_version_takes_the_room_of_the_older_one() {
 #[tokio::test]
 async fn a_newer_version_takes_the_room_of_the_older_one_behind_a_wrapper() {
     for backend in filled(10, Eviction::Off).await {
-        write_all(&Remote::new(&backend)).await;
+        write_all(&ScriptedBackend::new(backend.clone())).await;
         assert_eq!(backend.stats().entries, 10);
     }
 }
@@ -259,7 +158,10 @@ async fn a_newer_version_takes_the_room_of_all_older_ones() {
         second(0).save(&backend).await.unwrap();
         first(0).save(&backend).await.unwrap();
         match remote {
-            true => both.save(&Remote::new(&backend)).await.unwrap(),
+            true => both
+                .save(&ScriptedBackend::new(backend.clone()))
+                .await
+                .unwrap(),
             false => both.save(&backend).await.unwrap(),
         }
         assert_eq!(Third::get(&backend, 0).await.unwrap(), Some(both.clone()));
@@ -302,7 +204,7 @@ async fn a_newer_version_that_needs_more_is_refused_and_named() {
     let [_, backend] = filled(5, Eviction::Off).await;
     for remote in [false, true] {
         let saved = match remote {
-            true => large(0).save(&Remote::new(&backend)).await,
+            true => large(0).save(&ScriptedBackend::new(backend.clone())).await,
             false => large(0).save(&backend).await,
         };
         let error = saved.unwrap_err();
@@ -318,7 +220,7 @@ async fn a_newer_version_that_needs_more_is_refused_and_named() {
     assert_eq!(Third::get(&backend, 1).await.unwrap(), Some(third(1)));
     assert!(!First::exists(&backend, 1).await.unwrap());
     let entries = [large(0), third(2), large(0), large(9)];
-    let error = Third::save_many(&Remote::new(&backend), entries).await;
+    let error = Third::save_many(&ScriptedBackend::new(backend.clone()), entries).await;
     assert_eq!(error.unwrap_err().failed_indices(), [0, 2, 3]);
     assert_eq!(Third::get(&backend, 2).await.unwrap(), Some(third(2)));
     assert!(!First::exists(&backend, 2).await.unwrap());
@@ -327,7 +229,14 @@ async fn a_newer_version_that_needs_more_is_refused_and_named() {
 #[tokio::test]
 async fn an_error_that_names_no_entry_leaves_all_older_ones_where_they_are() {
     let [backend, _] = filled(5, Eviction::Off).await;
-    let remote = Remote::new(&backend).rebuilding();
+    let remote = ScriptedBackend::new(backend.clone());
+    // The error of a wrapper that makes its own of those of the store inside names no entries.
+    let remote = remote.after(|name, _| async move {
+        match name {
+            "put_many" => Err(BackendError::new(ErrorKind::Full, "rebuilt")),
+            _ => Ok(()),
+        }
+    });
     let saved = Third::save_many(&remote, [third(0), third(1)]).await;
     let error = saved.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
@@ -340,32 +249,39 @@ async fn an_error_that_names_no_entry_leaves_all_older_ones_where_they_are() {
 #[tokio::test]
 async fn after_one_timeout_no_other_refused_entry_is_tried() {
     let [backend, _] = filled(5, Eviction::Off).await;
-    let remote = Remote::new(&backend).timing_out();
+    let remote = ScriptedBackend::new(backend.clone());
+    let remote = remote.before(|name, _| async move {
+        let timeout = BackendError::new(ErrorKind::Timeout, "timed out");
+        match name {
+            "put" | "move_entry" => Err(timeout.with_outcome_unknown()),
+            _ => Ok(()),
+        }
+    });
     let saved = Third::save_many(&remote, [third(0), third(1), third(2)]).await;
     let error = saved.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.outcome_unknown());
     assert_eq!(error.failed_indices(), [0, 1, 2]);
-    assert_eq!(remote.counts(), (1, 1));
+    assert_eq!(counts(&remote), (1, 1));
 }
 
 #[tokio::test]
 async fn only_what_has_an_older_version_is_tried_again_after_one_look_for_all() {
     let [backend, _] = filled(5, Eviction::Off).await;
-    let remote = Remote::new(&backend);
+    let remote = ScriptedBackend::new(backend.clone());
     let entries = [8, 0, 9, 1].map(third);
     let error = Third::save_many(&remote, entries).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
     assert!(!error.outcome_unknown());
     assert_eq!(error.failed_indices(), [0, 2]);
-    assert_eq!(remote.counts(), (2, 1));
+    assert_eq!(counts(&remote), (2, 1));
     for id in [0, 1] {
         assert_eq!(Third::get(&backend, id).await.unwrap(), Some(third(id)));
     }
-    let remote = Remote::new(&backend);
+    let remote = ScriptedBackend::new(backend.clone());
     let error = third(8).save(&remote).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
-    assert_eq!(remote.counts(), (1, 1));
+    assert_eq!(counts(&remote), (1, 1));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use reinhardt_backends::{
     Backend, Condition, ErrorKind, Expiry, Keyspace, Life, MemoryBackend, Write,
 };
 
-use crate::{HOUR, PATIENCE, Stalling, acquire, lease};
+use crate::{HOUR, PATIENCE, acquire, answering, lease};
 
 macro_rules! on_every_backend {
     ($($test:ident)*) => {
@@ -179,12 +179,12 @@ async fn a_guard_that_is_dropped_where_nothing_runs_ends_by_itself<B: Backend + 
 async fn a_dropped_try_leaves_nothing<B: Backend + 'static>(backend: Arc<B>) {
     for answers in 0..5 {
         backend.clear().await.unwrap();
-        let stalling = Stalling::after(backend.clone(), answers);
+        let (stalling, answered) = answering(backend.clone(), answers);
         let stalled = lease(&stalling, HOUR);
         let mut attempt = Box::pin(stalled.acquire());
         // Done, but not answered.
         let reached = async {
-            while stalling.answers.available_permits() > 0
+            while answered.available_permits() > 0
                 || (answers == 0 && !backend.exists("lease@name:job").await.unwrap())
             {
                 assert!((&mut attempt).now_or_never().is_none());
@@ -197,13 +197,13 @@ async fn a_dropped_try_leaves_nothing<B: Backend + 'static>(backend: Arc<B>) {
         let next = lease(&backend, HOUR).acquire_within(PATIENCE).await;
         assert!(next.unwrap().is_some(), "after {answers} answers");
     }
-    let stalling = Stalling::after(backend.clone(), 5);
+    let (stalling, _) = answering(backend.clone(), 5);
     backend.clear().await.unwrap();
     assert!(lease(&stalling, HOUR).acquire().await.unwrap().is_some());
 }
 
 async fn a_try_that_took_too_long_is_no_grant<B: Backend + 'static>(backend: Arc<B>) {
-    let stalling = Stalling::after(backend.clone(), 1);
+    let (stalling, answered) = answering(backend.clone(), 1);
     let stalled = lease(&stalling, HOUR);
     let attempt = tokio::spawn(async move { stalled.acquire().await });
     // Its token goes before it has its number, as at the end of its time.
@@ -215,7 +215,7 @@ async fn a_try_that_took_too_long_is_no_grant<B: Backend + 'static>(backend: Arc
     .await
     .unwrap();
     let mut held = acquire(&lease(&backend, HOUR)).await;
-    stalling.answers.add_permits(100);
+    answered.add_permits(100);
     assert!(attempt.await.unwrap().unwrap().is_none());
     assert_eq!(held.renew().await.unwrap(), Renewal::Held);
 }

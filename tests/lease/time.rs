@@ -1,14 +1,16 @@
 //! The guard's knowledge of time, on a paused clock.
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use futures::FutureExt;
 use reinhardt_backends::lease::Renewal;
-use reinhardt_backends::{ErrorKind, MemoryBackend};
+use reinhardt_backends::{BackendError, ErrorKind, MemoryBackend};
+use reinhardt_backends_tests::ScriptedBackend;
 use tokio::time::{Instant, advance};
 
-use crate::{PATIENCE, Stalling, acquire, lease};
+use crate::{PATIENCE, acquire, answering, lease};
 
 const TTL: Duration = Duration::from_secs(30);
 const MOMENT: Duration = Duration::from_millis(1);
@@ -77,7 +79,7 @@ async fn who_waits_does_so_for_the_patience_and_no_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_is_counted_from_before_the_call_that_begins_it() {
-    let backend = Stalling::after(MemoryBackend::new(), 4);
+    let (backend, answers) = answering(MemoryBackend::new(), 4);
     let lease = lease(&backend, TTL);
     let stall = TTL / 3;
     // The token and the number, which takes three calls the first time, are answered; the last call
@@ -85,14 +87,14 @@ async fn the_time_is_counted_from_before_the_call_that_begins_it() {
     let mut acquiring = Box::pin(lease.acquire());
     assert!((&mut acquiring).now_or_never().is_none());
     advance(stall).await;
-    backend.answers.add_permits(1);
+    answers.add_permits(1);
     let mut guard = acquiring.await.unwrap().unwrap();
     assert_eq!(guard.remaining(), TTL - stall);
     {
         let mut renewing = Box::pin(guard.renew());
         assert!((&mut renewing).now_or_never().is_none());
         advance(stall).await;
-        backend.answers.add_permits(1);
+        answers.add_permits(1);
         assert_eq!(renewing.await.unwrap(), Renewal::Held);
     }
     assert_eq!(guard.remaining(), TTL - stall);
@@ -100,13 +102,23 @@ async fn the_time_is_counted_from_before_the_call_that_begins_it() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_bears_failures_that_may_pass() {
-    let backend = Stalling::after(MemoryBackend::new(), 1000);
-    backend.failures.store(3, SeqCst);
+    let failures = Arc::new(AtomicUsize::new(3));
+    let left = failures.clone();
+    let backend = ScriptedBackend::new(MemoryBackend::new()).before(move |name, _| {
+        let fewer = |left: usize| left.checked_sub(1);
+        let fails = name == "put" && left.fetch_update(SeqCst, SeqCst, fewer).is_ok();
+        async move {
+            match fails {
+                true => Err(BackendError::new(ErrorKind::Unavailable, "not now")),
+                false => Ok(()),
+            }
+        }
+    });
     let lease = lease(&backend, TTL);
     let guard = lease.acquire_within(PATIENCE).await.unwrap();
     assert!(guard.unwrap().release().await.unwrap());
 
-    backend.failures.store(usize::MAX, SeqCst);
+    failures.store(usize::MAX, SeqCst);
     let error = lease.acquire_within(TTL).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }

@@ -3,13 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use reinhardt_backends::store::{NewEntry, Store};
-use reinhardt_backends::{
-    Backend, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Life, RedisBackend, Stored,
-    Write,
-};
-use reinhardt_backends_tests::Server;
+use reinhardt_backends::{Backend, ErrorKind, Life, RedisBackend, Stored};
+use reinhardt_backends_tests::{Server, StepwiseBackend};
 
 use super::write_operations::{OPERATIONS, held, is_unchanged};
 use super::{PATIENCE, connect};
@@ -121,36 +117,6 @@ async fn a_user_without_a_key_of_a_script_is_denied() {
     assert!(moved.unwrap());
 }
 
-/// A store that moves in the steps of the default.
-struct Stepwise(RedisBackend);
-
-#[async_trait]
-impl Store for Stepwise {
-    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
-        self.0.read(key).await
-    }
-
-    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
-        self.0.put(key, value, options).await
-    }
-
-    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
-        self.0.remove(key, expected).await
-    }
-
-    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
-        self.0.add(key, delta, ttl).await
-    }
-
-    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
-        self.0.set_life(key, life).await
-    }
-
-    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        self.0.keys(prefix)
-    }
-}
-
 #[tokio::test]
 async fn a_move_in_the_steps_of_the_default_is_taken_back_where_the_old_entry_may_not_be_removed() {
     let server = Server::on_tcp();
@@ -160,7 +126,7 @@ async fn a_move_in_the_steps_of_the_default_is_taken_back_where_the_old_entry_ma
         .set("over", 7, Some(Duration::from_secs(600)))
         .await
         .unwrap();
-    let backend = Stepwise(without(&server, "unlink del").await);
+    let backend = StepwiseBackend(without(&server, "unlink del").await);
     let before = held(&server).await;
     for (key, over) in [("to", None), ("over", Some(&b"7"[..]))] {
         let to = NewEntry {

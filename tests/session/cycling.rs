@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use reinhardt_backends::Backend;
 use reinhardt_backends::session::SessionError;
+use reinhardt_backends::{Backend, BackendResult, MemoryBackend};
+use reinhardt_backends_tests::ScriptedBackend;
 use serde::Deserialize;
+use tokio::task::yield_now;
 
-use crate::probe::{Probe, Slow};
 use crate::{Login, ann, keys, on_every_backend, sessions};
 
 on_every_backend! {
@@ -47,10 +48,16 @@ mod in_one_step {
     reinhardt_backends_tests::on_both_backends! { a_login_that_is_cut_off_leaves_one_whole_session }
 }
 
+async fn waits() -> BackendResult<()> {
+    yield_now().await;
+    Ok(())
+}
+
 /// Cuts a login off after each poll that it takes, on a backend that waits before and after each
 /// call.
 async fn a_login_that_is_cut_off_leaves_one_whole_session(backend: Arc<dyn Backend>) {
-    let slow = sessions(Slow(backend.clone()));
+    let slow = ScriptedBackend::new(backend.clone());
+    let slow = sessions(slow.before(|_, _| waits()).after(|_, _| waits()));
     let data = Login {
         visits: 3,
         ..Login::default()
@@ -175,14 +182,23 @@ async fn a_session_of_one_owner_is_not_given_to_another(backend: Arc<dyn Backend
     assert_eq!((session.owner(), session.version()), (Some("ann"), 2));
 }
 
+/// Returns the names of the calls since the last time.
+fn names(store: &ScriptedBackend) -> Vec<&'static str> {
+    store
+        .take_calls()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
+}
+
 #[tokio::test]
 async fn an_id_is_cycled_in_one_step() {
-    let probe = Probe::default();
-    let sessions = sessions(&probe);
+    let store = ScriptedBackend::new(MemoryBackend::new());
+    let sessions = sessions(&store);
     let mut session = sessions.create_anonymous(ann()).await.unwrap();
-    probe.calls();
+    store.take_calls();
     sessions.cycle(&mut session, "ann").await.unwrap();
-    assert_eq!(probe.names(), ["move_entry"]);
+    assert_eq!(names(&store), ["move_entry"]);
     sessions.cycle_id(&mut session).await.unwrap();
-    assert_eq!(probe.names(), ["move_entry"]);
+    assert_eq!(names(&store), ["move_entry"]);
 }

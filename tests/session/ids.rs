@@ -9,23 +9,23 @@ use futures::executor::block_on;
 use proptest::prelude::*;
 use reinhardt_backends::session::{SessionId, SessionStore};
 use reinhardt_backends::{Backend, ErrorKind, MemoryBackend};
+use reinhardt_backends_tests::ScriptedBackend;
 
-use crate::probe::Probe;
 use crate::{Login, ann, sessions};
 
 /// Says what the client could send in a cookie, and is asked for, of a store with one session of
 /// `ann`.
 fn asked_for(text: &str) -> Vec<String> {
-    let probe = Probe::default();
-    let sessions = sessions(&probe);
+    let store = ScriptedBackend::new(MemoryBackend::new());
+    let sessions = sessions(&store);
     let session = block_on(sessions.create("ann", ann())).unwrap();
     assert_ne!(session.id().as_str(), text);
-    probe.calls();
+    store.take_calls();
     assert!(block_on(sessions.load(text)).unwrap().is_none());
     assert!(block_on(sessions.update(text, |_| ())).unwrap().is_none());
     assert!(!block_on(sessions.touch(text)).unwrap());
     assert!(!block_on(sessions.delete(text)).unwrap());
-    let asked = probe.calls().into_iter().map(|(_, key)| key).collect();
+    let asked = store.take_calls().into_iter().map(|(_, key)| key).collect();
     assert!(block_on(sessions.load(session.id())).unwrap().is_some());
     asked
 }
@@ -114,25 +114,25 @@ fn ids_are_fresh_and_safe_in_a_cookie() {
 
 #[test]
 fn a_taken_id_is_not_given_out_and_another_one_is_tried() {
-    let probe = Probe::default();
-    let sessions = sessions(&probe);
-    probe.take_next(3);
+    let store = ScriptedBackend::new(MemoryBackend::new());
+    let sessions = sessions(&store);
+    store.lose_races(3);
     let mut session = block_on(sessions.create("ann", ann())).unwrap();
-    assert_eq!(probe.names(), ["put"; 4]);
+    assert_eq!((store.count("put"), store.calls().len()), (4, 4));
     assert!(block_on(sessions.load(session.id())).unwrap().is_some());
-    probe.take_next(2);
+    store.lose_races(2);
     block_on(sessions.cycle_id(&mut session)).unwrap();
     assert!(block_on(sessions.load(session.id())).unwrap().is_some());
 }
 
 #[test]
 fn a_random_source_that_repeats_itself_is_an_error() {
-    let probe = Probe::default();
-    probe.take_next(u32::MAX);
-    let error = block_on(sessions(&probe).create("ann", ann())).unwrap_err();
+    let store = ScriptedBackend::new(MemoryBackend::new());
+    store.lose_races(u32::MAX);
+    let error = block_on(sessions(&store).create("ann", ann())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Other);
     assert!(!error.is_transient());
-    assert_eq!(probe.names(), ["put"; 8]);
+    assert_eq!((store.count("put"), store.calls().len()), (8, 8));
 }
 
 #[test]

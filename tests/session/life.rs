@@ -5,10 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reinhardt_backends::session::{SessionError, SessionStore};
 use reinhardt_backends::{Backend, Expiry, MemoryBackend};
-use reinhardt_backends_tests::Server;
+use reinhardt_backends_tests::{ScriptedBackend, Server};
 use tokio::time::advance;
 
-use crate::probe::Probe;
 use crate::{Login, ann, keys};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -140,16 +139,16 @@ async fn no_call_gives_a_life_that_reaches_beyond_the_absolute_end() {
 #[tokio::test(start_paused = true)]
 async fn past_the_absolute_end_nothing_brings_a_session_back() {
     // A store that keeps its entries for longer, as one with a slow clock would.
-    let probe = Probe::default();
-    let sessions = brief(&probe);
+    let store = ScriptedBackend::new(MemoryBackend::new());
+    let sessions = brief(&store);
     for call in 0..5 {
         let mut session = sessions.create("ann", ann()).await.unwrap();
-        let (_, key) = probe.calls().remove(0);
+        let (_, key) = store.take_calls().remove(0);
         let life = reinhardt_backends::Life::Never;
-        assert!(probe.expire(&key, life).await.unwrap());
+        assert!(store.expire(&key, life).await.unwrap());
         advance(26 * MINUTE).await;
-        assert!(probe.exists(&key).await.unwrap());
-        probe.calls();
+        assert!(store.exists(&key).await.unwrap());
+        store.take_calls();
         let id = session.id().clone();
         match call {
             0 => assert!(sessions.load(&id).await.unwrap().is_none()),
@@ -166,9 +165,9 @@ async fn past_the_absolute_end_nothing_brings_a_session_back() {
         }
         // The clock may be the one that is wrong, and anybody can send an id with an end that is
         // past.
-        assert_eq!(probe.calls(), [], "nothing is asked or removed");
-        assert!(probe.exists(&key).await.unwrap());
-        probe.calls();
+        assert_eq!(store.take_calls(), [], "nothing is asked or removed");
+        assert!(store.exists(&key).await.unwrap());
+        store.take_calls();
     }
 }
 

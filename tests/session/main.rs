@@ -6,7 +6,6 @@ mod full_store;
 mod ids;
 mod life;
 mod logging_out_everywhere;
-mod probe;
 mod saving;
 mod secrets;
 mod settings;

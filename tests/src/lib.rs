@@ -3,7 +3,7 @@
 
 mod certificates;
 mod cluster;
-mod elsewhere;
+mod fake_backend;
 mod fake_server;
 mod harness;
 pub mod measure;
@@ -20,7 +20,7 @@ use reinhardt_backends::redis::Cmd;
 
 pub use certificates::{Authority, Certificate};
 pub use cluster::Cluster;
-pub use elsewhere::Elsewhere;
+pub use fake_backend::{Call, ScriptedBackend, StepwiseBackend};
 pub use fake_server::{Answer, FakeServer};
 pub use harness::{
     Bounded, Boxed, InProcess, OddNamespace, OldServer, Redis, RedisByTls, RedisCluster,
