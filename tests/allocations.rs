@@ -1,6 +1,7 @@
-//! The allocations of a call, whatever the backend is wrapped in: none for an accessor and for a
-//! raw call that memory answers at once, one boxed future for other raw calls, and the entry where
-//! a call writes one.
+//! A call allocates as little as is promised, whatever the backend is wrapped in.
+//!
+//! That is nothing for an accessor and for a raw call that memory answers at once, one boxed future
+//! for other raw calls, and the entry where a call writes one.
 
 use std::sync::Arc;
 use std::time::Duration;

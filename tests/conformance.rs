@@ -1,4 +1,4 @@
-//! Every backend against every clause of the contract.
+//! Every backend keeps every clause of the contract.
 
 #[allow(unreachable_pub)]
 #[path = "../examples/own_backend.rs"]

@@ -1,4 +1,4 @@
-//! Holds the tables of the documentation against the files that they speak of.
+//! The tables of the documentation agree with the files that they speak of.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Runs each example as its page says, in memory, and on a server if the example takes one.
+//! Each example runs as its page says, in memory, and on a server if the example takes one.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Programs that lack a feature: the message, and that its advice helps.
+//! A program that lacks a feature is told which one, and the advice helps.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! The messages of the derive about mistakes; and that it takes code that is right.
+//! The derive says what is wrong with a mistake where it stands, and takes code that is right.
 
 #[test]
 fn mistakes_are_shown_where_they_are() {

@@ -1,4 +1,4 @@
-//! The bounds that keep one bad computation, or a full memory, from harming other callers.
+//! No bad computation, and no full memory, harms other callers beyond a bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

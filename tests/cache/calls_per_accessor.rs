@@ -1,5 +1,5 @@
-//! The number of calls of the backend that an accessor makes. Each call is a round trip where there
-//! is a server.
+//! An accessor makes as many calls of the backend as is documented, each of them a round trip to a
+//! server.
 
 use std::time::Duration;
 

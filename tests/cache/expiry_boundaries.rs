@@ -1,4 +1,4 @@
-//! Fresh, stale and gone to the millisecond, on a paused clock.
+//! A value is fresh, stale and gone to the millisecond.
 
 use std::time::Duration;
 

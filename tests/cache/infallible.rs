@@ -1,4 +1,4 @@
-//! `get_or_compute` with `lease` and `stale`: as `get_or_set_with`, with closures that can't fail.
+//! `get_or_compute` leases and refreshes as `get_or_set_with` does, by closures that can't fail.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;

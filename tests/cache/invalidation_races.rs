@@ -1,5 +1,5 @@
-//! A value that an accessor writes or removes stays so. This holds at whatever call of the accessor
-//! an earlier computation comes to its end.
+//! A value that an accessor writes or removes stays so, at whichever call of the accessor an
+//! earlier computation ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};

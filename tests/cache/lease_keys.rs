@@ -1,4 +1,4 @@
-//! The keys of leases: no keyspace has them, and no scan sees them.
+//! No keyspace has the keys of leases, and no scan sees them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Leases in a full memory store: the token's place becomes the value's, and without one nothing is
+//! In a full memory store the token's place becomes the value's, and without a place nothing is
 //! computed.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Leaders in another process, one of them killed.
+//! Callers wait for a leader in another process, and for a killed one until its lease ends.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The results that callers who wait for the same value get from the one caller that is at work.
+//! Callers who wait for one value get the result of the one caller that is at work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

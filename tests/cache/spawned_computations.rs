@@ -1,4 +1,4 @@
-//! Computations that outlive their callers.
+//! A spawned computation outlives its callers.
 
 use std::future::Future;
 use std::marker::PhantomData;

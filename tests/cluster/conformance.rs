@@ -1,4 +1,4 @@
-//! Every clause of the contract.
+//! A cluster keeps every clause of the contract.
 
 use reinhardt_backends::conformance;
 use reinhardt_backends::conformance::Harness;

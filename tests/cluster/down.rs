@@ -1,4 +1,4 @@
-//! Nodes that don't answer, and runtimes that stand still.
+//! Nodes that don't answer, and runtimes that stand still, hold up no call beyond its limit.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! Primaries that fail, or give their place up, while the cluster is used for all that it can do.
+//! A primary that fails or gives its place up is replaced while the cluster is used for all that it
+//! can do.
 
 use std::time::{Duration, Instant};
 

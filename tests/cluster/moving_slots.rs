@@ -1,4 +1,4 @@
-//! Slots that move from one node to another while they are in use.
+//! Slots move from one node to another while they are in use, and nothing is lost or missed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The rest of Redis on a cluster: the nodes of commands, and the commands that are refused.
+//! A command of the crate redis goes to the node of its key, or is refused.
 
 use std::time::{Duration, Instant};
 

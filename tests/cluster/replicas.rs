@@ -1,4 +1,4 @@
-//! Handles that read from the replicas of a cluster.
+//! A handle that reads from replicas sends plain reads to the replicas of a cluster.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The ways to name a cluster, and the errors about a cluster that is wrong.
+//! A cluster is found by any of its nodes, and an error says what is wrong with one.
 
 use std::time::Duration;
 

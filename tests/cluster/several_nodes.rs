@@ -1,4 +1,4 @@
-//! Calls that ask several nodes at once.
+//! Calls that ask several nodes at once answer as those that ask one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Clusters that are spoken to by TLS.
+//! Every node of a cluster is spoken to by TLS.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! The bytes of every kind of value. A later release must write and read them as they stand in
-//! `golden.txt`.
+//! A later release writes and reads the bytes of every kind of value as they stand in `golden.txt`.
 //!
 //! A line is a name, the bytes in hex, and what minicbor, a CBOR library that shares no code with
 //! ours, reads in them (decimal integers stand as they are). `BLESS=1` adds lines for new samples

@@ -1,4 +1,4 @@
-//! Bytes that no codec has written.
+//! Bytes that no codec has written give a value or a decode error, and never a panic.
 
 use proptest::prelude::*;
 use reinhardt_backends::ErrorKind;

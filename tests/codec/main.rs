@@ -1,5 +1,5 @@
-//! The stored format from outside: pinned by golden files, read by another CBOR library, and never
-//! a panic.
+//! The stored format is pinned by golden files, read by another CBOR library, and never read with a
+//! panic.
 
 mod agreement_with_ciborium;
 mod golden;

@@ -1,4 +1,4 @@
-//! The futures of accessors: what they borrow, and where they can go.
+//! The futures of accessors are `Send`, and borrow no more than they must.
 
 use std::cell::Cell;
 use std::marker::PhantomData;

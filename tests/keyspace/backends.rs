@@ -1,4 +1,4 @@
-//! The backend argument is anything that implements `Backend`, sized or not.
+//! The backend argument of an accessor is anything that implements `Backend`, sized or not.
 
 use std::sync::Arc;
 use std::time::Duration;

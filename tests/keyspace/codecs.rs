@@ -1,5 +1,4 @@
-//! Codecs: a keyspace stores by the codec that it names, and no codec misreads the bytes of another
-//! one.
+//! A keyspace stores by the codec that it names, and no codec misreads the bytes of another one.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

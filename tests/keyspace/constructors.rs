@@ -1,4 +1,4 @@
-//! `at`, which names a value, a counter or a throttle where a struct literal can't stand.
+//! `at` names a value, a counter or a throttle where a struct literal can't stand.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! Counters: every field is part of the key.
+//! A counter has every field in its key, and counts in windows.
 
 use std::time::Duration;
 

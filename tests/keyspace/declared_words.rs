@@ -1,5 +1,4 @@
-//! The words that change what accessors do: sliding, jitter, tag, version, and the word for errors
-//! that count as a miss.
+//! The words `sliding`, `jitter`, `tag`, `version` and `on_decode_error` do what they say.
 
 use std::sync::Arc;
 use std::time::Duration;

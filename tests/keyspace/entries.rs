@@ -1,4 +1,4 @@
-//! Entries: the struct is the value and some of its fields are the key.
+//! An entry is a struct that is the value and has its key in some of its fields.
 
 use std::time::Duration;
 

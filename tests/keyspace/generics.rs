@@ -1,4 +1,4 @@
-//! Structs with parameters of their own.
+//! Keyspaces may have parameters of their own, and constants in their prefix.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

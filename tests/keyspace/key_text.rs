@@ -1,5 +1,4 @@
-//! The text of keys: each key has a text of its own, which can be parsed back and means nothing to
-//! any other program.
+//! Each key has a text of its own, which can be parsed back and means nothing to any other program.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Many entries at once, and walking over them.
+//! Many entries are read, written and removed at once, on every backend.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Keyspaces of one program that are in each other's way.
+//! Keyspaces of one program that are in each other's way are named with both their places.
 #![allow(dead_code)]
 
 use reinhardt_backends::{ErrorKind, Keyspace, check_keyspaces};

@@ -1,5 +1,5 @@
-//! Every value that keyspaces and sessions store is read back, under every codec. A value that
-//! could not be read back is refused, and the value that was there stays.
+//! Every value that keyspaces and sessions store is read back, under every codec, or refused with
+//! the old value left in place.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

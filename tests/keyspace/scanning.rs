@@ -1,4 +1,4 @@
-//! Walking over a keyspace, and clearing one.
+//! A scan yields the entries of its keyspace alone, and a clear removes these.
 
 use futures::{StreamExt, TryStreamExt};
 use reinhardt_backends::{Backend, ErrorKind, Keyspace, MemoryBackend};

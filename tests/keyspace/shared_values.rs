@@ -1,4 +1,4 @@
-//! Values that are shared with all readers: they always say what the stored bytes say.
+//! Values that are shared with all readers always say what the stored bytes say.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `get_or_set_with`: of all that miss at the same time one computes.
+//! Of all callers of `get_or_set_with` that miss at the same time one computes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -1,4 +1,4 @@
-//! Keys with a value type of their own.
+//! A value has a type of its own, and every accessor takes and gives it.
 
 use std::time::Duration;
 

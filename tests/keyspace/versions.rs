@@ -1,4 +1,4 @@
-//! Versions, and the migration from one to the next.
+//! Every version sees the entries of older ones, and migrates them without losing any.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -1,4 +1,4 @@
-//! Acquiring, renewing, releasing and dropping, on memory and on a server.
+//! A lease has one owner at a time, whose numbers grow, and a dropped guard leaves nothing behind.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Leases: one owner at a time, numbers that grow, and nothing left behind.
+//! Leases have one owner at a time and numbers that grow, and leave nothing behind.
 
 mod acquiring;
 mod processes;

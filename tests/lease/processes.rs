@@ -1,4 +1,4 @@
-//! Owners in another process, which is killed or paused.
+//! An owner in another process keeps others out until it is killed or paused for too long.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Many owners on threads of their own.
+//! Of many owners on threads of their own two are never inside.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

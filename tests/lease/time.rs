@@ -1,4 +1,4 @@
-//! The guard's knowledge of time, on a paused clock.
+//! A guard knows to the millisecond how long its lease is held.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -1,5 +1,4 @@
 //! A full store refuses no change that doesn't let an entry grow, and evicts no other entry for it.
-//! The store counts exactly.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A store that is used under several clocks: each call goes by the clock of its runtime.
+//! In a store that is used under several clocks, each call goes by the clock of its runtime.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,5 +1,4 @@
-//! Values that are kept decoded: made once, counted, gone with their entry, and dropped under no
-//! lock.
+//! A decoded value is made once, counted, gone with its entry, and dropped under no lock.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};

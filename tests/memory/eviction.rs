@@ -1,4 +1,4 @@
-//! A cache keeps what is used.
+//! A cache that evicts keeps the entries that are used.
 
 use std::time::Duration;
 

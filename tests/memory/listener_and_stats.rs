@@ -1,4 +1,4 @@
-//! The reports of a store about itself: calls of its listener, and its statistics.
+//! A store tells its listener of each entry that leaves, and counts its reads and bytes.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

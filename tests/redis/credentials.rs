@@ -1,4 +1,4 @@
-//! Logins that a provider returns, and that change while a backend is in use.
+//! Logins that a provider returns may change while a backend is in use.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};

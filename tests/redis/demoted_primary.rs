@@ -1,4 +1,5 @@
 //! A server that becomes a replica refuses commands that write, and has executed nothing of them.
+//!
 //! So a refused command may be sent again, a script too: the first write of a script is its last
 //! chance to be refused like that.
 

@@ -1,4 +1,4 @@
-//! Servers that are not there, or don't answer.
+//! Every call to a server that is not there, or doesn't answer, ends within its limit.
 
 use std::time::Instant;
 

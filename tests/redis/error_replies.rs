@@ -1,5 +1,4 @@
-//! Servers that answer with an error: the meaning of the error, and the parts of it that aren't
-//! shown.
+//! An error of a server keeps its meaning, and the parts that are secret aren't shown.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

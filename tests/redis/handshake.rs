@@ -1,4 +1,5 @@
-//! The servers and faults that a backend meets at an address, and what it makes of them.
+//! A backend serves the servers that it can, and says of every other thing at an address what it
+//! met.
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Answers that are lost, late or for another caller.
+//! No answer reaches another caller, and a write whose answer is lost says so.
 
 use std::collections::HashMap;
 use std::sync::Arc;

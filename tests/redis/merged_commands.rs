@@ -1,4 +1,4 @@
-//! Calls that are gathered: they are answered as single calls are, whatever happens to the batch.
+//! Calls that are merged are answered as single calls are, whatever happens to the batch.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A server that lets writes wait (`CLIENT PAUSE .. WRITE`), as one does before a failover that an
-//! operator asked for.
+//! Reads go on while a server lets writes wait (`CLIENT PAUSE .. WRITE`), as one does before a
+//! failover that was asked for.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

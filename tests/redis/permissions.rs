@@ -1,5 +1,5 @@
-//! Users who may not run every command that an operation needs: the operation is refused, and has
-//! changed nothing.
+//! An operation that needs a command which its user may not run is refused, and has changed
+//! nothing.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The rest of Redis: commands by the crate redis, beside the keyspaces.
+//! Every command of the crate redis works beside the keyspaces, or is refused.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Connections that die, servers that change their role, and names with several addresses.
+//! A dead connection, or one to the wrong server, is replaced, and no write is repeated.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};

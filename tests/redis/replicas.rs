@@ -1,5 +1,5 @@
-//! Handles that read from replicas: which server answers which call, and what happens when no
-//! replica answers.
+//! A handle that reads from replicas has them answer plain reads alone, and the primary where none
+//! does.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,4 @@
-//! A backend that several runtimes share, runtimes that end or stand still, and a process that
-//! forks.
+//! Runtimes share a backend, whether they end or stand still, and so does the child of a fork.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -1,4 +1,4 @@
-//! The commands that are sent to the server, as the server itself sees them.
+//! An operation sends as few commands as is documented, as the server itself sees them.
 
 use std::time::Duration;
 

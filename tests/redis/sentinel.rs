@@ -1,4 +1,4 @@
-//! A service whose primary the sentinels name.
+//! The primary that the sentinels name is found, and followed when it changes.
 
 use std::time::{Duration, Instant};
 

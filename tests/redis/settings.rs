@@ -1,4 +1,4 @@
-//! URLs, namespaces, databases, limits and closing.
+//! Settings and URLs hold as they are written, or are refused before anything is sent.
 
 use std::sync::Arc;
 

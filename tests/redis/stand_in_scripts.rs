@@ -1,4 +1,4 @@
-//! Scripts that stand in for commands which old servers and proxies don't have.
+//! Scripts stand in for commands which old servers and proxies don't have.
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Script, Value};

@@ -1,4 +1,4 @@
-//! The status of a backend: the state of its servers and its calls.
+//! A status tells the state of the servers of a backend and counts its calls.
 
 use std::time::Instant;
 

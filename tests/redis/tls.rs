@@ -1,5 +1,5 @@
-//! Servers that are reached by TLS: the certificates that are trusted, those that are refused and
-//! why, and the replacement of certificates.
+//! Servers are trusted by their certificates, refused with a reason, and followed when certificates
+//! are replaced.
 
 use std::error::Error;
 use std::future::pending;

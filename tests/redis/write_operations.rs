@@ -1,5 +1,5 @@
-//! The operations that write, each on keys of its own, and the entries that a server holds before
-//! and after them. A new operation, or a new script, is one row.
+//! The table of all operations that write, each with the commands that it needs and keys of its
+//! own; a new operation, or a new script, is one row.
 
 use std::time::Duration;
 

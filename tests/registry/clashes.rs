@@ -1,4 +1,4 @@
-//! A program whose keyspaces, sessions and throttles are in each other's way.
+//! Keyspaces, sessions and throttles of a program that are in each other's way are named.
 #![allow(dead_code)]
 
 use std::sync::LazyLock;

@@ -1,5 +1,4 @@
-//! The registry and the schema lock, in a program of their own: they know every keyspace that is
-//! linked.
+//! The registry and the schema lock know every keyspace that is linked into their program.
 
 mod model;
 

@@ -1,4 +1,5 @@
-//! The commands that are sent to the server, as the server itself sees them.
+//! A call of a session store sends as few commands as is documented, as the server itself sees
+//! them.
 
 use futures::StreamExt;
 use redis::aio::MultiplexedConnection;

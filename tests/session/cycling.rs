@@ -1,4 +1,4 @@
-//! Fresh ids at login.
+//! A login gives a session a fresh id, and the old one is dead.
 
 use std::future::poll_fn;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Sessions in a memory store that is full: a user who has a session can go on.
+//! In a full memory store a user who has a session can go on.
 
 use reinhardt_backends::session::SessionStore;
 use reinhardt_backends::{Backend, ErrorKind, Eviction, MemoryBackend};

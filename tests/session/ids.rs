@@ -1,4 +1,4 @@
-//! Ids: unguessable, safe in a cookie, and whatever a client sends.
+//! Ids are unguessable and safe in a cookie, and any text that a client sends is harmless.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The idle life and the absolute end.
+//! A session ends after its idle life, and at its absolute end at the latest.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};

@@ -1,4 +1,4 @@
-//! Logging out everywhere.
+//! Logging out everywhere ends all sessions of one owner, and those of nobody else.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Creating, loading, saving, updating and deleting.
+//! A session is loaded as it was saved, and no save or update is lost.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Settings that can't be right.
+//! Settings of a session store that can't be right are refused.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Any backend as the store of tower-sessions, under its own layer.
+//! Any backend is a store of tower-sessions under its own layer.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Throttles that are exact to the microsecond, in paused time.
+//! A throttle is exact to the microsecond.
 
 use std::time::Duration;
 

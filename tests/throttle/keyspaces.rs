@@ -1,4 +1,4 @@
-//! Keyspaces of throttles, on memory and on Redis.
+//! A keyspace of throttles is checked, peeked at and reset, on memory and on Redis.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

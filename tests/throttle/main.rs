@@ -1,4 +1,4 @@
-//! Throttles: exact limits, exact waits, and the same answers on memory and on Redis.
+//! Throttles have exact limits and exact waits, the same on memory and on Redis.
 
 mod exact_limits;
 mod keyspaces;

@@ -1,4 +1,4 @@
-//! Quotas as text: the grammar of the derive's `limit`, at run time.
+//! A quota is read from the text that the derive's `limit` takes, and written as that text.
 
 use std::error::Error;
 use std::str::FromStr;

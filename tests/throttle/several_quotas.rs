@@ -1,4 +1,4 @@
-//! Several quotas on one key, and clocks that are set back.
+//! Several quotas on one key each keep their count, whatever the clocks do.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! The tower layer, in an axum service over real HTTP and in services that count how they are
-//! called.
+//! The tower layer throttles an axum service over real HTTP, and any other service.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
