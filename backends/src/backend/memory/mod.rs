@@ -5,7 +5,6 @@ mod builder;
 mod clock;
 pub(super) mod entry;
 mod queues;
-mod reads;
 mod removal;
 mod shard;
 mod shards;

@@ -20,10 +20,9 @@ use tokio::task::yield_now;
 use super::bounds::{Bounds, Eviction, NoRoom, Room};
 use super::clock::{Clock, Moment};
 use super::entry::Entry;
-use super::reads::HitCounters;
 use super::removal::{Listener, Removed, dispose};
 use super::shard::{KeyHash, Move, Shard, expiry};
-use super::stats::MemoryStats;
+use super::stats::{HitCounters, MemoryStats};
 use super::worker::Worker;
 use crate::backend::distinct::Distinct;
 
