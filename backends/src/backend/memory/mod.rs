@@ -2,13 +2,18 @@
 
 mod bounds;
 mod builder;
+mod calls;
 mod clock;
 pub(super) mod entry;
+mod make_room;
+mod pair_lock;
 mod queues;
 mod removal;
+mod scan;
 mod shard;
 mod shards;
 mod stats;
+mod sweep;
 mod worker;
 
 use std::any::TypeId;
