@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::clock::Moment;
 use super::entry::Entry;
+use super::operations::{Move, expiry};
 use super::pair_lock::with_both;
 use super::removal::Removed;
-use super::shard::{KeyHash, Move, expiry};
+use super::shard::KeyHash;
 use super::shards::{Padded, Shards};
 use crate::backend::distinct::Distinct;
 use crate::backend::life::{Expiry, Life};

@@ -6,6 +6,7 @@ mod calls;
 mod clock;
 pub(super) mod entry;
 mod make_room;
+mod operations;
 mod pair_lock;
 mod queues;
 mod removal;

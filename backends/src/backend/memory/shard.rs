@@ -8,11 +8,7 @@ use super::clock::Moment;
 use super::entry::Entry;
 use super::queues::Queues;
 use super::removal::{Cause, Removed};
-use crate::backend::life::{Expiry, Life};
 use crate::backend::store::decoded::Decoded;
-use crate::backend::{Condition, Counted, Write};
-use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::quota::{Attempt, Decision, Outcome, decide};
 
 /// The entries whose keys hash to one shard. Entries past their deadline may still be here; no
 /// method shows them.
@@ -32,7 +28,7 @@ pub(super) struct Shard {
     bytes: usize,
     room: Room,
     /// The order of eviction, where there is one.
-    queues: Option<Box<Queues>>,
+    pub(super) queues: Option<Box<Queues>>,
     expired: u64,
     evicted: u64,
 }
@@ -62,17 +58,6 @@ impl KeyHash<'_> {
     fn is_of(&self, entry: &Entry) -> bool {
         entry.key() == self.key.as_bytes()
     }
-}
-
-/// A step that takes one entry out and puts another one in.
-#[derive(Clone, Copy)]
-pub(super) struct Move<'a> {
-    pub(super) from: KeyHash<'a>,
-    /// The bytes that the old entry has to hold.
-    pub(super) expected: &'a [u8],
-    pub(super) to: KeyHash<'a>,
-    /// The condition and the life of the new entry.
-    pub(super) options: Write<'a>,
 }
 
 /// The number of buckets that a write looks at while something is due: enough that ended entries
@@ -110,147 +95,6 @@ impl Shard {
             entry.note_use();
         }
         Some(entry)
-    }
-
-    /// Writes if the condition holds; gives the entry back if there is no room for it.
-    pub(super) fn write(
-        &mut self,
-        key_hash: KeyHash<'_>,
-        entry: Entry,
-        options: Write<'_>,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
-    ) -> Result<bool, (NoRoom, Entry)> {
-        let mut present = Moment::NEVER;
-        if depends_on_entry(options) {
-            let live = self.live(key_hash, now);
-            if !holds(options.condition, live) {
-                return Ok(false);
-            }
-            present = live.map_or(Moment::NEVER, Entry::deadline);
-        }
-        entry.set_deadline(deadline(options.life, present, now));
-        self.put(key_hash, entry, now, rehash, removed)?;
-        Ok(true)
-    }
-
-    /// Takes an entry out of `other`, or else out of this shard, and puts a new one in here, if the
-    /// old entry holds the expected bytes and the condition holds for the new one. Needs room for
-    /// the weight of the new entry beyond that of the entries that go; gives the new entry back if
-    /// there is no such room.
-    pub(super) fn move_in(
-        &mut self,
-        other: Option<&mut Self>,
-        step: Move<'_>,
-        entry: Entry,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
-    ) -> Result<bool, (NoRoom, Entry)> {
-        let holder = other.as_deref().unwrap_or(self);
-        let old = holder.live(step.from, now);
-        let Some(old) = old.filter(|old| old.holds(step.expected)).cloned() else {
-            return Ok(false);
-        };
-        let replaced = self.live(step.to, now);
-        if !holds(step.options.condition, replaced) {
-            return Ok(false);
-        }
-        let present = replaced.map_or(Moment::NEVER, Entry::deadline);
-        entry.set_deadline(deadline(step.options.life, present, now));
-        self.put_for(step.to, entry, Some(&old), now, rehash, removed)?;
-        other.unwrap_or(self).give_way(step.from, old, now, removed);
-        Ok(true)
-    }
-
-    /// `window` is checked.
-    pub(super) fn increment_by(
-        &mut self,
-        key_hash: KeyHash<'_>,
-        delta: i64,
-        window: Life,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
-    ) -> Result<BackendResult<Counted>, NoRoom> {
-        let Some(entry) = self.live(key_hash, now) else {
-            let entry = Entry::counter(key_hash.key, delta);
-            let end = deadline(window, Moment::NEVER, now);
-            entry.set_deadline(end);
-            let put = self.put(key_hash, entry, now, rehash, removed);
-            put.map_err(|(no_room, _)| no_room)?;
-            return Ok(Ok(Counted {
-                value: delta,
-                expiry: expiry(end, now),
-            }));
-        };
-        let Some(present) = entry.integer() else {
-            return Ok(Err(BackendError::new(
-                ErrorKind::WrongType,
-                "the stored value is not an integer in the range of i64",
-            )));
-        };
-        let Some(value) = present.checked_add(delta) else {
-            return Ok(Err(BackendError::new(
-                ErrorKind::Overflow,
-                "the sum leaves the range of i64",
-            )));
-        };
-        entry.set_integer(value);
-        let mut end = entry.deadline();
-        if end == Moment::NEVER {
-            end = deadline(window, end, now);
-            entry.set_deadline(end);
-        }
-        if self.queues.is_some() {
-            entry.note_use();
-        }
-        self.wrote(end, now, removed);
-        Ok(Ok(Counted {
-            value,
-            expiry: expiry(end, now),
-        }))
-    }
-
-    /// `attempt` is checked.
-    pub(super) fn throttle(
-        &mut self,
-        key_hash: KeyHash<'_>,
-        attempt: Attempt<'_>,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
-    ) -> Result<BackendResult<Decision>, NoRoom> {
-        let stored = self.live(key_hash, now).map(Entry::bytes);
-        let Outcome { decision, spent } = match decide(&attempt, stored, now.micros()) {
-            Ok(outcome) => outcome,
-            Err(error) => return Ok(Err(error)),
-        };
-        if let Some(mut spent) = spent {
-            let entry = Entry::from_buffer(key_hash.key, &mut spent.bytes);
-            entry.set_deadline(now.after(spent.life));
-            let put = self.put(key_hash, entry, now, rehash, removed);
-            put.map_err(|(no_room, _)| no_room)?;
-        }
-        Ok(Ok(decision))
-    }
-
-    /// Gives a live entry another life; `life` is checked.
-    pub(super) fn expire(
-        &mut self,
-        key_hash: KeyHash<'_>,
-        life: Life,
-        now: Moment,
-        removed: &mut Removed,
-    ) -> bool {
-        let Some(entry) = self.live(key_hash, now) else {
-            return false;
-        };
-        let end = deadline(life, entry.deadline(), now);
-        entry.set_deadline(end);
-        self.wrote(end, now, removed);
-        true
     }
 
     /// Removes the live entry; if `expected` is given, only while the entry holds these bytes.
@@ -406,12 +250,12 @@ impl Shard {
     }
 
     #[inline]
-    fn live(&self, key_hash: KeyHash<'_>, now: Moment) -> Option<&Entry> {
+    pub(super) fn live(&self, key_hash: KeyHash<'_>, now: Moment) -> Option<&Entry> {
         self.find(key_hash).filter(|entry| entry.is_live(|| now))
     }
 
     /// Puts an entry in the place of the one that is there, live or not.
-    fn put(
+    pub(super) fn put(
         &mut self,
         key_hash: KeyHash<'_>,
         entry: Entry,
@@ -427,7 +271,7 @@ impl Shard {
     ///
     /// Inlined, so that plain writes, for which nothing leaves, don't check `leaving`.
     #[inline(always)]
-    fn put_for(
+    pub(super) fn put_for(
         &mut self,
         key_hash: KeyHash<'_>,
         entry: Entry,
@@ -489,7 +333,7 @@ impl Shard {
     /// Notes that an entry's end was set, and does its share of looking for entries that have
     /// ended: so these leave where no task sweeps, too.
     #[inline]
-    fn wrote(&mut self, end: Moment, now: Moment, removed: &mut Removed) {
+    pub(super) fn wrote(&mut self, end: Moment, now: Moment, removed: &mut Removed) {
         self.earliest = self.earliest.min(end);
         self.pass.set = self.pass.set.min(end);
         if self.earliest <= now {
@@ -506,7 +350,7 @@ impl Shard {
     }
 
     /// Takes out an entry whose room another entry has by now, and tells of it.
-    fn give_way(
+    pub(super) fn give_way(
         &mut self,
         key_hash: KeyHash<'_>,
         entry: Entry,
@@ -545,39 +389,5 @@ impl SweepPass {
             kept: Moment::NEVER,
             set: Moment::NEVER,
         }
-    }
-}
-
-/// Says whether a write depends on the entry under its key. A write that doesn't saves a look-up.
-#[inline]
-fn depends_on_entry(options: Write<'_>) -> bool {
-    !matches!(options.condition, Condition::Always) || options.life == Life::Keep
-}
-
-/// Says whether a condition holds for the live entry under the key, or for its absence.
-#[inline]
-fn holds(condition: Condition<'_>, live: Option<&Entry>) -> bool {
-    match condition {
-        Condition::Always => true,
-        Condition::Absent => live.is_none(),
-        Condition::Present => live.is_some(),
-        Condition::Equals(bytes) => live.is_some_and(|entry| entry.holds(bytes)),
-    }
-}
-
-/// `life` is checked.
-fn deadline(life: Life, present: Moment, now: Moment) -> Moment {
-    match life {
-        Life::Keep => present,
-        Life::Never => Moment::NEVER,
-        Life::In(ttl) => now.after(ttl),
-    }
-}
-
-/// Returns the time that is left until the end.
-pub(super) fn expiry(end: Moment, now: Moment) -> Expiry {
-    match end {
-        Moment::NEVER => Expiry::Never,
-        end => Expiry::In(end.since(now)),
     }
 }

@@ -1,0 +1,199 @@
+//! The operations on the entry under one key, or under two, each in one hold of the locks.
+
+use super::bounds::NoRoom;
+use super::clock::Moment;
+use super::entry::Entry;
+use super::removal::Removed;
+use super::shard::{KeyHash, Shard};
+use crate::backend::life::{Expiry, Life};
+use crate::backend::{Condition, Counted, Write};
+use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::quota::{Attempt, Decision, Outcome, decide};
+
+/// A step that takes one entry out and puts another one in.
+#[derive(Clone, Copy)]
+pub(super) struct Move<'a> {
+    pub(super) from: KeyHash<'a>,
+    /// The bytes that the old entry has to hold.
+    pub(super) expected: &'a [u8],
+    pub(super) to: KeyHash<'a>,
+    /// The condition and the life of the new entry.
+    pub(super) options: Write<'a>,
+}
+
+impl Shard {
+    /// Writes if the condition holds; gives the entry back if there is no room for it.
+    pub(super) fn write(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        entry: Entry,
+        options: Write<'_>,
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<bool, (NoRoom, Entry)> {
+        let mut present = Moment::NEVER;
+        if depends_on_entry(options) {
+            let live = self.live(key_hash, now);
+            if !holds(options.condition, live) {
+                return Ok(false);
+            }
+            present = live.map_or(Moment::NEVER, Entry::deadline);
+        }
+        entry.set_deadline(deadline(options.life, present, now));
+        self.put(key_hash, entry, now, rehash, removed)?;
+        Ok(true)
+    }
+
+    /// Takes an entry out of `other`, or else out of this shard, and puts a new one in here, if the
+    /// old entry holds the expected bytes and the condition holds for the new one. Needs room for
+    /// the weight of the new entry beyond that of the entries that go; gives the new entry back if
+    /// there is no such room.
+    pub(super) fn move_in(
+        &mut self,
+        other: Option<&mut Self>,
+        step: Move<'_>,
+        entry: Entry,
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<bool, (NoRoom, Entry)> {
+        let holder = other.as_deref().unwrap_or(self);
+        let old = holder.live(step.from, now);
+        let Some(old) = old.filter(|old| old.holds(step.expected)).cloned() else {
+            return Ok(false);
+        };
+        let replaced = self.live(step.to, now);
+        if !holds(step.options.condition, replaced) {
+            return Ok(false);
+        }
+        let present = replaced.map_or(Moment::NEVER, Entry::deadline);
+        entry.set_deadline(deadline(step.options.life, present, now));
+        self.put_for(step.to, entry, Some(&old), now, rehash, removed)?;
+        other.unwrap_or(self).give_way(step.from, old, now, removed);
+        Ok(true)
+    }
+
+    /// `window` is checked.
+    pub(super) fn increment_by(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        delta: i64,
+        window: Life,
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<BackendResult<Counted>, NoRoom> {
+        let Some(entry) = self.live(key_hash, now) else {
+            let entry = Entry::counter(key_hash.key, delta);
+            let end = deadline(window, Moment::NEVER, now);
+            entry.set_deadline(end);
+            let put = self.put(key_hash, entry, now, rehash, removed);
+            put.map_err(|(no_room, _)| no_room)?;
+            return Ok(Ok(Counted {
+                value: delta,
+                expiry: expiry(end, now),
+            }));
+        };
+        let Some(present) = entry.integer() else {
+            return Ok(Err(BackendError::new(
+                ErrorKind::WrongType,
+                "the stored value is not an integer in the range of i64",
+            )));
+        };
+        let Some(value) = present.checked_add(delta) else {
+            return Ok(Err(BackendError::new(
+                ErrorKind::Overflow,
+                "the sum leaves the range of i64",
+            )));
+        };
+        entry.set_integer(value);
+        let mut end = entry.deadline();
+        if end == Moment::NEVER {
+            end = deadline(window, end, now);
+            entry.set_deadline(end);
+        }
+        if self.queues.is_some() {
+            entry.note_use();
+        }
+        self.wrote(end, now, removed);
+        Ok(Ok(Counted {
+            value,
+            expiry: expiry(end, now),
+        }))
+    }
+
+    /// `attempt` is checked.
+    pub(super) fn throttle(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        attempt: Attempt<'_>,
+        now: Moment,
+        rehash: impl Fn(&[u8]) -> u64,
+        removed: &mut Removed,
+    ) -> Result<BackendResult<Decision>, NoRoom> {
+        let stored = self.live(key_hash, now).map(Entry::bytes);
+        let Outcome { decision, spent } = match decide(&attempt, stored, now.micros()) {
+            Ok(outcome) => outcome,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(mut spent) = spent {
+            let entry = Entry::from_buffer(key_hash.key, &mut spent.bytes);
+            entry.set_deadline(now.after(spent.life));
+            let put = self.put(key_hash, entry, now, rehash, removed);
+            put.map_err(|(no_room, _)| no_room)?;
+        }
+        Ok(Ok(decision))
+    }
+
+    /// Gives a live entry another life; `life` is checked.
+    pub(super) fn expire(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        life: Life,
+        now: Moment,
+        removed: &mut Removed,
+    ) -> bool {
+        let Some(entry) = self.live(key_hash, now) else {
+            return false;
+        };
+        let end = deadline(life, entry.deadline(), now);
+        entry.set_deadline(end);
+        self.wrote(end, now, removed);
+        true
+    }
+}
+
+/// Says whether a write depends on the entry under its key. A write that doesn't saves a look-up.
+#[inline]
+fn depends_on_entry(options: Write<'_>) -> bool {
+    !matches!(options.condition, Condition::Always) || options.life == Life::Keep
+}
+
+/// Says whether a condition holds for the live entry under the key, or for its absence.
+#[inline]
+fn holds(condition: Condition<'_>, live: Option<&Entry>) -> bool {
+    match condition {
+        Condition::Always => true,
+        Condition::Absent => live.is_none(),
+        Condition::Present => live.is_some(),
+        Condition::Equals(bytes) => live.is_some_and(|entry| entry.holds(bytes)),
+    }
+}
+
+/// `life` is checked.
+fn deadline(life: Life, present: Moment, now: Moment) -> Moment {
+    match life {
+        Life::Keep => present,
+        Life::Never => Moment::NEVER,
+        Life::In(ttl) => now.after(ttl),
+    }
+}
+
+/// Returns the time that is left until the end.
+pub(super) fn expiry(end: Moment, now: Moment) -> Expiry {
+    match end {
+        Moment::NEVER => Expiry::Never,
+        end => Expiry::In(end.since(now)),
+    }
+}
