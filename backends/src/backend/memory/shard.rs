@@ -1,7 +1,6 @@
 //! One shard of a store: a hash table of entries that end, to be used under its lock.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table;
 
 use super::bounds::{NoRoom, Room};
 use super::clock::Moment;
@@ -280,53 +279,60 @@ impl Shard {
         rehash: impl Fn(&[u8]) -> u64,
         removed: &mut Removed,
     ) -> Result<(), (NoRoom, Entry)> {
-        let (spare_entries, spare_bytes) = match leaving {
-            Some(leaving) => (1, leaving.weight()),
-            None => (0, 0),
-        };
+        let end = entry.deadline();
         let is_of_place = |entry: &Entry| key_hash.is_of(entry);
-        let rehash = |entry: &Entry| rehash(entry.key());
-        let (weight, end) = (entry.weight(), entry.deadline());
+        if let Some(found) = self.entries.find_mut(key_hash.hash, is_of_place) {
+            let (spare_entries, spare_bytes) = spare(leaving);
+            let (weight, old_weight) = (entry.weight(), found.weight());
+            let given_back = old_weight + spare_bytes;
+            let more = weight.saturating_sub(given_back);
+            if let Err(no_room) = self.room.reserve(0, more) {
+                return Err((no_room.of(weight), entry));
+            }
+            self.room
+                .release(spare_entries, given_back.saturating_sub(weight));
+            if self.queues.is_some() {
+                Queues::replace(found, &entry);
+            }
+            self.bytes = self.bytes + weight - old_weight;
+            let old = std::mem::replace(found, entry);
+            self.tell(old, Cause::Replaced, now, removed);
+        } else {
+            self.insert(key_hash, entry, leaving, rehash)?;
+        }
+        self.wrote(end, now, removed);
+        Ok(())
+    }
+
+    /// Puts in an entry under a key that has none, in the room of `leaving` too.
+    fn insert(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        entry: Entry,
+        leaving: Option<&Entry>,
+        rehash: impl Fn(&[u8]) -> u64,
+    ) -> Result<(), (NoRoom, Entry)> {
+        let (spare_entries, spare_bytes) = spare(leaving);
+        let weight = entry.weight();
+        let more = weight.saturating_sub(spare_bytes);
+        if let Err(no_room) = self.room.reserve(1 - spare_entries, more) {
+            return Err((no_room.of(weight), entry));
+        }
+        if leaving.is_some() {
+            self.room.release(0, spare_bytes.saturating_sub(weight));
+        }
+        self.bytes += weight;
         if self.entries.len() == self.entries.capacity() {
             // A table without room for one more may be arranged anew in as many buckets as before,
             // and move entries behind the pass.
             self.pass.next = 0;
         }
-        match self.entries.entry(key_hash.hash, is_of_place, rehash) {
-            hash_table::Entry::Occupied(mut found) => {
-                let old = found.get();
-                let old_weight = old.weight();
-                let given_back = old_weight + spare_bytes;
-                let more = weight.saturating_sub(given_back);
-                if let Err(no_room) = self.room.reserve(0, more) {
-                    return Err((no_room.of(weight), entry));
-                }
-                self.room
-                    .release(spare_entries, given_back.saturating_sub(weight));
-                if self.queues.is_some() {
-                    Queues::replace(old, &entry);
-                }
-                self.bytes = self.bytes + weight - old_weight;
-                let old = std::mem::replace(found.get_mut(), entry);
-                self.tell(old, Cause::Replaced, now, removed);
-            }
-            hash_table::Entry::Vacant(vacant) => {
-                let more = weight.saturating_sub(spare_bytes);
-                if let Err(no_room) = self.room.reserve(1 - spare_entries, more) {
-                    return Err((no_room.of(weight), entry));
-                }
-                if leaving.is_some() {
-                    self.room.release(0, spare_bytes.saturating_sub(weight));
-                }
-                self.bytes += weight;
-                let entry = vacant.insert(entry);
-                if let Some(queues) = &mut self.queues {
-                    let entry = entry.get().clone();
-                    queues.admit(key_hash.hash, &entry, leaving, &self.entries);
-                }
-            }
+        let rehash = |other: &Entry| rehash(other.key());
+        let inserted = self.entries.insert_unique(key_hash.hash, entry, rehash);
+        if let Some(queues) = &mut self.queues {
+            let entry = inserted.get().clone();
+            queues.admit(key_hash.hash, &entry, leaving, &self.entries);
         }
-        self.wrote(end, now, removed);
         Ok(())
     }
 
@@ -390,4 +396,10 @@ impl SweepPass {
             set: Moment::NEVER,
         }
     }
+}
+
+/// Returns the entries and the bytes whose room `leaving` gives up.
+#[inline]
+fn spare(leaving: Option<&Entry>) -> (usize, usize) {
+    leaving.map_or((0, 0), |leaving| (1, leaving.weight()))
 }
