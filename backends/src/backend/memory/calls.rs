@@ -9,8 +9,8 @@ use super::entry::Entry;
 use super::operations::{Move, expiry};
 use super::pair_lock::with_both;
 use super::removal::Removed;
-use super::shard::KeyHash;
 use super::shards::{Padded, Shards};
+use super::step::KeyHash;
 use crate::backend::distinct::Distinct;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::store::decoded::Decoded;
@@ -132,10 +132,9 @@ impl Shards {
         let (padded, key_hash) = self.find(key)?;
         self.sweep_later(options.life);
         let now = self.clock.now();
-        let rehash = |key: &[u8]| self.hash(key);
         self.with_room(&[key_hash], entry(), |entry, removed| {
             let mut shard = padded.shard.write();
-            shard.write(key_hash, entry, options, now, rehash, removed)
+            shard.write(key_hash, entry, options, &mut self.step(now, removed))
         })
     }
 
@@ -155,9 +154,8 @@ impl Shards {
             return Ok(false);
         }
         self.sweep_later(options.life);
-        let rehash = |key: &[u8]| self.hash(key);
         let now = self.clock.now();
-        let step = Move {
+        let moving = Move {
             from: old,
             expected,
             to: new,
@@ -166,7 +164,7 @@ impl Shards {
         let entry = Entry::new(to.key, to.value);
         self.with_room(&[new, old], entry, |entry, removed| {
             with_both(&old_shard.shard, &new_shard.shard, |other, shard| {
-                shard.move_in(other, step, entry, now, rehash, removed)
+                shard.move_in(other, moving, entry, &mut self.step(now, removed))
             })
         })
     }
@@ -226,10 +224,10 @@ impl Shards {
         let (padded, key_hash) = self.find(key)?;
         self.sweep_later(window);
         let now = self.clock.now();
-        let rehash = |key: &[u8]| self.hash(key);
         self.with_room(&[key_hash], (), |(), removed| {
             let mut shard = padded.shard.write();
-            let counted = shard.increment_by(key_hash, delta, window, now, rehash, removed);
+            let step = &mut self.step(now, removed);
+            let counted = shard.increment_by(key_hash, delta, window, step);
             counted.map_err(|no_room| (no_room, ()))
         })?
     }
@@ -244,13 +242,12 @@ impl Shards {
         if let Some(quota) = attempt.quotas.first() {
             self.sweep_later(Life::In(quota.period()));
         }
-        let rehash = |key: &[u8]| self.hash(key);
         self.with_room(&[key_hash], (), |(), removed| {
             let mut shard = padded.shard.write();
             // The clock is read after the lock is taken, so that of two attempts the later one
             // doesn't go by an earlier time.
-            let now = self.clock.now();
-            let decided = shard.throttle(key_hash, attempt, now, rehash, removed);
+            let step = &mut self.step(self.clock.now(), removed);
+            let decided = shard.throttle(key_hash, attempt, step);
             decided.map_err(|no_room| (no_room, ()))
         })?
     }
@@ -261,10 +258,11 @@ impl Shards {
         self.sweep_later(life);
         let now = self.clock.now();
         let mut removed = Removed::default();
-        let expired = padded
-            .shard
-            .write()
-            .expire(key_hash, life, now, &mut removed);
+        let expired =
+            padded
+                .shard
+                .write()
+                .expire(key_hash, life, &mut self.step(now, &mut removed));
         self.dispose(removed);
         Ok(expired)
     }
@@ -295,7 +293,7 @@ impl Shards {
         let mut removed = Removed::default();
         let touched = {
             let mut shard = padded.shard.write();
-            let is_live = shard.expire(key_hash, life, now, &mut removed);
+            let is_live = shard.expire(key_hash, life, &mut self.step(now, &mut removed));
             let entry = is_live.then(|| shard.find_to_use(key_hash)).flatten();
             entry.cloned()
         };
@@ -346,10 +344,11 @@ impl Shards {
     ) -> Option<Entry> {
         let now = self.clock.now();
         let mut removed = Removed::default();
-        let taken = padded
-            .shard
-            .write()
-            .remove(key_hash, expected, now, &mut removed);
+        let taken =
+            padded
+                .shard
+                .write()
+                .remove(key_hash, expected, &mut self.step(now, &mut removed));
         self.dispose(removed);
         taken
     }

@@ -2,8 +2,8 @@
 
 use super::bounds::{Bounds, Eviction, NoRoom};
 use super::removal::Removed;
-use super::shard::KeyHash;
 use super::shards::{Padded, Shards};
+use super::step::KeyHash;
 use crate::error::BackendResult;
 
 impl Shards {
@@ -69,7 +69,7 @@ impl Shards {
             let evicted = {
                 let mut shard = padded.shard.write();
                 shard.held() >= least.max(1)
-                    && shard.evict(key_hashes, self.clock.now(), &mut removed)
+                    && shard.evict(key_hashes, &mut self.step(self.clock.now(), &mut removed))
             };
             self.dispose(removed);
             evicted

@@ -14,6 +14,7 @@ mod scan;
 mod shard;
 mod shards;
 mod stats;
+mod step;
 mod sweep;
 mod worker;
 

@@ -1,16 +1,16 @@
-//! The operations on the entry under one key, or under two, each in one hold of the locks.
+//! The operations on the entry under one key, or under two, each in one step.
 
 use super::bounds::NoRoom;
 use super::clock::Moment;
 use super::entry::Entry;
-use super::removal::Removed;
-use super::shard::{KeyHash, Shard};
+use super::shard::Shard;
+use super::step::{KeyHash, Step};
 use crate::backend::life::{Expiry, Life};
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::quota::{Attempt, Decision, Outcome, decide};
 
-/// A step that takes one entry out and puts another one in.
+/// A move: one entry goes out and another one in, in one step.
 #[derive(Clone, Copy)]
 pub(super) struct Move<'a> {
     pub(super) from: KeyHash<'a>,
@@ -23,25 +23,24 @@ pub(super) struct Move<'a> {
 
 impl Shard {
     /// Writes if the condition holds; gives the entry back if there is no room for it.
+    #[inline(always)]
     pub(super) fn write(
         &mut self,
         key_hash: KeyHash<'_>,
         entry: Entry,
         options: Write<'_>,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
+        step: &mut Step<'_>,
     ) -> Result<bool, (NoRoom, Entry)> {
         let mut present = Moment::NEVER;
         if depends_on_entry(options) {
-            let live = self.live(key_hash, now);
+            let live = self.live(key_hash, step.now);
             if !holds(options.condition, live) {
                 return Ok(false);
             }
             present = live.map_or(Moment::NEVER, Entry::deadline);
         }
-        entry.set_deadline(deadline(options.life, present, now));
-        self.put(key_hash, entry, now, rehash, removed)?;
+        entry.set_deadline(deadline(options.life, present, step.now));
+        self.put(key_hash, entry, step)?;
         Ok(true)
     }
 
@@ -52,25 +51,23 @@ impl Shard {
     pub(super) fn move_in(
         &mut self,
         other: Option<&mut Self>,
-        step: Move<'_>,
+        moving: Move<'_>,
         entry: Entry,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
+        step: &mut Step<'_>,
     ) -> Result<bool, (NoRoom, Entry)> {
         let holder = other.as_deref().unwrap_or(self);
-        let old = holder.live(step.from, now);
-        let Some(old) = old.filter(|old| old.holds(step.expected)).cloned() else {
+        let old = holder.live(moving.from, step.now);
+        let Some(old) = old.filter(|old| old.holds(moving.expected)).cloned() else {
             return Ok(false);
         };
-        let replaced = self.live(step.to, now);
-        if !holds(step.options.condition, replaced) {
+        let replaced = self.live(moving.to, step.now);
+        if !holds(moving.options.condition, replaced) {
             return Ok(false);
         }
         let present = replaced.map_or(Moment::NEVER, Entry::deadline);
-        entry.set_deadline(deadline(step.options.life, present, now));
-        self.put_for(step.to, entry, Some(&old), now, rehash, removed)?;
-        other.unwrap_or(self).give_way(step.from, old, now, removed);
+        entry.set_deadline(deadline(moving.options.life, present, step.now));
+        self.put_for(moving.to, entry, Some(&old), step)?;
+        other.unwrap_or(self).give_way(moving.from, old, step);
         Ok(true)
     }
 
@@ -80,19 +77,17 @@ impl Shard {
         key_hash: KeyHash<'_>,
         delta: i64,
         window: Life,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
+        step: &mut Step<'_>,
     ) -> Result<BackendResult<Counted>, NoRoom> {
-        let Some(entry) = self.live(key_hash, now) else {
+        let Some(entry) = self.live(key_hash, step.now) else {
             let entry = Entry::counter(key_hash.key, delta);
-            let end = deadline(window, Moment::NEVER, now);
+            let end = deadline(window, Moment::NEVER, step.now);
             entry.set_deadline(end);
-            let put = self.put(key_hash, entry, now, rehash, removed);
+            let put = self.put(key_hash, entry, step);
             put.map_err(|(no_room, _)| no_room)?;
             return Ok(Ok(Counted {
                 value: delta,
-                expiry: expiry(end, now),
+                expiry: expiry(end, step.now),
             }));
         };
         let Some(present) = entry.integer() else {
@@ -110,16 +105,16 @@ impl Shard {
         entry.set_integer(value);
         let mut end = entry.deadline();
         if end == Moment::NEVER {
-            end = deadline(window, end, now);
+            end = deadline(window, end, step.now);
             entry.set_deadline(end);
         }
         if self.queues.is_some() {
             entry.note_use();
         }
-        self.wrote(end, now, removed);
+        self.wrote(end, step);
         Ok(Ok(Counted {
             value,
-            expiry: expiry(end, now),
+            expiry: expiry(end, step.now),
         }))
     }
 
@@ -128,19 +123,17 @@ impl Shard {
         &mut self,
         key_hash: KeyHash<'_>,
         attempt: Attempt<'_>,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
+        step: &mut Step<'_>,
     ) -> Result<BackendResult<Decision>, NoRoom> {
-        let stored = self.live(key_hash, now).map(Entry::bytes);
-        let Outcome { decision, spent } = match decide(&attempt, stored, now.micros()) {
+        let stored = self.live(key_hash, step.now).map(Entry::bytes);
+        let Outcome { decision, spent } = match decide(&attempt, stored, step.now.micros()) {
             Ok(outcome) => outcome,
             Err(error) => return Ok(Err(error)),
         };
         if let Some(mut spent) = spent {
             let entry = Entry::from_buffer(key_hash.key, &mut spent.bytes);
-            entry.set_deadline(now.after(spent.life));
-            let put = self.put(key_hash, entry, now, rehash, removed);
+            entry.set_deadline(step.now.after(spent.life));
+            let put = self.put(key_hash, entry, step);
             put.map_err(|(no_room, _)| no_room)?;
         }
         Ok(Ok(decision))
@@ -151,15 +144,14 @@ impl Shard {
         &mut self,
         key_hash: KeyHash<'_>,
         life: Life,
-        now: Moment,
-        removed: &mut Removed,
+        step: &mut Step<'_>,
     ) -> bool {
-        let Some(entry) = self.live(key_hash, now) else {
+        let Some(entry) = self.live(key_hash, step.now) else {
             return false;
         };
-        let end = deadline(life, entry.deadline(), now);
+        let end = deadline(life, entry.deadline(), step.now);
         entry.set_deadline(end);
-        self.wrote(end, now, removed);
+        self.wrote(end, step);
         true
     }
 }

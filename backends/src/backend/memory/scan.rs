@@ -52,8 +52,9 @@ impl Shards {
             let held = {
                 let mut shard = shard.write();
                 let held = shard.held();
-                cleared += shard.clear_prefix(prefix, self.clock.now(), &mut removed);
-                shard.shrink(|key| self.hash(key));
+                cleared +=
+                    shard.clear_prefix(prefix, &mut self.step(self.clock.now(), &mut removed));
+                shard.shrink(&self.hasher);
                 held
             };
             self.dispose(removed);

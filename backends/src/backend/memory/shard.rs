@@ -6,7 +6,8 @@ use super::bounds::{NoRoom, Room};
 use super::clock::Moment;
 use super::entry::Entry;
 use super::queues::Queues;
-use super::removal::{Cause, Removed};
+use super::removal::Cause;
+use super::step::{KeyHash, KeyHasher, Step};
 use crate::backend::store::decoded::Decoded;
 
 /// The entries whose keys hash to one shard. Entries past their deadline may still be here; no
@@ -44,19 +45,6 @@ struct SweepPass {
     kept: Moment,
     /// The earliest end that was set since the beginning.
     set: Moment,
-}
-
-/// A key's place: its text and the hash of it.
-#[derive(Clone, Copy)]
-pub(super) struct KeyHash<'a> {
-    pub(super) key: &'a str,
-    pub(super) hash: u64,
-}
-
-impl KeyHash<'_> {
-    fn is_of(&self, entry: &Entry) -> bool {
-        entry.key() == self.key.as_bytes()
-    }
 }
 
 /// The number of buckets that a write looks at while something is due: enough that ended entries
@@ -101,10 +89,9 @@ impl Shard {
         &mut self,
         key_hash: KeyHash<'_>,
         expected: Option<&[u8]>,
-        now: Moment,
-        removed: &mut Removed,
+        step: &mut Step<'_>,
     ) -> Option<Entry> {
-        let entry = self.live(key_hash, now)?;
+        let entry = self.live(key_hash, step.now)?;
         if expected.is_some_and(|expected| !entry.holds(expected)) {
             return None;
         }
@@ -112,7 +99,7 @@ impl Shard {
             .entries
             .find_entry(key_hash.hash, |entry| key_hash.is_of(entry));
         let entry = found.ok()?.remove().0;
-        self.left(entry.clone(), Cause::Removed, now, removed);
+        self.left(entry.clone(), Cause::Removed, step);
         Some(entry)
     }
 
@@ -142,28 +129,23 @@ impl Shard {
 
     /// Removes the entries whose keys begin with `prefix` and returns the number of live ones among
     /// them.
-    pub(super) fn clear_prefix(&mut self, prefix: &str, now: Moment, removed: &mut Removed) -> u64 {
+    pub(super) fn clear_prefix(&mut self, prefix: &str, step: &mut Step<'_>) -> u64 {
         let in_prefix = |entry: &mut Entry| entry.key().starts_with(prefix.as_bytes());
         let cleared: Vec<Entry> = self.entries.extract_if(in_prefix).collect();
         let mut live = 0;
         for entry in cleared {
-            live += u64::from(entry.is_live(|| now));
-            self.left(entry, Cause::Removed, now, removed);
+            live += u64::from(entry.is_live(|| step.now));
+            self.left(entry, Cause::Removed, step);
         }
         live
     }
 
     /// Evicts one entry, but none at a spared place, and says whether there was one to evict.
-    pub(super) fn evict(
-        &mut self,
-        spared: &[KeyHash<'_>],
-        now: Moment,
-        removed: &mut Removed,
-    ) -> bool {
+    pub(super) fn evict(&mut self, spared: &[KeyHash<'_>], step: &mut Step<'_>) -> bool {
         let Some(queues) = &mut self.queues else {
             return false;
         };
-        let Some((hash, entry)) = queues.choose(&self.entries, now, |entry| {
+        let Some((hash, entry)) = queues.choose(&self.entries, step.now, |entry| {
             spared.iter().any(|key_hash| key_hash.is_of(entry))
         }) else {
             return false;
@@ -171,14 +153,14 @@ impl Shard {
         if let Ok(found) = self.entries.find_entry(hash, |other| other.is(&entry)) {
             found.remove();
         }
-        self.left(entry, Cause::Evicted, now, removed);
+        self.left(entry, Cause::Evicted, step);
         true
     }
 
     /// Removes the entries that have ended from the next `buckets`, and says whether there may be
     /// more.
-    pub(super) fn sweep(&mut self, buckets: usize, now: Moment, removed: &mut Removed) -> bool {
-        if !self.is_due(now) {
+    pub(super) fn sweep(&mut self, buckets: usize, step: &mut Step<'_>) -> bool {
+        if !self.is_due(step.now) {
             return false;
         }
         if self.pass.next == 0 || self.pass.buckets != self.entries.num_buckets() {
@@ -189,11 +171,11 @@ impl Shard {
             let Ok(found) = self.entries.get_bucket_entry(bucket) else {
                 continue;
             };
-            if found.get().is_live(|| now) {
+            if found.get().is_live(|| step.now) {
                 self.pass.kept = self.pass.kept.min(found.get().deadline());
             } else {
                 let entry = found.remove().0;
-                self.left(entry, Cause::Expired, now, removed);
+                self.left(entry, Cause::Expired, step);
             }
         }
         self.pass.next = end;
@@ -240,11 +222,11 @@ impl Shard {
     }
 
     /// Gives memory back that the entries no longer need.
-    pub(super) fn shrink(&mut self, rehash: impl Fn(&[u8]) -> u64) {
+    pub(super) fn shrink(&mut self, hasher: &KeyHasher) {
         let needed = self.entries.len();
         if self.entries.capacity() > SMALL.max(needed * 4) {
             self.entries
-                .shrink_to(needed * 2, |entry| rehash(entry.key()));
+                .shrink_to(needed * 2, |entry| hasher.hash(entry.key()));
         }
     }
 
@@ -254,15 +236,16 @@ impl Shard {
     }
 
     /// Puts an entry in the place of the one that is there, live or not.
+    ///
+    /// Inlined, as a call would cost a write a thirtieth of its instructions.
+    #[inline(always)]
     pub(super) fn put(
         &mut self,
         key_hash: KeyHash<'_>,
         entry: Entry,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
+        step: &mut Step<'_>,
     ) -> Result<(), (NoRoom, Entry)> {
-        self.put_for(key_hash, entry, None, now, rehash, removed)
+        self.put_for(key_hash, entry, None, step)
     }
 
     /// Puts an entry in the place of the one that is there, live or not, and in the room of
@@ -275,9 +258,7 @@ impl Shard {
         key_hash: KeyHash<'_>,
         entry: Entry,
         leaving: Option<&Entry>,
-        now: Moment,
-        rehash: impl Fn(&[u8]) -> u64,
-        removed: &mut Removed,
+        step: &mut Step<'_>,
     ) -> Result<(), (NoRoom, Entry)> {
         let end = entry.deadline();
         let is_of_place = |entry: &Entry| key_hash.is_of(entry);
@@ -296,11 +277,11 @@ impl Shard {
             }
             self.bytes = self.bytes + weight - old_weight;
             let old = std::mem::replace(found, entry);
-            self.tell(old, Cause::Replaced, now, removed);
+            self.tell(old, Cause::Replaced, step);
         } else {
-            self.insert(key_hash, entry, leaving, rehash)?;
+            self.insert(key_hash, entry, leaving, step.hasher)?;
         }
-        self.wrote(end, now, removed);
+        self.wrote(end, step);
         Ok(())
     }
 
@@ -310,7 +291,7 @@ impl Shard {
         key_hash: KeyHash<'_>,
         entry: Entry,
         leaving: Option<&Entry>,
-        rehash: impl Fn(&[u8]) -> u64,
+        hasher: &KeyHasher,
     ) -> Result<(), (NoRoom, Entry)> {
         let (spare_entries, spare_bytes) = spare(leaving);
         let weight = entry.weight();
@@ -327,7 +308,7 @@ impl Shard {
             // and move entries behind the pass.
             self.pass.next = 0;
         }
-        let rehash = |other: &Entry| rehash(other.key());
+        let rehash = |other: &Entry| hasher.hash(other.key());
         let inserted = self.entries.insert_unique(key_hash.hash, entry, rehash);
         if let Some(queues) = &mut self.queues {
             let entry = inserted.get().clone();
@@ -339,41 +320,35 @@ impl Shard {
     /// Notes that an entry's end was set, and does its share of looking for entries that have
     /// ended: so these leave where no task sweeps, too.
     #[inline]
-    pub(super) fn wrote(&mut self, end: Moment, now: Moment, removed: &mut Removed) {
+    pub(super) fn wrote(&mut self, end: Moment, step: &mut Step<'_>) {
         self.earliest = self.earliest.min(end);
         self.pass.set = self.pass.set.min(end);
-        if self.earliest <= now {
-            self.sweep(BUCKETS_A_WRITE, now, removed);
+        if self.earliest <= step.now {
+            self.sweep(BUCKETS_A_WRITE, step);
         }
     }
 
     /// Gives back the room of an entry that has left the table, and tells of the entry.
-    fn left(&mut self, entry: Entry, cause: Cause, now: Moment, removed: &mut Removed) {
+    fn left(&mut self, entry: Entry, cause: Cause, step: &mut Step<'_>) {
         let weight = entry.weight();
         self.bytes -= weight;
         self.room.release(1, weight);
-        self.tell(entry, cause, now, removed);
+        self.tell(entry, cause, step);
     }
 
     /// Takes out an entry whose room another entry has by now, and tells of it.
-    pub(super) fn give_way(
-        &mut self,
-        key_hash: KeyHash<'_>,
-        entry: Entry,
-        now: Moment,
-        removed: &mut Removed,
-    ) {
+    pub(super) fn give_way(&mut self, key_hash: KeyHash<'_>, entry: Entry, step: &mut Step<'_>) {
         if let Ok(found) = (self.entries).find_entry(key_hash.hash, |other| other.is(&entry)) {
             found.remove();
         }
         self.bytes -= entry.weight();
-        self.tell(entry, Cause::Removed, now, removed);
+        self.tell(entry, Cause::Removed, step);
     }
 
     /// Counts and hands out an entry that has left. An entry past its end has expired, whatever
     /// took it away.
-    fn tell(&mut self, entry: Entry, cause: Cause, now: Moment, removed: &mut Removed) {
-        let cause = if entry.is_live(|| now) {
+    fn tell(&mut self, entry: Entry, cause: Cause, step: &mut Step<'_>) {
+        let cause = if entry.is_live(|| step.now) {
             cause
         } else {
             Cause::Expired
@@ -383,7 +358,7 @@ impl Shard {
             Cause::Evicted => self.evicted += 1,
             Cause::Replaced | Cause::Removed => {}
         }
-        removed.push(entry, cause);
+        step.removed.push(entry, cause);
     }
 }
 

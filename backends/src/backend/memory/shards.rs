@@ -5,26 +5,25 @@
 //! ends, how much it holds). The table is the same hashbrown and the lock is of the same kind.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 use tokio::task::yield_now;
 
 use super::bounds::{Bounds, Room};
-use super::clock::Clock;
+use super::clock::{Clock, Moment};
 use super::removal::{Listener, Removed, dispose};
-use super::shard::{KeyHash, Shard};
+use super::shard::Shard;
 use super::stats::HitCounters;
+use super::step::{KeyHash, KeyHasher, Step};
 use super::worker::Worker;
 use crate::backend::store::limits::Limits;
 use crate::error::BackendResult;
 
 pub(super) struct Shards {
     pub(super) shards: Box<[Padded]>,
-    pub(super) hasher: RandomState,
+    pub(super) hasher: KeyHasher,
     pub(super) clock: Clock,
     pub(super) limits: Limits,
     pub(super) room: Room,
@@ -71,7 +70,7 @@ impl Shards {
         };
         Self {
             shards: (0..shards).map(padded).collect(),
-            hasher: RandomState::default(),
+            hasher: KeyHasher::default(),
             clock: Clock::new(),
             limits,
             room,
@@ -93,6 +92,16 @@ impl Shards {
         (0..count).map(move |index| next.wrapping_add(index) % count)
     }
 
+    /// Returns the circumstances of a step at `now`.
+    #[inline]
+    pub(super) fn step<'a>(&'a self, now: Moment, removed: &'a mut Removed) -> Step<'a> {
+        Step {
+            now,
+            hasher: &self.hasher,
+            removed,
+        }
+    }
+
     #[inline]
     pub(super) fn dispose(&self, removed: Removed) {
         dispose(removed, self.listener.as_ref());
@@ -102,7 +111,7 @@ impl Shards {
     #[inline(always)]
     pub(super) fn find<'k>(&self, key: &'k str) -> BackendResult<(&Padded, KeyHash<'k>)> {
         self.limits.check_key(key)?;
-        let hash = self.hash(key.as_bytes());
+        let hash = self.hasher.hash(key.as_bytes());
         Ok((self.shard(hash), KeyHash { key, hash }))
     }
 
@@ -111,14 +120,6 @@ impl Shards {
         // hashbrown tells entries apart by the top bits and places them by the low ones: the bits
         // here are neither. The number of shards is a power of two.
         &self.shards[(hash >> 40) as usize & (self.shards.len() - 1)]
-    }
-
-    /// Hashes the bytes alone, without their length, which the hasher mixes in itself.
-    #[inline]
-    pub(super) fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(key);
-        hasher.finish()
     }
 }
 

@@ -46,9 +46,10 @@ impl Shards {
         let swept = {
             let mut shard = self.shards[index].shard.write();
             let held = shard.held();
-            let more = shard.sweep(SWEEP_BUCKETS, self.clock.now(), &mut removed);
+            let step = &mut self.step(self.clock.now(), &mut removed);
+            let more = shard.sweep(SWEEP_BUCKETS, step);
             if !more {
-                shard.shrink(|key| self.hash(key));
+                shard.shrink(&self.hasher);
             }
             (more, held)
         };
