@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::Moment;
+use super::ends::expiry;
 use super::entry::Entry;
-use super::operations::{Move, expiry};
+use super::operations::Move;
 use super::pair_lock::with_both;
 use super::removal::Removed;
 use super::shards::{Padded, Shards};

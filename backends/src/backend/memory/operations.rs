@@ -2,10 +2,11 @@
 
 use super::bounds::NoRoom;
 use super::clock::Moment;
+use super::ends::{deadline, expiry};
 use super::entry::Entry;
 use super::shard::Shard;
 use super::step::{KeyHash, Step};
-use crate::backend::life::{Expiry, Life};
+use crate::backend::life::Life;
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::quota::{Attempt, Decision, Outcome, decide};
@@ -170,22 +171,5 @@ fn holds(condition: Condition<'_>, live: Option<&Entry>) -> bool {
         Condition::Absent => live.is_none(),
         Condition::Present => live.is_some(),
         Condition::Equals(bytes) => live.is_some_and(|entry| entry.holds(bytes)),
-    }
-}
-
-/// `life` is checked.
-fn deadline(life: Life, present: Moment, now: Moment) -> Moment {
-    match life {
-        Life::Keep => present,
-        Life::Never => Moment::NEVER,
-        Life::In(ttl) => now.after(ttl),
-    }
-}
-
-/// Returns the time that is left until the end.
-pub(super) fn expiry(end: Moment, now: Moment) -> Expiry {
-    match end {
-        Moment::NEVER => Expiry::Never,
-        end => Expiry::In(end.since(now)),
     }
 }

@@ -4,7 +4,9 @@ use hashbrown::HashTable;
 
 use super::bounds::{NoRoom, Room};
 use super::clock::Moment;
+use super::ends::Ends;
 use super::entry::Entry;
+use super::ledger::Ledger;
 use super::queues::Queues;
 use super::removal::Cause;
 use super::step::{KeyHash, KeyHasher, Step};
@@ -21,49 +23,19 @@ use crate::backend::store::decoded::Decoded;
 #[repr(C)]
 pub(super) struct Shard {
     entries: HashTable<Entry>,
-    /// No entry ends before this moment.
-    earliest: Moment,
-    pass: SweepPass,
-    /// The weight of all entries.
-    bytes: usize,
-    room: Room,
+    ends: Ends,
+    ledger: Ledger,
     /// The order of eviction, where there is one.
     pub(super) queues: Option<Box<Queues>>,
-    expired: u64,
-    evicted: u64,
 }
-
-/// The progress of a look at all entries for those that have ended.
-#[derive(Debug)]
-struct SweepPass {
-    /// The next bucket to look at.
-    next: usize,
-    /// The number of buckets at the beginning: a table that has grown or shrunk is looked through
-    /// anew.
-    buckets: usize,
-    /// The earliest end of the entries that were looked at and stay.
-    kept: Moment,
-    /// The earliest end that was set since the beginning.
-    set: Moment,
-}
-
-/// The number of buckets that a write looks at while something is due: enough that ended entries
-/// leave sooner than writes bring new ones.
-const BUCKETS_A_WRITE: usize = 8;
-/// A shard this small isn't worth shrinking.
-const SMALL: usize = 64;
 
 impl Shard {
     pub(super) fn new(room: Room) -> Self {
         Self {
             entries: HashTable::new(),
-            earliest: Moment::NEVER,
-            pass: SweepPass::new(0),
-            bytes: 0,
+            ends: Ends::new(),
             queues: room.evicts().then(Box::default),
-            room,
-            expired: 0,
-            evicted: 0,
+            ledger: Ledger::new(room),
         }
     }
 
@@ -99,7 +71,7 @@ impl Shard {
             .entries
             .find_entry(key_hash.hash, |entry| key_hash.is_of(entry));
         let entry = found.ok()?.remove().0;
-        self.left(entry.clone(), Cause::Removed, step);
+        self.ledger.left(entry.clone(), Cause::Removed, step);
         Some(entry)
     }
 
@@ -116,14 +88,13 @@ impl Shard {
             return Ok(Some(value));
         }
         let bytes = value.bytes();
-        if let Err(no_room) = self.room.reserve(0, bytes) {
-            return Err((no_room.of(entry.weight() + bytes), value));
+        if let Err(no_room) = self.ledger.grow(entry, bytes) {
+            return Err((no_room, value));
         }
         let Err(refused) = entry.attach(value) else {
-            self.bytes += bytes;
             return Ok(None);
         };
-        self.room.release(0, bytes);
+        self.ledger.shrink(bytes);
         Ok(Some(refused))
     }
 
@@ -135,7 +106,7 @@ impl Shard {
         let mut live = 0;
         for entry in cleared {
             live += u64::from(entry.is_live(|| step.now));
-            self.left(entry, Cause::Removed, step);
+            self.ledger.left(entry, Cause::Removed, step);
         }
         live
     }
@@ -153,43 +124,27 @@ impl Shard {
         if let Ok(found) = self.entries.find_entry(hash, |other| other.is(&entry)) {
             found.remove();
         }
-        self.left(entry, Cause::Evicted, step);
+        self.ledger.left(entry, Cause::Evicted, step);
         true
     }
 
     /// Removes the entries that have ended from the next `buckets`, and says whether there may be
     /// more.
     pub(super) fn sweep(&mut self, buckets: usize, step: &mut Step<'_>) -> bool {
-        if !self.is_due(step.now) {
-            return false;
-        }
-        if self.pass.next == 0 || self.pass.buckets != self.entries.num_buckets() {
-            self.pass = SweepPass::new(self.entries.num_buckets());
-        }
-        let end = self.pass.buckets.min(self.pass.next + buckets);
-        for bucket in self.pass.next..end {
-            let Ok(found) = self.entries.get_bucket_entry(bucket) else {
-                continue;
-            };
-            if found.get().is_live(|| step.now) {
-                self.pass.kept = self.pass.kept.min(found.get().deadline());
-            } else {
-                let entry = found.remove().0;
-                self.left(entry, Cause::Expired, step);
-            }
-        }
-        self.pass.next = end;
-        if end < self.pass.buckets {
-            return true;
-        }
-        self.earliest = self.pass.kept.min(self.pass.set);
-        self.pass.next = 0;
-        false
+        let Self {
+            entries,
+            ends,
+            ledger,
+            ..
+        } = self;
+        ends.sweep(entries, buckets, step.now, |entry| {
+            ledger.left(entry, Cause::Expired, step);
+        })
     }
 
     /// Says whether an entry may have ended.
     pub(super) fn is_due(&self, now: Moment) -> bool {
-        self.earliest <= now
+        self.ends.is_due(now)
     }
 
     pub(super) fn live_keys(&self, now: Moment) -> impl Iterator<Item = &[u8]> {
@@ -207,13 +162,13 @@ impl Shard {
 
     /// Returns how many bytes of memory the entries count for.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.ledger.bytes()
     }
 
     /// Returns how many entries have left because they ended, and how many because the store was
     /// full.
     pub(super) fn gone(&self) -> (u64, u64) {
-        (self.expired, self.evicted)
+        self.ledger.gone()
     }
 
     #[cfg(test)]
@@ -263,21 +218,15 @@ impl Shard {
         let end = entry.deadline();
         let is_of_place = |entry: &Entry| key_hash.is_of(entry);
         if let Some(found) = self.entries.find_mut(key_hash.hash, is_of_place) {
-            let (spare_entries, spare_bytes) = spare(leaving);
-            let (weight, old_weight) = (entry.weight(), found.weight());
-            let given_back = old_weight + spare_bytes;
-            let more = weight.saturating_sub(given_back);
-            if let Err(no_room) = self.room.reserve(0, more) {
-                return Err((no_room.of(weight), entry));
+            let replaced = (self.ledger).replace(found.weight(), entry.weight(), leaving);
+            if let Err(no_room) = replaced {
+                return Err((no_room, entry));
             }
-            self.room
-                .release(spare_entries, given_back.saturating_sub(weight));
             if self.queues.is_some() {
                 Queues::replace(found, &entry);
             }
-            self.bytes = self.bytes + weight - old_weight;
             let old = std::mem::replace(found, entry);
-            self.tell(old, Cause::Replaced, step);
+            self.ledger.tell(old, Cause::Replaced, step);
         } else {
             self.insert(key_hash, entry, leaving, step.hasher)?;
         }
@@ -293,20 +242,13 @@ impl Shard {
         leaving: Option<&Entry>,
         hasher: &KeyHasher,
     ) -> Result<(), (NoRoom, Entry)> {
-        let (spare_entries, spare_bytes) = spare(leaving);
-        let weight = entry.weight();
-        let more = weight.saturating_sub(spare_bytes);
-        if let Err(no_room) = self.room.reserve(1 - spare_entries, more) {
-            return Err((no_room.of(weight), entry));
+        if let Err(no_room) = self.ledger.insert(entry.weight(), leaving) {
+            return Err((no_room, entry));
         }
-        if leaving.is_some() {
-            self.room.release(0, spare_bytes.saturating_sub(weight));
-        }
-        self.bytes += weight;
         if self.entries.len() == self.entries.capacity() {
             // A table without room for one more may be arranged anew in as many buckets as before,
             // and move entries behind the pass.
-            self.pass.next = 0;
+            self.ends.restart();
         }
         let rehash = |other: &Entry| hasher.hash(other.key());
         let inserted = self.entries.insert_unique(key_hash.hash, entry, rehash);
@@ -321,19 +263,10 @@ impl Shard {
     /// ended: so these leave where no task sweeps, too.
     #[inline]
     pub(super) fn wrote(&mut self, end: Moment, step: &mut Step<'_>) {
-        self.earliest = self.earliest.min(end);
-        self.pass.set = self.pass.set.min(end);
-        if self.earliest <= step.now {
+        self.ends.note(end);
+        if self.ends.is_due(step.now) {
             self.sweep(BUCKETS_A_WRITE, step);
         }
-    }
-
-    /// Gives back the room of an entry that has left the table, and tells of the entry.
-    fn left(&mut self, entry: Entry, cause: Cause, step: &mut Step<'_>) {
-        let weight = entry.weight();
-        self.bytes -= weight;
-        self.room.release(1, weight);
-        self.tell(entry, cause, step);
     }
 
     /// Takes out an entry whose room another entry has by now, and tells of it.
@@ -341,40 +274,12 @@ impl Shard {
         if let Ok(found) = (self.entries).find_entry(key_hash.hash, |other| other.is(&entry)) {
             found.remove();
         }
-        self.bytes -= entry.weight();
-        self.tell(entry, Cause::Removed, step);
-    }
-
-    /// Counts and hands out an entry that has left. An entry past its end has expired, whatever
-    /// took it away.
-    fn tell(&mut self, entry: Entry, cause: Cause, step: &mut Step<'_>) {
-        let cause = if entry.is_live(|| step.now) {
-            cause
-        } else {
-            Cause::Expired
-        };
-        match cause {
-            Cause::Expired => self.expired += 1,
-            Cause::Evicted => self.evicted += 1,
-            Cause::Replaced | Cause::Removed => {}
-        }
-        step.removed.push(entry, cause);
+        self.ledger.gave_way(entry, step);
     }
 }
 
-impl SweepPass {
-    fn new(buckets: usize) -> Self {
-        Self {
-            next: 0,
-            buckets,
-            kept: Moment::NEVER,
-            set: Moment::NEVER,
-        }
-    }
-}
-
-/// Returns the entries and the bytes whose room `leaving` gives up.
-#[inline]
-fn spare(leaving: Option<&Entry>) -> (usize, usize) {
-    leaving.map_or((0, 0), |leaving| (1, leaving.weight()))
-}
+/// The number of buckets that a write looks at while something is due: enough that ended entries
+/// leave sooner than writes bring new ones.
+const BUCKETS_A_WRITE: usize = 8;
+/// A shard this small isn't worth shrinking.
+const SMALL: usize = 64;
