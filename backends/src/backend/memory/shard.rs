@@ -1,5 +1,7 @@
 //! One shard of a store: a hash table of entries that end, to be used under its lock.
 
+use std::mem::offset_of;
+
 use hashbrown::HashTable;
 
 use super::bounds::{NoRoom, Room};
@@ -23,18 +25,18 @@ use crate::backend::store::decoded::Decoded;
 #[repr(C)]
 pub(super) struct Shard {
     entries: HashTable<Entry>,
-    ends: Ends,
-    ledger: Ledger,
     /// The order of eviction, where there is one.
     pub(super) queues: Option<Box<Queues>>,
+    ends: Ends,
+    ledger: Ledger,
 }
 
 impl Shard {
     pub(super) fn new(room: Room) -> Self {
         Self {
             entries: HashTable::new(),
-            ends: Ends::new(),
             queues: room.evicts().then(Box::default),
+            ends: Ends::new(),
             ledger: Ledger::new(room),
         }
     }
@@ -278,6 +280,9 @@ impl Shard {
     }
 }
 
+/// A look-up asks whether there is an order of eviction. A cache line has eight words, of which the
+/// lock is the first.
+const _: () = assert!(offset_of!(Shard, queues) <= 6 * size_of::<usize>());
 /// The number of buckets that a write looks at while something is due: enough that ended entries
 /// leave sooner than writes bring new ones.
 const BUCKETS_A_WRITE: usize = 8;
