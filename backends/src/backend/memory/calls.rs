@@ -9,7 +9,6 @@ use super::ends::expiry;
 use super::entry::Entry;
 use super::operations::Move;
 use super::pair_lock::with_both;
-use super::removal::Removed;
 use super::shards::{Padded, Shards};
 use super::step::KeyHash;
 use crate::backend::distinct::Distinct;
@@ -258,14 +257,10 @@ impl Shards {
         let (padded, key_hash) = self.find(key)?;
         self.sweep_later(life);
         let now = self.clock.now();
-        let mut removed = Removed::default();
-        let expired =
-            padded
-                .shard
-                .write()
-                .expire(key_hash, life, &mut self.step(now, &mut removed));
-        self.dispose(removed);
-        Ok(expired)
+        Ok(self.dispose_after(|removed| {
+            let mut shard = padded.shard.write();
+            shard.expire(key_hash, life, &mut self.step(now, removed))
+        }))
     }
 
     /// `ttl` is checked.
@@ -291,14 +286,12 @@ impl Shards {
                 return Ok(Some(Stored::from(entry.clone())));
             }
         }
-        let mut removed = Removed::default();
-        let touched = {
+        let touched = self.dispose_after(|removed| {
             let mut shard = padded.shard.write();
-            let is_live = shard.expire(key_hash, life, &mut self.step(now, &mut removed));
+            let is_live = shard.expire(key_hash, life, &mut self.step(now, removed));
             let entry = is_live.then(|| shard.find_to_use(key_hash)).flatten();
             entry.cloned()
-        };
-        self.dispose(removed);
+        });
         self.reads.count(touched.is_some());
         Ok(touched.map(Stored::from))
     }
@@ -344,14 +337,10 @@ impl Shards {
         expected: Option<&[u8]>,
     ) -> Option<Entry> {
         let now = self.clock.now();
-        let mut removed = Removed::default();
-        let taken =
-            padded
-                .shard
-                .write()
-                .remove(key_hash, expected, &mut self.step(now, &mut removed));
-        self.dispose(removed);
-        taken
+        self.dispose_after(|removed| {
+            let mut shard = padded.shard.write();
+            shard.remove(key_hash, expected, &mut self.step(now, removed))
+        })
     }
 }
 

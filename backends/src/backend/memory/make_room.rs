@@ -18,10 +18,7 @@ impl Shards {
         mut attempt: impl FnMut(V, &mut Removed) -> Result<T, (NoRoom, V)>,
     ) -> BackendResult<T> {
         loop {
-            let mut removed = Removed::default();
-            let tried = attempt(value, &mut removed);
-            self.dispose(removed);
-            match tried {
+            match self.dispose_after(|removed| attempt(value, removed)) {
                 Ok(done) => return Ok(done),
                 Err((no_room, refused)) => {
                     self.make_room(key_hashes, no_room)?;
@@ -65,14 +62,11 @@ impl Shards {
     fn evict(&self, key_hashes: &[KeyHash<'_>], bounds: &Bounds) -> bool {
         let share = bounds.entries() / self.shards.len();
         let evict = |padded: &Padded, least: usize| {
-            let mut removed = Removed::default();
-            let evicted = {
+            self.dispose_after(|removed| {
                 let mut shard = padded.shard.write();
                 shard.held() >= least.max(1)
-                    && shard.evict(key_hashes, &mut self.step(self.clock.now(), &mut removed))
-            };
-            self.dispose(removed);
-            evicted
+                    && shard.evict(key_hashes, &mut self.step(self.clock.now(), removed))
+            })
         };
         key_hashes
             .first()

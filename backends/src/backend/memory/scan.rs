@@ -2,7 +2,6 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::removal::Removed;
 use super::shards::{Padded, Shards, give_way};
 use super::stats::MemoryStats;
 use crate::backend::KeyStream;
@@ -48,16 +47,14 @@ impl Shards {
     async fn clear_once(&self, prefix: &str) -> u64 {
         let mut cleared = 0;
         for Padded { shard, .. } in &self.shards {
-            let mut removed = Removed::default();
-            let held = {
+            let held = self.dispose_after(|removed| {
                 let mut shard = shard.write();
                 let held = shard.held();
-                cleared +=
-                    shard.clear_prefix(prefix, &mut self.step(self.clock.now(), &mut removed));
+                let step = &mut self.step(self.clock.now(), removed);
+                cleared += shard.clear_prefix(prefix, step);
                 shard.shrink(&self.hasher);
                 held
-            };
-            self.dispose(removed);
+            });
             give_way(held).await;
         }
         cleared

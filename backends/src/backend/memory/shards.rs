@@ -102,9 +102,14 @@ impl Shards {
         }
     }
 
+    /// Runs `work`, which takes locks and releases them, and then drops the entries that have left
+    /// and tells the listener of them.
     #[inline]
-    pub(super) fn dispose(&self, removed: Removed) {
+    pub(super) fn dispose_after<T>(&self, work: impl FnOnce(&mut Removed) -> T) -> T {
+        let mut removed = Removed::default();
+        let done = work(&mut removed);
         dispose(removed, self.listener.as_ref());
+        done
     }
 
     /// Inlined, or else the result would go through memory, at the price of a look-up's comparison.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use futures_timer::Delay;
 
-use super::removal::Removed;
 use super::shards::{Shards, give_way};
 use crate::backend::life::Life;
 
@@ -42,19 +41,16 @@ impl Shards {
     /// Removes entries that have ended from a part of a shard. Says whether there may be more, and
     /// how many entries the shard held.
     fn sweep_step(&self, index: usize) -> (bool, usize) {
-        let mut removed = Removed::default();
-        let swept = {
+        self.dispose_after(|removed| {
             let mut shard = self.shards[index].shard.write();
             let held = shard.held();
-            let step = &mut self.step(self.clock.now(), &mut removed);
+            let step = &mut self.step(self.clock.now(), removed);
             let more = shard.sweep(SWEEP_BUCKETS, step);
             if !more {
                 shard.shrink(&self.hasher);
             }
             (more, held)
-        };
-        self.dispose(removed);
-        swept
+        })
     }
 }
 
