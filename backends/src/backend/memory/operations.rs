@@ -81,15 +81,7 @@ impl Shard {
         step: &mut Step<'_>,
     ) -> Result<BackendResult<Counted>, NoRoom> {
         let Some(entry) = self.live(key_hash, step.now) else {
-            let entry = Entry::counter(key_hash.key, delta);
-            let end = deadline(window, Moment::NEVER, step.now);
-            entry.set_deadline(end);
-            let put = self.put(key_hash, entry, step);
-            put.map_err(|(no_room, _)| no_room)?;
-            return Ok(Ok(Counted {
-                value: delta,
-                expiry: expiry(end, step.now),
-            }));
+            return self.start_counter(key_hash, delta, window, step).map(Ok);
         };
         let Some(present) = entry.integer() else {
             return Ok(Err(BackendError::new(
@@ -117,6 +109,24 @@ impl Shard {
             value,
             expiry: expiry(end, step.now),
         }))
+    }
+
+    fn start_counter(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        value: i64,
+        window: Life,
+        step: &mut Step<'_>,
+    ) -> Result<Counted, NoRoom> {
+        let entry = Entry::counter(key_hash.key, value);
+        let end = deadline(window, Moment::NEVER, step.now);
+        entry.set_deadline(end);
+        let put = self.put(key_hash, entry, step);
+        put.map_err(|(no_room, _)| no_room)?;
+        Ok(Counted {
+            value,
+            expiry: expiry(end, step.now),
+        })
     }
 
     /// `attempt` is checked.
