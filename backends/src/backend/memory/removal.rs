@@ -1,6 +1,7 @@
 //! The entries that leave a store, and the listener that is told of them.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use super::entry::Entry;
@@ -38,18 +39,44 @@ pub(super) type Listener = Arc<dyn Fn(&Removal<'_>) + Send + Sync>;
 /// Entries that have left a shard, to be dropped after its lock is released: dropping their decoded
 /// values runs code of the user.
 #[derive(Debug, Default)]
-pub(super) struct Removed {
+pub(super) enum Removed {
+    #[default]
+    Nothing,
     /// The only entry that most calls remove; it needs no room on the heap.
-    first: Option<(Entry, Cause)>,
-    others: Vec<(Entry, Cause)>,
+    One(Entry, Cause),
+    Many(Vec<(Entry, Cause)>),
 }
 
 impl Removed {
     #[inline]
     pub(super) fn push(&mut self, entry: Entry, cause: Cause) {
-        match self.first {
-            None => self.first = Some((entry, cause)),
-            Some(_) => self.others.push((entry, cause)),
+        match self {
+            Self::Nothing => *self = Self::One(entry, cause),
+            Self::One(..) | Self::Many(_) => self.push_more(entry, cause),
+        }
+    }
+
+    #[cold]
+    fn push_more(&mut self, entry: Entry, cause: Cause) {
+        let mut all = match mem::take(self) {
+            Self::Nothing => Vec::new(),
+            Self::One(entry, cause) => vec![(entry, cause)],
+            Self::Many(all) => all,
+        };
+        all.push((entry, cause));
+        *self = Self::Many(all);
+    }
+
+    /// Tells the listener of the entries, and drops them.
+    pub(super) fn tell(self, listener: &Listener) {
+        match self {
+            Self::Nothing => {}
+            Self::One(entry, cause) => tell_of(&entry, cause, listener),
+            Self::Many(all) => {
+                for (entry, cause) in all {
+                    tell_of(&entry, cause, listener);
+                }
+            }
         }
     }
 }
@@ -70,20 +97,9 @@ impl fmt::Debug for Removal<'_> {
     }
 }
 
-/// Tells the listener, if there is one, of the entries that have left, and drops them.
-#[inline]
-pub(super) fn dispose(removed: Removed, listener: Option<&Listener>) {
-    if let Some(listener) = listener {
-        tell(removed, listener);
-    }
-}
-
-fn tell(removed: Removed, listener: &Listener) {
-    for (entry, cause) in removed.first.into_iter().chain(removed.others) {
-        // Keys are made of `str`, and checking that costs little beside a listener.
-        if let Ok(key) = std::str::from_utf8(entry.key()) {
-            let entry = &entry;
-            listener(&Removal { key, cause, entry });
-        }
+fn tell_of(entry: &Entry, cause: Cause, listener: &Listener) {
+    // Keys are made of `str`, and checking that costs little beside a listener.
+    if let Ok(key) = std::str::from_utf8(entry.key()) {
+        listener(&Removal { key, cause, entry });
     }
 }

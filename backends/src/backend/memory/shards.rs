@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 
 use super::bounds::{Bounds, Room};
 use super::clock::{Clock, Moment};
-use super::removal::{Listener, Removed, dispose};
+use super::removal::{Listener, Removed};
 use super::shard::Shard;
 use super::stats::HitCounters;
 use super::step::{KeyHash, KeyHasher, Step};
@@ -108,7 +108,9 @@ impl Shards {
     pub(super) fn dispose_after<T>(&self, work: impl FnOnce(&mut Removed) -> T) -> T {
         let mut removed = Removed::default();
         let done = work(&mut removed);
-        dispose(removed, self.listener.as_ref());
+        if let Some(listener) = &self.listener {
+            removed.tell(listener);
+        }
         done
     }
 
