@@ -1,4 +1,42 @@
-//! The removal of entries that have ended, in bounded steps.
+//! The removal of entries that have ended, and a page on all ways in which entries leave unasked.
+//!
+//! An entry ends at its deadline, by the clock of the call that looks at it. From then on it is
+//! absent, but it stays in the table of its shard until one of three mechanisms takes it out.
+//!
+//! **On write.** A write that changes an entry or its end looks at the next 8 buckets of its shard
+//! (`BUCKETS_A_WRITE`) if an entry of the shard may have ended. That happens in the same hold of
+//! the shard's exclusive lock (`Shard::wrote`). So ended entries leave faster than writes bring new
+//! ones, on any executor or none. A write also replaces an ended entry under its own key.
+//!
+//! **By the task.** The first call that gives an entry an end, made on a tokio runtime, spawns one
+//! task there (`sweep_later`). The task ends with that runtime or with the last handle of the
+//! store; after the runtime's end the next such call spawns it anew. It goes through all shards
+//! every second, or more seldom if that takes long (`SWEEP_REST`), in real time. A step holds the
+//! exclusive lock of one shard for 2048 buckets at most (`SWEEP_BUCKETS`), or for a moment if
+//! nothing there is due. After a step in a shard of many entries the task yields.
+//!
+//! **When the store is full.** A write without room makes some on the thread of its caller, without
+//! awaiting (`make_room`). With [`Eviction::Off`] it sweeps shard by shard, in steps as the task's,
+//! until there is room, and never removes a live entry. With [`Eviction::S3Fifo`] it evicts one
+//! entry in each hold of a lock, which may be one that has ended.
+//!
+//! **A read** removes nothing: under the shared lock it treats an ended entry as absent. Neither do
+//! calls that find no live entry to delete, take or expire.
+//!
+//! **The listener** is told of each entry once, after the lock is released, on the thread that
+//! removed the entry. The cause is [`Cause::Expired`] for an entry past its end, whatever took it
+//! away, and [`Cause::Evicted`] for a live one that was evicted.
+//!
+//! **Memory.** The room of an entry, where there are bounds, is given back under the lock. The
+//! entry's block is freed after the listener was told, or with the last [`Stored`] that shares it.
+//! A table gives back buckets when a look of the task at all of them has come to its end, and after
+//! `clear`. A write never shrinks a table.
+//!
+//! [`Eviction::Off`]: super::Eviction::Off
+//! [`Eviction::S3Fifo`]: super::Eviction::S3Fifo
+//! [`Cause::Expired`]: super::Cause::Expired
+//! [`Cause::Evicted`]: super::Cause::Evicted
+//! [`Stored`]: crate::backend::stored::Stored
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
