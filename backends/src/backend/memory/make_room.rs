@@ -7,9 +7,9 @@ use super::step::KeyHash;
 use crate::error::BackendResult;
 
 impl Shards {
-    /// Tries until there is room for the value, or none can be made. The first of `places` is to be
-    /// written. The entries at `places` aren't evicted for it: the next try is to find the entries
-    /// that this one found.
+    /// Tries until there is room for the value, or none can be made. The first of `key_hashes` is
+    /// to be written. The entries at `key_hashes` aren't evicted for it: the next try is to find
+    /// the entries that this one found.
     #[inline]
     pub(super) fn with_room<V, T>(
         &self,

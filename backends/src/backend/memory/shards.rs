@@ -30,8 +30,8 @@ pub(super) struct Shards {
     pub(super) listener: Option<Listener>,
     pub(super) reads: HitCounters,
     pub(super) sweeper: Worker,
-    /// The shard that evicts an entry next in place of a shard with too few of its own.
-    next_to_evict: AtomicUsize,
+    /// The shard at which the next search for room begins.
+    next_in_turn: AtomicUsize,
 }
 
 /// A shard with cache lines of its own, so that neighbours don't slow each other.
@@ -77,7 +77,7 @@ impl Shards {
             listener,
             reads: HitCounters::default(),
             sweeper: Worker::default(),
-            next_to_evict: AtomicUsize::new(0),
+            next_in_turn: AtomicUsize::new(0),
         }
     }
 
@@ -88,7 +88,7 @@ impl Shards {
     /// Returns the numbers of all shards, starting with another shard at each call.
     pub(super) fn in_turn(&self) -> impl Iterator<Item = usize> {
         let count = self.shards.len();
-        let next = self.next_to_evict.fetch_add(1, Ordering::Relaxed);
+        let next = self.next_in_turn.fetch_add(1, Ordering::Relaxed);
         (0..count).map(move |index| next.wrapping_add(index) % count)
     }
 
