@@ -4,7 +4,6 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::Moment;
 use super::ends::expiry;
 use super::entry::Entry;
 use super::operations::Move;
@@ -20,6 +19,7 @@ use crate::backend::stored::Stored;
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendResult, Failures};
 use crate::quota::{Attempt, Decision};
+use crate::time::clock::Moment;
 
 impl Shards {
     #[inline]

@@ -2,9 +2,9 @@
 
 use hashbrown::HashTable;
 
-use super::clock::Moment;
 use super::entry::Entry;
 use crate::backend::life::{Expiry, Life};
+use crate::time::clock::Moment;
 
 /// The knowledge of when an entry of a shard may end, and the progress of the search for those that
 /// have.

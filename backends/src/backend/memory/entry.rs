@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use once_cell::race::OnceBox;
 use triomphe::ThinArc;
 
-use super::clock::Moment;
 use crate::backend::store::decoded::Decoded;
 use crate::codec::parse_integer;
+use crate::time::clock::Moment;
 
 /// A shared handle of one entry. Key and bytes never change: a write puts another entry in its
 /// place.

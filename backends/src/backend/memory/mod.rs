@@ -3,7 +3,6 @@
 mod bounds;
 mod builder;
 mod calls;
-mod clock;
 mod ends;
 pub(super) mod entry;
 mod ledger;

@@ -1,7 +1,6 @@
 //! The operations on the entry under one key, or under two, each in one step.
 
 use super::bounds::NoRoom;
-use super::clock::Moment;
 use super::ends::{deadline, expiry};
 use super::entry::Entry;
 use super::shard::Shard;
@@ -10,6 +9,7 @@ use crate::backend::life::Life;
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::quota::{Attempt, Decision, Outcome, decide};
+use crate::time::clock::Moment;
 
 /// A move: one entry goes out and another one in, in one step.
 #[derive(Clone, Copy)]

@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
-use super::clock::Moment;
 use super::entry::Entry;
+use crate::time::clock::Moment;
 
 #[derive(Debug, Default)]
 pub(super) struct Queues {

@@ -5,7 +5,6 @@ use std::mem::offset_of;
 use hashbrown::HashTable;
 
 use super::bounds::{NoRoom, Room};
-use super::clock::Moment;
 use super::ends::Ends;
 use super::entry::Entry;
 use super::ledger::Ledger;
@@ -13,6 +12,7 @@ use super::queues::Queues;
 use super::removal::Cause;
 use super::step::{KeyHash, KeyHasher, Step};
 use crate::backend::store::decoded::Decoded;
+use crate::time::clock::Moment;
 
 /// The entries whose keys hash to one shard. Entries past their deadline may still be here; no
 /// method shows them.

@@ -12,7 +12,6 @@ use parking_lot::RwLock;
 use tokio::task::yield_now;
 
 use super::bounds::{Bounds, Room};
-use super::clock::{Clock, Moment};
 use super::removal::{Listener, Removed};
 use super::shard::Shard;
 use super::stats::HitCounters;
@@ -20,6 +19,7 @@ use super::step::{KeyHash, KeyHasher, Step};
 use super::worker::Worker;
 use crate::backend::store::limits::Limits;
 use crate::error::BackendResult;
+use crate::time::clock::{Clock, Moment};
 
 pub(super) struct Shards {
     pub(super) shards: Box<[Padded]>,

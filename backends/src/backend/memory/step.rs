@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 
-use super::clock::Moment;
 use super::entry::Entry;
 use super::removal::Removed;
+use crate::time::clock::Moment;
 
 /// The circumstances of one step.
 pub(super) struct Step<'a> {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// Measures time from a point of its own; follows [`Instant`], and so the clock of the runtime that
 /// the call is made on, which differs from the clocks of other runtimes where it was paused.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     start: Instant,
 }
 
@@ -23,13 +23,13 @@ const TICKS_PER_MICRO: u64 = 10;
 const NANOS_PER_TICK: u32 = 100;
 
 impl Clock {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
         }
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         let now = Instant::now();
         match now.checked_duration_since(self.start) {
             Some(since) => Moment(START + ticks(since)),
@@ -43,12 +43,12 @@ impl Moment {
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     /// `ttl` is checked: whole milliseconds, 10,000 years at most.
-    pub(super) fn after(self, ttl: Duration) -> Self {
+    pub(crate) fn after(self, ttl: Duration) -> Self {
         Self(self.0 + ticks(ttl))
     }
 
     /// Returns how much later this is than `now`.
-    pub(super) fn since(self, now: Self) -> Duration {
+    pub(crate) fn since(self, now: Self) -> Duration {
         let ticks = self.0.saturating_sub(now.0);
         let nanos = (ticks % TICKS_PER_SECOND) as u32 * NANOS_PER_TICK;
         Duration::new(ticks / TICKS_PER_SECOND, nanos)
@@ -56,15 +56,15 @@ impl Moment {
 
     /// Returns the whole microseconds since 35 years before the start of the clock: numbers of the
     /// size of a server's time.
-    pub(super) fn micros(self) -> u64 {
+    pub(crate) fn micros(self) -> u64 {
         (self.0 / TICKS_PER_MICRO).saturating_sub(START / TICKS_PER_MICRO - (1 << 50))
     }
 
-    pub(super) fn to_bits(self) -> u64 {
+    pub(crate) fn to_bits(self) -> u64 {
         self.0
     }
 
-    pub(super) fn from_bits(bits: u64) -> Self {
+    pub(crate) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 }
