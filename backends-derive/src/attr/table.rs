@@ -2,7 +2,7 @@
 //! the model in `ast.rs`, and a line in `expand/` that writes what it means.
 //!
 //! A row has the name of the word, the field that it is kept in, its meaning, an example of how it
-//! is written, and its parser, or `alone` if it takes no value. Behind them stands what is said
+//! is written, and its parser in brackets, or `[alone]` if it takes no value. Behind them stands what is said
 //! where the word contradicts the kind of the keyspace: a `counter`, a throttle (`limit`), or an
 //! entry (neither of them, and no `value`).
 
@@ -33,7 +33,7 @@ pub(crate) enum KindWord {
 macro_rules! words {
     ($(
         $name:literal, $field:ident: $meaning:ty,
-        $(example $example:ident $text:literal by $parse:ident)? $(alone)?
+        $form:tt
         $(, counter $counter:literal)?
         $(, limit $limit:literal)?
         $(, entry $entry:literal)?;
@@ -45,7 +45,7 @@ macro_rules! words {
             pub(crate) unread: Unread,
         }
 
-        $($(pub(super) const $example: &str = $text;)?)*
+        $(words!(@example $form);)*
 
         const NAMES: &[&str] = &[$($name),*];
 
@@ -59,7 +59,7 @@ macro_rules! words {
             ) {
                 match name.to_string().as_str() {
                     $($name => {
-                        let meaning = words!(@read name input $($example $parse)?);
+                        let meaning = words!(@read name input $form);
                         once(&mut self.$field, name, meaning, mistakes);
                     })*
                     "key" | "tag" => mistakes.at(
@@ -85,10 +85,14 @@ macro_rules! words {
             }
         }
     };
-    (@read $name:ident $input:ident $example:ident $parse:ident) => {
+    (@example [example $example:ident $text:literal by $parse:ident]) => {
+        pub(super) const $example: &str = $text;
+    };
+    (@example [alone]) => {};
+    (@read $name:ident $input:ident [example $example:ident $text:literal by $parse:ident]) => {
         value(&$name, $input, $example, $parse)
     };
-    (@read $name:ident $input:ident) => {
+    (@read $name:ident $input:ident [alone]) => {
         stands_alone(&$name, $input)
     };
     (@text $text:literal) => { Some($text) };
@@ -97,75 +101,75 @@ macro_rules! words {
 
 words! {
     "prefix", prefix: Prefix,
-        example PREFIX "`prefix = \"session\"`, or `prefix = [\"cached\", T::NAME]` for parts that are joined by dots"
-        by prefix;
+        [example PREFIX "`prefix = \"session\"`, or `prefix = [\"cached\", T::NAME]` for parts that are joined by dots"
+        by prefix];
     "ttl", ttl: Ttl,
-        example TTL "`ttl = \"30m\"` or `ttl = never`"
-        by ttl,
+        [example TTL "`ttl = \"30m\"` or `ttl = never`"
+        by ttl],
         limit "a throttle lives for as long as its `limit` needs it: remove `ttl`";
     "value", value: Type,
-        example VALUE "`value = String`"
-        by value_type,
+        [example VALUE "`value = String`"
+        by value_type],
         counter "a keyspace is a `counter` or has a `value`, not both",
         limit "a keyspace has a `value` or a `limit`, not both";
     "counter", counter: (),
-        alone,
+        [alone],
         limit "a keyspace is a `counter` or has a `limit`, not both";
     "limit", limit: Vec<Limit>,
-        example LIMIT "`limit = \"5/min\"`, or `limit = [\"10/s\", \"500/h\"]` for several at once"
-        by limits;
+        [example LIMIT "`limit = \"5/min\"`, or `limit = [\"10/s\", \"500/h\"]` for several at once"
+        by limits];
     "burst", burst: u32,
-        example BURST "`burst = 10`"
-        by burst;
+        [example BURST "`burst = 10`"
+        by burst];
     "window", window: Window,
-        example WINDOW "`window = \"fixed\"` or `window = \"sliding\"`"
-        by window;
+        [example WINDOW "`window = \"fixed\"` or `window = \"sliding\"`"
+        by window];
     "version", version: u32,
-        example VERSION "`version = 2`"
-        by version;
+        [example VERSION "`version = 2`"
+        by version];
     "codec", codec: Type,
-        example CODEC "`codec = Json`, or the path of a type that implements `Codec`"
-        by codec,
+        [example CODEC "`codec = Json`, or the path of a type that implements `Codec`"
+        by codec],
         counter "a `counter` is stored as decimal text: remove `codec`",
         limit "a throttle stores no values: remove `codec`";
     "sliding", sliding: (),
-        alone,
+        [alone],
         counter "the window of a `counter` starts at the first hit and closes: remove `sliding`",
         limit "reading a throttle doesn't prolong it: write `window = \"sliding\"` for a sliding window";
     "jitter", jitter: u8,
-        example JITTER "`jitter = \"10%\"`"
-        by jitter,
+        [example JITTER "`jitter = \"10%\"`"
+        by jitter],
         counter "the window of a `counter` is as long as it says: remove `jitter`",
         limit "a throttle waits for exactly as long as it says: remove `jitter`";
     "shared", shared: (),
-        alone,
+        [alone],
         counter "a `counter` isn't decoded, so there is nothing to share: remove `shared`",
         limit "a throttle stores no values, so there is nothing to share: remove `shared`";
     "lease", lease: Ttl,
-        example LEASE "`lease = \"10s\"`"
-        by lease,
+        [example LEASE "`lease = \"10s\"`"
+        by lease],
         counter "a `counter` is counted and not computed: remove `lease`",
         limit "a throttle stores no values: remove `lease`",
         entry "an entry is saved and not computed: remove `lease`, or declare a key with `value = T`";
     "stale", stale: Ttl,
-        example STALE "`stale = \"10m\"`"
-        by stale,
+        [example STALE "`stale = \"10m\"`"
+        by stale],
         counter "a `counter` is counted and not computed: remove `stale`",
         limit "a throttle stores no values: remove `stale`",
         entry "an entry is saved and not computed: remove `stale`, or declare a key with `value = T`";
     "migrates", migrates: Type,
-        example MIGRATES "`migrates = SessionV1`"
-        by migrates,
+        [example MIGRATES "`migrates = SessionV1`"
+        by migrates],
         counter "a `counter` has no layout to migrate: remove `migrates`",
         limit "a throttle has no layout to migrate: remove `migrates`";
     "on_decode_error", on_decode_error: OnDecodeError,
-        example ON_DECODE_ERROR "`on_decode_error = \"miss\"` or `on_decode_error = \"error\"`"
-        by on_decode_error,
+        [example ON_DECODE_ERROR "`on_decode_error = \"miss\"` or `on_decode_error = \"error\"`"
+        by on_decode_error],
         counter "a `counter` is stored as decimal text: remove `on_decode_error`",
         limit "a throttle stores no values: remove `on_decode_error`";
     "crate", krate: Path,
-        example CRATE "`crate = path::to::reinhardt_backends`"
-        by crate_path;
+        [example CRATE "`crate = path::to::reinhardt_backends`"
+        by crate_path];
 }
 
 impl StructWords {

@@ -73,15 +73,15 @@ struct LastSend {
 }
 
 /// The meaning of a reply for its request.
-enum Verdict {
+enum ReplyMeaning {
     Answer(Reply),
     /// A replica doesn't serve: the primary may.
     Unserved,
-    Refused(Refused),
+    Refused(RefusedRequest),
 }
 
 /// A refusal of which nothing was executed.
-struct Refused {
+struct RefusedRequest {
     resend: Resend,
     line: ErrorReply,
     /// The slot that another node serves, if the refusal tells one.
@@ -201,9 +201,9 @@ impl Caller {
             };
             let connection = sent.connection.id;
             match self.judge(sent, reply)? {
-                Verdict::Answer(reply) => return Ok(Traced { reply, connection }),
-                Verdict::Unserved => request = sent.request.again(),
-                Verdict::Refused(refused) => {
+                ReplyMeaning::Answer(reply) => return Ok(Traced { reply, connection }),
+                ReplyMeaning::Unserved => request = sent.request.again(),
+                ReplyMeaning::Refused(refused) => {
                     let next = Box::pin(self.after_refusal(refused, progress)).await?;
                     (request, ready) = (next.request, next.connection);
                 }
@@ -232,7 +232,7 @@ impl Caller {
     }
 
     /// Finds the meaning of a reply, and has the router learn from it.
-    fn judge(&self, sent: &LastSend, reply: Reply) -> BackendResult<Verdict> {
+    fn judge(&self, sent: &LastSend, reply: Reply) -> BackendResult<ReplyMeaning> {
         let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
         let rest = sent.connection.rest.as_ref();
         if let Some(rest) = rest {
@@ -241,15 +241,15 @@ impl Caller {
                 self.router.doubt();
                 return match sent.request.target() {
                     RequestTarget::Node(_) => Err(replicas::has_refused(&sent.connection.location)),
-                    _ => Ok(Verdict::Unserved),
+                    _ => Ok(ReplyMeaning::Unserved),
                 };
             }
             rest.end();
         }
         if let Some(refused) = is_refusal.then(|| self.refused(sent, &reply)).flatten() {
             return Ok(match self.is_between_nodes(&refused) {
-                true => Verdict::Answer(Reply::OneKeyOnly),
-                false => Verdict::Refused(refused),
+                true => ReplyMeaning::Answer(Reply::OneKeyOnly),
+                false => ReplyMeaning::Refused(refused),
             });
         }
         if rest.is_none() && is_from_wrong_server(&reply) {
@@ -264,11 +264,11 @@ impl Caller {
         if is_refusal && is_logged_out(&reply) {
             self.router.logged_out(&sent.connection);
         }
-        Ok(Verdict::Answer(reply))
+        Ok(ReplyMeaning::Answer(reply))
     }
 
     /// Returns the refusal, if the request can be sent again after it.
-    fn refused(&self, sent: &LastSend, reply: &Reply) -> Option<Refused> {
+    fn refused(&self, sent: &LastSend, reply: &Reply) -> Option<RefusedRequest> {
         let (resend, line) = sent.request.resend(reply)?;
         let moved = match resend {
             Resend::Elsewhere | Resend::Later => None,
@@ -281,7 +281,7 @@ impl Caller {
                 None
             }
         };
-        Some(Refused {
+        Some(RefusedRequest {
             resend,
             line,
             moved,
@@ -292,7 +292,7 @@ impl Caller {
 
     /// Says whether a script was refused because its slot moves: its keys are on two nodes
     /// meanwhile, and no script may name several.
-    fn is_between_nodes(&self, refused: &Refused) -> bool {
+    fn is_between_nodes(&self, refused: &RefusedRequest) -> bool {
         let request = &refused.request;
         code(&refused.line) == "TRYAGAIN"
             && request.is_script()
@@ -313,12 +313,12 @@ impl Caller {
     /// The reason for which it can't be sent again.
     async fn after_refusal(
         &self,
-        refused: Refused,
+        refused: RefusedRequest,
         progress: &mut Progress,
     ) -> BackendResult<NextSend> {
         // The request had no effect, should there be no time left to send it again.
         progress.last = None;
-        let Refused {
+        let RefusedRequest {
             resend,
             line,
             moved,

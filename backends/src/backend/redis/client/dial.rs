@@ -44,7 +44,7 @@ struct Furthest(AtomicU8);
 
 /// The steps of an attempt, in their order: what it waits for.
 #[derive(Clone, Copy)]
-enum Step {
+enum DialStep {
     /// The settings of TLS, which a provider may be asked for.
     Settings,
     /// A connected socket.
@@ -56,14 +56,14 @@ enum Step {
 
 impl Furthest {
     fn new() -> Self {
-        Self(AtomicU8::new(Step::Settings as u8))
+        Self(AtomicU8::new(DialStep::Settings as u8))
     }
 
-    fn reach(&self, step: Step) {
+    fn reach(&self, step: DialStep) {
         self.0.fetch_max(step as u8, Ordering::Relaxed);
     }
 
-    fn has_reached(&self, step: Step) -> bool {
+    fn has_reached(&self, step: DialStep) -> bool {
         self.0.load(Ordering::Relaxed) >= step as u8
     }
 }
@@ -144,7 +144,7 @@ impl DialTarget<'_> {
             }
             None => None,
         };
-        furthest.reach(Step::Connecting);
+        furthest.reach(DialStep::Connecting);
         let found = tokio::net::lookup_host((host, port)).await;
         let addresses = resolved(found.map(Iterator::collect), host, terms.is_judging)?;
         let delay = terms.limit / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
@@ -168,10 +168,10 @@ impl DialTarget<'_> {
     /// Reaches a unix socket.
     #[cfg(unix)]
     async fn reach_socket(&self, path: &Path, furthest: &Furthest) -> BackendResult<Greeted> {
-        furthest.reach(Step::Connecting);
+        furthest.reach(DialStep::Connecting);
         let socket = UnixStream::connect(path).await;
         let socket = socket.map_err(|error| failure(self.location, error))?;
-        furthest.reach(Step::Greeting);
+        furthest.reach(DialStep::Greeting);
         let greeted = greet(socket, self.identity, self.location, false).await?;
         Ok(greeted.boxed())
     }
@@ -183,7 +183,7 @@ impl DialTarget<'_> {
     ) -> BackendResult<Greeted<TcpStream>> {
         let settings = self.server.info.tcp_settings();
         let (socket, is_local) = connected(address, settings, self.location).await?;
-        furthest.reach(Step::Greeting);
+        furthest.reach(DialStep::Greeting);
         let measures = is_local && !settings.nodelay();
         let greeted = greet(socket, self.identity, self.location, measures).await?;
         if greeted.is_near {
@@ -206,9 +206,9 @@ impl DialTarget<'_> {
     ) -> BackendResult<Greeted> {
         let settings = self.server.info.tcp_settings();
         let (socket, _) = connected(address, settings, self.location).await?;
-        furthest.reach(Step::Securing);
+        furthest.reach(DialStep::Securing);
         let socket: Box<dyn Socket> = connector.secure(socket, self.location).await?;
-        furthest.reach(Step::Greeting);
+        furthest.reach(DialStep::Greeting);
         greet(socket, self.identity, self.location, false).await
     }
 }
@@ -339,11 +339,11 @@ fn prepared(socket: TcpStream, settings: &TcpSettings) -> io::Result<(TcpStream,
 }
 
 fn timeout_at(location: &ServerLocation, limit: Duration, furthest: &Furthest) -> BackendError {
-    let met = if furthest.has_reached(Step::Greeting) {
+    let met = if furthest.has_reached(DialStep::Greeting) {
         "it accepts and doesn't greet"
-    } else if furthest.has_reached(Step::Securing) {
+    } else if furthest.has_reached(DialStep::Securing) {
         "it accepts and doesn't answer in TLS, as a port without TLS does (`redis://`)"
-    } else if furthest.has_reached(Step::Connecting) {
+    } else if furthest.has_reached(DialStep::Connecting) {
         return connect_timeout(location, limit);
     } else {
         "the provider of `Tls` didn't answer"
@@ -540,7 +540,7 @@ mod tests {
         let location = info.location();
         let reached = target(&info, &location).reach(address, &furthest).await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
-        assert!(furthest.has_reached(Step::Greeting));
+        assert!(furthest.has_reached(DialStep::Greeting));
     }
 
     /// A socket of TLS may hold back what it has taken.

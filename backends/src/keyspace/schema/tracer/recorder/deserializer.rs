@@ -4,7 +4,7 @@ use serde::de::{Deserializer, Visitor};
 
 use super::RecordingDeserializer;
 use super::entries::RecordedEntry;
-use super::variant::Variant;
+use super::variant::RecordedVariant;
 use crate::keyspace::schema::layout::{ANY, FLATTENED, INTO, RECURSIVE, ROOT, escape};
 use crate::keyspace::schema::tracer::path::{key_of, value_of};
 use crate::keyspace::schema::tracer::state::{NamedType, Stop};
@@ -148,7 +148,7 @@ impl<'de> Deserializer<'de> for RecordingDeserializer<'_> {
         }
         let variant = variants[self.trace.choose(variants.len())];
         let place = self.place.below(&format!(".{}", escape(variant)));
-        let outcome = visitor.visit_enum(Variant {
+        let outcome = visitor.visit_enum(RecordedVariant {
             trace: self.trace,
             variant,
             place: place.clone(),

@@ -10,13 +10,13 @@ use crate::keyspace::schema::tracer::state::{Stop, TraceState};
 
 /// An enum as the one variant that is looked at.
 #[derive(Debug)]
-pub(super) struct Variant<'t> {
+pub(super) struct RecordedVariant<'t> {
     pub(super) trace: &'t mut TraceState,
     pub(super) variant: &'static str,
     pub(super) place: ValuePlace,
 }
 
-impl<'de, 't> EnumAccess<'de> for Variant<'t> {
+impl<'de, 't> EnumAccess<'de> for RecordedVariant<'t> {
     type Error = Stop;
     type Variant = RecordingDeserializer<'t>;
 
