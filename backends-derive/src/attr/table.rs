@@ -1,10 +1,10 @@
 //! The table of the words on a struct. A new word is one row, its parser in `parse.rs`, a field of
 //! the model in `ast.rs`, and a line in `expand/` that writes what it means.
 //!
-//! A row has the name of the word, the field that it is kept in, its meaning, an example of how it
-//! is written, and its parser in brackets, or `[alone]` if it takes no value. Behind them stands what is said
-//! where the word contradicts the kind of the keyspace: a `counter`, a throttle (`limit`), or an
-//! entry (neither of them, and no `value`).
+//! A row has the name of the word, the field that it is kept in, and its meaning. In brackets stand
+//! an example of how it is written and its parser, or `alone` if it takes no value. Behind them
+//! stands what is said where the word contradicts the kind of the keyspace: a `counter`, a throttle
+//! (`limit`), or an entry (neither of them, and no `value`).
 
 use syn::parse::ParseStream;
 use syn::{Attribute, Ident, Path, Type};

@@ -1,4 +1,5 @@
-//! The facts that a server tells about itself and others: the replies to `INFO`, `HELLO` and the like.
+//! The facts that a server tells about itself and others: the replies to `INFO`, `HELLO` and the
+//! like.
 
 use super::resp::Reply;
 
