@@ -100,8 +100,9 @@ fn the_architecture_page_names_folders_and_files_that_are_there() {
         };
         assert!(at.exists(), "no {}", at.display());
         let words = paragraph.split('`').skip(1).step_by(2);
-        for file in words.filter(|word| word.ends_with(".rs") || word.ends_with(".md")) {
-            assert!(at.join(file).exists(), "no {file} in {folder}");
+        let is_path = |word: &&str| [".rs", ".md", "/"].iter().any(|end| word.ends_with(end));
+        for path in words.filter(is_path) {
+            assert!(at.join(path).exists(), "no {path} in {folder}");
             named += 1;
         }
     }
