@@ -43,7 +43,7 @@ struct Record {
 /// The place where callers suppose the store.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
-    Behind,
+    OfInner,
     AnotherProcess,
     SharedMemory,
 }
@@ -57,7 +57,7 @@ impl<B> ScriptedBackend<B> {
             before: nothing.clone(),
             after: nothing,
             record: Arc::default(),
-            place: Place::Behind,
+            place: Place::OfInner,
         }
     }
 
@@ -246,7 +246,7 @@ impl<B: Backend> Store for ScriptedBackend<B> {
     fn info(&self) -> StoreInfo {
         match self.place {
             Place::AnotherProcess => StoreInfo::of(self),
-            Place::Behind | Place::SharedMemory => self.inner.info(),
+            Place::OfInner | Place::SharedMemory => self.inner.info(),
         }
     }
 
@@ -265,7 +265,7 @@ impl<B: Backend> ScriptedBackend<B> {
     }
 }
 
-/// Says that it outlives the process, as the default does.
+/// The memory that it stands for outlives the process, as the default says.
 impl<B: Backend> SyncStore for ScriptedBackend<B> {
     fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
         self.sync().read_value(key, touch)

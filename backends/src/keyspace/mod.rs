@@ -63,7 +63,6 @@ use crate::codec::Codec;
 use crate::error::BackendResult;
 use crate::quota::Quota;
 
-pub(crate) use crate::time::back_off::{MAX_TRIES, back_off};
 pub use counter::{count, hit, increment, increment_by};
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
 pub use key::Key;

@@ -17,7 +17,8 @@ use crate::backend::store::{NewEntry, Touch};
 use crate::backend::{Backend, Condition, Life, Write, fast_path};
 use crate::codec::{Cbor, Codec};
 use crate::error::BackendResult;
-use crate::keyspace::{Key, KeySegment, KeyspaceInfo, MAX_TRIES, back_off};
+use crate::keyspace::{Key, KeySegment, KeyspaceInfo};
+use crate::time::back_off::{MAX_TRIES, back_off};
 use crate::time::wall_clock::{WallClock, millis};
 
 /// Keeps sessions with data of type `T` in any backend, each for a user or for nobody yet.

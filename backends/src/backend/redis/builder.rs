@@ -383,10 +383,11 @@ impl RedisBackendBuilder {
                 "`credentials` is set, and the URL or the client has a login of its own",
             ));
         }
-        self.check()?;
+        self.check_name_and_silence()?;
         let servers = servers.try_map(|server| {
             client::Endpoint::new(server, self.tls.clone(), self.times.keep_alive)
         })?;
+        self.check_limits()?;
         let limits = ClientLimits {
             waiting_bytes: self.most_waiting_bytes()?,
             ..self.times
@@ -409,13 +410,17 @@ impl RedisBackendBuilder {
         })
     }
 
-    fn check(&self) -> BackendResult<()> {
+    fn check_name_and_silence(&self) -> BackendResult<()> {
         if let Some(name) = &self.client_name {
             check_client_name(name)?;
         }
         if self.times.keep_alive < Duration::from_secs(1) {
             return Err(invalid("`keep_alive` is less than a second"));
         }
+        Ok(())
+    }
+
+    fn check_limits(&self) -> BackendResult<()> {
         if self.times.connect.is_zero() || self.times.call.is_zero() {
             return Err(invalid("a time limit is zero"));
         }

@@ -77,11 +77,7 @@ impl Commands {
     }
 
     /// Reads keys of a cluster: one command for each slot, and all commands for a node in one go.
-    pub(super) async fn get_apart(
-        &self,
-        keys: &[&str],
-        from: ReadFrom,
-    ) -> BackendResult<Vec<Option<Stored>>> {
+    async fn get_apart(&self, keys: &[&str], from: ReadFrom) -> BackendResult<Vec<Option<Stored>>> {
         let mut by_slot: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
         let mut whole = Vec::new();
         for (position, key) in keys.iter().enumerate() {

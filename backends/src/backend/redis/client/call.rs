@@ -30,7 +30,7 @@ use crate::time::deadline::deadlines;
 const MOST_HOPS: u32 = 5;
 
 /// The way of calls: in by the gate, and by the router to the servers.
-pub(super) struct Caller {
+pub(super) struct Calls {
     pub(super) gate: Gate,
     pub(super) router: Router,
     pub(super) call_limit: Duration,
@@ -55,7 +55,7 @@ pub(super) struct Progress {
     last: Option<LastSend>,
     /// The last refusal of which nothing was executed. The refusal tells more than the passed
     /// limit.
-    refused: Option<BackendError>,
+    last_refusal: Option<BackendError>,
     /// True if a reply was lost.
     was_lost: bool,
     /// The number of refusals by servers that weren't ready.
@@ -97,7 +97,7 @@ struct NextSend {
     connection: Option<Arc<Connection>>,
 }
 
-impl Caller {
+impl Calls {
     pub(super) fn new(servers: Servers, identity: ClientIdentity, limits: ClientLimits) -> Self {
         Self::over(Router::new(servers, identity, limits), limits)
     }
@@ -175,7 +175,7 @@ impl Caller {
             let connection = match ready.take() {
                 Some(connection) => connection,
                 None => {
-                    let refused = &mut progress.refused;
+                    let refused = &mut progress.last_refusal;
                     Box::pin(self.router.connection(&request, refused)).await?
                 }
             };
@@ -200,14 +200,17 @@ impl Caller {
                 continue;
             };
             let connection = sent.connection.id;
-            match self.judge(sent, reply)? {
+            // Nothing of the reply is held across the wait.
+            let refused = match self.judge(sent, reply)? {
                 ReplyMeaning::Answer(reply) => return Ok(Traced { reply, connection }),
-                ReplyMeaning::Unserved => request = sent.request.again(),
-                ReplyMeaning::Refused(refused) => {
-                    let next = Box::pin(self.after_refusal(refused, progress)).await?;
-                    (request, ready) = (next.request, next.connection);
+                ReplyMeaning::Unserved => {
+                    request = sent.request.again();
+                    continue;
                 }
-            }
+                ReplyMeaning::Refused(refused) => refused,
+            };
+            let next = Box::pin(self.after_refusal(refused, progress)).await?;
+            (request, ready) = (next.request, next.connection);
         }
     }
 
@@ -246,7 +249,10 @@ impl Caller {
             }
             rest.end();
         }
-        if let Some(refused) = is_refusal.then(|| self.refused(sent, &reply)).flatten() {
+        if let Some(refused) = is_refusal
+            .then(|| self.refused_request(sent, &reply))
+            .flatten()
+        {
             return Ok(match self.is_between_nodes(&refused) {
                 true => ReplyMeaning::Answer(Reply::OneKeyOnly),
                 false => ReplyMeaning::Refused(refused),
@@ -268,7 +274,7 @@ impl Caller {
     }
 
     /// Returns the refusal, if the request can be sent again after it.
-    fn refused(&self, sent: &LastSend, reply: &Reply) -> Option<RefusedRequest> {
+    fn refused_request(&self, sent: &LastSend, reply: &Reply) -> Option<RefusedRequest> {
         let (resend, line) = sent.request.resend(reply)?;
         let moved = match resend {
             Resend::Elsewhere | Resend::Later => None,
@@ -331,7 +337,7 @@ impl Caller {
             self.before_hop(progress.hops, &connection, &line).await?;
         } else {
             progress.hops = 0;
-            progress.refused = Some(refusal(&line));
+            progress.last_refusal = Some(refusal(&line));
         }
         if let (Resend::Asked, Some(cluster)) = (resend, cluster)
             && let Some(Ok(importing)) = cluster.importing(&connection, &line).await
@@ -415,7 +421,7 @@ impl Caller {
         let message = format!("no answer within {:?}", self.call_limit);
         let timeout = BackendError::new(ErrorKind::Timeout, message);
         let Some(last) = progress.last else {
-            return progress.refused.unwrap_or(timeout);
+            return progress.last_refusal.unwrap_or(timeout);
         };
         let multiplexer = &last.connection.multiplexer;
         let is_silent = multiplexer.activity() == last.activity;
@@ -428,7 +434,7 @@ impl Caller {
         if last.request.was_sent() && !last.request.is_repeatable() {
             return timeout.with_outcome_unknown();
         }
-        progress.refused.unwrap_or(timeout)
+        progress.last_refusal.unwrap_or(timeout)
     }
 }
 

@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::connection_end::ConnectionEnd;
 use super::ids::{ConnectionId, NodeId};
-use super::inbox::ConnectionEnd;
 use super::location::ServerLocation;
-use super::logins::Task;
 use super::multiplexer::Multiplexer;
 use super::rest::Rest;
 use super::socket_error::failure;
+use super::task::Task;
 use crate::error::{BackendError, ErrorKind};
 use crate::time::deadline::Deadlines;
 

@@ -1,4 +1,4 @@
-//! The settings of a client, and what all of its nodes share.
+//! What all nodes of a client share: the logins, the limits, the count of merged calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

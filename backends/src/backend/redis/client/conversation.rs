@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::ReadBuf;
 
-use super::inbox::ConnectionEnd;
+use super::connection_end::ConnectionEnd;
 use super::read_buffer::ReadBuffer;
 use super::resp::{Command, Reply};
 use super::socket::Socket;

@@ -39,45 +39,16 @@ use crate::time::deadline::Deadlines;
 /// less where the limit leaves each address less.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The furthest step of an attempt, by any address, for the case that its limit passes.
-struct Furthest(AtomicU8);
-
-/// The steps of an attempt, in their order: what it waits for.
-#[derive(Clone, Copy)]
-enum DialStep {
-    /// The settings of TLS, which a provider may be asked for.
-    Settings,
-    /// A connected socket.
-    Connecting,
-    /// The handshake of TLS.
-    Securing,
-    Greeting,
-}
-
-impl Furthest {
-    fn new() -> Self {
-        Self(AtomicU8::new(DialStep::Settings as u8))
-    }
-
-    fn reach(&self, step: DialStep) {
-        self.0.fetch_max(step as u8, Ordering::Relaxed);
-    }
-
-    fn has_reached(&self, step: DialStep) -> bool {
-        self.0.load(Ordering::Relaxed) >= step as u8
-    }
-}
-
 /// The terms of one attempt to connect.
 #[derive(Clone, Copy)]
-pub(super) struct AttemptTerms<'a> {
+pub(super) struct ConnectTerms<'a> {
     pub(super) limit: Duration,
     pub(super) deadlines: &'a Deadlines,
     /// True if a name that doesn't exist is the fault of the settings.
     pub(super) is_judging: bool,
 }
 
-impl<'a> AttemptTerms<'a> {
+impl<'a> ConnectTerms<'a> {
     /// The terms of an attempt that judges no settings.
     pub(super) fn new(limit: Duration, deadlines: &'a Deadlines) -> Self {
         Self {
@@ -106,10 +77,10 @@ pub(super) struct DialTarget<'a> {
     pub(super) location: &'a ServerLocation,
 }
 
-/// Connects to a server.
+/// Connects to a server, within the limit of the terms.
 pub(super) async fn dial(
     target: DialTarget<'_>,
-    terms: AttemptTerms<'_>,
+    terms: ConnectTerms<'_>,
 ) -> BackendResult<Greeted> {
     let furthest = &Furthest::new();
     let reaching = async {
@@ -134,7 +105,7 @@ impl DialTarget<'_> {
         &self,
         host: &str,
         port: u16,
-        terms: AttemptTerms<'_>,
+        terms: ConnectTerms<'_>,
         furthest: &Furthest,
     ) -> BackendResult<Greeted> {
         let connector = match &self.server.tls {
@@ -154,7 +125,7 @@ impl DialTarget<'_> {
         };
         match &connector {
             None => {
-                let reach = |address| self.reach(address, furthest);
+                let reach = |address| self.reach_by_tcp(address, furthest);
                 let reached = race(addresses, terms.deadlines, delay, is_final, reach).await?;
                 Ok(reached.boxed())
             }
@@ -176,7 +147,8 @@ impl DialTarget<'_> {
         Ok(greeted.boxed())
     }
 
-    async fn reach(
+    /// Reaches an address by TCP alone.
+    async fn reach_by_tcp(
         &self,
         address: SocketAddr,
         furthest: &Furthest,
@@ -210,6 +182,35 @@ impl DialTarget<'_> {
         let socket: Box<dyn Socket> = connector.secure(socket, self.location).await?;
         furthest.reach(DialStep::Greeting);
         greet(socket, self.identity, self.location, false).await
+    }
+}
+
+/// The furthest step of an attempt, by any address, for the case that its limit passes.
+struct Furthest(AtomicU8);
+
+/// The steps of an attempt, in their order: what it waits for.
+#[derive(Clone, Copy)]
+enum DialStep {
+    /// The settings of TLS, which a provider may be asked for.
+    Settings,
+    /// A connected socket.
+    Connecting,
+    /// The handshake of TLS.
+    Securing,
+    Greeting,
+}
+
+impl Furthest {
+    fn new() -> Self {
+        Self(AtomicU8::new(DialStep::Settings as u8))
+    }
+
+    fn reach(&self, step: DialStep) {
+        self.0.fetch_max(step as u8, Ordering::Relaxed);
+    }
+
+    fn has_reached(&self, step: DialStep) -> bool {
+        self.0.load(Ordering::Relaxed) >= step as u8
     }
 }
 
@@ -538,7 +539,9 @@ mod tests {
         let info = info(address);
         let furthest = Furthest::new();
         let location = info.location();
-        let reached = target(&info, &location).reach(address, &furthest).await;
+        let reached = target(&info, &location)
+            .reach_by_tcp(address, &furthest)
+            .await;
         assert!(reached.unwrap().socket.nodelay().unwrap());
         assert!(furthest.has_reached(DialStep::Greeting));
     }
@@ -566,7 +569,7 @@ mod tests {
         let info = info(both[0]);
         let (location, furthest) = (info.location(), Furthest::new());
         let target = target(&info, &location);
-        let reach = |address| target.reach(address, &furthest);
+        let reach = |address| target.reach_by_tcp(address, &furthest);
         let reached = race(
             both,
             deadlines().unwrap(),

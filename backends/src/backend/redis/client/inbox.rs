@@ -1,7 +1,6 @@
 //! The queue between the callers of a connection and its driver.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
@@ -9,6 +8,7 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::connection_end::ConnectionEnd;
 use super::in_flight::InFlight;
 
 /// The most bytes that wait in the queue: later callers wait for room. One request may go beyond. A
@@ -55,17 +55,6 @@ impl Queue {
         let reads = requests.filter(|request| request.is_plain_read());
         reads.cloned().collect()
     }
-}
-
-/// The end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnectionEnd {
-    /// By the server, or by the network.
-    Failed(io::ErrorKind),
-    /// The server sent something that isn't RESP.
-    Malformed,
-    /// By this side.
-    Closed,
 }
 
 /// The outcome of a push into the queue.

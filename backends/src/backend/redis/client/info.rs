@@ -3,7 +3,7 @@
 
 use super::resp::Reply;
 
-/// The names and values in the answer to `HELLO`.
+/// Names and values in turns, as `HELLO` and Sentinel answer.
 pub(super) struct Facts<'a>(pub(super) &'a [Reply]);
 
 impl<'a> Facts<'a> {

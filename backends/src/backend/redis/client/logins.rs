@@ -18,10 +18,10 @@ use parking_lot::Mutex;
 use redis::RedisConnectionInfo;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 use super::location::ServerLocation;
 use super::login::Login;
+use super::task::Task;
 use crate::backend::redis::credentials::{Credentials, NoCredentials, Provider};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::time::deadline::Deadlines;
@@ -137,15 +137,6 @@ struct LoginQuestion {
     /// The process that asked. The child of a `fork` never gets the answer.
     process: u32,
     _task: Task,
-}
-
-/// A task that is aborted when this is dropped.
-pub(super) struct Task(pub(super) AbortHandle);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl LoginState {

@@ -19,6 +19,7 @@ mod slot;
 
 // A connection that many callers share.
 mod connection;
+mod connection_end;
 mod driver;
 mod in_flight;
 mod inbox;
@@ -26,6 +27,7 @@ mod merge;
 mod multiplexer;
 mod read_buffer;
 mod renewal;
+mod task;
 
 // The way to a server, up to its greeting.
 mod conversation;
@@ -56,14 +58,14 @@ mod settings;
 // Calls.
 mod call;
 mod gate;
-mod nodes;
+mod node_calls;
 #[cfg(feature = "redis-commands")]
 mod raw_calls;
 
 use std::pin::pin;
 
 pub(crate) use self::access::Access;
-use self::call::Caller;
+use self::call::Calls;
 pub(crate) use self::call::Traced;
 use self::cluster::Cluster;
 pub(crate) use self::endpoint::Endpoint;
@@ -93,51 +95,47 @@ use crate::time::deadline::deadlines;
 /// A client of one server, or of a cluster. A reply may be an error of the server: its meaning is
 /// the caller's to say.
 pub(crate) struct Client {
-    caller: Caller,
+    calls: Calls,
 }
 
 impl Client {
     pub(crate) fn new(servers: Servers, identity: ClientIdentity, limits: ClientLimits) -> Self {
         Self {
-            caller: Caller::new(servers, identity, limits),
+            calls: Calls::new(servers, identity, limits),
         }
     }
 
     /// Connects, for as long as an attempt may take.
     pub(crate) async fn connect(&self) -> BackendResult<()> {
-        self.caller.router.connect().await
+        self.calls.router.connect().await
     }
 
     pub(crate) fn status(&self) -> RedisStatus {
-        let (waiting_calls, waiting_bytes) = self.caller.gate.waiting();
+        let (waiting_calls, waiting_bytes) = self.calls.gate.waiting();
         RedisStatus {
-            nodes: self.caller.router.status(),
+            nodes: self.calls.router.status(),
             waiting_calls,
             waiting_bytes,
-            merged_calls: self.caller.router.merged(),
-            redirections: self
-                .caller
-                .router
-                .cluster()
-                .map_or(0, Cluster::redirections),
-            refreshes: self.caller.router.cluster().map_or(0, Cluster::refreshes),
+            merged_calls: self.calls.router.merged(),
+            redirections: self.calls.router.cluster().map_or(0, Cluster::redirections),
+            refreshes: self.calls.router.cluster().map_or(0, Cluster::refreshes),
         }
     }
 
     /// Reads the value under a key, merged with the reads of other callers at the same time.
     pub(crate) async fn get(&self, key: Argument, from: ReadFrom) -> BackendResult<Reply> {
         let request = Request::Get(key);
-        Ok(self.caller.call(request, Access::Read(from)).await?.reply)
+        Ok(self.calls.call(request, Access::Read(from)).await?.reply)
     }
 
     /// Runs a script with one key, merged with the scripts of other callers at the same time.
     pub(crate) async fn keyed(&self, invocation: KeyedInvocation) -> BackendResult<Reply> {
         let request = Request::Keyed(invocation);
-        Ok(self.caller.call(request, Access::Write).await?.reply)
+        Ok(self.calls.call(request, Access::Write).await?.reply)
     }
 
     pub(crate) async fn command(&self, command: Command, access: Access) -> BackendResult<Reply> {
-        Ok(self.caller.call(Request::One(command), access).await?.reply)
+        Ok(self.calls.call(Request::One(command), access).await?.reply)
     }
 
     /// Sends a command, to one node of a cluster if it names one, and tells by which connection the
@@ -150,7 +148,7 @@ impl Client {
     ) -> BackendResult<Traced> {
         let target = node.map_or(RequestTarget::Owner, RequestTarget::Node);
         let request = InFlight::to(target, Request::One(command), access);
-        self.caller.call_with(request).await
+        self.calls.call_with(request).await
     }
 
     /// Runs a script, by its hash if the server knows it.
@@ -160,7 +158,7 @@ impl Client {
         access: Access,
     ) -> BackendResult<Reply> {
         Ok(self
-            .caller
+            .calls
             .call(Request::Script(invocation), access)
             .await?
             .reply)
@@ -169,24 +167,24 @@ impl Client {
     /// Sends commands in one go; the reply is an array of theirs, errors among them.
     pub(crate) async fn pipeline(&self, commands: Vec<Command>) -> BackendResult<Reply> {
         let request = Request::Many(commands);
-        Ok(self.caller.call(request, Access::Write).await?.reply)
+        Ok(self.calls.call(request, Access::Write).await?.reply)
     }
 
     /// Waits before the next try of something that was tried in vain `tried` times.
     pub(crate) async fn pause(&self, tried: u32) -> BackendResult<()> {
-        deadlines()?.sleep(self.caller.pause(tried)).await;
+        deadlines()?.sleep(self.calls.pause(tried)).await;
         Ok(())
     }
 
     /// Refuses calls from now on, waits for those that are under way, for as long as a call may
     /// take, and closes the connections.
     pub(crate) async fn close(&self) {
-        self.caller.gate.close();
+        self.calls.gate.close();
         // A call that was begun and is polled no more never gives its permit back.
         if let Ok(deadlines) = deadlines() {
-            let emptied = pin!(self.caller.gate.emptied());
-            deadlines.within(self.caller.call_limit, emptied).await;
+            let emptied = pin!(self.calls.gate.emptied());
+            deadlines.within(self.calls.call_limit, emptied).await;
         }
-        self.caller.router.close();
+        self.calls.router.close();
     }
 }

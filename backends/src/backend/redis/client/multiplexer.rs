@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::connection_end::ConnectionEnd;
 use super::driver::{Driver, Terms};
 use super::in_flight::{InFlight, Lost};
-use super::inbox::{ConnectionEnd, Inbox, Pushed};
+use super::inbox::{Inbox, Pushed};
 use super::read_buffer::ReadBuffer;
 use super::resp::Reply;
 use super::socket::Socket;

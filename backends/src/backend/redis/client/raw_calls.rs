@@ -21,13 +21,13 @@ impl Client {
     /// own.
     pub(crate) fn beside(&self) -> Self {
         Self {
-            caller: self.caller.beside(),
+            calls: self.calls.beside(),
         }
     }
 
     /// Connects, unless there is a connection.
     pub(crate) async fn connected(&self) -> BackendResult<()> {
-        match self.caller.router.is_up() {
+        match self.calls.router.is_up() {
             true => Ok(()),
             false => self.connect().await,
         }
@@ -35,29 +35,29 @@ impl Client {
 
     /// Returns the database that connections use.
     pub(crate) fn database(&self) -> i64 {
-        self.caller.router.database()
+        self.calls.router.database()
     }
 
     /// Says whether further calls are refused.
     pub(crate) fn is_closed(&self) -> bool {
-        self.caller.gate.is_closed()
+        self.calls.gate.is_closed()
     }
 
     /// Sends commands that a program made itself. The reply is `OneKeyOnly` where there is a
     /// cluster, and nobody can say which node the commands are for.
     pub(crate) async fn raw(&self, raw: Raw) -> BackendResult<Reply> {
         let request = Request::Raw(raw);
-        Ok(self.caller.call(request, Access::Write).await?.reply)
+        Ok(self.calls.call(request, Access::Write).await?.reply)
     }
 
     /// Sends one command that a program made itself to each node that serves slots. Returns a reply
     /// that is an error, or else any of the replies: a node that can't be reached doesn't matter as
     /// long as another node is reached.
     pub(crate) async fn raw_on_each_node(&self, raw: Raw) -> BackendResult<Reply> {
-        let _permit = self.caller.gate.enter(raw.packed.len())?;
+        let _permit = self.calls.gate.enter(raw.packed.len())?;
         let deadlines = deadlines()?;
         let asked = async {
-            let nodes = match self.caller.router.meets_cluster().await? {
+            let nodes = match self.calls.router.meets_cluster().await? {
                 Some(cluster) => cluster.owners(ReadFrom::Primary).await?,
                 None => Vec::new(),
             };
@@ -72,10 +72,10 @@ impl Client {
                 async move {
                     let mut progress = Progress::default();
                     let reply = {
-                        let exchange = pin!(self.caller.exchange(None, request, &mut progress));
-                        deadlines.within(self.caller.patience, exchange).await
+                        let exchange = pin!(self.calls.exchange(None, request, &mut progress));
+                        deadlines.within(self.calls.patience, exchange).await
                     };
-                    reply.unwrap_or_else(|| Err(self.caller.timed_out(progress)))
+                    reply.unwrap_or_else(|| Err(self.calls.timed_out(progress)))
                 }
             });
             let (mut taken, mut failed) = (None, None);
@@ -86,10 +86,9 @@ impl Client {
                     Err(error) => failed = Some(error),
                 }
             }
-            taken
-                .ok_or_else(|| failed.unwrap_or_else(|| self.caller.timed_out(Progress::default())))
+            taken.ok_or_else(|| failed.unwrap_or_else(|| self.calls.timed_out(Progress::default())))
         };
-        let outcome = deadlines.within(self.caller.call_limit, pin!(asked)).await;
-        outcome.unwrap_or_else(|| Err(self.caller.timed_out(Progress::default())))
+        let outcome = deadlines.within(self.calls.call_limit, pin!(asked)).await;
+        outcome.unwrap_or_else(|| Err(self.calls.timed_out(Progress::default())))
     }
 }

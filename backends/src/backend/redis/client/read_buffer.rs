@@ -1,6 +1,6 @@
 //! The bytes between the socket and the decoder.
 
-use super::inbox::ConnectionEnd;
+use super::connection_end::ConnectionEnd;
 use super::resp::{self, DecodeError, Reply, ScanState};
 
 /// The usual size of a buffer; a buffer that grew for a large value is given back.

@@ -14,11 +14,12 @@ use super::handshake::is_login_for_nobody;
 use super::in_flight::{InFlight, Lost};
 use super::inbox::Inbox;
 use super::login::Login;
-use super::logins::{LoginRenewal, Provided, Task};
+use super::logins::{LoginRenewal, Provided};
 use super::multiplexer::exchange;
 use super::refusal::refusal;
 use super::request::Request;
 use super::resp::Reply;
+use super::task::Task;
 use crate::error::{BackendError, ErrorKind};
 use crate::time::deadline::Deadlines;
 

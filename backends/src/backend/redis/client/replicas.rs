@@ -20,7 +20,7 @@ use parking_lot::RwLock;
 use super::access::Access;
 use super::connection::Connection;
 use super::context::ClientContext;
-use super::dial::AttemptTerms;
+use super::dial::ConnectTerms;
 use super::endpoint::Endpoint;
 use super::ids::NodeId;
 use super::in_flight::InFlight;
@@ -254,7 +254,7 @@ impl ReplicasShared {
             match &self.sentinels {
                 Some(sentinels) => {
                     sentinels
-                        .replicas(AttemptTerms::new(limit, deadlines))
+                        .replicas(ConnectTerms::new(limit, deadlines))
                         .await
                 }
                 None => followers(&self.primary).await,

@@ -1,4 +1,4 @@
-//! The errors of a URL.
+//! The errors of settings, in a URL or beside it.
 
 use std::borrow::Cow;
 

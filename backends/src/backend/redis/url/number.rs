@@ -1,4 +1,4 @@
-//! The numbers in a URL, of which most are databases.
+//! The port and the database in a URL.
 
 use std::str::FromStr;
 

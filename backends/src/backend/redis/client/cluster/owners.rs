@@ -1,4 +1,4 @@
-//! The nodes that serve slots, or have a key.
+//! The nodes that serve slots, and commands sorted by them.
 
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::Driver;
 use super::expected::ExpectedReply;
 use super::terms::Sign;
+use crate::backend::redis::client::connection_end::ConnectionEnd;
 use crate::backend::redis::client::in_flight::InFlight;
-use crate::backend::redis::client::inbox::ConnectionEnd;
 use crate::backend::redis::client::read_buffer::ArrayBegun;
 use crate::backend::redis::client::resp::{ErrorReply, Reply};
 

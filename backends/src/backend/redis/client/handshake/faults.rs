@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Greeting;
-use crate::backend::redis::client::inbox::ConnectionEnd;
+use crate::backend::redis::client::connection_end::ConnectionEnd;
 use crate::backend::redis::client::refusal::{code, refusal};
 use crate::backend::redis::client::resp::ErrorReply;
 use crate::backend::redis::client::socket::Socket;

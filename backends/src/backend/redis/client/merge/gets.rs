@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::habits::{FEWEST_GETS, MOST_GETS, ReadHabits};
-use super::reads::Reads;
+use super::reads::{Nils, Reads};
 use crate::backend::redis::client::in_flight::InFlight;
 use crate::backend::redis::client::request::Request;
 use crate::backend::redis::client::resp::{self, Argument};
@@ -65,7 +65,7 @@ impl Gets {
         output: &mut Vec<u8>,
         nils: &mut Vec<Arc<InFlight>>,
         habits: &ReadHabits,
-    ) -> Result<Vec<Arc<InFlight>>, Vec<Arc<InFlight>>> {
+    ) -> Result<Nils, Vec<Arc<InFlight>>> {
         // One read tells as much about one key.
         if nils.len() < 2 || !habits.may_check {
             return Err(std::mem::take(nils));
@@ -85,7 +85,7 @@ impl Gets {
         }
         self.write_command(output, "EXISTS");
         self.keys.clear();
-        Ok(std::mem::take(&mut self.requests))
+        Ok(Nils(std::mem::take(&mut self.requests)))
     }
 
     fn write_command(&self, output: &mut Vec<u8>, name: &str) {

@@ -2,17 +2,11 @@
 
 use std::sync::Arc;
 
-use super::taken::refuse;
+use super::refusing::refuse;
+use crate::backend::redis::client::connection_end::ConnectionEnd;
 use crate::backend::redis::client::in_flight::InFlight;
-use crate::backend::redis::client::inbox::ConnectionEnd;
 use crate::backend::redis::client::resp::Reply;
 use crate::backend::redis::client::script::{KeyedInvocation, Script};
-
-/// The most keys of one invocation, so that none holds the server for long: a tenth of a
-/// millisecond.
-const MOST_KEYED: usize = 128;
-/// The fewest invocations that become one: even two cost the server less so.
-const FEWEST_KEYED: usize = 2;
 
 /// Invocations of one script with one key each, for one invocation.
 #[derive(Default)]
@@ -101,3 +95,9 @@ impl MergedScripts {
         }
     }
 }
+
+/// The most keys of one invocation, so that none holds the server for long: a tenth of a
+/// millisecond.
+const MOST_KEYED: usize = 128;
+/// The fewest invocations that become one: even two cost the server less so.
+const FEWEST_KEYED: usize = 2;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::habits::ReadHabits;
 use super::keyed::MergedScripts;
-use super::reads::{Reads, take_count};
+use super::reads::{Nils, Reads, take_count};
 use super::taken::TakenReply;
 use super::unanswered::Unanswered;
+use crate::backend::redis::client::connection_end::ConnectionEnd;
 use crate::backend::redis::client::in_flight::InFlight;
-use crate::backend::redis::client::inbox::ConnectionEnd;
 use crate::backend::redis::client::resp::Reply;
 use crate::backend::redis::client::script::Script;
 
@@ -16,7 +16,7 @@ use crate::backend::redis::client::script::Script;
 pub(in crate::backend::redis::client) enum Merged {
     Gets(Reads),
     /// Reads that were nil: the reply counts how many of their keys are there.
-    Nils(Vec<Arc<InFlight>>),
+    Nils(Nils),
     Keyed(MergedScripts),
 }
 
@@ -24,7 +24,7 @@ impl Merged {
     pub(in crate::backend::redis::client) fn requests(&self) -> &[Arc<InFlight>] {
         match self {
             Self::Gets(reads) => reads.requests(),
-            Self::Nils(requests) => requests,
+            Self::Nils(nils) => &nils.0,
             Self::Keyed(scripts) => &scripts.requests,
         }
     }
@@ -60,8 +60,8 @@ impl Merged {
     ) -> Result<TakenReply, ConnectionEnd> {
         match self {
             Self::Gets(reads) => reads.take(reply, habits, unanswered),
-            Self::Nils(requests) => {
-                let requests = std::mem::take(requests);
+            Self::Nils(nils) => {
+                let requests = std::mem::take(&mut nils.0);
                 let answered = take_count(requests, 0, reply, habits, unanswered);
                 Ok(TakenReply::all(answered))
             }

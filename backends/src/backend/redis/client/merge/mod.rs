@@ -19,6 +19,7 @@ mod hot_slot;
 mod keyed;
 mod merged;
 mod reads;
+mod refusing;
 mod taken;
 mod unanswered;
 

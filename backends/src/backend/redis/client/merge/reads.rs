@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::habits::ReadHabits;
-use super::taken::{TakenReply, is_about_all, refuse};
+use super::refusing::{is_about_all, refuse, refuse_or_repeat};
+use super::taken::TakenReply;
 use super::unanswered::Unanswered;
+use crate::backend::redis::client::connection_end::ConnectionEnd;
 use crate::backend::redis::client::in_flight::InFlight;
-use crate::backend::redis::client::inbox::ConnectionEnd;
 use crate::backend::redis::client::resp::{ErrorReply, Reply};
 
 /// Reads that became one command, and the part of its reply that is next.
@@ -20,6 +21,9 @@ pub(in crate::backend::redis::client) struct Reads {
     refused: Option<ErrorReply>,
     nils: Vec<Arc<InFlight>>,
 }
+
+/// Reads that were nil, whose keys one command counts.
+pub(in crate::backend::redis::client) struct Nils(pub(super) Vec<Arc<InFlight>>);
 
 #[derive(Debug, Clone, Copy)]
 enum Awaited {
@@ -93,7 +97,9 @@ impl Reads {
             (Awaited::Count, reply) => {
                 if let Some(error) = self.refused.take() {
                     let requests = std::mem::take(&mut self.requests);
-                    return Ok(TakenReply::all(refused(requests, &error, unanswered)));
+                    return Ok(TakenReply::all(refuse_or_repeat(
+                        requests, &error, unanswered,
+                    )));
                 }
                 let nils = std::mem::take(&mut self.nils);
                 let others = self.requests.len() - nils.len();
@@ -148,7 +154,7 @@ impl Reads {
             return TakenReply::some(0);
         }
         let requests = std::mem::take(&mut self.requests);
-        TakenReply::all(refused(requests, &error, unanswered))
+        TakenReply::all(refuse_or_repeat(requests, &error, unanswered))
     }
 
     /// Answers the read with this number, unless the value is nil, and returns the number of
@@ -208,21 +214,11 @@ pub(super) fn take_count(
         }
         Reply::Error(error) => {
             habits.may_check &= !matches!(error.code(), "NOPERM" | "ERR" | "EXECABORT");
-            refused(nils, &error, unanswered)
+            refuse_or_repeat(nils, &error, unanswered)
         }
         _ => {
             unanswered.alone.extend(nils);
             0
         }
     }
-}
-
-/// Refuses all reads, or lets each read go by itself: one key may be forbidden and the others not,
-/// or on its way to another node.
-fn refused(requests: Vec<Arc<InFlight>>, error: &ErrorReply, unanswered: &mut Unanswered) -> usize {
-    if is_about_all(error) {
-        return refuse(requests, error);
-    }
-    unanswered.alone.extend(requests);
-    0
 }

@@ -1,9 +1,4 @@
-//! The effect of a reply to a merged command.
-
-use std::sync::Arc;
-
-use crate::backend::redis::client::in_flight::InFlight;
-use crate::backend::redis::client::resp::{ErrorReply, Reply};
+//! Counts the callers that a reply to a merged command has answered.
 
 /// The effect of a reply, or of an element of one.
 pub(in crate::backend::redis::client) struct TakenReply {
@@ -23,17 +18,4 @@ impl TakenReply {
         let is_whole = false;
         Self { answered, is_whole }
     }
-}
-
-/// Says whether a refusal is about the server, and not about one key or one command.
-pub(super) fn is_about_all(error: &ErrorReply) -> bool {
-    let of_one = ["NOPERM", "CROSSSLOT", "TRYAGAIN", "ERR", "EXECABORT"];
-    !of_one.contains(&error.code())
-}
-
-pub(super) fn refuse(requests: Vec<Arc<InFlight>>, error: &ErrorReply) -> usize {
-    for request in &requests {
-        request.finish(Reply::Error(error.clone()));
-    }
-    requests.len()
 }

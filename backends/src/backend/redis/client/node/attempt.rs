@@ -166,7 +166,7 @@ impl NodeShared {
             states.doubt_server();
         }
         let outcome = reached
-            .map(|reached| self.made(&mut states, reached, begun))
+            .map(|reached| self.connection_to(&mut states, reached, begun))
             .map_err(|failure| failure.error);
         let generation = states.generation;
         let Some(state) = states.state_mut(runtime).filter(|_| is_own) else {
@@ -204,7 +204,7 @@ impl NodeShared {
     }
 
     /// Makes the connection to the server that an attempt has reached, and notes the server.
-    fn made(
+    fn connection_to(
         self: &Arc<Self>,
         states: &mut States,
         reached: Reached,
@@ -224,6 +224,6 @@ impl NodeShared {
             but_reads: states.living_reads(Handle::current().id()).is_some(),
         };
         let id = ConnectionId::next();
-        Arc::new(self.connection(reached, id, takes, generation, begun.deadlines))
+        Arc::new(self.establish(reached, id, takes, generation, begun.deadlines))
     }
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use super::NodeShared;
 use super::reach::Reached;
 use crate::backend::redis::client::connection::Connection;
-use crate::backend::redis::client::dial::AttemptTerms;
+use crate::backend::redis::client::dial::ConnectTerms;
 use crate::backend::redis::client::driver::{Sign, Terms};
 use crate::backend::redis::client::ids::ConnectionId;
 use crate::backend::redis::client::location::Address;
-use crate::backend::redis::client::logins::Task;
 use crate::backend::redis::client::multiplexer::Multiplexer;
 use crate::backend::redis::client::renewal;
+use crate::backend::redis::client::task::Task;
 use crate::time::deadline::Deadlines;
 
 /// The requests that a connection takes.
@@ -25,12 +25,9 @@ pub(super) enum Takes {
     Reads,
 }
 
-/// A write that waits for longer holds reads up, where that is more than a few round trips.
-const SHORTEST_HOLD: Duration = Duration::from_millis(100);
-
 impl NodeShared {
     /// Has a connection driven, on the present runtime.
-    pub(super) fn connection(
+    pub(super) fn establish(
         self: &Arc<Self>,
         reached: Reached,
         id: ConnectionId,
@@ -93,12 +90,33 @@ impl NodeShared {
     ) -> Option<Task> {
         let (sentinels, primary) = self.sentinels.as_ref().zip(told)?;
         let shared = Arc::downgrade(self);
-        let terms = AttemptTerms::new(self.context.limits.connect, deadlines);
+        let terms = ConnectTerms::new(self.context.limits.connect, deadlines);
         Some(sentinels.watch(primary, terms, move |left, other| {
             if let Some(shared) = shared.upgrade() {
                 shared.switched(generation, left, other);
             }
         }))
+    }
+
+    /// Leaves the primary of a generation, in whose place another one serves, with all connections
+    /// to it. The outcome of a write that it may have seen is unknown: its data is given up.
+    fn switched(&self, generation: u64, left: &Address, other: &Address) {
+        let connections = {
+            let mut states = self.states.lock();
+            // Other runtimes hear of it too, and one may have reached the other primary by now.
+            if states.is_closed || states.generation != generation {
+                return;
+            }
+            if let Some(sentinels) = &self.sentinels {
+                sentinels.leave(left, other);
+            }
+            states.switched()
+        };
+        // After the lock: these wake drivers.
+        for connection in connections {
+            connection.multiplexer.close();
+        }
+        self.news.notify_waiters();
     }
 
     /// Returns what the driver of a connection calls with each sign.
@@ -114,3 +132,6 @@ impl NodeShared {
         })
     }
 }
+
+/// A write that waits for longer holds reads up, where that is more than a few round trips.
+const SHORTEST_HOLD: Duration = Duration::from_millis(100);

@@ -10,7 +10,7 @@ mod attempt;
 mod establish;
 mod purpose;
 mod reach;
-mod reads;
+mod reads_connection;
 mod recognised;
 mod search;
 mod signs;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::NodeShared;
-use crate::backend::redis::client::dial::{AttemptTerms, DialTarget, dial};
+use crate::backend::redis::client::dial::{ConnectTerms, DialTarget, dial};
 use crate::backend::redis::client::handshake::{Greeted, Identity, Introduction, ServerKind};
 use crate::backend::redis::client::location::{Address, ServerLocation};
 use crate::backend::redis::client::login::Login;
@@ -51,7 +51,7 @@ impl NodeShared {
                     Some(_) => ServerKind::Replica,
                 },
             };
-            let terms = AttemptTerms {
+            let terms = ConnectTerms {
                 limit: left,
                 deadlines,
                 is_judging,
@@ -82,7 +82,7 @@ impl NodeShared {
     async fn dial(
         &self,
         identity: Identity<'_>,
-        terms: AttemptTerms<'_>,
+        terms: ConnectTerms<'_>,
     ) -> BackendResult<(Greeted, Option<Address>, Arc<ServerLocation>)> {
         let Some(sentinels) = &self.sentinels else {
             let target = DialTarget {

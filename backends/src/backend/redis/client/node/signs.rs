@@ -8,30 +8,8 @@ use super::NodeShared;
 use super::purpose::Purpose;
 use crate::backend::redis::client::driver::Sign;
 use crate::backend::redis::client::ids::ConnectionId;
-use crate::backend::redis::client::location::Address;
 
 impl NodeShared {
-    /// Leaves the primary of a generation, in whose place another one serves, with all connections
-    /// to it. The outcome of a write that it may have seen is unknown: its data is given up.
-    pub(super) fn switched(&self, generation: u64, left: &Address, other: &Address) {
-        let connections = {
-            let mut states = self.states.lock();
-            // Other runtimes hear of it too, and one may have reached the other primary by now.
-            if states.is_closed || states.generation != generation {
-                return;
-            }
-            if let Some(sentinels) = &self.sentinels {
-                sentinels.leave(left, other);
-            }
-            states.switched()
-        };
-        // After the lock: these wake drivers.
-        for connection in connections {
-            connection.multiplexer.close();
-        }
-        self.news.notify_waiters();
-    }
-
     /// Does what a sign of the present runtime's connection calls for.
     pub(super) fn note(self: &Arc<Self>, connection: ConnectionId, sign: Sign) {
         match sign {

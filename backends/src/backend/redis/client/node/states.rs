@@ -17,6 +17,8 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The most runtimes that have connections at one time.
 const MOST_RUNTIMES: usize = 1024;
+
+/// The known state of a server, and of the connections to it.
 pub(super) struct States {
     /// The runtimes that use the node are few, so the search is short.
     by_runtime: Vec<(Id, RuntimeState)>,

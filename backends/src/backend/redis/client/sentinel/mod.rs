@@ -4,13 +4,12 @@
 //! sentinel that was cut off may name the primary of before. Fewer are believed only where the
 //! others don't answer. The role of the server that they name is checked when it greets.
 //!
-//! Each connection to a primary has a watcher beside it, which listens to one sentinel, and asks
-//! all sentinels when that one tells of a switch, or from time to time. A switch ends the
-//! connections to the primary before, even if that primary still answers
+//! Each connection to a primary has a watcher beside it. A switch ends the connections to the
+//! primary before, even if that primary still answers
 //! (<https://redis.io/docs/latest/develop/reference/sentinel-clients/>).
 
 mod poll;
-mod replicas;
+mod replica_poll;
 mod watch;
 
 use std::fmt;
@@ -21,9 +20,9 @@ use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 use redis::{ProtocolVersion, RedisConnectionInfo};
 
-pub(super) use self::replicas::Told;
+pub(super) use self::replica_poll::Told;
 use super::conversation::Conversation;
-use super::dial::{AttemptTerms, DialTarget, dial};
+use super::dial::{ConnectTerms, DialTarget, dial};
 use super::endpoint::Endpoint;
 use super::handshake::{Greeted, Identity, ServerKind};
 use super::location::{Address, ServerLocation};
@@ -118,7 +117,7 @@ impl Sentinels {
     pub(super) async fn reach(
         &self,
         identity: Identity<'_>,
-        terms: AttemptTerms<'_>,
+        terms: ConnectTerms<'_>,
     ) -> BackendResult<(Greeted, Address, ServerLocation)> {
         let by = Instant::now() + terms.limit;
         let mut address = self.primary(terms).await?;
@@ -163,7 +162,7 @@ impl Sentinels {
     }
 
     /// Waits until more than half of the sentinels name another primary.
-    async fn other_than(&self, address: &Address, by: Instant, terms: AttemptTerms<'_>) -> Address {
+    async fn other_than(&self, address: &Address, by: Instant, terms: ConnectTerms<'_>) -> Address {
         loop {
             terms.deadlines.sleep(INTERVAL).await;
             let left = by.saturating_duration_since(Instant::now());
@@ -182,10 +181,11 @@ impl Sentinels {
         left.any(|(left, _)| left == address)
     }
 
+    /// Connects to a sentinel.
     async fn greet(
         &self,
         (server, location): &(Endpoint, ServerLocation),
-        terms: AttemptTerms<'_>,
+        terms: ConnectTerms<'_>,
     ) -> BackendResult<Conversation> {
         let identity = Identity {
             settings: &self.settings,

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 
 use super::{Sentinels, silent};
-use crate::backend::redis::client::dial::AttemptTerms;
+use crate::backend::redis::client::dial::ConnectTerms;
 use crate::backend::redis::client::endpoint::Endpoint;
 use crate::backend::redis::client::location::{Address, ServerLocation};
 use crate::backend::redis::client::refusal::refusal;
@@ -68,7 +68,7 @@ impl Sentinels {
     /// # Errors
     ///
     /// The most telling failure, if no sentinel names one.
-    pub(super) async fn primary(&self, terms: AttemptTerms<'_>) -> BackendResult<Address> {
+    pub(super) async fn primary(&self, terms: ConnectTerms<'_>) -> BackendResult<Address> {
         let poll = self.poll(terms).await;
         let named = poll.elected.as_ref().or_else(|| poll.most_named()).cloned();
         match (named, poll.failed) {
@@ -82,7 +82,7 @@ impl Sentinels {
     }
 
     /// Asks all sentinels for the address of the primary.
-    pub(super) async fn poll(&self, terms: AttemptTerms<'_>) -> Poll {
+    pub(super) async fn poll(&self, terms: ConnectTerms<'_>) -> Poll {
         let asked = self.servers.iter().map(|at| self.ask(at, terms));
         let mut asked: FuturesUnordered<_> = asked.collect();
         let mut poll = Poll::default();
@@ -129,7 +129,7 @@ impl Sentinels {
     async fn ask(
         &self,
         at: &(Endpoint, ServerLocation),
-        terms: AttemptTerms<'_>,
+        terms: ConnectTerms<'_>,
     ) -> BackendResult<Address> {
         let mut conversation = self.greet(at, terms).await?;
         let (service, location) = (&self.service, &at.1);

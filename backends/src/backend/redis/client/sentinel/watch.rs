@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::{SPREAD, Sentinels};
 use crate::backend::redis::client::conversation::Conversation;
-use crate::backend::redis::client::dial::AttemptTerms;
+use crate::backend::redis::client::dial::ConnectTerms;
 use crate::backend::redis::client::endpoint::Endpoint;
 use crate::backend::redis::client::location::{Address, ServerLocation};
-use crate::backend::redis::client::logins::Task;
 use crate::backend::redis::client::outage::shortened;
 use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::resp::{Command, Reply};
 use crate::backend::redis::client::socket_error::failure;
+use crate::backend::redis::client::task::Task;
 use crate::error::{BackendError, BackendResult};
 
 /// The pauses before another sentinel is listened to, the longest after many failures.
@@ -39,7 +39,7 @@ impl Sentinels {
     pub(in crate::backend::redis::client) fn watch(
         self: &Arc<Self>,
         primary: Address,
-        terms: AttemptTerms<'static>,
+        terms: ConnectTerms<'static>,
         switched: impl Fn(&Address, &Address) + Send + 'static,
     ) -> Task {
         let sentinels = self.clone();
@@ -51,7 +51,7 @@ impl Sentinels {
     }
 
     /// Waits until the service has another primary.
-    async fn other_primary(&self, primary: &Address, terms: AttemptTerms<'static>) -> Address {
+    async fn other_primary(&self, primary: &Address, terms: ConnectTerms<'static>) -> Address {
         let mut next = fastrand::usize(..self.servers.len());
         let mut pause = SHORTEST_PAUSE;
         loop {
@@ -80,7 +80,7 @@ impl Sentinels {
         &self,
         at: &(Endpoint, ServerLocation),
         primary: &Address,
-        terms: AttemptTerms<'static>,
+        terms: ConnectTerms<'static>,
     ) -> (BackendResult<Address>, bool) {
         let mut conversation = match self.subscribe(at, terms).await {
             Ok(conversation) => conversation,
@@ -125,7 +125,7 @@ impl Sentinels {
     async fn subscribe(
         &self,
         at: &(Endpoint, ServerLocation),
-        terms: AttemptTerms<'static>,
+        terms: ConnectTerms<'static>,
     ) -> BackendResult<Conversation> {
         let mut conversation = self.greet(at, terms).await?;
         let subscribe = [Command::new("SUBSCRIBE").args([SWITCHED, PROMOTED])];
@@ -152,7 +152,7 @@ impl Sentinels {
     async fn elected_beside(
         &self,
         primary: &Address,
-        terms: AttemptTerms<'static>,
+        terms: ConnectTerms<'static>,
     ) -> Option<Address> {
         let poll = self.poll(terms).await;
         poll.elected.filter(|elected| elected != primary)
@@ -164,7 +164,7 @@ impl Sentinels {
         &self,
         primary: &Address,
         other: Address,
-        terms: AttemptTerms<'static>,
+        terms: ConnectTerms<'static>,
     ) -> Option<Address> {
         let begun = Instant::now();
         loop {

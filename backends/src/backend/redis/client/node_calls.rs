@@ -16,11 +16,11 @@ use crate::error::{BackendResult, ErrorKind};
 impl Client {
     /// Says whether there is a cluster, which takes a connection to know.
     pub(crate) async fn is_cluster(&self) -> BackendResult<bool> {
-        match self.caller.router.is_cluster() {
+        match self.calls.router.is_cluster() {
             Some(is_cluster) => Ok(is_cluster),
             None => Ok(self
-                .caller
-                .limited(self.caller.router.meets_cluster())
+                .calls
+                .limited(self.calls.router.meets_cluster())
                 .await?
                 .is_some()),
         }
@@ -30,13 +30,10 @@ impl Client {
     /// or a replica of each that has one up. `None` where there is one server to ask.
     pub(crate) async fn nodes(&self, from: ReadFrom) -> BackendResult<Option<Vec<NodeId>>> {
         self.is_cluster().await?;
-        match self.caller.router.cluster() {
-            Some(cluster) => self.caller.limited(cluster.owners(from)).await.map(Some),
+        match self.calls.router.cluster() {
+            Some(cluster) => self.calls.limited(cluster.owners(from)).await.map(Some),
             None => {
-                let replica = self
-                    .caller
-                    .limited(self.caller.router.replica(from))
-                    .await?;
+                let replica = self.calls.limited(self.calls.router.replica(from)).await?;
                 Ok(replica.map(|replica| vec![replica]))
             }
         }
@@ -44,8 +41,8 @@ impl Client {
 
     /// Reads the map of a cluster again, for requests to chosen nodes: no key corrects it there.
     pub(crate) async fn refreshed(&self) -> BackendResult<()> {
-        match self.caller.router.cluster() {
-            Some(cluster) => self.caller.limited(cluster.refreshed()).await,
+        match self.calls.router.cluster() {
+            Some(cluster) => self.calls.limited(cluster.refreshed()).await,
             None => Ok(()),
         }
     }
@@ -59,11 +56,11 @@ impl Client {
         access: Access,
     ) -> Vec<Option<BackendResult<Reply>>> {
         let mut outcomes: Vec<_> = commands.iter().map(|_| None).collect();
-        let Some(cluster) = self.caller.router.cluster() else {
+        let Some(cluster) = self.calls.router.cluster() else {
             return outcomes;
         };
         if access == Access::Read(ReadFrom::Replica)
-            && let Err(error) = self.caller.limited(cluster.check_replicas()).await
+            && let Err(error) = self.calls.limited(cluster.check_replicas()).await
         {
             return vec![Some(Err(error)); commands.len()];
         }
@@ -72,7 +69,7 @@ impl Client {
             let those = positions.iter().map(|position| commands[*position].clone());
             let request = Request::Many(those.collect());
             let reply =
-                self.caller
+                self.calls
                     .call_with(InFlight::to(RequestTarget::Node(node), request, access));
             (positions, reply.await)
         });

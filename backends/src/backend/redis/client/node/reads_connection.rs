@@ -80,7 +80,7 @@ impl NodeShared {
         let is_same = states.is_known(reached.greeted.server.run_id.as_deref());
         drop(states);
         let (id, generation) = (present.id, present.generation);
-        is_same.then(|| self.connection(reached, id, Takes::Reads, generation, deadlines))
+        is_same.then(|| self.establish(reached, id, Takes::Reads, generation, deadlines))
     }
 
     /// Notes the end of the attempt to make a connection for reads.

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 
 use super::{Sentinels, silent};
-use crate::backend::redis::client::dial::AttemptTerms;
+use crate::backend::redis::client::dial::ConnectTerms;
 use crate::backend::redis::client::endpoint::Endpoint;
 use crate::backend::redis::client::info::Facts;
 use crate::backend::redis::client::location::{Address, ServerLocation};
@@ -35,7 +35,7 @@ impl Sentinels {
     /// The failure of one sentinel, if none answers, or if those that answer know of no replicas.
     pub(in crate::backend::redis::client) async fn replicas(
         &self,
-        terms: AttemptTerms<'_>,
+        terms: ConnectTerms<'_>,
     ) -> BackendResult<Told> {
         let asked = self.servers.iter();
         let asked = asked.map(|at| self.ask_for_replicas(at, terms));
@@ -81,7 +81,7 @@ impl Sentinels {
     async fn ask_for_replicas(
         &self,
         at: &(Endpoint, ServerLocation),
-        terms: AttemptTerms<'_>,
+        terms: ConnectTerms<'_>,
     ) -> BackendResult<Told> {
         let mut conversation = self.greet(at, terms).await?;
         let ask = Command::new("SENTINEL").args(["REPLICAS", &self.service]);
