@@ -55,6 +55,7 @@
 //! * [`session`]: sessions with unguessable ids, an idle life and an absolute end, and "log out
 //!   everywhere".
 //! * [`lease`]: a name that one owner at a time holds, with a fencing number.
+//! * [`layer`]: backends around backends, to watch, delay or refuse calls, and how to write one.
 //! * [`BackendError`]: what can fail, and what to do about it.
 //! * [`codec`]: the stored formats.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
@@ -96,6 +97,7 @@ mod fingerprint;
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
 pub mod keyspace;
+pub mod layer;
 pub mod lease;
 mod pending;
 mod quota;

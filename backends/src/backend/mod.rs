@@ -26,7 +26,7 @@ use crate::error::BackendResult;
 pub use answers::{Counted, KeyStream};
 pub use call::Call;
 pub use life::{Expiry, Life};
-use store::Store;
+use store::{Layer, Store};
 pub use stored::Stored;
 pub use write::{Condition, Write};
 
@@ -354,6 +354,51 @@ pub trait Backend: Store {
     }
 
     // The store itself.
+
+    /// Wraps the backend in a layer: every call goes through the layer. The layer that is added
+    /// last is outermost; [the module](crate::layer) says what that means.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use reinhardt_backends::layer::{Answer, Intercept, Next, Operation};
+    /// use reinhardt_backends::{Backend, BackendResult, KeyStream, MemoryBackend};
+    ///
+    /// /// Says which calls fail.
+    /// struct Failures;
+    ///
+    /// impl Intercept for Failures {
+    ///     async fn call<T: Answer>(
+    ///         &self,
+    ///         operation: Operation<'_>,
+    ///         next: Next<'_, T>,
+    ///     ) -> BackendResult<T> {
+    ///         let answer = next.run().await;
+    ///         if let Err(error) = &answer {
+    ///             eprintln!("{}: {error}", operation.op());
+    ///         }
+    ///         answer
+    ///     }
+    ///
+    ///     fn keys<'a>(&'a self, _: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
+    ///         next
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> BackendResult<()> {
+    /// let backend = MemoryBackend::new().layer(Failures);
+    /// backend.set("user:7", "ann", None).await?;
+    /// assert_eq!(backend.get::<String>("user:7").await?.as_deref(), Some("ann"));
+    /// # Ok(()) }
+    /// ```
+    fn layer<L>(self, layer: L) -> L::Backend
+    where
+        Self: Sized,
+        L: Layer<Self>,
+    {
+        layer.layer(self)
+    }
 
     /// Makes sure that the backend answers.
     fn ping(&self) -> Call<'_, ()> {

@@ -3,6 +3,7 @@
 pub(super) mod decoded;
 mod info;
 mod instance;
+pub(crate) mod layer;
 pub(super) mod limits;
 pub(super) mod options;
 mod pointers;
@@ -28,6 +29,7 @@ use crate::quota::{Attempt, Decision};
 pub use self::decoded::Decoded;
 pub use self::info::StoreInfo;
 pub use self::instance::Instance;
+pub(crate) use self::layer::Layer;
 pub use self::limits::Limits;
 pub use self::options::{NewEntry, Touch};
 pub use self::replica_reads::ReplicaReads;
