@@ -65,3 +65,32 @@ mod own {
 
     reinhardt_backends::conformance_suite!(InProcess<MapBackend>);
 }
+
+/// A layer that keeps the fast path.
+mod layered_memory {
+    use reinhardt_backends::MemoryBackend;
+    use reinhardt_backends_tests::{InProcess, Layered};
+
+    reinhardt_backends::conformance_suite!(Layered<InProcess<MemoryBackend>, true>);
+}
+
+mod layered_memory_without_a_fast_path {
+    use reinhardt_backends::MemoryBackend;
+    use reinhardt_backends_tests::{InProcess, Layered};
+
+    reinhardt_backends::conformance_suite!(Layered<InProcess<MemoryBackend>, false>);
+}
+
+mod layered_redis {
+    use reinhardt_backends_tests::{Layered, Redis};
+
+    reinhardt_backends::conformance_suite!(Layered<Redis, true>, server);
+}
+
+mod layered_own {
+    use reinhardt_backends_tests::{InProcess, Layered};
+
+    use super::own_backend::MapBackend;
+
+    reinhardt_backends::conformance_suite!(Layered<InProcess<MapBackend>, true>);
+}

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reinhardt_backends::conformance::{Harness, Server as Breakable};
+use reinhardt_backends::layer::Intercepted;
 use reinhardt_backends::{Backend, Eviction, MemoryBackend, RedisBackend, Tls};
 
-use crate::{Authority, Cluster, Server};
+use crate::{Authority, Cluster, Recording, Server};
 
 /// `RedisBackend` on a private server, each backend in a namespace of its own.
 #[derive(Debug)]
@@ -236,6 +237,33 @@ as_trait_objects! {
 as_trait_objects! {
     /// The backends of another harness as `Box<dyn Backend>`.
     Boxed, Box
+}
+
+/// The backends of another harness in two layers that do nothing but record.
+#[derive(Debug, Default)]
+pub struct Layered<H, const FAST_PATH: bool>(H);
+
+impl<H: Harness, const FAST_PATH: bool> Harness for Layered<H, FAST_PATH> {
+    type Backend = Intercepted<Recording<FAST_PATH>, Intercepted<Recording<FAST_PATH>, H::Backend>>;
+
+    async fn backend(&self) -> Self::Backend {
+        let backend = self.0.backend().await;
+        backend
+            .layer(Recording::default())
+            .layer(Recording::default())
+    }
+
+    fn run(clause: impl Future<Output = ()>) {
+        H::run(clause);
+    }
+
+    fn grace(&self) -> Duration {
+        self.0.grace()
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        self.0.server()
+    }
 }
 
 /// A backend that needs nothing but `Default`, in paused time, where entries are absent at their

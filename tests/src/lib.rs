@@ -9,6 +9,7 @@ mod harness;
 pub mod measure;
 mod peer_process;
 mod proxy;
+mod recording_layer;
 mod sentinel;
 mod server;
 mod traffic;
@@ -23,11 +24,12 @@ pub use cluster::Cluster;
 pub use fake_backend::{Call, ScriptedBackend, StepwiseBackend};
 pub use fake_server::{Answer, FakeServer};
 pub use harness::{
-    Bounded, Boxed, InProcess, OddNamespace, OldServer, Redis, RedisByTls, RedisCluster,
+    Bounded, Boxed, InProcess, Layered, OddNamespace, OldServer, Redis, RedisByTls, RedisCluster,
     RedisClusterAlone, Shared,
 };
 pub use peer_process::PeerProcess;
 pub use proxy::Proxy;
+pub use recording_layer::{Recorded, Recording};
 pub use sentinel::{Service, watching};
 pub use server::{Server, patient};
 pub use traffic::{Outcome, Traffic};

@@ -2,7 +2,7 @@
 //! little: rows M1 to M3, warm.
 //!
 //! `cargo bench -p reinhardt-backends-tests --bench instructions -- [get] [save] [increment]
-//! [parts]`, with valgrind on the path.
+//! [layers] [parts]`, with valgrind on the path.
 
 #[expect(dead_code, reason = "who times them asks them for more")]
 mod peers;
@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reinhardt_backends::codec::{Cbor, Codec};
+use reinhardt_backends::layer::{Answer, Intercept, Next, Operation};
 use reinhardt_backends::store::check_ttl;
-use reinhardt_backends::{Backend, MemoryBackend};
+use reinhardt_backends::{Backend, BackendResult, KeyStream, MemoryBackend};
 use reinhardt_backends_tests::measure::Bound::AtMost;
 use reinhardt_backends_tests::measure::{Measured, Report, Run, Table, Unit, instructions};
 use tokio::time::Instant;
@@ -175,6 +176,47 @@ const PARTS: &[Part] = &[
         &[("typed increment", 1.7, "DashMap entry + 1")],
     ),
     (
+        "layers",
+        "Instructions of a typed get and an increment in layers that do nothing, warm",
+        "typed get",
+        &[
+            ("typed get", |traffic, passes| {
+                let backend = filled(traffic);
+                repeat(passes, || {
+                    traffic.keys(async |key| Session::get(&backend, id(key)).await.unwrap())
+                });
+            }),
+            ("typed get in a layer", |traffic, passes| {
+                let backend = filled(traffic).layer(Idle::<true>);
+                repeat(passes, || {
+                    traffic.keys(async |key| Session::get(&backend, id(key)).await.unwrap())
+                });
+            }),
+            (
+                "typed get in a layer without a fast path",
+                |traffic, passes| {
+                    let backend = filled(traffic).layer(Idle::<false>);
+                    repeat(passes, || {
+                        traffic.keys(async |key| Session::get(&backend, id(key)).await.unwrap())
+                    });
+                },
+            ),
+            ("increment", |traffic, passes| {
+                increments(traffic, passes, &MemoryBackend::new())
+            }),
+            ("increment in a layer", |traffic, passes| {
+                increments(traffic, passes, &MemoryBackend::new().layer(Idle::<true>));
+            }),
+            (
+                "increment in a layer without a fast path",
+                |traffic, passes| {
+                    increments(traffic, passes, &MemoryBackend::new().layer(Idle::<false>));
+                },
+            ),
+        ],
+        &[],
+    ),
+    (
         "parts",
         "Instructions of what operations are made of",
         "the key",
@@ -217,6 +259,28 @@ const PARTS: &[Part] = &[
         &[],
     ),
 ];
+
+/// A layer that does nothing.
+struct Idle<const FAST_PATH: bool>;
+
+impl<const FAST_PATH: bool> Intercept for Idle<FAST_PATH> {
+    const FAST_PATH: bool = FAST_PATH;
+
+    async fn call<T: Answer>(&self, _: Operation<'_>, next: Next<'_, T>) -> BackendResult<T> {
+        next.run().await
+    }
+
+    fn keys<'a>(&'a self, _: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
+        next
+    }
+}
+
+fn increments(traffic: &Traffic, passes: usize, backend: &impl Backend) {
+    let window = Some(traffic::WINDOW);
+    repeat(passes, || {
+        traffic.counters(async |key| backend.increment(key, window).await.unwrap())
+    });
+}
 
 fn run_case(case: &str, passes: usize) {
     let mut cases = PARTS.iter().flat_map(|(.., cases, _)| *cases);
