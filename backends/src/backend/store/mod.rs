@@ -1,6 +1,7 @@
 #![doc = include_str!("../store.md")]
 
 pub(super) mod decoded;
+pub(crate) mod forward;
 mod info;
 mod instance;
 pub(crate) mod layer;
