@@ -87,9 +87,9 @@ impl<I: Intercept, B: Store> Store for Intercepted<I, B> {
             as Operation::on(Op::Increment, key);
         set_life<'k>(key: &'k str, life: Life) -> bool as Operation::on(Op::Expire, key);
         read_value<'k>(key: &'k str, touch: Touch) -> Option<Stored>
-            as Operation::on(Op::Read, key);
+            as Operation::on(Op::Read, key).touching(touch);
         read_values<'k, 'l>(keys: &'k [&'l str], touch: Touch) -> Vec<Option<Stored>>
-            as Operation::on_many(Op::ReadMany, keys);
+            as Operation::on_many(Op::ReadMany, keys).touching(touch);
         read_life<'k>(key: &'k str) -> Option<Expiry> as Operation::on(Op::ReadLife, key);
         take_value<'k>(key: &'k str) -> Option<Stored> as Operation::on(Op::Take, key);
         put_many<'e, 'n>(entries: &'e [NewEntry<'n>]) -> ()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::backend::store::NewEntry;
+use crate::backend::store::{NewEntry, Touch};
 
 /// The kinds of calls of a store, by their effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +93,7 @@ impl fmt::Display for Op {
 pub struct Operation<'a> {
     op: Op,
     keys: Keys<'a>,
+    touches: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -105,34 +106,51 @@ enum Keys<'a> {
 }
 
 impl<'a> Operation<'a> {
+    fn new(op: Op, keys: Keys<'a>) -> Self {
+        let touches = false;
+        Self { op, keys, touches }
+    }
+
     pub(super) fn without_key(op: Op) -> Self {
-        let keys = Keys::None;
-        Self { op, keys }
+        Self::new(op, Keys::None)
     }
 
     pub(super) fn on(op: Op, key: &'a str) -> Self {
-        let keys = Keys::One(key);
-        Self { op, keys }
+        Self::new(op, Keys::One(key))
     }
 
     pub(super) fn from_to(op: Op, from: &'a str, to: &'a str) -> Self {
-        let keys = Keys::Two(from, to);
-        Self { op, keys }
+        Self::new(op, Keys::Two(from, to))
     }
 
     pub(super) fn on_many(op: Op, keys: &'a [&'a str]) -> Self {
-        let keys = Keys::Many(keys);
-        Self { op, keys }
+        Self::new(op, Keys::Many(keys))
     }
 
     pub(super) fn on_entries(op: Op, entries: &'a [NewEntry<'a>]) -> Self {
-        let keys = Keys::Entries(entries);
-        Self { op, keys }
+        Self::new(op, Keys::Entries(entries))
+    }
+
+    /// Makes the call one with this effect on the lives of what it reads.
+    pub(super) fn touching(self, touch: Touch) -> Self {
+        let touches = touch != Touch::Keep;
+        Self { touches, ..self }
     }
 
     /// Returns the kind of the call.
     pub fn op(&self) -> Op {
         self.op
+    }
+
+    /// Says whether the call changes nothing, so that its outcome is never unknown.
+    ///
+    /// A read that renews a life changes something, and so may the question to a throttle.
+    pub fn is_read(&self) -> bool {
+        match self.op {
+            Op::Read | Op::ReadMany => !self.touches,
+            Op::ReadLife | Op::Scan | Op::Ping => true,
+            _ => false,
+        }
     }
 
     /// Returns the key, the first of several keys, or the prefix.

@@ -32,7 +32,7 @@ impl<I: Intercept, B: Store> Parts<I, B> {
 #[deny(clippy::missing_trait_methods)]
 impl<I: Intercept, B: Store> SyncStore for Parts<I, B> {
     fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
-        let operation = Operation::on(Op::Read, key);
+        let operation = Operation::on(Op::Read, key).touching(touch);
         self.call_now(operation, |store| store.read_value(key, touch))
     }
 
