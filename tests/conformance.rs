@@ -87,6 +87,15 @@ mod layered_redis {
     reinhardt_backends::conformance_suite!(Layered<Redis, true>, server);
 }
 
+/// Without rules.
+mod flaky_memory {
+    use reinhardt_backends::MemoryBackend;
+    use reinhardt_backends::testing::Flaky;
+    use reinhardt_backends_tests::InProcess;
+
+    reinhardt_backends::conformance_suite!(InProcess<Flaky<MemoryBackend>>);
+}
+
 mod layered_own {
     use reinhardt_backends_tests::{InProcess, Layered};
 

@@ -58,12 +58,14 @@
 //! * [`layer`]: backends around backends, to watch, delay or refuse calls, and how to write one.
 //! * [`BackendError`]: what can fail, and what to do about it.
 //! * [`codec`]: the stored formats.
+//! * `testing` (feature of that name): `testing::Flaky`, a backend for your own tests that fails,
+//!   delays and loses calls where a test says so.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
-//! * [`guide`]: pages on [tests](guide::testing) with paused time and on a real server,
-//!   [starting](guide::starting) before the server is up, [health and shutdown](guide::health),
-//!   [running it in production](guide::production), [running on Redis](guide::redis), the
-//!   [versions](guide::versions) of other crates that go with this one, and
-//!   [what this library isn't](guide::scope).
+//! * [`guide`]: pages on [tests](guide::testing) with paused time, on a store that fails and on a
+//!   real server, [starting](guide::starting) before the server is up,
+//!   [health and shutdown](guide::health), [running it in production](guide::production),
+//!   [running on Redis](guide::redis), the [versions](guide::versions) of other crates that go with
+//!   this one, and [what this library isn't](guide::scope).
 //!
 //! # Features
 //!
@@ -81,6 +83,7 @@
 //! | `tower` | no | `ThrottleLayer` |
 //! | `axum` | no | `IntoResponse` for [`BackendError`] and `session::SessionError`: a status, and no detail |
 //! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |
+//! | `testing` | no | the module `testing`, for `[dev-dependencies]` |
 //! | `conformance` | no | the module `conformance` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -104,6 +107,8 @@ mod quota;
 #[cfg(feature = "axum")]
 mod response;
 pub mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod throttle;
 mod time;
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod fast_path;
+mod flaky;
 mod order;
 
 use std::sync::Arc;

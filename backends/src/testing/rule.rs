@@ -1,0 +1,355 @@
+//! The rules of a flaky backend: which calls they are about, and what happens to these.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::fault::{Effect, Fault, Hook};
+use super::record::RecordedCall;
+use super::script::Script;
+use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::layer::Op;
+
+/// A rule in the making: [`Flaky::on`](super::Flaky::on) begins one, and the method that says what
+/// happens adds it to the rules.
+///
+/// Until then it says which calls it is about ([`key`](Self::key), [`prefix`](Self::prefix)), and
+/// to which of these it is applied: to all, unless [`nth`](Self::nth), [`first`](Self::first),
+/// [`after`](Self::after) or [`chance`](Self::chance) says something else. Their numbers count the
+/// calls that the rule is about, from when it was added, by all clones.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::layer::Op;
+/// use reinhardt_backends::testing::Flaky;
+/// use reinhardt_backends::{Backend, ErrorKind, MemoryBackend};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
+/// let flaky = Flaky::new(MemoryBackend::new());
+/// let rule = flaky.on(Op::Write).prefix("user:").after(1).first(2).fail(ErrorKind::Full);
+/// let mut failed = Vec::new();
+/// for id in 1..=5 {
+///     failed.push(flaky.set(&format!("user:{id}"), id, None).await.is_err());
+///     flaky.set("other", id, None).await?;
+/// }
+/// assert_eq!(failed, [false, true, true, false, false]);
+/// assert_eq!(rule.applied(), 2);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a rule is added by the method that says what happens, such as `fail`"]
+pub struct NewRule {
+    script: Script,
+    settings: RuleSettings,
+}
+
+/// A rule that was added. Dropping it leaves the rule where it is.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    script: Script,
+    number: u64,
+    applied: AppliedCount,
+}
+
+/// The number of calls that a rule was applied to.
+pub(super) type AppliedCount = Arc<AtomicUsize>;
+
+/// The calls that a rule is about, and those of them that it is applied to.
+#[derive(Debug)]
+pub(super) struct RuleSettings {
+    op: Option<Op>,
+    keys: RuleKeys,
+    /// The number of calls that pass before the rule is applied.
+    skipped: usize,
+    /// The number of calls behind these that the rule is applied to.
+    most: usize,
+    chance: f64,
+}
+
+#[derive(Debug)]
+enum RuleKeys {
+    All,
+    Equal(String),
+    Under(String),
+}
+
+impl NewRule {
+    pub(super) fn new(script: Script, op: Option<Op>) -> Self {
+        let settings = RuleSettings {
+            op,
+            keys: RuleKeys::All,
+            skipped: 0,
+            most: usize::MAX,
+            chance: 1.0,
+        };
+        Self { script, settings }
+    }
+
+    /// Makes the rule one about calls that name this key, alone or among others. Of a scan and a
+    /// clear the prefix counts as their key. Replaces an earlier [`prefix`](Self::prefix).
+    pub fn key(mut self, key: impl AsRef<str>) -> Self {
+        self.settings.keys = RuleKeys::Equal(key.as_ref().to_string());
+        self
+    }
+
+    /// Makes the rule one about calls that name a key that begins with `prefix`, alone or among
+    /// others. Replaces an earlier [`key`](Self::key).
+    pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
+        self.settings.keys = RuleKeys::Under(prefix.as_ref().to_string());
+        self
+    }
+
+    /// Applies the rule to one call alone: the first is number 1. There is no call number 0, so
+    /// with it the rule is never applied.
+    pub fn nth(mut self, number: usize) -> Self {
+        self.settings.skipped = number.saturating_sub(1);
+        self.settings.most = usize::from(number > 0);
+        self
+    }
+
+    /// Applies the rule to so many calls at most: to the first ones, or, with
+    /// [`after`](Self::after), to those that follow. With 0 it is never applied.
+    pub fn first(mut self, most: usize) -> Self {
+        self.settings.most = most;
+        self
+    }
+
+    /// Lets so many calls pass before the rule is applied.
+    pub fn after(mut self, skipped: usize) -> Self {
+        self.settings.skipped = skipped;
+        self
+    }
+
+    /// Applies the rule by chance: to a call with this probability, from 0 (never) to 1 (always).
+    ///
+    /// The [seed](super::Flaky::seeded) decides. For the rule that is the n-th to be added, the
+    /// answer for the m-th call that it is about is always the same. What isn't a number means
+    /// never.
+    pub fn chance(mut self, probability: f64) -> Self {
+        self.settings.chance = probability;
+        self
+    }
+
+    /// The call fails, and has no effect. The error has the text that the Redis backend would give
+    /// it: for `Unavailable` that of a server that nobody listens for, and so on.
+    pub fn fail(self, kind: ErrorKind) -> Rule {
+        self.add(Fault::before(Effect::Fail(kind)))
+    }
+
+    /// The call fails with this error, and has no effect.
+    pub fn fail_with(self, error: BackendError) -> Rule {
+        self.add(Fault::before(Effect::FailWith(error)))
+    }
+
+    /// The request is lost: the call has no effect, and fails with `Unavailable`, as when the
+    /// connection breaks. The caller can't tell this from [`lose_after`](Self::lose_after): the
+    /// error of a call that changes something says that its
+    /// [outcome is unknown](BackendError::outcome_unknown).
+    ///
+    /// The Redis backend asks for a plain read once more before it fails.
+    pub fn lose_before(self) -> Rule {
+        self.add(Fault::before(Effect::Lose))
+    }
+
+    /// The answer is lost: the call has its effect, and fails with `Unavailable`, as when the
+    /// connection breaks. The error of a call that changes something says that its
+    /// [outcome is unknown](BackendError::outcome_unknown).
+    ///
+    /// A scan yields all keys, and the error in place of the end.
+    pub fn lose_after(self) -> Rule {
+        self.add(Fault::after(Effect::Lose))
+    }
+
+    /// The request is lost and nobody notices: the call has no effect, and fails with `Timeout`
+    /// when `limit` has passed on tokio's clock. The error of a call that changes something says
+    /// that its [outcome is unknown](BackendError::outcome_unknown).
+    pub fn time_out_before(self, limit: Duration) -> Rule {
+        self.add(Fault::before(Effect::TimeOut(limit)))
+    }
+
+    /// The answer is lost and nobody notices: the call has its effect, and fails with `Timeout`
+    /// when `limit` has passed on tokio's clock. The error of a call that changes something says
+    /// that its [outcome is unknown](BackendError::outcome_unknown).
+    pub fn time_out_after(self, limit: Duration) -> Rule {
+        self.add(Fault::after(Effect::TimeOut(limit)))
+    }
+
+    /// The call waits for so long on tokio's clock, and has its effect then. A call that is dropped
+    /// while it waits has no effect.
+    pub fn delay(self, time: Duration) -> Rule {
+        self.add(Fault::before(Effect::Delay(time)))
+    }
+
+    /// The call has its effect at once, and is answered after so long on tokio's clock. A call that
+    /// is dropped while it waits has had its effect.
+    pub fn delay_after(self, time: Duration) -> Rule {
+        self.add(Fault::after(Effect::Delay(time)))
+    }
+
+    /// The call has no effect and is never answered, for callers with a limit of time of their own.
+    pub fn hang(self) -> Rule {
+        self.add(Fault::before(Effect::Hang))
+    }
+
+    /// The call has its effect and is never answered.
+    pub fn hang_after(self) -> Rule {
+        self.add(Fault::after(Effect::Hang))
+    }
+
+    /// Runs `hook` before the call has its effect, which it has when the hook's future has ended. A
+    /// call whose hook fails has no effect, and fails with that error.
+    ///
+    /// No lock is held while the hook runs: it may call the flaky backend.
+    ///
+    /// # Examples
+    ///
+    /// Another process is faster between two calls of an update:
+    ///
+    /// ```
+    /// use reinhardt_backends::layer::Op;
+    /// use reinhardt_backends::testing::Flaky;
+    /// use reinhardt_backends::{Backend, Keyspace, MemoryBackend};
+    ///
+    /// #[derive(Keyspace)]
+    /// #[keyspace(prefix = "stock", ttl = never, value = u32)]
+    /// struct Stock {
+    ///     article: u32,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// let memory = MemoryBackend::new();
+    /// let stock = Stock { article: 7 };
+    /// stock.set(&memory, &5).await?;
+    /// let flaky = Flaky::new(memory.clone());
+    /// flaky.on(Op::Write).nth(1).run(move |_call| {
+    ///     let memory = memory.clone();
+    ///     async move { Stock { article: 7 }.set(&memory, &4).await }
+    /// });
+    /// assert_eq!(stock.update(&flaky, |left| *left -= 1).await?, Some(3));
+    /// assert_eq!(flaky.count(Op::Write), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn run<F, Fut>(self, hook: F) -> Rule
+    where
+        F: Fn(RecordedCall) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = BackendResult<()>> + Send + 'static,
+    {
+        self.add(Fault::before(Effect::Run(Hook::new(hook))))
+    }
+
+    /// Runs `hook` when the call had its effect; the caller gets the answer when the hook's future
+    /// has ended. The error of a hook takes the place of the answer.
+    pub fn run_after<F, Fut>(self, hook: F) -> Rule
+    where
+        F: Fn(RecordedCall) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = BackendResult<()>> + Send + 'static,
+    {
+        self.add(Fault::after(Effect::Run(Hook::new(hook))))
+    }
+
+    fn add(self, fault: Fault) -> Rule {
+        self.add_one_of(vec![fault])
+    }
+
+    /// Adds a rule one of whose faults happens to each call, by chance.
+    pub(super) fn add_one_of(self, faults: Vec<Fault>) -> Rule {
+        let Self { script, settings } = self;
+        let (number, applied) = script.add(settings, faults);
+        Rule {
+            script,
+            number,
+            applied,
+        }
+    }
+}
+
+impl Rule {
+    /// Returns the number of calls that the rule was applied to.
+    pub fn applied(&self) -> usize {
+        self.applied.load(SeqCst)
+    }
+
+    /// Removes the rule, if it is still there. What has begun to happen to a call goes on.
+    pub fn remove(&self) {
+        self.script.remove(self.number);
+    }
+}
+
+/// A rule among others.
+#[derive(Debug)]
+pub(super) struct StandingRule {
+    number: u64,
+    settings: RuleSettings,
+    faults: Vec<Fault>,
+    random: Rng,
+    /// The number of calls that the rule is about so far.
+    met: usize,
+    applied: AppliedCount,
+}
+
+/// A call that it is a rule's turn to be applied to, and the position of the fault.
+pub(super) struct Turn(usize);
+
+impl StandingRule {
+    pub(super) fn new(
+        number: u64,
+        settings: RuleSettings,
+        faults: Vec<Fault>,
+        random: Rng,
+    ) -> Self {
+        Self {
+            number,
+            settings,
+            faults,
+            random,
+            met: 0,
+            applied: AppliedCount::default(),
+        }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn applied_count(&self) -> AppliedCount {
+        self.applied.clone()
+    }
+
+    /// Counts the call if the rule is about it, and says whether it is the rule's turn. As many
+    /// random numbers are drawn for each call.
+    pub(super) fn meet(&mut self, call: &RecordedCall) -> Option<Turn> {
+        let settings = &self.settings;
+        if !settings.are_about(call) {
+            return None;
+        }
+        let behind = self.met.checked_sub(settings.skipped);
+        self.met += 1;
+        let is_drawn = self.random.f64() < settings.chance;
+        let fault = self.random.usize(..self.faults.len());
+        let is_turn = is_drawn && behind.is_some_and(|behind| behind < settings.most);
+        is_turn.then_some(Turn(fault))
+    }
+
+    /// Returns what happens to the call.
+    pub(super) fn apply(&self, Turn(fault): Turn) -> Fault {
+        self.applied.fetch_add(1, SeqCst);
+        self.faults[fault].clone()
+    }
+}
+
+impl RuleSettings {
+    fn are_about(&self, call: &RecordedCall) -> bool {
+        let is_op = self.op.is_none_or(|op| op == call.op);
+        is_op
+            && match &self.keys {
+                RuleKeys::All => true,
+                RuleKeys::Equal(key) => call.keys.contains(key),
+                RuleKeys::Under(prefix) => call.keys.iter().any(|key| key.starts_with(prefix)),
+            }
+    }
+}
