@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use super::hold::Gate;
 use super::record::RecordedCall;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::layer::Op;
@@ -39,12 +40,14 @@ pub(super) enum When {
 
 #[derive(Clone)]
 pub(super) enum Effect {
+    Pass,
     Fail(ErrorKind),
     FailWith(BackendError),
     Lose,
     TimeOut(Duration),
     Delay(Duration),
     Hang,
+    Hold(Arc<Gate>),
     Run(Hook),
 }
 
@@ -72,6 +75,7 @@ impl Fault {
     /// The error that the caller gets.
     pub(super) async fn happen(&self, asked: &Asked) -> BackendResult<()> {
         let error = match &self.effect {
+            Effect::Pass => return Ok(()),
             Effect::Fail(kind) => failure(*kind),
             Effect::FailWith(error) => return Err(error.clone()),
             Effect::Lose => asked.unanswered(lost()),
@@ -84,6 +88,10 @@ impl Fault {
                 return Ok(());
             }
             Effect::Hang => return std::future::pending().await,
+            Effect::Hold(gate) => {
+                gate.pass().await;
+                return Ok(());
+            }
             Effect::Run(hook) => return (hook.0)(asked.call.clone()).await,
         };
         Err(asked.failed(error))
@@ -122,12 +130,14 @@ impl Hook {
 impl fmt::Debug for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Pass => f.write_str("pass"),
             Self::Fail(kind) => write!(f, "fail({kind:?})"),
             Self::FailWith(error) => write!(f, "fail_with({:?}, ..)", error.kind()),
             Self::Lose => f.write_str("lose"),
             Self::TimeOut(limit) => write!(f, "time_out({limit:?})"),
             Self::Delay(time) => write!(f, "delay({time:?})"),
             Self::Hang => f.write_str("hang"),
+            Self::Hold(_) => f.write_str("hold"),
             Self::Run(_) => f.write_str("run(..)"),
         }
     }

@@ -41,8 +41,8 @@ use crate::layer::{Intercepted, Op};
 ///
 /// # Cancel safety
 ///
-/// A call that is dropped while it waits for [`delay`](NewRule::delay), [`hang`](NewRule::hang) or
-/// [`run`](NewRule::run) has no effect. It stays recorded and counted.
+/// A call that is dropped while it waits for [`delay`](NewRule::delay), [`hang`](NewRule::hang),
+/// [`hold`](NewRule::hold) or [`run`](NewRule::run) has no effect. It stays recorded and counted.
 ///
 /// # Time
 ///

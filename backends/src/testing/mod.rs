@@ -5,10 +5,12 @@
 
 mod fault;
 mod flaky;
+mod hold;
 mod record;
 mod rule;
 mod script;
 
 pub use self::flaky::Flaky;
+pub use self::hold::Held;
 pub use self::record::RecordedCall;
 pub use self::rule::{NewRule, Rule};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::fault::{Effect, Fault, Hook};
+use super::hold::{Gate, Held};
 use super::record::RecordedCall;
 use super::script::Script;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -134,6 +135,27 @@ impl NewRule {
         self
     }
 
+    /// The call is that of the backend inside: an exception from the rules that are added later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use reinhardt_backends::layer::Op;
+    /// # use reinhardt_backends::testing::Flaky;
+    /// # use reinhardt_backends::{Backend, ErrorKind, MemoryBackend};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// let flaky = Flaky::new(MemoryBackend::new());
+    /// flaky.on(Op::Read).pass();
+    /// flaky.on_any().fail(ErrorKind::Full);
+    /// assert_eq!(flaky.get::<String>("user:7").await?, None);
+    /// assert!(flaky.set("user:7", "ann", None).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn pass(self) -> Rule {
+        self.add(Fault::before(Effect::Pass))
+    }
+
     /// The call fails, and has no effect. The error has the text that the Redis backend would give
     /// it: for `Unavailable` that of a server that nobody listens for, and so on.
     pub fn fail(self, kind: ErrorKind) -> Rule {
@@ -198,6 +220,45 @@ impl NewRule {
     /// The call has its effect and is never answered.
     pub fn hang_after(self) -> Rule {
         self.add(Fault::after(Effect::Hang))
+    }
+
+    /// The call waits until the test lets it go on by the [`Held`] that is returned, and has its
+    /// effect then: for tests of what others do meanwhile. A call that is dropped while it waits
+    /// has no effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use reinhardt_backends::layer::Op;
+    /// use reinhardt_backends::testing::Flaky;
+    /// use reinhardt_backends::{Backend, MemoryBackend};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> reinhardt_backends::BackendResult<()> {
+    /// let flaky = Flaky::new(MemoryBackend::new());
+    /// let held = flaky.on(Op::Write).nth(1).hold();
+    /// let late = tokio::spawn({
+    ///     let flaky = flaky.clone();
+    ///     async move { flaky.set_if_absent("user:7", "late", None).await }
+    /// });
+    /// held.reached(1).await;
+    /// assert!(flaky.set_if_absent("user:7", "first", None).await?);
+    /// held.open();
+    /// assert!(!late.await.unwrap()?);
+    /// # Ok(()) }
+    /// ```
+    pub fn hold(self) -> Held {
+        let gate = Gate::new();
+        let rule = self.add(Fault::before(Effect::Hold(gate.clone())));
+        Held::new(gate, rule)
+    }
+
+    /// The call has its effect, and waits for its answer until the test lets it go on by the
+    /// [`Held`] that is returned.
+    pub fn hold_after(self) -> Held {
+        let gate = Gate::new();
+        let rule = self.add(Fault::after(Effect::Hold(gate.clone())));
+        Held::new(gate, rule)
     }
 
     /// Runs `hook` before the call has its effect, which it has when the hook's future has ended. A

@@ -3,6 +3,7 @@
 mod chance;
 mod clones;
 mod faults;
+mod holds;
 mod record;
 mod rules;
 mod scans;

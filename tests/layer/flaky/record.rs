@@ -64,7 +64,7 @@ async fn typed_calls_are_recorded_by_their_steps() {
     let login = crate::Login {
         client: "ann".to_string(),
     };
-    login.check(&flaky).await.unwrap();
+    assert!(login.check(&flaky).await.unwrap().allowed);
     let key = "layered-user:7";
     let expected = [
         (Op::Write, key),

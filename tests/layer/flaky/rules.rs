@@ -86,15 +86,15 @@ async fn keys_of_a_keyspace_are_keys_of_rules() {
 
 #[tokio::test]
 async fn of_several_rules_the_first_is_applied_and_all_count() {
+    use ErrorKind::*;
     let flaky = flaky();
-    let second = flaky.on(Op::Write).nth(2).fail(ErrorKind::Full);
-    let late = flaky.on(Op::Write).after(1).fail(ErrorKind::Denied);
-    let never = flaky.on_any().first(3).fail(ErrorKind::Conflict);
+    let second = flaky.on(Op::Write).nth(2).fail(Full);
+    let late = flaky.on(Op::Write).after(1).fail(Denied);
+    let never = flaky.on_any().first(3).fail(Conflict);
     let mut kinds = Vec::new();
     for _ in 0..4 {
         kinds.push(told(flaky.set("key", 1, None).await).0);
     }
-    use ErrorKind::*;
     assert_eq!(kinds, [Conflict, Full, Denied, Denied]);
     assert_eq!(second.applied(), 1);
     assert_eq!(late.applied(), 2);
