@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use reinhardt_backends::layer::Op;
+use reinhardt_backends::testing::{Flaky, RecordedCall};
 use reinhardt_backends::{Backend, BackendError, BackendResult, Eviction, Keyspace, MemoryBackend};
-use reinhardt_backends_tests::{Call, ScriptedBackend};
+use reinhardt_backends_tests::PosingBackend;
 
-use crate::{NEWS, PAGE, Source, Two, age, failure, on_every_store, scripted, until};
+use crate::{NEWS, PAGE, Source, Two, age, failure, flaky, on_every_store, until};
 
 on_every_store! {
     a_computation_that_hangs_keeps_others_out_for_ten_leases_at_most
@@ -75,28 +77,31 @@ async fn hits(backend: &Arc<dyn Backend>, compute: impl Fn() -> BackendResult<St
 }
 
 /// Returns how often a lease of news was asked for.
-fn attempts(backend: &ScriptedBackend) -> usize {
-    let is_attempt = |(name, key): &&Call| *name == "put" && key.starts_with("news@lease");
+fn attempts(backend: &Flaky<MemoryBackend>) -> usize {
+    let is_attempt =
+        |call: &&RecordedCall| call.op == Op::Write && call.key().starts_with("news@lease");
     backend.calls().iter().filter(is_attempt).count()
 }
 
 #[tokio::test]
 async fn hits_on_an_old_value_that_does_not_refresh_try_now_and_then() {
-    let first = scripted();
+    let first = flaky();
     let backend: Arc<dyn Backend> = Arc::new(first.clone());
-    NEWS.set(&first.inner, "old").await.unwrap();
-    age(&first.inner, NEWS).await;
+    NEWS.set(first.inner(), "old").await.unwrap();
+    age(first.inner(), NEWS).await;
     // At half of 100 ms, 200 ms, 400 ms and so on at the earliest.
     let most = 6;
     assert!(hits(&backend, || Err(failure())).await > 10 * most);
     let failed = attempts(&first);
     assert!((1..=most).contains(&failed), "{failed} of the source");
 
-    let second = scripted();
+    let second = flaky();
     let backend: Arc<dyn Backend> = Arc::new(second.clone());
-    NEWS.set(&second.inner, "old").await.unwrap();
-    age(&second.inner, NEWS).await;
-    let other = second.inner.set("news@lease:1:2", "another process", None);
+    NEWS.set(second.inner(), "old").await.unwrap();
+    age(second.inner(), NEWS).await;
+    let other = second
+        .inner()
+        .set("news@lease:1:2", "another process", None);
     other.await.unwrap();
     assert!(hits(&backend, || Ok("unheard".to_string())).await > 10 * most);
     let lost = attempts(&second);
@@ -106,7 +111,7 @@ async fn hits_on_an_old_value_that_does_not_refresh_try_now_and_then() {
 #[tokio::test]
 async fn a_refresh_keeps_nobody_waiting_at_a_store_that_came_to_its_address() {
     // The address of this backend is all that tells it from another backend.
-    let mut slot = Box::new(ScriptedBackend::in_another_process(MemoryBackend::new()));
+    let mut slot = Box::new(PosingBackend::in_another_process(MemoryBackend::new()));
     NEWS.set(&*slot, "old").await.unwrap();
     age(&*slot, NEWS).await;
     let has_begun = Arc::new(AtomicBool::new(false));
@@ -117,7 +122,7 @@ async fn a_refresh_keeps_nobody_waiting_at_a_store_that_came_to_its_address() {
     });
     assert_eq!(hanging.await.unwrap(), "old");
     until("it is refreshed", async || has_begun.load(SeqCst)).await;
-    *slot = ScriptedBackend::in_another_process(MemoryBackend::new());
+    *slot = PosingBackend::in_another_process(MemoryBackend::new());
     let compute = || async { Ok::<_, BackendError>("its own".to_string()) };
     let news = NEWS.get_or_set_with(&*slot, compute);
     let news = tokio::time::timeout(crate::PATIENCE, news).await;

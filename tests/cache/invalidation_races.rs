@@ -2,13 +2,11 @@
 //! earlier computation ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use futures::future::BoxFuture;
 use reinhardt_backends::{Backend, BackendResult};
-use tokio::sync::Semaphore;
 
-use crate::{NEWS, News, PAGE, PATIENCE, Page, Source, age, scripted, until};
+use crate::{NEWS, News, PAGE, PATIENCE, Page, Source, age, flaky, until};
 
 type Accessor = fn(Arc<dyn Backend>) -> BoxFuture<'static, BackendResult<()>>;
 
@@ -35,24 +33,10 @@ struct Stored {
 /// a computation ended that had begun before the accessor. Returns `None` if the accessor has no
 /// such call.
 async fn ended_before(at: usize, accessor: Accessor) -> Option<Stored> {
-    let (calls, has_stopped) = (
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let (go, stopped) = (Arc::new(Semaphore::new(0)), has_stopped.clone());
-    let (counted, gate) = (calls.clone(), go.clone());
-    let gated = scripted().before(move |_, _| {
-        let stops = counted.fetch_add(1, SeqCst) == at;
-        let (gate, stopped) = (gate.clone(), stopped.clone());
-        async move {
-            if stops {
-                stopped.store(true, SeqCst);
-                gate.acquire().await.unwrap().forget();
-            }
-            Ok(())
-        }
-    });
-    let memory: Arc<dyn Backend> = Arc::new(gated.inner.clone());
+    let flaky = flaky();
+    let held = flaky.on_any().nth(at + 1).hold();
+    let has_stopped = || held.rule().applied() > 0;
+    let memory: Arc<dyn Backend> = Arc::new(flaky.inner().clone());
     let source = Source::closed();
     let page = source.page(&memory);
     NEWS.set(&memory, "old").await.unwrap();
@@ -62,9 +46,9 @@ async fn ended_before(at: usize, accessor: Accessor) -> Option<Stored> {
     assert_eq!(refreshing.news(&memory).await, "old");
     until("it refreshes", async || refreshing.begun() == 1).await;
     until("it computes", async || source.begun() == 1).await;
-    let changing = tokio::spawn(accessor(Arc::new(gated)));
+    let changing = tokio::spawn(accessor(Arc::new(flaky)));
     until("it stops or ends", async || {
-        has_stopped.load(SeqCst) || changing.is_finished()
+        has_stopped() || changing.is_finished()
     })
     .await;
     source.open_for(1);
@@ -75,11 +59,11 @@ async fn ended_before(at: usize, accessor: Accessor) -> Option<Stored> {
         Arc::strong_count(&memory) < handles
     })
     .await;
-    go.add_permits(1);
+    held.open();
     changing.await.unwrap().unwrap();
     let page = PAGE.get(&memory).await.unwrap();
     let news = NEWS.get(&memory).await.unwrap();
-    has_stopped.load(SeqCst).then_some(Stored { page, news })
+    has_stopped().then_some(Stored { page, news })
 }
 
 /// Checks an accessor that makes two calls at least, at each of them.

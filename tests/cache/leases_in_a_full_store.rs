@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use reinhardt_backends::layer::Op;
+use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, ErrorKind, Eviction, MemoryBackend,
 };
-use reinhardt_backends_tests::ScriptedBackend;
 
 use crate::{NEWS, PAGE, age, lasting, until};
 
@@ -91,8 +92,8 @@ async fn a_refresh_needs_one_place_and_gives_it_back() {
 #[tokio::test]
 async fn an_old_value_stays_where_a_refresh_finds_no_place() {
     let memory = filled(2, 1, Eviction::Off).await;
-    let scripted = ScriptedBackend::new(memory.clone());
-    let backend = lasting(scripted.clone());
+    let flaky = Flaky::new(memory.clone());
+    let backend = lasting(flaky.clone());
     NEWS.set(&memory, "old").await.unwrap();
     age(&memory, NEWS).await;
     let count = Arc::new(AtomicUsize::new(0));
@@ -103,7 +104,7 @@ async fn an_old_value_stays_where_a_refresh_finds_no_place() {
     };
     let news = NEWS.get_or_set_with(&backend, compute).await;
     assert_eq!(news.unwrap(), "old");
-    until("it was tried", async || scripted.count("put") > 0).await;
+    until("it was tried", async || flaky.count(Op::Write) > 0).await;
     assert_eq!(NEWS.get(&backend).await.unwrap().as_deref(), Some("old"));
     assert_eq!((count.load(SeqCst), memory.stats().entries), (0, 2));
 }

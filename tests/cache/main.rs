@@ -21,8 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, Life, MemoryBackend};
-use reinhardt_backends_tests::{Cluster, ScriptedBackend, Server};
+use reinhardt_backends_tests::{Cluster, PosingBackend, Server};
 use tokio::sync::Semaphore;
 
 /// A time that no machine needs.
@@ -69,7 +70,7 @@ impl Two {
         let memory = MemoryBackend::new();
         Self {
             one: lasting(memory.clone()),
-            other: lasting(ScriptedBackend::in_another_process(memory)),
+            other: lasting(PosingBackend::in_another_process(memory)),
             _server: None,
             _cluster: None,
         }
@@ -105,11 +106,14 @@ fn lasting(backend: impl Backend + 'static) -> Arc<dyn Backend> {
     backend
 }
 
-/// Returns a scripted backend over a store that is never freed, as [`lasting`] ones are.
-fn scripted() -> ScriptedBackend {
-    let store = MemoryBackend::new();
+/// Returns a flaky backend over a store that is never freed, as [`lasting`] ones are.
+fn flaky() -> Flaky<MemoryBackend> {
+    flaky_over(MemoryBackend::new())
+}
+
+fn flaky_over(store: MemoryBackend) -> Flaky<MemoryBackend> {
     std::mem::forget(store.clone());
-    ScriptedBackend::new(store)
+    Flaky::new(store)
 }
 
 /// Makes two tests of each function: on a memory store, and on a private server.

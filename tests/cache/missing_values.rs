@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
+use reinhardt_backends::layer::Op;
+use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{Backend, BackendError, Expiry, Life, MemoryBackend};
-use reinhardt_backends_tests::ScriptedBackend;
-use tokio::sync::Semaphore;
+use reinhardt_backends_tests::PosingBackend;
 
 use crate::{PAGE, PATIENCE, Page, Source, Two, failure, on_every_store, until};
 
@@ -288,19 +289,10 @@ async fn bytes_that_do_not_decode_are_replaced(two: Two) {
 
 #[tokio::test]
 async fn who_asks_after_a_delete_waits_for_no_value_that_is_gone() {
-    let may_be_answered = Arc::new(Semaphore::new(0));
-    let gate = may_be_answered.clone();
-    let remote = ScriptedBackend::in_another_process(MemoryBackend::new());
-    let remote = remote.after(move |name, _| {
-        let gate = gate.clone();
-        async move {
-            if name == "move_entry" {
-                gate.acquire().await.unwrap().forget();
-            }
-            Ok(())
-        }
-    });
-    let backend: Arc<dyn Backend> = Arc::new(remote.clone());
+    let flaky = Flaky::new(MemoryBackend::new());
+    let stored = flaky.on(Op::Move).hold_after();
+    let remote = PosingBackend::in_another_process(flaky.clone());
+    let backend: Arc<dyn Backend> = Arc::new(remote);
     let source = Source::open();
     let early = source.page(&backend);
     // The page is stored, but its leader hasn't got the answer yet.
@@ -309,10 +301,10 @@ async fn who_asks_after_a_delete_waits_for_no_value_that_is_gone() {
     })
     .await;
     assert!(PAGE.delete(&backend).await.unwrap());
-    let calls = remote.calls().len();
+    let calls = flaky.calls().len();
     let late = source.page(&backend);
-    until("it has looked", async || remote.calls().len() > calls).await;
-    may_be_answered.add_permits(1000);
+    until("it has looked", async || flaky.calls().len() > calls).await;
+    stored.open();
     assert_eq!(early.await.unwrap(), "computed 0");
     assert_eq!(late.await.unwrap(), "computed 1");
 }

@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, poll};
 use reinhardt_backends::keyspace::{Key, Valued};
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, MemoryBackend, cache};
-use reinhardt_backends_tests::ScriptedBackend;
+use reinhardt_backends_tests::PosingBackend;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
@@ -343,7 +343,7 @@ where
 /// The task would lead in a flight of an address that is nobody's once the caller has left.
 #[tokio::test]
 async fn on_a_backend_whose_clones_are_other_stores_the_caller_computes() {
-    let remote = ScriptedBackend::in_another_process(MemoryBackend::new());
+    let remote = PosingBackend::in_another_process(MemoryBackend::new());
     let source = Source::closed();
     let call = || {
         let source = source.clone();

@@ -1,21 +1,21 @@
 //! A leader whose runtime nobody drives any more holds up no other caller.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, poll};
+use reinhardt_backends::layer::Op;
+use reinhardt_backends::testing::{Held, RecordedCall};
 use reinhardt_backends::{Backend, BackendError, MemoryBackend};
-use reinhardt_backends_tests::{Call, ScriptedBackend};
+use reinhardt_backends_tests::PosingBackend;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::{
-    NEWS, PAGE, PATIENCE, PLAIN, Page, Source, Two, age, failure, lasting, scripted, until,
-};
+use crate::{NEWS, PAGE, PATIENCE, PLAIN, Page, Source, Two, age, failure, flaky, lasting, until};
 
 const MANY: usize = 1000;
 /// A second and a half, and the time that a busy machine adds. It is less than the life of the
@@ -425,32 +425,22 @@ fn one_leader_after_the_other_is_passed_by() {
     assert_eq!(last.begun(), 1);
 }
 
-/// Returns a backend that gives the answer to one call, of this name and at this position, only
-/// when the test lets it.
-fn answering_late(call: &'static str, at: usize) -> (Arc<dyn Backend>, Arc<Semaphore>) {
-    let (go, calls) = (Arc::new(Semaphore::new(0)), AtomicUsize::new(0));
-    let gate = go.clone();
-    let store = scripted().after(move |name, _| {
-        let stops = name == call && calls.fetch_add(1, SeqCst) == at;
-        let gate = gate.clone();
-        async move {
-            if stops {
-                gate.acquire().await.unwrap().forget();
-            }
-            Ok(())
-        }
-    });
-    (lasting(store), go)
+/// Returns a backend that gives the answer to the n-th call of this kind only when the test lets
+/// it.
+fn answering_late(op: Op, number: usize) -> (Arc<dyn Backend>, Held) {
+    let store = flaky();
+    let held = store.on(op).nth(number).hold_after();
+    (lasting(store), held)
 }
 
 /// Has a reader passed by while it waits for an answer, and checks that it then waits for the next
 /// leader.
 fn passed_by_while_it_waits_for(
-    call: &'static str,
-    at: usize,
+    op: Op,
+    number: usize,
     read: fn(&Arc<Source>, &Arc<dyn Backend>) -> BoxFuture<'static, String>,
 ) {
-    let (backend, go) = answering_late(call, at);
+    let (backend, held) = answering_late(op, number);
     let still = Builder::new_current_thread().enable_all().build().unwrap();
     let home = Builder::new_multi_thread().enable_all().build().unwrap();
     let (first, second) = (Source::open(), Source::closed());
@@ -459,7 +449,7 @@ fn passed_by_while_it_waits_for(
     assert_eq!(first.begun(), 0, "it waits for the answer");
     let late = home.spawn(read(&second, &backend));
     home.block_on(until("it computes", async || second.begun() == 1));
-    go.add_permits(1);
+    held.open();
     assert!(still.block_on(async { poll!(&mut early) }).is_pending());
     assert_eq!(first.begun(), 0, "it waits for who leads");
     second.open_for(1);
@@ -470,17 +460,17 @@ fn passed_by_while_it_waits_for(
 
 #[test]
 fn who_is_passed_by_before_it_hears_of_its_lease_computes_nothing() {
-    passed_by_while_it_waits_for("put", 0, page);
+    passed_by_while_it_waits_for(Op::Write, 1, page);
 }
 
 #[test]
 fn who_is_passed_by_while_it_looks_once_more_computes_nothing() {
-    passed_by_while_it_waits_for("read", 1, page);
+    passed_by_while_it_waits_for(Op::Read, 2, page);
 }
 
 #[test]
 fn a_plain_leader_that_is_passed_by_while_it_looks_once_more_computes_nothing() {
-    passed_by_while_it_waits_for("read", 1, plain);
+    passed_by_while_it_waits_for(Op::Read, 2, plain);
 }
 
 /// The token that the passed-by leader wanted to put is not in the store, so no waiter need look
@@ -489,13 +479,13 @@ fn a_plain_leader_that_is_passed_by_while_it_looks_once_more_computes_nothing() 
 fn who_is_passed_by_while_another_process_leads_costs_those_who_wait_no_call() {
     const PAGE: Page = Page { site: 3, page: 1 };
     const LEASE: &str = "page@lease:3:1";
-    let store = scripted();
+    let store = flaky();
     let writes = || {
-        let is_write = |(name, key): &&Call| (*name, key.as_str()) == ("put", LEASE);
+        let is_write = |call: &&RecordedCall| **call == (Op::Write, LEASE);
         store.calls().iter().filter(is_write).count()
     };
-    let looks = || store.count("read_values");
-    let memory = store.inner.clone();
+    let looks = || store.count(Op::ReadMany);
+    let memory = store.inner().clone();
     let still = Builder::new_current_thread().enable_all().build().unwrap();
     let home = Builder::new_multi_thread().enable_all().build().unwrap();
     home.block_on(memory.set(LEASE, "its token", None)).unwrap();
@@ -517,7 +507,7 @@ fn who_is_passed_by_while_another_process_leads_costs_those_who_wait_no_call() {
 #[test]
 fn the_lease_of_who_was_passed_by_goes_with_its_turn() {
     let memory = MemoryBackend::new();
-    let backend = lasting(ScriptedBackend::in_another_process(memory.clone()));
+    let backend = lasting(PosingBackend::in_another_process(memory.clone()));
     let still = Builder::new_current_thread().enable_all().build().unwrap();
     let home = Builder::new_multi_thread().enable_all().build().unwrap();
     let (first, second) = (Source::closed(), Source::open());

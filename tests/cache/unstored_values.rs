@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use futures::future::join_all;
+use reinhardt_backends::layer::Op;
+use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Eviction, Keyspace, MemoryBackend};
-use reinhardt_backends_tests::ScriptedBackend;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::sync::Semaphore;
 
-use crate::{NEWS, PAGE, Source, age, lasting, scripted, until};
+use crate::{NEWS, PAGE, Source, age, flaky, lasting, until};
 
 /// A number that encodes if it is even.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -176,16 +177,18 @@ async fn a_full_store_keeps_nothing_and_fails_nobody() {
 }
 
 /// A backend whose writes of values fail, and whose writes of leases don't.
-fn failing(kind: ErrorKind) -> ScriptedBackend {
-    scripted().before(move |name, key: &str| {
-        let stores = name == "move_entry" || (name == "put" && !key.contains("@lease"));
-        async move {
-            match stores {
-                true => Err(BackendError::new(kind, "not stored")),
-                false => Ok(()),
-            }
-        }
-    })
+fn failing(kind: ErrorKind) -> Flaky<MemoryBackend> {
+    let store = flaky();
+    for keyspace in ["page", "news"] {
+        store
+            .on(Op::Write)
+            .prefix(format!("{keyspace}@lease:"))
+            .pass();
+    }
+    for op in [Op::Write, Op::Move] {
+        store.on(op).fail(kind);
+    }
+    store
 }
 
 #[tokio::test]
@@ -214,7 +217,7 @@ async fn a_store_that_refuses_writes_fails_nobody() {
         let plain = Plain { page: 1 }.get_or_set_with(&store, even).await;
         assert_eq!(plain.unwrap(), Even(2));
         until("the lease is given back", async || {
-            !store.inner.exists("page@lease:1:2").await.unwrap()
+            !store.inner().exists("page@lease:1:2").await.unwrap()
         })
         .await;
     }
@@ -224,27 +227,23 @@ async fn a_store_that_refuses_writes_fails_nobody() {
 async fn an_old_value_stays_when_the_new_one_is_not_stored() {
     let store = failing(ErrorKind::Timeout);
     let backend: Arc<dyn Backend> = Arc::new(store.clone());
-    NEWS.set(&store.inner, "old").await.unwrap();
-    age(&store.inner, NEWS).await;
+    NEWS.set(store.inner(), "old").await.unwrap();
+    age(store.inner(), NEWS).await;
     let source = Source::open();
     assert_eq!(source.news(&backend).await, "old");
     until("it is refreshed", async || source.begun() == 1).await;
     until("the lease is given back", async || {
-        !store.inner.exists("news@lease:1:2").await.unwrap()
+        !store.inner().exists("news@lease:1:2").await.unwrap()
     })
     .await;
-    assert_eq!(NEWS.get(&store.inner).await.unwrap().unwrap(), "old");
+    assert_eq!(NEWS.get(store.inner()).await.unwrap().unwrap(), "old");
 }
 
 #[tokio::test]
 async fn what_fails_before_the_computation_is_an_error() {
-    for fails in ["read", "put"] {
-        let store = scripted().before(move |name, _| async move {
-            match name == fails {
-                true => Err(BackendError::new(ErrorKind::Denied, "not allowed")),
-                false => Ok(()),
-            }
-        });
+    for fails in [Op::Read, Op::Write] {
+        let store = flaky();
+        store.on(fails).fail(ErrorKind::Denied);
         let backend: Arc<dyn Backend> = Arc::new(store);
         let page = PAGE.get_or_set_with(&backend, || async {
             Ok::<_, BackendError>("computed".to_string())

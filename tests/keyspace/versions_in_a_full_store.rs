@@ -1,7 +1,10 @@
 //! In a full memory store the newer version of an entry takes the room of the older ones.
 
+use std::time::Duration;
+
+use reinhardt_backends::layer::Op;
+use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{Backend, BackendError, ErrorKind, Eviction, Keyspace, MemoryBackend};
-use reinhardt_backends_tests::ScriptedBackend;
 use serde::{Deserialize, Serialize};
 
 use crate::{MINUTE, about};
@@ -58,9 +61,9 @@ fn third(id: u32) -> Third {
 }
 
 /// Returns how often a backend was asked to write one entry, and to read many.
-fn counts(backend: &ScriptedBackend) -> (usize, usize) {
-    let writes = backend.count("put") + backend.count("move_entry");
-    (writes, backend.count("read_values"))
+fn counts(backend: &Flaky<MemoryBackend>) -> (usize, usize) {
+    let writes = backend.count(Op::Write) + backend.count(Op::Move);
+    (writes, backend.count(Op::ReadMany))
 }
 
 /// Stores that `entries` of the first version have filled, by entries and by bytes.
@@ -134,7 +137,7 @@ async fn a_newer_version_takes_the_room_of_the_older_one() {
 #[tokio::test]
 async fn a_newer_version_takes_the_room_of_the_older_one_behind_a_wrapper() {
     for backend in filled(10, Eviction::Off).await {
-        write_all(&ScriptedBackend::new(backend.clone())).await;
+        write_all(&Flaky::new(backend.clone())).await;
         assert_eq!(backend.stats().entries, 10);
     }
 }
@@ -158,10 +161,7 @@ async fn a_newer_version_takes_the_room_of_all_older_ones() {
         second(0).save(&backend).await.unwrap();
         first(0).save(&backend).await.unwrap();
         match remote {
-            true => both
-                .save(&ScriptedBackend::new(backend.clone()))
-                .await
-                .unwrap(),
+            true => both.save(&Flaky::new(backend.clone())).await.unwrap(),
             false => both.save(&backend).await.unwrap(),
         }
         assert_eq!(Third::get(&backend, 0).await.unwrap(), Some(both.clone()));
@@ -204,7 +204,7 @@ async fn a_newer_version_that_needs_more_is_refused_and_named() {
     let [_, backend] = filled(5, Eviction::Off).await;
     for remote in [false, true] {
         let saved = match remote {
-            true => large(0).save(&ScriptedBackend::new(backend.clone())).await,
+            true => large(0).save(&Flaky::new(backend.clone())).await,
             false => large(0).save(&backend).await,
         };
         let error = saved.unwrap_err();
@@ -220,7 +220,7 @@ async fn a_newer_version_that_needs_more_is_refused_and_named() {
     assert_eq!(Third::get(&backend, 1).await.unwrap(), Some(third(1)));
     assert!(!First::exists(&backend, 1).await.unwrap());
     let entries = [large(0), third(2), large(0), large(9)];
-    let error = Third::save_many(&ScriptedBackend::new(backend.clone()), entries).await;
+    let error = Third::save_many(&Flaky::new(backend.clone()), entries).await;
     assert_eq!(error.unwrap_err().failed_indices(), [0, 2, 3]);
     assert_eq!(Third::get(&backend, 2).await.unwrap(), Some(third(2)));
     assert!(!First::exists(&backend, 2).await.unwrap());
@@ -229,14 +229,10 @@ async fn a_newer_version_that_needs_more_is_refused_and_named() {
 #[tokio::test]
 async fn an_error_that_names_no_entry_leaves_all_older_ones_where_they_are() {
     let [backend, _] = filled(5, Eviction::Off).await;
-    let remote = ScriptedBackend::new(backend.clone());
+    let remote = Flaky::new(backend.clone());
     // The error of a wrapper that makes its own of those of the store inside names no entries.
-    let remote = remote.after(|name, _| async move {
-        match name {
-            "put_many" => Err(BackendError::new(ErrorKind::Full, "rebuilt")),
-            _ => Ok(()),
-        }
-    });
+    let rebuilt = |_| async { Err(BackendError::new(ErrorKind::Full, "rebuilt")) };
+    remote.on(Op::WriteMany).run_after(rebuilt);
     let saved = Third::save_many(&remote, [third(0), third(1)]).await;
     let error = saved.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
@@ -249,14 +245,10 @@ async fn an_error_that_names_no_entry_leaves_all_older_ones_where_they_are() {
 #[tokio::test]
 async fn after_one_timeout_no_other_refused_entry_is_tried() {
     let [backend, _] = filled(5, Eviction::Off).await;
-    let remote = ScriptedBackend::new(backend.clone());
-    let remote = remote.before(|name, _| async move {
-        let timeout = BackendError::new(ErrorKind::Timeout, "timed out");
-        match name {
-            "put" | "move_entry" => Err(timeout.with_outcome_unknown()),
-            _ => Ok(()),
-        }
-    });
+    let remote = Flaky::new(backend.clone());
+    for op in [Op::Write, Op::Move] {
+        remote.on(op).time_out_before(Duration::ZERO);
+    }
     let saved = Third::save_many(&remote, [third(0), third(1), third(2)]).await;
     let error = saved.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -268,7 +260,7 @@ async fn after_one_timeout_no_other_refused_entry_is_tried() {
 #[tokio::test]
 async fn only_what_has_an_older_version_is_tried_again_after_one_look_for_all() {
     let [backend, _] = filled(5, Eviction::Off).await;
-    let remote = ScriptedBackend::new(backend.clone());
+    let remote = Flaky::new(backend.clone());
     let entries = [8, 0, 9, 1].map(third);
     let error = Third::save_many(&remote, entries).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
@@ -278,7 +270,7 @@ async fn only_what_has_an_older_version_is_tried_again_after_one_look_for_all() 
     for id in [0, 1] {
         assert_eq!(Third::get(&backend, id).await.unwrap(), Some(third(id)));
     }
-    let remote = ScriptedBackend::new(backend.clone());
+    let remote = Flaky::new(backend.clone());
     let error = third(8).save(&remote).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
     assert_eq!(counts(&remote), (1, 1));

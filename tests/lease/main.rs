@@ -6,13 +6,12 @@ mod stalled_runtimes;
 mod threads;
 mod time;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use reinhardt_backends::Backend;
+use reinhardt_backends::layer::Op;
 use reinhardt_backends::lease::{Lease, LeaseGuard};
-use reinhardt_backends_tests::ScriptedBackend;
-use tokio::sync::Semaphore;
+use reinhardt_backends::testing::{Flaky, Held};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// A time that no machine needs.
@@ -26,19 +25,12 @@ async fn acquire<B: Backend + Clone + 'static>(lease: &Lease<B>) -> LeaseGuard<B
     lease.acquire().await.unwrap().expect("nobody has it")
 }
 
-/// Returns a backend whose calls are all done, and of which so many are answered as the semaphore
-/// has permits. A removal is always answered, as the background has nothing to do but remove.
-fn answering<B>(inner: B, answers: usize) -> (ScriptedBackend<B>, Arc<Semaphore>) {
-    let answers = Arc::new(Semaphore::new(answers));
-    let gate = answers.clone();
-    let backend = ScriptedBackend::new(inner).after(move |name, _| {
-        let gate = gate.clone();
-        async move {
-            if name != "remove" {
-                gate.acquire().await.unwrap().forget();
-            }
-            Ok(())
-        }
-    });
-    (backend, answers)
+/// Returns a backend whose calls are all done, and of which so many are answered, and more as the
+/// test lets them. A removal is always answered, as the background has nothing to do but remove.
+fn answering<B: Backend>(inner: B, answers: usize) -> (Flaky<B>, Held) {
+    let backend = Flaky::new(inner);
+    backend.on(Op::Remove).pass();
+    let held = backend.on_any().hold_after();
+    held.release(answers);
+    (backend, held)
 }

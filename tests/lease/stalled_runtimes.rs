@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use reinhardt_backends::lease::Lease;
+use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{Backend, MemoryBackend};
-use reinhardt_backends_tests::ScriptedBackend;
+use reinhardt_backends_tests::PosingBackend;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{HOUR, PATIENCE, acquire, answering, lease};
@@ -29,7 +30,7 @@ macro_rules! beside_a_runtime_that_stands_still {
             fn $test() {
                 let (home, still) = super::runtimes();
                 let memory = ::reinhardt_backends::MemoryBackend::new();
-                let backend = crate::ScriptedBackend::in_another_process(memory);
+                let backend = ::reinhardt_backends_tests::PosingBackend::in_another_process(memory);
                 super::$test(&home, still, backend);
             })*
         }
@@ -167,7 +168,8 @@ fn the_lease_of_another_owner_stays<B: Backend + Clone + 'static>(
 #[test]
 fn a_release_whose_lease_has_ended_by_itself_costs_nobody_a_call() {
     let (home, still) = runtimes();
-    let backend = ScriptedBackend::in_another_process(MemoryBackend::new());
+    let calls = Flaky::new(MemoryBackend::new());
+    let backend = PosingBackend::in_another_process(calls.clone());
     let moment = Duration::from_millis(20);
     let ending = Lease::new(backend.clone(), "ending", moment).unwrap();
     let guard = home.block_on(acquire(&ending));
@@ -177,8 +179,8 @@ fn a_release_whose_lease_has_ended_by_itself_costs_nobody_a_call() {
     std::thread::sleep(moment);
     let lease = Lease::new(backend.clone(), "ending", HOUR).unwrap();
     let next = home.block_on(acquire(&lease));
-    backend.take_calls();
+    calls.clear_calls();
     assert!(home.block_on(lease.acquire()).unwrap().is_none());
-    assert_eq!(backend.calls().len(), 1, "the write that is refused");
+    assert_eq!(calls.calls().len(), 1, "the write that is refused");
     drop_on(&home, next);
 }

@@ -1,13 +1,12 @@
 //! A guard knows to the millisecond how long its lease is held.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use futures::FutureExt;
+use reinhardt_backends::layer::Op;
 use reinhardt_backends::lease::Renewal;
-use reinhardt_backends::{BackendError, ErrorKind, MemoryBackend};
-use reinhardt_backends_tests::ScriptedBackend;
+use reinhardt_backends::testing::Flaky;
+use reinhardt_backends::{ErrorKind, MemoryBackend};
 use tokio::time::{Instant, advance};
 
 use crate::{PATIENCE, acquire, answering, lease};
@@ -87,14 +86,14 @@ async fn the_time_is_counted_from_before_the_call_that_begins_it() {
     let mut acquiring = Box::pin(lease.acquire());
     assert!((&mut acquiring).now_or_never().is_none());
     advance(stall).await;
-    answers.add_permits(1);
+    answers.release(1);
     let mut guard = acquiring.await.unwrap().unwrap();
     assert_eq!(guard.remaining(), TTL - stall);
     {
         let mut renewing = Box::pin(guard.renew());
         assert!((&mut renewing).now_or_never().is_none());
         advance(stall).await;
-        answers.add_permits(1);
+        answers.release(1);
         assert_eq!(renewing.await.unwrap(), Renewal::Held);
     }
     assert_eq!(guard.remaining(), TTL - stall);
@@ -102,23 +101,15 @@ async fn the_time_is_counted_from_before_the_call_that_begins_it() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_bears_failures_that_may_pass() {
-    let failures = Arc::new(AtomicUsize::new(3));
-    let left = failures.clone();
-    let backend = ScriptedBackend::new(MemoryBackend::new()).before(move |name, _| {
-        let fewer = |left: usize| left.checked_sub(1);
-        let fails = name == "put" && left.fetch_update(SeqCst, SeqCst, fewer).is_ok();
-        async move {
-            match fails {
-                true => Err(BackendError::new(ErrorKind::Unavailable, "not now")),
-                false => Ok(()),
-            }
-        }
-    });
+    let backend = Flaky::new(MemoryBackend::new());
+    let failures = backend.on(Op::Write).first(3);
+    let failures = failures.fail(ErrorKind::Unavailable);
     let lease = lease(&backend, TTL);
     let guard = lease.acquire_within(PATIENCE).await.unwrap();
     assert!(guard.unwrap().release().await.unwrap());
+    assert_eq!(failures.applied(), 3);
 
-    failures.store(usize::MAX, SeqCst);
+    backend.on(Op::Write).fail(ErrorKind::Unavailable);
     let error = lease.acquire_within(TTL).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use reinhardt_backends::session::{SessionError, SessionStore};
+use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{Backend, Expiry, MemoryBackend};
-use reinhardt_backends_tests::{ScriptedBackend, Server};
+use reinhardt_backends_tests::Server;
 use tokio::time::advance;
 
 use crate::{Login, ann, keys};
@@ -139,11 +140,11 @@ async fn no_call_gives_a_life_that_reaches_beyond_the_absolute_end() {
 #[tokio::test(start_paused = true)]
 async fn past_the_absolute_end_nothing_brings_a_session_back() {
     // A store that keeps its entries for longer, as one with a slow clock would.
-    let store = ScriptedBackend::new(MemoryBackend::new());
+    let store = Flaky::new(MemoryBackend::new());
     let sessions = brief(&store);
     for call in 0..5 {
         let mut session = sessions.create("ann", ann()).await.unwrap();
-        let (_, key) = store.take_calls().remove(0);
+        let key = store.take_calls().remove(0).keys.remove(0);
         let life = reinhardt_backends::Life::Never;
         assert!(store.expire(&key, life).await.unwrap());
         advance(26 * MINUTE).await;
@@ -165,7 +166,7 @@ async fn past_the_absolute_end_nothing_brings_a_session_back() {
         }
         // The clock may be the one that is wrong, and anybody can send an id with an end that is
         // past.
-        assert_eq!(store.take_calls(), [], "nothing is asked or removed");
+        assert!(store.take_calls().is_empty(), "nothing is asked or removed");
         assert!(store.exists(&key).await.unwrap());
         store.take_calls();
     }

@@ -21,7 +21,7 @@ use reinhardt_backends::redis::Cmd;
 
 pub use certificates::{Authority, Certificate};
 pub use cluster::Cluster;
-pub use fake_backend::{Call, ScriptedBackend, StepwiseBackend};
+pub use fake_backend::{PosingBackend, StepwiseBackend};
 pub use fake_server::{Answer, FakeServer};
 pub use harness::{
     Bounded, Boxed, InProcess, Layered, OddNamespace, OldServer, Redis, RedisByTls, RedisCluster,
