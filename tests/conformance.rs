@@ -103,3 +103,16 @@ mod layered_own {
 
     reinhardt_backends::conformance_suite!(Layered<InProcess<MapBackend>, true>);
 }
+
+mod observed_memory {
+    use reinhardt_backends::MemoryBackend;
+    use reinhardt_backends_tests::{InProcess, Observed};
+
+    reinhardt_backends::conformance_suite!(Observed<InProcess<MemoryBackend>>);
+}
+
+mod observed_redis {
+    use reinhardt_backends_tests::{Observed, Redis};
+
+    reinhardt_backends::conformance_suite!(Observed<Redis>, server);
+}

@@ -10,6 +10,9 @@ pub mod starting {}
 #[doc = include_str!("../docs/health.md")]
 pub mod health {}
 
+#[doc = include_str!("../docs/observing.md")]
+pub mod observing {}
+
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}
 

@@ -64,8 +64,9 @@
 //! * [`guide`]: pages on [tests](guide::testing) with paused time, on a store that fails and on a
 //!   real server, [starting](guide::starting) before the server is up,
 //!   [health and shutdown](guide::health), [running it in production](guide::production),
-//!   [running on Redis](guide::redis), the [versions](guide::versions) of other crates that go with
-//!   this one, and [what this library isn't](guide::scope).
+//!   [metrics and traces](guide::observing), [running on Redis](guide::redis), the
+//!   [versions](guide::versions) of other crates that go with this one, and
+//!   [what this library isn't](guide::scope).
 //!
 //! # Features
 //!
@@ -83,6 +84,8 @@
 //! | `tower` | no | `ThrottleLayer` |
 //! | `axum` | no | `IntoResponse` for [`BackendError`] and `session::SessionError`: a status, and no detail |
 //! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |
+//! | `metrics` | no | `layer::Observe::with_metrics`, for the crate `metrics` |
+//! | `tracing` | no | `layer::Observe::with_tracing`, for the crate `tracing` |
 //! | `testing` | no | the module `testing`, for `[dev-dependencies]` |
 //! | `conformance` | no | the module `conformance` |
 

@@ -3,7 +3,9 @@
 mod calls;
 mod fast_path;
 mod flaky;
+mod metrics;
 mod order;
+mod tracing;
 
 use std::sync::Arc;
 use std::time::Duration;

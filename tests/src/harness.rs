@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reinhardt_backends::conformance::{Harness, Server as Breakable};
-use reinhardt_backends::layer::Intercepted;
+use reinhardt_backends::layer::{Intercepted, Observe};
 use reinhardt_backends::{Backend, Eviction, MemoryBackend, RedisBackend, Tls};
 
 use crate::{Authority, Cluster, Recording, Server};
@@ -251,6 +251,31 @@ impl<H: Harness, const FAST_PATH: bool> Harness for Layered<H, FAST_PATH> {
         backend
             .layer(Recording::default())
             .layer(Recording::default())
+    }
+
+    fn run(clause: impl Future<Output = ()>) {
+        H::run(clause);
+    }
+
+    fn grace(&self) -> Duration {
+        self.0.grace()
+    }
+
+    fn server(&self) -> Option<&dyn Breakable> {
+        self.0.server()
+    }
+}
+
+/// The backends of another harness, observed by metrics and traces.
+#[derive(Debug, Default)]
+pub struct Observed<H>(H);
+
+impl<H: Harness> Harness for Observed<H> {
+    type Backend = Intercepted<Observe, H::Backend>;
+
+    async fn backend(&self) -> Self::Backend {
+        let observe = Observe::new().with_metrics().with_tracing();
+        self.0.backend().await.layer(observe)
     }
 
     fn run(clause: impl Future<Output = ()>) {

@@ -24,8 +24,8 @@ pub use cluster::Cluster;
 pub use fake_backend::{PosingBackend, StepwiseBackend};
 pub use fake_server::{Answer, FakeServer};
 pub use harness::{
-    Bounded, Boxed, InProcess, Layered, OddNamespace, OldServer, Redis, RedisByTls, RedisCluster,
-    RedisClusterAlone, Shared,
+    Bounded, Boxed, InProcess, Layered, Observed, OddNamespace, OldServer, Redis, RedisByTls,
+    RedisCluster, RedisClusterAlone, Shared,
 };
 pub use peer_process::PeerProcess;
 pub use proxy::Proxy;

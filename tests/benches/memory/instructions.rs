@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reinhardt_backends::codec::{Cbor, Codec};
-use reinhardt_backends::layer::{Answer, Intercept, Next, Operation};
+use reinhardt_backends::layer::{Answer, Intercept, Next, Observe, Operation};
 use reinhardt_backends::store::check_ttl;
 use reinhardt_backends::{Backend, BackendResult, KeyStream, MemoryBackend};
 use reinhardt_backends_tests::measure::Bound::AtMost;
@@ -201,6 +201,27 @@ const PARTS: &[Part] = &[
                     });
                 },
             ),
+            ("typed get, observed by no recorder", |traffic, passes| {
+                let backend = filled(traffic).layer(Observe::new().with_metrics());
+                repeat(passes, || {
+                    traffic.keys(async |key| Session::get(&backend, id(key)).await.unwrap())
+                });
+            }),
+            ("typed get, observed by a recorder", |traffic, passes| {
+                let backend = filled(traffic).layer(Observe::new().with_metrics());
+                let recorder = metrics_util::debugging::DebuggingRecorder::new();
+                metrics::with_local_recorder(&recorder, || {
+                    repeat(passes, || {
+                        traffic.keys(async |key| Session::get(&backend, id(key)).await.unwrap())
+                    });
+                });
+            }),
+            ("typed get, traced for no subscriber", |traffic, passes| {
+                let backend = filled(traffic).layer(Observe::new().with_tracing());
+                repeat(passes, || {
+                    traffic.keys(async |key| Session::get(&backend, id(key)).await.unwrap())
+                });
+            }),
             ("increment", |traffic, passes| {
                 increments(traffic, passes, &MemoryBackend::new())
             }),

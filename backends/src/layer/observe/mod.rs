@@ -1,0 +1,121 @@
+//! The layer that counts, times and traces calls.
+
+mod keyspaces;
+#[cfg(feature = "metrics")]
+mod meter;
+pub mod names;
+mod observed;
+#[cfg(feature = "tracing")]
+mod trace;
+
+use super::answer::Answer;
+use super::intercept::{Intercept, Next};
+use super::operation::Operation;
+use crate::backend::KeyStream;
+use crate::error::BackendResult;
+
+use self::observed::ObservedCall;
+
+/// A layer that tells of every call: to the crate `metrics` how many there were and how long they
+/// took, to the crate `tracing` a span for each.
+///
+/// Every fact is told by the keyspace, the kind of the call and its outcome, all of which are
+/// constants of the program. No part of a key and no value is told. The page
+/// [observing](crate::guide::observing) has all names.
+///
+/// # Guarantees
+///
+/// * Every call is told once, those of the fast path and those that replicas answer too. A call
+///   that was dropped before it was answered has the outcome `dropped`.
+/// * A scan is told when its stream is made, without a time: it takes as long as its reader.
+/// * The keyspace is found by the beginning of the key among those that the program
+///   [registers](crate::keyspaces); of a call on several keys by the first. What isn't registered is
+///   `other`.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::layer::Observe;
+/// use reinhardt_backends::{Backend, MemoryBackend};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> reinhardt_backends::BackendResult<()> {
+/// let backend = MemoryBackend::new().layer(Observe::new().with_tracing().with_metrics());
+/// backend.set("user:7", "ann", None).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Observe {
+    system: Option<&'static str>,
+    #[cfg(feature = "metrics")]
+    metrics: bool,
+    #[cfg(feature = "tracing")]
+    tracing: bool,
+}
+
+impl Observe {
+    /// Makes a layer that tells nobody yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells the crate `metrics` of each call (feature `metrics`): its global recorder, or the one
+    /// that is installed for the thread.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn with_metrics(self) -> Self {
+        let metrics = true;
+        Self { metrics, ..self }
+    }
+
+    /// Makes a span of the crate `tracing` of each call, at the level `INFO` with the target
+    /// `reinhardt_backends` (feature `tracing`).
+    #[cfg(feature = "tracing")]
+    #[must_use]
+    pub fn with_tracing(self) -> Self {
+        let tracing = true;
+        Self { tracing, ..self }
+    }
+
+    /// Names the store, as `db.system.name` of OpenTelemetry: `redis`, `valkey`, or a name of one's
+    /// own. Without it that label is missing.
+    #[must_use]
+    pub fn with_system(self, name: &'static str) -> Self {
+        let system = Some(name);
+        Self { system, ..self }
+    }
+}
+
+impl Intercept for Observe {
+    const FAST_PATH: bool = true;
+
+    async fn call<T: Answer>(
+        &self,
+        operation: Operation<'_>,
+        next: Next<'_, T>,
+    ) -> BackendResult<T> {
+        let call = ObservedCall::begin(self, operation);
+        let answering = next.run();
+        #[cfg(feature = "tracing")]
+        let answering = tracing::Instrument::instrument(answering, call.span());
+        let answer = answering.await;
+        call.end(&answer);
+        answer
+    }
+
+    fn call_now<T: Answer>(
+        &self,
+        operation: Operation<'_>,
+        next: impl FnOnce() -> BackendResult<T>,
+    ) -> BackendResult<T> {
+        let call = ObservedCall::begin(self, operation);
+        let answer = call.run_now(next);
+        call.end(&answer);
+        answer
+    }
+
+    fn keys<'a>(&'a self, operation: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
+        ObservedCall::begin(self, operation).end_scan();
+        next
+    }
+}

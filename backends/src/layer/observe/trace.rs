@@ -1,0 +1,44 @@
+//! Calls as spans of the crate `tracing`.
+
+use tracing::field::{Empty, display};
+use tracing::{Span, info_span, warn};
+
+use super::names::{ERROR, OUTCOME, of_error};
+use super::observed::{CallEnd, CallLabels};
+use crate::error::BackendError;
+
+/// Makes the span of a call. Its fields `otel.*` are for the crate tracing-opentelemetry.
+pub(super) fn span(call: &CallLabels) -> Span {
+    info_span!(
+        target: "reinhardt_backends",
+        "store_call",
+        otel.name = %format_args!("{} {}", call.op, call.keyspace),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        db.system.name = call.system,
+        db.operation.name = call.op.name(),
+        db.collection.name = call.keyspace,
+        reinhardt.outcome = Empty,
+        "error.type" = Empty,
+    )
+}
+
+/// Tells of an error within the span: its text holds no key and no value.
+pub(super) fn failed(span: &Span, error: &BackendError) {
+    if span.is_none() {
+        return;
+    }
+    let kind = of_error(error.kind());
+    let error = display(error);
+    span.in_scope(|| {
+        warn!(target: "reinhardt_backends", { "error.type" = kind, error }, "a call failed");
+    });
+}
+
+pub(super) fn ended(span: &Span, end: CallEnd) {
+    span.record(OUTCOME, end.outcome());
+    if let Some(error) = end.error() {
+        span.record(ERROR, error);
+        span.record("otel.status_code", "ERROR");
+    }
+}

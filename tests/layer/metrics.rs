@@ -1,0 +1,214 @@
+//! The metrics of calls: their names, their labels, and that no label has a part of a key or a value.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use metrics_util::CompositeKey;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use reinhardt_backends::layer::{Observe, names};
+use reinhardt_backends::{BackendError, BackendResult, ErrorKind};
+
+use super::*;
+
+/// The page for users: its table has the names of all metrics and labels.
+const PAGE: &str = include_str!("../../backends/docs/observing.md");
+
+/// A metric: its name, its labels in order, and its value (of a histogram the number of records).
+type Told = (String, Vec<(String, String)>, usize);
+
+/// Makes calls, and returns the metrics that they told.
+fn told(calls: impl Future<Output = ()>) -> Vec<Told> {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    ::metrics::with_local_recorder(&recorder, || runtime.block_on(calls));
+    let all = snapshotter.snapshot().into_vec().into_iter();
+    let told = all.map(|(key, _, _, value)| {
+        let (_, key): (_, ::metrics::Key) = CompositeKey::into_parts(key);
+        let labels = key.labels();
+        let labels = labels.map(|label| (label.key().to_string(), label.value().to_string()));
+        let mut labels: Vec<_> = labels.collect();
+        labels.sort();
+        let value = match value {
+            DebugValue::Counter(count) => count as usize,
+            DebugValue::Histogram(records) => records.len(),
+            DebugValue::Gauge(_) => panic!("there are no gauges"),
+        };
+        (key.name().to_string(), labels, value)
+    });
+    told.collect()
+}
+
+fn observed() -> impl Backend + Clone {
+    MemoryBackend::new().layer(Observe::new().with_metrics().with_system("memory"))
+}
+
+/// Returns the value of a metric with these labels and no others.
+fn value(told: &[Told], name: &str, labels: &[(&str, &str)]) -> usize {
+    let mut labels: Vec<_> = labels
+        .iter()
+        .map(|(label, value)| (label.to_string(), value.to_string()))
+        .collect();
+    labels.sort();
+    let same = told
+        .iter()
+        .filter(|told| told.0 == name && told.1 == labels);
+    same.map(|told| told.2).sum()
+}
+
+fn durations(told: &[Told], keyspace: &str, op: &str, outcome: &str) -> usize {
+    let labels = [
+        (names::SYSTEM, "memory"),
+        (names::KEYSPACE, keyspace),
+        (names::OPERATION, op),
+        (names::OUTCOME, outcome),
+    ];
+    value(told, names::DURATION, &labels)
+}
+
+#[test]
+fn a_call_is_told_by_keyspace_operation_and_outcome() {
+    let told = told(async {
+        let backend = observed();
+        for _ in 0..2 {
+            assert_eq!(User::get(&backend, 7).await.unwrap(), None);
+        }
+        ann().save(&backend).await.unwrap();
+        User::get(&backend, 7).await.unwrap().unwrap();
+        backend.increment("hits", None).await.unwrap();
+        let login = Login {
+            client: "ann".to_string(),
+        };
+        for _ in 0..3 {
+            let _ = login.check(&backend).await.unwrap();
+        }
+    });
+    assert_eq!(durations(&told, "layered-user", "read", "miss"), 2);
+    assert_eq!(durations(&told, "layered-user", "read", "hit"), 1);
+    assert_eq!(durations(&told, "layered-user", "write", "done"), 1);
+    assert_eq!(durations(&told, "other", "increment", "done"), 1);
+    assert_eq!(durations(&told, "layered-login", "throttle", "allowed"), 2);
+    assert_eq!(durations(&told, "layered-login", "throttle", "refused"), 1);
+}
+
+#[test]
+fn entries_are_counted_also_where_one_call_asks_for_many() {
+    let told = told(async {
+        let backend = observed();
+        ann().save(&backend).await.unwrap();
+        User::get_many(&backend, [7, 8, 9]).await.unwrap();
+        User::get(&backend, 7).await.unwrap();
+        backend.exists("layered-user:7").await.unwrap();
+    });
+    let entries = |outcome| {
+        let labels = [
+            (names::SYSTEM, "memory"),
+            (names::KEYSPACE, "layered-user"),
+            (names::OUTCOME, outcome),
+        ];
+        value(&told, names::ENTRIES, &labels)
+    };
+    assert_eq!((entries("hit"), entries("miss")), (2, 2));
+}
+
+#[test]
+fn an_error_is_told_by_its_kind() {
+    let told = told(async {
+        let error = observed().set("", "nothing", None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidKey);
+    });
+    let labels = [
+        (names::SYSTEM, "memory"),
+        (names::KEYSPACE, "other"),
+        (names::OPERATION, "write"),
+        (names::OUTCOME, "error"),
+        (names::ERROR, "invalid_key"),
+    ];
+    assert_eq!(value(&told, names::DURATION, &labels), 1);
+}
+
+#[test]
+fn a_call_whose_caller_left_is_told_as_dropped() {
+    /// Never answers.
+    struct Silent;
+
+    impl reinhardt_backends::layer::Intercept for Silent {
+        async fn call<T: reinhardt_backends::layer::Answer>(
+            &self,
+            _: reinhardt_backends::layer::Operation<'_>,
+            _: reinhardt_backends::layer::Next<'_, T>,
+        ) -> BackendResult<T> {
+            std::future::pending().await
+        }
+
+        fn keys<'a>(
+            &'a self,
+            _: reinhardt_backends::layer::Operation<'_>,
+            next: reinhardt_backends::KeyStream<'a>,
+        ) -> reinhardt_backends::KeyStream<'a> {
+            next
+        }
+    }
+
+    let told = told(async {
+        let observe = Observe::new().with_metrics().with_system("memory");
+        let backend = MemoryBackend::new().layer(Silent).layer(observe);
+        let call = backend.get::<String>("layered-user:7");
+        let limit = Duration::from_millis(10);
+        assert!(tokio::time::timeout(limit, call).await.is_err());
+    });
+    assert_eq!(durations(&told, "layered-user", "read", "dropped"), 1);
+}
+
+/// Makes every kind of call, with secrets in keys and values.
+async fn all_calls(backend: &(impl Backend + Clone)) -> BackendResult<()> {
+    const KEY: &str = "layered-user:S3cret";
+    backend.set(KEY, "S3cret", None).await?;
+    backend.get::<String>(KEY).await?;
+    backend.get::<String>("layered-user:S3cret2").await?;
+    backend.get_many::<String>(&[KEY, "S3cret:other"]).await?;
+    backend.exists(KEY).await?;
+    backend.set_many(&[(KEY, "S3cret")], None).await?;
+    backend.set_if_absent(KEY, "S3cret", None).await?;
+    backend.increment("S3cret-hits", None).await?;
+    backend.expire(KEY, reinhardt_backends::Life::Never).await?;
+    backend.take::<String>(KEY).await?;
+    backend.delete(KEY).await?;
+    backend.delete_many(&[KEY]).await?;
+    drop(backend.scan("S3cret"));
+    backend.clear_prefix("S3cret").await?;
+    backend.ping().await?;
+    let wrong: Result<Option<u8>, BackendError> = async {
+        backend.set(KEY, "S3cret", None).await?;
+        backend.increment(KEY, None).await?;
+        Ok(None)
+    }
+    .await;
+    assert_eq!(wrong.unwrap_err().kind(), ErrorKind::WrongType);
+    Ok(())
+}
+
+#[test]
+fn no_label_has_a_part_of_a_key_or_a_value() {
+    let told = told(async { all_calls(&observed()).await.unwrap() });
+    assert!(told.len() > 10);
+    for (name, labels, _) in told {
+        for (label, value) in labels {
+            assert!(!value.contains("S3cret"), "{name}: {label}={value}");
+        }
+    }
+}
+
+#[test]
+fn the_page_has_every_name_and_no_other() {
+    let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
+    let named: BTreeSet<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+    let told = told(async { all_calls(&observed()).await.unwrap() });
+    let mut used: BTreeSet<&str> = told.iter().map(|(name, ..)| &**name).collect();
+    let labels = told.iter().flat_map(|(_, labels, _)| labels);
+    used.extend(labels.map(|(label, _)| &**label));
+    assert_eq!(named, used);
+}
