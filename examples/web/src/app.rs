@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use metrics_exporter_prometheus::PrometheusHandle;
 use reinhardt_backends::{Backend, BackendResult};
 use tower_http::csrf::CsrfLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -18,7 +19,7 @@ use tracing::Level;
 
 use crate::error::AppError;
 use crate::sessions::Sessions;
-use crate::{counter, health, html, login, report, throttle};
+use crate::{counter, health, html, login, metrics, report, throttle};
 
 /// The state that handlers share.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub(crate) struct AppState {
     pub(crate) sessions: Sessions,
     pub(crate) secure_cookies: bool,
     pub(crate) report_time: Duration,
+    pub(crate) metrics: PrometheusHandle,
 }
 
 /// The time that a request may take.
@@ -59,6 +61,7 @@ pub(crate) fn router(state: AppState) -> BackendResult<Router> {
         .route("/style.css", get(style))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
+        .route("/metrics", get(metrics::show))
         .fallback(async || AppError::NotFound)
         .with_state(state)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

@@ -14,6 +14,8 @@ pub(crate) struct Config {
     pub(crate) secure_cookies: bool,
     pub(crate) report_time: Duration,
     pub(crate) log: LevelFilter,
+    /// True if each span is a line of the log when it ends.
+    pub(crate) traces: bool,
 }
 
 impl Config {
@@ -30,6 +32,7 @@ impl Config {
             report_time: parsed("REPORT_TIME", REPORT_TIME.into())
                 .map(humantime::Duration::into)?,
             log: parsed("LOG", LevelFilter::INFO)?,
+            traces: parsed("TRACES", false)?,
         })
     }
 }
@@ -60,6 +63,7 @@ Serves on 127.0.0.1 and prints the URL. The environment says the rest:
   REDIS_URL=            redis://localhost:6379 or the like; memory without one
   SECURE_COOKIES=false  true where the service is reached over https
   REPORT_TIME=300ms     how long a report takes to compute
-  LOG=info              off, error, warn, info, debug or trace";
+  LOG=info              off, error, warn, info, debug or trace
+  TRACES=false          true logs each request and each call of the store with its time";
 
 const REPORT_TIME: Duration = Duration::from_millis(300);

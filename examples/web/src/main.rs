@@ -12,6 +12,7 @@
 //! | `counter.rs` | counting without losing any |
 //! | `report.rs` | a page that takes long and is computed once |
 //! | `health.rs` | liveness and readiness |
+//! | `metrics.rs` | what Prometheus reads; `dashboard.json` shows it in Grafana |
 //! | `app.rs` | routes, layers and the state that handlers share |
 
 mod app;
@@ -21,6 +22,7 @@ mod error;
 mod health;
 mod html;
 mod login;
+mod metrics;
 mod report;
 mod sessions;
 mod store;
@@ -36,6 +38,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use self::app::AppState;
 use self::config::Config;
@@ -53,6 +56,10 @@ async fn main() -> ExitCode {
         .with_max_level(config.log)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        .with_span_events(match config.traces {
+            true => FmtSpan::CLOSE,
+            false => FmtSpan::NONE,
+        })
         .init();
     match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,6 +75,7 @@ async fn main() -> ExitCode {
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     // This comes before the URL is printed: a program that reads the URL may end this one at once.
     let end = told_to_end()?;
+    let metrics = metrics::install()?;
     let backend = store::open(config.redis_url.as_deref()).await;
     let backend = backend.map_err(|error| format!("the server at REDIS_URL: {error}"))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
@@ -81,6 +89,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         backend: backend.clone(),
         secure_cookies: config.secure_cookies,
         report_time: config.report_time,
+        metrics,
     };
     let app = app::router(state)?.into_make_service_with_connect_info::<SocketAddr>();
     let (ending, ends) = oneshot::channel();

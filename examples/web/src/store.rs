@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use reinhardt_backends::layer::Observe;
 use reinhardt_backends::{Backend, BackendResult, MemoryBackend, RedisBackend};
 
 /// Connects to the server at `url`. Without a URL everything is kept in memory and ends with the
@@ -9,10 +10,18 @@ use reinhardt_backends::{Backend, BackendResult, MemoryBackend, RedisBackend};
 pub(crate) async fn open(url: Option<&str>) -> BackendResult<Arc<dyn Backend>> {
     let Some(url) = url else {
         tracing::info!("on memory: sessions end with this process");
-        return Ok(Arc::new(MemoryBackend::new()));
+        return Ok(Arc::new(MemoryBackend::new().layer(observed("memory"))));
     };
     let backend = RedisBackend::builder().url(url).namespace("web");
     let backend = backend.build().await?;
     tracing::info!("on a Redis server, in the namespace \"web\"");
-    Ok(Arc::new(backend))
+    Ok(Arc::new(backend.layer(observed("redis"))))
+}
+
+/// Every call of the store is a span, and counts in the metrics.
+fn observed(system: &'static str) -> Observe {
+    Observe::new()
+        .with_metrics()
+        .with_tracing()
+        .with_system(system)
 }

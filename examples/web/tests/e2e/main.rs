@@ -4,5 +4,6 @@
 mod browser;
 mod instances;
 mod journey;
+mod observed;
 mod service;
 mod visitor;
