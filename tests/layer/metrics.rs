@@ -1,4 +1,4 @@
-//! The metrics of calls: their names, their labels, and that no label has a part of a key or a value.
+//! The metrics of calls: their names and labels, of which none has a part of a key or a value.
 
 use std::collections::BTreeSet;
 use std::future::Future;
