@@ -28,9 +28,9 @@ use self::observed::ObservedCall;
 /// * Every call is told once, those of the fast path and those that replicas answer too. A call
 ///   that was dropped before it was answered has the outcome `dropped`.
 /// * A scan is told when its stream is made, without a time: it takes as long as its reader.
-/// * The keyspace is found by the beginning of the key among those that the program
-///   [registers](crate::keyspaces); of a call on several keys by the first. What isn't registered is
-///   `other`.
+/// * The keyspace is found by the beginning of the key among those that the program registers
+///   ([`keyspaces`](crate::keyspaces())); of a call on several keys by the first. What isn't
+///   registered is `other`.
 ///
 /// # Examples
 ///
