@@ -4,10 +4,9 @@ use std::fmt;
 use std::future::Future;
 
 use super::answer::Answer;
-use super::intercepted::Intercepted;
 use super::operation::Operation;
 use crate::backend::KeyStream;
-use crate::backend::store::{BoxedCall, Layer, Store};
+use crate::backend::store::BoxedCall;
 use crate::error::BackendResult;
 
 /// Goes around every call of a backend: the whole of a layer that changes neither keys nor values.
@@ -52,14 +51,6 @@ pub trait Intercept: Send + Sync {
     ///
     /// The prefix is [`Operation::key`].
     fn keys<'a>(&'a self, operation: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a>;
-}
-
-impl<I: Intercept, B: Store> Layer<B> for I {
-    type Backend = Intercepted<I, B>;
-
-    fn layer(self, inner: B) -> Self::Backend {
-        Intercepted::new(self, inner)
-    }
 }
 
 /// The rest of a call: the layers further in, and the store.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::intercept::{Intercept, Next};
 use super::operation::{Op, Operation};
-use super::parts::Parts;
+use super::parts::InterceptedParts;
 use crate::backend::store::{
-    BoxedCall, NewEntry, ReplicaReads, Store, StoreInfo, SyncStore, Touch,
+    BoxedCall, Layer, NewEntry, ReplicaReads, Store, StoreInfo, SyncStore, Touch,
 };
 use crate::backend::{Counted, Expiry, KeyStream, Life, Stored, Write};
 use crate::quota::{Attempt, Decision};
@@ -18,13 +18,13 @@ use crate::quota::{Attempt, Decision};
 /// A backend with an [`Intercept`] around it: the product of
 /// [`Backend::layer`](crate::Backend::layer). Clones share both.
 pub struct Intercepted<I, B> {
-    parts: Arc<Parts<I, B>>,
+    parts: Arc<InterceptedParts<I, B>>,
 }
 
 impl<I, B> Intercepted<I, B> {
     pub(super) fn new(intercept: I, inner: B) -> Self {
         Self {
-            parts: Arc::new(Parts { intercept, inner }),
+            parts: Arc::new(InterceptedParts { intercept, inner }),
         }
     }
 
@@ -36,6 +36,14 @@ impl<I, B> Intercepted<I, B> {
     /// Returns the interception that goes around the calls.
     pub fn intercept(&self) -> &I {
         &self.parts.intercept
+    }
+}
+
+impl<I: Intercept, B: Store> Layer<B> for I {
+    type Backend = Intercepted<I, B>;
+
+    fn layer(self, inner: B) -> Self::Backend {
+        Intercepted::new(self, inner)
     }
 }
 
@@ -67,7 +75,7 @@ macro_rules! intercept_calls {
             $($life: 'f,)*
             Self: 'f,
         {
-            let Parts { intercept, inner } = &*self.parts;
+            let InterceptedParts { intercept, inner } = &*self.parts;
             let operation = $operation;
             let next = Next::new(inner.$method($($argument),*));
             Box::pin(intercept.call(operation, next))
@@ -106,7 +114,7 @@ impl<I: Intercept, B: Store> Store for Intercepted<I, B> {
     }
 
     fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
-        let Parts { intercept, inner } = &*self.parts;
+        let InterceptedParts { intercept, inner } = &*self.parts;
         intercept.keys(Operation::on(Op::Scan, prefix), inner.keys(prefix))
     }
 

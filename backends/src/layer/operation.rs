@@ -92,12 +92,12 @@ impl fmt::Display for Op {
 #[derive(Clone, Copy)]
 pub struct Operation<'a> {
     op: Op,
-    keys: Keys<'a>,
+    keys: OperationKeys<'a>,
     touches: bool,
 }
 
 #[derive(Clone, Copy)]
-enum Keys<'a> {
+enum OperationKeys<'a> {
     None,
     One(&'a str),
     Two(&'a str, &'a str),
@@ -106,29 +106,29 @@ enum Keys<'a> {
 }
 
 impl<'a> Operation<'a> {
-    fn new(op: Op, keys: Keys<'a>) -> Self {
+    fn new(op: Op, keys: OperationKeys<'a>) -> Self {
         let touches = false;
         Self { op, keys, touches }
     }
 
     pub(super) fn without_key(op: Op) -> Self {
-        Self::new(op, Keys::None)
+        Self::new(op, OperationKeys::None)
     }
 
     pub(super) fn on(op: Op, key: &'a str) -> Self {
-        Self::new(op, Keys::One(key))
+        Self::new(op, OperationKeys::One(key))
     }
 
     pub(super) fn from_to(op: Op, from: &'a str, to: &'a str) -> Self {
-        Self::new(op, Keys::Two(from, to))
+        Self::new(op, OperationKeys::Two(from, to))
     }
 
     pub(super) fn on_many(op: Op, keys: &'a [&'a str]) -> Self {
-        Self::new(op, Keys::Many(keys))
+        Self::new(op, OperationKeys::Many(keys))
     }
 
     pub(super) fn on_entries(op: Op, entries: &'a [NewEntry<'a>]) -> Self {
-        Self::new(op, Keys::Entries(entries))
+        Self::new(op, OperationKeys::Entries(entries))
     }
 
     /// Makes the call one with this effect on the lives of what it reads.
@@ -164,11 +164,11 @@ impl<'a> Operation<'a> {
     /// Returns all keys of the call, or its prefix.
     pub fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let (one, two, many, entries) = match self.keys {
-            Keys::None => (None, None, &[][..], &[][..]),
-            Keys::One(key) => (Some(key), None, &[][..], &[][..]),
-            Keys::Two(from, to) => (Some(from), Some(to), &[][..], &[][..]),
-            Keys::Many(keys) => (None, None, keys, &[][..]),
-            Keys::Entries(entries) => (None, None, &[][..], entries),
+            OperationKeys::None => (None, None, &[][..], &[][..]),
+            OperationKeys::One(key) => (Some(key), None, &[][..], &[][..]),
+            OperationKeys::Two(from, to) => (Some(from), Some(to), &[][..], &[][..]),
+            OperationKeys::Many(keys) => (None, None, keys, &[][..]),
+            OperationKeys::Entries(entries) => (None, None, &[][..], entries),
         };
         let several = many.iter().copied();
         let several = several.chain(entries.iter().map(|entry| entry.key));

@@ -13,12 +13,12 @@ use crate::backend::{Counted, Expiry, KeyStream, Stored, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The two parts of an intercepted backend, which its clones share.
-pub(super) struct Parts<I, B> {
+pub(super) struct InterceptedParts<I, B> {
     pub(super) intercept: I,
     pub(super) inner: B,
 }
 
-impl<I: Intercept, B: Store> Parts<I, B> {
+impl<I: Intercept, B: Store> InterceptedParts<I, B> {
     fn call_now<T: Answer>(
         &self,
         operation: Operation<'_>,
@@ -30,7 +30,7 @@ impl<I: Intercept, B: Store> Parts<I, B> {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<I: Intercept, B: Store> SyncStore for Parts<I, B> {
+impl<I: Intercept, B: Store> SyncStore for InterceptedParts<I, B> {
     fn read_value(&self, key: &str, touch: Touch) -> BackendResult<Option<Stored>> {
         let operation = Operation::on(Op::Read, key).touching(touch);
         self.call_now(operation, |store| store.read_value(key, touch))
@@ -94,7 +94,7 @@ macro_rules! intercept_reads {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<I: Intercept, B: Store> ReplicaReads for Parts<I, B> {
+impl<I: Intercept, B: Store> ReplicaReads for InterceptedParts<I, B> {
     intercept_reads! {
         read<'k>(key: &'k str) -> Option<(Stored, Expiry)> as Operation::on(Op::Read, key);
         read_value<'k>(key: &'k str) -> Option<Stored> as Operation::on(Op::Read, key);

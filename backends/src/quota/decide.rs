@@ -25,7 +25,7 @@ use super::terms::{LimiterState, QuotaTerms};
 use crate::error::BackendResult;
 
 /// The result of an attempt: the decision and the new state.
-pub(crate) struct Outcome {
+pub(crate) struct Decided {
     pub(crate) decision: Decision,
     /// The new state to store, if anything changes.
     pub(crate) spent: Option<Spent>,
@@ -47,7 +47,7 @@ pub(crate) fn decide(
     attempt: &Attempt<'_>,
     stored: Option<&[u8]>,
     now: u64,
-) -> BackendResult<Outcome> {
+) -> BackendResult<Decided> {
     let now = now.min(LATEST);
     let mut parts = Parts::new();
     let is_set_back = match stored {
@@ -75,7 +75,7 @@ pub(crate) fn decide(
         (false, true) if writes => Some(Spent::nothing(&mut parts, now)?),
         (false, _) => None,
     };
-    Ok(Outcome { decision, spent })
+    Ok(Decided { decision, spent })
 }
 
 /// Reads the parts as they are at `now`, and says whether the clock was set back since they were

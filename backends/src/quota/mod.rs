@@ -27,7 +27,7 @@ mod text;
 pub use algorithm::Algorithm;
 pub use attempt::{Attempt, Decision};
 pub(crate) use attempt::{MOST_QUOTAS, check_quotas};
-pub(crate) use decide::{Outcome, decide, record_end};
+pub(crate) use decide::{Decided, decide, record_end};
 pub use limit::{MAX_PERIOD, Quota};
 #[cfg(feature = "redis-backend")]
 pub(crate) use record::{too_many_quotas, write_head};

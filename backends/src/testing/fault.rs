@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use super::hold::Gate;
+use super::hold_gate::HoldGate;
 use super::record::RecordedCall;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::layer::Op;
@@ -47,7 +47,7 @@ pub(super) enum Effect {
     TimeOut(Duration),
     Delay(Duration),
     Hang,
-    Hold(Arc<Gate>),
+    Hold(Arc<HoldGate>),
     Run(Hook),
 }
 

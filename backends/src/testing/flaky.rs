@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::fault::{Effect, Fault};
+use super::new_rule::NewRule;
 use super::record::RecordedCall;
-use super::rule::{NewRule, Rule};
-use super::script::Script;
+use super::rule::Rule;
+use super::script::FaultScript;
 use crate::backend::store::forward::forward_store;
 use crate::backend::store::{Layer, Store};
 use crate::error::ErrorKind;
@@ -71,7 +72,7 @@ use crate::layer::{Intercepted, Op};
 /// # Ok(()) }
 /// ```
 pub struct Flaky<B> {
-    scripted: Intercepted<Script, B>,
+    scripted: Intercepted<FaultScript, B>,
 }
 
 impl<B: Store> Flaky<B> {
@@ -111,7 +112,7 @@ impl<B: Store> Flaky<B> {
     /// ```
     pub fn seeded(inner: B, seed: u64) -> Self {
         Self {
-            scripted: Script::new(seed).layer(inner),
+            scripted: FaultScript::new(seed).layer(inner),
         }
     }
 }
@@ -211,7 +212,7 @@ impl<B> Flaky<B> {
         self.scripted.inner()
     }
 
-    fn script(&self) -> &Script {
+    fn script(&self) -> &FaultScript {
         self.scripted.intercept()
     }
 }

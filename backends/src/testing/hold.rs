@@ -2,29 +2,21 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
+use super::hold_gate::HoldGate;
 use super::rule::Rule;
 
 /// The calls that a rule holds ([`NewRule::hold`](super::NewRule::hold),
 /// [`hold_after`](super::NewRule::hold_after)). Dropping it lets no call go on.
 #[derive(Debug, Clone)]
 pub struct Held {
-    gate: Arc<Gate>,
+    gate: Arc<HoldGate>,
     rule: Rule,
 }
 
-/// The place where calls wait.
-#[derive(Debug)]
-pub(super) struct Gate {
-    /// A permit lets one call go on. The semaphore is closed when all may.
-    permits: Semaphore,
-    /// The number of calls that have come here.
-    reached: watch::Sender<usize>,
-}
-
 impl Held {
-    pub(super) fn new(gate: Arc<Gate>, rule: Rule) -> Self {
+    pub(super) fn new(gate: Arc<HoldGate>, rule: Rule) -> Self {
         Self { gate, rule }
     }
 
@@ -55,23 +47,5 @@ impl Held {
     /// Returns the rule that holds the calls. Removing it lets no call go on that waits.
     pub fn rule(&self) -> &Rule {
         &self.rule
-    }
-}
-
-impl Gate {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            permits: Semaphore::new(0),
-            reached: watch::Sender::new(0),
-        })
-    }
-
-    /// Waits until a call may go on.
-    pub(super) async fn pass(&self) {
-        self.reached.send_modify(|count| *count += 1);
-        // An error says that the gate is open for all.
-        if let Ok(permit) = self.permits.acquire().await {
-            permit.forget();
-        }
     }
 }

@@ -6,11 +6,15 @@
 mod fault;
 mod flaky;
 mod hold;
+mod hold_gate;
+mod new_rule;
 mod record;
 mod rule;
 mod script;
+mod standing_rule;
 
 pub use self::flaky::Flaky;
 pub use self::hold::Held;
+pub use self::new_rule::NewRule;
 pub use self::record::RecordedCall;
-pub use self::rule::{NewRule, Rule};
+pub use self::rule::Rule;

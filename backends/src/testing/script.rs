@@ -8,14 +8,14 @@ use futures_util::{StreamExt, stream};
 
 use super::fault::{Asked, Effect, Fault, When, was_not_sent};
 use super::record::RecordedCall;
-use super::rule::{AppliedCount, RuleSettings, StandingRule};
+use super::standing_rule::{AppliedCount, RuleSettings, StandingRule};
 use crate::backend::KeyStream;
 use crate::error::{BackendResult, ErrorKind};
 use crate::layer::{Answer, Intercept, Next, Operation};
 
 /// The rules and the record, which all clones share.
 #[derive(Clone)]
-pub(super) struct Script(Arc<Shared>);
+pub(super) struct FaultScript(Arc<Shared>);
 
 struct Shared {
     seed: u64,
@@ -34,7 +34,7 @@ struct State {
     random: Rng,
 }
 
-impl Script {
+impl FaultScript {
     pub(super) fn new(seed: u64) -> Self {
         let state = State {
             is_down: false,
@@ -141,7 +141,7 @@ impl Script {
     }
 }
 
-impl Intercept for Script {
+impl Intercept for FaultScript {
     async fn call<T: Answer>(
         &self,
         operation: Operation<'_>,
@@ -196,9 +196,9 @@ impl From<Operation<'_>> for Asked {
     }
 }
 
-impl fmt::Debug for Script {
+impl fmt::Debug for FaultScript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut fields = f.debug_struct("Script");
+        let mut fields = f.debug_struct("FaultScript");
         self.describe(&mut fields);
         fields.finish()
     }

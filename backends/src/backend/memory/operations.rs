@@ -8,7 +8,7 @@ use super::step::{KeyHash, Step};
 use crate::backend::life::Life;
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::quota::{Attempt, Decision, Outcome, decide};
+use crate::quota::{Attempt, Decided, Decision, decide};
 use crate::time::clock::Moment;
 
 /// A move: one entry goes out and another one in, in one step.
@@ -137,7 +137,7 @@ impl Shard {
         step: &mut Step<'_>,
     ) -> Result<BackendResult<Decision>, NoRoom> {
         let stored = self.live(key_hash, step.now).map(Entry::bytes);
-        let Outcome { decision, spent } = match decide(&attempt, stored, step.now.micros()) {
+        let Decided { decision, spent } = match decide(&attempt, stored, step.now.micros()) {
             Ok(outcome) => outcome,
             Err(error) => return Ok(Err(error)),
         };

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::client::{
     Access, Argument, Client, Command, Invocation, KeyedInvocation, Reply, Script,
 };
-use super::reply::{self, Answer, Unread};
+use super::reply::{self, ReadReply, Unread};
 use super::scripts;
 use super::status::RedisStatus;
 use super::unknown_commands::{Missing, UnknownCommand};
@@ -106,7 +106,7 @@ impl Commands {
     pub(super) async fn tell<T>(
         &self,
         command: Command,
-        read: impl FnOnce(Reply) -> Answer<T>,
+        read: impl FnOnce(Reply) -> ReadReply<T>,
     ) -> BackendResult<T> {
         let reply = self.client.command(command, Access::Write).await?;
         read(reply).map_err(Unread::of_write)
@@ -116,7 +116,7 @@ impl Commands {
     pub(super) async fn run<T>(
         &self,
         invocation: Invocation,
-        read: impl FnOnce(Reply) -> Answer<T>,
+        read: impl FnOnce(Reply) -> ReadReply<T>,
     ) -> BackendResult<T> {
         let reply = self.client.script(invocation, Access::Write).await?;
         read(reply).map_err(Unread::of_write)
@@ -127,7 +127,7 @@ impl Commands {
     pub(super) async fn run_on_many<T>(
         &self,
         invocation: Invocation,
-        read: impl FnOnce(Reply) -> Answer<T>,
+        read: impl FnOnce(Reply) -> ReadReply<T>,
     ) -> BackendResult<Option<T>> {
         match self.client.script(invocation, Access::Write).await? {
             Reply::OneKeyOnly => Ok(None),
@@ -140,7 +140,7 @@ impl Commands {
         &self,
         missing: &UnknownCommand,
         command: BackendResult<Command>,
-        read: impl FnOnce(Reply) -> Answer<T>,
+        read: impl FnOnce(Reply) -> ReadReply<T>,
     ) -> BackendResult<Option<T>> {
         let command = command?;
         if missing.is_known() {

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use super::client::{Access, Command, Reply, slot};
 use super::commands::{BATCH, Commands, millis};
 use super::read_from::ReadFrom;
-use super::reply::{self, Answer, Unread};
+use super::reply::{self, ReadReply, Unread};
 use super::scripts;
 use crate::backend::answers::KeyStream;
 use crate::backend::life::Expiry;
@@ -70,7 +70,7 @@ impl Commands {
         &self,
         command: Command,
         from: ReadFrom,
-        read: impl FnOnce(Reply) -> Answer<T>,
+        read: impl FnOnce(Reply) -> ReadReply<T>,
     ) -> BackendResult<T> {
         let reply = self.client.command(command, Access::Read(from)).await?;
         read(reply).map_err(Unread::of_read)

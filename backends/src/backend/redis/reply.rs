@@ -12,7 +12,7 @@ use crate::error::{BackendError, ErrorKind};
 use crate::quota::{Decision, Quota, too_many_quotas};
 
 /// The answer to a command, once it is read.
-pub(super) type Answer<T> = Result<T, Unread>;
+pub(super) type ReadReply<T> = Result<T, Unread>;
 
 /// The reason why an answer can't be read.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Unread {
 }
 
 /// Reads an answer that is bytes or nothing.
-pub(super) fn stored(reply: Reply) -> Answer<Option<Stored>> {
+pub(super) fn stored(reply: Reply) -> ReadReply<Option<Stored>> {
     match reply {
         Reply::Nil => Ok(None),
         Reply::Bytes(bytes) => Ok(Some(bytes)),
@@ -52,7 +52,7 @@ pub(super) fn stored(reply: Reply) -> Answer<Option<Stored>> {
 }
 
 /// Reads the answers of a pipeline of so many commands.
-pub(super) fn each(reply: Reply, asked: usize) -> Answer<Vec<Reply>> {
+pub(super) fn each(reply: Reply, asked: usize) -> ReadReply<Vec<Reply>> {
     match reply {
         Reply::Array(replies) if replies.len() == asked => Ok(replies),
         other => unexpected(other),
@@ -60,7 +60,7 @@ pub(super) fn each(reply: Reply, asked: usize) -> Answer<Vec<Reply>> {
 }
 
 /// Reads the answer of one command of many: a key of a foreign type is absent, as in an `MGET`.
-pub(super) fn stored_or_foreign(reply: Reply) -> Answer<Option<Stored>> {
+pub(super) fn stored_or_foreign(reply: Reply) -> ReadReply<Option<Stored>> {
     match stored(reply) {
         Err(Unread::Refused(error)) if error.kind() == ErrorKind::WrongType => Ok(None),
         answer => answer,
@@ -68,14 +68,14 @@ pub(super) fn stored_or_foreign(reply: Reply) -> Answer<Option<Stored>> {
 }
 
 /// Reads the answers of `MGET`, where a key of a foreign type is absent.
-pub(super) fn all_stored(reply: Reply) -> Answer<Vec<Option<Stored>>> {
+pub(super) fn all_stored(reply: Reply) -> ReadReply<Vec<Option<Stored>>> {
     match reply {
         Reply::Array(replies) => replies.into_iter().map(stored).collect(),
         other => unexpected(other),
     }
 }
 
-pub(super) fn integer(reply: Reply) -> Answer<i64> {
+pub(super) fn integer(reply: Reply) -> ReadReply<i64> {
     match reply {
         Reply::Integer(integer) => Ok(integer),
         other => unexpected(other),
@@ -83,12 +83,12 @@ pub(super) fn integer(reply: Reply) -> Answer<i64> {
 }
 
 /// Reads the answer to a condition of ours: 1 where it held.
-pub(super) fn held(reply: Reply) -> Answer<bool> {
+pub(super) fn held(reply: Reply) -> ReadReply<bool> {
     Ok(integer(reply)? == 1)
 }
 
 /// Reads the answer of a `SET`: whether it was done.
-pub(super) fn done(reply: Reply) -> Answer<bool> {
+pub(super) fn done(reply: Reply) -> ReadReply<bool> {
     match reply {
         Reply::Status => Ok(true),
         Reply::Nil => Ok(false),
@@ -109,7 +109,7 @@ pub(super) fn expiry(millis: i64) -> Option<Expiry> {
 }
 
 /// Reads a pair of bytes and remaining milliseconds.
-pub(super) fn stored_and_expiry(reply: Reply) -> Answer<Option<(Stored, Expiry)>> {
+pub(super) fn stored_and_expiry(reply: Reply) -> ReadReply<Option<(Stored, Expiry)>> {
     match reply {
         Reply::Nil => Ok(None),
         Reply::Array(pair) => {
@@ -124,7 +124,7 @@ pub(super) fn stored_and_expiry(reply: Reply) -> Answer<Option<(Stored, Expiry)>
 }
 
 /// Reads a sum, as a number or as text, and the remaining milliseconds of its window.
-pub(super) fn counted(reply: Reply) -> Answer<Counted> {
+pub(super) fn counted(reply: Reply) -> ReadReply<Counted> {
     let Reply::Array(pair) = reply else {
         return unexpected(reply);
     };
@@ -142,12 +142,12 @@ pub(super) fn counted(reply: Reply) -> Answer<Counted> {
 }
 
 /// Reads the decision about an attempt at `quotas`.
-pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> Answer<Decision> {
+pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> ReadReply<Decision> {
     let Reply::Array(numbers) = reply else {
         return unexpected(reply);
     };
     let number = |number| u64::try_from(integer(number)?).or_else(|_| unexpected(Reply::Nil));
-    let numbers: Vec<u64> = numbers.into_iter().map(number).collect::<Answer<_>>()?;
+    let numbers: Vec<u64> = numbers.into_iter().map(number).collect::<ReadReply<_>>()?;
     let [allowed, quota, remaining, wait, reset, more] = numbers[..] else {
         return unexpected(Reply::Nil);
     };
@@ -168,7 +168,7 @@ pub(super) fn decision(reply: Reply, quotas: &[Quota]) -> Answer<Decision> {
 
 /// Reads a page of `SCAN`: the place where the next page begins (0: nowhere) and the keys of this
 /// page.
-pub(super) fn page(reply: Reply) -> Answer<(u64, Vec<Stored>)> {
+pub(super) fn page(reply: Reply) -> ReadReply<(u64, Vec<Stored>)> {
     let Reply::Array(parts) = reply else {
         return unexpected(reply);
     };
@@ -185,18 +185,18 @@ pub(super) fn page(reply: Reply) -> Answer<(u64, Vec<Stored>)> {
         Reply::Bytes(key) => Ok(key),
         other => unexpected(other),
     };
-    Ok((next, keys.into_iter().map(key).collect::<Answer<_>>()?))
+    Ok((next, keys.into_iter().map(key).collect::<ReadReply<_>>()?))
 }
 
 /// Reads the answer of a `PING`.
-pub(super) fn pong(reply: Reply) -> Answer<()> {
+pub(super) fn pong(reply: Reply) -> ReadReply<()> {
     match reply {
         Reply::Status => Ok(()),
         other => unexpected(other),
     }
 }
 
-fn unexpected<T>(reply: Reply) -> Answer<T> {
+fn unexpected<T>(reply: Reply) -> ReadReply<T> {
     match reply {
         Reply::Error(error) => Err(Unread::Refused(failure(&error))),
         _ => Err(Unread::Odd),

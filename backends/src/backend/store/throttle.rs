@@ -4,7 +4,7 @@ use super::Store;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::write::{Condition, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
-use crate::quota::{Attempt, Decision, Outcome, decide, record_end};
+use crate::quota::{Attempt, Decided, Decision, decide, record_end};
 use crate::time::back_off::{MAX_TRIES, back_off};
 
 /// Decides by the stored state and writes the new one, if the stored one hasn't changed meanwhile.
@@ -35,7 +35,7 @@ pub(super) async fn by_comparing<S: Store + ?Sized>(
             None => START,
         };
         let stored = stored.as_ref().map(|(stored, _)| stored.as_bytes());
-        let Outcome { decision, spent } = decide(&attempt, stored, now)?;
+        let Decided { decision, spent } = decide(&attempt, stored, now)?;
         let Some(spent) = spent else {
             return Ok(decision);
         };

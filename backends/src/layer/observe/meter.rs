@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use metrics::{Label, counter, histogram};
 
+use super::labels::{CallEnd, CallLabels};
 use super::names::{DURATION, ENTRIES, ERROR, KEYSPACE, OPERATION, OUTCOME, SCANS, SYSTEM};
-use super::observed::{CallEnd, CallLabels};
 use crate::layer::{Op, Outcome};
 
 pub(super) fn call(call: &CallLabels, end: CallEnd, time: Duration) {

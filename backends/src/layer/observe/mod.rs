@@ -1,6 +1,7 @@
 //! The layer that counts, times and traces calls.
 
 mod keyspaces;
+mod labels;
 #[cfg(feature = "metrics")]
 mod meter;
 pub mod names;
@@ -14,7 +15,7 @@ use super::operation::Operation;
 use crate::backend::KeyStream;
 use crate::error::BackendResult;
 
-use self::observed::ObservedCall;
+use self::observed::{ObservedCall, Told};
 
 /// A layer that tells of every call: to the crate `metrics` how many there were and how long they
 /// took, to the crate `tracing` a span for each.
@@ -45,13 +46,7 @@ use self::observed::ObservedCall;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Observe {
-    system: Option<&'static str>,
-    #[cfg(feature = "metrics")]
-    metrics: bool,
-    #[cfg(feature = "tracing")]
-    tracing: bool,
-}
+pub struct Observe(Told);
 
 impl Observe {
     /// Makes a layer that tells nobody yet.
@@ -65,7 +60,7 @@ impl Observe {
     #[must_use]
     pub fn with_metrics(self) -> Self {
         let metrics = true;
-        Self { metrics, ..self }
+        Self(Told { metrics, ..self.0 })
     }
 
     /// Makes a span of the crate `tracing` of each call, at the level `INFO` with the target
@@ -74,7 +69,7 @@ impl Observe {
     #[must_use]
     pub fn with_tracing(self) -> Self {
         let tracing = true;
-        Self { tracing, ..self }
+        Self(Told { tracing, ..self.0 })
     }
 
     /// Names the store, as `db.system.name` of OpenTelemetry: `redis`, `valkey`, or a name of one's
@@ -82,7 +77,7 @@ impl Observe {
     #[must_use]
     pub fn with_system(self, name: &'static str) -> Self {
         let system = Some(name);
-        Self { system, ..self }
+        Self(Told { system, ..self.0 })
     }
 }
 
@@ -94,7 +89,7 @@ impl Intercept for Observe {
         operation: Operation<'_>,
         next: Next<'_, T>,
     ) -> BackendResult<T> {
-        let call = ObservedCall::begin(self, operation);
+        let call = ObservedCall::begin(self.0, operation);
         let answering = next.run();
         #[cfg(feature = "tracing")]
         let answering = tracing::Instrument::instrument(answering, call.span());
@@ -108,14 +103,14 @@ impl Intercept for Observe {
         operation: Operation<'_>,
         next: impl FnOnce() -> BackendResult<T>,
     ) -> BackendResult<T> {
-        let call = ObservedCall::begin(self, operation);
+        let call = ObservedCall::begin(self.0, operation);
         let answer = call.run_now(next);
         call.end(&answer);
         answer
     }
 
     fn keys<'a>(&'a self, operation: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
-        ObservedCall::begin(self, operation).end_scan();
+        ObservedCall::begin(self.0, operation).end_scan();
         next
     }
 }

@@ -3,11 +3,10 @@
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
-use super::Observe;
 use super::keyspaces::of_key;
-use super::names::{DROPPED, FAILED, of_error, of_outcome};
-use crate::error::{BackendResult, ErrorKind};
-use crate::layer::{Answer, Op, Operation, Outcome};
+use super::labels::{CallEnd, CallLabels};
+use crate::error::BackendResult;
+use crate::layer::{Answer, Operation};
 
 /// A call that has begun. One that is dropped before its end is told as dropped.
 pub(super) struct ObservedCall {
@@ -21,35 +20,29 @@ pub(super) struct ObservedCall {
     span: tracing::Span,
 }
 
-/// The labels of a call that are known when it begins.
-pub(super) struct CallLabels {
+/// Those that are told of calls, and the name of the store.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Told {
     pub(super) system: Option<&'static str>,
-    pub(super) op: Op,
-    pub(super) keyspace: &'static str,
-}
-
-/// The end of a call.
-#[derive(Clone, Copy)]
-pub(super) enum CallEnd {
-    Answered(Outcome),
-    Failed(ErrorKind),
-    /// The caller left before there was an answer.
-    Dropped,
+    #[cfg(feature = "metrics")]
+    pub(super) metrics: bool,
+    #[cfg(feature = "tracing")]
+    pub(super) tracing: bool,
 }
 
 impl ObservedCall {
-    pub(super) fn begin(observe: &Observe, operation: Operation<'_>) -> Self {
+    pub(super) fn begin(told: Told, operation: Operation<'_>) -> Self {
         let labels = CallLabels {
-            system: observe.system,
+            system: told.system,
             op: operation.op(),
             keyspace: of_key(operation.key()),
         };
         Self {
             has_ended: false,
             #[cfg(feature = "metrics")]
-            begun: observe.metrics.then(Instant::now),
+            begun: told.metrics.then(Instant::now),
             #[cfg(feature = "tracing")]
-            span: match observe.tracing {
+            span: match told.tracing {
                 true => super::trace::span(&labels),
                 false => tracing::Span::none(),
             },
@@ -106,25 +99,6 @@ impl Drop for ObservedCall {
     fn drop(&mut self) {
         if !self.has_ended {
             self.tell(CallEnd::Dropped);
-        }
-    }
-}
-
-impl CallEnd {
-    /// Returns the outcome as a label.
-    pub(super) fn outcome(self) -> &'static str {
-        match self {
-            Self::Answered(outcome) => of_outcome(outcome),
-            Self::Failed(_) => FAILED,
-            Self::Dropped => DROPPED,
-        }
-    }
-
-    /// Returns the kind of the error as a label.
-    pub(super) fn error(self) -> Option<&'static str> {
-        match self {
-            Self::Failed(kind) => Some(of_error(kind)),
-            Self::Answered(_) | Self::Dropped => None,
         }
     }
 }

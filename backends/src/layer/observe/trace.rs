@@ -3,8 +3,8 @@
 use tracing::field::{Empty, display};
 use tracing::{Span, info_span, warn};
 
+use super::labels::{CallEnd, CallLabels};
 use super::names::{ERROR, OUTCOME, of_error};
-use super::observed::{CallEnd, CallLabels};
 use crate::error::BackendError;
 
 /// Makes the span of a call. Its fields `otel.*` are for the crate tracing-opentelemetry.
