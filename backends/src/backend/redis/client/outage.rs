@@ -1,18 +1,13 @@
-//! The time that a server has been down, and the pauses between the attempts to reach it.
-//!
-//! A pause is a tenth of the time that the server has been down, 25 ms at least and 1 s at most. So
-//! a server that is back is found soon, and a server that stays away or refuses is asked less and
-//! less. Pauses are up to a fifth shorter, by chance: clients that lost a server together come back
-//! one by one.
+//! The time that a server has been down, and the times of the attempts to reach it, which keep the
+//! [pauses](crate::time::attempts) between them.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{BackendError, ErrorKind};
+use crate::time::attempts::{LONGEST, SHORTEST, pause};
 
-const SHORTEST: Duration = Duration::from_millis(25);
 /// The shortest pause after a login was refused, which servers log and may lock a user out for.
 const SHORTEST_AFTER_DENIAL: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(1);
 /// A connection that lasted no longer doesn't end an outage: some servers greet, and hang up.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -160,16 +155,6 @@ impl Outage {
     pub(super) fn failures(&self) -> u64 {
         self.failures
     }
-}
-
-/// Returns the pause after attempts have brought nothing for so long.
-fn pause(down: Duration) -> Duration {
-    shortened((down / 10).min(LONGEST)).max(SHORTEST)
-}
-
-/// Returns the time, or up to a fifth less, by chance.
-pub(super) fn shortened(time: Duration) -> Duration {
-    time.mul_f64(1.0 - fastrand::f64() / 5.0)
 }
 
 #[cfg(test)]

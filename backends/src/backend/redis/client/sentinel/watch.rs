@@ -11,12 +11,12 @@ use crate::backend::redis::client::conversation::Conversation;
 use crate::backend::redis::client::dial::ConnectTerms;
 use crate::backend::redis::client::endpoint::Endpoint;
 use crate::backend::redis::client::location::{Address, ServerLocation};
-use crate::backend::redis::client::outage::shortened;
 use crate::backend::redis::client::refusal::refusal;
 use crate::backend::redis::client::resp::{Command, Reply};
 use crate::backend::redis::client::socket_error::failure;
 use crate::backend::redis::client::task::Task;
 use crate::error::{BackendError, BackendResult};
+use crate::time::attempts::shortened;
 
 /// The pauses before another sentinel is listened to, the longest after many failures.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
