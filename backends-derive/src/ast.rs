@@ -5,8 +5,8 @@ use quote::ToTokens;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Type};
 
 use crate::attr::{
-    FieldWords, Limit, Mistakes, OnDecodeError, Prefix, PrefixPart, StructWords, Ttl, Unread,
-    Window, Word,
+    ErrorOrMiss, FieldWords, Limit, Mistakes, Prefix, PrefixPart, StructWords, Ttl, Unread, Window,
+    Word,
 };
 use crate::borrowed::check_owned;
 use crate::check::check;
@@ -61,7 +61,8 @@ pub(crate) struct Stored {
     pub(crate) codec: Option<Type>,
     /// The keyspace that older entries are read from.
     pub(crate) migrates: Option<Type>,
-    pub(crate) on_decode_error: OnDecodeError,
+    pub(crate) on_decode_error: ErrorOrMiss,
+    pub(crate) on_unavailable: ErrorOrMiss,
     /// The word `shared`, if it is there.
     pub(crate) shared: Option<Ident>,
 }
@@ -110,6 +111,12 @@ pub(crate) struct KeyField<'a> {
 }
 
 impl<'a> Keyspace<'a> {
+    /// Says whether its reads, and its writes that ask for nothing, go on without the store.
+    pub(crate) fn goes_on(&self) -> bool {
+        let stored = self.kind.stored();
+        stored.is_some_and(|stored| stored.on_unavailable == ErrorOrMiss::Miss)
+    }
+
     /// Reads the declaration. Where it is wrong the model holds a stand-in, so that the code around
     /// the struct still has something to compile against and shows no mistakes of its own.
     pub(crate) fn parse(item: &'a DeriveInput, mistakes: &mut Mistakes) -> Self {
@@ -130,7 +137,9 @@ impl<'a> Keyspace<'a> {
             codec: words.codec.and_then(|word| word.meaning),
             migrates: words.migrates.and_then(|word| word.meaning),
             on_decode_error: (words.on_decode_error.and_then(|word| word.meaning))
-                .unwrap_or(OnDecodeError::Error),
+                .unwrap_or(ErrorOrMiss::Error),
+            on_unavailable: (words.on_unavailable.and_then(|word| word.meaning))
+                .unwrap_or(ErrorOrMiss::Error),
             shared: words.shared.map(|word| word.name),
         };
         let mut is_unreadable = false;

@@ -3,7 +3,7 @@
 
 use syn::{Error, Ident};
 
-use crate::attr::{KindWord, Limit, Mistakes, StructWords, Ttl, Word};
+use crate::attr::{ErrorOrMiss, KindWord, Limit, Mistakes, StructWords, Ttl, Word};
 
 /// Notes each pair of words that can't both be meant, at both places.
 pub(crate) fn check(words: &StructWords, mistakes: &mut Mistakes) {
@@ -42,7 +42,7 @@ pub(crate) fn check(words: &StructWords, mistakes: &mut Mistakes) {
 type Pair<'w> = (Option<&'w Ident>, Option<&'w Ident>, &'static str);
 
 /// Returns the pairs that contradict each other in a keyspace of any kind.
-fn pairs(words: &StructWords) -> [Pair<'_>; 6] {
+fn pairs(words: &StructWords) -> [Pair<'_>; 8] {
     let (burst, window) = (name(&words.burst), name(&words.window));
     let is_several = |word: &&Word<Vec<Limit>>| {
         let limits = word.meaning.as_ref();
@@ -58,6 +58,9 @@ fn pairs(words: &StructWords) -> [Pair<'_>; 6] {
         name(&words.jitter),
         name(&words.stale),
     );
+    let goes_on = words.on_unavailable.as_ref();
+    let goes_on = goes_on.filter(|word| matches!(word.meaning, Some(ErrorOrMiss::Miss)));
+    let goes_on = goes_on.map(|word| &word.name);
     [
         (
             several,
@@ -88,6 +91,16 @@ fn pairs(words: &StructWords) -> [Pair<'_>; 6] {
             jitter,
             never,
             "nothing is shortened with `ttl = never`: remove `jitter`, or write `ttl = \"30m\"`",
+        ),
+        (
+            name(&words.lease),
+            goes_on,
+            "no lease is kept without the store: remove `lease`, or `on_unavailable`",
+        ),
+        (
+            stale,
+            goes_on,
+            "an old value is refreshed under a lease, and none is kept without the store: remove `stale`, or `on_unavailable`",
         ),
     ]
 }

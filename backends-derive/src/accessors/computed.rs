@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use syn::Type;
 
 use super::accessor::{Accessor, Output};
-use super::docs::{life, time};
+use super::docs::{compute_without, life, time};
 use crate::scope::Scope;
 
 /// `get_or_set_with`, `get_or_compute` and `get_or_set_spawned`, as the words `lease` and `stale`
@@ -123,7 +123,8 @@ fn summary(scope: &Scope<'_>, under: &str) -> String {
         (None, None) => format!(
             "{begins}\n\nOf all callers in this process that miss it at the same time one computes and the others get \
              what it stored; if it fails, is dropped or panics, the next one computes. A value that was stored meanwhile \
-             is returned and not overwritten."
+             is returned and not overwritten.{without}",
+            without = compute_without(scope),
         ),
     }
 }

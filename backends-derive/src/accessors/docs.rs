@@ -42,6 +42,37 @@ pub(super) const CHECK_N: &str = "`TooLarge` for a cost over a limit, which coul
 pub(super) const COUNT: &str = "`WrongType` if the stored bytes are no integer that fits `i64`, `Overflow` if the sum doesn't, and \
     nothing is changed; and the errors of the backend.";
 
+/// A paragraph of a read, in a keyspace that goes on without its store.
+pub(super) fn read_without(scope: &Scope<'_>) -> &'static str {
+    if_it_goes_on(
+        scope,
+        "\n\nWhile the store is away it finds nothing, and that is no error.",
+    )
+}
+
+/// A paragraph of a write that asks for nothing, in a keyspace that goes on without its store.
+pub(super) fn write_without(scope: &Scope<'_>) -> &'static str {
+    if_it_goes_on(
+        scope,
+        "\n\nWhile the store is away it stores nothing, and that is no error.",
+    )
+}
+
+/// A paragraph of a computation, in a keyspace that goes on without its store.
+pub(super) fn compute_without(scope: &Scope<'_>) -> &'static str {
+    if_it_goes_on(
+        scope,
+        "\n\nWhile the store is away it computes and stores nothing, and that is no error.",
+    )
+}
+
+fn if_it_goes_on(scope: &Scope<'_>, paragraph: &'static str) -> &'static str {
+    match scope.keyspace.goes_on() {
+        true => paragraph,
+        false => "",
+    }
+}
+
 /// "`30m`", for docs.
 pub(super) fn life(scope: &Scope<'_>) -> String {
     time(&scope.keyspace.ttl)

@@ -3,7 +3,7 @@
 use quote::quote;
 
 use super::accessor::{Accessor, Output};
-use super::docs::{MANY, life};
+use super::docs::{MANY, life, write_without};
 use super::receiver::Receiver;
 use super::scan::scans;
 use super::stored::{reads_and_removals, writes};
@@ -31,8 +31,9 @@ pub(super) fn entry_accessors(scope: &Scope<'_>) -> Vec<Accessor> {
             arg_types: quote!(__I),
             args: quote!(entries),
             ..Accessor::new("save_many", "save_many", Output::Result(quote!(())), MANY, format!(
-                "Stores all entries, each for {life}, whatever was there.\n\nEach one is atomic, all together are not.",
+                "Stores all entries, each for {life}, whatever was there.\n\nEach one is atomic, all together are not.{without}",
                 life = life(scope),
+                without = write_without(scope),
             ))
         },
     ]);

@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::accessor::{Accessor, Output};
-use super::docs::{CALL, DECODE, DELETE_MANY, ENCODE, ENCODE_FOR, TAKE, life};
+use super::docs::{
+    CALL, DECODE, DELETE_MANY, ENCODE, ENCODE_FOR, TAKE, life, read_without, write_without,
+};
 use super::receiver::Receiver;
 use super::update::updates;
 use crate::scope::Scope;
@@ -30,6 +32,7 @@ pub(super) fn reads_and_removals(
         ),
         false => String::new(),
     };
+    let slides = slides + read_without(scope);
     let singles = [
         ("get", found(), DECODE, format!("Returns {under}; `None` if there is no live one.{slides}")),
         ("take", found(), TAKE, format!("Removes {under} and returns it, to at most one caller.")),
@@ -97,6 +100,7 @@ pub(super) fn writes(
 ) -> impl Iterator<Item = Accessor> + use<> {
     let under = format!("under `{}`", scope.pattern());
     let life = life(scope);
+    let without = write_without(scope);
     let names = match verb {
         "save" => ["save", "save_for", "save_if_absent", "save_if_present"],
         _ => ["set", "set_for", "set_if_absent", "set_if_present"],
@@ -106,10 +110,10 @@ pub(super) fn writes(
     let flag = || Output::Result(quote!(::core::primitive::bool));
     [
         Accessor::new(always, "set", done(), ENCODE, format!(
-            "Stores {what} {under} for {life}, whatever was there."
+            "Stores {what} {under} for {life}, whatever was there.{without}"
         )),
         Accessor::new(lasting, "set_for", done(), ENCODE_FOR, format!(
-                "Stores {what} {under} for `ttl`, whatever was there."
+                "Stores {what} {under} for `ttl`, whatever was there.{without}"
             ))
         .with_parameter("ttl", quote!(::core::time::Duration)),
         Accessor::new(if_absent, "set_if_absent", flag(), ENCODE, format!(

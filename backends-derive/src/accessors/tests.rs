@@ -6,12 +6,16 @@ use syn::{Attribute, Expr, ExprLit, ImplItem, Item, Lit};
 
 const WRITTEN: &str = include_str!("docs.txt");
 
-const KEYSPACES: [&str; 7] = [
+const KEYSPACES: [&str; 9] = [
     "#[keyspace(prefix = \"session\", ttl = \"30m\", sliding, shared)]
     struct Session { #[keyspace(key)] id: String, user: u64 }",
     "#[keyspace(prefix = \"order\", ttl = never)]
     struct Order { #[keyspace(key)] shop: String, #[keyspace(key)] number: u64, total: u64 }",
     "#[keyspace(prefix = \"page\", ttl = \"5m\", value = String)] struct Page { path: String }",
+    "#[keyspace(prefix = \"user\", ttl = \"5m\", shared, on_unavailable = \"miss\")]
+    struct User { #[keyspace(key)] id: u64, name: String }",
+    "#[keyspace(prefix = \"price\", ttl = \"5m\", value = u32, on_unavailable = \"miss\")]
+    struct Price { article: u64 }",
     "#[keyspace(prefix = \"feed\", ttl = \"5m\", value = String, lease = \"10s\")]
     struct Feed { name: String }",
     "#[keyspace(prefix = \"news\", ttl = \"5m\", value = String, lease = \"10s\", stale = \"1h\")]

@@ -5,7 +5,7 @@ use syn::Type;
 
 use super::accessor::{Accessor, Output, join};
 use super::computed::computed;
-use super::docs::{MANY, life};
+use super::docs::{MANY, life, write_without};
 use super::receiver::Receiver;
 use super::scan::scans_of_pairs;
 use super::stored::{reads_and_removals, writes};
@@ -47,8 +47,9 @@ pub(super) fn value_accessors(scope: &Scope<'_>, value: &Type) -> Vec<Accessor> 
         },
         ..Accessor::new("set_many", "set_many", Output::Result(quote!(())), MANY, format!(
             "Stores the value of each key and value for {life}, whatever was there.\n\nEach one is atomic, all together \
-             are not.",
+             are not.{without}",
             life = life(scope),
+            without = write_without(scope),
         ))
     });
     all.extend(scans_of_pairs(scope, "scan", &quote!(#value)));

@@ -12,7 +12,7 @@ use self::reading::{Place, each_word, once, stands_alone, unknown, value};
 use self::table::CRATE;
 pub(crate) use self::table::{KindWord, StructWords};
 pub(crate) use self::words::{
-    Limit, Mistakes, OnDecodeError, Prefix, PrefixPart, Ttl, Unread, Window, Word,
+    ErrorOrMiss, Limit, Mistakes, Prefix, PrefixPart, Ttl, Unread, Window, Word,
 };
 
 /// The words on a field.

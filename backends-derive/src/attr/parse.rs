@@ -6,7 +6,7 @@ use std::time::Duration;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, ExprLit, ExprPath, Lit, LitInt, LitStr, Path, Result, Token, Type};
 
-use super::words::{Limit, OnDecodeError, Prefix, PrefixPart, Ttl, Window};
+use super::words::{ErrorOrMiss, Limit, Prefix, PrefixPart, Ttl, Window};
 
 /// The most limits that a throttle may have, as the library has it.
 const MOST_LIMITS: usize = 8;
@@ -224,12 +224,12 @@ pub(super) fn jitter(input: ParseStream<'_>, example: &str) -> Result<u8> {
     }
 }
 
-pub(super) fn on_decode_error(input: ParseStream<'_>, example: &str) -> Result<OnDecodeError> {
+pub(super) fn error_or_miss(input: ParseStream<'_>, example: &str) -> Result<ErrorOrMiss> {
     let found = input.span();
     let text: Option<LitStr> = input.parse().ok();
     match text.map(|text| text.value()).as_deref() {
-        Some("error") => Ok(OnDecodeError::Error),
-        Some("miss") => Ok(OnDecodeError::Miss),
+        Some("error") => Ok(ErrorOrMiss::Error),
+        Some("miss") => Ok(ErrorOrMiss::Miss),
         _ => Err(Error::new(
             found,
             format!("neither `\"miss\"` nor `\"error\"`: write {example}"),

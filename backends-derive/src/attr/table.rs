@@ -10,11 +10,11 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Ident, Path, Type};
 
 use super::parse::{
-    burst, codec, crate_path, jitter, lease, limits, migrates, on_decode_error, prefix, stale, ttl,
+    burst, codec, crate_path, error_or_miss, jitter, lease, limits, migrates, prefix, stale, ttl,
     value_type, version, window,
 };
 use super::reading::{Place, each_word, once, stands_alone, unknown, value};
-use super::words::{Limit, Mistakes, OnDecodeError, Prefix, Ttl, Unread, Window, Word};
+use super::words::{ErrorOrMiss, Limit, Mistakes, Prefix, Ttl, Unread, Window, Word};
 
 const ON_STRUCT: Place = Place {
     example: "`#[keyspace(prefix = \"session\", ttl = \"30m\")]`",
@@ -162,11 +162,16 @@ words! {
         by migrates],
         counter "a `counter` has no layout to migrate: remove `migrates`",
         limit "a throttle has no layout to migrate: remove `migrates`";
-    "on_decode_error", on_decode_error: OnDecodeError,
+    "on_decode_error", on_decode_error: ErrorOrMiss,
         [example ON_DECODE_ERROR "`on_decode_error = \"miss\"` or `on_decode_error = \"error\"`"
-        by on_decode_error],
+        by error_or_miss],
         counter "a `counter` is stored as decimal text: remove `on_decode_error`",
         limit "a throttle stores no values: remove `on_decode_error`";
+    "on_unavailable", on_unavailable: ErrorOrMiss,
+        [example ON_UNAVAILABLE "`on_unavailable = \"miss\"` or `on_unavailable = \"error\"`"
+        by error_or_miss],
+        counter "a `counter` without its store would count from zero: remove `on_unavailable`",
+        limit "a throttle is told what to do without its store by `throttle::WhenDown`: remove `on_unavailable`";
     "crate", krate: Path,
         [example CRATE "`crate = path::to::reinhardt_backends`"
         by crate_path];

@@ -68,9 +68,10 @@ pub(crate) enum Window {
     Sliding,
 }
 
-/// The outcome of reading bytes that don't decode.
+/// The outcome of a call that can't be made as it should: bytes that don't decode, or a store that
+/// is away.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnDecodeError {
+pub(crate) enum ErrorOrMiss {
     Error,
     Miss,
 }

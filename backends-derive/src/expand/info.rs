@@ -8,7 +8,7 @@ use syn::ext::IdentExt;
 use syn::{Ident, Type};
 
 use crate::ast::{Keyspace, Kind, Stored};
-use crate::attr::{OnDecodeError, Prefix, PrefixPart, Ttl};
+use crate::attr::{ErrorOrMiss, Prefix, PrefixPart, Ttl};
 use crate::scope::{Scope, place};
 
 /// ```text
@@ -197,8 +197,11 @@ fn words(scope: &Scope<'_>) -> TokenStream {
     };
     let codec = codec(scope, stored);
     words.extend(quote!(.value(#value, <#codec as #library::codec::Codec>::NAME)));
-    if stored.on_decode_error == OnDecodeError::Miss {
+    if stored.on_decode_error == ErrorOrMiss::Miss {
         words.extend(quote!(.miss_on_decode_error()));
+    }
+    if stored.on_unavailable == ErrorOrMiss::Miss {
+        words.extend(quote!(.miss_when_unavailable()));
     }
     words
 }

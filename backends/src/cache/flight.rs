@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::pin;
+use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::backend::store::Instance;
 use crate::backend::{Backend, Stored};
 use crate::error::{BackendError, BackendResult};
 use crate::keyspace::value::{decode, encode, find};
-use crate::keyspace::{Key, Valued};
+use crate::keyspace::{Key, Valued, going_on};
 use crate::pending::{self, Token};
 
 /// The computations that run now, by store and key.
@@ -237,7 +238,14 @@ impl Seat {
         B: Backend + ?Sized,
     {
         let step = self.begin_step();
-        let found = self.note(step, find::<K, B>(backend, key).await)?;
+        let lookup = find::<K, B>(backend, key);
+        let found = if const { K::INFO.goes_on() } {
+            let found = going_on::read_again(backend, slice::from_ref(key), lookup).await;
+            found.map(Option::flatten)
+        } else {
+            lookup.await
+        };
+        let found = self.note(step, found)?;
         self.accept::<K>(step, found.as_ref())
     }
 
@@ -403,7 +411,14 @@ where
     K: Valued,
     B: Backend + ?Sized,
 {
-    match find::<K, B>(backend, key).await? {
+    let lookup = find::<K, B>(backend, key);
+    let found = if const { K::INFO.goes_on() } {
+        let found = going_on::read::<K, B, _>(backend, slice::from_ref(key), lookup).await;
+        found.map(Option::flatten)
+    } else {
+        lookup.await
+    };
+    match found? {
         Some((back, stored)) => decode::<K>(key, back, &stored),
         None => Ok(None),
     }

@@ -4,6 +4,7 @@
 //! [`cache`](super) have one caller across all processes compute.
 
 use std::future::Future;
+use std::slice;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,7 +16,7 @@ use crate::error::{BackendError, BackendResult};
 use crate::keyspace::value::{check_key, decode};
 use crate::keyspace::versions::VersionedKeys;
 use crate::keyspace::writes::remove_all_older;
-use crate::keyspace::{Key, Valued};
+use crate::keyspace::{Key, Valued, going_on};
 
 /// Returns the live value, or computes it, stores it for the keyspace's own time and returns it.
 ///
@@ -33,6 +34,9 @@ use crate::keyspace::{Key, Valued};
 /// waited since before it was computed; nobody gets the error. A value that doesn't even encode
 /// can't be shared: the leader gets it, and the followers compute for themselves, side by side, and
 /// store nothing.
+///
+/// A keyspace with [`OnUnavailable::Miss`](crate::keyspace::OnUnavailable::Miss) computes while the
+/// store is away, and stores nothing.
 ///
 /// A follower waits as long as the computations before it last: the limits of the backend don't
 /// cover `compute`. `compute` must not ask for the same key itself: it would wait for its own end.
@@ -162,17 +166,24 @@ where
         return computed;
     };
     let storing = lead.begin_step();
-    match store::<K, B>(backend, &VersionedKeys::of::<K>(key), &encoded).await {
-        Ok(Some((stored, present))) => {
+    let versions = VersionedKeys::of::<K>(key);
+    let stored = store::<K, B>(backend, &versions, &encoded);
+    let stored = if const { K::INFO.goes_on() } {
+        going_on::write::<K, B, _>(backend, slice::from_ref(key), stored).await
+    } else {
+        stored.await.map(Some)
+    };
+    match stored {
+        Ok(Some(Some((stored, present)))) => {
             lead.land(storing, 0, &stored);
             Ok(present)
         }
-        Ok(None) => {
+        Ok(Some(None)) => {
             lead.land(storing, 0, &encoded);
             computed
         }
         // A leader that can't store the value returns it all the same.
-        Err(_) => computed,
+        Ok(None) | Err(_) => computed,
     }
 }
 

@@ -50,6 +50,8 @@ pub struct KeyspaceInfo {
     pub stale: Option<Duration>,
     /// The result of a read that finds bytes which aren't a value of the keyspace.
     pub on_decode_error: OnDecodeError,
+    /// The result of a read, and of a write that asks for nothing, while the store is away.
+    pub on_unavailable: OnUnavailable,
     /// The older keyspace whose entries are read where this one has none.
     pub migrates: Option<&'static KeyspaceInfo>,
     /// The place where the struct is declared, or where a macro such as
@@ -95,6 +97,16 @@ pub enum OnDecodeError {
     /// The read fails with `Decode`.
     Error,
     /// The read finds nothing.
+    Miss,
+}
+
+/// The result of a read, and of a write that asks for nothing, while the store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnUnavailable {
+    /// The call fails with `Unavailable` or `Timeout`.
+    Error,
+    /// The read finds nothing. The write is a success, as if its entry had ended at once.
     Miss,
 }
 
@@ -198,6 +210,7 @@ impl KeyspaceInfo {
             lease: None,
             stale: None,
             on_decode_error: OnDecodeError::Error,
+            on_unavailable: OnUnavailable::Error,
             migrates: None,
             location: Location::new("", "", 0, 0),
             written: Written {
@@ -271,8 +284,10 @@ impl KeyspaceInfo {
     ///
     /// # Panics
     ///
-    /// If `lease` is zero or over the limit: in a constant this is a compile error.
+    /// If `lease` is zero or over the limit, or the keyspace goes on without its store, where no
+    /// lease is kept: in a constant this is a compile error.
     pub const fn lease(mut self, lease: Duration) -> Self {
+        assert!(!self.goes_on(), "no lease is kept without the store");
         assert!(!lease.is_zero(), "the lease of a keyspace is zero");
         assert!(
             lease.as_nanos() <= MAX_TTL.as_nanos(),
@@ -311,6 +326,21 @@ impl KeyspaceInfo {
         self
     }
 
+    /// For the derive: lets reads, and writes that ask for nothing, go on while the store is away.
+    ///
+    /// # Panics
+    ///
+    /// If the keyspace has a lease or holds no values: in a constant this is a compile error.
+    pub const fn miss_when_unavailable(mut self) -> Self {
+        assert!(self.lease.is_none(), "no lease is kept without the store");
+        assert!(
+            matches!(self.kind, Kind::Entry | Kind::Value),
+            "only entries and values go on without the store"
+        );
+        self.on_unavailable = OnUnavailable::Miss;
+        self
+    }
+
     /// For the derive: names the keyspace to read older entries from.
     ///
     /// # Panics
@@ -336,6 +366,12 @@ impl KeyspaceInfo {
     /// Returns this keyspace and those it migrates from, newest first.
     pub fn versions(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |info| info.migrates)
+    }
+
+    /// Says whether reads, and writes that ask for nothing, go on while the store is away.
+    #[inline]
+    pub(crate) const fn goes_on(&self) -> bool {
+        matches!(self.on_unavailable, OnUnavailable::Miss)
     }
 
     /// Says whether this keyspace or one that it migrates from has its values computed under

@@ -6,13 +6,16 @@ use std::future::Future;
 use super::key::Key;
 use super::value::{ValueArg, decode, encode, encode_entry};
 use super::versions::VersionedKeys;
-use super::{Counter, Entry, Keyspace, Valued, writes};
+use super::{Counter, Entry, Keyspace, Valued, going_on, writes};
 use crate::backend::values::encode_all;
 use crate::backend::{Backend, Stored, plain};
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
 /// Returns the live values, in the order of the keys; in a sliding keyspace their lives start over.
+///
+/// A keyspace with [`OnUnavailable::Miss`](super::OnUnavailable::Miss) finds none of them while the
+/// store is away, or a part of it.
 ///
 /// # Errors
 ///
@@ -26,7 +29,7 @@ where
     B: Backend + ?Sized,
 {
     async move {
-        let found = find_many::<K, B>(backend, &keys).await?;
+        let found = find_many_or_miss::<K, B>(backend, &keys).await?;
         let values = keys.iter().zip(found).map(|(key, found)| match found {
             Some((back, stored)) => decode::<K>(key, back, &stored),
             None => Ok(None),
@@ -60,6 +63,9 @@ where
 
 /// Stores all values for the keyspace's own time. Each one is atomic, all together are not; of
 /// equal keys the last wins.
+///
+/// A keyspace with [`OnUnavailable::Miss`](super::OnUnavailable::Miss) may store nothing, or a
+/// part, while the store is away, and that is no error.
 ///
 /// # Errors
 ///
@@ -120,6 +126,24 @@ where
     B: Backend + ?Sized,
 {
     async move { writes::remove_many::<K, B>(backend, &keys).await }
+}
+
+/// Does what [`find_many`] does. In a keyspace that goes on it finds none of the entries while the
+/// store is away.
+async fn find_many_or_miss<K, B>(
+    backend: &B,
+    keys: &[Key],
+) -> BackendResult<Vec<Option<(usize, Stored)>>>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    if const { !K::INFO.goes_on() } {
+        return find_many::<K, B>(backend, keys).await;
+    }
+    let lookup = find_many::<K, B>(backend, keys);
+    let found = going_on::read::<K, B, _>(backend, keys, lookup).await?;
+    Ok(found.unwrap_or_else(|| vec![None; keys.len()]))
 }
 
 /// Finds the newest version of each entry, as if all had been read in one step where the backend

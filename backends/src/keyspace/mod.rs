@@ -33,6 +33,7 @@
 #![allow(clippy::manual_async_fn)]
 
 mod counter;
+pub(crate) mod going_on;
 mod info;
 mod key;
 mod leading;
@@ -64,7 +65,8 @@ use crate::error::BackendResult;
 use crate::quota::Quota;
 
 pub use counter::{count, hit, increment, increment_by};
-pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError};
+pub use going_on::WentOn;
+pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError, OnUnavailable};
 pub use key::Key;
 pub use leading::{Leading, LeadingKey, One, Several};
 pub use many::{count_many, delete_many, get_many, save_many, set_many};

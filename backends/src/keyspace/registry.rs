@@ -248,13 +248,17 @@ impl fmt::Display for Keyspaces {
 }
 
 fn row(info: &KeyspaceInfo) -> [String; 8] {
+    let mut life = life(info);
+    if info.goes_on() {
+        life.push_str(", on_unavailable miss");
+    }
     [
         versioned(info),
         info.kind.as_str().to_string(),
         key(info),
         info.value.to_string(),
         info.codec.to_string(),
-        life(info),
+        life,
         path(info),
         info.location.to_string(),
     ]
@@ -330,13 +334,13 @@ mod tests {
 
     #[test]
     fn the_table_has_a_line_a_keyspace() {
-        let sliding = SECOND.tag(0).sliding().jitter(10);
+        let sliding = SECOND.tag(0).sliding().jitter(10).miss_when_unavailable();
         let table = Keyspaces(vec![&FIRST, Box::leak(Box::new(sliding))]).to_string();
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("keys       kind   key fields  value   codec  ttl"));
         assert!(lines[2].starts_with(
-            "session@2  value  {id}        String  cbor   never, sliding, jitter 10%"
+            "session@2  value  {id}        String  cbor   never, sliding, jitter 10%, on_unavailable miss"
         ));
         assert!(lines[2].ends_with("app::Second  src/app.rs:2:8"));
     }

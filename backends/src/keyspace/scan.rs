@@ -15,7 +15,7 @@ use super::leading::{Leading, Prefix};
 use super::segments::moved;
 use super::value::decode;
 use super::versions::VersionedKeys;
-use super::{Counter, Keyspace, Valued, writes};
+use super::{Counter, Keyspace, Valued, going_on, writes};
 use crate::backend::store::Touch;
 use crate::backend::{Backend, Stored, plain};
 use crate::codec::Decode;
@@ -99,12 +99,13 @@ where
 {
     let prefixes = leading.prefixes();
     async move {
-        let mut removed = 0;
-        for prefix in prefixes? {
+        let (mut removed, prefixes) = (0, prefixes?);
+        for prefix in &prefixes {
             let cleared = writes::clear(backend, &prefix.keyspace, &prefix.text).await;
             removed += cleared.map_err(|error| error.after(removed > 0))?;
         }
-        Ok(removed)
+        let texts = prefixes.iter().map(|prefix| &*prefix.text);
+        going_on::acknowledge_under::<K, B, _>(backend, texts, removed)
     }
 }
 

@@ -4,9 +4,9 @@ use std::any::TypeId;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::Valued;
 use super::key::Key;
-use super::value::{decode, get_older};
+use super::value::{decode, get_older, get_or_miss};
+use super::{Valued, going_on};
 use crate::backend::store::{Decoded, DecodedOrBytes, Touch};
 use crate::backend::{Backend, plain};
 use crate::error::BackendResult;
@@ -17,6 +17,9 @@ use crate::error::BackendResult;
 /// holds these bytes. The decoded value is the one that [`get`](super::get) would return, because
 /// it is made of the same bytes: data that the value lost when it was encoded (fields that are
 /// skipped, say) isn't in it. Other backends decode the value anew.
+///
+/// A keyspace with [`OnUnavailable::Miss`](super::OnUnavailable::Miss) finds nothing while the
+/// store is away.
 ///
 /// # Errors
 ///
@@ -31,6 +34,10 @@ where
     B: Backend + ?Sized,
 {
     async move {
+        if const { K::INFO.goes_on() } && backend.as_sync().is_none() {
+            let value = get_or_miss::<K, B>(backend, &key).await?;
+            return Ok(value.map(Arc::new));
+        }
         let decoded_as = TypeId::of::<fn(K::Codec) -> K::Value>();
         let touch = K::INFO.touch();
         let read = match backend.as_sync() {
@@ -56,7 +63,7 @@ where
                 return Ok(older.map(Arc::new));
             }
             Ok(None) => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) => return going_on::missed::<K, _>(error),
         };
         let Some(value) = decode::<K>(&key, 0, &stored)?.map(Arc::new) else {
             return Ok(None);

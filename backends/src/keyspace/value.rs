@@ -1,6 +1,7 @@
 //! The operations on one entry of a keyspace of values.
 
 use std::future::Future;
+use std::slice;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::info::OnDecodeError;
 use super::key::Key;
 use super::versions::VersionedKeys;
-use super::{Entry, Keyspace, Valued, writes};
+use super::{Entry, Keyspace, Valued, going_on, writes};
 use crate::backend::fast_path::{self, read_now};
 use crate::backend::{Backend, Condition, Expiry, Stored, plain};
 use crate::codec::Codec;
@@ -85,6 +86,9 @@ impl<T: Serialize> ValueArg<Vec<T>> for &[T] {
 
 /// Returns the live value; in a sliding keyspace its life starts over.
 ///
+/// A keyspace with [`OnUnavailable::Miss`](super::OnUnavailable::Miss) finds nothing while the
+/// store is away.
+///
 /// # Errors
 ///
 /// `Decode` if the bytes are not a value of the keyspace; they stay.
@@ -97,16 +101,22 @@ where
     B: Backend + ?Sized,
 {
     async move {
+        if const { K::INFO.goes_on() } && backend.as_sync().is_none() {
+            return get_or_miss::<K, B>(backend, &key).await;
+        }
         match read_now!(backend, &key, K::INFO.touch(), K::INFO.reads_are_plain()) {
             Ok(Some(stored)) => decode::<K>(&key, 0, &stored),
             Ok(None) if K::INFO.migrates.is_some() => get_older::<K, B>(backend, &key).await,
             Ok(None) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => going_on::missed::<K, _>(error),
         }
     }
 }
 
 /// Stores a value for the keyspace's own time, whatever was there.
+///
+/// A keyspace with [`OnUnavailable::Miss`](super::OnUnavailable::Miss) stores nothing while the
+/// store is away, and that is no error.
 ///
 /// # Errors
 ///
@@ -364,7 +374,35 @@ where
     B: Backend + ?Sized,
 {
     Box::pin(async move {
-        match find::<K, B>(backend, key).await? {
+        match find::<K, B>(backend, key).await {
+            Ok(Some((back, stored))) => decode::<K>(key, back, &stored),
+            Ok(None) => Ok(None),
+            Err(error) => going_on::missed::<K, _>(error),
+        }
+    })
+}
+
+/// Reads as [`get`] does, in a keyspace that goes on while its store is away. The future is in a
+/// box, which other keyspaces are spared.
+pub(super) fn get_or_miss<'a, K, B>(
+    backend: &'a B,
+    key: &'a Key,
+) -> BoxFuture<'a, BackendResult<Option<K::Value>>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    Box::pin(async move {
+        let lookup = async {
+            if const { K::INFO.migrates.is_some() } {
+                return find::<K, B>(backend, key).await;
+            }
+            let (touch, is_plain) = (K::INFO.touch(), K::INFO.reads_are_plain());
+            let stored = plain::read_value(backend, key, touch, is_plain).await?;
+            Ok(stored.map(|stored| (0, stored)))
+        };
+        let found = going_on::read::<K, B, _>(backend, slice::from_ref(key), lookup).await?;
+        match found.flatten() {
             Some((back, stored)) => decode::<K>(key, back, &stored),
             None => Ok(None),
         }

@@ -1,6 +1,5 @@
 //! Time: the limits of calls, the pauses between retries, and clocks.
 
-#[cfg(feature = "redis-backend")]
 pub(crate) mod attempts;
 pub(crate) mod back_off;
 #[cfg(feature = "memory")]

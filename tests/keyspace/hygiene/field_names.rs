@@ -94,7 +94,8 @@ async fn key_fields_are_called_what_parameters_are_called() {
     ttl = "1m",
     sliding,
     jitter = "5%",
-    on_decode_error = "miss"
+    on_decode_error = "miss",
+    on_unavailable = "miss"
 )]
 struct CollidingMore {
     #[keyspace(key)]

@@ -30,7 +30,8 @@ mod without_prelude {
         codec = Json,
         sliding,
         jitter = "1%",
-        on_decode_error = "miss"
+        on_decode_error = "miss",
+        on_unavailable = "miss"
     )]
     pub(super) struct BareV2 {
         #[keyspace(key, tag)]
@@ -193,7 +194,8 @@ mod shadowed {
         codec = Json,
         sliding,
         jitter = "1%",
-        on_decode_error = "miss"
+        on_decode_error = "miss",
+        on_unavailable = "miss"
     )]
     pub(super) struct ValueV2 {
         #[keyspace(tag)]

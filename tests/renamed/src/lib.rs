@@ -37,7 +37,13 @@ pub struct SessionV1 {
 /// The present version of the entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "session", ttl = "30m", version = 2, migrates = SessionV1, codec = Json)]
-#[keyspace(sliding, jitter = "10%", on_decode_error = "miss", crate = store)]
+#[keyspace(
+    sliding,
+    jitter = "10%",
+    on_decode_error = "miss",
+    on_unavailable = "miss"
+)]
+#[keyspace(crate = store)]
 pub struct Session {
     /// Names the entry.
     #[keyspace(key, tag)]

@@ -44,7 +44,8 @@ use serde::{Deserialize, Serialize};
     ttl = "30m",
     sliding,
     jitter = "10%",
-    on_decode_error = "miss"
+    on_decode_error = "miss",
+    on_unavailable = "miss"
 )]
 pub struct Session {
     /// Its key.

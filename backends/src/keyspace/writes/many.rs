@@ -10,7 +10,7 @@ use crate::error::BackendResult;
 use crate::keyspace::info::KeyspaceInfo;
 use crate::keyspace::key::Key;
 use crate::keyspace::versions::VersionedKeys;
-use crate::keyspace::{Keyspace, Valued};
+use crate::keyspace::{Keyspace, Valued, going_on};
 
 /// Writes all entries for the keyspace's own time, whatever was there.
 pub(in crate::keyspace) fn write_many<'b, K, B>(
@@ -32,18 +32,37 @@ where
                 life: K::INFO.new_life(),
             })
             .collect();
-        let (leases, migrates) = const { (K::INFO.has_leases(), K::INFO.migrates.is_some()) };
-        if leases || migrates {
+        if const { K::INFO.has_leases() || K::INFO.migrates.is_some() || K::INFO.goes_on() } {
             backend.info().limits.check_entries(&entries)?;
         }
-        if let Some(voided) = void::<K, B>(backend, &keys) {
+        if const { K::INFO.goes_on() } {
+            let written = write_entries::<K, B>(backend, &keys, &entries);
+            let written = going_on::write::<K, B, _>(backend, &keys, written).await;
+            return written.map(drop);
+        }
+        write_entries::<K, B>(backend, &keys, &entries).await
+    }
+}
+
+/// Writes entries; those of a keyspace with several versions or leases keep the limits.
+fn write_entries<'a, K, B>(
+    backend: &'a B,
+    keys: &'a [Key],
+    entries: &'a [NewEntry<'a>],
+) -> impl Future<Output = BackendResult<()>> + Send + use<'a, K, B>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    async move {
+        if let Some(voided) = void::<K, B>(backend, keys) {
             voided.await?;
         }
-        if migrates {
-            let versions = VersionedKeys::all::<K>(&keys);
-            return replacing::write_many(backend, &versions, &entries).await;
+        if const { K::INFO.migrates.is_some() } {
+            let versions = VersionedKeys::all::<K>(keys);
+            return replacing::write_many(backend, &versions, entries).await;
         }
-        backend.put_many(&entries).await
+        backend.put_many(entries).await
     }
 }
 
@@ -58,7 +77,8 @@ where
     }
     let versions = VersionedKeys::all::<K>(keys);
     let texts: Vec<&str> = versions.iter().flat_map(VersionedKeys::texts).collect();
-    backend.delete_many(&texts).await
+    let removed = backend.delete_many(&texts).await?;
+    going_on::acknowledge::<K, B, _>(backend, keys, removed)
 }
 
 /// Removes all entries of a keyspace, without its older versions, whose keys begin with `prefix`.

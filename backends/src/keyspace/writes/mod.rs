@@ -13,6 +13,8 @@ mod voiding;
 use std::future::Future;
 use std::slice;
 
+use futures_util::future::BoxFuture;
+
 pub(super) use self::many::{clear, remove_many, write_many};
 pub(crate) use self::older::remove_all_older;
 use self::older::remove_older;
@@ -20,7 +22,7 @@ pub(super) use self::updating::UpdatedEntry;
 use self::voiding::{void, void_for_write};
 use super::key::Key;
 use super::versions::VersionedKeys;
-use super::{Keyspace, Valued};
+use super::{Keyspace, Valued, going_on};
 use crate::backend::fast_path::{self, put_now};
 use crate::backend::{Backend, Condition, Life, Stored, Write};
 use crate::codec::Encoded;
@@ -39,6 +41,9 @@ where
 {
     let encoded = encoded.map(Encoded::from);
     async move {
+        if const { K::INFO.goes_on() } && backend.as_sync().is_none() {
+            return write_or_lose::<K, B>(backend, &key, encoded, life).await;
+        }
         if let Ok(encoded) = &encoded
             && let Some(voided) = void_for_write::<K, B>(backend, &key, encoded, life)
         {
@@ -47,14 +52,54 @@ where
         // Known when it is compiled, so that most keyspaces do without the rest.
         if const { K::INFO.migrates.is_some() } {
             let versions = VersionedKeys::of::<K>(&key);
-            return replacing::write(backend, &versions, &encoded?, life).await;
+            let written = replacing::write(backend, &versions, &encoded?, life).await;
+            let lost = |error| going_on::lost::<K, B>(backend, slice::from_ref(&key), error);
+            return written.or_else(lost);
         }
         let written = match encoded {
             Ok(mut encoded) => put_now!(backend, &key, encoded, Write::new(life)),
             Err(error) => Err(error),
         };
-        written.map(drop)
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => going_on::lost::<K, B>(backend, slice::from_ref(&key), error),
+        }
     }
+}
+
+/// Writes an entry as [`write`] does, in a keyspace that goes on while its store is away.
+///
+/// The future is in a box, which other keyspaces are spared.
+fn write_or_lose<'a, K, B>(
+    backend: &'a B,
+    key: &'a Key,
+    encoded: BackendResult<Encoded>,
+    life: Life,
+) -> BoxFuture<'a, BackendResult<()>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    Box::pin(async move {
+        let encoded = encoded?;
+        // Refused whether the store is there or not.
+        let limits = backend.info().limits;
+        life.checked()?;
+        limits.check_key(key)?;
+        limits.check_value(&encoded)?;
+        let written = async {
+            if let Some(voided) = void_for_write::<K, B>(backend, key, &encoded, life) {
+                voided.await?;
+            }
+            if const { K::INFO.migrates.is_some() } {
+                let versions = VersionedKeys::of::<K>(key);
+                return replacing::write(backend, &versions, &encoded, life).await;
+            }
+            backend.put(key, &encoded, Write::new(life)).await.map(drop)
+        };
+        let written = going_on::write::<K, B, _>(backend, slice::from_ref(key), written).await;
+        written.map(drop)
+    })
 }
 
 /// Writes an entry for the keyspace's own time if the condition is met, and says whether it was.
@@ -71,6 +116,7 @@ where
     let encoded = encoded.map(Encoded::from);
     async move {
         let encoded = encoded?;
+        going_on::require_order::<K, B>(backend, slice::from_ref(&key))?;
         let life = K::INFO.new_life();
         if let Some(voided) = void_for_write::<K, B>(backend, &key, &encoded, life) {
             voided.await?;
@@ -96,6 +142,7 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
+    going_on::require_order::<K, B>(backend, slice::from_ref(key))?;
     if let Some(voided) = void::<K, B>(backend, slice::from_ref(key)) {
         voided.await?;
     }
@@ -129,5 +176,6 @@ where
     let versions = VersionedKeys::of::<K>(key);
     let older = remove_older(backend, &versions, 0).await?;
     let newest = backend.delete(versions.newest()).await;
-    Ok(newest.map_err(|error| error.after(older))? || older)
+    let removed = newest.map_err(|error| error.after(older))? || older;
+    going_on::acknowledge::<K, B, _>(backend, slice::from_ref(key), removed)
 }

@@ -8,9 +8,9 @@ use super::voiding::void;
 use crate::backend::store::{NewEntry, Touch};
 use crate::backend::{Backend, Condition, Life, Stored, Write, fast_path};
 use crate::error::BackendResult;
-use crate::keyspace::Keyspace;
 use crate::keyspace::key::Key;
 use crate::keyspace::versions::VersionedKeys;
+use crate::keyspace::{Keyspace, going_on};
 use crate::time::back_off::{MAX_TRIES, back_off, gave_up};
 
 /// Stores bytes if there is a live entry, and says whether it did.
@@ -67,6 +67,7 @@ impl<'b, B: Backend + ?Sized> UpdatedEntry<'b, B> {
         backend: &'b B,
         key: &'b Key,
     ) -> BackendResult<Self> {
+        going_on::require_order::<K, B>(backend, slice::from_ref(key))?;
         if let Some(voided) = void::<K, B>(backend, slice::from_ref(key)) {
             voided.await?;
         }

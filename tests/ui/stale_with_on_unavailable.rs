@@ -1,0 +1,9 @@
+use reinhardt_backends::Keyspace;
+
+#[derive(Keyspace)]
+#[keyspace(prefix = "page", ttl = "1m", value = String, stale = "10m", on_unavailable = "miss")]
+struct Page {
+    path: String,
+}
+
+fn main() {}
