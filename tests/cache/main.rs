@@ -9,6 +9,7 @@ mod invalidation_races;
 mod lease_keys;
 mod lease_lives;
 mod leases_in_a_full_store;
+mod lost_writes;
 mod missing_values;
 mod processes;
 mod shared_results;
@@ -16,6 +17,7 @@ mod spawned_computations;
 mod stale_values;
 mod stalled_runtimes;
 mod unstored_values;
+mod without_a_store;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
