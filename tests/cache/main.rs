@@ -3,6 +3,7 @@
 
 mod bounded_harm;
 mod calls_per_accessor;
+mod dead_servers;
 mod expiry_boundaries;
 mod infallible;
 mod invalidation_races;
