@@ -76,6 +76,29 @@ pub enum ErrorKind {
     Other,
 }
 
+impl ErrorKind {
+    /// Returns the name of the kind in lower case, such as `wrong_type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Denied => "denied",
+            Self::WrongType => "wrong_type",
+            Self::Overflow => "overflow",
+            Self::Encode => "encode",
+            Self::Decode => "decode",
+            Self::InvalidTtl => "invalid_ttl",
+            Self::InvalidKey => "invalid_key",
+            Self::InvalidConfig => "invalid_config",
+            Self::TooLarge => "too_large",
+            Self::Conflict => "conflict",
+            Self::Full => "full",
+            Self::Unsupported => "unsupported",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl BackendError {
     /// Makes an error; `message` is lower case, has no full stop, and holds neither value, key nor
     /// credential.

@@ -92,7 +92,7 @@ async fn each_call_goes_through_once<const FAST_PATH: bool>() {
         check(Op::Throttle, &["layered-login:ann"], Some(outcome));
     }
 
-    for op in Op::ALL {
+    for &op in Op::ALL {
         assert!(all.contains(&op), "{op} was not called");
     }
 }

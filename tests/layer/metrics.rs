@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use futures::StreamExt;
+
 use metrics_util::CompositeKey;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use reinhardt_backends::layer::{Observe, names};
+use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{BackendError, BackendResult, ErrorKind};
 
 use super::*;
@@ -89,7 +92,7 @@ fn a_call_is_told_by_keyspace_operation_and_outcome() {
     assert_eq!(durations(&told, "layered-user", "read", "miss"), 2);
     assert_eq!(durations(&told, "layered-user", "read", "hit"), 1);
     assert_eq!(durations(&told, "layered-user", "write", "done"), 1);
-    assert_eq!(durations(&told, "other", "increment", "done"), 1);
+    assert_eq!(durations(&told, "_other", "increment", "done"), 1);
     assert_eq!(durations(&told, "layered-login", "throttle", "allowed"), 2);
     assert_eq!(durations(&told, "layered-login", "throttle", "refused"), 1);
 }
@@ -122,7 +125,7 @@ fn an_error_is_told_by_its_kind() {
     });
     let labels = [
         (names::SYSTEM, "memory"),
-        (names::KEYSPACE, "other"),
+        (names::KEYSPACE, "_none"),
         (names::OPERATION, "write"),
         (names::OUTCOME, "error"),
         (names::ERROR, "invalid_key"),
@@ -163,6 +166,57 @@ fn a_call_whose_caller_left_is_told_as_dropped() {
     assert_eq!(durations(&told, "layered-user", "read", "dropped"), 1);
 }
 
+#[test]
+fn a_scan_is_told_by_its_end() {
+    let told = told(async {
+        let flaky = Flaky::new(MemoryBackend::new());
+        let observe = Observe::new().with_metrics().with_system("memory");
+        let backend = flaky.clone().layer(observe);
+        ann().save(&backend).await.unwrap();
+        drop(backend.scan("layered-user:"));
+        assert_eq!(backend.scan("layered-user:").count().await, 1);
+        drop(backend.scan("layered-user:").next().await);
+        flaky.on(Op::Scan).fail(ErrorKind::Unavailable);
+        assert!(backend.scan("layered-user:").next().await.unwrap().is_err());
+    });
+    let scans = |outcome, error: Option<&str>| {
+        let mut labels = vec![
+            (names::SYSTEM, "memory"),
+            (names::KEYSPACE, "layered-user"),
+            (names::OUTCOME, outcome),
+        ];
+        labels.extend(error.map(|error| (names::ERROR, error)));
+        value(&told, names::SCANS, &labels)
+    };
+    assert_eq!(scans("done", None), 1);
+    assert_eq!(scans("dropped", None), 1);
+    assert_eq!(scans("error", Some("unavailable")), 1);
+}
+
+#[test]
+fn a_call_is_told_once_whether_it_is_fast_or_not() {
+    for is_fast in [true, false] {
+        let told = told(async {
+            let observe = Observe::new().with_metrics().with_tracing();
+            match is_fast {
+                true => all_calls(&MemoryBackend::new().layer(observe))
+                    .await
+                    .unwrap(),
+                false => {
+                    let flaky = Flaky::new(MemoryBackend::new());
+                    all_calls(&flaky.clone().layer(observe)).await.unwrap();
+                    assert_eq!(flaky.calls().len(), CALLS + 1, "all and the scan");
+                }
+            }
+        });
+        let calls = told.iter().filter(|told| told.0 == names::DURATION);
+        assert_eq!(calls.map(|told| told.2).sum::<usize>(), CALLS);
+    }
+}
+
+/// The number of calls that [`all_calls`] makes, but for the scan.
+const CALLS: usize = 16;
+
 /// Makes every kind of call, with secrets in keys and values.
 async fn all_calls(backend: &(impl Backend + Clone)) -> BackendResult<()> {
     const KEY: &str = "layered-user:S3cret";
@@ -178,7 +232,7 @@ async fn all_calls(backend: &(impl Backend + Clone)) -> BackendResult<()> {
     backend.take::<String>(KEY).await?;
     backend.delete(KEY).await?;
     backend.delete_many(&[KEY]).await?;
-    drop(backend.scan("S3cret"));
+    assert_eq!(backend.scan("S3cret").count().await, 1);
     backend.clear_prefix("S3cret").await?;
     backend.ping().await?;
     let wrong: Result<Option<u8>, BackendError> = async {

@@ -93,11 +93,11 @@ fn each_call_is_a_span_with_its_outcome() {
         ("reinhardt.outcome", "done"),
     ]);
     let delete = fields(&[
-        ("otel.name", "remove other"),
+        ("otel.name", "remove _other"),
         ("otel.kind", "client"),
         ("db.system.name", "redis"),
         ("db.operation.name", "remove"),
-        ("db.collection.name", "other"),
+        ("db.collection.name", "_other"),
         ("reinhardt.outcome", "not_done"),
     ]);
     assert_eq!(spans, [save, delete]);

@@ -392,6 +392,7 @@ pub trait Backend: Store {
     /// assert_eq!(backend.get::<String>("user:7").await?.as_deref(), Some("ann"));
     /// # Ok(()) }
     /// ```
+    #[must_use = "the calls of the backend that is returned go through the layer"]
     fn layer<L>(self, layer: L) -> L::Backend
     where
         Self: Sized,

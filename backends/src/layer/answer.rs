@@ -11,7 +11,7 @@ pub trait Answer: sealed::Sealed + Send {
 }
 
 /// The meaning of an answer that is no error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
     /// There was a live entry to read.
@@ -35,6 +35,22 @@ pub enum Outcome {
     Allowed,
     /// The throttle refuses the attempt.
     Refused,
+}
+
+impl Outcome {
+    /// Returns the name of the outcome in lower case, such as `not_done`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Found { .. } => "found",
+            Self::Done => "done",
+            Self::NotDone => "not_done",
+            Self::Removed(_) => "removed",
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 fn of_read(is_hit: bool) -> Outcome {

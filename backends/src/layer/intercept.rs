@@ -11,7 +11,8 @@ use crate::error::BackendResult;
 
 /// Goes around every call of a backend: the whole of a layer that changes neither keys nor values.
 ///
-/// There is one method for all calls, so none can be forgotten; [the module](super) has an example.
+/// There is one method for all calls, so none can be forgotten, one for streams of keys, and one
+/// for the fast path, which is there if it is asked for. [The module](super) has an example.
 /// The [limits and the identity](crate::store::StoreInfo) are those of the store inside, and
 /// closing goes straight to it.
 pub trait Intercept: Send + Sync {
@@ -36,13 +37,19 @@ pub trait Intercept: Send + Sync {
     ) -> impl Future<Output = BackendResult<T>> + Send;
 
     /// Makes a call on the fast path, by calling `next`: reads and writes of one key, and
-    /// increments. It may not block, and is never called unless [`FAST_PATH`](Self::FAST_PATH) is
-    /// true.
+    /// increments. It may not block. A layer whose [`FAST_PATH`](Self::FAST_PATH) is true has to
+    /// write it: the default doesn't compile there, as it would let calls pass unseen.
     fn call_now<T: Answer>(
         &self,
         operation: Operation<'_>,
         next: impl FnOnce() -> BackendResult<T>,
     ) -> BackendResult<T> {
+        const {
+            assert!(
+                !Self::FAST_PATH,
+                "a layer with a fast path writes `call_now`"
+            );
+        }
         let _ = operation;
         next()
     }

@@ -42,7 +42,7 @@ pub enum Op {
 
 impl Op {
     /// Every kind of call.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: &'static [Self] = &[
         Self::Read,
         Self::ReadMany,
         Self::ReadLife,

@@ -52,7 +52,7 @@ pub struct Lease<B> {
 
 /// The text before the names. No keyspace has such keys: a prefix holds no `@`, and behind the `@`
 /// of a version stands a number.
-const PREFIX: &str = "lease@name:";
+pub(crate) const PREFIX: &str = "lease@name:";
 /// The first pause between two tries lasts so long at most, each further one twice as long as the
 /// one before.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

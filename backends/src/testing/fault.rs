@@ -149,7 +149,13 @@ pub(super) fn was_not_sent<T>(answer: &BackendResult<T>) -> bool {
     let kind = answer.as_ref().err().map(BackendError::kind);
     matches!(
         kind,
-        Some(ErrorKind::InvalidKey | ErrorKind::InvalidTtl | ErrorKind::TooLarge)
+        Some(
+            ErrorKind::InvalidKey
+                | ErrorKind::InvalidTtl
+                | ErrorKind::InvalidConfig
+                | ErrorKind::TooLarge
+                | ErrorKind::Unsupported
+        )
     )
 }
 

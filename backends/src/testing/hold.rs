@@ -10,6 +10,7 @@ use super::rule::Rule;
 /// The calls that a rule holds ([`NewRule::hold`](super::NewRule::hold),
 /// [`hold_after`](super::NewRule::hold_after)). Dropping it lets no call go on.
 #[derive(Debug, Clone)]
+#[must_use = "the calls wait until `release` or `open` lets them go on"]
 pub struct Held {
     gate: Arc<HoldGate>,
     rule: Rule,

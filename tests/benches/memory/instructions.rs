@@ -291,6 +291,14 @@ impl<const FAST_PATH: bool> Intercept for Idle<FAST_PATH> {
         next.run().await
     }
 
+    fn call_now<T: Answer>(
+        &self,
+        _: Operation<'_>,
+        next: impl FnOnce() -> BackendResult<T>,
+    ) -> BackendResult<T> {
+        next()
+    }
+
     fn keys<'a>(&'a self, _: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
         next
     }

@@ -1,14 +1,26 @@
 //! The labels of a call, as metrics and spans have them.
 
-use super::names::{DROPPED, FAILED, of_error, of_outcome};
+use super::keyspaces::label;
+use super::names::{DROPPED, FAILED};
 use crate::error::ErrorKind;
-use crate::layer::{Op, Outcome};
+use crate::layer::{Op, Operation, Outcome};
 
 /// The labels of a call that are known when it begins.
+#[derive(Clone, Copy)]
 pub(super) struct CallLabels {
     pub(super) system: Option<&'static str>,
     pub(super) op: Op,
     pub(super) keyspace: &'static str,
+}
+
+impl CallLabels {
+    pub(super) fn new(system: Option<&'static str>, operation: Operation<'_>) -> Self {
+        Self {
+            system,
+            op: operation.op(),
+            keyspace: label(operation.key()),
+        }
+    }
 }
 
 /// The end of a call.
@@ -24,7 +36,7 @@ impl CallEnd {
     /// Returns the outcome as a label.
     pub(super) fn outcome(self) -> &'static str {
         match self {
-            Self::Answered(outcome) => of_outcome(outcome),
+            Self::Answered(outcome) => outcome.name(),
             Self::Failed(_) => FAILED,
             Self::Dropped => DROPPED,
         }
@@ -33,7 +45,7 @@ impl CallEnd {
     /// Returns the kind of the error as a label.
     pub(super) fn error(self) -> Option<&'static str> {
         match self {
-            Self::Failed(kind) => Some(of_error(kind)),
+            Self::Failed(kind) => Some(kind.name()),
             Self::Answered(_) | Self::Dropped => None,
         }
     }

@@ -30,8 +30,13 @@ pub(super) fn call(call: &CallLabels, end: CallEnd, time: Duration) {
     }
 }
 
-pub(super) fn scan(call: &CallLabels) {
-    counter!(SCANS, labels(call)).increment(1);
+pub(super) fn scan(call: &CallLabels, end: CallEnd) {
+    let mut labels = labels(call);
+    labels.push(Label::from_static_parts(OUTCOME, end.outcome()));
+    if let Some(error) = end.error() {
+        labels.push(Label::from_static_parts(ERROR, error));
+    }
+    counter!(SCANS, labels).increment(1);
 }
 
 fn entries(call: &CallLabels, outcome: &'static str, count: usize) {

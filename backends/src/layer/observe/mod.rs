@@ -6,6 +6,7 @@ mod labels;
 mod meter;
 pub mod names;
 mod observed;
+mod scan;
 #[cfg(feature = "tracing")]
 mod trace;
 
@@ -15,7 +16,9 @@ use super::operation::Operation;
 use crate::backend::KeyStream;
 use crate::error::BackendResult;
 
-use self::observed::{ObservedCall, Told};
+use self::labels::CallLabels;
+use self::observed::{Listeners, ObservedCall};
+use self::scan::ObservedScan;
 
 /// A layer that tells of every call: to the crate `metrics` how many there were and how long they
 /// took, to the crate `tracing` a span for each.
@@ -28,10 +31,12 @@ use self::observed::{ObservedCall, Told};
 ///
 /// * Every call is told once, those of the fast path and those that replicas answer too. A call
 ///   that was dropped before it was answered has the outcome `dropped`.
-/// * A scan is told when its stream is made, without a time: it takes as long as its reader.
+/// * A scan begins when its stream is polled first, and is told when the stream has ended, failed,
+///   or was dropped before; without a time, as it takes as long as its reader.
 /// * The keyspace is found by the beginning of the key among those that the program registers
 ///   ([`keyspaces`](crate::keyspaces())); of a call on several keys by the first. What isn't
-///   registered is `other`.
+///   registered is `_other`, a call without a key `_none`, a [lease](crate::lease) by name
+///   `_lease`.
 ///
 /// # Examples
 ///
@@ -45,8 +50,9 @@ use self::observed::{ObservedCall, Told};
 /// backend.set("user:7", "ann", None).await?;
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Observe(Told);
+#[derive(Debug, Clone, Default)]
+#[must_use = "a layer does nothing unless a backend is wrapped in it"]
+pub struct Observe(Listeners);
 
 impl Observe {
     /// Makes a layer that tells nobody yet.
@@ -57,27 +63,24 @@ impl Observe {
     /// Tells the crate `metrics` of each call (feature `metrics`): its global recorder, or the one
     /// that is installed for the thread.
     #[cfg(feature = "metrics")]
-    #[must_use]
     pub fn with_metrics(self) -> Self {
         let metrics = true;
-        Self(Told { metrics, ..self.0 })
+        Self(Listeners { metrics, ..self.0 })
     }
 
     /// Makes a span of the crate `tracing` of each call, at the level `INFO` with the target
     /// `reinhardt_backends` (feature `tracing`).
     #[cfg(feature = "tracing")]
-    #[must_use]
     pub fn with_tracing(self) -> Self {
         let tracing = true;
-        Self(Told { tracing, ..self.0 })
+        Self(Listeners { tracing, ..self.0 })
     }
 
-    /// Names the store, as `db.system.name` of OpenTelemetry: `redis`, `valkey`, or a name of one's
-    /// own. Without it that label is missing.
-    #[must_use]
+    /// Names the store, as `db.system.name` of OpenTelemetry: `redis`, or a name of one's own.
+    /// Without it that label is missing, and spans are of the kind `internal` and not `client`.
     pub fn with_system(self, name: &'static str) -> Self {
         let system = Some(name);
-        Self(Told { system, ..self.0 })
+        Self(Listeners { system, ..self.0 })
     }
 }
 
@@ -104,13 +107,13 @@ impl Intercept for Observe {
         next: impl FnOnce() -> BackendResult<T>,
     ) -> BackendResult<T> {
         let call = ObservedCall::begin(self.0, operation);
-        let answer = call.run_now(next);
+        let answer = call.within(next);
         call.end(&answer);
         answer
     }
 
     fn keys<'a>(&'a self, operation: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
-        ObservedCall::begin(self.0, operation).end_scan();
-        next
+        let labels = CallLabels::new(self.0.system, operation);
+        Box::pin(ObservedScan::new(next, self.0, labels))
     }
 }

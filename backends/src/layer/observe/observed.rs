@@ -3,10 +3,11 @@
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
-use super::keyspaces::of_key;
 use super::labels::{CallEnd, CallLabels};
-use crate::error::BackendResult;
-use crate::layer::{Answer, Operation};
+use crate::error::{BackendError, BackendResult};
+#[cfg(feature = "metrics")]
+use crate::layer::Op;
+use crate::layer::{Answer, Operation, Outcome};
 
 /// A call that has begun. One that is dropped before its end is told as dropped.
 pub(super) struct ObservedCall {
@@ -20,9 +21,9 @@ pub(super) struct ObservedCall {
     span: tracing::Span,
 }
 
-/// Those that are told of calls, and the name of the store.
+/// The crates that are told of calls, and the name of the store.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Told {
+pub(super) struct Listeners {
     pub(super) system: Option<&'static str>,
     #[cfg(feature = "metrics")]
     pub(super) metrics: bool,
@@ -31,12 +32,11 @@ pub(super) struct Told {
 }
 
 impl ObservedCall {
-    pub(super) fn begin(told: Told, operation: Operation<'_>) -> Self {
-        let labels = CallLabels {
-            system: told.system,
-            op: operation.op(),
-            keyspace: of_key(operation.key()),
-        };
+    pub(super) fn begin(told: Listeners, operation: Operation<'_>) -> Self {
+        Self::of(told, CallLabels::new(told.system, operation))
+    }
+
+    pub(super) fn of(told: Listeners, labels: CallLabels) -> Self {
         Self {
             has_ended: false,
             #[cfg(feature = "metrics")]
@@ -57,11 +57,11 @@ impl ObservedCall {
         self.span.clone()
     }
 
-    /// Makes a call that is answered at once, within its span.
-    pub(super) fn run_now<T>(&self, next: impl FnOnce() -> BackendResult<T>) -> BackendResult<T> {
+    /// Does a part of the call's work within its span.
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tracing")]
         let _within = self.span.enter();
-        next()
+        work()
     }
 
     pub(super) fn end<T: Answer>(mut self, answer: &BackendResult<T>) {
@@ -75,20 +75,26 @@ impl ObservedCall {
         });
     }
 
-    /// Tells that a stream of keys was made.
-    pub(super) fn end_scan(mut self) {
-        self.has_ended = true;
-        #[cfg(feature = "metrics")]
-        if self.begun.is_some() {
-            super::meter::scan(&self.labels);
+    /// Tells how a stream of keys has ended.
+    pub(super) fn end_scan(mut self, error: Option<&BackendError>) {
+        #[cfg(feature = "tracing")]
+        if let Some(error) = error {
+            super::trace::failed(&self.span, error);
         }
+        self.tell(match error {
+            None => CallEnd::Answered(Outcome::Done),
+            Some(error) => CallEnd::Failed(error.kind()),
+        });
     }
 
     fn tell(&mut self, end: CallEnd) {
         self.has_ended = true;
         #[cfg(feature = "metrics")]
         if let Some(begun) = self.begun {
-            super::meter::call(&self.labels, end, begun.elapsed());
+            match self.labels.op {
+                Op::Scan => super::meter::scan(&self.labels, end),
+                _ => super::meter::call(&self.labels, end, begun.elapsed()),
+            }
         }
         #[cfg(feature = "tracing")]
         super::trace::ended(&self.span, end);

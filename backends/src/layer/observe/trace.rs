@@ -4,7 +4,7 @@ use tracing::field::{Empty, display};
 use tracing::{Span, info_span, warn};
 
 use super::labels::{CallEnd, CallLabels};
-use super::names::{ERROR, OUTCOME, of_error};
+use super::names::{ERROR, OUTCOME};
 use crate::error::BackendError;
 
 /// Makes the span of a call. Its fields `otel.*` are for the crate tracing-opentelemetry.
@@ -13,7 +13,7 @@ pub(super) fn span(call: &CallLabels) -> Span {
         target: "reinhardt_backends",
         "store_call",
         otel.name = %format_args!("{} {}", call.op, call.keyspace),
-        otel.kind = "client",
+        otel.kind = if call.system.is_some() { "client" } else { "internal" },
         otel.status_code = Empty,
         db.system.name = call.system,
         db.operation.name = call.op.name(),
@@ -28,7 +28,7 @@ pub(super) fn failed(span: &Span, error: &BackendError) {
     if span.is_none() {
         return;
     }
-    let kind = of_error(error.kind());
+    let kind = error.kind().name();
     let error = display(error);
     span.in_scope(|| {
         warn!(target: "reinhardt_backends", { "error.type" = kind, error }, "a call failed");

@@ -40,14 +40,22 @@ async fn metrics_tell_what_a_visit_costs_by_keyspace() {
     let service = Service::start(None, &[]).await;
     log_in_and_look_around(&service).await;
     let metrics = metrics(&service).await;
-    for (operation, outcome) in [("throttle", "allowed"), ("write", "done"), ("read", "hit")] {
+    for (keyspace, operation, outcome) in [
+        ("login", "throttle", "allowed"),
+        ("login-session", "read", "hit"),
+        ("report", "write", "done"),
+    ] {
         let labels = [
             ("db_system_name", "memory"),
+            ("db_collection_name", keyspace),
             ("db_operation_name", operation),
             ("reinhardt_outcome", outcome),
         ];
         let lines = lines(&metrics, "db_client_operation_duration_count", &labels);
-        assert!(!lines.is_empty(), "{operation} {outcome}: {metrics}");
+        assert!(
+            !lines.is_empty(),
+            "{keyspace} {operation} {outcome}: {metrics}"
+        );
     }
     assert!(!metrics.contains("ann"), "{metrics}");
 }
