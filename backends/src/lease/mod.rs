@@ -8,15 +8,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_timer::Delay;
-use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use self::claim::Claim;
 use crate::backend::Backend;
 use crate::backend::store::check_ttl;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::escape::escape;
+use crate::time::sleep::sleep;
 
 pub use self::guard::{LeaseGuard, Renewal};
 
@@ -155,17 +154,9 @@ impl<B: Backend + Clone + 'static> Lease<B> {
             if left.is_zero() {
                 return tried;
             }
-            pause(most.mul_f64(fastrand::f64()).min(left)).await;
+            sleep(most.mul_f64(fastrand::f64()).min(left)).await;
             most = (most * 2).min(LONGEST_PAUSE);
         }
-    }
-}
-
-/// Waits on tokio's clock where there is one.
-async fn pause(time: Duration) {
-    match Handle::try_current() {
-        Ok(_) => sleep(time).await,
-        Err(_) => Delay::new(time).await,
     }
 }
 

@@ -5,16 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_timer::Delay;
 use futures_util::future::BoxFuture;
-use tokio::runtime::Handle;
-use tokio::time::sleep;
 
 use super::hold_gate::HoldGate;
 use super::record::RecordedCall;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::layer::Op;
 use crate::time::back_off;
+use crate::time::sleep::sleep;
 
 /// A call that is under way.
 #[derive(Debug, Clone)]
@@ -198,13 +196,8 @@ fn timed_out(limit: Duration) -> BackendError {
     BackendError::new(ErrorKind::Timeout, format!("no answer within {limit:?}"))
 }
 
-/// Waits on tokio's clock where there is one.
 async fn pause(time: Duration) {
-    let time = time.min(FOR_EVER);
-    match Handle::try_current() {
-        Ok(_) => sleep(time).await,
-        Err(_) => Delay::new(time).await,
-    }
+    sleep(time.min(FOR_EVER)).await;
 }
 
 /// The address of the server that errors speak of.

@@ -6,4 +6,5 @@ pub(crate) mod back_off;
 pub(crate) mod clock;
 #[cfg(feature = "redis-backend")]
 pub(crate) mod deadline;
+pub(crate) mod sleep;
 pub(crate) mod wall_clock;
