@@ -11,10 +11,7 @@ use crate::layer::{Op, Outcome};
 pub(super) fn call(call: &CallLabels, end: CallEnd, time: Duration) {
     let mut labels = labels(call);
     labels.push(Label::from_static_parts(OPERATION, call.op.name()));
-    labels.push(Label::from_static_parts(OUTCOME, end.outcome()));
-    if let Some(error) = end.error() {
-        labels.push(Label::from_static_parts(ERROR, error));
-    }
+    push_end(&mut labels, end);
     histogram!(DURATION, labels).record(time);
     if let CallEnd::Answered(outcome) = end
         && matches!(call.op, Op::Read | Op::ReadMany | Op::Take)
@@ -25,25 +22,29 @@ pub(super) fn call(call: &CallLabels, end: CallEnd, time: Duration) {
             Outcome::Found { hits, misses } => (hits, misses),
             _ => return,
         };
-        entries(call, "hit", hits);
-        entries(call, "miss", misses);
+        entries(call, Outcome::Hit, hits);
+        entries(call, Outcome::Miss, misses);
     }
 }
 
 pub(super) fn scan(call: &CallLabels, end: CallEnd) {
     let mut labels = labels(call);
-    labels.push(Label::from_static_parts(OUTCOME, end.outcome()));
-    if let Some(error) = end.error() {
-        labels.push(Label::from_static_parts(ERROR, error));
-    }
+    push_end(&mut labels, end);
     counter!(SCANS, labels).increment(1);
 }
 
-fn entries(call: &CallLabels, outcome: &'static str, count: usize) {
+fn entries(call: &CallLabels, outcome: Outcome, count: usize) {
     if count > 0 {
         let mut labels = labels(call);
-        labels.push(Label::from_static_parts(OUTCOME, outcome));
+        labels.push(Label::from_static_parts(OUTCOME, outcome.name()));
         counter!(ENTRIES, labels).increment(count as u64);
+    }
+}
+
+fn push_end(labels: &mut Vec<Label>, end: CallEnd) {
+    labels.push(Label::from_static_parts(OUTCOME, end.outcome()));
+    if let Some(error) = end.error() {
+        labels.push(Label::from_static_parts(ERROR, error));
     }
 }
 

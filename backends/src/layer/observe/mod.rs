@@ -97,7 +97,7 @@ impl Intercept for Observe {
         #[cfg(feature = "tracing")]
         let answering = tracing::Instrument::instrument(answering, call.span());
         let answer = answering.await;
-        call.end(&answer);
+        call.end(answer.as_ref().map(Answer::outcome));
         answer
     }
 
@@ -108,7 +108,7 @@ impl Intercept for Observe {
     ) -> BackendResult<T> {
         let call = ObservedCall::begin(self.0, operation);
         let answer = call.within(next);
-        call.end(&answer);
+        call.end(answer.as_ref().map(Answer::outcome));
         answer
     }
 

@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use super::labels::{CallEnd, CallLabels};
-use crate::error::{BackendError, BackendResult};
+use crate::error::BackendError;
 #[cfg(feature = "metrics")]
 use crate::layer::Op;
-use crate::layer::{Answer, Operation, Outcome};
+use crate::layer::{Operation, Outcome};
 
 /// A call that has begun. One that is dropped before its end is told as dropped.
 pub(super) struct ObservedCall {
@@ -64,26 +64,15 @@ impl ObservedCall {
         work()
     }
 
-    pub(super) fn end<T: Answer>(mut self, answer: &BackendResult<T>) {
+    /// Tells how a call has ended, or the stream of a scan.
+    pub(super) fn end(mut self, answer: Result<Outcome, &BackendError>) {
         #[cfg(feature = "tracing")]
         if let Err(error) = answer {
             super::trace::failed(&self.span, error);
         }
         self.tell(match answer {
-            Ok(answer) => CallEnd::Answered(answer.outcome()),
+            Ok(outcome) => CallEnd::Answered(outcome),
             Err(error) => CallEnd::Failed(error.kind()),
-        });
-    }
-
-    /// Tells how a stream of keys has ended.
-    pub(super) fn end_scan(mut self, error: Option<&BackendError>) {
-        #[cfg(feature = "tracing")]
-        if let Some(error) = error {
-            super::trace::failed(&self.span, error);
-        }
-        self.tell(match error {
-            None => CallEnd::Answered(Outcome::Done),
-            Some(error) => CallEnd::Failed(error.kind()),
         });
     }
 

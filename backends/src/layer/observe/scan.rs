@@ -9,6 +9,7 @@ use super::labels::CallLabels;
 use super::observed::{Listeners, ObservedCall};
 use crate::backend::KeyStream;
 use crate::error::BackendResult;
+use crate::layer::Outcome;
 
 /// A stream of keys that is told when it has ended, failed, or was dropped before. The scan begins
 /// when the stream is polled first.
@@ -44,14 +45,14 @@ impl Stream for ObservedScan<'_> {
             return scan.keys.as_mut().poll_next(context);
         };
         let item = ready!(call.within(|| scan.keys.as_mut().poll_next(context)));
-        let error = match &item {
+        let end = match &item {
             Some(Ok(_)) => return Poll::Ready(item),
-            Some(Err(error)) => Some(error),
-            None => None,
+            Some(Err(error)) => Err(error),
+            None => Ok(Outcome::Done),
         };
         if let ScanProgress::Begun(call) = std::mem::replace(&mut scan.progress, ScanProgress::Over)
         {
-            call.end_scan(error);
+            call.end(end);
         }
         Poll::Ready(item)
     }
