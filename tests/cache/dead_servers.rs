@@ -9,17 +9,6 @@ use reinhardt_backends::{BackendResult, KeyStream, RedisBackend};
 
 use super::*;
 
-/// Declares a keyspace of values that goes on.
-macro_rules! keyspace {
-    ($name:ident, $prefix:literal) => {
-        #[derive(Debug, Clone, Copy, Keyspace)]
-        #[keyspace(prefix = $prefix, ttl = "5m", value = u32, on_unavailable = "miss")]
-        struct $name {
-            article: u32,
-        }
-    };
-}
-
 /// The limit of a call.
 const LIMIT: Duration = Duration::from_millis(500);
 /// The time that a machine may take beyond a limit.
@@ -61,7 +50,7 @@ fn is_away(error: &BackendError) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_caller_waits_for_its_limit_and_the_others_for_nothing() {
-    keyspace!(Price, "dead.first");
+    goes_on!(Price, "dead.first");
     for is_killed in [true, false] {
         let mut server = Server::start();
         let backend = connect(&server).await;
@@ -112,7 +101,7 @@ async fn the_first_caller_waits_for_its_limit_and_the_others_for_nothing() {
 /// Threads with runtimes of their own, as a server has them.
 #[test]
 fn one_caller_at_a_time_asks_a_server_that_stands_still() {
-    keyspace!(Price, "dead.probes");
+    goes_on!(Price, "dead.probes");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = Server::start();
     let counting = Counting::default();
@@ -169,7 +158,7 @@ fn one_caller_at_a_time_asks_a_server_that_stands_still() {
 /// A history on a server that is killed, stands still and comes back, around removals.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_removed_is_served_again() {
-    keyspace!(Price, "dead.history");
+    goes_on!(Price, "dead.history");
     let server = Server::start();
     let backend = connect(&server).await;
     let is_over = Arc::new(AtomicBool::new(false));

@@ -10,17 +10,6 @@ use reinhardt_backends::{BackendResult, Counted, Expiry, KeyStream, Stored, Writ
 
 use super::*;
 
-/// Declares a keyspace of values that goes on.
-macro_rules! keyspace {
-    ($name:ident, $prefix:literal) => {
-        #[derive(Debug, Clone, Copy, Keyspace)]
-        #[keyspace(prefix = $prefix, ttl = "5m", value = u32, on_unavailable = "miss")]
-        struct $name {
-            article: u32,
-        }
-    };
-}
-
 /// The key and the value of a write.
 type Lost = (String, Vec<u8>);
 
@@ -99,7 +88,7 @@ impl Store for Late {
 
 #[tokio::test]
 async fn a_removal_after_a_write_that_was_lost_is_not_acknowledged() {
-    keyspace!(Price, "away.late");
+    goes_on!(Price, "away.late");
     for computes in [false, true] {
         let store = Late::new();
         let (price, other) = (Price { article: 7 }, Price { article: 8 });
@@ -152,7 +141,7 @@ async fn a_removal_after_a_write_that_was_lost_is_not_acknowledged() {
 /// nothing that was removed for certain is served again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_that_was_removed_is_served_again() {
-    keyspace!(Price, "away.history");
+    goes_on!(Price, "away.history");
     let store = Late::new();
     let (breaking, is_over) = (store.clone(), Arc::new(AtomicBool::new(false)));
     let until_over = is_over.clone();

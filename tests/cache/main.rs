@@ -1,6 +1,17 @@
 //! Values that are computed once across processes, and old values that are served while they are
 //! refreshed.
 
+/// Declares a keyspace of values that goes on while its store is away; each test has its own.
+macro_rules! goes_on {
+    ($name:ident, $prefix:literal $(, $word:ident)?) => {
+        #[derive(Debug, Clone, Copy, Keyspace)]
+        #[keyspace(prefix = $prefix, ttl = "5m", value = u32, on_unavailable = "miss" $(, $word)?)]
+        struct $name {
+            article: u32,
+        }
+    };
+}
+
 mod bounded_harm;
 mod calls_per_accessor;
 mod dead_servers;

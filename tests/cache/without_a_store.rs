@@ -9,17 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 
-/// Declares a keyspace of values that goes on; each test has its own, for the counts.
-macro_rules! keyspace {
-    ($name:ident, $prefix:literal) => {
-        #[derive(Debug, Clone, Copy, Keyspace)]
-        #[keyspace(prefix = $prefix, ttl = "5m", value = u32, shared, on_unavailable = "miss")]
-        struct $name {
-            article: u32,
-        }
-    };
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Keyspace)]
 #[keyspace(prefix = "away.entry", ttl = "5m", sliding, on_unavailable = "miss")]
 struct Article {
@@ -78,7 +67,7 @@ fn kind<T: std::fmt::Debug>(result: BackendResult<T>) -> ErrorKind {
 
 #[tokio::test]
 async fn reads_find_nothing_and_unconditional_writes_are_no_error() {
-    keyspace!(Price, "away.goes_on");
+    goes_on!(Price, "away.goes_on", shared);
     for away in [REFUSED, SILENT] {
         let (switch, backend) = switched();
         let price = Price { article: 7 };
@@ -124,7 +113,7 @@ async fn reads_find_nothing_and_unconditional_writes_are_no_error() {
 
 #[tokio::test]
 async fn removals_and_all_that_depends_on_the_store_stay_errors() {
-    keyspace!(Price, "away.stays");
+    goes_on!(Price, "away.stays", shared);
     for (away, expected) in [
         (REFUSED, ErrorKind::Unavailable),
         (SILENT, ErrorKind::Timeout),
@@ -202,7 +191,7 @@ async fn a_keyspace_without_the_word_has_errors() {
 
 #[tokio::test]
 async fn a_store_that_is_away_is_not_asked_but_by_one_now_and_then() {
-    keyspace!(Price, "away.asked");
+    goes_on!(Price, "away.asked", shared);
     let (switch, backend) = switched();
     let price = Price { article: 7 };
     switch.turn(REFUSED);
@@ -228,7 +217,7 @@ async fn a_store_that_is_away_is_not_asked_but_by_one_now_and_then() {
 
 #[tokio::test]
 async fn a_store_that_is_back_is_written_to_after_a_ping() {
-    keyspace!(Price, "away.back");
+    goes_on!(Price, "away.back", shared);
     let (switch, backend) = switched();
     let price = Price { article: 7 };
     switch.turn(SILENT);
@@ -248,7 +237,7 @@ async fn a_store_that_is_back_is_written_to_after_a_ping() {
 
 #[tokio::test]
 async fn what_went_on_is_counted() {
-    keyspace!(Price, "away.counted");
+    goes_on!(Price, "away.counted", shared);
     let (switch, backend) = switched();
     let price = Price { article: 7 };
     price.set(&backend, 5).await.unwrap();
@@ -269,7 +258,7 @@ async fn what_went_on_is_counted() {
 
 #[tokio::test]
 async fn followers_of_a_flight_get_what_is_computed_without_the_store() {
-    keyspace!(Price, "away.flight");
+    goes_on!(Price, "away.flight", shared);
     let (switch, backend) = switched();
     switch.turn(REFUSED);
     let price = Price { article: 7 };
@@ -317,7 +306,7 @@ async fn no_older_version_is_taken_because_the_newest_could_not_be_asked() {
 
 #[tokio::test]
 async fn a_scan_stays_an_error() {
-    keyspace!(Price, "away.scan");
+    goes_on!(Price, "away.scan", shared);
     let backend = flaky();
     backend.on(Op::ReadMany).fail(ErrorKind::Unavailable);
     Price { article: 7 }.set(&backend, 5).await.unwrap();
@@ -329,7 +318,7 @@ async fn a_scan_stays_an_error() {
 /// A store in this process is asked by every call, also if a layer around it fails.
 #[tokio::test]
 async fn memory_that_a_layer_takes_away_is_asked_by_every_call() {
-    keyspace!(Price, "away.memory");
+    goes_on!(Price, "away.memory", shared);
     let memory = MemoryBackend::new();
     std::mem::forget(memory.clone());
     let price = Price { article: 7 };

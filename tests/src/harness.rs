@@ -201,17 +201,22 @@ impl Breakable for RedisClusterAlone {
     }
 }
 
-macro_rules! as_trait_objects {
-    ($(#[$docs:meta])* $name:ident, $pointer:ident) => {
+/// Declares a harness whose backends are made of those of another harness `H`.
+macro_rules! harness_around {
+    (
+        $(#[$docs:meta])*
+        $name:ident<H $(, const $flag:ident: bool)?>: $backend:ty, |$inner:ident| $made:expr
+    ) => {
         $(#[$docs])*
         #[derive(Debug, Default)]
-        pub struct $name<H>(H);
+        pub struct $name<H $(, const $flag: bool)?>(H);
 
-        impl<H: Harness> Harness for $name<H> {
-            type Backend = $pointer<dyn Backend>;
+        impl<H: Harness $(, const $flag: bool)?> Harness for $name<H $(, $flag)?> {
+            type Backend = $backend;
 
-            async fn backend(&self) -> $pointer<dyn Backend> {
-                $pointer::new(self.0.backend().await)
+            async fn backend(&self) -> Self::Backend {
+                let $inner = self.0.backend().await;
+                $made
             }
 
             fn run(clause: impl Future<Output = ()>) {
@@ -229,66 +234,27 @@ macro_rules! as_trait_objects {
     };
 }
 
-as_trait_objects! {
+harness_around! {
     /// The backends of another harness as `Arc<dyn Backend>`.
-    Shared, Arc
+    Shared<H>: Arc<dyn Backend>, |backend| Arc::new(backend)
 }
 
-as_trait_objects! {
+harness_around! {
     /// The backends of another harness as `Box<dyn Backend>`.
-    Boxed, Box
+    Boxed<H>: Box<dyn Backend>, |backend| Box::new(backend)
 }
 
-/// The backends of another harness in two layers that do nothing but record.
-#[derive(Debug, Default)]
-pub struct Layered<H, const FAST_PATH: bool>(H);
-
-impl<H: Harness, const FAST_PATH: bool> Harness for Layered<H, FAST_PATH> {
-    type Backend = Intercepted<Recording<FAST_PATH>, Intercepted<Recording<FAST_PATH>, H::Backend>>;
-
-    async fn backend(&self) -> Self::Backend {
-        let backend = self.0.backend().await;
-        backend
-            .layer(Recording::default())
-            .layer(Recording::default())
-    }
-
-    fn run(clause: impl Future<Output = ()>) {
-        H::run(clause);
-    }
-
-    fn grace(&self) -> Duration {
-        self.0.grace()
-    }
-
-    fn server(&self) -> Option<&dyn Breakable> {
-        self.0.server()
-    }
+harness_around! {
+    /// The backends of another harness in two layers that do nothing but record.
+    Layered<H, const FAST_PATH: bool>:
+        Intercepted<Recording<FAST_PATH>, Intercepted<Recording<FAST_PATH>, H::Backend>>,
+    |backend| backend.layer(Recording::default()).layer(Recording::default())
 }
 
-/// The backends of another harness, observed by metrics and traces.
-#[derive(Debug, Default)]
-pub struct Observed<H>(H);
-
-impl<H: Harness> Harness for Observed<H> {
-    type Backend = Intercepted<Observe, H::Backend>;
-
-    async fn backend(&self) -> Self::Backend {
-        let observe = Observe::new().with_metrics().with_tracing();
-        self.0.backend().await.layer(observe)
-    }
-
-    fn run(clause: impl Future<Output = ()>) {
-        H::run(clause);
-    }
-
-    fn grace(&self) -> Duration {
-        self.0.grace()
-    }
-
-    fn server(&self) -> Option<&dyn Breakable> {
-        self.0.server()
-    }
+harness_around! {
+    /// The backends of another harness, observed by metrics and traces.
+    Observed<H>: Intercepted<Observe, H::Backend>,
+    |backend| backend.layer(Observe::new().with_metrics().with_tracing())
 }
 
 /// A backend that needs nothing but `Default`, in paused time, where entries are absent at their
