@@ -1,6 +1,7 @@
 //! Layers: the calls that they see, and the things that they leave as they are.
 
 mod calls;
+mod events;
 mod fast_path;
 mod flaky;
 mod metrics;

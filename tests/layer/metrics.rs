@@ -5,31 +5,36 @@ use std::future::Future;
 
 use futures::StreamExt;
 
+use ::metrics::SharedString;
 use metrics_util::CompositeKey;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use reinhardt_backends::layer::{Observe, names};
 use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::{BackendError, BackendResult, ErrorKind};
 
+use super::events::{Optional, Page};
 use super::*;
 
 /// The page for users: its table has the names of all metrics and labels.
 const PAGE: &str = include_str!("../../backends/docs/observing.md");
+
+/// Returns the names in the first column of a section's table.
+pub(super) fn table_of(section: &str) -> Vec<&'static str> {
+    let (_, section) = PAGE.split_once(section).unwrap();
+    let section = section.split("\n# ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let firsts = rows.map(|row| row.split('|').nth(1).unwrap());
+    firsts
+        .flat_map(|names| names.split('`').skip(1).step_by(2))
+        .collect()
+}
 
 /// A metric: its name, its labels in order, and its value (of a histogram the number of records).
 type Told = (String, Vec<(String, String)>, usize);
 
 /// Makes calls, and returns the metrics that they told.
 fn told(calls: impl Future<Output = ()>) -> Vec<Told> {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    ::metrics::with_local_recorder(&recorder, || runtime.block_on(calls));
-    let all = snapshotter.snapshot().into_vec().into_iter();
-    let told = all.map(|(key, _, _, value)| {
+    let told = snapshot(calls).into_iter().map(|(key, _, _, value)| {
         let (_, key): (_, ::metrics::Key) = CompositeKey::into_parts(key);
         let labels = key.labels();
         let labels = labels.map(|label| (label.key().to_string(), label.value().to_string()));
@@ -43,6 +48,25 @@ fn told(calls: impl Future<Output = ()>) -> Vec<Told> {
         (key.name().to_string(), labels, value)
     });
     told.collect()
+}
+
+type Snapshot = Vec<(
+    CompositeKey,
+    Option<::metrics::Unit>,
+    Option<SharedString>,
+    DebugValue,
+)>;
+
+/// Makes calls, and returns the metrics that they told with their units and descriptions.
+fn snapshot(calls: impl Future<Output = ()>) -> Snapshot {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    ::metrics::with_local_recorder(&recorder, || runtime.block_on(calls));
+    snapshotter.snapshot().into_vec()
 }
 
 fn observed() -> impl Backend + Clone {
@@ -245,9 +269,73 @@ async fn all_calls(backend: &(impl Backend + Clone)) -> BackendResult<()> {
     Ok(())
 }
 
+/// Has events that calls don't show, each kind of label among them, with secrets in keys and values.
+async fn events(backend: &(impl Backend + Clone)) {
+    backend.set("S3cret", "S3cret", None).await.unwrap();
+    assert!(backend.get::<u8>("S3cret").await.is_err());
+    let page = Page { id: 7 };
+    let text = page.get_or_set_with(backend, async || Ok("S3cret".to_string()));
+    let text: BackendResult<String> = text.await;
+    assert_eq!(text.unwrap(), "S3cret");
+    let login = Login {
+        client: "S3cret".to_string(),
+    };
+    for _ in 0..3 {
+        let _ = login.check(backend).await.unwrap();
+    }
+}
+
+#[test]
+fn events_are_counted_and_timed_by_keyspace() {
+    let told = told(async { events(&observed()).await });
+    let system = (names::SYSTEM, "memory");
+    let event = |keyspace, event| [system, (names::KEYSPACE, keyspace), (names::EVENT, event)];
+    let decode_error = event("_other", "decode_error");
+    assert_eq!(value(&told, names::EVENTS, &decode_error), 1);
+    let computed = event("event.page", "computed");
+    assert_eq!(value(&told, names::EVENTS, &computed), 1);
+    assert_eq!(value(&told, names::EVENT_DURATION, &computed), 1);
+    let [system, keyspace, refused] = event("layered-login", "refused");
+    let refused = [system, keyspace, refused, (names::QUOTA, "2/min")];
+    assert_eq!(value(&told, names::EVENTS, &refused), 1);
+    assert_eq!(value(&told, names::EVENT_DURATION, &decode_error), 0);
+}
+
+#[test]
+fn entries_that_went_on_are_counted_each() {
+    let told = told(async {
+        let flaky = Flaky::new(MemoryBackend::new());
+        let backend = flaky.clone().layer(Observe::new().with_metrics());
+        flaky.down();
+        let none = Optional::get_many(&backend, [7, 8, 9].map(|id| Optional { id })).await;
+        assert_eq!(none.unwrap(), [None, None, None]);
+    });
+    let labels = [
+        (names::KEYSPACE, "event.optional"),
+        (names::EVENT, "reads_went_on"),
+    ];
+    assert_eq!(value(&told, names::EVENTS, &labels), 3);
+}
+
+#[test]
+fn every_metric_has_a_unit_and_a_description() {
+    let told = snapshot(async {
+        let backend = observed();
+        all_calls(&backend).await.unwrap();
+        events(&backend).await;
+    });
+    for (key, unit, description, _) in &told {
+        assert!(unit.is_some() && description.is_some(), "{key:?}");
+    }
+}
+
 #[test]
 fn no_label_has_a_part_of_a_key_or_a_value() {
-    let told = told(async { all_calls(&observed()).await.unwrap() });
+    let told = told(async {
+        let backend = observed();
+        all_calls(&backend).await.unwrap();
+        events(&backend).await;
+    });
     assert!(told.len() > 10);
     for (name, labels, _) in told {
         for (label, value) in labels {
@@ -258,9 +346,12 @@ fn no_label_has_a_part_of_a_key_or_a_value() {
 
 #[test]
 fn the_page_has_every_name_and_no_other() {
-    let rows = PAGE.lines().filter(|line| line.starts_with("| `"));
-    let named: BTreeSet<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
-    let told = told(async { all_calls(&observed()).await.unwrap() });
+    let named: BTreeSet<&str> = table_of("# Names").into_iter().collect();
+    let told = told(async {
+        let backend = observed();
+        all_calls(&backend).await.unwrap();
+        events(&backend).await;
+    });
     let mut used: BTreeSet<&str> = told.iter().map(|(name, ..)| &**name).collect();
     let labels = told.iter().flat_map(|(_, labels, _)| labels);
     used.extend(labels.map(|(label, _)| &**label));

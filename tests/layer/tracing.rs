@@ -7,7 +7,10 @@ use std::sync::Mutex;
 use ::tracing::field::{Field, Visit};
 use ::tracing::span::{Attributes, Id, Record};
 use ::tracing::{Event, Subscriber};
-use reinhardt_backends::layer::Observe;
+use futures::{FutureExt, StreamExt};
+use reinhardt_backends::layer::{Answer, Intercept, Next, Observe, Operation};
+use reinhardt_backends::testing::Flaky;
+use reinhardt_backends::{BackendResult, KeyStream};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -45,9 +48,14 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Keep {
         values.record(&mut Read(extensions.get_mut().unwrap()));
     }
 
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::new();
         event.record(&mut Read(&mut fields));
+        fields.insert("level".to_string(), event.metadata().level().to_string());
+        if let Some(span) = context.event_span(event) {
+            let name = span.extensions().get::<Fields>().unwrap()["otel.name"].clone();
+            fields.insert("span".to_string(), name);
+        }
         self.0.lock().unwrap().1.push(fields);
     }
 
@@ -129,4 +137,97 @@ fn without_tracing_there_is_no_span() {
         ann().save(&backend).await.unwrap();
     });
     assert!(spans.is_empty());
+}
+
+#[test]
+fn an_event_has_its_level_and_its_fields() {
+    let (_, events) = told(async {
+        let backend = MemoryBackend::new().layer(Observe::new().with_tracing());
+        backend.set("S3cret", "S3cret", None).await.unwrap();
+        backend.get::<u8>("S3cret").await.unwrap_err();
+        let login = Login {
+            client: "S3cret".to_string(),
+        };
+        for _ in 0..3 {
+            let _ = login.check(&backend).await.unwrap();
+        }
+    });
+    let decode_error = fields(&[
+        ("level", "WARN"),
+        ("message", "an event of the store"),
+        ("db.collection.name", "_other"),
+        ("reinhardt.event", "decode_error"),
+        ("reinhardt.event.count", "1"),
+    ]);
+    let refused = fields(&[
+        ("level", "DEBUG"),
+        ("message", "an event of the store"),
+        ("db.collection.name", "layered-login"),
+        ("reinhardt.event", "refused"),
+        ("reinhardt.event.count", "1"),
+        ("reinhardt.quota", "2/min"),
+    ]);
+    assert_eq!(events, [decode_error, refused]);
+}
+
+#[test]
+fn a_call_whose_caller_left_is_a_span_with_that_outcome() {
+    let (spans, _) = told(async {
+        let flaky = Flaky::new(MemoryBackend::new());
+        flaky.on(Op::Read).hang();
+        let backend = flaky.layer(Observe::new().with_tracing());
+        let call = backend.get::<String>("S3cret").now_or_never();
+        assert!(call.is_none());
+    });
+    assert_eq!(spans[0]["reinhardt.outcome"], "dropped");
+}
+
+/// A layer further in is within the span, on the fast path and off it.
+#[test]
+fn what_a_call_does_is_within_its_span() {
+    struct Logs<const FAST_PATH: bool>;
+
+    impl<const FAST_PATH: bool> Intercept for Logs<FAST_PATH> {
+        const FAST_PATH: bool = FAST_PATH;
+
+        async fn call<T: Answer>(&self, _: Operation<'_>, next: Next<'_, T>) -> BackendResult<T> {
+            let answer = next.run().await;
+            ::tracing::info!("inside");
+            answer
+        }
+
+        fn call_now<T: Answer>(
+            &self,
+            _: Operation<'_>,
+            next: impl FnOnce() -> BackendResult<T>,
+        ) -> BackendResult<T> {
+            ::tracing::info!("inside");
+            next()
+        }
+
+        fn keys<'a>(&'a self, _: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
+            ::tracing::info!("outside");
+            Box::pin(next.inspect(|_| ::tracing::info!("inside")))
+        }
+    }
+
+    async fn calls(backend: &impl Backend) {
+        backend.set("S3cret", 7, None).await.unwrap();
+        assert_eq!(backend.scan("").count().await, 1);
+    }
+
+    let (_, events) = told(async {
+        let observe = Observe::new().with_tracing();
+        calls(
+            &MemoryBackend::new()
+                .layer(Logs::<true>)
+                .layer(observe.clone()),
+        )
+        .await;
+        calls(&MemoryBackend::new().layer(Logs::<false>).layer(observe)).await;
+    });
+    let inside = |event: &&Fields| event["message"] == "inside";
+    let inside: Vec<&Fields> = events.iter().filter(inside).collect();
+    let spans: Vec<&str> = inside.iter().map(|event| &*event["span"]).collect();
+    assert_eq!(spans, ["write _other", "scan _none"].repeat(2));
 }

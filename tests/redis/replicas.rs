@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
+use reinhardt_backends::layer::Op;
 use reinhardt_backends::lease::Lease;
 use reinhardt_backends::session::{SessionError, SessionStore};
 use reinhardt_backends::throttle::Quota;
 use reinhardt_backends::{Backend, ErrorKind, Keyspace, ReadFrom, RedisBackend};
-use reinhardt_backends_tests::{Proxy, Server, Service};
+use reinhardt_backends_tests::{Proxy, Recording, Server, Service};
 use serde::{Deserialize, Serialize};
 
 use super::{PATIENCE, builder, connect, eventually};
@@ -200,6 +201,29 @@ async fn plain_reads_are_answered_by_a_replica() {
         "{status:?}"
     );
     assert_eq!(status.nodes.len(), 2);
+}
+
+#[tokio::test]
+async fn a_layer_leaves_reads_to_the_replica_and_sees_them() {
+    let pair = Pair::start().await;
+    page(1).save(&pair.handle).await.unwrap();
+    pair.handle.set("raw", 7, None).await.unwrap();
+    pair.forget();
+    for (from, seen) in [(&pair.backend, true), (&pair.handle, false)] {
+        let recording = Recording::<false>::default();
+        let layered = from.clone().layer(recording.clone());
+        assert_eq!(layered.get::<u8>("raw").await.unwrap().is_some(), seen);
+        assert_eq!(layered.ttl("raw").await.unwrap().is_some(), seen);
+        assert_eq!(Page::get(&layered, 1).await.unwrap().is_some(), seen);
+        let many = Page::get_many(&layered, [1]).await.unwrap();
+        assert_eq!(many[0].is_some(), seen);
+        assert_eq!(Page::scan(&layered).count().await, usize::from(seen));
+        let calls = recording.take().into_iter();
+        let calls: Vec<Op> = calls.map(|call| call.op).collect();
+        let mut expected = vec![Op::Read, Op::ReadLife, Op::Read, Op::ReadMany, Op::Scan];
+        expected.extend(seen.then_some(Op::ReadMany));
+        assert_eq!(calls, expected);
+    }
 }
 
 #[tokio::test]

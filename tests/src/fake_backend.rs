@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reinhardt_backends::store::{NewEntry, ReplicaReads, Store, StoreInfo, SyncStore, Touch};
+use reinhardt_backends::store::{
+    NewEntry, Observer, ReplicaReads, Store, StoreInfo, SyncStore, Touch,
+};
 use reinhardt_backends::throttle::{Attempt, Decision};
 use reinhardt_backends::{
     Backend, BackendResult, Counted, Expiry, KeyStream, Life, MemoryBackend, Stored, Write,
@@ -137,6 +139,10 @@ impl<B: Backend> Store for PosingBackend<B> {
 
     fn replica_reads(&self) -> Option<&dyn ReplicaReads> {
         self.inner.replica_reads()
+    }
+
+    fn observer(&self) -> Option<&dyn Observer> {
+        self.inner.observer()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::fast_path::{put_now, read_now};
 use super::life::{Expiry, Life};
 use super::plain;
-use super::store::{NewEntry, Store, Touch};
+use super::store::{NewEntry, Store, Touch, tell_if_undecodable};
 use super::stored::Stored;
 use super::write::{Condition, Write};
 use crate::codec::{Decode, Encode, Encoded};
@@ -17,7 +17,7 @@ pub(crate) async fn get<S: Store + ?Sized, V: Decode>(
     key: &str,
 ) -> BackendResult<Option<V>> {
     match read_now!(store, key, Touch::Keep, true) {
-        Ok(stored) => decoded(stored),
+        Ok(stored) => decoded(store, key, stored),
         Err(error) => Err(error),
     }
 }
@@ -26,7 +26,8 @@ pub(crate) async fn take<S: Store + ?Sized, V: Decode>(
     store: &S,
     key: &str,
 ) -> BackendResult<Option<V>> {
-    decoded(store.take_value(key).await?)
+    let taken = store.take_value(key).await?;
+    decoded(store, key, taken)
 }
 
 pub(crate) async fn get_with_ttl<S: Store + ?Sized, V: Decode>(
@@ -36,7 +37,8 @@ pub(crate) async fn get_with_ttl<S: Store + ?Sized, V: Decode>(
     let Some((stored, expiry)) = plain::read(store, key).await? else {
         return Ok(None);
     };
-    Ok(Some((stored.decode()?, expiry)))
+    let value = decoded(store, key, Some(stored))?;
+    Ok(value.map(|value| (value, expiry)))
 }
 
 pub(crate) async fn get_many<S: Store + ?Sized, V: Decode>(
@@ -44,7 +46,9 @@ pub(crate) async fn get_many<S: Store + ?Sized, V: Decode>(
     keys: &[&str],
 ) -> BackendResult<Vec<Option<V>>> {
     let all = plain::read_values(store, keys, Touch::Keep, true).await?;
-    all.into_iter().map(decoded).collect()
+    let all = keys.iter().zip(all);
+    all.map(|(key, stored)| decoded(store, key, stored))
+        .collect()
 }
 
 /// Writes a value that is encoded before the future is made, so that the value itself need not be
@@ -103,9 +107,16 @@ pub(crate) fn encode_all(
     Ok(all)
 }
 
-fn decoded<V: Decode>(stored: Option<Stored>) -> BackendResult<Option<V>> {
-    match stored {
-        Some(stored) => stored.decode().map(Some),
-        None => Ok(None),
+fn decoded<S: Store + ?Sized, V: Decode>(
+    store: &S,
+    key: &str,
+    stored: Option<Stored>,
+) -> BackendResult<Option<V>> {
+    match stored.map(|stored| stored.decode()).transpose() {
+        Err(error) => {
+            tell_if_undecodable(store, key, &error);
+            Err(error)
+        }
+        decoded => decoded,
     }
 }

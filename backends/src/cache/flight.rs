@@ -91,19 +91,24 @@ pub(super) enum Joined<V> {
 }
 
 /// Waits until there is a value, or until it is this caller's turn to compute.
-pub(super) async fn join<K: Valued>(store: Instance, key: &str) -> BackendResult<Joined<K::Value>> {
+pub(super) async fn join<K, B>(backend: &B, key: &str) -> BackendResult<Joined<K::Value>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
+    let store = backend.info().instance;
     loop {
         let seat = Seat::take(store, key);
         match seat.wait().await {
             Ok(()) => {
                 let lead = Lead(seat);
-                return Ok(match lead.result::<K>()? {
+                return Ok(match lead.result::<K, B>(backend)? {
                     Some(value) => Joined::There(value),
                     None => Joined::Lead(lead),
                 });
             }
             Err(end) => {
-                if let Some(value) = seat.result::<K>()? {
+                if let Some(value) = seat.result::<K, B>(backend)? {
                     return Ok(Joined::There(value));
                 }
                 if end == FlightEnd::Unshared {
@@ -207,13 +212,17 @@ impl Seat {
 
     /// Returns the result of the latest step that began after this seat was taken: a value, or else
     /// a failure.
-    pub(super) fn result<K: Valued>(&self) -> BackendResult<Option<K::Value>> {
+    pub(super) fn result<K, B>(&self, backend: &B) -> BackendResult<Option<K::Value>>
+    where
+        K: Valued,
+        B: Backend + ?Sized,
+    {
         let (landed, failure) = {
             let results = self.flight.results();
             (results.value.clone(), results.failure.clone())
         };
         if let Some(landed) = landed.filter(|landed| self.joined < landed.step) {
-            return decode::<K>(&self.key(), landed.back, &landed.stored);
+            return decode::<K, B>(backend, &self.key(), landed.back, &landed.stored);
         }
         match failure {
             Some((step, error)) if self.joined < step => Err(error),
@@ -246,7 +255,7 @@ impl Seat {
             lookup.await
         };
         let found = self.note(step, found)?;
-        self.accept::<K>(step, found.as_ref())
+        self.accept::<K, B>(backend, step, found.as_ref())
     }
 
     /// To be called by a leader before a step that others may share.
@@ -300,15 +309,20 @@ impl Seat {
     }
 
     /// Decodes the value that a step has found, and passes it on.
-    pub(super) fn accept<K: Valued>(
+    pub(super) fn accept<K, B>(
         &self,
+        backend: &B,
         step: u64,
         found: Option<&(usize, Stored)>,
-    ) -> BackendResult<Option<K::Value>> {
+    ) -> BackendResult<Option<K::Value>>
+    where
+        K: Valued,
+        B: Backend + ?Sized,
+    {
         let Some((back, stored)) = found else {
             return Ok(None);
         };
-        let value = decode::<K>(&self.key(), *back, stored)?;
+        let value = decode::<K, B>(backend, &self.key(), *back, stored)?;
         if value.is_some() {
             self.land(step, *back, stored);
         }
@@ -419,7 +433,7 @@ where
         lookup.await
     };
     match found? {
-        Some((back, stored)) => decode::<K>(key, back, &stored),
+        Some((back, stored)) => decode::<K, B>(backend, key, back, &stored),
         None => Ok(None),
     }
 }

@@ -91,7 +91,7 @@ where
             // The caller that had the lease before may have stored a value on leaving.
             let step = lead.begin_step();
             let found = lead.note(step, find::<K, B>(backend, key).await)?;
-            let value = lead.accept::<K>(step, found.as_ref())?;
+            let value = lead.accept::<K, B>(backend, step, found.as_ref())?;
             // The answers may have come late. A caller that passed this one by leads without this
             // one's token.
             if value.is_none() && !lead.was_passed_by() {
@@ -106,7 +106,7 @@ where
             let step = lead.begin_step();
             let both = look_at_both::<K, B>(backend, key, &lease_key).await;
             let (found, is_held) = lead.note(step, both)?;
-            if let Some(value) = lead.accept::<K>(step, found.as_ref())? {
+            if let Some(value) = lead.accept::<K, B>(backend, step, found.as_ref())? {
                 return Ok(Arrival::There(value));
             }
             if !is_held || pending::is_noted(&lease_key) || lead.was_passed_by() {

@@ -4,6 +4,7 @@ mod flight;
 mod handle;
 mod infallible;
 mod leader;
+mod observed;
 mod pauses;
 pub mod single_flight;
 mod spawned;
@@ -17,9 +18,11 @@ use self::flight::{Joined, Lead, join, look, try_lead};
 pub use self::handle::BackendHandle;
 pub use self::infallible::{get_or_compute, get_or_refresh};
 use self::leader::{Arrival, Leader, Stale, arrive};
+use self::observed::compute_observed;
 use self::pauses::RefreshAttempt;
 pub use self::spawned::get_or_set_spawned;
 use crate::backend::Stored;
+use crate::backend::store::{Event, ObservedTime, tell};
 use crate::error::{BackendError, BackendResult};
 use crate::keyspace::value::decode;
 use crate::keyspace::{Key, Valued};
@@ -125,14 +128,35 @@ where
         };
         return Ok(older.map_or(Looked::Missing(compute), Looked::There));
     };
-    let Some(value) = decode::<K>(key, 0, &stored)? else {
+    let Some(value) = decode::<K, B>(backend, key, 0, &stored)? else {
         return Ok(Looked::Missing(compute));
     };
     if !K::INFO.is_stale(expiry) {
         return Ok(Looked::There(value));
     }
+    let fresh = begin_refresh::<K, B, F, Fut, E>(backend, key, compute).await?;
+    if fresh.is_none() {
+        tell(backend, key, Event::ServedStale);
+    }
+    Ok(Looked::There(fresh.unwrap_or(value)))
+}
+
+/// Begins to refresh an old value, unless somebody else does. On no runtime it refreshes the value
+/// at once, and returns it.
+async fn begin_refresh<K, B, F, Fut, E>(
+    backend: &B,
+    key: &Key,
+    compute: F,
+) -> BackendResult<Option<K::Value>>
+where
+    K: Valued + 'static,
+    B: BackendHandle,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<K::Value, E>> + Send + 'static,
+    E: 'static,
+{
     let Some(attempt) = RefreshAttempt::begin::<K>(backend.info().instance, key) else {
-        return Ok(Looked::There(value));
+        return Ok(None);
     };
     // The refresh may outlive the borrow that the instance of `backend` stands for, but not that of
     // a clone of its own, which doesn't move. If the two differ, the lease alone keeps others from
@@ -140,7 +164,7 @@ where
     let own = Box::new(backend.clone());
     let Some(lead) = try_lead(own.info().instance, key) else {
         attempt.succeed();
-        return Ok(Looked::There(value));
+        return Ok(None);
     };
     let key = key.clone();
     let refresh = async move {
@@ -153,14 +177,13 @@ where
     };
     let Ok(runtime) = Handle::try_current() else {
         // Nobody else would run it.
-        let fresh = match refresh.await {
-            (Some(fresh), key) => decode::<K>(&key, 0, &fresh)?,
-            (None, _) => None,
+        return match refresh.await {
+            (Some(fresh), key) => decode::<K, B>(backend, &key, 0, &fresh),
+            (None, _) => Ok(None),
         };
-        return Ok(Looked::There(fresh.unwrap_or(value)));
     };
     runtime.spawn(refresh);
-    Ok(Looked::There(value))
+    Ok(None)
 }
 
 /// Waits for the callers in this process, then for callers in other processes; computes the value
@@ -175,7 +198,7 @@ where
 {
     match wait_to_lead::<K, B>(backend, key).await? {
         Waited::There(value) => Ok(value),
-        Waited::Alone => compute().await,
+        Waited::Alone => compute_observed(backend, key, compute).await,
         Waited::Leader(lead, leader) => {
             compute_and_land::<K, B, F, Fut, E>(backend, key, lead, leader, compute).await
         }
@@ -198,8 +221,21 @@ where
     K: Valued,
     B: BackendHandle,
 {
+    let waiting = ObservedTime::start(backend);
+    let waited = wait_or_lead::<K, B>(backend, key).await?;
+    if let Waited::There(_) = &waited {
+        waiting.tell(backend, key, Event::Waited);
+    }
+    Ok(waited)
+}
+
+async fn wait_or_lead<K, B>(backend: &B, key: &Key) -> BackendResult<Waited<B, K::Value>>
+where
+    K: Valued,
+    B: BackendHandle,
+{
     loop {
-        let lead = match join::<K>(backend.info().instance, key).await? {
+        let lead = match join::<K, B>(backend, key).await? {
             Joined::There(value) => return Ok(Waited::There(value)),
             Joined::Alone => return Ok(Waited::Alone),
             Joined::Lead(lead) => lead,
@@ -235,7 +271,8 @@ where
     Fut: Future<Output = Result<K::Value, E>>,
 {
     let computing = lead.begin_step();
-    let computed = leader.run(&lead, compute()).await;
+    let computing_value = compute_observed(backend, key, compute);
+    let computed = leader.run(&lead, computing_value).await;
     let encoded = computed.as_ref().ok();
     let Some(encoded) = encoded.and_then(|value| lead.encode::<K>(computing, value)) else {
         leader.resign().await;
@@ -282,7 +319,7 @@ where
     };
     let computing = lead.begin_step();
     let computed = async {
-        let value = compute().await.ok()?;
+        let value = compute_observed(backend, key, compute).await.ok()?;
         // For those who found nothing meanwhile, too.
         lead.encode::<K>(computing, &value)
     };

@@ -10,7 +10,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::flight::{Joined, Lead, join, look};
-use crate::backend::store::Touch;
+use super::observed::compute_observed;
+use crate::backend::store::{Event, ObservedTime, Touch};
 use crate::backend::{Backend, Condition, Stored, Write, fast_path};
 use crate::error::{BackendError, BackendResult};
 use crate::keyspace::value::{check_key, decode};
@@ -80,7 +81,7 @@ where
     }
     match join_and_look::<K, B>(backend, &key).await? {
         Joined::There(value) => Ok(value),
-        Joined::Alone => compute().await,
+        Joined::Alone => compute_observed(backend, &key, compute).await,
         Joined::Lead(lead) => {
             compute_and_store::<K, B, F, Fut, E>(backend, &key, lead, None, compute).await
         }
@@ -119,8 +120,21 @@ where
     K: Valued,
     B: Backend + ?Sized,
 {
+    let waiting = ObservedTime::start(backend);
+    let joined = look_or_lead::<K, B>(backend, key).await?;
+    if let Joined::There(_) = &joined {
+        waiting.tell(backend, key, Event::Waited);
+    }
+    Ok(joined)
+}
+
+async fn look_or_lead<K, B>(backend: &B, key: &Key) -> BackendResult<Joined<K::Value>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
     loop {
-        let lead = match join::<K>(backend.info().instance, key).await? {
+        let lead = match join::<K, B>(backend, key).await? {
             Joined::Lead(lead) => lead,
             joined => return Ok(joined),
         };
@@ -154,9 +168,10 @@ where
     E: From<BackendError>,
 {
     let computing = lead.begin_step();
+    let computing_value = compute_observed(backend, key, compute);
     let computed = match at_most {
-        Some(at_most) => lead.lead_at_most(at_most, compute()).await,
-        None => compute().await,
+        Some(at_most) => lead.lead_at_most(at_most, computing_value).await,
+        None => computing_value.await,
     };
     if let Ok(value) = &computed {
         check_key::<K>(key, value)?;
@@ -203,7 +218,7 @@ where
     if !fast_path::put(backend, key, encoded, absent).await?
         && let Some(stored) = fast_path::read_value(backend, key, Touch::Keep).await?
     {
-        if let Some(present) = decode::<K>(key, 0, &stored)? {
+        if let Some(present) = decode::<K, B>(backend, key, 0, &stored)? {
             return Ok(Some((stored, present)));
         }
         let instead = Write::new(K::INFO.new_life()).when(Condition::Equals(stored.as_bytes()));

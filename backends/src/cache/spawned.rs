@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use super::flight::{Joined, Lead, look};
 use super::handle::BackendHandle;
 use super::leader::Leader;
+use super::observed::compute_observed;
 use super::single_flight::{compute_and_store, join_and_look};
 use super::{Looked, Waited, compute_and_land, look_or_refresh, wait_to_lead};
 use crate::backend::Backend;
@@ -77,13 +78,13 @@ where
     let (lead, leader) = if const { K::INFO.lease.is_some() } {
         match wait_to_lead::<K, B>(backend, &key).await? {
             Waited::There(value) => return Ok(value),
-            Waited::Alone => return compute().await,
+            Waited::Alone => return compute_observed(backend, &key, compute).await,
             Waited::Leader(lead, leader) => (lead, Some(leader)),
         }
     } else {
         match join_and_look::<K, B>(backend, &key).await? {
             Joined::There(value) => return Ok(value),
-            Joined::Alone => return compute().await,
+            Joined::Alone => return compute_observed(backend, &key, compute).await,
             Joined::Lead(lead) => (lead, None),
         }
     };

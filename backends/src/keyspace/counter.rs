@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Counter;
 use super::key::Key;
 use crate::backend::fast_path::{call_now, read_now};
-use crate::backend::store::Touch;
-use crate::backend::{Backend, Counted, Life};
+use crate::backend::store::{Touch, tell_if_undecodable};
+use crate::backend::{Backend, Counted, Life, Stored};
 use crate::codec::Decode;
 use crate::error::BackendResult;
 
@@ -68,11 +68,19 @@ where
 {
     async move {
         match read_now!(backend, &key, Touch::Keep, K::INFO.reads_are_plain()) {
-            Ok(Some(stored)) => i64::decode(stored.as_bytes()),
+            Ok(Some(stored)) => decode_sum(backend, &key, &stored),
             Ok(None) => Ok(0),
             Err(error) => Err(error),
         }
     }
+}
+
+/// Decodes the sum that was found under `key`.
+pub(super) fn decode_sum<B>(backend: &B, key: &Key, stored: &Stored) -> BackendResult<i64>
+where
+    B: Backend + ?Sized,
+{
+    i64::decode(stored.as_bytes()).inspect_err(|error| tell_if_undecodable(backend, key, error))
 }
 
 fn window<K: Counter>() -> Option<Duration> {

@@ -3,13 +3,13 @@
 use std::borrow::Borrow;
 use std::future::Future;
 
+use super::counter::decode_sum;
 use super::key::Key;
 use super::value::{ValueArg, decode, encode, encode_entry};
 use super::versions::VersionedKeys;
 use super::{Counter, Entry, Keyspace, Valued, going_on, writes};
 use crate::backend::values::encode_all;
 use crate::backend::{Backend, Stored, plain};
-use crate::codec::Decode;
 use crate::error::BackendResult;
 
 /// Returns the live values, in the order of the keys; in a sliding keyspace their lives start over.
@@ -31,7 +31,7 @@ where
     async move {
         let found = find_many_or_miss::<K, B>(backend, &keys).await?;
         let values = keys.iter().zip(found).map(|(key, found)| match found {
-            Some((back, stored)) => decode::<K>(key, back, &stored),
+            Some((back, stored)) => decode::<K, B>(backend, key, back, &stored),
             None => Ok(None),
         });
         values.collect()
@@ -53,8 +53,8 @@ where
 {
     async move {
         let found = find_many::<K, B>(backend, &keys).await?;
-        let sums = found.into_iter().map(|found| match found {
-            Some((_, stored)) => i64::decode(stored.as_bytes()),
+        let sums = keys.iter().zip(found).map(|(key, found)| match found {
+            Some((_, stored)) => decode_sum(backend, key, &stored),
             None => Ok(0),
         });
         sums.collect()

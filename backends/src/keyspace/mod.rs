@@ -36,6 +36,7 @@ mod counter;
 pub(crate) mod going_on;
 mod info;
 mod key;
+mod label;
 mod leading;
 #[cfg(feature = "derive")]
 mod lives;
@@ -68,11 +69,12 @@ pub use counter::{count, hit, increment, increment_by};
 pub use going_on::WentOn;
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError, OnUnavailable};
 pub use key::Key;
+pub(crate) use label::label;
 pub use leading::{Leading, LeadingKey, One, Several};
 pub use many::{count_many, delete_many, get_many, save_many, set_many};
 pub use prefix::JoinedPrefix;
 pub(crate) use prefix::{PREFIX_RULE, is_prefix};
-#[cfg(any(feature = "tower-sessions", feature = "metrics", feature = "tracing"))]
+#[cfg(feature = "tower-sessions")]
 pub(crate) use prefixes::TOWER_SESSIONS;
 pub(crate) use prefixes::{Owner, SESSIONS};
 #[cfg(feature = "derive")]

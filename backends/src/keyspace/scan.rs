@@ -9,6 +9,7 @@ use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
+use super::counter::decode_sum;
 use super::info::KeyspaceInfo;
 use super::key::Key;
 use super::leading::{Leading, Prefix};
@@ -18,7 +19,6 @@ use super::versions::VersionedKeys;
 use super::{Counter, Keyspace, Valued, going_on, writes};
 use crate::backend::store::Touch;
 use crate::backend::{Backend, Stored, plain};
-use crate::codec::Decode;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The number of values that a scan reads in one round trip.
@@ -44,7 +44,8 @@ where
 {
     let found = found(backend, leading.prefixes(), expected::<K>());
     decoded(found, move |found: ScannedEntry| {
-        let value = decode::<K>(&found.key, found.back, &found.stored).transpose()?;
+        let value = decode::<K, B>(backend, &found.key, found.back, &found.stored);
+        let value = value.transpose()?;
         let key = K::parse_key(&found.key)?;
         Some(value.map(|value| make(key, value)))
     })
@@ -62,7 +63,7 @@ where
 {
     let found = found(backend, leading.prefixes(), expected::<K>());
     decoded(found, move |found: ScannedEntry| {
-        let sum = i64::decode(found.stored.as_bytes());
+        let sum = decode_sum(backend, &found.key, &found.stored);
         let key = K::parse_key(&found.key)?;
         Some(sum.map(|sum| make(key, sum)))
     })

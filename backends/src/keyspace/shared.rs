@@ -63,9 +63,9 @@ where
                 return Ok(older.map(Arc::new));
             }
             Ok(None) => return Ok(None),
-            Err(error) => return going_on::missed::<K, _>(error),
+            Err(error) => return going_on::missed::<K, B, _>(backend, error),
         };
-        let Some(value) = decode::<K>(&key, 0, &stored)?.map(Arc::new) else {
+        let Some(value) = decode::<K, B>(backend, &key, 0, &stored)?.map(Arc::new) else {
             return Ok(None);
         };
         if let Some(store) = backend.as_sync() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Throttled;
 use super::key::Key;
+use crate::backend::store::tell_if_refused;
 use crate::backend::{Backend, Life};
 use crate::error::BackendResult;
 use crate::quota::{Attempt, Decision, Quota};
@@ -37,7 +38,9 @@ where
 {
     async move {
         let attempt = Attempt::new(K::QUOTAS).with_cost(cost);
-        backend.throttle(&key, attempt).await
+        let decision = backend.throttle(&key, attempt).await?;
+        tell_if_refused(backend, &key, K::QUOTAS, &decision);
+        Ok(decision)
     }
 }
 

@@ -7,6 +7,7 @@ use super::key::Key;
 use super::value::{decode, encode};
 use super::writes::UpdatedEntry;
 use crate::backend::Backend;
+use crate::backend::store::{Event, tell};
 use crate::error::{BackendError, BackendResult};
 use crate::time::back_off::{MAX_TRIES, back_off, gave_up};
 
@@ -164,7 +165,7 @@ where
         back_off(lost).await;
         let found = entry.find().await?;
         let present = match &found {
-            Some(found) => decode::<K>(&key, found.back, &found.stored)?,
+            Some(found) => decode::<K, B>(backend, &key, found.back, &found.stored)?,
             None => None,
         };
         let life = match &found {
@@ -178,6 +179,8 @@ where
         if entry.swap(found.as_ref(), &encoded, life).await? {
             return Ok(Some(value));
         }
+        tell(backend, &key, Event::Conflict);
     }
+    tell(backend, &key, Event::GaveUp);
     Err(gave_up().into())
 }

@@ -13,6 +13,7 @@ use super::key::Key;
 use super::versions::VersionedKeys;
 use super::{Entry, Keyspace, Valued, going_on, writes};
 use crate::backend::fast_path::{self, read_now};
+use crate::backend::store::tell_if_undecodable;
 use crate::backend::{Backend, Condition, Expiry, Stored, plain};
 use crate::codec::Codec;
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -105,10 +106,10 @@ where
             return get_or_miss::<K, B>(backend, &key).await;
         }
         match read_now!(backend, &key, K::INFO.touch(), K::INFO.reads_are_plain()) {
-            Ok(Some(stored)) => decode::<K>(&key, 0, &stored),
+            Ok(Some(stored)) => decode::<K, B>(backend, &key, 0, &stored),
             Ok(None) if K::INFO.migrates.is_some() => get_older::<K, B>(backend, &key).await,
             Ok(None) => Ok(None),
-            Err(error) => going_on::missed::<K, _>(error),
+            Err(error) => going_on::missed::<K, B, _>(backend, error),
         }
     }
 }
@@ -270,7 +271,7 @@ where
 {
     async move {
         match writes::take::<K, B>(backend, &key).await? {
-            Some((back, stored)) => decode::<K>(&key, back, &stored),
+            Some((back, stored)) => decode::<K, B>(backend, &key, back, &stored),
             None => Ok(None),
         }
     }
@@ -375,9 +376,9 @@ where
 {
     Box::pin(async move {
         match find::<K, B>(backend, key).await {
-            Ok(Some((back, stored))) => decode::<K>(key, back, &stored),
+            Ok(Some((back, stored))) => decode::<K, B>(backend, key, back, &stored),
             Ok(None) => Ok(None),
-            Err(error) => going_on::missed::<K, _>(error),
+            Err(error) => going_on::missed::<K, B, _>(backend, error),
         }
     })
 }
@@ -403,7 +404,7 @@ where
         };
         let found = going_on::read::<K, B, _>(backend, slice::from_ref(key), lookup).await?;
         match found.flatten() {
-            Some((back, stored)) => decode::<K>(key, back, &stored),
+            Some((back, stored)) => decode::<K, B>(backend, key, back, &stored),
             None => Ok(None),
         }
     })
@@ -414,24 +415,38 @@ where
 /// and the keyspace takes that for a miss.
 // Not inlined, the decoded value would be copied once more.
 #[inline(always)]
-pub(crate) fn decode<K: Valued>(
+pub(crate) fn decode<K, B>(
+    backend: &B,
     key: &Key,
     back: usize,
     stored: &Stored,
-) -> BackendResult<Option<K::Value>> {
+) -> BackendResult<Option<K::Value>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
     let decoded = K::decode(key, back, stored.as_bytes());
     if let Ok(value) = &decoded
         && K::matches_key(key, value)
     {
         return decoded.map(Some);
     }
-    refused::<K>(decoded.err())
+    refused::<K, B>(backend, key, decoded.err())
 }
 
 /// Returns the error of a value that didn't decode, or that did and is another key's.
 #[cold]
-fn refused<K: Valued>(error: Option<BackendError>) -> BackendResult<Option<K::Value>> {
+fn refused<K, B>(
+    backend: &B,
+    key: &Key,
+    error: Option<BackendError>,
+) -> BackendResult<Option<K::Value>>
+where
+    K: Valued,
+    B: Backend + ?Sized,
+{
     let error = error.unwrap_or_else(of_another_key);
+    tell_if_undecodable(backend, key, &error);
     match is_a_miss::<K>(error.kind()) {
         true => Ok(None),
         false => Err(error),

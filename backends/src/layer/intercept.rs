@@ -6,7 +6,7 @@ use std::future::Future;
 use super::answer::Answer;
 use super::operation::Operation;
 use crate::backend::KeyStream;
-use crate::backend::store::BoxedCall;
+use crate::backend::store::{BoxedCall, Observer};
 use crate::error::BackendResult;
 
 /// Goes around every call of a backend: the whole of a layer that changes neither keys nor values.
@@ -58,6 +58,13 @@ pub trait Intercept: Send + Sync {
     ///
     /// The prefix is [`Operation::key`].
     fn keys<'a>(&'a self, operation: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a>;
+
+    /// Returns the observer of the layer, which is told of what calls don't show: that values don't
+    /// decode, are computed, served old. `None` unless overridden. The observers of layers further
+    /// in are told as well.
+    fn observer(&self) -> Option<&dyn Observer> {
+        None
+    }
 }
 
 /// The rest of a call: the layers further in, and the store.

@@ -10,7 +10,7 @@ use super::intercept::{Intercept, Next};
 use super::operation::{Op, Operation};
 use super::parts::InterceptedParts;
 use crate::backend::store::{
-    BoxedCall, Layer, NewEntry, ReplicaReads, Store, StoreInfo, SyncStore, Touch,
+    BoxedCall, Layer, NewEntry, Observer, ReplicaReads, Store, StoreInfo, SyncStore, Touch,
 };
 use crate::backend::{Counted, Expiry, KeyStream, Life, Stored, Write};
 use crate::quota::{Attempt, Decision};
@@ -138,5 +138,13 @@ impl<I: Intercept, B: Store> Store for Intercepted<I, B> {
     fn replica_reads(&self) -> Option<&dyn ReplicaReads> {
         self.parts.inner.replica_reads()?;
         Some(&*self.parts)
+    }
+
+    fn observer(&self) -> Option<&dyn Observer> {
+        let InterceptedParts { intercept, inner } = &*self.parts;
+        match (intercept.observer(), inner.observer()) {
+            (Some(_), Some(_)) => Some(&*self.parts),
+            (own, inner) => own.or(inner),
+        }
     }
 }

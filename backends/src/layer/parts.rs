@@ -1,4 +1,5 @@
-//! The interception of calls of the parts of a store: at once, and from replicas.
+//! The interception of calls of the parts of a store: at once, from replicas, and what its observer
+//! is told.
 
 use std::any::TypeId;
 use std::time::Duration;
@@ -7,12 +8,13 @@ use super::answer::Answer;
 use super::intercept::{Intercept, Next};
 use super::operation::{Op, Operation};
 use crate::backend::store::{
-    BoxedCall, Decoded, DecodedOrBytes, ReplicaReads, Store, SyncStore, Touch,
+    BoxedCall, Decoded, DecodedOrBytes, Event, Observer, ReplicaReads, Store, SyncStore, Touch,
 };
 use crate::backend::{Counted, Expiry, KeyStream, Stored, Write};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// The two parts of an intercepted backend, which its clones share.
+/// The two parts of an intercepted backend, which its clones share. As an observer it tells the
+/// observers of both.
 pub(super) struct InterceptedParts<I, B> {
     pub(super) intercept: I,
     pub(super) inner: B,
@@ -109,5 +111,14 @@ impl<I: Intercept, B: Store> ReplicaReads for InterceptedParts<I, B> {
             None => Box::pin(futures_util::stream::iter([Err(gone())])),
         };
         self.intercept.keys(Operation::on(Op::Scan, prefix), next)
+    }
+}
+
+impl<I: Intercept, B: Store> Observer for InterceptedParts<I, B> {
+    fn on_event(&self, keyspace: &'static str, event: Event) {
+        let observers = [self.inner.observer(), self.intercept.observer()];
+        for observer in observers.into_iter().flatten() {
+            observer.on_event(keyspace, event);
+        }
     }
 }

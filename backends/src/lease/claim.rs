@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
-use crate::backend::store::{NewEntry, Touch};
+use crate::backend::store::{Event, NewEntry, Touch, tell};
 use crate::backend::{Backend, Condition, Life, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -109,7 +109,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     pub(crate) async fn renew(&mut self) -> BackendResult<bool> {
         self.is_open = self.write(Condition::Equals(&self.token)).await?;
         if !self.is_open {
-            self.close();
+            self.lost();
         }
         Ok(self.is_open)
     }
@@ -123,8 +123,10 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         let released = self.backend.remove(&self.key, Some(&self.token)).await;
         // If the reply was lost the token may still be there. It is removed once more when this
         // claim is dropped, which can't hurt.
-        if released.is_ok() {
-            self.close();
+        match released {
+            Ok(true) => self.close(),
+            Ok(false) => self.lost(),
+            Err(_) => {}
         }
         released
     }
@@ -146,6 +148,12 @@ impl<B: Backend + Clone + 'static> Claim<B> {
             self.close();
         }
         Ok(exchanged)
+    }
+
+    /// Notes that the token was gone before its holder was done.
+    fn lost(&mut self) {
+        self.close();
+        tell(&self.backend, &self.key, Event::LeaseLost);
     }
 
     /// Notes that the token isn't there, and forgets who has noted it: this caller may have been

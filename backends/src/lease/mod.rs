@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use self::claim::Claim;
 use crate::backend::Backend;
-use crate::backend::store::check_ttl;
+use crate::backend::store::{Event, ObservedTime, check_ttl, tell};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::escape::escape;
 use crate::time::sleep::sleep;
@@ -140,10 +140,16 @@ impl<B: Backend + Clone + 'static> Lease<B> {
     pub async fn acquire_within(&self, patience: Duration) -> BackendResult<Option<LeaseGuard<B>>> {
         // Without an end if it is beyond all time.
         let deadline = Instant::now().checked_add(patience);
+        let waiting = ObservedTime::start(&self.backend);
         let mut most = SHORTEST_PAUSE;
         loop {
             let tried = match self.acquire().await {
-                Ok(Some(guard)) => return Ok(Some(guard)),
+                Ok(Some(guard)) => {
+                    if most > SHORTEST_PAUSE {
+                        waiting.tell(&self.backend, &self.key, Event::Waited);
+                    }
+                    return Ok(Some(guard));
+                }
                 Err(error) if !error.is_transient() => return Err(error),
                 tried => tried,
             };
@@ -152,6 +158,7 @@ impl<B: Backend + Clone + 'static> Lease<B> {
                 None => LONGEST_PAUSE,
             };
             if left.is_zero() {
+                tell(&self.backend, &self.key, Event::GaveUp);
                 return tried;
             }
             sleep(most.mul_f64(fastrand::f64()).min(left)).await;

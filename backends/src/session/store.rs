@@ -13,8 +13,8 @@ use super::builder::SessionStoreBuilder;
 use super::error::SessionError;
 use super::id::{FRESH_IDS, SessionId, all_taken, owner_prefix, owner_text};
 use super::loaded::{Session, decode, encode};
-use crate::backend::store::{NewEntry, Touch};
-use crate::backend::{Backend, Condition, Life, Write, fast_path};
+use crate::backend::store::{Event, NewEntry, Touch, tell, tell_if_undecodable};
+use crate::backend::{Backend, Condition, Life, Stored, Write, fast_path};
 use crate::codec::{Cbor, Codec};
 use crate::error::BackendResult;
 use crate::keyspace::{Key, KeySegment, KeyspaceInfo};
@@ -165,7 +165,7 @@ where
             return Ok(None);
         };
         match self.backend.read_value(&key, Touch::Restart(life)).await? {
-            Some(stored) => decode::<C, T>(id, stored).map(Some),
+            Some(stored) => self.loaded(id, &key, stored).map(Some),
             None => Ok(None),
         }
     }
@@ -191,7 +191,7 @@ where
             return Ok(());
         }
         match self.backend.read_life(&key).await? {
-            Some(_) => Err(SessionError::Conflict),
+            Some(_) => Err(self.conflict(&key)),
             None => Err(SessionError::Gone),
         }
     }
@@ -226,12 +226,14 @@ where
             else {
                 return Ok(None);
             };
-            let mut session = decode::<C, T>(id.clone(), stored)?;
+            let mut session = self.loaded(id.clone(), &key, stored)?;
             change(&mut session);
             if self.swap(&key, &mut session, life).await? {
                 return Ok(Some(session));
             }
+            tell(&self.backend, &key, Event::Conflict);
         }
+        tell(&self.backend, &key, Event::GaveUp);
         Err(SessionError::Conflict)
     }
 
@@ -409,7 +411,7 @@ where
             }
             match self.backend.get_stored(&from).await? {
                 None => return Err(SessionError::Gone),
-                Some(stored) if stored != session.stored => return Err(SessionError::Conflict),
+                Some(stored) if stored != session.stored => return Err(self.conflict(&from)),
                 Some(_) => {}
             }
         }
@@ -435,6 +437,17 @@ where
         session.version = version;
         session.stored = bytes.into();
         Ok(true)
+    }
+
+    /// Tells of a session that somebody else has saved, and makes the error.
+    fn conflict(&self, key: &Key) -> SessionError {
+        tell(&self.backend, key, Event::Conflict);
+        SessionError::Conflict
+    }
+
+    fn loaded(&self, id: SessionId, key: &Key, stored: Stored) -> BackendResult<Session<T>> {
+        let decoded = decode::<C, T>(id, stored);
+        decoded.inspect_err(|error| tell_if_undecodable(&self.backend, key, error))
     }
 
     /// Reads the text that a client sent as an id; `None` if no session can have it.

@@ -14,6 +14,7 @@ use tower_sessions_core::session_store::{Error, Result};
 use super::id::{FRESH_IDS, all_taken};
 use super::keys::keyspace;
 use crate::backend::store::MAX_TTL;
+use crate::backend::store::tell_if_undecodable;
 use crate::backend::{Backend, Condition, Life, Write};
 use crate::codec::{Cbor, Codec};
 use crate::error::{BackendError, BackendResult, ErrorKind};
@@ -166,13 +167,14 @@ impl<B: Backend + 'static> SessionStore for TowerSessions<B> {
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let stored = self
-            .backend
-            .get_stored(&self.key(id))
-            .await
-            .map_err(into_store_error)?;
+        let key = self.key(id);
+        let stored = self.backend.get_stored(&key).await;
+        let stored = stored.map_err(into_store_error)?;
         let record = stored.map(|stored| decode(*id, stored.as_bytes()));
-        let record = record.transpose().map_err(into_store_error)?;
+        let record = record.transpose().map_err(|error| {
+            tell_if_undecodable(&self.backend, &key, &error);
+            into_store_error(error)
+        })?;
         // The backend's own clock may be behind.
         Ok(record.filter(|record| life(record).is_some()))
     }

@@ -19,6 +19,7 @@ mod layer;
 use arrayvec::ArrayVec;
 
 use crate::backend::Backend;
+use crate::backend::store::tell_if_refused;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::{Key, KeySegment, Owner, PREFIX_RULE, is_prefix};
 use crate::quota::{MOST_QUOTAS, check_quotas};
@@ -131,7 +132,10 @@ impl Throttle {
         K: KeySegment + Sync + ?Sized,
     {
         let attempt = Attempt::new(&self.quotas).with_cost(cost);
-        backend.throttle(&self.key(of), attempt).await
+        let key = self.key(of);
+        let decision = backend.throttle(&key, attempt).await?;
+        tell_if_refused(backend, &key, &self.quotas, &decision);
+        Ok(decision)
     }
 
     /// Says whether `cost` of each quota would be used up now, and uses up nothing.

@@ -13,7 +13,7 @@ macro_rules! forward_store {
             use std::time::Duration;
 
             use $crate::backend::store::{
-                BoxedCall, NewEntry, ReplicaReads, Store, StoreInfo, SyncStore, Touch,
+                BoxedCall, NewEntry, Observer, ReplicaReads, Store, StoreInfo, SyncStore, Touch,
             };
             use $crate::backend::{Counted, Expiry, KeyStream, Life, Stored, Write};
             use $crate::quota::{Attempt, Decision};
@@ -66,6 +66,11 @@ macro_rules! forward_store {
                 #[inline]
                 fn replica_reads(&$self) -> Option<&dyn ReplicaReads> {
                     $inner.replica_reads()
+                }
+
+                #[inline]
+                fn observer(&$self) -> Option<&dyn Observer> {
+                    $inner.observer()
                 }
             }
         };)*

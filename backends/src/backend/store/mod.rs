@@ -6,6 +6,7 @@ mod info;
 mod instance;
 pub(crate) mod layer;
 pub(super) mod limits;
+mod observer;
 pub(super) mod options;
 mod pointers;
 mod replica_reads;
@@ -32,6 +33,8 @@ pub use self::info::StoreInfo;
 pub use self::instance::Instance;
 pub(crate) use self::layer::Layer;
 pub use self::limits::Limits;
+pub use self::observer::{Event, Observer};
+pub(crate) use self::observer::{ObservedTime, tell, tell_if_refused, tell_if_undecodable};
 pub use self::options::{NewEntry, Touch};
 pub use self::replica_reads::ReplicaReads;
 pub(crate) use self::steps::move_in_steps;
@@ -341,6 +344,15 @@ pub trait Store: Send + Sync {
     /// these methods returns `None` here, or the wrapper is passed by: every read then sees the
     /// last write.
     fn replica_reads(&self) -> Option<&dyn ReplicaReads> {
+        None
+    }
+
+    /// Returns the observer that is told of what the calls of the store don't show, such as values
+    /// that don't decode; `None` unless overridden.
+    ///
+    /// A wrapper hands on the observer of the store inside. One that has an observer of its own
+    /// tells both.
+    fn observer(&self) -> Option<&dyn Observer> {
         None
     }
 }

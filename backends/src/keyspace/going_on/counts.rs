@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use dashmap::DashMap;
 
+use crate::backend::Backend;
+use crate::backend::store::{Event, tell};
 use crate::keyspace::info::KeyspaceInfo;
 
 /// The reads and writes of a keyspace that went on without their store, in this process so far; see
@@ -34,17 +36,23 @@ struct Counts {
 /// By the prefix and the version of the keyspace.
 static COUNTS: LazyLock<DashMap<(&'static str, u32), Counts>> = LazyLock::new(DashMap::new);
 
-/// Told of everything that went on without its store: the one place for whoever wants to know.
-pub(super) fn went_on(keyspace: &KeyspaceInfo, what: Without) {
+/// Counts what went on without its store, and tells the observer of the store.
+pub(super) fn went_on<B>(backend: &B, keyspace: &KeyspaceInfo, what: Without)
+where
+    B: Backend + ?Sized,
+{
     let place = (keyspace.prefix, keyspace.version);
     let counts = match COUNTS.get(&place) {
         Some(counts) => counts,
         None => COUNTS.entry(place).or_default().downgrade(),
     };
-    match what {
-        Without::Reads(count) => counts.reads.fetch_add(count as u64, Relaxed),
-        Without::Writes(count) => counts.writes.fetch_add(count as u64, Relaxed),
+    let (counter, count, event) = match what {
+        Without::Reads(count) => (&counts.reads, count, Event::ReadsWentOn(count)),
+        Without::Writes(count) => (&counts.writes, count, Event::WritesWentOn(count)),
     };
+    counter.fetch_add(count as u64, Relaxed);
+    drop(counts);
+    tell(backend, keyspace.prefix, event);
 }
 
 impl KeyspaceInfo {

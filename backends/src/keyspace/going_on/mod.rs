@@ -78,7 +78,7 @@ where
 {
     let found = read_again(backend, keys, lookup).await?;
     if found.is_none() {
-        went_on(&K::INFO, Without::Reads(keys.len()));
+        went_on(backend, &K::INFO, Without::Reads(keys.len()));
     }
     Ok(found)
 }
@@ -123,23 +123,27 @@ where
     };
     let answer = match is_up {
         true => written.await,
-        false => return Ok(lost_writes::<K, T>(keys)),
+        false => return Ok(lost_writes::<K, B, T>(backend, keys)),
     };
     note_if_lost(backend, keys, &answer);
     match while_up(backend, answer)? {
         Some(answer) => Ok(Some(answer)),
-        None => Ok(lost_writes::<K, T>(keys)),
+        None => Ok(lost_writes::<K, B, T>(backend, keys)),
     }
 }
 
 /// Turns the failure of a lookup into a miss, in a keyspace that goes on. The store is in this
 /// process, so it is asked again by the next call.
 #[cold]
-pub(super) fn missed<K: Keyspace, T>(error: BackendError) -> BackendResult<Option<T>> {
+pub(super) fn missed<K, B, T>(backend: &B, error: BackendError) -> BackendResult<Option<T>>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
     if !(K::INFO.goes_on() && is_away(&error)) {
         return Err(error);
     }
-    went_on(&K::INFO, Without::Reads(1));
+    went_on(backend, &K::INFO, Without::Reads(1));
     Ok(None)
 }
 
@@ -156,7 +160,7 @@ where
     }
     let answer: BackendResult<()> = Err(error);
     note_if_lost(backend, keys, &answer);
-    lost_writes::<K, ()>(keys);
+    lost_writes::<K, B, ()>(backend, keys);
     Ok(())
 }
 
@@ -274,8 +278,12 @@ where
     }
 }
 
-fn lost_writes<K: Keyspace, T>(keys: &[Key]) -> Option<T> {
-    went_on(&K::INFO, Without::Writes(keys.len()));
+fn lost_writes<K, B, T>(backend: &B, keys: &[Key]) -> Option<T>
+where
+    K: Keyspace,
+    B: Backend + ?Sized,
+{
+    went_on(backend, &K::INFO, Without::Writes(keys.len()));
     None
 }
 

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::older::{remove_all_older, remove_older};
 use crate::backend::distinct::Distinct;
-use crate::backend::store::{NewEntry, Touch};
+use crate::backend::store::{Event, NewEntry, Touch, tell};
 use crate::backend::{Backend, Life, Stored, Write, fast_path};
 use crate::error::{BackendError, BackendResult, ErrorKind, Failures};
 use crate::keyspace::key::Key;
@@ -141,7 +141,9 @@ async fn write_over_older<B: Backend + ?Sized>(
         if move_up(backend, versions, &older, to, over).await? {
             return Ok(());
         }
+        tell(backend, key, Event::Conflict);
     }
+    tell(backend, key, Event::GaveUp);
     Err(gave_up())
 }
 

@@ -5,7 +5,7 @@ use std::slice;
 use super::older::remove_all_older;
 use super::replacing::{Older, find_older, looks_first, move_up};
 use super::voiding::void;
-use crate::backend::store::{NewEntry, Touch};
+use crate::backend::store::{Event, NewEntry, Touch, tell};
 use crate::backend::{Backend, Condition, Life, Stored, Write, fast_path};
 use crate::error::BackendResult;
 use crate::keyspace::key::Key;
@@ -41,7 +41,9 @@ pub(super) async fn write_if_present<B: Backend + ?Sized>(
         if entry.swap(Some(&found), value, life).await? {
             return Ok(true);
         }
+        tell(backend, versions.newest(), Event::Conflict);
     }
+    tell(backend, versions.newest(), Event::GaveUp);
     Err(gave_up())
 }
 

@@ -1,8 +1,8 @@
 //! The labels of a call, as metrics and spans have them.
 
-use super::keyspaces::label;
 use super::names::{DROPPED, FAILED};
 use crate::error::ErrorKind;
+use crate::keyspace::label;
 use crate::layer::{Op, Operation, Outcome};
 
 /// The labels of a call that are known when it begins.

@@ -1,6 +1,5 @@
 //! The layer that counts, times and traces calls.
 
-mod keyspaces;
 mod labels;
 #[cfg(feature = "metrics")]
 mod meter;
@@ -14,6 +13,7 @@ use super::answer::Answer;
 use super::intercept::{Intercept, Next};
 use super::operation::Operation;
 use crate::backend::KeyStream;
+use crate::backend::store::{Event, Observer};
 use crate::error::BackendResult;
 
 use self::labels::CallLabels;
@@ -60,16 +60,21 @@ impl Observe {
         Self::default()
     }
 
-    /// Tells the crate `metrics` of each call (feature `metrics`): its global recorder, or the one
-    /// that is installed for the thread.
+    /// Tells the crate `metrics` of each call and event (feature `metrics`): its global recorder, or
+    /// the one that is installed for the thread.
+    ///
+    /// The recorder that is installed when this is called gets a description and a unit of each
+    /// metric as well.
     #[cfg(feature = "metrics")]
     pub fn with_metrics(self) -> Self {
+        meter::describe();
         let metrics = true;
         Self(Listeners { metrics, ..self.0 })
     }
 
-    /// Makes a span of the crate `tracing` of each call, at the level `INFO` with the target
-    /// `reinhardt_backends` (feature `tracing`).
+    /// Makes a span of the crate `tracing` of each call, at the level `INFO`, and tells it of each
+    /// event, at the level `WARN` or `DEBUG` (feature `tracing`). The target is
+    /// `reinhardt_backends`.
     #[cfg(feature = "tracing")]
     pub fn with_tracing(self) -> Self {
         let tracing = true;
@@ -115,5 +120,23 @@ impl Intercept for Observe {
     fn keys<'a>(&'a self, operation: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
         let labels = CallLabels::new(self.0.system, operation);
         Box::pin(ObservedScan::new(next, self.0, labels))
+    }
+
+    fn observer(&self) -> Option<&dyn Observer> {
+        self.0.listens().then_some(self)
+    }
+}
+
+impl Observer for Observe {
+    fn on_event(&self, keyspace: &'static str, event: Event) {
+        let Listeners { system, .. } = self.0;
+        #[cfg(feature = "metrics")]
+        if self.0.metrics {
+            meter::event(system, keyspace, event);
+        }
+        #[cfg(feature = "tracing")]
+        if self.0.tracing {
+            trace::event(system, keyspace, event);
+        }
     }
 }

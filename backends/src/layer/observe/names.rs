@@ -14,6 +14,12 @@ pub const SCANS: &str = "reinhardt.scans";
 /// The number of entries that reads of the store asked for: a counter, with the labels [`SYSTEM`],
 /// [`KEYSPACE`] and [`OUTCOME`], which is `hit` or `miss`.
 pub const ENTRIES: &str = "reinhardt.entries";
+/// The number of [events](crate::store::Event) that calls don't show: a counter, with the labels
+/// [`SYSTEM`], [`KEYSPACE`] and [`EVENT`], and of a refused attempt [`QUOTA`].
+pub const EVENTS: &str = "reinhardt.events";
+/// The time that a computation or a wait took, in seconds: a histogram, with the labels [`SYSTEM`],
+/// [`KEYSPACE`] and [`EVENT`], which is `computed`, `compute_failed` or `waited`.
+pub const EVENT_DURATION: &str = "reinhardt.event.duration";
 /// The store, as [`with_system`](super::Observe::with_system) names it.
 pub const SYSTEM: &str = "db.system.name";
 /// The kind of the call: [`Op::name`](crate::layer::Op::name).
@@ -25,6 +31,11 @@ pub const KEYSPACE: &str = "db.collection.name";
 pub const OUTCOME: &str = "reinhardt.outcome";
 /// The kind of the error: [`ErrorKind::name`](crate::ErrorKind::name).
 pub const ERROR: &str = "error.type";
+
+/// The name of an event: [`Event::name`](crate::store::Event::name).
+pub const EVENT: &str = "reinhardt.event";
+/// The quota that refused an attempt, as a declaration writes it, such as `100/min`.
+pub const QUOTA: &str = "reinhardt.quota";
 
 /// The outcome of a call that failed.
 pub(super) const FAILED: &str = "error";

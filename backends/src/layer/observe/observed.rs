@@ -31,6 +31,21 @@ pub(super) struct Listeners {
     pub(super) tracing: bool,
 }
 
+impl Listeners {
+    /// Says whether any crate is told.
+    pub(super) fn listens(self) -> bool {
+        #[cfg(feature = "metrics")]
+        if self.metrics {
+            return true;
+        }
+        #[cfg(feature = "tracing")]
+        if self.tracing {
+            return true;
+        }
+        false
+    }
+}
+
 impl ObservedCall {
     pub(super) fn begin(told: Listeners, operation: Operation<'_>) -> Self {
         Self::of(told, CallLabels::new(told.system, operation))

@@ -1,11 +1,12 @@
-//! Calls as spans of the crate `tracing`.
+//! Calls as spans of the crate `tracing`, and events as its events.
 
 use tracing::field::{Empty, display};
-use tracing::{Span, info_span, warn};
+use tracing::{Span, debug, info_span, warn};
 
 use super::labels::{CallEnd, CallLabels};
 use super::names::{ERROR, OUTCOME};
 use crate::error::BackendError;
+use crate::layer::Event;
 
 /// Makes the span of a call. Its fields `otel.*` are for the crate tracing-opentelemetry.
 pub(super) fn span(call: &CallLabels) -> Span {
@@ -40,5 +41,31 @@ pub(super) fn ended(span: &Span, end: CallEnd) {
     if let Some(error) = end.error() {
         span.record(ERROR, error);
         span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// Tells of an event: of one that somebody should look at by the level `WARN`.
+pub(super) fn event(system: Option<&'static str>, keyspace: &'static str, event: Event) {
+    macro_rules! tell {
+        ($level:ident) => {
+            $level!(
+                target: "reinhardt_backends",
+                {
+                    db.system.name = system,
+                    db.collection.name = keyspace,
+                    reinhardt.event = event.name(),
+                    reinhardt.event.count = event.count(),
+                    reinhardt.event.duration = event.time().map(|time| time.as_secs_f64()),
+                    reinhardt.quota = event.quota().map(display),
+                },
+                "an event of the store"
+            )
+        };
+    }
+    match event {
+        Event::DecodeError | Event::GaveUp | Event::ComputeFailed(_) | Event::LeaseLost => {
+            tell!(warn);
+        }
+        _ => tell!(debug),
     }
 }

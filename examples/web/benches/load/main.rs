@@ -1,12 +1,14 @@
 //! A thousand clients of the service at once, on memory and on Redis: how many requests it answers,
 //! how fast, and whether all of them rightly.
 //!
-//! `cargo bench -p reinhardt-backends-example-web --bench load -- [ROUNDS] [memory] [redis]`
+//! `cargo bench -p reinhardt-backends-example-web --bench load -- [ROUNDS] [memory] [redis] [incident]`
 //!
 //! Each round starts a service, and a server, with nothing in it. First every client sends a
 //! request a second, then all send as fast as they are answered. Any answer other than the right
 //! one, and any click that was lost, makes this fail. A client that guesses passwords must get 429.
+//! `incident` shows the metrics of the service while its server fails.
 
+mod incident;
 mod person;
 #[path = "../../tests/e2e/service.rs"]
 mod service;
@@ -58,7 +60,10 @@ async fn main() -> ExitCode {
         .collect();
     let mut report = Report::new("load");
     let mut wrong = 0;
-    for (name, pace) in LOADS {
+    if run.wants("incident") {
+        report.sweep(&incident::scraped().await);
+    }
+    for (name, pace) in LOADS.iter().copied().filter(|_| !places.is_empty()) {
         let mut rounds: Vec<(&str, Vec<Tally>)> =
             places.iter().map(|place| (*place, Vec::new())).collect();
         for round in 1..=run.rounds() {

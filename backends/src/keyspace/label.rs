@@ -1,9 +1,9 @@
-//! The keyspace of a key, as a label.
+//! The keyspace of a key, as a label for metrics and traces.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::keyspace::{SESSIONS, TOWER_SESSIONS};
+use super::prefixes::{SESSIONS, TOWER_SESSIONS};
 
 /// The label of keys that belong to no registered keyspace. No prefix begins with such a character.
 const OTHER: &str = "_other";
@@ -17,7 +17,7 @@ const LEASE: &str = "_lease";
 static PREFIXES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
     let known = [SESSIONS, TOWER_SESSIONS].into_iter();
     #[cfg(feature = "derive")]
-    let registered = crate::keyspace::keyspaces();
+    let registered = super::keyspaces();
     #[cfg(feature = "derive")]
     let known = known.chain(registered.iter().map(|keyspace| keyspace.prefix));
     known.map(|prefix| (prefix, prefix)).collect()
@@ -27,7 +27,7 @@ static PREFIXES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|
 /// lease under which a value is computed belongs to the keyspace of the value.
 ///
 /// No prefix has a colon or an `@` in it.
-pub(super) fn label(key: Option<&str>) -> &'static str {
+pub(crate) fn label(key: Option<&str>) -> &'static str {
     let Some(key) = key.filter(|key| !key.is_empty()) else {
         return NONE;
     };
