@@ -64,7 +64,9 @@ pub(crate) async fn scraped() -> Sweep {
     for visitor in visitors {
         visitor.await.expect("a visitor doesn't panic");
     }
-    let names: Vec<String> = scrapes[SECONDS as usize].keys().cloned().collect();
+    let mut names: Vec<String> = scrapes[SECONDS as usize].keys().cloned().collect();
+    // The second series is drawn in green.
+    names.sort_by_key(|name| (name == "unavailable", name != "timeout"));
     let mut sweep = Sweep::new(&title, Unit::Count);
     for (second, pair) in scrapes.windows(2).enumerate() {
         let mut measured = Measured::default();

@@ -1,7 +1,8 @@
 //! A thousand clients of the service at once, on memory and on Redis: how many requests it answers,
 //! how fast, and whether all of them rightly.
 //!
-//! `cargo bench -p reinhardt-backends-example-web --bench load -- [ROUNDS] [memory] [redis] [incident]`
+//! `cargo bench -p reinhardt-backends-example-web --bench load -- [ROUNDS] [PART..]`; the parts are
+//! `memory`, `redis` and `incident`.
 //!
 //! Each round starts a service, and a server, with nothing in it. First every client sends a
 //! request a second, then all send as fast as they are answered. Any answer other than the right
