@@ -24,6 +24,7 @@ mod leases_in_a_full_store;
 mod lost_writes;
 mod missing_values;
 mod processes;
+mod removal_history;
 mod shared_results;
 mod spawned_computations;
 mod stale_values;
@@ -112,22 +113,16 @@ impl Two {
     }
 }
 
-/// A backend that is never freed: a store is known by its address, and the next test's would be
-/// taken for this one while that pauses between refreshes.
+/// A backend that is never freed: a [`PosingBackend`] is known by its address, and the next test's
+/// would be taken for this one while that pauses between refreshes.
 fn lasting(backend: impl Backend + 'static) -> Arc<dyn Backend> {
     let backend: Arc<dyn Backend> = Arc::new(backend);
     std::mem::forget(backend.clone());
     backend
 }
 
-/// Returns a flaky backend over a store that is never freed, as [`lasting`] ones are.
 fn flaky() -> Flaky<MemoryBackend> {
-    flaky_over(MemoryBackend::new())
-}
-
-fn flaky_over(store: MemoryBackend) -> Flaky<MemoryBackend> {
-    std::mem::forget(store.clone());
-    Flaky::new(store)
+    Flaky::new(MemoryBackend::new())
 }
 
 /// Makes two tests of each function: on a memory store, and on a private server.

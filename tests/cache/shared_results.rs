@@ -11,7 +11,7 @@ use reinhardt_backends::{Backend, BackendError, ErrorKind, Keyspace, MemoryBacke
 use reinhardt_backends_tests::Server;
 use tokio::task::JoinHandle;
 
-use crate::{PAGE, PLAIN, Plain, Source, flaky, flaky_over, until};
+use crate::{PAGE, PLAIN, Plain, Source, flaky, until};
 
 const MANY: usize = 50;
 
@@ -74,7 +74,7 @@ async fn what_could_not_be_stored_is_for_all_who_asked_before_it_was_computed() 
 #[tokio::test]
 async fn a_value_for_which_there_is_no_room_is_computed_once_in_a_process_for_all() {
     // The first reader stops before its second look.
-    let store = flaky_over(MemoryBackend::builder().max_entries(0).build());
+    let store = Flaky::new(MemoryBackend::builder().max_entries(0).build());
     let held = store.on(Op::Read).nth(2).hold();
     let source = Source::open();
     let readers = (0..MANY).map(|_| {

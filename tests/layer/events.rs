@@ -372,18 +372,30 @@ async fn what_goes_on_without_its_store_is_told() {
     flaky.down();
     let optional = Optional { id: 7 };
     assert_eq!(optional.get(&backend).await.unwrap(), None);
-    let none = Optional::get_many(&backend, [7, 8, 9].map(|id| Optional { id }))
-        .await
-        .unwrap();
-    assert_eq!(none, [None, None, None]);
+    let none = Optional::get_many(&backend, [7, 8, 9].map(|id| Optional { id }));
+    assert_eq!(none.await.unwrap(), [None, None, None]);
     optional.set(&backend, "lost").await.unwrap();
     let told = |event| ("event.optional", event);
     let expected = [
+        Event::StoreAway,
         Event::ReadsWentOn(1),
         Event::ReadsWentOn(3),
         Event::WritesWentOn(1),
     ];
     assert_eq!(keeping.take(), expected.map(told));
+    flaky.up();
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    let back = loop {
+        optional.set(&backend, "there").await.unwrap();
+        let told = keeping.take();
+        if let Some(back) = told.last().filter(|told| told.1.name() == "store_back") {
+            break *back;
+        }
+        assert!(std::time::Instant::now() < patience, "{told:?}");
+    };
+    assert_eq!(back.0, "event.optional");
+    optional.get(&backend).await.unwrap().unwrap();
+    assert_eq!(keeping.take(), []);
 }
 
 #[tokio::test]
@@ -461,6 +473,8 @@ fn the_page_has_every_event() {
         Event::ServedStale,
         Event::ReadsWentOn(1),
         Event::WritesWentOn(1),
+        Event::StoreAway,
+        Event::StoreBack(time),
         Event::Refused(Quota::gcra(1, MINUTE)),
         Event::LeaseLost,
     ];

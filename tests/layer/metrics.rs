@@ -269,7 +269,8 @@ async fn all_calls(backend: &(impl Backend + Clone)) -> BackendResult<()> {
     Ok(())
 }
 
-/// Has events that calls don't show, each kind of label among them, with secrets in keys and values.
+/// Has events that calls don't show, each kind of label among them, with secrets in keys and
+/// values.
 async fn events(backend: &(impl Backend + Clone)) {
     backend.set("S3cret", "S3cret", None).await.unwrap();
     assert!(backend.get::<u8>("S3cret").await.is_err());

@@ -141,6 +141,10 @@ impl<B: Backend> Store for PosingBackend<B> {
         self.inner.replica_reads()
     }
 
+    fn part_of(&self, key: &str) -> u64 {
+        self.inner.part_of(key)
+    }
+
     fn observer(&self) -> Option<&dyn Observer> {
         self.inner.observer()
     }

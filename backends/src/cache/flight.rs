@@ -249,7 +249,7 @@ impl Seat {
         let step = self.begin_step();
         let lookup = find::<K, B>(backend, key);
         let found = if const { K::INFO.goes_on() } {
-            let found = going_on::read_again(backend, slice::from_ref(key), lookup).await;
+            let found = going_on::read_in_flight(backend, key, lookup).await;
             found.map(Option::flatten)
         } else {
             lookup.await

@@ -4,7 +4,6 @@
 //! [`cache`](super) have one caller across all processes compute.
 
 use std::future::Future;
-use std::slice;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -184,7 +183,7 @@ where
     let versions = VersionedKeys::of::<K>(key);
     let stored = store::<K, B>(backend, &versions, &encoded);
     let stored = if const { K::INFO.goes_on() } {
-        going_on::write::<K, B, _>(backend, slice::from_ref(key), stored).await
+        going_on::write_in_flight::<K, B, _>(backend, key, stored).await
     } else {
         stored.await.map(Some)
     };

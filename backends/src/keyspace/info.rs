@@ -368,6 +368,15 @@ impl KeyspaceInfo {
         std::iter::successors(Some(self), |info| info.migrates)
     }
 
+    /// Says whether this keyspace or one that it migrates from goes on while the store is away.
+    pub(crate) const fn goes_on_in_a_version(&self) -> bool {
+        match self.migrates {
+            _ if self.goes_on() => true,
+            Some(older) => older.goes_on_in_a_version(),
+            None => false,
+        }
+    }
+
     /// Says whether reads, and writes that ask for nothing, go on while the store is away.
     #[inline]
     pub(crate) const fn goes_on(&self) -> bool {

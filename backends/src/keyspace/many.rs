@@ -141,6 +141,10 @@ where
     if const { !K::INFO.goes_on() } {
         return find_many::<K, B>(backend, keys).await;
     }
+    // The answer to no question says nothing about the store.
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
     let lookup = find_many::<K, B>(backend, keys);
     let found = going_on::read::<K, B, _>(backend, keys, lookup).await?;
     Ok(found.unwrap_or_else(|| vec![None; keys.len()]))

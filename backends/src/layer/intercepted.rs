@@ -140,6 +140,10 @@ impl<I: Intercept, B: Store> Store for Intercepted<I, B> {
         Some(&*self.parts)
     }
 
+    fn part_of(&self, key: &str) -> u64 {
+        self.parts.inner.part_of(key)
+    }
+
     fn observer(&self) -> Option<&dyn Observer> {
         let InterceptedParts { intercept, inner } = &*self.parts;
         match (intercept.observer(), inner.observer()) {

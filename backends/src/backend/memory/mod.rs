@@ -236,7 +236,9 @@ impl Store for MemoryBackend {
 
     #[inline]
     fn info(&self) -> StoreInfo {
-        StoreInfo::of(&*self.shards).with_limits(self.shards.limits())
+        StoreInfo::of(self)
+            .with_limits(self.shards.limits())
+            .with_instance(self.shards.instance)
     }
 
     #[inline]

@@ -17,6 +17,7 @@ use super::shard::Shard;
 use super::stats::HitCounters;
 use super::step::{KeyHash, KeyHasher, Step};
 use super::worker::Worker;
+use crate::backend::store::Instance;
 use crate::backend::store::limits::Limits;
 use crate::error::BackendResult;
 use crate::time::clock::{Clock, Moment};
@@ -26,6 +27,7 @@ pub(super) struct Shards {
     pub(super) hasher: KeyHasher,
     pub(super) clock: Clock,
     pub(super) limits: Limits,
+    pub(super) instance: Instance,
     pub(super) room: Room,
     pub(super) listener: Option<Listener>,
     pub(super) reads: HitCounters,
@@ -73,6 +75,7 @@ impl Shards {
             hasher: KeyHasher::default(),
             clock: Clock::new(),
             limits,
+            instance: Instance::new(),
             room,
             listener,
             reads: HitCounters::default(),

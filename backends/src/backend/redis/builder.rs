@@ -14,7 +14,7 @@ use super::unknown_commands::Missing;
 use super::url::address::check_server;
 use super::url::errors::invalid;
 use super::url::servers;
-use crate::backend::store::Limits;
+use crate::backend::store::{Instance, Limits};
 use crate::error::BackendResult;
 use crate::escape::escape;
 
@@ -403,6 +403,7 @@ impl RedisBackendBuilder {
                 client: Client::new(servers, identity, limits),
                 prefix,
                 limits: self.limits,
+                instance: Instance::new(),
                 missing: Missing::default(),
                 #[cfg(feature = "redis-commands")]
                 other: std::sync::OnceLock::new(),

@@ -16,7 +16,7 @@ use super::status::RedisStatus;
 use super::unknown_commands::{Missing, UnknownCommand};
 use crate::backend::answers::Counted;
 use crate::backend::life::Life;
-use crate::backend::store::{Limits, NewEntry};
+use crate::backend::store::{Instance, Limits, NewEntry};
 use crate::error::BackendResult;
 
 /// The most keys that one command names, so that the server is never held for long.
@@ -30,6 +30,7 @@ pub(super) struct Commands {
     /// The namespace, escaped, and a colon; empty where there is none.
     pub(super) prefix: String,
     pub(super) limits: Limits,
+    pub(super) instance: Instance,
     pub(super) missing: Missing,
     /// The client of connections for other commands, once one was asked for.
     #[cfg(feature = "redis-commands")]
@@ -37,6 +38,12 @@ pub(super) struct Commands {
 }
 
 impl Commands {
+    /// Returns the number of the node of a cluster that owns the slot of a key; elsewhere zero.
+    pub(super) fn part_of(&self, key: &str) -> u64 {
+        let named = || [self.prefix.as_bytes(), key.as_bytes()].concat();
+        self.client.part_of(named)
+    }
+
     pub(super) fn status(&self) -> RedisStatus {
         let status = self.client.status();
         #[cfg(feature = "redis-commands")]

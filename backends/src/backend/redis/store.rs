@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::RedisBackend;
 use super::client::{Command, Reply};
-use super::commands::{BATCH, argument, batch_length, millis, set};
+use super::commands::{BATCH, Commands, argument, batch_length, millis, set};
 use super::read_from::ReadFrom;
 use super::reply::{self, Unread};
 use super::scripts;
@@ -223,7 +223,16 @@ impl Store for RedisBackend {
     }
 
     fn info(&self) -> StoreInfo {
-        StoreInfo::of(&*self.commands).with_limits(self.commands.limits)
+        let Commands {
+            limits, instance, ..
+        } = *self.commands;
+        StoreInfo::of(self)
+            .with_limits(limits)
+            .with_instance(instance)
+    }
+
+    fn part_of(&self, key: &str) -> u64 {
+        self.commands.part_of(key)
     }
 
     fn replica_reads(&self) -> Option<&dyn ReplicaReads> {

@@ -69,6 +69,11 @@ macro_rules! forward_store {
                 }
 
                 #[inline]
+                fn part_of(&$self, key: &str) -> u64 {
+                    $inner.part_of(key)
+                }
+
+                #[inline]
                 fn observer(&$self) -> Option<&dyn Observer> {
                     $inner.observer()
                 }

@@ -34,7 +34,8 @@ impl StoreInfo {
         Self { limits, ..self }
     }
 
-    /// Sets another identity: a wrapper that changes keys isn't the store inside.
+    /// Sets another identity: one that the store keeps ([`Instance::new`]), or that of a wrapper
+    /// that changes keys, which isn't the store inside.
     #[must_use]
     #[inline]
     pub fn with_instance(self, instance: Instance) -> Self {

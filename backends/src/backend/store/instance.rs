@@ -1,23 +1,45 @@
 //! Telling one store from another.
 
 use std::any::type_name;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The identity of a store while it is borrowed; see
-/// [`StoreInfo::instance`](super::StoreInfo::instance).
+/// The identity of a store; see [`StoreInfo::instance`](super::StoreInfo::instance).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Instance {
-    address: usize,
+    /// An address, or a number.
+    number: usize,
     // A wrapper and the backend at its beginning share an address but not their keys.
     type_name: &'static str,
 }
 
+impl Default for Instance {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Instance {
+    /// Returns an identity that no other store has or will have in this process.
+    ///
+    /// A store keeps it beside what its clones share. The library remembers things of stores, such
+    /// as that one is away: with an identity of this kind no later store is taken for one that is
+    /// gone.
+    #[must_use]
+    pub fn new() -> Self {
+        static NUMBERS: AtomicUsize = AtomicUsize::new(0);
+        Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            type_name: "",
+        }
+    }
+
     /// Returns the identity of `store`, the value that all clones of a backend share.
     ///
-    /// The identity is the address, so it means nothing once the store has moved or is gone.
+    /// The identity is the address, so it means nothing once the store has moved or is gone: a
+    /// later store may have the same.
     pub fn of<T: ?Sized>(store: &T) -> Self {
         Self {
-            address: std::ptr::from_ref(store).cast::<()>().addr(),
+            number: std::ptr::from_ref(store).cast::<()>().addr(),
             type_name: type_name::<T>(),
         }
     }

@@ -347,6 +347,17 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// Returns the part of the store that has the entry under `key`: a number of the store's own.
+    ///
+    /// A part is away by itself, such as one node of a cluster. A keyspace with
+    /// [`OnUnavailable::Miss`](crate::keyspace::OnUnavailable::Miss) goes on without that part
+    /// alone. The default is one part. A wrapper that changes keys asks the store inside for the
+    /// key that it makes.
+    fn part_of(&self, key: &str) -> u64 {
+        let _ = key;
+        0
+    }
+
     /// Returns the observer that is told of what the calls of the store don't show, such as values
     /// that don't decode; `None` unless overridden.
     ///

@@ -40,6 +40,11 @@ pub enum Event {
     /// A throttle has refused an attempt because of this quota: of several the one that has room
     /// last. A peek is no attempt.
     Refused(Quota),
+    /// A store is away, or a part of it, as a keyspace with such a word sees it: calls that go on
+    /// ask it no more, but for one at a time.
+    StoreAway,
+    /// The store, or that part, is back after this time.
+    StoreBack(Duration),
     /// A lease had ended before its holder renewed it, gave it back or stored a value under it.
     LeaseLost,
 }
@@ -58,6 +63,8 @@ impl Event {
             Self::ReadsWentOn(_) => "reads_went_on",
             Self::WritesWentOn(_) => "writes_went_on",
             Self::Refused(_) => "refused",
+            Self::StoreAway => "store_away",
+            Self::StoreBack(_) => "store_back",
             Self::LeaseLost => "lease_lost",
         }
     }
@@ -65,7 +72,10 @@ impl Event {
     /// Returns the time that the event took; `None` for one that takes none.
     pub const fn time(self) -> Option<Duration> {
         match self {
-            Self::Computed(time) | Self::ComputeFailed(time) | Self::Waited(time) => Some(time),
+            Self::Computed(time)
+            | Self::ComputeFailed(time)
+            | Self::Waited(time)
+            | Self::StoreBack(time) => Some(time),
             _ => None,
         }
     }

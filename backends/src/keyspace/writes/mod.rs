@@ -46,8 +46,9 @@ where
         }
         if let Ok(encoded) = &encoded
             && let Some(voided) = void_for_write::<K, B>(backend, &key, encoded, life)
+            && let Err(error) = voided.await
         {
-            voided.await?;
+            return going_on::lost::<K, B>(backend, slice::from_ref(&key), error);
         }
         // Known when it is compiled, so that most keyspaces do without the rest.
         if const { K::INFO.migrates.is_some() } {

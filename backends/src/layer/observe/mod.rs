@@ -60,8 +60,8 @@ impl Observe {
         Self::default()
     }
 
-    /// Tells the crate `metrics` of each call and event (feature `metrics`): its global recorder, or
-    /// the one that is installed for the thread.
+    /// Tells the crate `metrics` of each call and event (feature `metrics`): its global recorder,
+    /// or the one that is installed for the thread.
     ///
     /// The recorder that is installed when this is called gets a description and a unit of each
     /// metric as well.

@@ -18,7 +18,7 @@ pub const ENTRIES: &str = "reinhardt.entries";
 /// [`SYSTEM`], [`KEYSPACE`] and [`EVENT`], and of a refused attempt [`QUOTA`].
 pub const EVENTS: &str = "reinhardt.events";
 /// The time that a computation or a wait took, in seconds: a histogram, with the labels [`SYSTEM`],
-/// [`KEYSPACE`] and [`EVENT`], which is `computed`, `compute_failed` or `waited`.
+/// [`KEYSPACE`] and [`EVENT`], which is `computed`, `compute_failed`, `waited` or `store_back`.
 pub const EVENT_DURATION: &str = "reinhardt.event.duration";
 /// The store, as [`with_system`](super::Observe::with_system) names it.
 pub const SYSTEM: &str = "db.system.name";

@@ -63,9 +63,12 @@ pub(super) fn event(system: Option<&'static str>, keyspace: &'static str, event:
         };
     }
     match event {
-        Event::DecodeError | Event::GaveUp | Event::ComputeFailed(_) | Event::LeaseLost => {
-            tell!(warn);
-        }
+        Event::DecodeError
+        | Event::GaveUp
+        | Event::ComputeFailed(_)
+        | Event::StoreAway
+        | Event::StoreBack(_)
+        | Event::LeaseLost => tell!(warn),
         _ => tell!(debug),
     }
 }

@@ -8,8 +8,13 @@ pub(crate) struct NodeId(usize);
 
 impl NodeId {
     pub(super) fn next() -> Self {
-        static NODES: AtomicUsize = AtomicUsize::new(0);
+        static NODES: AtomicUsize = AtomicUsize::new(1);
         Self(NODES.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Returns the number, which is never zero.
+    pub(super) fn number(self) -> u64 {
+        self.0 as u64
     }
 }
 

@@ -110,6 +110,12 @@ impl Client {
         self.calls.router.connect().await
     }
 
+    /// Returns the number of the node of a cluster that owns the slot of a key; elsewhere zero.
+    pub(crate) fn part_of(&self, key: impl FnOnce() -> Vec<u8>) -> u64 {
+        let cluster = self.calls.router.cluster();
+        cluster.map_or(0, |cluster| cluster.part_of(slot(&key())))
+    }
+
     pub(crate) fn status(&self) -> RedisStatus {
         let (waiting_calls, waiting_bytes) = self.calls.gate.waiting();
         RedisStatus {

@@ -115,6 +115,13 @@ impl Cluster {
         self.shared.doubt();
     }
 
+    /// Returns the number of the node that owns a slot; zero if none does.
+    pub(super) fn part_of(&self, slot: u16) -> u64 {
+        let topology = self.shared.topology.read();
+        let owner = topology.owner(slot);
+        owner.map_or(0, |node| node.id().number())
+    }
+
     /// Returns the node with this id, if it still is a node of the cluster.
     pub(super) fn node(&self, id: NodeId) -> Option<Node> {
         let nodes = self.shared.all_nodes();
