@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use reinhardt_backends::layer::{Answer, Intercept, Next, Operation};
-use reinhardt_backends::{BackendResult, KeyStream, RedisBackend};
+use reinhardt_backends::{BackendResult, KeyStream, ReadFrom, RedisBackend};
 
 use super::*;
 
@@ -87,7 +87,7 @@ async fn the_keys_of_other_nodes_of_a_cluster_are_read_and_written() {
     goes_on!(Price, "dead.node");
     let cluster = Cluster::of_primaries(3, &["--cluster-require-full-coverage", "no"]);
     let builder = RedisBackend::builder().url(&cluster.url_of_all());
-    let backend = builder.call_timeout(LIMIT).build().await.unwrap();
+    let backend = builder.call_timeout(LIMIT * 2).build().await.unwrap();
     let is_on_dead = |price: &Price| {
         let slot = cluster.slot_of(&format!("reinhardt:{}", price.key()));
         cluster.owner_of(slot) == 0
@@ -122,16 +122,21 @@ async fn the_keys_of_other_nodes_of_a_cluster_are_read_and_written() {
         for price in &live {
             assert_eq!(price.get(&backend).await.unwrap(), Some(number));
         }
+        // With keys of the dead node among them none is read, and the others aren't away for that.
+        let mixed = [live[0], dead[0], live[1]];
+        let none = Price::get_many(&backend, mixed).await.unwrap();
+        assert_eq!(none, [None; 3]);
         number += 1;
-        for price in &live {
-            price.set(&backend, number).await.unwrap();
-        }
+        let entries = live.iter().map(|price| (*price, number));
+        Price::set_many(&backend, entries).await.unwrap();
+        let mixed = mixed.map(|price| (price, number));
+        Price::set_many(&backend, mixed).await.unwrap();
     }
     is_over.store(true, SeqCst);
     for asker in askers {
         assert!(asker.await.unwrap() > 100);
     }
-    assert!(number > 10, "{number}");
+    assert!(number > 6, "{number}");
 }
 
 /// Threads with runtimes of their own, as a server has them.
@@ -191,7 +196,56 @@ fn one_caller_at_a_time_asks_a_server_that_stands_still() {
     }));
 }
 
-/// A history on a server that is killed, stands still and comes back.
+/// A dead primary doesn't take away the replica that reads are from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_is_read_while_the_primary_stands_still() {
+    goes_on!(Price, "dead.primary");
+    let primary = Server::on_tcp_with(&["--repl-diskless-sync-delay", "0"]);
+    let port = primary.port().to_string();
+    let follows = ["--replicaof", "127.0.0.1", &port];
+    let replica = Server::on_tcp_with(&follows);
+    until("the replica follows", async || {
+        primary.command("INFO replication").contains("state=online")
+    })
+    .await;
+    let builder = RedisBackend::builder().url(&primary.url());
+    let backend = builder.call_timeout(LIMIT * 2).build().await.unwrap();
+    let handle = backend.reading_from(ReadFrom::Replica);
+    let price = Price { article: 7 };
+    price.set(&handle, 5).await.unwrap();
+    until("the replica has it", async || {
+        replica.command("DBSIZE").contains(":1")
+    })
+    .await;
+    until("the replica is read from", async || {
+        assert_eq!(price.get(&handle).await.unwrap(), Some(5));
+        replica
+            .command("INFO commandstats")
+            .contains("cmdstat_get:")
+    })
+    .await;
+    primary.pause();
+    let missing = Price { article: 8 };
+    let begun = Instant::now();
+    assert_eq!(
+        missing.get_or_compute(&handle, async || 9).await.unwrap(),
+        9
+    );
+    assert!(begun.elapsed() < LIMIT * 4, "once: {:?}", begun.elapsed());
+    for _ in 0..200 {
+        missing.set(&handle, 6).await.unwrap();
+        assert_eq!(
+            missing.get_or_compute(&handle, async || 9).await.unwrap(),
+            9
+        );
+        assert_eq!(price.get(&handle).await.unwrap(), Some(5));
+    }
+    primary.resume();
+}
+
+/// A history on a server that is killed, stands still and comes back. Almost all of what was lost
+/// is lost with the server or comes in its order here; `lost_writes` has a store where it comes
+/// late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_removed_is_served_again() {
     let server = Server::start();

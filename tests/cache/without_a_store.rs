@@ -204,7 +204,7 @@ async fn a_store_that_is_away_is_not_asked_but_by_one_now_and_then() {
         price.set(&backend, 5).await.unwrap();
         assert_eq!(price.get_or_compute(&backend, async || 9).await.unwrap(), 9);
     }
-    // A pause lasts 20 ms at least.
+    // A pause lasts 25 ms at least.
     let at_most = begun.elapsed().as_millis() / 20 + 1;
     let calls = backend.take_calls();
     assert!(
@@ -542,4 +542,68 @@ async fn callers_of_one_key_do_not_wait_for_one_who_asks() {
         slow += u32::from(ended - begun >= SILENCE);
     }
     assert!(slow <= 1, "{slow} waited: one may ask as it begins");
+}
+
+/// A removal that is answered is an answer of the store: a program that only removes isn't refused
+/// for ever.
+#[tokio::test]
+async fn a_removal_ends_an_outage() {
+    goes_on!(Price, "away.removes", shared);
+    let (switch, backend) = switched();
+    let price = Price { article: 7 };
+    price.set(&backend, 5).await.unwrap();
+    switch.turn(SILENT);
+    price.set(&backend, 6).await.unwrap();
+    switch.turn(UP);
+    let noted = price.delete(&backend).await.unwrap_err();
+    assert!(noted.outcome_unknown(), "{noted}");
+    backend.take_calls();
+    assert_eq!(price.get(&backend).await.unwrap(), None);
+    assert_eq!(backend.count(Op::Read), 1, "the store isn't away any more");
+}
+
+/// Conditional writes that are refused because of a lost write ask the store, too.
+#[tokio::test]
+async fn a_refused_update_asks_the_store() {
+    goes_on!(Price, "away.updates", shared);
+    let (switch, backend) = switched();
+    let price = Price { article: 7 };
+    switch.turn(SILENT);
+    price.set(&backend, 6).await.unwrap();
+    switch.turn(UP);
+    until("the store is asked", async || {
+        let updated = price.update(&backend, |_| ()).await;
+        assert_eq!(kind(updated), ErrorKind::Unavailable);
+        backend.count(Op::ReadLife) > 0
+    })
+    .await;
+    backend.take_calls();
+    assert_eq!(price.get(&backend).await.unwrap(), None);
+    assert_eq!(backend.count(Op::Read), 1, "the store isn't away any more");
+}
+
+/// `CLIENT PAUSE WRITE`, as in a failover: writes get no answer, and reads do.
+#[tokio::test(start_paused = true)]
+async fn one_writer_at_a_time_waits_while_writes_are_held_back() {
+    goes_on!(Price, "away.held", shared);
+    let backend = flaky();
+    let price = Price { article: 7 };
+    price.set(&backend, 5).await.unwrap();
+    backend.on(Op::Write).time_out_before(SILENCE);
+    backend.take_calls();
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_millis(200) {
+        let writers = (0..8).map(|_| price.set(&backend, 6));
+        for written in futures::future::join_all(writers).await {
+            written.unwrap();
+        }
+        until("it is read", async || {
+            price.get(&backend).await.unwrap() == Some(5)
+        })
+        .await;
+    }
+    // The first ones had all begun when nobody knew.
+    let at_most = 8 + begun.elapsed().as_millis() / 20;
+    let writes = backend.count(Op::Write) as u128;
+    assert!((9..=at_most).contains(&writes), "{writes} writes");
 }

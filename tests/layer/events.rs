@@ -4,9 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use futures::{FutureExt, TryStreamExt};
-use reinhardt_backends::layer::{Answer, Event, Intercept, Next, Observer, Operation};
+use reinhardt_backends::layer::{Answer, Intercept, Next, Operation};
 use reinhardt_backends::lease::{Lease, Renewal};
 use reinhardt_backends::session::{SessionError, SessionStore};
+use reinhardt_backends::store::{Event, Observer};
 use reinhardt_backends::testing::Flaky;
 use reinhardt_backends::throttle::{Quota, Throttle};
 use reinhardt_backends::{BackendError, BackendResult, ErrorKind, KeyStream, Life};
@@ -65,6 +66,7 @@ impl Keeping {
         let timeless = |event| match event {
             Event::Computed(_) => Event::Computed(Duration::ZERO),
             Event::ComputeFailed(_) => Event::ComputeFailed(Duration::ZERO),
+            Event::ComputeDropped(_) => Event::ComputeDropped(Duration::ZERO),
             Event::Waited(_) => Event::Waited(Duration::ZERO),
             event => event,
         };
@@ -422,9 +424,9 @@ async fn the_observers_of_two_layers_are_told() {
     }
 }
 
-/// An observer is code of a user's: it may ask the store, and be slow.
+/// An observer is code of a user's: no lock is held while it runs.
 #[tokio::test]
-async fn an_observer_may_ask_the_store_that_it_observes() {
+async fn an_observer_may_ask_the_store_inside() {
     struct Asking(MemoryBackend, AtomicU32);
 
     impl Intercept for Asking {
@@ -462,22 +464,42 @@ async fn an_observer_may_ask_the_store_that_it_observes() {
 
 #[test]
 fn the_page_has_every_event() {
-    let time = Duration::ZERO;
-    let all = [
-        Event::DecodeError,
-        Event::Conflict,
-        Event::GaveUp,
-        Event::Computed(time),
-        Event::ComputeFailed(time),
-        Event::Waited(time),
-        Event::ServedStale,
-        Event::ReadsWentOn(1),
-        Event::WritesWentOn(1),
-        Event::StoreAway,
-        Event::StoreBack(time),
-        Event::Refused(Quota::gcra(1, MINUTE)),
-        Event::LeaseLost,
-    ];
     let named = metrics::table_of("# Events");
-    assert_eq!(named, all.map(Event::name));
+    assert_eq!(named, Event::NAMES);
+    let times = [
+        Event::Computed(MINUTE),
+        Event::ComputeFailed(MINUTE),
+        Event::ComputeDropped(MINUTE),
+        Event::Waited(MINUTE),
+        Event::StoreBack(MINUTE),
+    ];
+    let row = metrics::row_of("reinhardt.event.duration");
+    for event in times {
+        assert_eq!(event.time(), Some(MINUTE));
+        assert!(row.contains(&format!("`{}`", event.name())), "{row}");
+    }
+    assert_eq!(row.matches('`').count(), 2 * (1 + times.len()), "{row}");
+}
+
+#[tokio::test]
+async fn a_computation_that_is_dropped_is_told() {
+    let (keeping, backend) = kept();
+    let page = Page { id: 7 };
+    let hangs = page.get_or_compute(&backend, std::future::pending::<String>);
+    assert!(hangs.now_or_never().is_none());
+    let dropped = Event::ComputeDropped(Duration::ZERO);
+    assert_eq!(keeping.take(), [("event.page", dropped)]);
+}
+
+/// The key of a lease that a removal takes away isn't lost: that is what it is for.
+#[tokio::test]
+async fn a_removal_during_a_computation_loses_no_lease() {
+    let (keeping, backend) = kept();
+    let leased = Leased { id: 7 };
+    let compute = || async {
+        leased.delete(&backend).await?;
+        computed("old").await
+    };
+    leased.get_or_set_with(&backend, compute).await.unwrap();
+    assert_eq!(keeping.take(), [("event.leased", COMPUTED)]);
 }

@@ -29,6 +29,13 @@ pub(super) fn table_of(section: &str) -> Vec<&'static str> {
         .collect()
 }
 
+/// Returns the row of a name in the table of names.
+pub(super) fn row_of(name: &str) -> &'static str {
+    let begin = format!("| `{name}`");
+    let mut rows = PAGE.lines().filter(|line| line.starts_with(&begin));
+    rows.next().unwrap()
+}
+
 /// A metric: its name, its labels in order, and its value (of a histogram the number of records).
 type Told = (String, Vec<(String, String)>, usize);
 

@@ -427,7 +427,7 @@ where
 {
     let lookup = find::<K, B>(backend, key);
     let found = if const { K::INFO.goes_on() } {
-        let found = going_on::read::<K, B, _>(backend, slice::from_ref(key), lookup).await;
+        let found = going_on::read::<K, B, _>(backend, slice::from_ref(key), false, lookup).await;
         found.map(Option::flatten)
     } else {
         lookup.await

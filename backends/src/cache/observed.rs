@@ -17,12 +17,37 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    let time = ObservedTime::start(backend);
+    let mut computation = Computation {
+        backend,
+        key,
+        time: ObservedTime::start(backend),
+        is_over: false,
+    };
     let computed = compute().await;
+    computation.is_over = true;
     let event = match computed {
         Ok(_) => Event::Computed,
         Err(_) => Event::ComputeFailed,
     };
-    time.tell(backend, key, event);
+    computation.time.tell(backend, key, event);
     computed
+}
+
+/// A computation that has begun. One that is dropped before its end is told as dropped.
+struct Computation<'c, B: Backend + ?Sized> {
+    backend: &'c B,
+    key: &'c Key,
+    time: ObservedTime,
+    is_over: bool,
+}
+
+impl<B: Backend + ?Sized> Drop for Computation<'_, B> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let Self {
+                backend, key, time, ..
+            } = self;
+            time.tell(*backend, key, Event::ComputeDropped);
+        }
+    }
 }

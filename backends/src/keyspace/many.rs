@@ -146,7 +146,7 @@ where
         return Ok(Vec::new());
     }
     let lookup = find_many::<K, B>(backend, keys);
-    let found = going_on::read::<K, B, _>(backend, keys, lookup).await?;
+    let found = going_on::read::<K, B, _>(backend, keys, K::INFO.reads_are_plain(), lookup).await?;
     Ok(found.unwrap_or_else(|| vec![None; keys.len()]))
 }
 

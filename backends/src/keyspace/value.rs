@@ -402,7 +402,13 @@ where
             let stored = plain::read_value(backend, key, touch, is_plain).await?;
             Ok(stored.map(|stored| (0, stored)))
         };
-        let found = going_on::read::<K, B, _>(backend, slice::from_ref(key), lookup).await?;
+        let found = going_on::read::<K, B, _>(
+            backend,
+            slice::from_ref(key),
+            K::INFO.reads_are_plain(),
+            lookup,
+        )
+        .await?;
         match found.flatten() {
             Some((back, stored)) => decode::<K, B>(backend, key, back, &stored),
             None => Ok(None),

@@ -15,4 +15,3 @@ pub use self::intercepted::Intercepted;
 pub use self::observe::{Observe, names};
 pub use self::operation::{Op, Operation};
 pub use crate::backend::store::layer::Layer;
-pub use crate::backend::store::{Event, Observer};

@@ -109,7 +109,7 @@ impl<B: Backend + Clone + 'static> Claim<B> {
     pub(crate) async fn renew(&mut self) -> BackendResult<bool> {
         self.is_open = self.write(Condition::Equals(&self.token)).await?;
         if !self.is_open {
-            self.lost();
+            self.close();
         }
         Ok(self.is_open)
     }
@@ -123,10 +123,8 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         let released = self.backend.remove(&self.key, Some(&self.token)).await;
         // If the reply was lost the token may still be there. It is removed once more when this
         // claim is dropped, which can't hurt.
-        match released {
-            Ok(true) => self.close(),
-            Ok(false) => self.lost(),
-            Err(_) => {}
+        if released.is_ok() {
+            self.close();
         }
         released
     }
@@ -150,9 +148,8 @@ impl<B: Backend + Clone + 'static> Claim<B> {
         Ok(exchanged)
     }
 
-    /// Notes that the token was gone before its holder was done.
-    fn lost(&mut self) {
-        self.close();
+    /// Tells that the token was gone before its holder was done.
+    pub(super) fn tell_lost(&self) {
         tell(&self.backend, &self.key, Event::LeaseLost);
     }
 

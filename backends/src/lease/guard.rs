@@ -24,6 +24,8 @@ pub struct LeaseGuard<B: Backend + Clone + 'static> {
     /// The time before which the store can't have ended the lease: measured from before the call
     /// that started the lease's time.
     until: Instant,
+    /// True once it was told that the lease was lost.
+    is_lost: bool,
 }
 
 /// The outcome of a renewal.
@@ -44,6 +46,7 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
             number,
             ttl,
             until: end(before, ttl),
+            is_lost: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
             return Ok(Renewal::Held);
         }
         self.until = before;
+        self.tell_lost();
         Ok(Renewal::Lost)
     }
 
@@ -114,7 +118,18 @@ impl<B: Backend + Clone + 'static> LeaseGuard<B> {
     ///
     /// A dropped future releases the lease in the background.
     pub async fn release(mut self) -> BackendResult<bool> {
-        self.claim.release().await
+        let released = self.claim.release().await?;
+        if !released {
+            self.tell_lost();
+        }
+        Ok(released)
+    }
+
+    /// Tells once that the lease was lost.
+    fn tell_lost(&mut self) {
+        if !std::mem::replace(&mut self.is_lost, true) {
+            self.claim.tell_lost();
+        }
     }
 }
 

@@ -111,6 +111,7 @@ impl<B: Backend + Clone + 'static> Lease<B> {
         // before 3, but 3 refuses it: it was never granted.
         let before = Instant::now();
         if !claim.renew().await? {
+            claim.tell_lost();
             return Ok(None);
         }
         Ok(Some(LeaseGuard::new(claim, number, before, self.ttl)))

@@ -75,7 +75,7 @@ impl Shards {
             hasher: KeyHasher::default(),
             clock: Clock::new(),
             limits,
-            instance: Instance::new(),
+            instance: Instance::unique(),
             room,
             listener,
             reads: HitCounters::default(),

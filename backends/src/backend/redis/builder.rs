@@ -403,7 +403,7 @@ impl RedisBackendBuilder {
                 client: Client::new(servers, identity, limits),
                 prefix,
                 limits: self.limits,
-                instance: Instance::new(),
+                instance: Instance::unique(),
                 missing: Missing::default(),
                 #[cfg(feature = "redis-commands")]
                 other: std::sync::OnceLock::new(),

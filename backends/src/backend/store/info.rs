@@ -34,7 +34,7 @@ impl StoreInfo {
         Self { limits, ..self }
     }
 
-    /// Sets another identity: one that the store keeps ([`Instance::new`]), or that of a wrapper
+    /// Sets another identity: one that the store keeps ([`Instance::unique`]), or that of a wrapper
     /// that changes keys, which isn't the store inside.
     #[must_use]
     #[inline]

@@ -12,12 +12,6 @@ pub struct Instance {
     type_name: &'static str,
 }
 
-impl Default for Instance {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Instance {
     /// Returns an identity that no other store has or will have in this process.
     ///
@@ -25,7 +19,7 @@ impl Instance {
     /// as that one is away: with an identity of this kind no later store is taken for one that is
     /// gone.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn unique() -> Self {
         static NUMBERS: AtomicUsize = AtomicUsize::new(0);
         Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),

@@ -353,6 +353,9 @@ pub trait Store: Send + Sync {
     /// [`OnUnavailable::Miss`](crate::keyspace::OnUnavailable::Miss) goes on without that part
     /// alone. The default is one part. A wrapper that changes keys asks the store inside for the
     /// key that it makes.
+    ///
+    /// It is called when a call of such a keyspace fails and while anything is away, and may not
+    /// block. A number that no key has any more is forgotten.
     fn part_of(&self, key: &str) -> u64 {
         let _ = key;
         0

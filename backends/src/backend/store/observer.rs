@@ -14,8 +14,9 @@ use crate::quota::{Decision, Quota};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Stored bytes aren't a value of the type that they were read as. The caller has got `Decode`,
-    /// or nothing in a keyspace with [`OnDecodeError::Miss`](crate::keyspace::OnDecodeError::Miss).
+    /// A read has found bytes that aren't a value of the type they were read as. The caller has got
+    /// `Decode`, or nothing in a keyspace with
+    /// [`OnDecodeError::Miss`](crate::keyspace::OnDecodeError::Miss).
     DecodeError,
     /// A writer that depends on what it had read was too late: another one has changed the entry
     /// since. It reads again, or its caller gets `Conflict`.
@@ -26,6 +27,8 @@ pub enum Event {
     Computed(Duration),
     /// The computation of a value has failed after this time.
     ComputeFailed(Duration),
+    /// The computation of a value was dropped after this time, with its caller, or has panicked.
+    ComputeDropped(Duration),
     /// A caller got what another one had, after this time: a value that was computed meanwhile, or
     /// a lease that was given back.
     Waited(Duration),
@@ -45,28 +48,48 @@ pub enum Event {
     StoreAway,
     /// The store, or that part, is back after this time.
     StoreBack(Duration),
-    /// A lease had ended before its holder renewed it, gave it back or stored a value under it.
+    /// A [lease](crate::lease) had ended before its holder renewed it or gave it back.
     LeaseLost,
 }
 
 impl Event {
+    /// The names of all events.
+    pub const NAMES: [&'static str; 14] = [
+        "decode_error",
+        "conflict",
+        "gave_up",
+        "computed",
+        "compute_failed",
+        "compute_dropped",
+        "waited",
+        "served_stale",
+        "reads_went_on",
+        "writes_went_on",
+        "store_away",
+        "store_back",
+        "refused",
+        "lease_lost",
+    ];
+
     /// Returns the name of the event in lower case, such as `decode_error`.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::DecodeError => "decode_error",
-            Self::Conflict => "conflict",
-            Self::GaveUp => "gave_up",
-            Self::Computed(_) => "computed",
-            Self::ComputeFailed(_) => "compute_failed",
-            Self::Waited(_) => "waited",
-            Self::ServedStale => "served_stale",
-            Self::ReadsWentOn(_) => "reads_went_on",
-            Self::WritesWentOn(_) => "writes_went_on",
-            Self::Refused(_) => "refused",
-            Self::StoreAway => "store_away",
-            Self::StoreBack(_) => "store_back",
-            Self::LeaseLost => "lease_lost",
-        }
+        let position = match self {
+            Self::DecodeError => 0,
+            Self::Conflict => 1,
+            Self::GaveUp => 2,
+            Self::Computed(_) => 3,
+            Self::ComputeFailed(_) => 4,
+            Self::ComputeDropped(_) => 5,
+            Self::Waited(_) => 6,
+            Self::ServedStale => 7,
+            Self::ReadsWentOn(_) => 8,
+            Self::WritesWentOn(_) => 9,
+            Self::StoreAway => 10,
+            Self::StoreBack(_) => 11,
+            Self::Refused(_) => 12,
+            Self::LeaseLost => 13,
+        };
+        Self::NAMES[position]
     }
 
     /// Returns the time that the event took; `None` for one that takes none.
@@ -74,6 +97,7 @@ impl Event {
         match self {
             Self::Computed(time)
             | Self::ComputeFailed(time)
+            | Self::ComputeDropped(time)
             | Self::Waited(time)
             | Self::StoreBack(time) => Some(time),
             _ => None,
@@ -100,7 +124,9 @@ impl Event {
 
 /// Is told of [events](Event): see [`Store::observer`].
 pub trait Observer: Send + Sync {
-    /// Takes note of an event. It may be called in the middle of any call, so it may not block.
+    /// Takes note of an event. It is called in the middle of the call that had it, so it may not
+    /// block, and a panic in it is that call's. A call of the observed backend in here has events
+    /// of its own.
     ///
     /// `keyspace` is the prefix of a registered keyspace; or `_other` for keys of none, or `_lease`
     /// for [leases](crate::lease) by name. No part of a key and no value is told.

@@ -8,11 +8,12 @@
 //!
 //! An [outage](outage) is about one part of a store, such as a node of a cluster. A write that the
 //! store refuses, or that it can't be connected to for, says nothing about reads: it makes writes
-//! away alone. Reads of replicas are away by themselves, too. A write that nobody answers makes all
-//! of the part away.
+//! away alone. A write that nobody answers makes both away, and each is asked for itself. Reads of
+//! replicas are away by themselves, too. Where a call that needs several parts fails, each of them
+//! is asked at once.
 //!
-//! A flight asks for nobody's turn: its followers would wait for it. The look with which each call
-//! begins does.
+//! A caller that computes for others asks no store that is away, as they would wait for the answer.
+//! The look with which each call begins does.
 //!
 //! # Nothing that was removed is served again
 //!
@@ -54,9 +55,9 @@
 //! The same holds for a conditional write at r, with "overwritten" for "removed".
 //!
 //! Left is a write by one process or backend that was lost when the store went away, and a removal
-//! by another one within that time. Nobody can know of both. `lease` exists for that, and is
-//! refused beside this word because no lease can be kept without the store. Left is also a removal
-//! by the raw API, which knows of no keyspace.
+//! by another one within that time: nobody can know of both. `lease` exists for that. It is refused
+//! beside this word because no lease can be kept without the store. Left are also a write whose
+//! caller has dropped it, and a removal by the raw API, which knows of no keyspace.
 //!
 //! # What isn't removed is served
 //!
@@ -71,23 +72,28 @@ mod on_their_way;
 mod outage;
 
 use std::future::Future;
+use std::slice;
 
+use futures_util::future::BoxFuture;
+
+use self::asked::{GoingCall, Ready, failed_keys};
 pub use self::counts::WentOn;
 use self::counts::{Without, went_on};
-use self::outage::{Ended, Extent, Probe, Standing};
+use self::outage::Extent;
 use super::Keyspace;
 use super::key::Key;
 use super::versions::VersionedKeys;
 use crate::backend::Backend;
-use crate::backend::store::Instance;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 
-/// Makes a lookup of a keyspace that goes on; `None` if the store is away.
+/// Makes a lookup of a keyspace that goes on; `None` if the store is away. The lookup goes to
+/// replicas if it `is_plain` and the backend reads from them.
 ///
 /// `keys` are those that are looked up, for the count of what went on.
 pub(crate) async fn read<K, B, T>(
     backend: &B,
     keys: &[Key],
+    is_plain: bool,
     lookup: impl Future<Output = BackendResult<T>>,
 ) -> BackendResult<Option<T>>
 where
@@ -95,15 +101,19 @@ where
     B: Backend + ?Sized,
 {
     check_keys(backend, keys)?;
-    let extent = match K::INFO.reads_are_plain() && backend.replica_reads().is_some() {
-        true => Extent::Replicas,
-        false => Extent::All,
+    let extents: &[Extent] = match is_plain && backend.replica_reads().is_some() {
+        true => &[Extent::Replicas],
+        false => &[Extent::All],
     };
-    let found = match asked::standing(backend, keys, &[extent]) {
-        Standing::Up(ended) => asked::while_up(backend, keys, extent, ended, lookup.await),
-        Standing::Asked(probe) => asked::probed(backend, keys, probe, lookup.await),
-        Standing::Away => Ok(None),
-    }?;
+    let call = GoingCall {
+        backend,
+        keys,
+        extents,
+    };
+    let found = match call.ready(true).await {
+        Some(ready) => call.take(ready, lookup.await, extents)?,
+        None => None,
+    };
     if found.is_none() {
         went_on(backend, &K::INFO, Without::Reads(keys.len()));
     }
@@ -111,7 +121,7 @@ where
 }
 
 /// Makes a lookup on the primary as [`read`] does, once more for a call whose lookup was counted
-/// already. It asks for nobody's turn: others wait for this call.
+/// already. It asks no store that is away: others wait for this call.
 pub(crate) async fn read_in_flight<B, T>(
     backend: &B,
     key: &Key,
@@ -120,11 +130,15 @@ pub(crate) async fn read_in_flight<B, T>(
 where
     B: Backend + ?Sized,
 {
-    let keys = std::slice::from_ref(key);
-    check_keys(backend, keys)?;
-    match asked::if_up(backend, keys, &[Extent::All]) {
-        Some(ended) => asked::while_up(backend, keys, Extent::All, ended, lookup.await),
-        None => Ok(None),
+    let call = GoingCall {
+        backend,
+        keys: slice::from_ref(key),
+        extents: &[Extent::All],
+    };
+    check_keys(backend, call.keys)?;
+    match call.is_up() {
+        true => call.take(Ready::now(), lookup.await, call.extents),
+        false => Ok(None),
     }
 }
 
@@ -140,19 +154,19 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let asked = match asked::standing(backend, keys, &WRITING) {
-        Standing::Up(ended) => Some((ended, None)),
-        Standing::Asked(probe) => asked::is_there(backend, keys, probe).await,
-        Standing::Away => None,
+    let call = GoingCall {
+        backend,
+        keys,
+        extents: &[Extent::All, Extent::Writes],
     };
-    let written = match asked {
-        Some((ended, probe)) => write_now(backend, keys, ended, probe, written).await?,
-        None => None,
-    };
-    Ok(written.or_else(|| lost_writes::<K, B, T>(backend, keys)))
+    match call.ready(false).await {
+        Some(ready) => write_now::<K, B, T>(&call, ready, written).await,
+        None => Ok(lost_writes::<K, B, T>(backend, keys.len())),
+    }
 }
 
-/// Makes a write as [`write`] does. It asks for nobody's turn: others wait for this call.
+/// Makes a write as [`write`] does. It asks no store that is away, as others wait for this call;
+/// but one that is there it asks whether it takes writes again, or nobody would.
 pub(crate) async fn write_in_flight<K, B, T>(
     backend: &B,
     key: &Key,
@@ -162,42 +176,50 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let keys = std::slice::from_ref(key);
-    let written = match asked::if_up(backend, keys, &WRITING) {
-        Some(ended) => write_now(backend, keys, ended, None, written).await?,
-        None => None,
+    let keys = slice::from_ref(key);
+    let of = |extents| GoingCall {
+        backend,
+        keys,
+        extents,
     };
-    Ok(written.or_else(|| lost_writes::<K, B, T>(backend, keys)))
+    let call = of(&[Extent::Writes]);
+    if of(&[Extent::All]).is_up()
+        && let Some(ready) = call.ready(true).await
+    {
+        return write_now::<K, B, T>(&call, ready, written).await;
+    }
+    Ok(lost_writes::<K, B, T>(backend, keys.len()))
 }
 
-/// The places that a write needs.
-const WRITING: [Extent; 2] = [Extent::All, Extent::Writes];
-
-/// Makes a write of a store that is there, as the one who asks whether it takes writes, if `probe`
-/// is given.
-async fn write_now<B, T>(
-    backend: &B,
-    keys: &[Key],
-    ended: Ended,
-    probe: Option<Probe>,
+/// Makes a write of a store that is there.
+async fn write_now<K, B, T>(
+    call: &GoingCall<'_, B>,
+    ready: Ready,
     written: impl Future<Output = BackendResult<T>>,
 ) -> BackendResult<Option<T>>
 where
+    K: Keyspace,
     B: Backend + ?Sized,
 {
+    let GoingCall { backend, keys, .. } = *call;
     let answer = written.await;
     note_if_lost(backend, keys, &answer);
-    if let Some(probe) = probe {
-        return asked::probed(backend, keys, probe, answer);
-    }
-    // An error with a known outcome is a refusal, or there was no connection.
+    // An error with a known outcome is a refusal, or there was no connection: it says nothing about
+    // reads. Where nobody answers, writes may be held back alone, or all be away.
     let is_unanswered =
         |error: &BackendError| error.kind() == ErrorKind::Timeout || error.outcome_unknown();
-    let extent = match &answer {
-        Err(error) if !is_unanswered(error) => Extent::Writes,
-        _ => Extent::All,
+    let (extents, failed): (&[Extent], usize) = match &answer {
+        Err(error) => match is_unanswered(error) {
+            true => (
+                &[Extent::All, Extent::Writes],
+                failed_keys(keys, error).count(),
+            ),
+            false => (&[Extent::Writes], failed_keys(keys, error).count()),
+        },
+        Ok(_) => (&[], 0),
     };
-    asked::while_up(backend, keys, extent, ended, answer)
+    let written = call.take(ready, answer, extents)?;
+    Ok(written.or_else(|| lost_writes::<K, B, T>(backend, failed)))
 }
 
 /// Turns the failure of a lookup into a miss, in a keyspace that goes on. The store is in this
@@ -226,14 +248,15 @@ where
     if !(K::INFO.goes_on() && is_away(&error)) {
         return Err(error);
     }
+    let lost = failed_keys(keys, &error).count();
     let answer: BackendResult<()> = Err(error);
     note_if_lost(backend, keys, &answer);
-    lost_writes::<K, B, ()>(backend, keys);
+    lost_writes::<K, B, ()>(backend, lost);
     Ok(())
 }
 
 /// Acknowledges the removal of entries in all versions, unless a write of one of them may come
-/// after it.
+/// after it. The removal is an answer of the store: an outage ends.
 ///
 /// # Errors
 ///
@@ -244,10 +267,11 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    match require_order::<K, B>(backend, keys) {
-        Ok(()) => Ok(removed),
-        Err(error) => Err(error.with_outcome_unknown()),
+    if const { K::INFO.goes_on_in_a_version() } && is_any_noted::<K, B>(backend, keys) {
+        of_all(backend, keys).answered();
+        return Err(may_come_late().with_outcome_unknown());
     }
+    Ok(removed)
 }
 
 /// Acknowledges the removal of all entries under prefixes, as [`acknowledge`] does.
@@ -265,7 +289,7 @@ where
     B: Backend + ?Sized,
 {
     let is_noted = const { K::INFO.goes_on_in_a_version() }
-        && prefixes.any(|prefix| on_their_way::is_under(instance(backend), prefix));
+        && prefixes.any(|prefix| on_their_way::is_under(backend, prefix));
     match is_noted {
         true => Err(may_come_late().with_outcome_unknown()),
         false => Ok(removed),
@@ -273,21 +297,32 @@ where
 }
 
 /// Refuses to change entries while a write of one of them, in any version, may come after the
-/// change.
-///
-/// # Errors
-///
-/// `Unavailable`.
+/// change; `None` if none may. The refusal asks a store that is away, if it is this caller's turn:
+/// a program that does nothing else would be refused for ever.
 #[inline]
-pub(super) fn require_order<K, B>(backend: &B, keys: &[Key]) -> BackendResult<()>
+pub(super) fn refused<'a, K, B>(
+    backend: &'a B,
+    keys: &'a [Key],
+) -> Option<BoxFuture<'a, BackendError>>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
     if const { K::INFO.goes_on_in_a_version() } && is_any_noted::<K, B>(backend, keys) {
-        return Err(may_come_late());
+        return Some(Box::pin(async move {
+            drop(of_all(backend, keys).ready(false).await);
+            may_come_late()
+        }));
     }
-    Ok(())
+    None
+}
+
+fn of_all<'c, B: ?Sized>(backend: &'c B, keys: &'c [Key]) -> GoingCall<'c, B> {
+    GoingCall {
+        backend,
+        keys,
+        extents: &[Extent::All],
+    }
 }
 
 fn is_any_noted<K, B>(backend: &B, keys: &[Key]) -> bool
@@ -300,11 +335,7 @@ where
     }
     let versions = VersionedKeys::all::<K>(keys);
     let texts = versions.iter().flat_map(VersionedKeys::texts);
-    on_their_way::is_any(instance(backend), texts)
-}
-
-fn instance<B: Backend + ?Sized>(backend: &B) -> Instance {
-    backend.info().instance
+    on_their_way::is_any(backend, texts)
 }
 
 fn check_keys<B: Backend + ?Sized>(backend: &B, keys: &[Key]) -> BackendResult<()> {
@@ -322,22 +353,20 @@ fn note_if_lost<B, T>(backend: &B, keys: &[Key], answer: &BackendResult<T>)
 where
     B: Backend + ?Sized,
 {
-    let Err(error) = answer else { return };
-    if !(is_away(error) && error.outcome_unknown()) {
-        return;
+    if let Err(error) = answer
+        && is_away(error)
+        && error.outcome_unknown()
+    {
+        on_their_way::note(backend, failed_keys(keys, error).map(Key::as_str));
     }
-    let failed = error.failed_indices();
-    let is_lost = |index: usize| failed.is_empty() || failed.contains(&index);
-    let lost = keys.iter().enumerate().filter(|(index, _)| is_lost(*index));
-    on_their_way::note(instance(backend), lost.map(|(_, key)| key.as_str()));
 }
 
-fn lost_writes<K, B, T>(backend: &B, keys: &[Key]) -> Option<T>
+fn lost_writes<K, B, T>(backend: &B, count: usize) -> Option<T>
 where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    went_on(backend, &K::INFO, Without::Writes(keys.len()));
+    went_on(backend, &K::INFO, Without::Writes(count));
     None
 }
 
@@ -345,6 +374,6 @@ where
 fn may_come_late() -> BackendError {
     BackendError::new(
         ErrorKind::Unavailable,
-        "a write whose answer was lost may still be on its way to the store, for two minutes after the store is back",
+        "a write whose answer was lost may still be on its way to the store, until two minutes after the store is back",
     )
 }

@@ -11,37 +11,49 @@ use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 
-use super::outage::{is_any_away, is_store_away};
+use super::outage::{self, Extent, Place, is_any_away};
+use crate::backend::Backend;
 use crate::backend::store::Instance;
 
-/// A store and a key in it.
-type Place = (Instance, Box<str>);
-
-/// The time until which a write of the key may be executed, if its store isn't away.
-static LOST_WRITES: LazyLock<DashMap<Place, Instant>> = LazyLock::new(DashMap::new);
-/// The end of the last of these times, in milliseconds since [`EPOCH`]; zero while there is none,
-/// so that most programs never look at the table.
+/// By store and key.
+static LOST_WRITES: LazyLock<DashMap<(Instance, Box<str>), LostWrite>> =
+    LazyLock::new(DashMap::new);
+/// The end of the last of the times of lost writes, in milliseconds since [`EPOCH`]; zero while
+/// there is none, so that most programs never look at the table.
 static LAST: AtomicU64 = AtomicU64::new(0);
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// The number of notes at which those that are over are forgotten.
 static TIDY_AT: AtomicUsize = AtomicUsize::new(FEW);
 
-/// The time after which a write whose answer was lost isn't executed any more, unless its store is
-/// away.
+/// The time after which a write whose answer was lost isn't executed any more, unless its part of
+/// the store is away.
 const ON_ITS_WAY: Duration = Duration::from_secs(120);
 /// Fewer notes than this aren't worth tidying.
 const FEW: usize = 1024;
 
-/// Notes that writes of these keys may still be on their way.
-pub(super) fn note<'k>(store: Instance, keys: impl Iterator<Item = &'k str>) {
-    note_until(store, keys, Instant::now() + ON_ITS_WAY);
+/// A write that may be executed until a time, and for as long as the part of the store is away that
+/// it was sent to.
+#[derive(Debug, Clone, Copy)]
+struct LostWrite {
+    until: Instant,
+    part: u64,
 }
 
-fn note_until<'k>(store: Instance, keys: impl Iterator<Item = &'k str>, until: Instant) {
+/// Notes that writes of these keys may still be on their way.
+pub(super) fn note<'k, B>(backend: &B, keys: impl Iterator<Item = &'k str>)
+where
+    B: Backend + ?Sized,
+{
+    let store = backend.info().instance;
+    let until = Instant::now() + ON_ITS_WAY;
+    note_all(store, keys.map(|key| (key, backend.part_of(key))), until);
+}
+
+fn note_all<'k>(store: Instance, keys: impl Iterator<Item = (&'k str, u64)>, until: Instant) {
     // Before the notes: who finds it at zero finds none of them.
     LAST.fetch_max(millis(until), SeqCst);
-    for key in keys {
-        LOST_WRITES.insert((store, Box::from(key)), until);
+    for (key, part) in keys {
+        LOST_WRITES.insert((store, Box::from(key)), LostWrite { until, part });
     }
     if LOST_WRITES.len() > TIDY_AT.load(SeqCst) {
         forget_over();
@@ -49,40 +61,66 @@ fn note_until<'k>(store: Instance, keys: impl Iterator<Item = &'k str>, until: I
     }
 }
 
-/// Has the time of all notes of a store begin anew, as the store is back.
-pub(super) fn begin_anew(store: Instance) {
+/// Has the time of all notes of a part of a store begin anew, as that part is back.
+pub(super) fn begin_anew(place: Place) {
     if LAST.load(SeqCst) == 0 {
         return;
     }
     let until = Instant::now() + ON_ITS_WAY;
     LAST.fetch_max(millis(until), SeqCst);
-    for mut lost in LOST_WRITES.iter_mut().filter(|lost| lost.key().0 == store) {
-        *lost.value_mut() = until;
+    let is_there =
+        |store: Instance, lost: &LostWrite| store == place.store && lost.part == place.part;
+    for mut lost in LOST_WRITES.iter_mut() {
+        if is_there(lost.key().0, lost.value()) {
+            lost.until = until;
+        }
     }
 }
 
 /// Says whether a write of one of the keys may still be on its way.
-pub(super) fn is_any<'k>(store: Instance, mut keys: impl Iterator<Item = &'k str>) -> bool {
+pub(super) fn is_any<'k, B>(backend: &B, mut keys: impl Iterator<Item = &'k str>) -> bool
+where
+    B: Backend + ?Sized,
+{
     if !may_be_any() {
         return false;
     }
+    let store = backend.info().instance;
     keys.any(|key| {
-        let until = LOST_WRITES.get(&(store, Box::from(key)));
-        until.is_some_and(|until| may_come(store, *until))
+        let lost = LOST_WRITES.get(&(store, Box::from(key))).map(|lost| *lost);
+        lost.is_some_and(|lost| may_come(backend, store, key, lost))
     })
 }
 
 /// Says whether a write of a key that begins with `prefix` may still be on its way.
-pub(super) fn is_under(store: Instance, prefix: &str) -> bool {
+pub(super) fn is_under<B>(backend: &B, prefix: &str) -> bool
+where
+    B: Backend + ?Sized,
+{
+    let store = backend.info().instance;
     may_be_any()
         && LOST_WRITES.iter().any(|lost| {
             let (of, key) = lost.key();
-            *of == store && key.starts_with(prefix) && may_come(store, *lost.value())
+            *of == store && key.starts_with(prefix) && may_come(backend, store, key, *lost)
         })
 }
 
-fn may_come(store: Instance, until: Instant) -> bool {
-    Instant::now() < until || is_store_away(store)
+/// A write to a part that has the key no more, as after a failover, comes to no reader while that
+/// part is away: there the time alone counts.
+fn may_come<B>(backend: &B, store: Instance, key: &str, lost: LostWrite) -> bool
+where
+    B: Backend + ?Sized,
+{
+    Instant::now() < lost.until || (is_away(store, lost) && backend.part_of(key) == lost.part)
+}
+
+fn is_away(store: Instance, lost: LostWrite) -> bool {
+    let (part, extent) = (lost.part, Extent::All);
+    outage::is_away(Place {
+        store,
+        part,
+        extent,
+    })
 }
 
 /// Says whether any note may count. Once all are over, they are forgotten.
@@ -101,7 +139,7 @@ pub(super) fn may_be_any() -> bool {
 }
 
 fn forget_over() {
-    LOST_WRITES.retain(|(store, _), until| may_come(*store, *until));
+    LOST_WRITES.retain(|(store, _), lost| Instant::now() < lost.until || is_away(*store, *lost));
 }
 
 fn millis(time: Instant) -> u64 {
@@ -109,52 +147,87 @@ fn millis(time: Instant) -> u64 {
     u64::try_from(since).map_or(u64::MAX, |since| since + 1)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "memory"))]
 mod tests {
-    use super::*;
+    use std::iter;
 
-    fn is_noted(store: Instance, key: &str) -> bool {
-        is_any(store, [key].into_iter())
+    use super::*;
+    use crate::MemoryBackend;
+    use crate::backend::store::Store;
+
+    fn note_until(backend: &MemoryBackend, key: &str, until: Instant) {
+        note_all(backend.info().instance, iter::once((key, 0)), until);
+    }
+
+    fn is_noted(backend: &MemoryBackend, key: &str) -> bool {
+        is_any(backend, iter::once(key))
+    }
+
+    fn place(backend: &MemoryBackend) -> Place {
+        let (store, part, extent) = (backend.info().instance, 0, Extent::All);
+        Place {
+            store,
+            part,
+            extent,
+        }
     }
 
     #[test]
     fn a_note_is_of_one_key_in_one_store() {
-        let (one, other) = (Instance::new(), Instance::new());
-        note(one, ["page:1", "page:2"].into_iter());
-        assert!(is_any(one, ["page:0", "page:2"].into_iter()));
-        assert!(!is_noted(one, "page:3"));
-        assert!(!is_noted(other, "page:1"));
-        assert!(is_under(one, "page:") && !is_under(one, "news:"));
-        assert!(!is_under(other, "page:"));
+        let (one, other) = (MemoryBackend::new(), MemoryBackend::new());
+        note(&one, ["page:1", "page:2"].into_iter());
+        assert!(is_any(&one, ["page:0", "page:2"].into_iter()));
+        assert!(!is_noted(&one, "page:3"));
+        assert!(!is_noted(&other, "page:1"));
+        assert!(is_under(&one, "page:") && !is_under(&one, "news:"));
+        assert!(!is_under(&other, "page:"));
     }
 
     #[test]
     fn a_note_ends() {
-        let store = Instance::new();
-        note_until(store, ["page:1"].into_iter(), Instant::now());
-        assert!(!is_noted(store, "page:1"));
-        assert!(!is_under(store, "page:"));
+        let store = MemoryBackend::new();
+        note_until(&store, "page:1", Instant::now());
+        assert!(!is_noted(&store, "page:1"));
+        assert!(!is_under(&store, "page:"));
     }
 
     #[test]
-    fn the_time_of_a_note_begins_when_its_store_is_back() {
-        let (store, other) = (Instance::new(), Instance::new());
-        let until = |store| *LOST_WRITES.get(&(store, Box::from("page:1"))).unwrap();
-        for store in [store, other] {
-            note(store, ["page:1"].into_iter());
-        }
-        let before = [store, other].map(until);
-        begin_anew(store);
-        assert!(until(store) > before[0]);
-        assert_eq!(until(other), before[1]);
+    fn a_note_counts_while_its_part_of_the_store_is_away_and_has_the_key() {
+        let store = MemoryBackend::new();
+        outage::begin(place(&store), Instant::now(), true).unwrap();
+        let over = Instant::now();
+        note_until(&store, "page:1", over);
+        note_all(place(&store).store, iter::once(("page:2", 1)), over);
+        assert!(is_noted(&store, "page:1"));
+        assert!(!is_noted(&store, "page:2"), "the key has moved from there");
+        outage::end(place(&store)).unwrap();
+        assert!(!is_noted(&store, "page:1"));
     }
+
+    #[test]
+    fn the_time_of_a_note_begins_when_its_part_is_back() {
+        let store = MemoryBackend::new();
+        let instance = place(&store).store;
+        let until = |key: &str| LOST_WRITES.get(&(instance, Box::from(key))).unwrap().until;
+        note_all(
+            instance,
+            [("page:1", 0), ("page:2", 1)].into_iter(),
+            Instant::now() + FAR,
+        );
+        let before = ["page:1", "page:2"].map(until);
+        begin_anew(place(&store));
+        assert!(until("page:1") > before[0]);
+        assert_eq!(until("page:2"), before[1]);
+    }
+
+    const FAR: Duration = Duration::from_secs(60);
 
     #[test]
     fn notes_that_are_over_are_forgotten() {
-        let store = Instance::new();
+        let store = MemoryBackend::new();
         let over = Instant::now();
         for number in 0..4 * FEW {
-            note_until(store, [&*format!("page:{number}")].into_iter(), over);
+            note_until(&store, &format!("page:{number}"), over);
         }
         assert!(LOST_WRITES.len() <= 2 * FEW, "{}", LOST_WRITES.len());
     }

@@ -4,7 +4,8 @@
 //! ask the store, but for one at a time, with [pauses](crate::time::attempts) in between.
 //!
 //! Each part of a store is away by itself ([`Store::part_of`](crate::store::Store::part_of)). So
-//! are writes, which a server may refuse that answers reads, and reads of replicas.
+//! are writes, which a server may refuse or hold back while it answers reads, and reads of
+//! replicas.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -39,39 +40,38 @@ static OUTAGES: LazyLock<DashMap<Place, Outage>> = LazyLock::new(DashMap::new);
 /// The number of places that are away, never less than that of the table: as long as it is zero,
 /// nobody looks at the table.
 static AWAY: AtomicUsize = AtomicUsize::new(0);
-/// The number of outages that have ended.
-static ENDED: AtomicU64 = AtomicU64::new(0);
+/// The time at which the last outage of a place ended.
+static ENDS: LazyLock<DashMap<Place, Instant>> = LazyLock::new(DashMap::new);
 
 /// A caller that asks and isn't heard of for so long has its turn no more: its runtime may not run,
 /// and the limit of its call may be longer.
 const TURN: Duration = Duration::from_secs(10);
-/// A place that nobody has asked for so long is forgotten: its store may be gone.
-const FORGOTTEN: Duration = Duration::from_secs(3600);
+/// A place that nobody has asked for so long is forgotten: its store may be gone, or its part have
+/// no keys any more. No call lasts so long.
+const FORGOTTEN: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 struct Outage {
     /// The time of the first failure.
     begun: Instant,
-    /// The same, unless nobody has asked for a while since.
+    /// The beginning of the time in which callers have asked in vain. It is later than `begun`
+    /// where nobody had asked for a while.
     since: Instant,
     /// The time before which nobody asks: the end of a pause, or of the turn of the one who asks.
     next: Instant,
-    /// The number of turns that were given.
-    turns: u64,
+    /// The number of the turn that was given last; zero before the first one.
+    turn: u64,
+    /// False for a part that only may be away: a call that needed several has failed.
+    is_certain: bool,
 }
 
-/// The number of outages that had ended when a call began: if it fails after more have ended, its
-/// failure says nothing about now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ended(u64);
-
-/// How things stand with a place, as a call begins.
+/// How things stand with the places that a call needs, as it begins.
 #[derive(Debug)]
 pub(super) enum Standing {
-    Up(Ended),
-    /// The place is away, and it is this caller's turn to ask.
-    Asked(Probe),
-    /// The place is away. It is asked by somebody else, or later.
+    Up,
+    /// Some of the places are away, and it is this caller's turn to ask all of these.
+    Asked(Vec<Probe>),
+    /// A place is away. It is asked by somebody else, or later.
     Away,
 }
 
@@ -79,7 +79,15 @@ pub(super) enum Standing {
 #[derive(Debug)]
 pub(super) struct Probe {
     place: Place,
+    begun: Instant,
     turn: u64,
+}
+
+/// The change of an outage that observers are told of.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Begun,
+    Ended(Duration),
 }
 
 /// Says whether anything is away.
@@ -87,83 +95,119 @@ pub(super) fn is_any_away() -> bool {
     AWAY.load(SeqCst) != 0
 }
 
-/// Returns the number of outages that have ended, for a call that begins.
-pub(super) fn ended() -> Ended {
-    Ended(ENDED.load(SeqCst))
-}
-
-/// Says how things stand with the places that a call needs, and gives the turn to ask to at most
-/// one caller.
-pub(super) fn standing(places: impl Iterator<Item = Place> + Clone) -> Standing {
-    let ended = ended();
-    if places.clone().any(is_pausing) {
+/// Says how things stand with places, none of which comes twice, and gives the turns to ask to at
+/// most one caller.
+pub(super) fn standing(places: &[Place]) -> Standing {
+    let is_pausing = |place: &Place| {
+        let outage = OUTAGES.get(place);
+        outage.is_some_and(|outage| Instant::now() < outage.next)
+    };
+    if places.iter().any(is_pausing) {
         return Standing::Away;
     }
+    let mut probes = Vec::new();
     for place in places {
-        let Some(mut outage) = OUTAGES.get_mut(&place) else {
-            continue;
-        };
-        let now = Instant::now();
-        if now < outage.next {
-            return Standing::Away;
+        match ask(*place) {
+            Standing::Up => {}
+            Standing::Asked(probe) => probes.extend(probe),
+            // The turns that were given so far go back.
+            Standing::Away => return Standing::Away,
         }
-        if now >= outage.next + LONGEST {
-            // Nobody has asked meanwhile, so nobody knows how long it was in vain.
-            outage.since = now;
-        }
-        outage.next = now + TURN;
-        outage.turns += 1;
-        let turn = outage.turns;
-        return Standing::Asked(Probe { place, turn });
     }
-    Standing::Up(ended)
+    match probes.is_empty() {
+        true => Standing::Up,
+        false => Standing::Asked(probes),
+    }
+}
+
+fn ask(place: Place) -> Standing {
+    static TURNS: AtomicU64 = AtomicU64::new(0);
+    let Some(mut outage) = OUTAGES.get_mut(&place) else {
+        return Standing::Up;
+    };
+    let now = Instant::now();
+    if now < outage.next {
+        return Standing::Away;
+    }
+    if now >= outage.next + LONGEST {
+        // Nobody has asked meanwhile, so nobody knows how long it was in vain.
+        outage.since = now;
+    }
+    outage.next = now + TURN;
+    outage.turn = TURNS.fetch_add(1, SeqCst) + 1;
+    let (begun, turn) = (outage.begun, outage.turn);
+    Standing::Asked(vec![Probe { place, begun, turn }])
 }
 
 /// Says whether a place is away; gives no turn.
 pub(super) fn is_away(place: Place) -> bool {
-    OUTAGES.contains_key(&place)
+    is_any_away()
+        && OUTAGES
+            .get(&place)
+            .is_some_and(|outage| outage.is_certain && !outage.is_old(Instant::now()))
 }
 
-/// Says whether any part of a store is away.
-pub(super) fn is_store_away(store: Instance) -> bool {
-    is_any_away() && OUTAGES.iter().any(|outage| outage.key().store == store)
-}
-
-fn is_pausing(place: Place) -> bool {
-    let outage = OUTAGES.get(&place);
-    outage.is_some_and(|outage| Instant::now() < outage.next)
-}
-
-/// Notes that a call has failed which began when nobody knew that the place is away, and says
-/// whether an outage begins with it.
-pub(super) fn begin(place: Place, at_begin: Ended) -> bool {
-    if ended() != at_begin {
-        return false;
+/// Notes that a call has failed which began at `called`, when nobody knew that the place is away.
+/// The failure of a call that began before the end of the last outage says nothing about now.
+pub(super) fn begin(place: Place, called: Instant, is_certain: bool) -> Option<Change> {
+    if ENDS.get(&place).is_some_and(|ended| called <= *ended) {
+        return None;
     }
-    forget_old();
+    let now = Instant::now();
+    forget_old(now);
     let Entry::Vacant(vacant) = OUTAGES.entry(place) else {
-        return false;
+        return None;
     };
-    let begun = Instant::now();
     AWAY.fetch_add(1, SeqCst);
     vacant.insert(Outage {
-        begun,
-        since: begun,
-        next: begun + pause(Duration::ZERO),
-        turns: 0,
+        begun: now,
+        since: now,
+        // A place that only may be away is asked at once.
+        next: if is_certain {
+            now + pause(Duration::ZERO)
+        } else {
+            now
+        },
+        turn: 0,
+        is_certain,
     });
-    true
+    is_certain.then_some(Change::Begun)
 }
 
-fn forget_old() {
-    let now = Instant::now();
+/// Ends the outage of a place, if there is one, as the place has answered.
+pub(super) fn end(place: Place) -> Option<Change> {
+    end_if(place, |_| true)
+}
+
+fn end_if(place: Place, is_meant: impl Fn(&Outage) -> bool) -> Option<Change> {
+    if !is_any_away() {
+        return None;
+    }
+    // First of all, so that no failure from before begins another outage.
+    if OUTAGES.get(&place).is_some_and(|outage| is_meant(&outage)) {
+        ENDS.insert(place, Instant::now());
+    }
+    let (_, outage) = OUTAGES.remove_if(&place, |_, outage| is_meant(outage))?;
+    AWAY.fetch_sub(1, SeqCst);
+    let change = Change::Ended(outage.begun.elapsed());
+    outage.is_certain.then_some(change)
+}
+
+fn forget_old(now: Instant) {
     OUTAGES.retain(|_, outage| {
-        let is_asked = now < outage.next + FORGOTTEN;
-        if !is_asked {
+        let is_old = outage.is_old(now);
+        if is_old {
             AWAY.fetch_sub(1, SeqCst);
         }
-        is_asked
+        !is_old
     });
+    ENDS.retain(|_, ended| now < *ended + FORGOTTEN);
+}
+
+impl Outage {
+    fn is_old(&self, now: Instant) -> bool {
+        now >= self.next + FORGOTTEN
+    }
 }
 
 impl Probe {
@@ -171,18 +215,20 @@ impl Probe {
         self.place
     }
 
-    /// Ends the outage, and returns the time that it has lasted; `None` if it had ended.
-    pub(super) fn answered(self) -> Option<Duration> {
+    /// Ends the outage, unless it has ended.
+    pub(super) fn answered(self) -> Option<Change> {
         // Dropping the probe finds nothing in the table.
-        let (_, outage) = OUTAGES.remove(&self.place)?;
-        ENDED.fetch_add(1, SeqCst);
-        AWAY.fetch_sub(1, SeqCst);
-        Some(outage.begun.elapsed())
+        end_if(self.place, |outage| outage.begun == self.begun)
     }
 
     /// Has the next caller ask after a pause.
-    pub(super) fn failed(self) {
-        drop(self);
+    pub(super) fn failed(self) -> Option<Change> {
+        let mut outage = OUTAGES.get_mut(&self.place)?;
+        let is_first = outage.begun == self.begun && !outage.is_certain;
+        outage.is_certain |= is_first;
+        // Before the probe is dropped, which looks at the table.
+        drop(outage);
+        is_first.then_some(Change::Begun)
     }
 }
 
@@ -190,7 +236,7 @@ impl Drop for Probe {
     fn drop(&mut self) {
         if let Some(mut outage) = OUTAGES.get_mut(&self.place)
             // Otherwise somebody else has the turn by now.
-            && outage.turns == self.turn
+            && outage.turn == self.turn
         {
             let now = Instant::now();
             outage.next = now + pause(now.saturating_duration_since(outage.since));
@@ -200,12 +246,10 @@ impl Drop for Probe {
 
 #[cfg(test)]
 mod tests {
-    use std::iter;
-
     use super::*;
 
     fn place() -> Place {
-        let (store, extent) = (Instance::new(), Extent::All);
+        let (store, extent) = (Instance::unique(), Extent::All);
         let part = 0;
         Place {
             store,
@@ -214,37 +258,35 @@ mod tests {
         }
     }
 
-    fn standing_of(place: Place) -> Standing {
-        standing(iter::once(place))
-    }
-
-    /// Begins an outage of a call that began now, also if others end meanwhile.
     fn begin_now(place: Place) {
-        while !begin(place, ended()) {}
+        assert_eq!(begin(place, Instant::now(), true), Some(Change::Begun));
     }
 
-    fn probe(place: Place) -> Probe {
+    fn probes(places: &[Place]) -> Vec<Probe> {
         let deadline = Instant::now() + TURN / 2;
         loop {
-            match standing_of(place) {
-                Standing::Asked(probe) => return probe,
+            match standing(places) {
+                Standing::Asked(probes) => return probes,
                 standing => assert!(Instant::now() < deadline, "{standing:?}"),
             }
             std::thread::yield_now();
         }
     }
 
+    fn probe(place: Place) -> Probe {
+        probes(&[place]).pop().unwrap()
+    }
+
     #[test]
     fn a_place_is_up_until_a_call_fails() {
         let (one, other) = (place(), place());
-        assert!(matches!(standing_of(one), Standing::Up(_)));
+        assert!(matches!(standing(&[one]), Standing::Up));
         begin_now(one);
-        assert!(matches!(standing_of(one), Standing::Away), "a pause");
-        assert!(matches!(standing_of(other), Standing::Up(_)));
+        assert!(matches!(standing(&[one]), Standing::Away), "a pause");
+        assert!(matches!(standing(&[other]), Standing::Up));
         let part = Place { part: 1, ..one };
-        assert!(matches!(standing_of(part), Standing::Up(_)));
-        assert!(is_away(one) && is_store_away(one.store));
-        assert!(!is_away(part) && !is_store_away(other.store));
+        assert!(matches!(standing(&[part]), Standing::Up));
+        assert!(is_away(one) && !is_away(part));
     }
 
     #[test]
@@ -252,41 +294,50 @@ mod tests {
         let place = place();
         begin_now(place);
         let probe = probe(place);
-        assert!(matches!(standing_of(place), Standing::Away));
-        probe.failed();
-        assert!(matches!(standing_of(place), Standing::Away), "a pause");
+        assert!(matches!(standing(&[place]), Standing::Away));
+        assert_eq!(probe.failed(), None, "that is known");
+        assert!(matches!(standing(&[place]), Standing::Away), "a pause");
     }
 
-    /// Nobody has the turn of one part while another part of the same call is away.
     #[test]
-    fn a_call_on_several_parts_needs_all_of_them() {
+    fn a_call_on_several_places_asks_all_of_them_or_none() {
         let one = place();
         let other = Place { part: 1, ..one };
         begin_now(one);
-        drop(probe(one));
         begin_now(other);
         let both = [one, other];
-        assert!(matches!(standing(both.into_iter()), Standing::Away));
-        probe(other).answered().unwrap();
-        let deadline = Instant::now() + TURN / 2;
-        loop {
-            match standing(both.into_iter()) {
-                Standing::Asked(probe) => {
-                    assert_eq!(probe.place(), one);
-                    break;
-                }
-                standing => assert!(Instant::now() < deadline, "{standing:?}"),
-            }
-            std::thread::yield_now();
-        }
+        let asked = probes(&both);
+        assert_eq!(asked.len(), 2);
+        assert!(matches!(standing(&[other]), Standing::Away));
+        drop(asked);
+        let asked = probe(other);
+        assert!(matches!(standing(&both), Standing::Away), "one is asked");
+        asked.answered().unwrap();
+        assert_eq!(probes(&both)[0].place(), one);
+    }
+
+    #[test]
+    fn a_place_that_may_be_away_is_asked_at_once() {
+        let place = place();
+        assert_eq!(begin(place, Instant::now(), false), None);
+        assert!(!is_away(place), "nobody knows yet");
+        assert_eq!(probe(place).failed(), Some(Change::Begun));
+        assert!(is_away(place));
+        assert!(matches!(probe(place).answered(), Some(Change::Ended(_))));
+        assert_eq!(begin(place, Instant::now(), false), None);
+        assert_eq!(probe(place).answered(), None, "it wasn't away");
+        assert!(matches!(standing(&[place]), Standing::Up));
     }
 
     #[test]
     fn an_answer_ends_the_outage_at_once() {
         let place = place();
         begin_now(place);
-        assert!(probe(place).answered().is_some());
-        assert!(matches!(standing_of(place), Standing::Up(_)));
+        assert!(matches!(probe(place).answered(), Some(Change::Ended(_))));
+        assert!(matches!(standing(&[place]), Standing::Up));
+        begin_now(place);
+        assert!(matches!(end(place), Some(Change::Ended(_))));
+        assert_eq!(end(place), None);
     }
 
     #[test]
@@ -308,10 +359,20 @@ mod tests {
         OUTAGES.get_mut(&place).unwrap().next = Instant::now();
         let next = probe(place);
         drop(late);
-        assert!(matches!(standing_of(place), Standing::Away));
         let left = OUTAGES.get(&place).unwrap().next - Instant::now();
         assert!(left > TURN / 2, "the turn is the next one's: {left:?}");
         next.failed();
+    }
+
+    #[test]
+    fn an_answer_from_an_outage_that_has_ended_does_not_end_the_next_one() {
+        let place = place();
+        begin_now(place);
+        let late = probe(place);
+        end(place).unwrap();
+        begin_now(place);
+        assert_eq!(late.answered(), None);
+        assert!(is_away(place));
     }
 
     #[test]
@@ -319,29 +380,27 @@ mod tests {
         let place = place();
         begin_now(place);
         let next = OUTAGES.get(&place).unwrap().next;
-        assert!(!begin(place, ended()));
+        assert_eq!(begin(place, Instant::now(), true), None);
         assert_eq!(OUTAGES.get(&place).unwrap().next, next);
     }
 
     #[test]
-    fn a_failure_of_before_the_end_of_an_outage_begins_none() {
-        let place = place();
-        let before = ended();
+    fn a_failure_from_before_the_end_of_an_outage_begins_none() {
+        let (place, other) = (place(), place());
+        let before = Instant::now();
         begin_now(place);
         probe(place).answered().unwrap();
-        assert!(!begin(place, before));
-        assert!(matches!(standing_of(place), Standing::Up(_)));
+        assert_eq!(begin(place, before, true), None);
+        assert!(matches!(standing(&[place]), Standing::Up));
+        assert!(begin(other, before, true).is_some(), "that is another one");
     }
 
     #[test]
     fn what_nobody_asks_is_forgotten() {
-        let (gone, place) = (place(), place());
-        begin_now(gone);
-        let Some(long_ago) = Instant::now().checked_sub(2 * FORGOTTEN) else {
-            return;
-        };
-        OUTAGES.get_mut(&gone).unwrap().next = long_ago;
+        let place = place();
         begin_now(place);
-        assert!(!is_away(gone) && is_away(place));
+        let outage = OUTAGES.get(&place).unwrap();
+        assert!(!outage.is_old(outage.next + FORGOTTEN - TURN));
+        assert!(outage.is_old(outage.next + FORGOTTEN));
     }
 }

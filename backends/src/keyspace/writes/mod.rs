@@ -117,7 +117,9 @@ where
     let encoded = encoded.map(Encoded::from);
     async move {
         let encoded = encoded?;
-        going_on::require_order::<K, B>(backend, slice::from_ref(&key))?;
+        if let Some(refused) = going_on::refused::<K, B>(backend, slice::from_ref(&key)) {
+            return Err(refused.await);
+        }
         let life = K::INFO.new_life();
         if let Some(voided) = void_for_write::<K, B>(backend, &key, &encoded, life) {
             voided.await?;
@@ -143,7 +145,9 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    going_on::require_order::<K, B>(backend, slice::from_ref(key))?;
+    if let Some(refused) = going_on::refused::<K, B>(backend, slice::from_ref(key)) {
+        return Err(refused.await);
+    }
     if let Some(voided) = void::<K, B>(backend, slice::from_ref(key)) {
         voided.await?;
     }

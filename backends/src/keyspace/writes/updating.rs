@@ -69,7 +69,9 @@ impl<'b, B: Backend + ?Sized> UpdatedEntry<'b, B> {
         backend: &'b B,
         key: &'b Key,
     ) -> BackendResult<Self> {
-        going_on::require_order::<K, B>(backend, slice::from_ref(key))?;
+        if let Some(refused) = going_on::refused::<K, B>(backend, slice::from_ref(key)) {
+            return Err(refused.await);
+        }
         if let Some(voided) = void::<K, B>(backend, slice::from_ref(key)) {
             voided.await?;
         }

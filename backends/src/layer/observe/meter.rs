@@ -9,7 +9,8 @@ use super::names::{
     DURATION, ENTRIES, ERROR, EVENT, EVENT_DURATION, EVENTS, KEYSPACE, OPERATION, OUTCOME, QUOTA,
     SCANS, SYSTEM,
 };
-use crate::layer::{Event, Op, Outcome};
+use crate::backend::store::Event;
+use crate::layer::{Op, Outcome};
 
 /// Tells the recorder what each metric means, and its unit.
 pub(super) fn describe() {
@@ -36,7 +37,7 @@ pub(super) fn describe() {
     describe_histogram!(
         EVENT_DURATION,
         Unit::Seconds,
-        "The time that a value took to be computed, or a caller waited."
+        "The time that an event took: a computation, a wait, an outage of the store."
     );
 }
 

@@ -17,8 +17,9 @@ pub const ENTRIES: &str = "reinhardt.entries";
 /// The number of [events](crate::store::Event) that calls don't show: a counter, with the labels
 /// [`SYSTEM`], [`KEYSPACE`] and [`EVENT`], and of a refused attempt [`QUOTA`].
 pub const EVENTS: &str = "reinhardt.events";
-/// The time that a computation or a wait took, in seconds: a histogram, with the labels [`SYSTEM`],
-/// [`KEYSPACE`] and [`EVENT`], which is `computed`, `compute_failed`, `waited` or `store_back`.
+/// The time that an event took, in seconds: a histogram, with the labels [`SYSTEM`], [`KEYSPACE`]
+/// and [`EVENT`], which is `computed`, `compute_failed`, `compute_dropped`, `waited` or
+/// `store_back`.
 pub const EVENT_DURATION: &str = "reinhardt.event.duration";
 /// The store, as [`with_system`](super::Observe::with_system) names it.
 pub const SYSTEM: &str = "db.system.name";

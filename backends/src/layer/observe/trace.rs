@@ -5,8 +5,8 @@ use tracing::{Span, debug, info_span, warn};
 
 use super::labels::{CallEnd, CallLabels};
 use super::names::{ERROR, OUTCOME};
+use crate::backend::store::Event;
 use crate::error::BackendError;
-use crate::layer::Event;
 
 /// Makes the span of a call. Its fields `otel.*` are for the crate tracing-opentelemetry.
 pub(super) fn span(call: &CallLabels) -> Span {
@@ -66,6 +66,7 @@ pub(super) fn event(system: Option<&'static str>, keyspace: &'static str, event:
         Event::DecodeError
         | Event::GaveUp
         | Event::ComputeFailed(_)
+        | Event::ComputeDropped(_)
         | Event::StoreAway
         | Event::StoreBack(_)
         | Event::LeaseLost => tell!(warn),

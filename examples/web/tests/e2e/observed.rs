@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use reinhardt_backends::store::Event;
 use reinhardt_backends_tests::Server;
 use serde_json::Value;
 
@@ -107,6 +108,11 @@ async fn every_metric_of_the_dashboard_is_served() {
         .flat_map(|panel| panel["targets"].as_array().unwrap());
     let mut named = 0;
     for expression in targets.map(|target| target["expr"].as_str().unwrap()) {
+        let events = expression.split("reinhardt_event=").skip(1);
+        let events = events.map(|rest| rest.split('"').nth(1).unwrap());
+        for event in events.flat_map(|events| events.split('|')) {
+            assert!(Event::NAMES.contains(&event), "{event}");
+        }
         let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let ours = ["db_", "reinhardt_", "error_"];
         for word in words.filter(|word| ours.iter().any(|begin| word.starts_with(begin))) {
