@@ -1,5 +1,6 @@
-//! Testing, starting, watching and ending a service on this library, running it on Redis, where its
-//! edges are, and the map of its source; pages without items.
+//! Coming from other libraries, building, testing, starting, watching and ending a service, running
+//! it on Redis, how fast it is, where its edges are, and the map of its source. The pages have no
+//! items.
 
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
@@ -11,7 +12,7 @@ pub mod starting {}
 pub mod health {}
 
 // The first definition of a link counts: here the picture is a part of the page.
-#[doc = "[incident]: #a-picture"]
+#[doc = "[picture]: #a-picture"]
 #[doc = ""]
 #[doc = include_str!("../docs/observing.md")]
 #[doc = ""]
@@ -54,3 +55,28 @@ pub mod architecture {}
 
 #[doc = include_str!("../docs/scope.md")]
 pub mod scope {}
+
+#[doc = include_str!("../docs/coming-from.md")]
+pub mod coming_from {}
+
+#[doc = "[picture]: #a-picture"]
+#[doc = ""]
+#[doc = include_str!("../docs/service.md")]
+#[doc = ""]
+#[doc = "# A picture"]
+#[doc = ""]
+#[doc = "<div>"]
+#[doc = include_str!("../docs/service-latency.svg")]
+#[doc = "</div>"]
+pub mod service {}
+
+#[doc = "[picture]: #a-picture"]
+#[doc = ""]
+#[doc = include_str!("../docs/speed.md")]
+#[doc = ""]
+#[doc = "# A picture"]
+#[doc = ""]
+#[doc = "<div>"]
+#[doc = include_str!("../docs/redis-get-one-worker-thread.svg")]
+#[doc = "</div>"]
+pub mod speed {}

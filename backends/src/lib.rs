@@ -61,12 +61,13 @@
 //! * `testing` (feature of that name): `testing::Flaky`, a backend for your own tests that fails,
 //!   delays and loses calls where a test says so.
 //! * `conformance` (feature of that name): the contract as a test suite, for authors of backends.
-//! * [`guide`]: pages on [tests](guide::testing) with paused time, on a store that fails and on a
-//!   real server, [starting](guide::starting) before the server is up,
+//! * [`guide`]: pages on [coming from](guide::coming_from) other crates, a whole
+//!   [service](guide::service), [speed](guide::speed), [tests](guide::testing) with paused time, on
+//!   a store that fails and on a real server, [starting](guide::starting) before the server is up,
 //!   [health and shutdown](guide::health), [running it in production](guide::production),
 //!   [metrics and traces](guide::observing), [running on Redis](guide::redis), the
-//!   [versions](guide::versions) of other crates that go with this one, and
-//!   [what this library isn't](guide::scope).
+//!   [versions](guide::versions) of other crates that go with this one,
+//!   [what this library isn't](guide::scope), and [its source](guide::architecture).
 //!
 //! # Features
 //!

@@ -59,6 +59,12 @@ pub mod guide {
 
     #[doc = include_str!("../../backends/docs/scope.md")]
     pub struct Scope;
+
+    #[doc = include_str!("../../backends/docs/coming-from.md")]
+    pub struct ComingFrom;
+
+    #[doc = include_str!("../../backends/docs/observing.md")]
+    pub struct Observing;
 }
 
 /// Makes three tests of each function: the two of `on_both_backends`, and one on a cluster. All
