@@ -1,0 +1,147 @@
+//! The packages are ready to be published, and their pages agree with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+const README: &str = include_str!("../README.md");
+const CONTRACT: &str = include_str!("../backends/src/backend/contract.md");
+const LIBRARY: &str = include_str!("../backends/src/lib.rs");
+
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
+    let output = Command::new(cargo).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn metadata() -> Value {
+    let arguments = [
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--all-features",
+    ];
+    serde_json::from_str(&cargo(&arguments)).unwrap()
+}
+
+fn version(text: &str) -> Vec<u32> {
+    let mut parts: Vec<u32> = text.split('.').map(|part| part.parse().unwrap()).collect();
+    parts.resize(3, 0);
+    parts
+}
+
+/// Returns the ids of the packages of which a program is built that has all of the library's
+/// features.
+fn built_with_the_library(metadata: &Value) -> BTreeSet<&str> {
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let of: BTreeMap<&str, &Value> = nodes
+        .iter()
+        .map(|node| (node["id"].as_str().unwrap(), &node["deps"]))
+        .collect();
+    let library = of.keys().find(|id| id.contains("/backends#")).unwrap();
+    let mut found = BTreeSet::from([*library]);
+    let mut left = vec![*library];
+    while let Some(id) = left.pop() {
+        for dependency in of[id].as_array().unwrap() {
+            let mut kinds = dependency["dep_kinds"].as_array().unwrap().iter();
+            let id = dependency["pkg"].as_str().unwrap();
+            if kinds.any(|kind| kind["kind"] != "dev") && found.insert(id) {
+                left.push(id);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_dependency_asks_for_a_newer_rust() {
+    let metadata = metadata();
+    let found = built_with_the_library(&metadata);
+    assert!(found.len() > 60, "{}", found.len());
+    let packages = metadata["packages"].as_array().unwrap();
+    let lowest = |package: &Value| package["rust_version"].as_str().map(version);
+    let is_ours = |package: &&Value| package["name"] == "reinhardt-backends";
+    let ours = lowest(packages.iter().find(is_ours).unwrap()).unwrap();
+    for package in packages {
+        if found.contains(package["id"].as_str().unwrap()) {
+            let asked = lowest(package);
+            let name = &package["name"];
+            assert!(
+                asked <= Some(ours.clone()),
+                "{name}: {asked:?} over {ours:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn both_packages_have_their_licences_changelog_and_readme() {
+    for package in ["reinhardt-backends", "reinhardt-backends-derive"] {
+        let files = cargo(&["package", "--list", "--allow-dirty", "--package", package]);
+        let files: Vec<&str> = files.lines().collect();
+        for file in ["LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md", "README.md"] {
+            assert!(files.contains(&file), "{package} without {file}: {files:?}");
+        }
+    }
+    for package in metadata()["packages"].as_array().unwrap() {
+        if package["publish"].is_null() && package["source"].is_null() {
+            for word in [
+                "description",
+                "documentation",
+                "homepage",
+                "repository",
+                "license",
+            ] {
+                assert!(package[word].is_string(), "{}: no {word}", package["name"]);
+            }
+        }
+    }
+}
+
+/// The page of a registry has no files beside it.
+#[test]
+fn the_readme_stands_by_itself_and_is_short() {
+    assert!(README.lines().count() <= 220);
+    let mut lines = README.lines();
+    assert!(
+        !lines.any(|line| line.trim_start().starts_with("![")),
+        "a picture"
+    );
+    let links = README.split("](").skip(1);
+    for link in links.map(|rest| rest.split(')').next().unwrap()) {
+        assert!(link.starts_with("https://docs.rs/"), "{link}");
+    }
+}
+
+#[test]
+fn the_readme_and_the_front_page_have_every_feature() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    let is_ours = |package: &&Value| package["name"] == "reinhardt-backends";
+    let ours = packages.iter().find(is_ours).unwrap();
+    let (_, table) = README.split_once("## Features").unwrap();
+    for feature in ours["features"].as_object().unwrap().keys() {
+        let is_shown = feature == "default" || table.contains(&format!("`{feature}`"));
+        assert!(is_shown, "the README has no {feature}");
+        let row = format!("//! | `{feature}` |");
+        assert!(feature == "default" || LIBRARY.contains(&row), "{row}");
+    }
+    let rust = format!("Rust {} or newer", ours["rust_version"].as_str().unwrap());
+    assert!(README.contains(&rust), "{rust}");
+}
+
+#[test]
+fn the_readme_knows_how_many_clauses_there_are() {
+    let numbers = CONTRACT.lines().filter_map(|line| {
+        let (number, _) = line.trim_start().split_once(". ")?;
+        number.parse::<u32>().ok()
+    });
+    let clauses = numbers.max().unwrap();
+    assert!(
+        README.contains(&format!("has {clauses} clauses")),
+        "{clauses}"
+    );
+}
