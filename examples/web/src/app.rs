@@ -18,7 +18,7 @@ use tower_http::trace::{DefaultMakeSpan, DefaultOnRequest, DefaultOnResponse, Tr
 use tracing::Level;
 
 use crate::error::AppError;
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, SignedIn};
 use crate::{counter, health, html, login, metrics, report, throttle};
 
 /// The state that handlers share.
@@ -62,7 +62,7 @@ pub(crate) fn router(state: AppState) -> BackendResult<Router> {
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .route("/metrics", get(metrics::show))
-        .fallback(async || AppError::NotFound)
+        .fallback(async |signed_in: Option<SignedIn>| AppError::NotFound(signed_in))
         .with_state(state)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CsrfLayer::new().with_rejection_response(foreign))

@@ -8,7 +8,7 @@ use reinhardt_backends::Keyspace;
 
 use crate::app::AppState;
 use crate::error::AppError;
-use crate::html::page;
+use crate::html::{Reader, page};
 use crate::sessions::SignedIn;
 
 #[derive(Keyspace)]
@@ -29,7 +29,7 @@ pub(crate) async fn show(
             button type="submit" { "Click" }
         }
     };
-    Ok(page("Counter", Some(&signed_in), &content))
+    Ok(page("Counter", Reader::User(&signed_in), &content))
 }
 
 /// Answers with a redirect, so that reloading the page doesn't count again.

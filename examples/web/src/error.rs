@@ -8,14 +8,18 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use reinhardt_backends::BackendError;
 
-use crate::html::page;
+use crate::html::{Reader, page};
+use crate::sessions::SignedIn;
 
 /// The reason why a request isn't answered with the page that it asked for.
 #[derive(Debug)]
 pub(crate) enum AppError {
     Backend(Arc<BackendError>),
-    NotFound,
-    TooManyTries { retry_after: Duration },
+    /// There is no such page, for the user if one is logged in.
+    NotFound(Option<SignedIn>),
+    TooManyTries {
+        retry_after: Duration,
+    },
     ForeignForm,
 }
 
@@ -29,9 +33,10 @@ impl IntoResponse for AppError {
     fn into_response(self) -> Response {
         match self {
             Self::Backend(error) => failed(&error),
-            Self::NotFound => answer(
+            Self::NotFound(signed_in) => answer(
                 StatusCode::NOT_FOUND,
                 "No such page",
+                signed_in.as_ref().into(),
                 &html! { p { a href="/" { "Back to the first page" } } },
             ),
             Self::TooManyTries { retry_after } => {
@@ -41,12 +46,14 @@ impl IntoResponse for AppError {
                     p role="alert" { "Please wait " strong #wait { (seconds) } " seconds before you try again." }
                     p { a href="/login" { "Back to the login form" } }
                 };
-                let page = answer(StatusCode::TOO_MANY_REQUESTS, "Too many tries", &content);
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let page = answer(status, "Too many tries", Reader::Trying(0), &content);
                 retry(page, seconds)
             }
             Self::ForeignForm => answer(
                 StatusCode::FORBIDDEN,
                 "This form came from elsewhere",
+                Reader::Visitor,
                 &html! { p { "Only forms of this site are taken." } },
             ),
         }
@@ -65,15 +72,17 @@ fn failed(error: &BackendError) -> Response {
         }
     };
     if error.is_transient() {
-        let page = answer(StatusCode::SERVICE_UNAVAILABLE, "Not available", &content);
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let page = answer(status, "Not available", Reader::Visitor, &content);
         return retry(page, 1);
     }
     let title = "Something went wrong";
-    answer(StatusCode::INTERNAL_SERVER_ERROR, title, &content)
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    answer(status, title, Reader::Visitor, &content)
 }
 
-fn answer(status: StatusCode, title: &str, content: &Markup) -> Response {
-    (status, page(title, None, content)).into_response()
+fn answer(status: StatusCode, title: &str, reader: Reader<'_>, content: &Markup) -> Response {
+    (status, page(title, reader, content)).into_response()
 }
 
 fn retry(mut response: Response, seconds: u64) -> Response {

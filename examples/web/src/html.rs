@@ -1,11 +1,30 @@
 //! The frame of all pages. `maud` escapes all text that is put into a page.
 
+use std::time::Duration;
+
 use maud::{DOCTYPE, Markup, html};
 
+use crate::place;
 use crate::sessions::SignedIn;
 
-/// Puts `content` into a page with a head and a way out.
-pub(crate) fn page(title: &str, signed_in: Option<&SignedIn>, content: &Markup) -> Markup {
+/// The one who reads a page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reader<'a> {
+    /// A visitor who isn't logged in, as far as the page knows.
+    Visitor,
+    /// A visitor who has tried to log in, and has so many tries left.
+    Trying(u64),
+    User(&'a SignedIn),
+}
+
+impl<'a> From<Option<&'a SignedIn>> for Reader<'a> {
+    fn from(signed_in: Option<&'a SignedIn>) -> Self {
+        signed_in.map_or(Self::Visitor, Self::User)
+    }
+}
+
+/// Puts `content` into a page with a head, a way out and a foot that says where it comes from.
+pub(crate) fn page(title: &str, reader: Reader<'_>, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -19,12 +38,12 @@ pub(crate) fn page(title: &str, signed_in: Option<&SignedIn>, content: &Markup) 
                 header {
                     nav aria-label="Main" {
                         a href="/" { "Home" }
-                        @if signed_in.is_some() {
+                        @if let Reader::User(_) = reader {
                             a href="/counter" { "Counter" }
                             a href="/reports" { "Reports" }
                         }
                     }
-                    @if let Some(SignedIn { name, .. }) = signed_in {
+                    @if let Reader::User(SignedIn { name, .. }) = reader {
                         form method="post" action="/logout" {
                             button.quiet type="submit" { "Log out " (name) }
                         }
@@ -34,8 +53,32 @@ pub(crate) fn page(title: &str, signed_in: Option<&SignedIn>, content: &Markup) 
                     h1 { (title) }
                     (content)
                 }
+                (foot(reader))
             }
         }
+    }
+}
+
+fn foot(reader: Reader<'_>) -> Markup {
+    html! {
+        footer {
+            @if let Some(place) = place::get() {
+                span #store { "Store: " (place.store) }
+                span #instance { "Instance: process " (place.process) " on port " (place.port) }
+            }
+            @match reader {
+                Reader::User(user) => span #session { "Session ends in " (minutes(user.left)) " without a request" },
+                Reader::Trying(left) => span #tries { "Tries left: " (left) },
+                Reader::Visitor => {},
+            }
+        }
+    }
+}
+
+fn minutes(left: Duration) -> String {
+    match left.as_secs().div_ceil(60) {
+        1 => "1 minute".to_string(),
+        minutes => format!("{minutes} minutes"),
     }
 }
 

@@ -3,16 +3,18 @@
 use std::net::SocketAddr;
 
 use axum::Form;
-use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::app::AppState;
 use crate::error::AppError;
-use crate::html::page;
+use crate::html::{Reader, page};
 use crate::sessions::{self, SignedIn};
 use crate::{throttle, users};
 
@@ -24,6 +26,7 @@ pub(crate) async fn home(signed_in: Option<SignedIn>) -> Markup {
                 li { a href="/counter" { "Counter" } ": every click counts, from every instance." }
                 li { a href="/reports" { "Reports" } ": slow to compute, so computed once." }
             }
+            (hints())
             form method="post" action="/logout/everywhere" {
                 button.quiet type="submit" { "Log out in every browser" }
             }
@@ -32,20 +35,66 @@ pub(crate) async fn home(signed_in: Option<SignedIn>) -> Markup {
             p { a href="/login" { "Log in" } }
         }
     };
-    page("Welcome", signed_in.as_ref(), &content)
+    page("Welcome", signed_in.as_ref().into(), &content)
 }
 
-pub(crate) async fn form(signed_in: Option<SignedIn>) -> Response {
-    if signed_in.is_some() {
-        return Redirect::to("/").into_response();
+/// Things to try, and what they show.
+fn hints() -> Markup {
+    html! {
+        h2 { "Try this" }
+        ul {
+            li { "Log in with another browser, click in both, and log out in every browser from one." }
+            li { "Mistype a password six times: the sixth has to wait, and so has the right one." }
+            li { "Open a report in two windows at once: its computation has one number." }
+            li { "Start a second instance with the same " code { "REDIS_URL" } " and another " code { "PORT" }
+                ": this session, the clicks and the limits are there too." }
+            li { "Stop the server of the store: pages say that it isn't there, and nobody gets in meanwhile." }
+        }
     }
-    form_page("", None).into_response()
+}
+
+/// The place to go after a login.
+#[derive(Deserialize)]
+pub(crate) struct Destination {
+    to: Option<String>,
+}
+
+pub(crate) async fn form(
+    signed_in: Option<SignedIn>,
+    Query(Destination { to }): Query<Destination>,
+) -> Response {
+    let to = inside(to.as_deref());
+    if signed_in.is_some() {
+        return Redirect::to(to).into_response();
+    }
+    form_page("", to, Reader::Visitor, None).into_response()
+}
+
+/// Returns the address of the login form that leads back to the page of a request.
+pub(crate) fn leading_back(request: &Parts) -> String {
+    let page = request.uri.path_and_query().map(|page| page.as_str());
+    match page.filter(|_| request.method == Method::GET) {
+        Some(page) => format!("/login?to={}", utf8_percent_encode(page, NON_ALPHANUMERIC)),
+        None => "/login".to_string(),
+    }
+}
+
+/// Returns the page to go to, if it is one of this site: anybody can make a link to the form.
+fn inside(to: Option<&str>) -> &str {
+    let is_inside = |to: &&str| {
+        let mut characters = to.chars();
+        to.starts_with('/')
+            && !to.starts_with("//")
+            && characters.all(|c| c.is_ascii_graphic() && c != '\\')
+    };
+    to.filter(is_inside).unwrap_or("/")
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Credentials {
     user: String,
     password: String,
+    to: Option<String>,
 }
 
 /// Answers a wrong name and a wrong password alike, so that the form doesn't tell who has an
@@ -57,19 +106,20 @@ pub(crate) async fn log_in(
     State(state): State<AppState>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     jar: CookieJar,
-    Form(Credentials { user, password }): Form<Credentials>,
+    Form(Credentials { user, password, to }): Form<Credentials>,
 ) -> Result<Response, AppError> {
+    let to = inside(to.as_deref());
     // No user has a longer name. Such a try isn't counted, and its password isn't looked at either.
     if user.len() > NAME_LIMIT {
-        return Ok(refused(""));
+        return Ok(refused("", to, Reader::Visitor));
     }
-    throttle::admit(&state.backend, client.ip(), &user).await?;
+    let left = throttle::admit(&state.backend, client.ip(), &user).await?;
     let Some(known) = users::check(&user, &password) else {
-        return Ok(refused(&user));
+        return Ok(refused(&user, to, Reader::Trying(left)));
     };
     throttle::forgive(&state.backend, client.ip(), &user).await?;
     let jar = sessions::begin(&state, jar, known).await?;
-    Ok((jar, Redirect::to("/")).into_response())
+    Ok((jar, Redirect::to(to)).into_response())
 }
 
 pub(crate) async fn log_out(
@@ -91,17 +141,20 @@ pub(crate) async fn log_out_everywhere(
     log_out(State(state), jar).await
 }
 
-fn refused(user: &str) -> Response {
-    let page = form_page(user, Some("The name or the password is wrong."));
+fn refused(user: &str, to: &str, reader: Reader<'_>) -> Response {
+    let page = form_page(user, to, reader, Some("The name or the password is wrong."));
     (StatusCode::FORBIDDEN, page).into_response()
 }
 
-fn form_page(user: &str, mistake: Option<&str>) -> Markup {
+fn form_page(user: &str, to: &str, reader: Reader<'_>, mistake: Option<&str>) -> Markup {
     let content = html! {
         @if let Some(mistake) = mistake {
             p.mistake role="alert" { (mistake) }
         }
         form method="post" action="/login" {
+            @if to != "/" {
+                input type="hidden" name="to" value=(to);
+            }
             label for="user" { "Name" }
             input #user name="user" value=(user) maxlength=(NAME_LIMIT) autocomplete="username"
                 autocapitalize="none" required autofocus;
@@ -119,7 +172,32 @@ fn form_page(user: &str, mistake: Option<&str>) -> Markup {
             }
         }
     };
-    page("Log in", None, &content)
+    page("Log in", reader, &content)
 }
 
 const NAME_LIMIT: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leads_nowhere_else() {
+        for to in ["/", "/counter", "/reports/north?x=%2F"] {
+            assert_eq!(inside(Some(to)), to);
+        }
+        for to in [
+            "",
+            "counter",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a b",
+            "/\r\nx: y",
+            "/é",
+        ] {
+            assert_eq!(inside(Some(to)), "/", "{to:?}");
+        }
+        assert_eq!(inside(None), "/");
+    }
+}

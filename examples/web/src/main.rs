@@ -10,7 +10,7 @@
 //! | `sessions.rs` | sessions and their cookie |
 //! | `throttle.rs` | the limits of the login form |
 //! | `counter.rs` | counting without losing any |
-//! | `report.rs` | a page that takes long and is computed once |
+//! | `report.rs` | a page that takes long and is computed once, and shows that it is at work |
 //! | `health.rs` | liveness and readiness |
 //! | `metrics.rs` | what Prometheus reads; `dashboard.json` shows it in Grafana |
 //! | `app.rs` | routes, layers and the state that handlers share |
@@ -23,6 +23,7 @@ mod health;
 mod html;
 mod login;
 mod metrics;
+mod place;
 mod report;
 mod sessions;
 mod store;
@@ -82,7 +83,9 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await;
     let listener =
         listener.map_err(|error| format!("{address}: {error}; PORT says another port"))?;
-    println!("http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    place::set(config.redis_url.is_some(), address.port());
+    println!("http://{address}");
 
     let state = AppState {
         sessions: sessions::open(backend.clone())?,

@@ -3,18 +3,26 @@
 //! served for ten minutes, while it is computed anew.
 //!
 //! The cached value is the part of the page that is the same for everybody. The name in the head of
-//! the page is not in it.
+//! the page is not in it. A browser gets that head at once, with a sign that the rest is being
+//! computed.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::{HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use futures::{StreamExt, stream};
 use maud::{Markup, PreEscaped, html};
 use reinhardt_backends::keyspace::KeySegment;
 use reinhardt_backends::{Backend, Keyspace};
+use tokio::time::timeout;
 
 use crate::app::AppState;
 use crate::error::AppError;
-use crate::html::page;
+use crate::html::{Reader, page};
 use crate::sessions::SignedIn;
 
 /// The reports that there are. A key of free text would let anybody fill the store.
@@ -52,23 +60,53 @@ pub(crate) async fn list(signed_in: SignedIn) -> Markup {
             }
         }
     };
-    page("Reports", Some(&signed_in), &content)
+    page("Reports", Reader::User(&signed_in), &content)
 }
 
 pub(crate) async fn show(
     State(state): State<AppState>,
     signed_in: SignedIn,
     Path(name): Path<String>,
-) -> Result<Markup, AppError> {
+) -> Result<Response, AppError> {
     let mut regions = Region::ALL.into_iter();
     let region = regions.find(|region| region.name() == name);
-    let region = region.ok_or(AppError::NotFound)?;
+    let Some(region) = region else {
+        return Err(AppError::NotFound(Some(signed_in)));
+    };
     let (backend, time) = (state.backend.clone(), state.report_time);
-    let compute = move || async move { compute(&backend, region, time).await };
-    let report = Report { region }.get_or_set_with(&state.backend, compute);
-    let report = report.await?;
-    Ok(page(region.title(), Some(&signed_in), &PreEscaped(report)))
+    let report = async move {
+        let own = backend.clone();
+        let compute = move || async move { compute(&own, region, time).await };
+        Report { region }.get_or_set_with(&backend, compute).await
+    };
+    let mut report = Box::pin(report);
+    let reader = Reader::User(&signed_in);
+    if let Ok(report) = timeout(AT_ONCE, report.as_mut()).await {
+        return Ok(page(region.title(), reader, &PreEscaped(report?)).into_response());
+    }
+    // The head of the page is sent now, and the rest when it is there.
+    let frame = page(region.title(), reader, &PreEscaped(WAITING.to_string())).into_string();
+    let (_, foot) = frame.split_once(WAITING).expect("it is in the page");
+    let head = frame[..frame.len() - foot.len()].to_string();
+    let foot = foot.to_string();
+    let rest = async move {
+        let report = report.await.unwrap_or_else(|error| {
+            tracing::error!(?error, "a report failed after its page had begun");
+            FAILED.to_string()
+        });
+        report + &foot
+    };
+    let parts = stream::once(ready(head)).chain(stream::once(rest));
+    let body = Body::from_stream(parts.map(Ok::<_, Infallible>));
+    Ok((HTML, body).into_response())
 }
+
+/// A page that is ready within this time is sent as a whole.
+const AT_ONCE: Duration = Duration::from_millis(400);
+/// The sign of progress. The style hides it once something follows.
+const WAITING: &str = "<p class=\"waiting\" role=\"status\">This report is being computed.</p>";
+const FAILED: &str = "<p role=\"alert\">The report could not be computed. Please try again.</p>";
+const HTML: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
 
 /// Stands in for a query to a slow database.
 async fn compute<B>(backend: &B, region: Region, time: Duration) -> Result<String, AppError>

@@ -7,7 +7,7 @@
 //! the login whatever happens.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::AppState;
 use crate::error::AppError;
+use crate::login;
 use crate::users::User;
 
 /// The store of all sessions. Each session has an owner, the id of a user. The owner stands in the
@@ -33,21 +34,24 @@ pub(crate) struct Profile {
 }
 
 const PREFIX: &str = "login-session";
+const IDLE: Duration = Duration::from_secs(30 * 60);
 
 register_sessions!(PREFIX, Profile);
 
 /// The user who makes the request. A handler with this argument sends all other visitors to the
-/// login form.
+/// login form, which leads back.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) id: u64,
     pub(crate) name: String,
+    /// The time that the session lives without a request.
+    pub(crate) left: Duration,
 }
 
 pub(crate) fn open(backend: Arc<dyn Backend>) -> BackendResult<Sessions> {
     SessionStore::builder(backend)
         .prefix(PREFIX)
-        .idle(Duration::from_secs(30 * 60))
+        .idle(IDLE)
         .absolute(Duration::from_secs(12 * 60 * 60))
         .build()
 }
@@ -90,9 +94,12 @@ async fn find(state: &AppState, jar: &CookieJar) -> BackendResult<Option<SignedI
     let Some(session) = state.sessions.load(cookie.value()).await? else {
         return Ok(None);
     };
+    let until_the_end = session.ends_at().duration_since(SystemTime::now());
+    let left = until_the_end.unwrap_or_default().min(IDLE);
     Ok(session.owner_as::<u64>().map(|id| SignedIn {
         id,
         name: session.into_data().name,
+        left,
     }))
 }
 
@@ -132,7 +139,7 @@ impl FromRequestParts<AppState> for SignedIn {
         let found = <Self as OptionalFromRequestParts<_>>::from_request_parts(parts, state).await;
         match found {
             Ok(Some(signed_in)) => Ok(signed_in),
-            Ok(None) => Err(Redirect::to("/login").into_response()),
+            Ok(None) => Err(Redirect::to(&login::leading_back(parts)).into_response()),
             Err(error) => Err(error.into_response()),
         }
     }

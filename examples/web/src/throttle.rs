@@ -30,20 +30,20 @@ struct LoginAttempts<'a> {
     user: &'a str,
 }
 
-/// Takes a try, before the password is looked at. Of many tries at once, no more than five get that
-/// far.
+/// Takes a try, before the password is looked at, and returns how many are left. Of many tries at
+/// once, no more than five get that far.
 ///
 /// # Errors
 ///
 /// `TooManyTries` with the time until the next try; and the errors of the backend, because a limit
 /// that can't count lets nobody in.
-pub(crate) async fn admit<B>(backend: &B, client: IpAddr, user: &str) -> Result<(), AppError>
+pub(crate) async fn admit<B>(backend: &B, client: IpAddr, user: &str) -> Result<u64, AppError>
 where
     B: Backend + ?Sized,
 {
     let decision = LoginAttempts { client, user }.check(backend).await?;
     match decision.retry_after {
-        None => Ok(()),
+        None => Ok(decision.remaining),
         Some(retry_after) => Err(AppError::TooManyTries { retry_after }),
     }
 }

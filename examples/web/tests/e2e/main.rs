@@ -5,5 +5,6 @@ mod browser;
 mod instances;
 mod journey;
 mod observed;
+mod pages;
 mod service;
 mod visitor;

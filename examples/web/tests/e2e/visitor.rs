@@ -48,6 +48,12 @@ impl Visitor {
         self.send(self.client.get(self.at(path))).await
     }
 
+    /// Sends a request, and leaves the body of the answer to the caller.
+    pub(crate) async fn begin(&self, path: &str) -> Response {
+        let answer = self.client.get(self.at(path)).send().await;
+        answer.expect("the service answers")
+    }
+
     pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
         self.send(self.client.post(self.at(path)).form(form)).await
     }
@@ -126,6 +132,12 @@ pub(crate) async fn guess_until_refused(places: &[&Visitor], user: &str) -> Page
 
 impl Page {
     /// Returns the text of the element with this id.
+    /// Says whether a page was refused to a visitor who isn't logged in.
+    pub(crate) fn asks_to_log_in(&self) -> bool {
+        let to = self.location.as_deref();
+        self.status == StatusCode::SEE_OTHER && to.is_some_and(|to| to.starts_with("/login?to="))
+    }
+
     pub(crate) fn text_of(&self, id: &str) -> Option<&str> {
         let (_, rest) = self.html.split_once(&format!(" id=\"{id}\">"))?;
         rest.split('<').next()
