@@ -6,6 +6,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// The effect of a write on the life of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias("ttl", "expiry"))]
 pub enum Life {
     /// Keeps what is left of the present life; an entry that is new has no end.
     Keep,

@@ -79,6 +79,7 @@ pub trait Backend: Store {
 
     /// Stores `value` if there is no live entry, and says whether it did; of several callers one
     /// wins.
+    #[doc(alias("setnx", "nx", "lock"))]
     fn set_if_absent<V>(
         &self,
         key: &str,
@@ -113,6 +114,7 @@ pub trait Backend: Store {
     ///
     /// `Decode` if the bytes are not a `V`; they are gone then. With `outcome_unknown` the entry
     /// may be gone too.
+    #[doc(alias("getdel", "pop"))]
     fn take<V>(&self, key: &str) -> impl Future<Output = BackendResult<Option<V>>> + Send
     where
         Self: Sized,
@@ -176,6 +178,7 @@ pub trait Backend: Store {
     /// Stores `value` if the entry still holds the bytes that were read, and says whether it did.
     ///
     /// With [`Life::Keep`] the entry ends when it would have ended.
+    #[doc(alias("cas"))]
     fn compare_and_set<V>(
         &self,
         key: &str,
@@ -194,6 +197,7 @@ pub trait Backend: Store {
     // Entries, whatever their type.
 
     /// Removes the entry and says whether there was a live one.
+    #[doc(alias("del", "unlink", "remove"))]
     fn delete<'a>(&'a self, key: &'a str) -> Call<'a, bool> {
         Call::same(self.remove(key, None))
     }
@@ -225,12 +229,14 @@ pub trait Backend: Store {
     ///
     /// `InvalidTtl` for a life of zero or of more than 10,000 years, before anything is sent; and
     /// the errors of the backend itself.
+    #[doc(alias("pexpire", "persist"))]
     fn expire<'a>(&'a self, key: &'a str, life: Life) -> Call<'a, bool> {
         Call::same(self.set_life(key, life))
     }
 
     /// Adds one to the counter under `key` and returns the sum; see
     /// [`increment_by`](Self::increment_by).
+    #[doc(alias("incr", "counter"))]
     fn increment<'a>(&'a self, key: &'a str, ttl: Option<Duration>) -> Call<'a, i64> {
         Call::add(self, key, 1, ttl, |counted| counted.value)
     }
@@ -327,6 +333,7 @@ pub trait Backend: Store {
     ///
     /// The scan looks through all keys of the store, those of others too: see [what a prefix
     /// costs](Self#what-a-prefix-costs).
+    #[doc(alias("keys"))]
     fn scan<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
         plain::keys(self, prefix, true)
     }

@@ -43,6 +43,7 @@ use crate::keyspace::{Key, Valued};
 ///
 /// A dropped future may have stored the value. A leader that is dropped gives its lease back in the
 /// background.
+#[doc(alias("memoize", "cache aside", "stampede"))]
 pub async fn get_or_set_with<K, B, F, Fut, E>(
     backend: &B,
     key: Key,

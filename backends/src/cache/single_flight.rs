@@ -57,6 +57,7 @@ use crate::keyspace::{Key, Valued, going_on};
 /// # Cancel safety
 ///
 /// A dropped future may have stored the value.
+#[doc(alias("memoize", "cache aside", "stampede"))]
 pub async fn get_or_set_with<K, B, F, Fut, E>(
     backend: &B,
     key: Key,

@@ -81,8 +81,8 @@ pub(crate) use prefixes::{Owner, SESSIONS};
 pub use registration::{Ambiguous, Registered, Registration};
 #[cfg(feature = "derive")]
 pub use registry::{Keyspaces, check_keyspaces, keyspaces};
-/// Its forms are described at the trait [`KeySegment`](trait@KeySegment).
 #[cfg(feature = "derive")]
+#[doc = include_str!("key_segment.md")]
 pub use reinhardt_backends_derive::KeySegment;
 pub use scan::{clear, scan, scan_counts, scan_keys};
 #[cfg(feature = "schema-lock")]

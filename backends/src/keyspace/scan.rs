@@ -33,6 +33,7 @@ const SCAN_BATCH: usize = 128;
 /// An entry that goes while the scan runs may be missing. A value that can't be read and text under
 /// the prefix that is no key of the keyspace are error items, and the stream goes on; the latter
 /// (`InvalidKey`) name the text.
+#[doc(alias("iterate"))]
 pub fn scan<'b, K, B, T>(
     backend: &'b B,
     leading: Leading<K>,

@@ -16,41 +16,8 @@ use crate::escape::escape;
 /// Strings, integers, `bool`, `char`, IP addresses and socket addresses are segments, and `Uuid`
 /// with the feature `uuid`.
 ///
-/// # Deriving
-///
-/// `#[derive(KeySegment)]` makes segments of
-///
-/// * a struct of one field that is a segment: it is written as the field is;
-/// * an enum without data: a variant is written as its name, or as `#[keyspace(rename = "..")]` on
-///   it says;
-/// * with `#[keyspace(display)]`, a type that implements `Display` and `FromStr`: it is written as
-///   `Display` writes it.
-///
-/// ```
-/// use reinhardt_backends::Keyspace;
-/// use reinhardt_backends::keyspace::KeySegment;
-///
-/// #[derive(KeySegment)]
-/// struct UserId(u64);
-///
-/// #[derive(KeySegment)]
-/// enum Region {
-///     #[keyspace(rename = "eu")]
-///     Europe,
-///     #[keyspace(rename = "us")]
-///     America,
-/// }
-///
-/// #[derive(Keyspace)]
-/// #[keyspace(prefix = "orders", ttl = never, counter)]
-/// struct Orders {
-///     region: Region,
-///     user: UserId,
-/// }
-///
-/// let orders = Orders { region: Region::Europe, user: UserId(7) };
-/// assert_eq!(&*orders.key(), "orders:eu:7");
-/// ```
+/// [`#[derive(KeySegment)]`](derive@crate::keyspace::KeySegment) makes segments of newtypes, enums
+/// and types with `Display` and `FromStr`.
 ///
 /// # Implementing
 ///

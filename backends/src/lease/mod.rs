@@ -43,6 +43,7 @@ pub use self::guard::{LeaseGuard, Renewal};
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
+#[doc(alias("lock", "mutex", "redlock", "leader election"))]
 pub struct Lease<B> {
     backend: B,
     key: Arc<str>,

@@ -78,6 +78,7 @@ use crate::time::wall_clock::{WallClock, millis};
 /// assert!(sessions.load(&cookie).await?.is_none());
 /// # Ok(()) }
 /// ```
+#[doc(alias("login", "cookie"))]
 pub struct SessionStore<T, B = Arc<dyn Backend>, C = Cbor> {
     pub(super) backend: B,
     pub(super) keyspace: KeyspaceInfo,

@@ -60,6 +60,7 @@ use crate::error::{BackendError, ErrorKind};
 /// # let _ = layer;
 /// # Ok(()) }
 /// ```
+#[doc(alias("rate limit", "governor"))]
 pub struct ThrottleLayer<B, K> {
     shared: Arc<LayerShared<B, K>>,
 }

@@ -67,6 +67,7 @@ pub use crate::quota::{Algorithm, Attempt, Decision, MAX_PERIOD, Quota};
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
+#[doc(alias("rate limit", "limiter", "governor"))]
 pub struct Throttle {
     prefix: Box<str>,
     quotas: ArrayVec<Quota, MOST_QUOTAS>,

@@ -90,6 +90,7 @@ use crate::quota::{Attempt, Decision};
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Default)]
+#[doc(alias("in-memory", "moka"))]
 pub struct MemoryBackend {
     shards: Arc<Shards>,
 }
