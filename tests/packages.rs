@@ -1,7 +1,9 @@
 //! The packages are ready to be published, and their pages agree with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -10,10 +12,16 @@ const CONTRACT: &str = include_str!("../backends/src/backend/contract.md");
 const LIBRARY: &str = include_str!("../backends/src/lib.rs");
 
 fn cargo(arguments: &[&str]) -> String {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
-    let output = Command::new(cargo).args(arguments).output().unwrap();
+    let output = cargo_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+fn cargo_in(folder: &Path, arguments: &[&str]) -> Output {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
+    let mut command = Command::new(cargo);
+    command.args(arguments).current_dir(folder);
+    command.output().unwrap()
 }
 
 fn metadata() -> Value {
@@ -144,4 +152,70 @@ fn the_readme_knows_how_many_clauses_there_are() {
         README.contains(&format!("has {clauses} clauses")),
         "{clauses}"
     );
+}
+
+/// The lowest version that each requirement of the manifests allows, unless another dependency asks
+/// for a newer one.
+#[test]
+fn the_library_compiles_with_the_lowest_versions_that_it_asks_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lowest_versions");
+    let _ = fs::remove_dir_all(&folder);
+    for package in ["backends", "backends-derive"] {
+        copy(&root.join(package), &folder.join(package));
+    }
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let members = |line: &str| match line.starts_with("members = ") {
+        true => r#"members = ["backends", "backends-derive"]"#.to_string(),
+        false => line.to_string(),
+    };
+    let manifest: Vec<String> = manifest.lines().map(members).collect();
+    fs::write(folder.join("Cargo.toml"), manifest.join("\n")).unwrap();
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+
+    let mut lowered = 0;
+    for (name, version) in lowest_versions(&metadata()) {
+        let update = ["update", "--package", &name, "--precise", &version];
+        lowered += u32::from(cargo_in(&folder, &update).status.success());
+    }
+    assert!(lowered > 10, "{lowered} were lowered");
+    let check = ["check", "--package", "reinhardt-backends", "--all-features"];
+    let checked = cargo_in(&folder, &check);
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+}
+
+/// Returns the dependencies of both packages, with the lowest versions that they allow.
+fn lowest_versions(metadata: &Value) -> BTreeSet<(String, String)> {
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let ours = packages.filter(|package| {
+        let name = &package["name"];
+        name == "reinhardt-backends" || name == "reinhardt-backends-derive"
+    });
+    let dependencies = ours.flat_map(|package| package["dependencies"].as_array().unwrap());
+    let published = dependencies
+        .filter(|dependency| dependency["kind"] != "dev" && dependency["path"].is_null());
+    published
+        .map(|dependency| {
+            let required = dependency["req"].as_str().unwrap();
+            let lowest = version(required.trim_start_matches(['^', '=', '~']));
+            let lowest: Vec<String> = lowest.iter().map(u32::to_string).collect();
+            (
+                dependency["name"].as_str().unwrap().to_string(),
+                lowest.join("."),
+            )
+        })
+        .collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let from = entry.unwrap().path();
+        let to = to.join(from.file_name().unwrap());
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(fs::copy(&from, &to).unwrap()),
+        }
+    }
 }
