@@ -549,17 +549,22 @@ async fn callers_of_one_key_do_not_wait_for_one_who_asks() {
 #[tokio::test]
 async fn a_removal_ends_an_outage() {
     goes_on!(Price, "away.removes", shared);
-    let (switch, backend) = switched();
-    let price = Price { article: 7 };
-    price.set(&backend, 5).await.unwrap();
-    switch.turn(SILENT);
-    price.set(&backend, 6).await.unwrap();
-    switch.turn(UP);
-    let noted = price.delete(&backend).await.unwrap_err();
-    assert!(noted.outcome_unknown(), "{noted}");
-    backend.take_calls();
-    assert_eq!(price.get(&backend).await.unwrap(), None);
-    assert_eq!(backend.count(Op::Read), 1, "the store isn't away any more");
+    for clears in [false, true] {
+        let (switch, backend) = switched();
+        let price = Price { article: 7 };
+        price.set(&backend, 5).await.unwrap();
+        switch.turn(SILENT);
+        price.set(&backend, 6).await.unwrap();
+        switch.turn(UP);
+        let noted = match clears {
+            false => price.delete(&backend).await.map(u64::from),
+            true => Price::clear(&backend).await,
+        };
+        assert!(noted.unwrap_err().outcome_unknown());
+        backend.take_calls();
+        assert_eq!(price.get(&backend).await.unwrap(), None);
+        assert_eq!(backend.count(Op::Read), 1, "the store isn't away any more");
+    }
 }
 
 /// Conditional writes that are refused because of a lost write ask the store, too.

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use super::is_away;
 use super::on_their_way;
 use super::outage::{self, Change, Extent, Place, Probe, Standing};
-use crate::backend::Backend;
 use crate::backend::store::{Event, tell};
+use crate::backend::{Backend, plain};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::key::Key;
 
@@ -25,6 +25,15 @@ pub(super) struct Ready {
     called: Instant,
     /// The turns to ask that the call itself takes.
     probes: Vec<Probe>,
+}
+
+/// The meaning of a failure for the places of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// One of several places has failed, and nobody knows which.
+    OfOne,
+    /// Each of these has failed.
+    OfEach,
 }
 
 impl Ready {
@@ -87,9 +96,13 @@ impl<B: Backend + ?Sized> GoingCall<'_, B> {
         let Some(key) = in_part.find(|key| self.backend.part_of(key) == part) else {
             return false;
         };
-        let answer = self.backend.read_life(key).await;
+        let is_plain = probe.place().extent == Extent::Replicas;
+        let answer = plain::read_life(self.backend, key, is_plain).await;
         let is_there = answer.err().is_none_or(|error| is_of_the_store(&error));
-        self.settle(probe, is_there);
+        match is_there {
+            true => self.answered_by(probe),
+            false => self.tell(probe.failed(true)),
+        }
         is_there
     }
 
@@ -102,57 +115,59 @@ impl<B: Backend + ?Sized> GoingCall<'_, B> {
     ) -> BackendResult<Option<T>> {
         let error = match answer {
             Ok(answer) => {
-                ready
-                    .probes
-                    .into_iter()
-                    .for_each(|probe| self.settle(probe, true));
+                let probes = ready.probes.into_iter();
+                probes.for_each(|probe| self.answered_by(probe));
                 return Ok(Some(answer));
             }
             Err(error) => error,
         };
-        let is_there = is_of_the_store(&error);
-        let failed = failed_keys(self.keys, &error);
-        let failed = self.places_of(failed, extents);
+        let failed = self.places_of(failed_keys(self.keys, &error), extents);
+        let is_one_part = failed.iter().all(|place| place.part == failed[0].part);
+        let failure = match is_one_part || !error.failed_indices().is_empty() {
+            true => Failure::OfEach,
+            false => Failure::OfOne,
+        };
         for probe in ready.probes {
-            let has_failed = failed.contains(&probe.place());
-            self.settle(probe, is_there || !has_failed);
+            if is_of_the_store(&error) {
+                self.answered_by(probe);
+            } else {
+                // A part that has the key no more isn't among the places that failed.
+                let has_failed = failed.contains(&probe.place());
+                self.tell(probe.failed(has_failed && failure == Failure::OfEach));
+            }
         }
         if !is_away(&error) {
             return Err(error);
         }
         if self.backend.as_sync().is_none() {
-            let is_one = |place: &Place| failed.iter().all(|other| other.part == place.part);
-            for place in &failed {
-                // Nobody knows which of several parts has failed.
-                let is_certain = !error.failed_indices().is_empty() || is_one(place);
-                self.tell(outage::begin(*place, ready.called, is_certain));
+            for place in failed {
+                let is_certain = failure == Failure::OfEach;
+                self.tell(outage::begin(place, ready.called, is_certain));
             }
         }
         Ok(None)
     }
 
-    /// Notes that the store has answered a call that goes on nobody's word, such as a removal.
-    pub(super) fn answered(&self) {
-        if !outage::is_any_away() {
-            return;
-        }
-        for place in self.places(self.keys.iter()) {
-            if outage::is_away(place) {
-                on_their_way::begin_anew(place);
-                self.tell(outage::end(place));
-            }
+    /// Notes that parts of the store have answered a call that goes on nobody's word, such as a
+    /// removal.
+    pub(super) fn answered(&self, parts: impl Iterator<Item = u64>) {
+        let store = self.backend.info().instance;
+        let extent = Extent::All;
+        for part in parts {
+            let place = Place {
+                store,
+                part,
+                extent,
+            };
+            on_their_way::begin_anew(place);
+            self.tell(outage::end(place));
         }
     }
 
-    fn settle(&self, probe: Probe, is_there: bool) {
-        self.tell(match is_there {
-            true => {
-                // Before the outage ends: until then nobody forgets a note.
-                on_their_way::begin_anew(probe.place());
-                probe.answered()
-            }
-            false => probe.failed(),
-        });
+    fn answered_by(&self, probe: Probe) {
+        // Before the outage ends: until then nobody forgets a note.
+        on_their_way::begin_anew(probe.place());
+        self.tell(probe.answered());
     }
 
     fn tell(&self, change: Option<Change>) {

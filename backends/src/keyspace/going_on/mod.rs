@@ -45,7 +45,7 @@
 //!
 //! * While a store is away it is sent no write. The writer whose turn it is reads the life of its
 //!   entry, which changes nothing, and writes when that is answered. What remains are writes that
-//!   were under way when the store went away.
+//!   were under way when the store went away, and one at a time where writes alone are away.
 //! * Their keys are noted for [a time](on_their_way) after which no write is on its way any more.
 //!   As long as a key is noted, a removal of it in any version, by this backend or a clone, is
 //!   executed and then says that its outcome is unknown. A take, an update and a conditional write
@@ -268,7 +268,8 @@ where
     B: Backend + ?Sized,
 {
     if const { K::INFO.goes_on_in_a_version() } && is_any_noted::<K, B>(backend, keys) {
-        of_all(backend, keys).answered();
+        let parts = keys.iter().map(|key| backend.part_of(key));
+        of_all(backend, keys).answered(parts);
         return Err(may_come_late().with_outcome_unknown());
     }
     Ok(removed)
@@ -288,12 +289,16 @@ where
     K: Keyspace,
     B: Backend + ?Sized,
 {
-    let is_noted = const { K::INFO.goes_on_in_a_version() }
-        && prefixes.any(|prefix| on_their_way::is_under(backend, prefix));
-    match is_noted {
-        true => Err(may_come_late().with_outcome_unknown()),
-        false => Ok(removed),
+    if const { !K::INFO.goes_on_in_a_version() } {
+        return Ok(removed);
     }
+    let Some(prefix) = prefixes.find(|prefix| on_their_way::is_under(backend, prefix)) else {
+        return Ok(removed);
+    };
+    let parts = on_their_way::parts_under(backend.info().instance, prefix);
+    let named = [Key::of_parts([prefix])];
+    of_all(backend, &named).answered(parts.into_iter());
+    Err(may_come_late().with_outcome_unknown())
 }
 
 /// Refuses to change entries while a write of one of them, in any version, may come after the

@@ -3,7 +3,8 @@
 //! A socket that its owner has given up sends what it was given for 102 s at most: that is how long
 //! Linux repeats a segment which nobody acknowledges (`tcp_orphan_retries`, 8 times unless set, the
 //! pauses doubling from 200 ms). So two minutes after the store is back a write has arrived, or
-//! never will. As long as the store is away, nobody knows.
+//! never will. As long as the store is away, nobody knows; but for outages that nobody has asked
+//! about for ten minutes, which are forgotten.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -32,11 +33,18 @@ const ON_ITS_WAY: Duration = Duration::from_secs(120);
 const FEW: usize = 1024;
 
 /// A write that may be executed until a time, and for as long as the part of the store is away that
-/// it was sent to.
+/// it was sent to, if that has begun before that time.
 #[derive(Debug, Clone, Copy)]
 struct LostWrite {
     until: Instant,
     part: u64,
+}
+
+impl LostWrite {
+    /// Says whether an outage that began at `begun` keeps the write from arriving.
+    fn is_held_up(self, begun: Instant) -> bool {
+        begun < self.until
+    }
 }
 
 /// Notes that writes of these keys may still be on their way.
@@ -61,17 +69,18 @@ fn note_all<'k>(store: Instance, keys: impl Iterator<Item = (&'k str, u64)>, unt
     }
 }
 
-/// Has the time of all notes of a part of a store begin anew, as that part is back.
+/// Has the time of all notes of a part of a store begin anew that an outage has held up, as that
+/// part is back.
 pub(super) fn begin_anew(place: Place) {
-    if LAST.load(SeqCst) == 0 {
+    let Some(begun) = outage::begun(place).filter(|_| LAST.load(SeqCst) != 0) else {
         return;
-    }
+    };
     let until = Instant::now() + ON_ITS_WAY;
     LAST.fetch_max(millis(until), SeqCst);
     let is_there =
         |store: Instance, lost: &LostWrite| store == place.store && lost.part == place.part;
     for mut lost in LOST_WRITES.iter_mut() {
-        if is_there(lost.key().0, lost.value()) {
+        if is_there(lost.key().0, lost.value()) && lost.is_held_up(begun) {
             lost.until = until;
         }
     }
@@ -98,11 +107,31 @@ where
     B: Backend + ?Sized,
 {
     let store = backend.info().instance;
-    may_be_any()
-        && LOST_WRITES.iter().any(|lost| {
-            let (of, key) = lost.key();
-            *of == store && key.starts_with(prefix) && may_come(backend, store, key, *lost)
-        })
+    if !may_be_any() {
+        return false;
+    }
+    let under = LOST_WRITES.iter().filter(|lost| {
+        let (of, key) = lost.key();
+        *of == store && key.starts_with(prefix)
+    });
+    // The backend is a user's, and is asked under no lock.
+    let under: Vec<(Box<str>, LostWrite)> = under
+        .map(|lost| (lost.key().1.clone(), *lost.value()))
+        .collect();
+    let mut under = under.into_iter();
+    under.any(|(key, lost)| may_come(backend, store, &key, lost))
+}
+
+/// Returns the parts of a store to which writes of keys that begin with `prefix` are on their way.
+pub(super) fn parts_under(store: Instance, prefix: &str) -> Vec<u64> {
+    let under = LOST_WRITES.iter().filter(|lost| {
+        let (of, key) = lost.key();
+        *of == store && key.starts_with(prefix)
+    });
+    let mut parts: Vec<u64> = under.map(|lost| lost.part).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    parts
 }
 
 /// A write to a part that has the key no more, as after a failover, comes to no reader while that
@@ -111,15 +140,19 @@ fn may_come<B>(backend: &B, store: Instance, key: &str, lost: LostWrite) -> bool
 where
     B: Backend + ?Sized,
 {
-    Instant::now() < lost.until || (is_away(store, lost) && backend.part_of(key) == lost.part)
+    Instant::now() < lost.until || (is_held_up(store, lost) && backend.part_of(key) == lost.part)
 }
 
-fn is_away(store: Instance, lost: LostWrite) -> bool {
-    let (part, extent) = (lost.part, Extent::All);
-    outage::is_away(Place {
-        store,
-        part,
-        extent,
+/// Says whether an outage of all calls, or of writes alone, keeps a write from arriving.
+fn is_held_up(store: Instance, lost: LostWrite) -> bool {
+    [Extent::All, Extent::Writes].into_iter().any(|extent| {
+        let part = lost.part;
+        let begun = outage::begun(Place {
+            store,
+            part,
+            extent,
+        });
+        begun.is_some_and(|begun| lost.is_held_up(begun))
     })
 }
 
@@ -129,7 +162,12 @@ pub(super) fn may_be_any() -> bool {
     if last == 0 {
         return false;
     }
-    if millis(Instant::now()) <= last || is_any_away() {
+    let now = Instant::now();
+    if millis(now) <= last {
+        return true;
+    }
+    outage::forget_old(now);
+    if is_any_away() {
         return true;
     }
     forget_over();
@@ -139,7 +177,7 @@ pub(super) fn may_be_any() -> bool {
 }
 
 fn forget_over() {
-    LOST_WRITES.retain(|(store, _), lost| Instant::now() < lost.until || is_away(*store, *lost));
+    LOST_WRITES.retain(|(store, _), lost| Instant::now() < lost.until || is_held_up(*store, *lost));
 }
 
 fn millis(time: Instant) -> u64 {
@@ -194,30 +232,35 @@ mod tests {
     #[test]
     fn a_note_counts_while_its_part_of_the_store_is_away_and_has_the_key() {
         let store = MemoryBackend::new();
+        let soon = Instant::now() + Duration::from_millis(200);
+        note_until(&store, "page:1", soon);
+        note_all(place(&store).store, iter::once(("page:2", 1)), soon);
         outage::begin(place(&store), Instant::now(), true).unwrap();
-        let over = Instant::now();
-        note_until(&store, "page:1", over);
-        note_all(place(&store).store, iter::once(("page:2", 1)), over);
+        std::thread::sleep(soon.saturating_duration_since(Instant::now()));
         assert!(is_noted(&store, "page:1"));
         assert!(!is_noted(&store, "page:2"), "the key has moved from there");
         outage::end(place(&store)).unwrap();
         assert!(!is_noted(&store, "page:1"));
     }
 
+    /// Writes that have arrived before an outage aren't held up by it.
     #[test]
     fn the_time_of_a_note_begins_when_its_part_is_back() {
         let store = MemoryBackend::new();
         let instance = place(&store).store;
-        let until = |key: &str| LOST_WRITES.get(&(instance, Box::from(key))).unwrap().until;
-        note_all(
-            instance,
-            [("page:1", 0), ("page:2", 1)].into_iter(),
-            Instant::now() + FAR,
-        );
-        let before = ["page:1", "page:2"].map(until);
+        let until = |key: &str| {
+            let lost = LOST_WRITES.get(&(instance, Box::from(key)));
+            lost.unwrap().until
+        };
+        let far = Instant::now() + FAR;
+        note_all(instance, [("page:1", 0), ("page:2", 1)].into_iter(), far);
+        note_until(&store, "page:3", Instant::now());
+        outage::begin(place(&store), Instant::now(), true).unwrap();
+        let before = ["page:1", "page:2", "page:3"].map(until);
         begin_anew(place(&store));
         assert!(until("page:1") > before[0]);
-        assert_eq!(until("page:2"), before[1]);
+        assert_eq!([until("page:2"), until("page:3")], [before[1], before[2]]);
+        assert_eq!(parts_under(instance, "page:"), [0, 1]);
     }
 
     const FAR: Duration = Duration::from_secs(60);

@@ -141,23 +141,29 @@ fn ask(place: Place) -> Standing {
 
 /// Says whether a place is away; gives no turn.
 pub(super) fn is_away(place: Place) -> bool {
-    is_any_away()
-        && OUTAGES
-            .get(&place)
-            .is_some_and(|outage| outage.is_certain && !outage.is_old(Instant::now()))
+    is_any_away() && OUTAGES.get(&place).is_some_and(|outage| outage.is_certain)
+}
+
+/// Returns the time at which an outage of a place began, be it certain or not.
+pub(super) fn begun(place: Place) -> Option<Instant> {
+    match is_any_away() {
+        true => OUTAGES.get(&place).map(|outage| outage.begun),
+        false => None,
+    }
 }
 
 /// Notes that a call has failed which began at `called`, when nobody knew that the place is away.
 /// The failure of a call that began before the end of the last outage says nothing about now.
 pub(super) fn begin(place: Place, called: Instant, is_certain: bool) -> Option<Change> {
-    if ENDS.get(&place).is_some_and(|ended| called <= *ended) {
-        return None;
-    }
     let now = Instant::now();
     forget_old(now);
     let Entry::Vacant(vacant) = OUTAGES.entry(place) else {
         return None;
     };
+    // Behind the entry: an outage notes its end before it leaves the table.
+    if ENDS.get(&place).is_some_and(|ended| called <= *ended) {
+        return None;
+    }
     AWAY.fetch_add(1, SeqCst);
     vacant.insert(Outage {
         begun: now,
@@ -193,7 +199,8 @@ fn end_if(place: Place, is_meant: impl Fn(&Outage) -> bool) -> Option<Change> {
     outage.is_certain.then_some(change)
 }
 
-fn forget_old(now: Instant) {
+/// Forgets the places that nobody has asked for long.
+pub(super) fn forget_old(now: Instant) {
     OUTAGES.retain(|_, outage| {
         let is_old = outage.is_old(now);
         if is_old {
@@ -221,10 +228,10 @@ impl Probe {
         end_if(self.place, |outage| outage.begun == self.begun)
     }
 
-    /// Has the next caller ask after a pause.
-    pub(super) fn failed(self) -> Option<Change> {
+    /// Has the next caller ask after a pause. The place is known to be away then, if `is_certain`.
+    pub(super) fn failed(self, is_certain: bool) -> Option<Change> {
         let mut outage = OUTAGES.get_mut(&self.place)?;
-        let is_first = outage.begun == self.begun && !outage.is_certain;
+        let is_first = is_certain && outage.begun == self.begun && !outage.is_certain;
         outage.is_certain |= is_first;
         // Before the probe is dropped, which looks at the table.
         drop(outage);
@@ -295,7 +302,7 @@ mod tests {
         begin_now(place);
         let probe = probe(place);
         assert!(matches!(standing(&[place]), Standing::Away));
-        assert_eq!(probe.failed(), None, "that is known");
+        assert_eq!(probe.failed(true), None, "that is known");
         assert!(matches!(standing(&[place]), Standing::Away), "a pause");
     }
 
@@ -321,7 +328,9 @@ mod tests {
         let place = place();
         assert_eq!(begin(place, Instant::now(), false), None);
         assert!(!is_away(place), "nobody knows yet");
-        assert_eq!(probe(place).failed(), Some(Change::Begun));
+        assert_eq!(probe(place).failed(false), None, "nor does it say");
+        assert!(!is_away(place));
+        assert_eq!(probe(place).failed(true), Some(Change::Begun));
         assert!(is_away(place));
         assert!(matches!(probe(place).answered(), Some(Change::Ended(_))));
         assert_eq!(begin(place, Instant::now(), false), None);
@@ -361,7 +370,7 @@ mod tests {
         drop(late);
         let left = OUTAGES.get(&place).unwrap().next - Instant::now();
         assert!(left > TURN / 2, "the turn is the next one's: {left:?}");
-        next.failed();
+        next.failed(true);
     }
 
     #[test]
