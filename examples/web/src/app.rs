@@ -62,7 +62,9 @@ pub(crate) fn router(state: AppState) -> BackendResult<Router> {
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .route("/metrics", get(metrics::show))
-        .fallback(async |signed_in: Option<SignedIn>| AppError::NotFound(signed_in))
+        .fallback(async |signed_in: Result<Option<SignedIn>, AppError>| {
+            AppError::NotFound(signed_in.unwrap_or_default())
+        })
         .with_state(state)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CsrfLayer::new().with_rejection_response(foreign))
@@ -94,7 +96,7 @@ fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
 /// No scripts at all, no frames around the forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The largest size of a form, in bytes: a form has two short fields at most.
+/// The largest size of a form, in bytes: a form has three short fields at most.
 const BODY_LIMIT: usize = 8 * 1024;
 
 #[cfg(test)]

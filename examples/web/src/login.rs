@@ -83,7 +83,8 @@ pub(crate) fn leading_back(request: &Parts) -> String {
 fn inside(to: Option<&str>) -> &str {
     let is_inside = |to: &&str| {
         let mut characters = to.chars();
-        to.starts_with('/')
+        to.len() <= TO_LIMIT
+            && to.starts_with('/')
             && !to.starts_with("//")
             && characters.all(|c| c.is_ascii_graphic() && c != '\\')
     };
@@ -176,6 +177,7 @@ fn form_page(user: &str, to: &str, reader: Reader<'_>, mistake: Option<&str>) ->
 }
 
 const NAME_LIMIT: usize = 64;
+const TO_LIMIT: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -199,5 +201,6 @@ mod tests {
             assert_eq!(inside(Some(to)), "/", "{to:?}");
         }
         assert_eq!(inside(None), "/");
+        assert_eq!(inside(Some(&"/".repeat(TO_LIMIT + 1))), "/");
     }
 }

@@ -20,7 +20,7 @@ use reinhardt_backends::keyspace::KeySegment;
 use reinhardt_backends::{Backend, Keyspace};
 use tokio::time::timeout;
 
-use crate::app::AppState;
+use crate::app::{AppState, REQUEST_TIME};
 use crate::error::AppError;
 use crate::html::{Reader, page};
 use crate::sessions::SignedIn;
@@ -90,10 +90,13 @@ pub(crate) async fn show(
     let head = frame[..frame.len() - foot.len()].to_string();
     let foot = foot.to_string();
     let rest = async move {
-        let report = report.await.unwrap_or_else(|error| {
-            tracing::error!(?error, "a report failed after its page had begun");
-            FAILED.to_string()
-        });
+        let report = match timeout(REQUEST_TIME - AT_ONCE, report).await {
+            Ok(Ok(report)) => report,
+            failed => {
+                tracing::error!(?failed, "a report failed after its page had begun");
+                FAILED.to_string()
+            }
+        };
         report + &foot
     };
     let parts = stream::once(ready(head)).chain(stream::once(rest));
