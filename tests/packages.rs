@@ -41,6 +41,12 @@ fn version(text: &str) -> Vec<u32> {
     parts
 }
 
+fn library(metadata: &Value) -> &Value {
+    let mut packages = metadata["packages"].as_array().unwrap().iter();
+    let library = packages.find(|package| package["name"] == "reinhardt-backends");
+    library.unwrap()
+}
+
 /// Returns the ids of the packages of which a program is built that has all of the library's
 /// features.
 fn built_with_the_library(metadata: &Value) -> BTreeSet<&str> {
@@ -71,8 +77,7 @@ fn no_dependency_asks_for_a_newer_rust() {
     assert!(found.len() > 60, "{}", found.len());
     let packages = metadata["packages"].as_array().unwrap();
     let lowest = |package: &Value| package["rust_version"].as_str().map(version);
-    let is_ours = |package: &&Value| package["name"] == "reinhardt-backends";
-    let ours = lowest(packages.iter().find(is_ours).unwrap()).unwrap();
+    let ours = lowest(library(&metadata)).unwrap();
     for package in packages {
         if found.contains(package["id"].as_str().unwrap()) {
             let asked = lowest(package);
@@ -139,9 +144,7 @@ fn the_readme_stands_by_itself_and_is_short() {
 #[test]
 fn the_readme_and_the_front_page_have_every_feature() {
     let metadata = metadata();
-    let packages = metadata["packages"].as_array().unwrap();
-    let is_ours = |package: &&Value| package["name"] == "reinhardt-backends";
-    let ours = packages.iter().find(is_ours).unwrap();
+    let ours = library(&metadata);
     let (_, table) = README.split_once("## Features").unwrap();
     for feature in ours["features"].as_object().unwrap().keys() {
         let is_shown = feature == "default" || table.contains(&format!("`{feature}`"));

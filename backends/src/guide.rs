@@ -2,6 +2,23 @@
 //! it on Redis, how fast it is, where its edges are, and the map of its source. The pages have no
 //! items.
 
+/// Makes a page that links to a picture beside it. The first definition of a link counts: here the
+/// picture is a part of the page.
+macro_rules! page_with_picture {
+    (pub mod $name:ident: $page:literal, $picture:literal) => {
+        #[doc = "[picture]: #a-picture"]
+        #[doc = ""]
+        #[doc = include_str!(concat!("../docs/", $page))]
+        #[doc = ""]
+        #[doc = "# A picture"]
+        #[doc = ""]
+        #[doc = "<div>"]
+        #[doc = include_str!(concat!("../docs/", $picture))]
+        #[doc = "</div>"]
+        pub mod $name {}
+    };
+}
+
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 
@@ -11,17 +28,7 @@ pub mod starting {}
 #[doc = include_str!("../docs/health.md")]
 pub mod health {}
 
-// The first definition of a link counts: here the picture is a part of the page.
-#[doc = "[picture]: #a-picture"]
-#[doc = ""]
-#[doc = include_str!("../docs/observing.md")]
-#[doc = ""]
-#[doc = "# A picture"]
-#[doc = ""]
-#[doc = "<div>"]
-#[doc = include_str!("../docs/observing-incident.svg")]
-#[doc = "</div>"]
-pub mod observing {}
+page_with_picture!(pub mod observing: "observing.md", "observing-incident.svg");
 
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}
@@ -59,24 +66,6 @@ pub mod scope {}
 #[doc = include_str!("../docs/coming-from.md")]
 pub mod coming_from {}
 
-#[doc = "[picture]: #a-picture"]
-#[doc = ""]
-#[doc = include_str!("../docs/service.md")]
-#[doc = ""]
-#[doc = "# A picture"]
-#[doc = ""]
-#[doc = "<div>"]
-#[doc = include_str!("../docs/service-latency.svg")]
-#[doc = "</div>"]
-pub mod service {}
+page_with_picture!(pub mod service: "service.md", "service-latency.svg");
 
-#[doc = "[picture]: #a-picture"]
-#[doc = ""]
-#[doc = include_str!("../docs/speed.md")]
-#[doc = ""]
-#[doc = "# A picture"]
-#[doc = ""]
-#[doc = "<div>"]
-#[doc = include_str!("../docs/redis-get-one-worker-thread.svg")]
-#[doc = "</div>"]
-pub mod speed {}
+page_with_picture!(pub mod speed: "speed.md", "redis-get-one-worker-thread.svg");

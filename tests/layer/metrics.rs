@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 
 use ::metrics::SharedString;
 use metrics_util::CompositeKey;
@@ -166,33 +166,13 @@ fn an_error_is_told_by_its_kind() {
 
 #[test]
 fn a_call_whose_caller_left_is_told_as_dropped() {
-    /// Never answers.
-    struct Silent;
-
-    impl reinhardt_backends::layer::Intercept for Silent {
-        async fn call<T: reinhardt_backends::layer::Answer>(
-            &self,
-            _: reinhardt_backends::layer::Operation<'_>,
-            _: reinhardt_backends::layer::Next<'_, T>,
-        ) -> BackendResult<T> {
-            std::future::pending().await
-        }
-
-        fn keys<'a>(
-            &'a self,
-            _: reinhardt_backends::layer::Operation<'_>,
-            next: reinhardt_backends::KeyStream<'a>,
-        ) -> reinhardt_backends::KeyStream<'a> {
-            next
-        }
-    }
-
     let told = told(async {
         let observe = Observe::new().with_metrics().with_system("memory");
-        let backend = MemoryBackend::new().layer(Silent).layer(observe);
-        let call = backend.get::<String>("layered-user:7");
-        let limit = Duration::from_millis(10);
-        assert!(tokio::time::timeout(limit, call).await.is_err());
+        let flaky = Flaky::new(MemoryBackend::new());
+        flaky.on(Op::Read).hang();
+        let backend = flaky.layer(observe);
+        let call = backend.get::<String>("layered-user:7").now_or_never();
+        assert!(call.is_none());
     });
     assert_eq!(durations(&told, "layered-user", "read", "dropped"), 1);
 }
@@ -293,6 +273,13 @@ async fn events(backend: &(impl Backend + Clone)) {
     }
 }
 
+/// Makes every kind of call, and has events, on a backend of its own.
+async fn everything() {
+    let backend = observed();
+    all_calls(&backend).await.unwrap();
+    events(&backend).await;
+}
+
 #[test]
 fn events_are_counted_and_timed_by_keyspace() {
     let told = told(async { events(&observed()).await });
@@ -327,11 +314,7 @@ fn entries_that_went_on_are_counted_each() {
 
 #[test]
 fn every_metric_has_a_unit_and_a_description() {
-    let told = snapshot(async {
-        let backend = observed();
-        all_calls(&backend).await.unwrap();
-        events(&backend).await;
-    });
+    let told = snapshot(everything());
     for (key, unit, description, _) in &told {
         assert!(unit.is_some() && description.is_some(), "{key:?}");
     }
@@ -339,11 +322,7 @@ fn every_metric_has_a_unit_and_a_description() {
 
 #[test]
 fn no_label_has_a_part_of_a_key_or_a_value() {
-    let told = told(async {
-        let backend = observed();
-        all_calls(&backend).await.unwrap();
-        events(&backend).await;
-    });
+    let told = told(everything());
     assert!(told.len() > 10);
     for (name, labels, _) in told {
         for (label, value) in labels {
@@ -355,11 +334,7 @@ fn no_label_has_a_part_of_a_key_or_a_value() {
 #[test]
 fn the_page_has_every_name_and_no_other() {
     let named: BTreeSet<&str> = table_of("# Names").into_iter().collect();
-    let told = told(async {
-        let backend = observed();
-        all_calls(&backend).await.unwrap();
-        events(&backend).await;
-    });
+    let told = told(everything());
     let mut used: BTreeSet<&str> = told.iter().map(|(name, ..)| &**name).collect();
     let labels = told.iter().flat_map(|(_, labels, _)| labels);
     used.extend(labels.map(|(label, _)| &**label));

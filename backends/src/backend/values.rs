@@ -112,11 +112,6 @@ fn decoded<S: Store + ?Sized, V: Decode>(
     key: &str,
     stored: Option<Stored>,
 ) -> BackendResult<Option<V>> {
-    match stored.map(|stored| stored.decode()).transpose() {
-        Err(error) => {
-            tell_if_undecodable(store, key, &error);
-            Err(error)
-        }
-        decoded => decoded,
-    }
+    let decoded = stored.map(|stored| stored.decode()).transpose();
+    decoded.inspect_err(|error| tell_if_undecodable(store, key, error))
 }

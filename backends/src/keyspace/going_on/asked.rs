@@ -27,15 +27,6 @@ pub(super) struct Ready {
     probes: Vec<Probe>,
 }
 
-/// The meaning of a failure for the places of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Failure {
-    /// One of several places has failed, and nobody knows which.
-    OfOne,
-    /// Each of these has failed.
-    OfEach,
-}
-
 impl Ready {
     /// Of a call of which it is known that its places are there.
     pub(super) fn now() -> Self {
@@ -48,17 +39,15 @@ impl<B: Backend + ?Sized> GoingCall<'_, B> {
     /// Says whether the places are there, and asks them if they were away and it is this caller's
     /// turn. The call itself is the question if `asks_itself` allows that and it needs one place.
     pub(super) async fn ready(&self, asks_itself: bool) -> Option<Ready> {
-        let called = Instant::now();
-        let probes = Vec::new();
-        // A store in this process is never away for long: it is asked by every call.
-        if !outage::is_any_away() || self.backend.as_sync().is_some() {
-            return Some(Ready { called, probes });
+        let up = Ready::now();
+        if !self.may_be_away() {
+            return Some(up);
         }
-        let places = self.places(self.keys.iter());
+        let places = self.places();
         match outage::standing(&places) {
-            Standing::Up => Some(Ready { called, probes }),
+            Standing::Up => Some(up),
             Standing::Asked(probes) if asks_itself && places.len() == 1 => {
-                Some(Ready { called, probes })
+                Some(Ready { probes, ..up })
             }
             Standing::Asked(probes) => self.ask(probes).await,
             Standing::Away => None,
@@ -67,12 +56,12 @@ impl<B: Backend + ?Sized> GoingCall<'_, B> {
 
     /// Says whether the places are there, and asks nobody.
     pub(super) fn is_up(&self) -> bool {
-        !outage::is_any_away()
-            || self.backend.as_sync().is_some()
-            || !self
-                .places(self.keys.iter())
-                .into_iter()
-                .any(outage::is_away)
+        !(self.may_be_away() && self.places().into_iter().any(outage::is_away))
+    }
+
+    /// A store in this process is never away for long: it is asked by every call.
+    fn may_be_away(&self) -> bool {
+        outage::is_any_away() && self.backend.as_sync().is_none()
     }
 
     /// Asks places by reading the life of an entry there, which changes nothing. An answer to a
@@ -82,11 +71,12 @@ impl<B: Backend + ?Sized> GoingCall<'_, B> {
             (probes.into_iter()).partition(|probe| probe.place().extent == Extent::Writes);
         let answers = others.into_iter().map(|probe| self.ask_one(probe));
         let are_there = join_all(answers).await;
-        let (called, probes) = (Instant::now(), writes);
-        are_there
-            .into_iter()
-            .all(|is_there| is_there)
-            .then_some(Ready { called, probes })
+        let up = Ready {
+            probes: writes,
+            ..Ready::now()
+        };
+        let mut are_there = are_there.into_iter();
+        are_there.all(|is_there| is_there).then_some(up)
     }
 
     async fn ask_one(&self, probe: Probe) -> bool {
@@ -122,18 +112,16 @@ impl<B: Backend + ?Sized> GoingCall<'_, B> {
             Err(error) => error,
         };
         let failed = self.places_of(failed_keys(self.keys, &error), extents);
+        // Of several parts nobody knows which has failed, unless the error says so.
         let is_one_part = failed.iter().all(|place| place.part == failed[0].part);
-        let failure = match is_one_part || !error.failed_indices().is_empty() {
-            true => Failure::OfEach,
-            false => Failure::OfOne,
-        };
+        let is_certain = is_one_part || !error.failed_indices().is_empty();
         for probe in ready.probes {
             if is_of_the_store(&error) {
                 self.answered_by(probe);
             } else {
                 // A part that has the key no more isn't among the places that failed.
                 let has_failed = failed.contains(&probe.place());
-                self.tell(probe.failed(has_failed && failure == Failure::OfEach));
+                self.tell(probe.failed(has_failed && is_certain));
             }
         }
         if !is_away(&error) {
@@ -141,7 +129,6 @@ impl<B: Backend + ?Sized> GoingCall<'_, B> {
         }
         if self.backend.as_sync().is_none() {
             for place in failed {
-                let is_certain = failure == Failure::OfEach;
                 self.tell(outage::begin(place, ready.called, is_certain));
             }
         }
@@ -181,8 +168,8 @@ impl<B: Backend + ?Sized> GoingCall<'_, B> {
         tell(self.backend, key, event);
     }
 
-    fn places<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Vec<Place> {
-        self.places_of(keys, self.extents)
+    fn places(&self) -> Vec<Place> {
+        self.places_of(self.keys.iter(), self.extents)
     }
 
     fn places_of<'k>(&self, keys: impl Iterator<Item = &'k Key>, extents: &[Extent]) -> Vec<Place> {

@@ -203,21 +203,18 @@ where
 {
     let GoingCall { backend, keys, .. } = *call;
     let answer = written.await;
-    note_if_lost(backend, keys, &answer);
-    // An error with a known outcome is a refusal, or there was no connection: it says nothing about
-    // reads. Where nobody answers, writes may be held back alone, or all be away.
-    let is_unanswered =
-        |error: &BackendError| error.kind() == ErrorKind::Timeout || error.outcome_unknown();
-    let (extents, failed): (&[Extent], usize) = match &answer {
-        Err(error) => match is_unanswered(error) {
-            true => (
-                &[Extent::All, Extent::Writes],
-                failed_keys(keys, error).count(),
-            ),
-            false => (&[Extent::Writes], failed_keys(keys, error).count()),
-        },
-        Ok(_) => (&[], 0),
-    };
+    let mut failed = 0;
+    let mut extents: &[Extent] = &[];
+    if let Err(error) = &answer {
+        note_if_lost(backend, keys, error);
+        failed = failed_keys(keys, error).count();
+        // An error with a known outcome is a refusal, or there was no connection: it says nothing
+        // about reads. Where nobody answers, writes may be held back alone, or all be away.
+        extents = match error.kind() == ErrorKind::Timeout || error.outcome_unknown() {
+            true => &[Extent::All, Extent::Writes],
+            false => &[Extent::Writes],
+        };
+    }
     let written = call.take(ready, answer, extents)?;
     Ok(written.or_else(|| lost_writes::<K, B, T>(backend, failed)))
 }
@@ -248,10 +245,8 @@ where
     if !(K::INFO.goes_on() && is_away(&error)) {
         return Err(error);
     }
-    let lost = failed_keys(keys, &error).count();
-    let answer: BackendResult<()> = Err(error);
-    note_if_lost(backend, keys, &answer);
-    lost_writes::<K, B, ()>(backend, lost);
+    note_if_lost(backend, keys, &error);
+    lost_writes::<K, B, ()>(backend, failed_keys(keys, &error).count());
     Ok(())
 }
 
@@ -292,10 +287,10 @@ where
     if const { !K::INFO.goes_on_in_a_version() } {
         return Ok(removed);
     }
-    let Some(prefix) = prefixes.find(|prefix| on_their_way::is_under(backend, prefix)) else {
+    let noted = |prefix| Some((prefix, on_their_way::parts_under(backend, prefix)?));
+    let Some((prefix, parts)) = prefixes.find_map(noted) else {
         return Ok(removed);
     };
-    let parts = on_their_way::parts_under(backend.info().instance, prefix);
     let named = [Key::of_parts([prefix])];
     of_all(backend, &named).answered(parts.into_iter());
     Err(may_come_late().with_outcome_unknown())
@@ -354,14 +349,11 @@ fn is_away(error: &BackendError) -> bool {
 }
 
 /// Notes the writes that may still be on their way: of several, those that weren't acknowledged.
-fn note_if_lost<B, T>(backend: &B, keys: &[Key], answer: &BackendResult<T>)
+fn note_if_lost<B>(backend: &B, keys: &[Key], error: &BackendError)
 where
     B: Backend + ?Sized,
 {
-    if let Err(error) = answer
-        && is_away(error)
-        && error.outcome_unknown()
-    {
+    if is_away(error) && error.outcome_unknown() {
         on_their_way::note(backend, failed_keys(keys, error).map(Key::as_str));
     }
 }

@@ -105,29 +105,27 @@ pub(super) fn standing(places: &[Place]) -> Standing {
     if places.iter().any(is_pausing) {
         return Standing::Away;
     }
-    let mut probes = Vec::new();
-    for place in places {
-        match ask(*place) {
-            Standing::Up => {}
-            Standing::Asked(probe) => probes.extend(probe),
-            // The turns that were given so far go back.
-            Standing::Away => return Standing::Away,
-        }
-    }
-    match probes.is_empty() {
-        true => Standing::Up,
-        false => Standing::Asked(probes),
+    let turns = places.iter().filter_map(|place| ask(*place).transpose());
+    match turns.collect::<Result<Vec<Probe>, Pausing>>() {
+        Ok(probes) if probes.is_empty() => Standing::Up,
+        Ok(probes) => Standing::Asked(probes),
+        // The turns that were given so far go back.
+        Err(Pausing) => Standing::Away,
     }
 }
 
-fn ask(place: Place) -> Standing {
+/// It is somebody else's turn to ask, or nobody's.
+struct Pausing;
+
+/// Gives the turn to ask a place; none if the place isn't away.
+fn ask(place: Place) -> Result<Option<Probe>, Pausing> {
     static TURNS: AtomicU64 = AtomicU64::new(0);
     let Some(mut outage) = OUTAGES.get_mut(&place) else {
-        return Standing::Up;
+        return Ok(None);
     };
     let now = Instant::now();
     if now < outage.next {
-        return Standing::Away;
+        return Err(Pausing);
     }
     if now >= outage.next + LONGEST {
         // Nobody has asked meanwhile, so nobody knows how long it was in vain.
@@ -136,7 +134,7 @@ fn ask(place: Place) -> Standing {
     outage.next = now + TURN;
     outage.turn = TURNS.fetch_add(1, SeqCst) + 1;
     let (begun, turn) = (outage.begun, outage.turn);
-    Standing::Asked(vec![Probe { place, begun, turn }])
+    Ok(Some(Probe { place, begun, turn }))
 }
 
 /// Says whether a place is away; gives no turn.
