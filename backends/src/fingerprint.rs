@@ -4,7 +4,6 @@ use std::fmt;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 
 /// The fingerprint of a secret, 144 bits of its SHA-256: as good a name as the secret, and
 /// worthless to a person who reads it.
@@ -18,7 +17,7 @@ const FINGERPRINT: usize = 18;
 
 impl Fingerprint {
     pub(crate) fn of(secret: &[u8]) -> Self {
-        let hash: [u8; 32] = Sha256::digest(secret).into();
+        let hash = hmac_sha256::Hash::hash(secret);
         let mut kept = [0; FINGERPRINT];
         kept.copy_from_slice(&hash[..FINGERPRINT]);
         Self(kept)
