@@ -21,6 +21,7 @@ pub(crate) struct Keyspace<'a> {
     pub(crate) version: u32,
     pub(crate) ttl: Ttl,
     pub(crate) sliding: bool,
+    pub(crate) inspect: bool,
     pub(crate) jitter: Option<u8>,
     /// Only of values.
     pub(crate) lease: Option<Ttl>,
@@ -170,6 +171,7 @@ impl<'a> Keyspace<'a> {
                 .unwrap_or_else(|| Prefix::Text("invalid".to_string())),
             version: (words.version.and_then(|word| word.meaning)).unwrap_or(1),
             sliding: words.sliding.is_some(),
+            inspect: words.inspect.is_some(),
             jitter: words.jitter.and_then(|word| word.meaning),
             computed_by: (words.stale.as_ref().or(words.lease.as_ref()))
                 .map(|word| word.name.span()),

@@ -172,6 +172,8 @@ words! {
         by error_or_miss],
         counter "a `counter` without its store would count from zero: remove `on_unavailable`",
         limit "a throttle is told what to do without its store by `throttle::WhenDown`: remove `on_unavailable`";
+    "inspect", inspect: (),
+        [alone];
     "crate", krate: Path,
         [example CRATE "`crate = path::to::reinhardt_backends`"
         by crate_path];

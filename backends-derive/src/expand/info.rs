@@ -184,6 +184,9 @@ fn words(scope: &Scope<'_>) -> TokenStream {
     if let Some(percent) = keyspace.jitter {
         words.extend(quote!(.jitter(#percent)));
     }
+    if keyspace.inspect {
+        words.extend(quote!(.inspect()));
+    }
     if let Kind::Throttle(limits) = &keyspace.kind {
         let limits = limits.in_words();
         words.extend(quote!(.value(#limits, "throttle")));

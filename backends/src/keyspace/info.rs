@@ -52,6 +52,8 @@ pub struct KeyspaceInfo {
     pub on_decode_error: OnDecodeError,
     /// The result of a read, and of a write that asks for nothing, while the store is away.
     pub on_unavailable: OnUnavailable,
+    /// True if people may look at the keys and values of the keyspace: `inspector` shows no others.
+    pub inspect: bool,
     /// The older keyspace whose entries are read where this one has none.
     pub migrates: Option<&'static KeyspaceInfo>,
     /// The place where the struct is declared, or where a macro such as
@@ -211,6 +213,7 @@ impl KeyspaceInfo {
             stale: None,
             on_decode_error: OnDecodeError::Error,
             on_unavailable: OnUnavailable::Error,
+            inspect: false,
             migrates: None,
             location: Location::new("", "", 0, 0),
             written: Written {
@@ -338,6 +341,12 @@ impl KeyspaceInfo {
             "only entries and values go on without the store"
         );
         self.on_unavailable = OnUnavailable::Miss;
+        self
+    }
+
+    /// For the derive: lets people look at keys and values.
+    pub const fn inspect(mut self) -> Self {
+        self.inspect = true;
         self
     }
 

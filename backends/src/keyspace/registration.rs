@@ -1,11 +1,8 @@
 //! The registration of keyspaces when a program is linked, and the macro that registers the types
 //! of generic keyspaces.
 
-use std::any::type_name;
-use std::marker::PhantomData;
-
 use super::info::{KeyspaceInfo, Kind, Location};
-use super::vtable::{Values, Vtable};
+use super::vtable::{Of, Vtable};
 use super::{Counter, Keyspace, Throttled, Valued};
 
 /// For the derive: the data that the registry holds of a keyspace.
@@ -27,12 +24,12 @@ impl Registration {
 
     /// Registers a keyspace of counters.
     pub const fn of_counters<K: Counter>() -> Self {
-        Self::of_keyspace::<K>(Of::<K>::KEYS)
+        Self::of_keyspace::<K>(Of::<K>::COUNTERS)
     }
 
     /// Registers a keyspace of throttles.
     pub const fn of_throttles<K: Throttled>() -> Self {
-        Self::of_keyspace::<K>(Of::<K>::KEYS)
+        Self::of_keyspace::<K>(Of::<K>::THROTTLES)
     }
 
     const fn of_keyspace<K: Keyspace>(vtable: &'static Vtable) -> Self {
@@ -70,18 +67,6 @@ impl Registration {
         let named = |it: &Self| (it.info.prefix, it.info.version, it.info.kind, it.declared);
         named(self) == named(other) && (self.vtable.types)() == (other.vtable.types)()
     }
-}
-
-/// The tables of the keyspace `K`, as constants, so that a registration can point to them.
-struct Of<K>(PhantomData<K>);
-
-impl<K: Keyspace> Of<K> {
-    const KEYS: &'static Vtable = &Vtable::of_keys(|| [type_name::<K>(), ""]);
-}
-
-impl<K: Valued> Of<K> {
-    const VALUES: &'static Vtable =
-        &Values::<K::Value, K::Codec>::vtable(|| [type_name::<K>(), ""]);
 }
 
 /// For the derive: the registration of a keyspace with type or constant parameters, type by type.

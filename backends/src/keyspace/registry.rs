@@ -248,13 +248,17 @@ impl fmt::Display for Keyspaces {
 }
 
 fn row(info: &KeyspaceInfo) -> [String; 8] {
+    let mut kind = info.kind.as_str().to_string();
+    if info.inspect {
+        kind.push_str(", inspect");
+    }
     let mut life = life(info);
     if info.goes_on() {
         life.push_str(", on_unavailable miss");
     }
     [
         versioned(info),
-        info.kind.as_str().to_string(),
+        kind,
         key(info),
         info.value.to_string(),
         info.codec.to_string(),

@@ -459,7 +459,7 @@ where
     }
 }
 
-fn of_another_key() -> BackendError {
+pub(super) fn of_another_key() -> BackendError {
     BackendError::new(
         ErrorKind::Decode,
         "the stored entry has other key fields than those that it was read by",

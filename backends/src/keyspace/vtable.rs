@@ -1,14 +1,20 @@
 //! The functions of a keyspace that is known by its registration alone.
 
+use std::any::type_name;
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
+use super::key::Key;
 #[cfg(feature = "schema-lock")]
 use super::schema::layout::Layout;
 #[cfg(feature = "schema-lock")]
 use super::schema::tracer;
-use crate::codec::Codec;
+use super::value::of_another_key;
+use super::{Counter, Keyspace, Throttled, Valued};
+use crate::codec::{Codec, Decode};
+use crate::error::BackendResult;
+use crate::quota::record_end;
 
 /// The functions of one keyspace.
 ///
@@ -19,23 +25,73 @@ use crate::codec::Codec;
 pub(crate) struct Vtable {
     /// Names the keyspace, or the data of sessions and their codec.
     pub(super) types: fn() -> [&'static str; 2],
+    /// Says whether a text is the text of a key of the keyspace.
+    pub(crate) is_key: fn(&str) -> bool,
+    /// Makes sure that the bytes under a key are a value of the keyspace.
+    pub(crate) check: fn(&Key, &[u8]) -> BackendResult<()>,
     /// Traces the layout of the values; counters and throttles have none.
     #[cfg(feature = "schema-lock")]
     pub(super) layout: fn() -> Layout,
 }
 
 impl Vtable {
-    /// Returns the functions of a keyspace of counters or throttles.
-    pub(crate) const fn of_keys(types: fn() -> [&'static str; 2]) -> Self {
+    /// Returns the functions of the throttles that a program makes under a prefix.
+    pub(crate) const THROTTLES: &'static Self =
+        &Self::new(|| ["", ""], |_, bytes| record_end(bytes).map(drop));
+
+    const fn new(
+        types: fn() -> [&'static str; 2],
+        check: fn(&Key, &[u8]) -> BackendResult<()>,
+    ) -> Self {
         Self {
             types,
+            is_key: |_| true,
+            check,
             #[cfg(feature = "schema-lock")]
             layout: Layout::default,
         }
     }
 }
 
-/// The values of a keyspace: a `T` as the codec `C` stores it.
+/// The functions of the keyspace `K`, as constants, so that a registration can point to them.
+pub(super) struct Of<K>(PhantomData<K>);
+
+impl<K: Keyspace> Of<K> {
+    const fn of(check: fn(&Key, &[u8]) -> BackendResult<()>) -> Vtable {
+        Vtable {
+            is_key: |text| K::parse_key(text).is_some(),
+            ..Vtable::new(|| [type_name::<K>(), ""], check)
+        }
+    }
+}
+
+impl<K: Counter> Of<K> {
+    pub(super) const COUNTERS: &'static Vtable =
+        &Self::of(|_, bytes| <i64 as Decode>::decode(bytes).map(drop));
+}
+
+impl<K: Throttled> Of<K> {
+    pub(super) const THROTTLES: &'static Vtable = &Self::of(Vtable::THROTTLES.check);
+}
+
+impl<K: Valued> Of<K> {
+    pub(super) const VALUES: &'static Vtable = &Vtable {
+        #[cfg(feature = "schema-lock")]
+        layout: tracer::layout::<K::Value, K::Codec>,
+        ..Self::of(|key, bytes| decode::<K>(key, bytes).map(drop))
+    };
+}
+
+/// Decodes the value that is stored under a key.
+fn decode<K: Valued>(key: &Key, bytes: &[u8]) -> BackendResult<K::Value> {
+    let value = K::decode(key, 0, bytes)?;
+    match K::matches_key(key, &value) {
+        true => Ok(value),
+        false => Err(of_another_key()),
+    }
+}
+
+/// The values under a prefix that the program sets: a `T` as the codec `C` stores it.
 pub(crate) struct Values<T, C>(PhantomData<(T, C)>);
 
 impl<T: DeserializeOwned, C: Codec> Values<T, C> {
@@ -44,7 +100,7 @@ impl<T: DeserializeOwned, C: Codec> Values<T, C> {
         Vtable {
             #[cfg(feature = "schema-lock")]
             layout: tracer::layout::<T, C>,
-            ..Vtable::of_keys(types)
+            ..Vtable::new(types, |_, bytes| C::decode::<T>(bytes).map(drop))
         }
     }
 }
@@ -55,6 +111,6 @@ mod tests {
 
     #[test]
     fn a_program_without_the_schema_lock_has_no_slot_for_the_tracer() {
-        assert_eq!(size_of::<Vtable>(), size_of::<fn()>());
+        assert_eq!(size_of::<Vtable>(), 3 * size_of::<fn()>());
     }
 }

@@ -11,11 +11,9 @@ impl Registration {
     pub const fn of_throttles_at_run_time(prefix: &'static str, location: Location) -> Self {
         let info = KeyspaceInfo::at_run_time("Throttle", prefix, Kind::Throttles, &["key"]);
         let info = info.value("limits set at run time", "throttle");
-        Self::at_run_time(info.location(location), VTABLE)
+        Self::at_run_time(info.location(location), Vtable::THROTTLES)
     }
 }
-
-const VTABLE: &Vtable = &Vtable::of_keys(|| ["", ""]);
 
 /// Declares that a [`Throttle`](crate::throttle::Throttle) has its keys under a prefix, when the
 /// program is linked.
