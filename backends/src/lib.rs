@@ -45,6 +45,7 @@
 //!   [`KeySegment`](trait@keyspace::KeySegment) for parts of keys of your own.
 //! * [`keyspaces()`], [`check_keyspaces()`] and [`assert_schema_lock!`] (feature `schema-lock`, for
 //!   tests): all keyspaces of a program, listed, checked and held against a file.
+//! * [`doctor()`]: what is wrong in a live store, by the program's own keyspaces.
 //! * [`Backend`]: the contract, clause by clause.
 //! * [`MemoryBackend`], the default, and `RedisBackend` (feature `redis-backend`): what each one
 //!   guarantees.
@@ -74,7 +75,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `memory` | yes | [`MemoryBackend`] |
-//! | `derive` | yes | `#[derive(Keyspace)]`, `#[derive(KeySegment)]` and the registry |
+//! | `derive` | yes | `#[derive(Keyspace)]`, `#[derive(KeySegment)]`, the registry and [`doctor()`] |
 //! | `schema-lock` | no | [`assert_schema_lock!`], for `[dev-dependencies]`: it brings code for every stored type |
 //! | `json` | no | the codec `codec::Json` |
 //! | `postcard` | no | the codec `codec::Postcard` |
@@ -98,6 +99,8 @@ pub mod cache;
 pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "derive")]
+pub mod doctor;
 mod error;
 mod escape;
 mod fingerprint;
@@ -111,6 +114,8 @@ mod quota;
 #[cfg(feature = "axum")]
 mod response;
 pub mod session;
+#[cfg(feature = "derive")]
+mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod throttle;
@@ -131,6 +136,8 @@ pub use backend::redis::{
 pub use backend::{
     Backend, Call, Condition, Counted, Expiry, KeyStream, Life, Stored, Write, store,
 };
+#[cfg(feature = "derive")]
+pub use doctor::doctor;
 pub use error::{BackendError, BackendResult, ErrorKind};
 pub use keyspace::Keyspace;
 #[cfg(feature = "derive")]

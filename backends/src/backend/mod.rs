@@ -4,6 +4,8 @@
 mod answers;
 mod call;
 pub(crate) mod distinct;
+#[cfg(feature = "derive")]
+pub(crate) mod examined;
 pub(crate) mod fast_path;
 mod life;
 #[cfg(feature = "memory")]

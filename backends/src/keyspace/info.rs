@@ -475,7 +475,7 @@ const fn is_same(a: &str, b: &str) -> bool {
 
 #[cfg(feature = "derive")]
 impl Kind {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Entry => "entry",
             Self::Value => "value",

@@ -9,7 +9,7 @@ use super::prefixes::{SESSIONS, TOWER_SESSIONS};
 const OTHER: &str = "_other";
 /// The label of calls without a key, and of those on all keys.
 const NONE: &str = "_none";
-/// The label of leases by name.
+/// The label of leases by name, and of the counter of fencing numbers.
 const LEASE: &str = "_lease";
 
 /// The prefixes of all registered keyspaces, and those that sessions have unless another one is
@@ -31,7 +31,7 @@ pub(crate) fn label(key: Option<&str>) -> &'static str {
     let Some(key) = key.filter(|key| !key.is_empty()) else {
         return NONE;
     };
-    if key.starts_with(crate::lease::PREFIX) {
+    if crate::lease::is_key(key) {
         return LEASE;
     }
     let first = key.split([':', '@']).next();
@@ -57,6 +57,8 @@ mod tests {
             (":session-store", OTHER),
             ("S3cret", OTHER),
             ("lease@name:job", LEASE),
+            ("lease@fence", LEASE),
+            ("lease@fences", OTHER),
             ("lease:job", OTHER),
             ("", NONE),
         ] {

@@ -82,6 +82,8 @@ pub use registration::{Ambiguous, Registered, Registration};
 #[cfg(feature = "derive")]
 pub use registry::{Keyspaces, check_keyspaces, keyspaces};
 #[cfg(feature = "derive")]
+pub(crate) use registry::{registrations, versioned};
+#[cfg(feature = "derive")]
 #[doc = include_str!("key_segment.md")]
 pub use reinhardt_backends_derive::KeySegment;
 pub use scan::{clear, scan, scan_counts, scan_keys};

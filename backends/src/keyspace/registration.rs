@@ -2,8 +2,10 @@
 //! of generic keyspaces.
 
 use super::info::{KeyspaceInfo, Kind, Location};
+use super::key::Key;
 use super::vtable::{Of, Vtable};
 use super::{Counter, Keyspace, Throttled, Valued};
+use crate::error::BackendResult;
 
 /// For the derive: the data that the registry holds of a keyspace.
 #[derive(Debug)]
@@ -59,6 +61,29 @@ impl Registration {
         }
         self.info.location = location;
         self
+    }
+
+    /// Returns the declaration.
+    pub(crate) fn info(&self) -> &KeyspaceInfo {
+        &self.info
+    }
+
+    /// Says whether a text that begins as the keys of the keyspace do is one of them.
+    pub(crate) fn is_key(&self, text: &str) -> bool {
+        let segments = match text.split_once(':') {
+            None | Some((_, "")) => 0,
+            Some((_, segments)) => segments.split(':').count(),
+        };
+        segments == self.info.key_fields.len() && (self.vtable.is_key)(text)
+    }
+
+    /// Makes sure that the bytes under a key are a value of the keyspace.
+    ///
+    /// # Errors
+    ///
+    /// `Decode`; `WrongType` for a throttle.
+    pub(crate) fn check(&self, key: &Key, bytes: &[u8]) -> BackendResult<()> {
+        (self.vtable.check)(key, bytes)
     }
 
     /// Says whether both register the same thing, as two crates may do that don't know of each

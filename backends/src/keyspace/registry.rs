@@ -8,6 +8,7 @@ use super::lives::life;
 use super::prefixes::reserved_for;
 use super::registration::{Ambiguous, Registration, path, place};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::table::table;
 
 /// The keyspaces of a program, by prefix and version; prints as a table.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ pub fn keyspaces() -> Keyspaces {
 }
 
 /// Lists the registered keyspaces, by prefix and version, each of them once.
-pub(super) fn registrations() -> Vec<&'static Registration> {
+pub(crate) fn registrations() -> Vec<&'static Registration> {
     let mut all: Vec<_> = inventory::iter::<Registration>().collect();
     all.sort_by_key(|it| {
         let info = &it.info;
@@ -176,7 +177,7 @@ fn both(one: &KeyspaceInfo, other: &KeyspaceInfo) -> String {
 }
 
 /// `session@2`
-pub(super) fn versioned(info: &KeyspaceInfo) -> String {
+pub(crate) fn versioned(info: &KeyspaceInfo) -> String {
     match info.version {
         1 => info.prefix.to_string(),
         version => format!("{}@{version}", info.prefix),
@@ -232,18 +233,7 @@ impl fmt::Display for Keyspaces {
             "type",
             "declared at",
         ];
-        let mut rows = vec![heads.map(str::to_string)];
-        rows.extend(self.0.iter().map(|info| row(info)));
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-        let widths: Vec<usize> = (0..heads.len()).filter_map(width).collect();
-        for (index, row) in rows.iter().enumerate() {
-            let cells = row.iter().zip(&widths);
-            let cells = cells.map(|(cell, &width)| format!("{cell:width$}"));
-            let line = cells.collect::<Vec<_>>().join("  ");
-            let end = if index + 1 < rows.len() { "\n" } else { "" };
-            write!(f, "{}{end}", line.trim_end())?;
-        }
-        Ok(())
+        f.write_str(&table(heads, self.0.iter().map(|info| row(info))))
     }
 }
 

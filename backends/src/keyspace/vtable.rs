@@ -26,9 +26,9 @@ pub(crate) struct Vtable {
     /// Names the keyspace, or the data of sessions and their codec.
     pub(super) types: fn() -> [&'static str; 2],
     /// Says whether a text is the text of a key of the keyspace.
-    pub(crate) is_key: fn(&str) -> bool,
+    pub(super) is_key: fn(&str) -> bool,
     /// Makes sure that the bytes under a key are a value of the keyspace.
-    pub(crate) check: fn(&Key, &[u8]) -> BackendResult<()>,
+    pub(super) check: fn(&Key, &[u8]) -> BackendResult<()>,
     /// Traces the layout of the values; counters and throttles have none.
     #[cfg(feature = "schema-lock")]
     pub(super) layout: fn() -> Layout,

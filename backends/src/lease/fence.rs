@@ -10,7 +10,7 @@ use crate::error::{BackendError, BackendResult, ErrorKind};
 ///
 /// No keyspace has this key: a prefix holds no `@`, and behind a prefix stands a version or a
 /// colon.
-const COUNTER: &str = "lease@fence";
+pub(super) const COUNTER: &str = "lease@fence";
 /// A counter that began at zero is below this number, and a counter that began at the time of day
 /// is above it: microseconds up to September 2005.
 const FLOOR: i64 = 1 << 50;

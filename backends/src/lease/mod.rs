@@ -52,7 +52,12 @@ pub struct Lease<B> {
 
 /// The text before the names. No keyspace has such keys: a prefix holds no `@`, and behind the `@`
 /// of a version stands a number.
-pub(crate) const PREFIX: &str = "lease@name:";
+const PREFIX: &str = "lease@name:";
+
+/// Says whether a key is that of a lease by name, or of the counter of fencing numbers.
+pub(crate) fn is_key(key: &str) -> bool {
+    key.starts_with(PREFIX) || key == fence::COUNTER
+}
 /// The first pause between two tries lasts so long at most, each further one twice as long as the
 /// one before.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

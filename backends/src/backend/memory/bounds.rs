@@ -87,6 +87,12 @@ impl Bounds {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// Returns the limit on bytes; `None` where there is none.
+    #[cfg(feature = "derive")]
+    pub(super) fn max_bytes(&self) -> Option<usize> {
+        (self.max_bytes < usize::MAX).then_some(self.max_bytes)
+    }
+
     pub(super) fn entries(&self) -> usize {
         self.entries.load(Ordering::Relaxed)
     }

@@ -5,6 +5,8 @@ mod builder;
 mod calls;
 mod ends;
 pub(super) mod entry;
+#[cfg(feature = "derive")]
+mod examined;
 mod ledger;
 mod make_room;
 mod operations;

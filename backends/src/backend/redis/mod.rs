@@ -6,6 +6,8 @@ mod commands;
 #[cfg(feature = "redis-commands")]
 mod connection;
 mod credentials;
+#[cfg(feature = "derive")]
+mod examined;
 mod layout;
 mod read_from;
 mod reading;

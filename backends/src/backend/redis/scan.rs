@@ -152,7 +152,7 @@ impl Commands {
         })
     }
 
-    async fn page(
+    pub(super) async fn page(
         &self,
         server: Option<NodeId>,
         pattern: &[u8],
@@ -171,7 +171,7 @@ impl Commands {
     }
 
     /// Returns the pattern that all keys with `prefix` and no others match.
-    fn pattern(&self, prefix: &str) -> Vec<u8> {
+    pub(super) fn pattern(&self, prefix: &str) -> Vec<u8> {
         let mut pattern = Vec::new();
         for byte in self.prefix.bytes().chain(prefix.bytes()) {
             if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\' | b'^' | b'-') {
@@ -213,23 +213,23 @@ struct ScanPass {
 }
 
 /// A page of a scan.
-struct Page {
+pub(super) struct Page {
     next: u64,
     /// The keys, with the namespace.
-    keys: Vec<Stored>,
+    pub(super) keys: Vec<Stored>,
     connection: ConnectionId,
 }
 
 /// The place where the walk over one server goes on.
-struct ScanPosition {
+pub(super) struct ScanPosition {
     server: Option<NodeId>,
-    cursor: u64,
+    pub(super) cursor: u64,
     came_by: Option<ConnectionId>,
     restarts: usize,
 }
 
 impl ScanPosition {
-    fn at(server: Option<NodeId>) -> Self {
+    pub(super) fn at(server: Option<NodeId>) -> Self {
         Self {
             server,
             cursor: 0,
@@ -241,7 +241,7 @@ impl ScanPosition {
     /// Moves on behind `page`, and says whether it was the last page. A walk by a new connection
     /// starts over, because the cursor of a server that has been restarted would leave keys out. A
     /// key may come twice.
-    fn pass(&mut self, page: &Page) -> BackendResult<bool> {
+    pub(super) fn pass(&mut self, page: &Page) -> BackendResult<bool> {
         let came_by = self.came_by.replace(page.connection);
         let was_replaced = came_by.is_some_and(|connection| connection != page.connection);
         if !was_replaced {

@@ -32,21 +32,21 @@ impl<'a> Facts<'a> {
 
 /// The answer to `INFO`; nothing where it was refused.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Info<'a>(&'a str);
+pub(crate) struct Info<'a>(&'a str);
 
 impl<'a> Info<'a> {
-    pub(super) fn of(reply: &'a Reply) -> Self {
+    pub(crate) fn of(reply: &'a Reply) -> Self {
         Self(match reply {
             Reply::Bytes(bytes) => str::from_utf8(bytes.as_bytes()).unwrap_or_default(),
             _ => "",
         })
     }
 
-    pub(super) fn lines(self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn lines(self) -> impl Iterator<Item = &'a str> {
         self.0.lines()
     }
 
-    pub(super) fn field(self, name: &str) -> Option<&'a str> {
+    pub(crate) fn field(self, name: &str) -> Option<&'a str> {
         let mut lines = self.lines();
         lines.find_map(|line| {
             line.strip_prefix(name)?
@@ -56,7 +56,7 @@ impl<'a> Info<'a> {
     }
 
     /// Returns the version of Valkey, which calls itself a version of Redis too, or that of Redis.
-    pub(super) fn version(self) -> Option<&'a str> {
+    pub(crate) fn version(self) -> Option<&'a str> {
         let valkey = self.field("valkey_version");
         valkey.or_else(|| self.field("redis_version"))
     }

@@ -71,6 +71,8 @@ use self::cluster::Cluster;
 pub(crate) use self::endpoint::Endpoint;
 pub(crate) use self::ids::{ConnectionId, NodeId};
 use self::in_flight::InFlight;
+#[cfg(feature = "derive")]
+pub(crate) use self::info::Info;
 #[cfg(feature = "redis-commands")]
 pub(crate) use self::raw::Raw;
 pub(crate) use self::refusal::{code, is_unknown, refusal, refusal_of_kind};

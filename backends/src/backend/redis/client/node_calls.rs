@@ -39,6 +39,12 @@ impl Client {
         }
     }
 
+    /// Returns the address of a node of a cluster, or of the server.
+    #[cfg(feature = "derive")]
+    pub(crate) fn address(&self, node: Option<NodeId>) -> String {
+        self.calls.router.address(node)
+    }
+
     /// Reads the map of a cluster again, for requests to chosen nodes: no key corrects it there.
     pub(crate) async fn refreshed(&self) -> BackendResult<()> {
         match self.calls.router.cluster() {

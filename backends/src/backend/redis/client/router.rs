@@ -353,6 +353,14 @@ impl Router {
         node.or_else(|| self.cluster.get()?.node(connection.node))
     }
 
+    /// Returns the address of a node of a cluster, or of the server.
+    #[cfg(feature = "derive")]
+    pub(super) fn address(&self, node: Option<NodeId>) -> String {
+        let of_cluster = node.and_then(|node| self.cluster.get()?.node(node));
+        let node = of_cluster.as_ref().unwrap_or(&self.node);
+        node.status().address
+    }
+
     /// Returns the server with this id, or its replica.
     fn node(&self, id: NodeId) -> Option<Node> {
         let replicas = self.replicas.nodes();
