@@ -1,0 +1,60 @@
+//! Faults of a library that isn't ours: each is found within some schedules.
+
+use reinhardt_backends_tests::histories::{Plan, Planted, Stage, Violation, run, shrink};
+
+/// Runs schedules until one shows the fault.
+fn is_found(stage: Stage, planted: Planted) -> Violation {
+    for seed in 0..40 {
+        let outcome = run(&Plan::new(stage, seed), Some(planted));
+        if let Err(violation) = outcome.verdict {
+            return violation;
+        }
+    }
+    panic!("{planted:?} is not found");
+}
+
+#[test]
+fn a_stale_read_is_found() {
+    let violation = is_found(Stage::Memory, Planted::StaleRead);
+    let Violation::Impossible(calls) = violation else {
+        panic!("{violation}");
+    };
+    let shortest = shrink(&calls);
+    assert!(shortest.len() < calls.len(), "{}", calls.len());
+}
+
+#[test]
+fn a_write_that_was_never_sent_is_found() {
+    let violation = is_found(Stage::Memory, Planted::LostWrite);
+    assert!(matches!(violation, Violation::Impossible(_)), "{violation}");
+}
+
+#[test]
+fn the_answer_to_another_question_is_found() {
+    let violation = is_found(Stage::Memory, Planted::MixedAnswers);
+    assert!(matches!(violation, Violation::Foreign(_)), "{violation}");
+}
+
+#[test]
+fn an_increment_that_is_sent_twice_is_found() {
+    let violation = is_found(Stage::Server, Planted::SecondSend);
+    assert!(
+        matches!(
+            violation,
+            Violation::Impossible(_) | Violation::CountedTwice(_)
+        ),
+        "{violation}"
+    );
+}
+
+#[test]
+fn an_error_that_becomes_a_miss_is_found() {
+    let violation = is_found(Stage::Server, Planted::SwallowedError);
+    assert!(matches!(violation, Violation::Impossible(_)), "{violation}");
+}
+
+#[test]
+fn a_failure_that_is_less_certain_than_it_says_is_found() {
+    let violation = is_found(Stage::Server, Planted::CertainFailure);
+    assert!(matches!(violation, Violation::Impossible(_)), "{violation}");
+}

@@ -1,0 +1,106 @@
+//! One call, as it is recorded.
+
+use std::fmt;
+
+/// What a client asks of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Reads the value.
+    Get,
+    /// Writes a value without an end.
+    Set(i64),
+    /// Writes a value that ends after so many milliseconds.
+    SetFor(i64, u64),
+    /// Writes a value if there is none.
+    SetIfAbsent(i64),
+    /// Writes a value if there is one.
+    SetIfPresent(i64),
+    /// Writes the second value if the first one is there.
+    CompareAndSet(i64, i64),
+    /// Removes the value if it is this one.
+    CompareAndDelete(i64),
+    /// Removes the value.
+    Delete,
+    /// Reads the value and removes it.
+    Take,
+    /// Counts.
+    Add(i64),
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// Whether a write or a removal was done.
+    Done(bool),
+    /// The value that was read.
+    Value(Option<i64>),
+    /// The count after the call.
+    Count(i64),
+    /// Something that no client has written under this key: the answer to another question.
+    Foreign,
+}
+
+/// The end of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// An answer.
+    Answered(Answer),
+    /// An error that says that nothing was changed.
+    Failed,
+    /// An error that says that the outcome is unknown: the call may take effect at any time, or
+    /// never.
+    Unknown,
+}
+
+/// A call of one client on one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// The client; it makes one call at a time.
+    pub client: u32,
+    /// The key.
+    pub key: u32,
+    /// The question.
+    pub action: Action,
+    /// The time at which the client began, in nanoseconds since the schedule began.
+    pub began: u64,
+    /// The time at which the client had the answer, or the error.
+    pub ended: u64,
+    /// The answer, or the error.
+    pub end: End,
+}
+
+impl Call {
+    /// Returns the time after which the call has no further effect.
+    pub(super) fn settled(&self) -> u64 {
+        match self.end {
+            End::Unknown => u64::MAX,
+            End::Answered(_) | End::Failed => self.ended,
+        }
+    }
+
+    pub(super) fn answer(&self) -> Option<Answer> {
+        match self.end {
+            End::Answered(answer) => Some(answer),
+            End::Failed | End::Unknown => None,
+        }
+    }
+}
+
+/// `[12.345 ms .. 13.001 ms] client 3: SetIfAbsent(7) on key 2 -> Done(true)`
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = |nanos: u64| nanos as f64 / 1e6;
+        let (began, ended) = (millis(self.began), millis(self.ended));
+        let Self {
+            client,
+            key,
+            action,
+            end,
+            ..
+        } = self;
+        write!(
+            f,
+            "[{began:.3} ms .. {ended:.3} ms] client {client}: {action:?} on key {key} -> {end:?}"
+        )
+    }
+}

@@ -1,0 +1,118 @@
+//! The verdict on a history.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::time::Duration;
+
+use super::call::{Action, Answer, Call, End};
+use super::linear::{Order, order};
+
+/// Something that a history shows and that the contract forbids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Violation {
+    /// A client was given the answer to another question.
+    Foreign(Call),
+    /// No order of the calls on a key has these answers.
+    Impossible(Vec<Call>),
+    /// A client read a value that nobody has written there.
+    Invented(Call),
+    /// A counter has counted more than it was asked to.
+    CountedTwice(Call),
+    /// A call took longer than its limit.
+    Late(Call, Duration),
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign(call) => write!(f, "the answer to another question: {call}"),
+            Self::Invented(call) => write!(f, "a value that nobody wrote: {call}"),
+            Self::CountedTwice(call) => write!(f, "more than was counted: {call}"),
+            Self::Late(call, limit) => write!(f, "later than {limit:?}: {call}"),
+            Self::Impossible(calls) => {
+                write!(f, "no order of these calls has these answers:")?;
+                calls.iter().try_for_each(|call| write!(f, "\n  {call}"))
+            }
+        }
+    }
+}
+
+/// The extent of a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Judged {
+    /// The number of keys whose calls were ordered.
+    pub keys: usize,
+    /// The number of keys whose search for an order was given up.
+    pub undecided: usize,
+}
+
+/// Judges a history.
+///
+/// Where a primary was replaced by one that may lack writes (`is_lossy`), acknowledged writes may be
+/// gone. Then there need be no order, but what is read was written, and nothing is counted twice.
+///
+/// # Errors
+///
+/// The first violation.
+pub fn judge(calls: &[Call], limit: Duration, is_lossy: bool) -> Result<Judged, Violation> {
+    let mut by_key: BTreeMap<u32, Vec<Call>> = BTreeMap::new();
+    for call in calls {
+        by_key.entry(call.key).or_default().push(*call);
+        if call.answer() == Some(Answer::Foreign) {
+            return Err(Violation::Foreign(*call));
+        }
+        if u128::from(call.ended - call.began) > limit.as_nanos() {
+            return Err(Violation::Late(*call, limit));
+        }
+    }
+    let mut judged = Judged::default();
+    for calls in by_key.into_values() {
+        nothing_is_invented(&calls)?;
+        if is_lossy {
+            continue;
+        }
+        judged.keys += 1;
+        match order(&calls) {
+            Order::Found => {}
+            Order::None => return Err(Violation::Impossible(calls)),
+            Order::Undecided => judged.undecided += 1,
+        }
+    }
+    Ok(judged)
+}
+
+/// Every value was written before it is read, and no count is greater than all that was added.
+fn nothing_is_invented(calls: &[Call]) -> Result<(), Violation> {
+    let written = calls.iter().filter_map(|call| match call.action {
+        Action::Set(value)
+        | Action::SetFor(value, _)
+        | Action::SetIfAbsent(value)
+        | Action::SetIfPresent(value)
+        | Action::CompareAndSet(_, value) => Some(value),
+        _ => None,
+    });
+    let written: HashSet<i64> = written.collect();
+    let added = |before: u64| -> i64 {
+        let begun = calls.iter().filter(|call| call.began <= before);
+        let deltas = begun.filter_map(|call| match (call.action, call.end) {
+            (_, End::Failed) => None,
+            (Action::Add(delta), _) => Some(delta),
+            _ => None,
+        });
+        deltas.sum()
+    };
+    for call in calls {
+        match call.answer() {
+            Some(Answer::Count(count)) if count > added(call.ended) => {
+                return Err(Violation::CountedTwice(*call));
+            }
+            Some(Answer::Value(Some(value)))
+                if !written.contains(&value) && value > added(call.ended) =>
+            {
+                return Err(Violation::Invented(*call));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
