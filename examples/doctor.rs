@@ -63,8 +63,9 @@ async fn main() -> BackendResult<ExitCode> {
 
 async fn examine<B: Examined>(backend: &B) -> BackendResult<ExitCode> {
     make_faults(backend).await?;
-    // On a server in production fewer commands a second may be wiser: `commands_per_second(50)`.
-    let report = Doctor::new().entries(500).examine(backend).await?;
+    // On a server in production fewer commands a second may be wiser.
+    let doctor = Doctor::new().sample_size(500).commands_per_second(2_000);
+    let report = doctor.examine(backend).await?;
     match std::env::args().any(|word| word == "--json") {
         true => println!("{}", serde_json::json!(report)),
         false => println!("{report}"),

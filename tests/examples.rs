@@ -94,6 +94,31 @@ fn examples_that_take_a_server_run_where_sentinels_watch() {
 }
 
 #[test]
+fn the_doctor_fails_a_job_where_asked_to_and_prints_data() {
+    assert!(run("doctor", &[]).status.success());
+    assert_eq!(
+        run("doctor", &["--fail-on", "fault"]).status.code(),
+        Some(1)
+    );
+    let printed = run("doctor", &["--json"]).stdout;
+    let report: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+    let kinds = report["findings"].as_array().unwrap().iter();
+    let kinds: Vec<&str> = kinds
+        .map(|finding| finding["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "undecodable",
+            "malformed_key",
+            "missing_ttl",
+            "older_version",
+            "undeclared_keys"
+        ]
+    );
+}
+
+#[test]
 fn a_server_that_is_not_there_is_told() {
     let output = run("quickstart", &["--redis", "redis://127.0.0.1:1"]);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release -p reinhardt-backends-tests --bin histories -- --seeds 0..250
-//! cargo run --release -p reinhardt-backends-tests --bin histories -- --on cluster --seeds 17..18 --show
+//! cargo run -p reinhardt-backends-tests --bin histories -- --on cluster --seeds 17..18 --show
 //! ```
 //!
 //! * `--on STAGE`: memory, server, cluster or sentinel; all of them unless given.

@@ -6,7 +6,7 @@ use reinhardt_backends::doctor::{Doctor, FindingKind, Report, Rights, Severity};
 use reinhardt_backends::{ErrorKind, RedisBackend};
 use reinhardt_backends_tests::Server;
 
-use super::{fill, of_kind, the};
+use super::{fill, of_kind, row, the};
 
 async fn as_user(server: &Server, user: &str) -> RedisBackend {
     let url = format!("redis://{user}:pa55@127.0.0.1:{}", server.port());
@@ -70,12 +70,53 @@ async fn a_command_that_the_user_may_not_send_is_named() {
 
 #[tokio::test]
 async fn a_keyspace_that_the_user_may_not_use_is_named() {
-    let report =
-        rights_of_app("~reinhardt:login* ~reinhardt:h* ~reinhardt:t* ~reinhardt:s* +@all").await;
+    // Exactly what the program uses: the first version of `login`, and all of the rest but `api`.
+    let rules = "~reinhardt:login:* ~reinhardt:pass* ~reinhardt:solo@2:* ~reinhardt:account:* \
+        ~reinhardt:forgiving:* ~reinhardt:teaser:* ~reinhardt:teaser@lease:* ~reinhardt:hits:* \
+        ~reinhardt:tries:* ~reinhardt:settings ~reinhardt:staff:* ~reinhardt:traffic-* +@all";
+    let report = rights_of_app(rules).await;
     let finding = the(&report, FindingKind::RightsMissing);
-    assert_eq!(finding.severity, Severity::Fault);
+    assert_eq!(finding.severity, Severity::Warning);
     assert!(
-        finding.message.contains("may not write keys of api:"),
+        finding
+            .message
+            .contains("may not write keys of api, login@2:"),
+        "{report}"
+    );
+}
+
+/// The user of an operator needs what the page says, and no right to write.
+#[tokio::test]
+async fn an_operator_may_have_the_rights_that_the_page_names_and_no_others() {
+    let server = Server::on_tcp();
+    fill(&server.connect().await).await;
+    let page = include_str!("../../backends/docs/redis.md");
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER doctor on >secret"));
+    let rules: Vec<&str> = line.unwrap().split(' ').skip(5).collect();
+    let set = server.command(&format!(
+        "ACL SETUSER op reset on >pa55 {}",
+        rules.join(" ")
+    ));
+    assert!(!set.starts_with('-'), "{set}");
+    server.command("ACL SETUSER app reset on >pa55 ~* +@all");
+    let backend = as_user(&server, "op").await;
+    let report = Doctor::new().user("app").examine(&backend).await.unwrap();
+    assert_eq!(report.servers[0].rights, Rights::All, "{report}");
+    assert_eq!(report.worst(), Some(Severity::Note), "{report}");
+    assert!(!report.has(FindingKind::Unread) && !report.has(FindingKind::ServerUnchecked));
+}
+
+#[tokio::test]
+async fn a_command_that_the_server_does_not_have_is_missing() {
+    let server = Server::with_settings(&["--rename-command", "GETDEL", ""]);
+    let backend = server.connect().await;
+    let report = Doctor::new().examine(&backend).await.unwrap();
+    assert!(
+        the(&report, FindingKind::RightsMissing)
+            .message
+            .contains("GETDEL"),
         "{report}"
     );
 }
@@ -90,8 +131,12 @@ async fn a_user_who_may_not_ask_is_unchecked_and_the_rest_is_examined() {
     let finding = the(&report, FindingKind::RightsUnchecked);
     assert_eq!(finding.severity, Severity::Note);
     assert!(finding.message.contains("NOPERM"), "{report}");
-    assert_eq!(report.servers[0].keys, None);
-    assert_eq!(report.keyspaces.iter().map(|row| row.read).sum::<u64>(), 5);
+    assert!(report.has(FindingKind::ServerUnchecked));
+    assert_eq!(report.servers[0].key_count, None);
+    assert_eq!(
+        report.keyspaces.iter().map(|row| row.sampled).sum::<u64>(),
+        5
+    );
     assert!(report.to_string().contains('?'));
 }
 
@@ -116,17 +161,15 @@ async fn entries_that_the_user_may_not_read_are_a_finding() {
         .examine(&as_user(&server, "app").await)
         .await
         .unwrap();
-    let found = of_kind(&report, FindingKind::RightsMissing);
-    let denied: Vec<&str> = found
-        .iter()
-        .filter(|finding| finding.message.contains("may not read"))
-        .map(|finding| &*finding.subject)
-        .collect();
+    let found = of_kind(&report, FindingKind::Unread);
+    let denied: Vec<&str> = found.iter().map(|finding| &*finding.subject).collect();
     assert_eq!(
         denied,
         ["login@2", "settings", "teaser", "tries"],
         "{report}"
     );
+    assert_eq!(row(&report, "hits").sampled, 1);
+    assert_eq!(row(&report, "teaser").sampled, 0);
 }
 
 #[tokio::test]

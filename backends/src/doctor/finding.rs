@@ -20,15 +20,15 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn fault(subject: &str, kind: FindingKind, message: String) -> Self {
+    pub(super) fn fault(subject: &str, kind: FindingKind, message: impl Into<String>) -> Self {
         Self::new(Severity::Fault, subject, kind, message)
     }
 
-    pub(super) fn warning(subject: &str, kind: FindingKind, message: String) -> Self {
+    pub(super) fn warning(subject: &str, kind: FindingKind, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, subject, kind, message)
     }
 
-    pub(super) fn note(subject: &str, kind: FindingKind, message: String) -> Self {
+    pub(super) fn note(subject: &str, kind: FindingKind, message: impl Into<String>) -> Self {
         Self::new(Severity::Note, subject, kind, message)
     }
 
@@ -36,13 +36,13 @@ impl Finding {
         severity: Severity,
         subject: &str,
         kind: FindingKind,
-        message: String,
+        message: impl Into<String>,
     ) -> Self {
         Self {
             severity,
             kind,
             subject: subject.to_string(),
-            message,
+            message: message.into(),
         }
     }
 }
@@ -54,9 +54,9 @@ impl Finding {
 pub enum Severity {
     /// Worth knowing.
     Note,
-    /// Something that goes wrong one day, or under load.
+    /// Something that goes wrong one day, or under load; or something that could not be checked.
     Warning,
-    /// Something that is wrong now: calls fail, or entries are lost.
+    /// Something that is wrong now: calls fail.
     Fault,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// The kind of a finding. It serializes as its name in lower case: `no_end`.
+/// The kind of a finding. It serializes as its name in lower case: `missing_ttl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -79,36 +79,43 @@ pub enum FindingKind {
     Declarations,
     /// The server is older than Redis 6.2.
     OldServer,
+    /// The server doesn't tell its version, its memory and its policy of eviction.
+    ServerUnchecked,
     /// The user may not send commands, or not use keys, that the library needs.
     RightsMissing,
     /// Nothing is known of the user's rights.
     RightsUnchecked,
-    /// A full store evicts entries that may not be lost: sessions, limits, counters, entries.
+    /// A full store evicts, and holds entries that may not be lost: sessions, limits, counters.
     Eviction,
     /// The server has no limit on its memory.
     NoMemoryLimit,
     /// The server is nearly full, and refuses writes when it is.
     NearlyFull,
-    /// Entries have no end, and the keyspace declares one.
-    NoEnd,
+    /// Entries have no end, and those of the keyspace are meant to have one.
+    MissingTtl,
     /// Entries live for longer than the keyspace declares.
-    LongLife,
+    LongTtl,
     /// Entries aren't values of the keyspace.
     Undecodable,
     /// Keys hold another type of Redis than text.
-    ForeignType,
+    WrongType,
+    /// Values are larger than 1 MiB, and weren't checked.
+    TooLarge,
     /// Keys begin as those of the keyspace do and aren't keys of it.
     MalformedKey,
     /// Entries are left of an older version: `migrates` has to stay.
     OlderVersion,
-    /// No entry is left of an older version: `migrates` may be taken out.
+    /// No entry is left of any older version: `migrates` may go, under the conditions that the
+    /// message names.
     MigratesUnneeded,
     /// There are entries of a version that the program doesn't declare.
     UnknownVersion,
     /// There are keys that no keyspace of the program has.
-    Undeclared,
+    UndeclaredKeys,
     /// There are sessions that no macro declares.
     UndeclaredSessions,
-    /// Not all keys were walked over.
+    /// Entries could not be read.
+    Unread,
+    /// It isn't certain that all keys were walked over.
     Partial,
 }

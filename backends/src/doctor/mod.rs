@@ -24,7 +24,7 @@
 //!
 //! let report = doctor(&backend).await?;
 //! println!("{report}");
-//! assert!(report.has(FindingKind::NoEnd));
+//! assert!(report.has(FindingKind::MissingTtl));
 //! assert_eq!(report.worst(), Some(Severity::Warning));
 //! # Ok(()) }
 //! ```
@@ -33,57 +33,58 @@
 //!
 //! It reads, and changes nothing. On Redis it sends `INFO`, `DBSIZE` and `ACL DRYRUN` to each
 //! primary, walks over all names by `SCAN` in pages of a thousand, and reads some entries of each
-//! keyspace by the script of `get_with_ttl`: one command after the other, 500 in a second at most.
-//! A million keys take some seconds. [`Doctor`] sets all of this. A read counts as a use: by
-//! `OBJECT IDLETIME`, and for a server that evicts what is used least, the entries of the sample
-//! are young.
+//! keyspace by `PTTL` and `GETRANGE`: one command after the other, 200 in a second at most. A page
+//! of names is much work for a server and counts as five commands. So a million names take half a
+//! minute, in which the server is busy with them for a twentieth of the time, and 200 entries two
+//! seconds. [`Doctor`] sets all of this. A value of more than 1 MiB isn't loaded. A read counts as
+//! a use: for a server that evicts what is used least, the entries of the sample are young.
+//!
+//! [The rights](crate::guide::redis#rights) that the doctor's user needs are on their page.
 //!
 //! # What it shows
 //!
 //! Keyspaces, numbers, sizes and lives. No part of a key and no value is shown or told, also not of
 //! keys that nobody declares: these are counted.
 //!
-//! Numbers of entries are exact where all names were walked over and nobody wrote meanwhile.
-//! Everything about values is known from a sample: each line says how many entries were read, and
-//! [`KeyspaceReport::margin`] how far a share of them may be off.
+//! Numbers of entries are those of all entries where all names were walked over
+//! ([`Report::is_whole`]). Everything about values is known from a sample: each line says how many
+//! entries it has, and [`KeyspaceReport::share`] between which bounds a share of all is.
+//!
+//! A program may keep keyspaces in several stores. What a store evicts, and whether a `migrates` is
+//! needed, is said of keyspaces that have entries in the one that is examined.
 
 mod finding;
 mod owners;
+mod readings;
 mod report;
 mod rules;
+mod share;
 mod survey;
 mod words;
 
 use self::owners::Owners;
 use self::survey::Survey;
-use crate::backend::examined::{Asked, Examine, Pace};
+use crate::backend::examined::{Asked, Pace};
 use crate::error::BackendResult;
 
 pub use self::finding::{Finding, FindingKind, Severity};
-pub use self::report::{KeysReport, KeyspaceReport, Lives, Report};
-pub use crate::backend::examined::{Rights, ServerReport};
+pub use self::report::{KeyspaceReport, Report, TtlReport};
+pub use self::share::Share;
+pub use crate::backend::examined::{Examined, Rights, ServerReport};
 
 /// The names that are walked over unless set otherwise.
-const MOST_KEYS: u64 = 1_000_000;
+const MAX_KEYS: u64 = 1_000_000;
 /// The entries of each keyspace that are read unless set otherwise.
-const ENTRIES: usize = 200;
+const SAMPLE_SIZE: usize = 200;
 /// The commands in a second unless set otherwise.
-const COMMANDS_PER_SECOND: u32 = 500;
-
-/// A backend that a doctor can examine: [`MemoryBackend`](crate::MemoryBackend),
-/// [`RedisBackend`](crate::RedisBackend), and an [`Arc`](std::sync::Arc) of one.
-///
-/// A doctor asks servers for more than the contract knows, so no other backend is one. Of a backend
-/// with layers, examine the one inside.
-pub trait Examined: Examine {}
-
-impl<S: Examine + ?Sized> Examined for S {}
+const COMMANDS_PER_SECOND: u32 = 200;
 
 /// Compares a store with the keyspaces of the program, as [`Doctor::new`] is set.
 ///
 /// # Errors
 ///
-/// Those of the backend. A right that is missing is a finding.
+/// Those of the backend, up to the end of the walk. A right that is missing is a finding, but for
+/// `SCAN`; and so is a store that fails while entries are read.
 ///
 /// # Cancel safety
 ///
@@ -104,7 +105,7 @@ pub async fn doctor<S: Examined + ?Sized>(backend: &S) -> BackendResult<Report> 
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> reinhardt_backends::BackendResult<ExitCode> {
 /// let redis = RedisBackend::new("redis://operator:secret@localhost:6379").await?;
-/// let doctor = Doctor::new().entries(1_000).commands_per_second(100).user("app");
+/// let doctor = Doctor::new().sample_size(1_000).commands_per_second(50).user("app");
 /// let report = doctor.examine(&redis).await?;
 /// println!("{report}");
 /// # return
@@ -112,42 +113,43 @@ pub async fn doctor<S: Examined + ?Sized>(backend: &S) -> BackendResult<Report> 
 /// # ; }
 /// ```
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Doctor {
-    most_keys: u64,
-    entries: usize,
+    max_keys: u64,
+    sample_size: usize,
     commands_per_second: u32,
     user: Option<String>,
 }
 
 impl Doctor {
     /// Makes a doctor that walks over a million names, reads 200 entries of each keyspace, and
-    /// sends 500 commands a second.
+    /// sends 200 commands a second.
     pub fn new() -> Self {
         Self {
-            most_keys: MOST_KEYS,
-            entries: ENTRIES,
+            max_keys: MAX_KEYS,
+            sample_size: SAMPLE_SIZE,
             commands_per_second: COMMANDS_PER_SECOND,
             user: None,
         }
     }
 
-    /// Walks over so many names, those outside of the namespace included. Of a cluster each primary
-    /// is walked over for its share. One command walks over a thousand.
-    pub fn keys(mut self, most: u64) -> Self {
-        self.most_keys = most;
+    /// Walks over so many names at most, in whole pages of a thousand, those outside of the
+    /// namespace included. Of a cluster each primary is walked over for its share.
+    pub fn max_keys(mut self, keys: u64) -> Self {
+        self.max_keys = keys;
         self
     }
 
     /// Reads so many entries of each keyspace, chosen at random from those that were walked over.
-    /// A share of 200 is right to within 7 points of a hundred, one of 1,000 to within 3.
-    pub fn entries(mut self, most: usize) -> Self {
-        self.entries = most;
+    /// What one entry of a hundred has is in a sample of 200 with 87 %, in one of 500 with 99 %.
+    pub fn sample_size(mut self, entries: usize) -> Self {
+        self.sample_size = entries;
         self
     }
 
     /// Sends so many commands in a second at most, one after the other; at least one.
-    pub fn commands_per_second(mut self, most: u32) -> Self {
-        self.commands_per_second = most;
+    pub fn commands_per_second(mut self, commands: u32) -> Self {
+        self.commands_per_second = commands;
         self
     }
 
@@ -162,7 +164,8 @@ impl Doctor {
     ///
     /// # Errors
     ///
-    /// Those of the backend. A right that is missing is a finding.
+    /// Those of the backend, up to the end of the walk. A right that is missing is a finding, but
+    /// for `SCAN`; and so is a store that fails while entries are read.
     ///
     /// # Cancel safety
     ///
@@ -174,15 +177,16 @@ impl Doctor {
             None => Pace::new(self.commands_per_second),
         };
         let owners = Owners::of_the_program();
-        let keys: Vec<_> = owners.keyspaces.iter().map(|it| it.a_key()).collect();
+        let keys: Vec<_> = owners.keyspaces.iter().flat_map(|it| it.keys()).collect();
         let asked = Asked {
             user: self.user.as_deref(),
             keys: &keys,
         };
         let servers = backend.servers(&asked, &mut pace).await?;
-        let (most, entries) = (self.most_keys, self.entries);
-        let survey = Survey::take(backend, &owners, most, entries, &mut pace).await?;
-        Ok(rules::report(servers, &owners, &survey))
+        let (most, sample) = (self.max_keys, self.sample_size);
+        let survey = Survey::take(backend, &owners, most, sample, &mut pace).await?;
+        let names_user = self.user.is_some();
+        Ok(rules::report(servers, &owners, &survey, names_user))
     }
 }
 

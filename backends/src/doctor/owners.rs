@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::keyspace::{Kind, Registration, SESSIONS, registrations, versioned};
+use crate::keyspace::{
+    KeyspaceInfo, Kind, Registration, SESSIONS, TOWER_SESSIONS, registrations, versioned,
+};
 use crate::lease;
 
 /// The owner of a key.
@@ -12,14 +14,13 @@ pub(super) enum Owner<'k> {
     Keyspace(usize),
     /// A lease, by name or of a value that is computed.
     Lease,
-    /// A keyspace of the program, in this version that the program doesn't declare: `session@3`.
-    OtherVersion(&'k str),
+    /// A keyspace of the program, in this version that the program doesn't declare.
+    OtherVersion(&'k str, u32),
     /// None of the program's.
     Nobody,
 }
 
 /// A keyspace to look for.
-#[derive(Debug)]
 pub(super) struct Sought {
     /// The prefix and the version as they begin a key: `session@2`.
     pub(super) head: String,
@@ -29,25 +30,45 @@ pub(super) struct Sought {
 }
 
 impl Sought {
-    pub(super) fn name(&self) -> &'static str {
-        self.registration
-            .map_or("SessionStore", |registration| registration.info().name)
+    pub(super) fn info(&self) -> Option<&'static KeyspaceInfo> {
+        self.registration.map(Registration::info)
     }
 
-    /// Returns a text that begins as the keys of the keyspace do, with the prefix.
-    pub(super) fn a_key(&self) -> (String, String) {
-        let prefix = self.head.split('@').next().unwrap_or_default();
-        (prefix.to_string(), format!("{}:", self.head))
+    pub(super) fn name(&self) -> &'static str {
+        match (self.info(), &*self.head) {
+            (Some(info), _) => info.name,
+            (None, TOWER_SESSIONS) => "TowerSessions",
+            (None, _) => "SessionStore",
+        }
     }
 
     pub(super) fn kind(&self) -> Kind {
-        self.registration
-            .map_or(Kind::Sessions, |registration| registration.info().kind)
+        match (self.info(), &*self.head) {
+            (Some(info), _) => info.kind,
+            (None, TOWER_SESSIONS) => Kind::TowerSessions,
+            (None, _) => Kind::Sessions,
+        }
+    }
+
+    /// Returns keys to ask for rights with, each with what it is a key of.
+    pub(super) fn keys(&self) -> Vec<(String, String)> {
+        let Some(info) = self.info() else {
+            return Vec::new();
+        };
+        let head = &self.head;
+        let key = match info.key_fields {
+            [] => head.clone(),
+            _ => format!("{head}:"),
+        };
+        let lease = info.lease.map(|_| {
+            let name = format!("the leases of {head}");
+            (name, format!("{head}@lease:"))
+        });
+        [(head.clone(), key)].into_iter().chain(lease).collect()
     }
 }
 
 /// All keyspaces of the program.
-#[derive(Debug)]
 pub(super) struct Owners {
     pub(super) keyspaces: Vec<Sought>,
     by_head: HashMap<String, usize>,
@@ -69,11 +90,13 @@ impl Owners {
                 registration: Some(registration),
             })
             .collect();
-        if prefixes.insert(SESSIONS) {
-            keyspaces.push(Sought {
-                head: SESSIONS.to_string(),
-                registration: None,
-            });
+        for prefix in [SESSIONS, TOWER_SESSIONS] {
+            if prefixes.insert(prefix) {
+                keyspaces.push(Sought {
+                    head: prefix.to_string(),
+                    registration: None,
+                });
+            }
         }
         let by_head = keyspaces.iter().enumerate();
         let by_head = by_head.map(|(at, keyspace)| (keyspace.head.clone(), at));
@@ -84,6 +107,11 @@ impl Owners {
         }
     }
 
+    /// Returns the position of a keyspace, if it is registered.
+    pub(super) fn position(&self, info: &KeyspaceInfo) -> Option<usize> {
+        self.by_head.get(&versioned(info)).copied()
+    }
+
     pub(super) fn owner<'k>(&self, key: &'k str) -> Owner<'k> {
         if lease::is_key(key) {
             return Owner::Lease;
@@ -92,21 +120,32 @@ impl Owners {
         if let Some(at) = self.by_head.get(head) {
             return Owner::Keyspace(*at);
         }
-        let Some((prefix, rest)) = head.split_once('@') else {
-            return Owner::Nobody;
+        let (prefix, rest) = match head.split_once('@') {
+            Some((prefix, rest)) => (prefix, Some(rest)),
+            None => (head, None),
         };
         if !self.prefixes.contains(prefix) {
             return Owner::Nobody;
         }
-        if rest == "lease" || rest.ends_with("@lease") {
-            return Owner::Lease;
-        }
-        let is_version = rest.parse::<u32>().is_ok();
-        match is_version {
-            true => Owner::OtherVersion(head),
-            false => Owner::Nobody,
+        match rest {
+            None => Owner::OtherVersion(prefix, 1),
+            Some("lease") => Owner::Lease,
+            Some(rest) => match (version(rest), rest.strip_suffix("@lease").map(version)) {
+                (Some(version), _) => Owner::OtherVersion(prefix, version),
+                (None, Some(Some(_))) => Owner::Lease,
+                _ => Owner::Nobody,
+            },
         }
     }
+}
+
+/// Reads a version as a key has it. A larger number is more likely a part of somebody's key.
+fn version(text: &str) -> Option<u32> {
+    let version = text
+        .parse()
+        .ok()
+        .filter(|version| (2..1_000).contains(version))?;
+    (u32::to_string(&version) == text).then_some(version)
 }
 
 #[cfg(test)]
@@ -116,15 +155,21 @@ mod tests {
     #[test]
     fn a_key_belongs_to_who_has_its_beginning() {
         let owners = Owners::of(Vec::new());
+        let version = |version| Owner::OtherVersion(SESSIONS, version);
         for (key, owner) in [
             ("session-store:abc", Owner::Keyspace(0)),
             ("session-store", Owner::Keyspace(0)),
-            (
-                "session-store@2:abc",
-                Owner::OtherVersion("session-store@2"),
-            ),
+            ("tower-sessions:abc", Owner::Keyspace(1)),
+            ("session-store@2:abc", version(2)),
+            ("session-store@999:abc", version(999)),
+            // A telephone number is no version.
+            ("session-store@491701234:abc", Owner::Nobody),
+            ("session-store@1:abc", Owner::Nobody),
+            ("session-store@+7:abc", Owner::Nobody),
+            ("session-store@007", Owner::Nobody),
             ("session-store@lease:abc", Owner::Lease),
             ("session-store@2@lease:abc", Owner::Lease),
+            ("session-store@x@lease:abc", Owner::Nobody),
             ("session-store@x:abc", Owner::Nobody),
             ("session-stores:abc", Owner::Nobody),
             ("lease@name:job", Owner::Lease),

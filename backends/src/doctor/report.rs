@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::finding::{Finding, Severity};
+use super::finding::{Finding, FindingKind, Severity};
+use super::share::Share;
 use crate::backend::examined::ServerReport;
 
 /// The report of a [doctor](super).
@@ -14,31 +15,22 @@ use crate::backend::examined::ServerReport;
 /// kinds of findings as words. No part of a key and no value is in it.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
+#[must_use]
 pub struct Report {
     /// The servers: of a cluster the primaries, of Sentinel the present primary.
     pub servers: Vec<ServerReport>,
-    /// The keys that were walked over.
-    pub keys: KeysReport,
+    /// True if all keys of the namespace were walked over for certain. Otherwise the numbers of
+    /// keys are parts of the real ones. A key that was written meanwhile may be missing, and a
+    /// server that resizes its table may name one twice.
+    pub is_whole: bool,
+    /// The number of keys in the namespace that no keyspace of the program has.
+    pub undeclared_keys: u64,
+    /// The number of [leases](crate::lease), and of leases under which values are computed.
+    pub leases: u64,
     /// The keyspaces of the program, by prefix and version.
     pub keyspaces: Vec<KeyspaceReport>,
     /// The findings, the worst first.
     pub findings: Vec<Finding>,
-}
-
-/// The keys that a doctor has walked over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct KeysReport {
-    /// The number of keys that were walked over, in whole pages of a thousand on Redis. Keys
-    /// outside of the namespace are among them.
-    pub walked: u64,
-    /// True if these are all keys. Numbers of entries are exact then, as far as nothing is written
-    /// meanwhile; otherwise each is a part of the real number.
-    pub is_whole: bool,
-    /// The number of keys in the namespace that no keyspace of the program has.
-    pub undeclared: u64,
-    /// The number of [leases](crate::lease), and of leases under which values are computed.
-    pub leases: u64,
 }
 
 /// The entries of one keyspace.
@@ -46,7 +38,7 @@ pub struct KeysReport {
 #[non_exhaustive]
 pub struct KeyspaceReport {
     /// The prefix and the version as they begin a key: `session@2`.
-    pub keys: String,
+    pub keyspace: String,
     /// The name of the struct, or that of the data of sessions.
     pub name: String,
     /// The kind, such as `entry` or `counter`.
@@ -54,33 +46,33 @@ pub struct KeyspaceReport {
     /// The number of entries that were walked over.
     pub entries: u64,
     /// The number of entries that were read: chosen at random, each as likely as any other.
-    pub read: u64,
-    /// The mean size of their values, in bytes.
+    pub sampled: u64,
+    /// True if these are all entries, so that what is said of them is said of all.
+    pub is_read_whole: bool,
+    /// The mean size of the values that were loaded, in bytes.
     pub mean_bytes: u64,
-    /// The size of the largest of their values, in bytes.
+    /// The size of the largest of them, in bytes.
     pub largest_bytes: u64,
-    /// The remaining lives of those that have an end.
-    pub lives: Option<Lives>,
-    /// The number of entries that were read and have no end.
-    pub endless: u64,
-    /// The number of entries that were read and aren't values of the keyspace.
+    /// The number of sampled values that are larger than 1 MiB, and weren't loaded.
+    pub too_large: u64,
+    /// The remaining lives of the sampled entries that have an end.
+    pub ttl: Option<TtlReport>,
+    /// The number of sampled entries that have no end.
+    pub without_ttl: u64,
+    /// The number of sampled entries whose bytes aren't a value of the keyspace.
     pub undecodable: u64,
-    /// The number of entries that were read and hold another type of Redis, such as a list.
-    pub foreign: u64,
+    /// The number of sampled keys that hold another type of Redis, such as a list.
+    pub wrong_type: u64,
     /// The number of keys that begin as those of the keyspace do and aren't keys of it.
-    pub malformed: u64,
+    pub malformed_keys: u64,
 }
 
 impl KeyspaceReport {
-    /// Returns the margin of a share of the entries, if it is taken from those that were read: with
-    /// 95 % confidence the real share isn't off by more. Zero if all entries were read.
-    ///
-    /// The margin is that of a share of one half, the largest.
-    pub fn margin(&self) -> f64 {
-        match self.read {
-            0 => 1.0,
-            read if read >= self.entries => 0.0,
-            read => 0.98 / (read as f64).sqrt(),
+    /// Returns the share of all entries of which `part` of the sampled entries are.
+    pub fn share(&self, part: u64) -> Share {
+        match self.is_read_whole {
+            true => Share::exact(part, self.sampled),
+            false => Share::of(part, self.sampled),
         }
     }
 }
@@ -88,7 +80,7 @@ impl KeyspaceReport {
 /// Remaining lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Lives {
+pub struct TtlReport {
     /// The shortest.
     #[serde(rename = "shortest_ms", serialize_with = "millis")]
     pub shortest: Duration,
@@ -119,7 +111,7 @@ impl Report {
     }
 
     /// Says whether there is a finding of this kind.
-    pub fn has(&self, kind: super::FindingKind) -> bool {
+    pub fn has(&self, kind: FindingKind) -> bool {
         self.findings.iter().any(|finding| finding.kind == kind)
     }
 }

@@ -2,32 +2,36 @@
 //! keyspace.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use fastrand::Rng;
 
 use super::owners::{Owner, Owners, Sought};
-use crate::backend::examined::{Examine, Pace, Walked};
-use crate::backend::store::Store;
-use crate::backend::{Expiry, Life};
-use crate::error::{BackendResult, ErrorKind};
-use crate::keyspace::{Key, Kind};
+use super::readings::Readings;
+use crate::backend::examined::{Examined, Pace, Visitor};
+use crate::error::{BackendError, BackendResult};
+
+/// The most versions of one prefix that are told apart.
+const MOST_VERSIONS: usize = 8;
+/// A store that fails so often, one time after the other, is asked no more.
+const MOST_FAILURES: u32 = 3;
 
 /// All that was found in a store.
-#[derive(Debug)]
 pub(super) struct Survey {
-    pub(super) walked: Walked,
+    /// True if all keys were walked over for certain.
+    pub(super) is_whole: bool,
     /// One for each keyspace, in the order of [`Owners::keyspaces`].
     pub(super) tallies: Vec<Tally>,
     pub(super) leases: u64,
     /// The number of keys that no keyspace of the program has.
     pub(super) undeclared: u64,
-    /// The number of keys of each version of a declared keyspace that isn't declared itself.
-    pub(super) other_versions: BTreeMap<String, u64>,
+    /// The number of keys of each version of a declared prefix that isn't declared itself.
+    pub(super) other_versions: BTreeMap<String, BTreeMap<u32, u64>>,
+    /// The reason why the store was asked no more.
+    pub(super) gave_up: Option<BackendError>,
 }
 
 /// The entries of one keyspace.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Tally {
     /// The number of keys.
     pub(super) keys: u64,
@@ -38,70 +42,106 @@ pub(super) struct Tally {
     pub(super) readings: Readings,
 }
 
-/// The entries of one keyspace that were read.
-#[derive(Debug, Default)]
-pub(super) struct Readings {
-    pub(super) read: u64,
-    pub(super) bytes: u64,
-    pub(super) largest: u64,
-    /// The remaining lives, in order.
-    pub(super) lives: Vec<Duration>,
-    pub(super) endless: u64,
-    /// The number of entries that live for longer than a write without a TTL of its own lets them.
-    pub(super) too_long: u64,
-    pub(super) undecodable: u64,
-    /// The number of keys that hold a list or another type of Redis.
-    pub(super) foreign: u64,
-    /// True if the user may not read the entries.
-    pub(super) is_denied: bool,
-}
-
 impl Survey {
-    /// Walks over some `most_keys` names, and reads up to `entries` entries of each keyspace.
-    pub(super) async fn take<S: Examine + ?Sized>(
+    /// Walks over some `most_keys` names, and reads up to `sample_size` entries of each keyspace.
+    pub(super) async fn take<S: Examined + ?Sized>(
         store: &S,
         owners: &Owners,
         most_keys: u64,
-        entries: usize,
+        sample_size: usize,
         pace: &mut Pace,
     ) -> BackendResult<Self> {
-        let mut survey = Self {
-            walked: Walked {
-                keys: 0,
-                is_whole: true,
-            },
+        let mut counting = Counting {
+            owners,
+            sample_size,
+            rng: Rng::new(),
+            survey: Self::empty(owners),
+        };
+        let is_whole = store.walk(most_keys, pace, &mut counting).await?;
+        let mut survey = counting.survey;
+        survey.is_whole = is_whole;
+        survey.read_samples(store, owners, pace).await;
+        Ok(survey)
+    }
+
+    pub(super) fn empty(owners: &Owners) -> Self {
+        Self {
+            is_whole: false,
             tallies: owners.keyspaces.iter().map(|_| Tally::default()).collect(),
             leases: 0,
             undeclared: 0,
             other_versions: BTreeMap::new(),
-        };
-        let mut rng = Rng::new();
-        let mut visit = |key: Option<&str>| survey.note(owners, key, entries, &mut rng);
-        let walked = store.walk(most_keys, pace, &mut visit).await?;
-        survey.walked = walked;
-        for (sought, tally) in owners.keyspaces.iter().zip(&mut survey.tallies) {
-            tally.read_sample(store, sought, pace).await?;
+            gave_up: None,
         }
-        Ok(survey)
     }
 
-    fn note(&mut self, owners: &Owners, key: Option<&str>, entries: usize, rng: &mut Rng) {
-        let Some(key) = key else {
-            self.undeclared += 1;
+    async fn read_samples<S: Examined + ?Sized>(
+        &mut self,
+        store: &S,
+        owners: &Owners,
+        pace: &mut Pace,
+    ) {
+        let mut failures = 0;
+        for (sought, tally) in owners.keyspaces.iter().zip(&mut self.tallies) {
+            for key in std::mem::take(&mut tally.sample) {
+                match tally.readings.read(store, sought, &key, pace).await {
+                    Ok(()) => failures = 0,
+                    Err(_) if failures + 1 < MOST_FAILURES => failures += 1,
+                    Err(error) => {
+                        self.gave_up = Some(error);
+                        return;
+                    }
+                }
+                if tally.readings.is_denied {
+                    break;
+                }
+            }
+            tally.readings.ttls.sort_unstable();
+        }
+    }
+}
+
+/// Counts the keys of a walk.
+struct Counting<'o> {
+    owners: &'o Owners,
+    sample_size: usize,
+    rng: Rng,
+    survey: Survey,
+}
+
+impl Visitor for Counting<'_> {
+    fn begin(&mut self) {
+        self.survey = Survey::empty(self.owners);
+    }
+
+    fn visit(&mut self, key: Option<&str>) {
+        let survey = &mut self.survey;
+        let owner = key.map_or(Owner::Nobody, |key| self.owners.owner(key));
+        match (owner, key) {
+            (Owner::Keyspace(at), Some(key)) => {
+                let sought = &self.owners.keyspaces[at];
+                survey.tallies[at].note(sought, key, self.sample_size, &mut self.rng);
+            }
+            (Owner::Lease, _) => survey.leases += 1,
+            (Owner::OtherVersion(prefix, version), _) => survey.note_version(prefix, version),
+            (Owner::Keyspace(_) | Owner::Nobody, _) => survey.undeclared += 1,
+        }
+    }
+}
+
+impl Survey {
+    fn note_version(&mut self, prefix: &str, version: u32) {
+        if !self.other_versions.contains_key(prefix) {
+            self.other_versions
+                .insert(prefix.to_string(), BTreeMap::new());
+        }
+        let Some(versions) = self.other_versions.get_mut(prefix) else {
             return;
         };
-        match owners.owner(key) {
-            Owner::Keyspace(at) => {
-                self.tallies[at].note(&owners.keyspaces[at], key, entries, rng);
-            }
-            Owner::Lease => self.leases += 1,
-            Owner::OtherVersion(head) => match self.other_versions.get_mut(head) {
-                Some(count) => *count += 1,
-                None => {
-                    self.other_versions.insert(head.to_string(), 1);
-                }
-            },
-            Owner::Nobody => self.undeclared += 1,
+        let is_new = !versions.contains_key(&version);
+        match is_new && versions.len() == MOST_VERSIONS {
+            true => self.undeclared += 1,
+            false => *versions.entry(version).or_default() += 1,
         }
     }
 }
@@ -109,85 +149,50 @@ impl Survey {
 impl Tally {
     /// Counts a key, and keeps it by reservoir sampling (Vitter, "Random sampling with a
     /// reservoir", 1985, algorithm R).
-    fn note(&mut self, sought: &Sought, key: &str, entries: usize, rng: &mut Rng) {
+    fn note(&mut self, sought: &Sought, key: &str, sample_size: usize, rng: &mut Rng) {
         let registration = sought.registration;
         if registration.is_some_and(|registration| !registration.is_key(key)) {
             self.malformed += 1;
             return;
         }
         self.keys += 1;
-        if self.sample.len() < entries {
+        if self.sample.len() < sample_size {
             self.sample.push(key.to_string());
             return;
         }
-        let place = rng.u64(..self.keys);
-        if let Some(kept) = usize::try_from(place)
-            .ok()
-            .and_then(|place| self.sample.get_mut(place))
-        {
+        let place = usize::try_from(rng.u64(..self.keys));
+        if let Some(kept) = place.ok().and_then(|place| self.sample.get_mut(place)) {
             *kept = key.to_string();
         }
     }
-
-    async fn read_sample<S: Store + ?Sized>(
-        &mut self,
-        store: &S,
-        sought: &Sought,
-        pace: &mut Pace,
-    ) -> BackendResult<()> {
-        for key in std::mem::take(&mut self.sample) {
-            pace.turn().await;
-            let readings = &mut self.readings;
-            match store.read(&key).await {
-                Ok(Some((stored, expiry))) => {
-                    readings.note(sought, &key, stored.as_bytes(), expiry);
-                }
-                // It has ended meanwhile.
-                Ok(None) => {}
-                Err(error) if error.kind() == ErrorKind::WrongType => {
-                    readings.read += 1;
-                    readings.foreign += 1;
-                }
-                Err(error) if error.kind() == ErrorKind::Denied => {
-                    readings.is_denied = true;
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.readings.lives.sort_unstable();
-        Ok(())
-    }
 }
 
-impl Readings {
-    fn note(&mut self, sought: &Sought, key: &str, bytes: &[u8], expiry: Expiry) {
-        self.read += 1;
-        self.bytes += bytes.len() as u64;
-        self.largest = self.largest.max(bytes.len() as u64);
-        match expiry {
-            Expiry::In(left) => self.lives.push(left),
-            Expiry::Never => self.endless += 1,
-        }
-        let Some(registration) = sought.registration else {
-            return;
-        };
-        let info = registration.info();
-        // Another program's quotas give a throttle another life.
-        if let (Life::In(ttl), Expiry::In(left)) = (info.life, expiry)
-            && info.kind != Kind::Throttle
-            && left > ttl.saturating_add(info.stale.unwrap_or_default())
-        {
-            self.too_long += 1;
-        }
-        if registration.check(&Key::of_parts([key]), bytes).is_err() {
-            self.undecodable += 1;
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Returns the shortest, the middle and the longest remaining life.
-    pub(super) fn three_lives(&self) -> Option<[Duration; 3]> {
-        let (first, last) = (self.lives.first()?, self.lives.last()?);
-        Some([*first, self.lives[self.lives.len() / 2], *last])
+    #[test]
+    fn each_key_is_as_likely_in_a_sample_as_any_other() {
+        let sought = Sought {
+            head: "a".to_string(),
+            registration: None,
+        };
+        let mut rng = Rng::with_seed(7);
+        let mut times = [0_u32; 50];
+        for _ in 0..2_000 {
+            let mut tally = Tally::default();
+            for key in 0..50 {
+                tally.note(&sought, &key.to_string(), 10, &mut rng);
+            }
+            assert_eq!((tally.keys, tally.sample.len()), (50, 10));
+            for key in &tally.sample {
+                times[key.parse::<usize>().unwrap()] += 1;
+            }
+        }
+        // 400 each, and six standard deviations.
+        assert!(
+            times.iter().all(|times| (290..510).contains(times)),
+            "{times:?}"
+        );
     }
 }

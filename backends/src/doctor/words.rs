@@ -3,26 +3,31 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::report::{KeyspaceReport, Lives, Report};
+use super::report::{KeyspaceReport, Report, TtlReport};
+use super::share::Share;
 use crate::backend::examined::{Rights, ServerReport};
 use crate::table::table;
 
 /// Three parts: servers, keyspaces, findings.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let extent = match self.keys.is_whole {
-            true => "all keys",
-            false => "a part of the keys",
+        let extent = match self.is_whole {
+            true => "all keys walked over",
+            false => "some keys walked over",
         };
+        let undeclared = counted(self.undeclared_keys, "undeclared key", "undeclared keys");
+        let leases = counted(self.leases, "lease", "leases");
         writeln!(f, "servers\n{}\n", indented(&servers(&self.servers)))?;
-        writeln!(
-            f,
-            "keyspaces, by {extent}; besides, {} that nobody declares and {} of leases\n{}\n",
-            counted(self.keys.undeclared, "key", "keys"),
-            count(self.keys.leases),
-            indented(&keyspaces(&self.keyspaces))
-        )?;
-        write!(f, "findings")?;
+        writeln!(f, "keyspaces ({extent}; {undeclared}, {leases})")?;
+        writeln!(f, "{}", indented(&keyspaces(&self.keyspaces)))?;
+        if let Some(unseen) = self.unseen() {
+            let percent = 100.0 * unseen;
+            writeln!(
+                f,
+                "  what up to {percent:.1} % of the entries have may be in no sample (95 %)"
+            )?;
+        }
+        write!(f, "\nfindings")?;
         if self.findings.is_empty() {
             write!(f, "\n  none")?;
         }
@@ -31,6 +36,19 @@ impl fmt::Display for Report {
             write!(f, "\n  {severity:8} {subject}: {}", finding.message)?;
         }
         Ok(())
+    }
+}
+
+impl Report {
+    /// Returns the largest share of a keyspace that no sample may have shown, if a keyspace was
+    /// read in part.
+    fn unseen(&self) -> Option<f64> {
+        let in_part = self
+            .keyspaces
+            .iter()
+            .filter(|row| !row.is_read_whole && row.sampled > 0);
+        let unseen = in_part.map(|row| row.share(0).high);
+        unseen.reduce(f64::max)
     }
 }
 
@@ -50,24 +68,24 @@ fn servers(servers: &[ServerReport]) -> String {
             Some(version) => format!("{product} {version}"),
             None => product.clone(),
         };
-        let used = server.used_bytes.map_or_else(unknown, bytes);
-        let memory = match server.limit_bytes {
+        let used = server.used_memory.map_or_else(unknown, bytes);
+        let memory = match server.maxmemory {
             None | Some(0) => used,
             Some(limit) => format!("{used} of {}", bytes(limit)),
         };
         let rights = match &server.rights {
             Rights::All => "all",
             Rights::Missing { .. } => "some are missing",
-            Rights::Unchecked(_) => "unchecked",
+            Rights::Unchecked { .. } => "unchecked",
         };
         [
             server.address.clone(),
             version,
             server.mode.clone().unwrap_or_default(),
-            server.keys.map_or_else(unknown, count),
+            server.key_count.map_or_else(unknown, count),
             memory,
-            server.eviction.clone().unwrap_or_default(),
-            server.evicted.map_or_else(unknown, count),
+            server.maxmemory_policy.clone().unwrap_or_default(),
+            server.evicted_keys.map_or_else(unknown, count),
             rights.to_string(),
         ]
     });
@@ -76,33 +94,33 @@ fn servers(servers: &[ServerReport]) -> String {
 
 fn keyspaces(keyspaces: &[KeyspaceReport]) -> String {
     let heads = [
-        "keys",
+        "keyspace",
         "kind",
         "name",
         "entries",
-        "read",
+        "sampled",
         "mean size",
         "largest",
-        "life left",
-        "no end",
+        "TTL",
+        "without TTL",
     ];
     let rows = keyspaces.iter().map(|keyspace| {
-        let size = |size| match keyspace.read {
+        let size = |size| match keyspace.sampled {
             0 => String::new(),
             _ => bytes(size),
         };
         [
-            keyspace.keys.clone(),
+            keyspace.keyspace.clone(),
             keyspace.kind.clone(),
             keyspace.name.clone(),
             count(keyspace.entries),
-            count(keyspace.read),
+            count(keyspace.sampled),
             size(keyspace.mean_bytes),
             size(keyspace.largest_bytes),
-            keyspace.lives.map(lives).unwrap_or_default(),
-            match keyspace.endless {
+            keyspace.ttl.map(ttl).unwrap_or_default(),
+            match keyspace.without_ttl {
                 0 => String::new(),
-                endless => count(endless),
+                some => count(some),
             },
         ]
     });
@@ -110,12 +128,12 @@ fn keyspaces(keyspaces: &[KeyspaceReport]) -> String {
 }
 
 /// `12s to 29m, median 15m`
-fn lives(lives: Lives) -> String {
-    let Lives {
+fn ttl(ttl: TtlReport) -> String {
+    let TtlReport {
         shortest,
         median,
         longest,
-    } = lives;
+    } = ttl;
     let [shortest, median, longest] = [shortest, median, longest].map(time);
     match shortest == longest {
         true => shortest,
@@ -139,18 +157,14 @@ fn time(time: Duration) -> String {
     }
 }
 
-/// `12 of 200 entries read (6 %, give or take 7, of 5,000)`; with no margin where all were read.
-pub(super) fn share(part: u64, read: u64, all: u64) -> String {
-    let percent = 100.0 * part as f64 / read.max(1) as f64;
-    let of = format!("{} of {} entries read", count(part), count(read));
-    match read >= all {
-        true => of,
-        false => format!(
-            "{of} ({percent:.0} %, give or take {:.0}, of {})",
-            98.0 / (read.max(1) as f64).sqrt(),
-            count(all)
-        ),
+/// `12 of 200 sampled entries (3.5 to 10.2 %)`; without the share where all entries were read.
+pub(super) fn share(part: u64, read: u64, is_read_whole: bool) -> String {
+    let of = format!("{} of {} sampled entries", count(part), count(read));
+    if is_read_whole {
+        return of;
     }
+    let Share { low, high } = Share::of(part, read);
+    format!("{of} ({:.1} to {:.1} %)", 100.0 * low, 100.0 * high)
 }
 
 /// `1,234,567`
@@ -213,11 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_a_sample_has_a_margin() {
-        assert_eq!(share(2, 3, 3), "2 of 3 entries read");
+    fn a_share_of_a_sample_has_bounds() {
+        assert_eq!(share(2, 3, true), "2 of 3 sampled entries");
         assert_eq!(
-            share(50, 100, 5_000),
-            "50 of 100 entries read (50 %, give or take 10, of 5,000)"
+            share(1, 500, false),
+            "1 of 500 sampled entries (0.0 to 1.1 %)"
         );
     }
 }

@@ -74,7 +74,7 @@ pub use leading::{Leading, LeadingKey, One, Several};
 pub use many::{count_many, delete_many, get_many, save_many, set_many};
 pub use prefix::JoinedPrefix;
 pub(crate) use prefix::{PREFIX_RULE, is_prefix};
-#[cfg(feature = "tower-sessions")]
+#[cfg(any(feature = "tower-sessions", feature = "derive"))]
 pub(crate) use prefixes::TOWER_SESSIONS;
 pub(crate) use prefixes::{Owner, SESSIONS};
 #[cfg(feature = "derive")]

@@ -1,5 +1,7 @@
 //! A bound on the commands that are sent in a second.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::time::sleep::sleep;
@@ -33,14 +35,52 @@ impl Pace {
         }
     }
 
-    /// Waits until the next command may be sent. Commands that a slow server has held up are not
-    /// made up for.
+    /// Waits until the next command may be sent, and lets other tasks run. Commands that a slow
+    /// server has held up are not made up for.
     pub(crate) async fn turn(&mut self) {
+        self.turns(1).await;
+    }
+
+    /// Waits for a command that is as much work as so many others.
+    pub(crate) async fn turns(&mut self, work: u32) {
         let now = Instant::now();
         let ahead = self.due.saturating_duration_since(now);
-        if ahead > SLACK {
-            sleep(ahead).await;
+        match ahead > SLACK {
+            true => sleep(ahead).await,
+            false => give_way().await,
         }
-        self.due = self.due.max(now) + self.interval;
+        self.due = self.due.max(now) + self.interval * work;
+    }
+}
+
+/// Lets the other tasks of the thread run once.
+async fn give_way() {
+    let mut has_given_way = false;
+    poll_fn(|context| {
+        if has_given_way {
+            return Poll::Ready(());
+        }
+        has_given_way = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn commands_come_no_faster_than_they_may() {
+        let start = Instant::now();
+        let mut pace = Pace::new(1_000);
+        for _ in 0..100 {
+            pace.turn().await;
+        }
+        pace.turns(100).await;
+        pace.turn().await;
+        // The last one waits for the two hundred before it.
+        assert!(start.elapsed() >= Duration::from_millis(200) - 2 * SLACK);
     }
 }

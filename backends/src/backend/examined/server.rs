@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// The facts that a server tells of itself; `None` where it doesn't tell.
+/// The facts that a server tells of itself, by the names of `INFO`; `None` where it doesn't tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ServerReport {
@@ -16,22 +16,22 @@ pub struct ServerReport {
     /// The mode, such as `standalone` or `cluster`.
     pub mode: Option<String>,
     /// The number of keys in the database, other programs' among them.
-    pub keys: Option<u64>,
+    pub key_count: Option<u64>,
     /// The bytes that the server has in use.
-    pub used_bytes: Option<u64>,
-    /// The bytes at which the server is full, `maxmemory`; zero is no limit.
-    pub limit_bytes: Option<u64>,
-    /// The policy by which a full server evicts, such as `noeviction`, `allkeys-lru`.
-    pub eviction: Option<String>,
-    /// The number of keys that were evicted since the server started.
-    pub evicted: Option<u64>,
+    pub used_memory: Option<u64>,
+    /// The bytes at which the server is full; zero is no limit.
+    pub maxmemory: Option<u64>,
+    /// The policy by which a full server evicts, such as `noeviction` or `allkeys-lru`.
+    pub maxmemory_policy: Option<String>,
+    /// The number of keys of all programs that were evicted since the server started.
+    pub evicted_keys: Option<u64>,
     /// The rights of the user.
     pub rights: Rights,
 }
 
 /// The rights of a user, as a server tells them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rights {
     /// The user may do all that the library does.
@@ -40,9 +40,12 @@ pub enum Rights {
     Missing {
         /// The commands, in upper case.
         commands: Vec<String>,
-        /// The prefixes of the keyspaces.
+        /// The keyspaces, as their keys begin: `session@2`.
         keyspaces: Vec<String>,
     },
-    /// Nothing is known of the rights, for this reason.
-    Unchecked(String),
+    /// Nothing is known of the rights.
+    Unchecked {
+        /// The reason.
+        reason: String,
+    },
 }

@@ -5,19 +5,20 @@ use futures_util::StreamExt;
 
 use super::{Eviction, MemoryBackend};
 use crate::backend::Backend;
-use crate::backend::examined::{Asked, Examine, Pace, Rights, ServerReport, Visit, Walked};
+use crate::backend::examined::{Asked, Examined, Look, Pace, Rights, ServerReport, Visitor};
+use crate::backend::store::Store;
 use crate::error::BackendResult;
 
 #[async_trait]
-impl Examine for MemoryBackend {
+impl Examined for MemoryBackend {
     async fn servers(&self, _: &Asked<'_>, _: &mut Pace) -> BackendResult<Vec<ServerReport>> {
         let stats = self.stats();
         let bounds = self.shards.room.0.as_deref();
-        let eviction = bounds.map(|bounds| match bounds.eviction {
+        let policy = bounds.map(|bounds| match bounds.eviction {
             Eviction::Off => "noeviction",
             Eviction::S3Fifo => "s3-fifo",
         });
-        let limit_bytes = match bounds {
+        let maxmemory = match bounds {
             Some(bounds) => bounds.max_bytes().map(|bytes| bytes as u64),
             None => Some(0),
         };
@@ -26,30 +27,40 @@ impl Examine for MemoryBackend {
             product: "memory".to_string(),
             version: None,
             mode: None,
-            keys: Some(stats.entries as u64),
-            used_bytes: Some(stats.bytes as u64),
-            limit_bytes,
-            eviction: eviction.map(str::to_string),
-            evicted: Some(stats.evicted),
+            key_count: Some(stats.entries as u64),
+            used_memory: Some(stats.bytes as u64),
+            maxmemory,
+            maxmemory_policy: policy.map(str::to_string),
+            evicted_keys: Some(stats.evicted),
             rights: Rights::All,
         }])
     }
 
     /// The keys come shard by shard, in the order of their hashes.
-    async fn walk(&self, most: u64, _: &mut Pace, visit: &mut Visit<'_>) -> BackendResult<Walked> {
+    async fn walk(
+        &self,
+        most: u64,
+        _: &mut Pace,
+        visitor: &mut dyn Visitor,
+    ) -> BackendResult<bool> {
+        visitor.begin();
         let mut names = self.scan("");
-        let mut keys = 0;
-        while keys < most {
+        for _ in 0..most {
             let Some(key) = names.next().await else {
-                return Ok(Walked {
-                    keys,
-                    is_whole: true,
-                });
+                return Ok(true);
             };
-            visit(Some(&key?));
-            keys += 1;
+            let key = key?;
+            visitor.visit(Some(&key));
         }
-        let is_whole = names.next().await.is_none();
-        Ok(Walked { keys, is_whole })
+        Ok(names.next().await.is_none())
+    }
+
+    async fn look(&self, key: &str, most: usize, pace: &mut Pace) -> BackendResult<Look> {
+        pace.turn().await;
+        Ok(match self.read(key).await? {
+            None => Look::Gone,
+            Some((stored, expiry)) if stored.as_bytes().len() > most => Look::TooLarge(expiry),
+            Some((stored, expiry)) => Look::Value(stored, expiry),
+        })
     }
 }

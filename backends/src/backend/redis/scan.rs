@@ -238,6 +238,12 @@ impl ScanPosition {
         }
     }
 
+    /// Says whether the walk has begun anew.
+    #[cfg(feature = "derive")]
+    pub(super) fn has_restarted(&self) -> bool {
+        self.restarts > 0
+    }
+
     /// Moves on behind `page`, and says whether it was the last page. A walk by a new connection
     /// starts over, because the cursor of a server that has been restarted would leave keys out. A
     /// key may come twice.

@@ -2,177 +2,94 @@
 
 mod entries;
 mod servers;
+mod versions;
 
 use super::finding::{Finding, FindingKind};
 use super::owners::{Owners, Sought};
-use super::report::{KeysReport, KeyspaceReport, Lives, Report};
+use super::report::{KeyspaceReport, Report, TtlReport};
 use super::survey::{Survey, Tally};
-use super::words::{count, counted};
+use super::words::counted;
 use crate::backend::examined::ServerReport;
-use crate::keyspace::{KeyspaceInfo, Kind, OnUnavailable, check_keyspaces, versioned};
+use crate::keyspace::check_keyspaces;
 
-/// Puts the report together.
-pub(super) fn report(servers: Vec<ServerReport>, owners: &Owners, survey: &Survey) -> Report {
+/// Puts the report together. `names_user` says whether the rights are those of a named user.
+pub(super) fn report(
+    servers: Vec<ServerReport>,
+    owners: &Owners,
+    survey: &Survey,
+    names_user: bool,
+) -> Report {
     let mut findings = Vec::new();
     if let Err(error) = check_keyspaces() {
-        findings.push(Finding::fault(
-            "store",
-            FindingKind::Declarations,
-            error.to_string(),
-        ));
+        let message = error.to_string();
+        findings.push(Finding::fault("store", FindingKind::Declarations, message));
     }
-    let lasting = lasting(owners, survey);
     for server in &servers {
-        servers::findings(server, &lasting, &mut findings);
+        servers::findings(server, owners, survey, names_user, &mut findings);
     }
     for (sought, tally) in owners.keyspaces.iter().zip(&survey.tallies) {
-        entries::findings(sought, tally, &mut findings);
+        entries::findings(sought, tally, survey.is_whole, &mut findings);
     }
-    of_versions(owners, survey, &mut findings);
-    of_keys(survey, &servers, &mut findings);
+    versions::findings(owners, survey, &mut findings);
+    of_keys(survey, &mut findings);
     // Stable: equal ones keep their order.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let keyspaces = owners.keyspaces.iter().zip(&survey.tallies);
-    let keyspaces = keyspaces.filter(|(sought, tally)| is_shown(sought, tally));
+    // Sessions that nobody declares are a row where there are any.
+    let keyspaces =
+        keyspaces.filter(|(sought, tally)| sought.registration.is_some() || tally.keys > 0);
+    let rows = keyspaces.map(|(sought, tally)| row(sought, tally, survey.is_whole));
     Report {
         servers,
-        keys: KeysReport {
-            walked: survey.walked.keys,
-            is_whole: survey.walked.is_whole,
-            undeclared: survey.undeclared,
-            leases: survey.leases,
-        },
-        keyspaces: keyspaces
-            .map(|(sought, tally)| row(sought, tally))
-            .collect(),
+        is_whole: survey.is_whole,
+        undeclared_keys: survey.undeclared,
+        leases: survey.leases,
+        keyspaces: rows.collect(),
         findings,
     }
 }
 
-/// Lists the keyspaces whose entries are more than what can be computed again.
-fn lasting(owners: &Owners, survey: &Survey) -> Vec<String> {
-    let keyspaces = owners.keyspaces.iter().zip(&survey.tallies);
-    let lasting = keyspaces.filter(|(sought, tally)| match sought.registration {
-        Some(registration) => match registration.info() {
-            info if info.kind == Kind::Value => false,
-            info if info.kind == Kind::Entry => info.on_unavailable == OnUnavailable::Error,
-            _ => true,
-        },
-        None => tally.keys > 0,
-    });
-    lasting
-        .map(|(sought, _)| format!("`{}`", sought.head))
-        .collect()
-}
-
-/// Sessions that nobody declares are a row where there are any.
-fn is_shown(sought: &Sought, tally: &Tally) -> bool {
-    sought.registration.is_some() || tally.keys > 0
-}
-
-fn row(sought: &Sought, tally: &Tally) -> KeyspaceReport {
+fn row(sought: &Sought, tally: &Tally, is_whole: bool) -> KeyspaceReport {
     let readings = &tally.readings;
-    let lives = readings.three_lives();
+    let ttls = readings.three_ttls();
     KeyspaceReport {
-        keys: sought.head.clone(),
+        keyspace: sought.head.clone(),
         name: sought.name().to_string(),
         kind: sought.kind().as_str().to_string(),
         entries: tally.keys,
-        read: readings.read,
-        mean_bytes: readings.bytes / readings.read.max(1),
+        sampled: readings.read,
+        is_read_whole: is_whole && readings.read >= tally.keys,
+        mean_bytes: readings.bytes / readings.loaded.max(1),
         largest_bytes: readings.largest,
-        lives: lives.map(|[shortest, median, longest]| Lives {
+        too_large: readings.too_large,
+        ttl: ttls.map(|[shortest, median, longest]| TtlReport {
             shortest,
             median,
             longest,
         }),
-        endless: readings.endless,
+        without_ttl: readings.without_ttl,
         undecodable: readings.undecodable,
-        foreign: readings.foreign,
-        malformed: tally.malformed,
+        wrong_type: readings.wrong_type,
+        malformed_keys: tally.malformed,
     }
 }
 
-/// Says of each `migrates` whether it is still needed, and names versions that nobody declares.
-fn of_versions(owners: &Owners, survey: &Survey, findings: &mut Vec<Finding>) {
-    let tally_of = |info: &KeyspaceInfo| {
-        let head = versioned(info);
-        let all = owners.keyspaces.iter().zip(&survey.tallies);
-        let mut found = all.filter(|(sought, _)| sought.head == head);
-        found
-            .next()
-            .map_or(0, |(_, tally)| tally.keys + tally.malformed)
-    };
-    for sought in &owners.keyspaces {
-        let Some(older) = sought.registration.and_then(|it| it.info().migrates) else {
-            continue;
-        };
-        // An older version has its own `migrates` for the versions before it.
-        let left = tally_of(older);
-        let name = older.name;
-        findings.push(match (left, survey.walked.is_whole) {
-            (0, true) => Finding::note(
-                &sought.head,
-                FindingKind::MigratesUnneeded,
-                format!("no entry of `{name}` is left: `migrates = {name}` may be taken out"),
-            ),
-            (0, false) => Finding::note(
-                &sought.head,
-                FindingKind::OlderVersion,
-                format!(
-                    "no entry of `{name}` is among the keys that were walked over: walk over all \
-                     before you take `migrates = {name}` out"
-                ),
-            ),
-            (left, _) => Finding::note(
-                &sought.head,
-                FindingKind::OlderVersion,
-                format!(
-                    "{} left: `migrates = {name}` has to stay",
-                    counted(
-                        left,
-                        &format!("entry of `{name}` is"),
-                        &format!("entries of `{name}` are")
-                    )
-                ),
-            ),
-        });
-    }
-    for (head, keys) in &survey.other_versions {
-        findings.push(Finding::warning(
-            head,
-            FindingKind::UnknownVersion,
-            format!(
-                "{} of a version that this program doesn't declare: a later or an earlier program \
-                 has written there",
-                counted(*keys, "key is", "keys are")
-            ),
-        ));
-    }
-}
-
-fn of_keys(survey: &Survey, servers: &[ServerReport], findings: &mut Vec<Finding>) {
+fn of_keys(survey: &Survey, findings: &mut Vec<Finding>) {
     if survey.undeclared > 0 {
-        findings.push(Finding::note(
-            "store",
-            FindingKind::Undeclared,
-            format!(
-                "{} to no keyspace of this program",
-                counted(survey.undeclared, "key belongs", "keys belong")
-            ),
-        ));
+        let keys = counted(survey.undeclared, "key belongs", "keys belong");
+        let message = format!("{keys} to no keyspace of this program");
+        findings.push(Finding::note("store", FindingKind::UndeclaredKeys, message));
     }
-    if !survey.walked.is_whole {
-        let all = servers.iter().filter_map(|server| server.keys).sum();
+    if !survey.is_whole {
         findings.push(Finding::note(
             "store",
             FindingKind::Partial,
-            format!(
-                "{} of some {} keys were walked over: the numbers of entries are parts of the \
-                 real ones",
-                count(survey.walked.keys),
-                count(all)
-            ),
+            "it isn't certain that all keys were walked over: there were more than `max_keys`, or \
+             keys moved between servers meanwhile",
         ));
+    }
+    if let Some(error) = &survey.gave_up {
+        let message = format!("the store failed again and again, and was asked no more: {error}");
+        findings.push(Finding::fault("store", FindingKind::Unread, message));
     }
 }

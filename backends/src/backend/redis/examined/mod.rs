@@ -1,19 +1,20 @@
-//! A Redis backend before a doctor: the facts of each primary, and a walk over their keys.
+//! A Redis backend before a doctor: the facts of each primary, and its entries one by one.
 
 mod rights;
+mod walk;
 
 use async_trait::async_trait;
 
 use super::RedisBackend;
 use super::client::{Access, Command, Info, NodeId, Reply};
-use super::commands::{BATCH, Commands};
+use super::commands::Commands;
 use super::read_from::ReadFrom;
-use super::scan::ScanPosition;
-use crate::backend::examined::{Asked, Examine, Pace, ServerReport, Visit, Walked};
+use super::reply;
+use crate::backend::examined::{Asked, Examined, Look, Pace, ServerReport, Visitor};
 use crate::error::BackendResult;
 
 #[async_trait]
-impl Examine for RedisBackend {
+impl Examined for RedisBackend {
     async fn servers(
         &self,
         asked: &Asked<'_>,
@@ -26,25 +27,42 @@ impl Examine for RedisBackend {
         Ok(reports)
     }
 
-    /// Each primary is walked over for its share, in the order of its hash table.
     async fn walk(
         &self,
         most: u64,
         pace: &mut Pace,
-        visit: &mut Visit<'_>,
-    ) -> BackendResult<Walked> {
-        let primaries = self.commands.primaries().await?;
-        let share = most.div_ceil(primaries.len().max(1) as u64);
-        let mut walked = Walked {
-            keys: 0,
-            is_whole: true,
+        visitor: &mut dyn Visitor,
+    ) -> BackendResult<bool> {
+        self.commands.walk(most, pace, visitor).await
+    }
+
+    /// By commands that a user who may only read can be given, and none that loads a large value.
+    async fn look(&self, key: &str, most: usize, pace: &mut Pace) -> BackendResult<Look> {
+        let commands = &self.commands;
+        let life = async |pace: &mut Pace| {
+            pace.turn().await;
+            let command = commands.command("PTTL", key)?;
+            let millis = commands.ask(command, ReadFrom::Primary, reply::integer);
+            Ok(reply::expiry(millis.await?))
         };
-        for node in primaries {
-            let one = self.commands.walk(node, share, pace, visit).await?;
-            walked.keys += one.keys;
-            walked.is_whole &= one.is_whole;
-        }
-        Ok(walked)
+        let Some(expiry) = life(pace).await? else {
+            return Ok(Look::Gone);
+        };
+        pace.turn().await;
+        let command = commands.command("GETRANGE", key)?;
+        // One byte more tells that there is more.
+        let command = command.number(0).number(most);
+        let stored = commands.ask(command, ReadFrom::Primary, reply::stored);
+        let stored = stored.await?;
+        Ok(match stored {
+            Some(stored) if stored.as_bytes().len() > most => Look::TooLarge(expiry),
+            Some(stored) if !stored.as_bytes().is_empty() => Look::Value(stored, expiry),
+            // Nothing is the answer for a key that isn't there, too.
+            nothing => match (nothing, life(pace).await?) {
+                (Some(nothing), Some(expiry)) => Look::Value(nothing, expiry),
+                _ => Look::Gone,
+            },
+        })
     }
 }
 
@@ -91,46 +109,15 @@ impl Commands {
             product: product.to_string(),
             version: info.version().map(str::to_string),
             mode: info.field("redis_mode").map(str::to_string),
-            keys: match size {
+            key_count: match size {
                 Reply::Integer(size) => u64::try_from(size).ok(),
                 _ => None,
             },
-            used_bytes: number("used_memory"),
-            limit_bytes: number("maxmemory"),
-            eviction: info.field("maxmemory_policy").map(str::to_string),
-            evicted: number("evicted_keys"),
+            used_memory: number("used_memory"),
+            maxmemory: number("maxmemory"),
+            maxmemory_policy: info.field("maxmemory_policy").map(str::to_string),
+            evicted_keys: number("evicted_keys"),
             rights,
-        })
-    }
-
-    async fn walk(
-        &self,
-        node: Option<NodeId>,
-        most: u64,
-        pace: &mut Pace,
-        visit: &mut Visit<'_>,
-    ) -> BackendResult<Walked> {
-        let pattern = self.pattern("");
-        let mut place = ScanPosition::at(node);
-        let mut keys = 0;
-        while keys < most {
-            pace.turn().await;
-            let page = self.page(node, &pattern, place.cursor).await?;
-            for key in &page.keys {
-                let own = key.as_bytes().get(self.prefix.len()..);
-                visit(own.and_then(|own| str::from_utf8(own).ok()));
-            }
-            keys += BATCH as u64;
-            if place.pass(&page)? {
-                return Ok(Walked {
-                    keys,
-                    is_whole: true,
-                });
-            }
-        }
-        Ok(Walked {
-            keys,
-            is_whole: false,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The rights of a user, by `ACL DRYRUN`: the server says whether the user might send a command,
 //! and executes nothing.
 
-use super::super::client::{Command, NodeId, Reply, is_unknown, refusal};
+use super::super::client::{Command, ErrorReply, NodeId, Reply, code, is_unknown};
 use super::super::commands::Commands;
 use crate::backend::examined::{Asked, Pace, Rights};
 use crate::error::BackendResult;
@@ -61,7 +61,7 @@ impl Commands {
                 let who = Command::new("ACL").arg("WHOAMI");
                 match self.ask_server(node, who, pace).await? {
                     Reply::Bytes(name) => String::from_utf8_lossy(name.as_bytes()).into_owned(),
-                    reply => return Ok(Rights::Unchecked(reason(&reply))),
+                    reply => return Ok(unchecked(reason(&reply))),
                 }
             }
         };
@@ -72,7 +72,7 @@ impl Commands {
             match self.may(node, &user, &["SET", KEY, "x"], key, pace).await? {
                 Verdict::Allowed => usable = usable.or(Some(key)),
                 Verdict::Refused => keyspaces.push(keyspace.clone()),
-                Verdict::Unasked(reason) => return Ok(Rights::Unchecked(reason)),
+                Verdict::Unasked(reason) => return Ok(unchecked(reason)),
             }
         }
         let none = String::new();
@@ -84,7 +84,7 @@ impl Commands {
             match self.may(node, &user, words, key, pace).await? {
                 Verdict::Allowed => {}
                 Verdict::Refused => commands.push(name(words)),
-                Verdict::Unasked(reason) => return Ok(Rights::Unchecked(reason)),
+                Verdict::Unasked(reason) => return Ok(unchecked(reason)),
             }
         }
         // Without `SET` no keyspace can be told from the others.
@@ -116,6 +116,8 @@ impl Commands {
         Ok(match self.ask_server(node, command, pace).await? {
             Reply::Status => Verdict::Allowed,
             Reply::Bytes(_) => Verdict::Refused,
+            // A command that the server doesn't have.
+            Reply::Error(error) if is_no_command(&error) => Verdict::Refused,
             reply => Verdict::Unasked(reason(&reply)),
         })
     }
@@ -131,12 +133,25 @@ fn name(words: &[&str]) -> String {
     names.join(" ")
 }
 
+fn unchecked(reason: String) -> Rights {
+    Rights::Unchecked { reason }
+}
+
+/// `ERR Command 'getdel' not found`
+fn is_no_command(error: &ErrorReply) -> bool {
+    let details = error.details();
+    details.starts_with("Command '") && details.ends_with("not found")
+}
+
 fn reason(reply: &Reply) -> String {
     match reply {
         Reply::Error(error) if is_unknown(error) => {
             "the server doesn't know `ACL DRYRUN`, which Redis 7.0 has brought".to_string()
         }
-        Reply::Error(error) => format!("{} to `ACL`", refusal(error)),
+        Reply::Error(error) if error.details().ends_with("not found") => {
+            "the server doesn't know the user".to_string()
+        }
+        Reply::Error(error) => format!("the server answered {} to `ACL`", code(error)),
         _ => "the server's answer to `ACL` has an unexpected shape".to_string(),
     }
 }
