@@ -49,7 +49,8 @@ pub struct Judged {
 /// Judges a history.
 ///
 /// Where a primary was replaced by one that may lack writes (`is_lossy`), acknowledged writes may
-/// be gone. Then there need be no order, but what is read was written, and nothing is counted twice.
+/// be gone. Then there need be no order, but what is read was written, and nothing is counted
+/// twice.
 ///
 /// # Errors
 ///

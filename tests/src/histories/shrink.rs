@@ -6,8 +6,8 @@ use super::linear::{Order, order};
 /// Leaves out calls on one key for as long as the rest has no order, and returns what is left.
 ///
 /// A call whose effect somebody may have seen is needed: left out, it would make a fault where
-/// there is none. So calls are left out from the end on, in whole, and before that only those that change
-/// nothing.
+/// there is none. So calls are left out from the end on, in whole, and before that only those that
+/// change nothing.
 pub fn shrink(calls: &[Call]) -> Vec<Call> {
     let mut left = calls.to_vec();
     while let Some((_, shorter)) = left.split_last() {
