@@ -1,6 +1,6 @@
-//! Coming from other libraries, building, testing, starting, watching and ending a service, running
-//! it on Redis, how fast it is, where its edges are, and the map of its source. The pages have no
-//! items.
+//! Coming from other libraries, building, testing, starting, watching, looking into and ending a
+//! service, running it on Redis, how fast it is, where its edges are, and the map of its source.
+//! The pages have no items.
 
 /// Makes a page that links to a picture beside it. The first definition of a link counts: here the
 /// picture is a part of the page.
@@ -53,6 +53,9 @@ pub mod redis {}
 #[doc = include_str!("../docs/deployment-cluster.svg")]
 #[doc = "</div>"]
 pub mod production {}
+
+#[doc = include_str!("../docs/inspecting.md")]
+pub mod inspecting {}
 
 #[doc = include_str!("../docs/versions.md")]
 pub mod versions {}

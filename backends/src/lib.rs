@@ -57,6 +57,8 @@
 //!   everywhere".
 //! * [`lease`]: a name that one owner at a time holds, with a fencing number.
 //! * [`layer`]: backends around backends, to watch, delay or refuse calls, and how to write one.
+//! * `inspector` (feature of that name): pages for operators, and a command, that show what a
+//!   backend holds.
 //! * [`BackendError`]: what can fail, and what to do about it.
 //! * [`codec`]: the stored formats.
 //! * `testing` (feature of that name): `testing::Flaky`, a backend for your own tests that fails,
@@ -66,7 +68,8 @@
 //!   [service](guide::service), [speed](guide::speed), [tests](guide::testing) with paused time, on
 //!   a store that fails and on a real server, [starting](guide::starting) before the server is up,
 //!   [health and shutdown](guide::health), [running it in production](guide::production),
-//!   [metrics and traces](guide::observing), [running on Redis](guide::redis), the
+//!   [metrics and traces](guide::observing),
+//!   [looking into a store](guide::inspecting), [running on Redis](guide::redis), the
 //!   [versions](guide::versions) of other crates that go with this one,
 //!   [what this library isn't](guide::scope), and [its source](guide::architecture).
 //!
@@ -88,6 +91,7 @@
 //! | `tower-sessions` | no | `session::TowerSessions`, any backend as a store of that crate |
 //! | `metrics` | no | `layer::Observe::with_metrics`, for the crate `metrics` |
 //! | `tracing` | no | `layer::Observe::with_tracing`, for the crate `tracing` |
+//! | `inspector` | no | the module `inspector`: pages and a command that show what a backend holds, for axum |
 //! | `testing` | no | the module `testing`, for `[dev-dependencies]` |
 //! | `conformance` | no | the module `conformance` |
 
@@ -106,6 +110,8 @@ mod escape;
 mod fingerprint;
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
+#[cfg(feature = "inspector")]
+pub mod inspector;
 pub mod keyspace;
 pub mod layer;
 pub mod lease;

@@ -73,7 +73,7 @@ async fn a_keyspace_that_the_user_may_not_use_is_named() {
     // Exactly what the program uses: the first version of `login`, and all of the rest but `api`.
     let rules = "~reinhardt:login:* ~reinhardt:pass* ~reinhardt:solo@2:* ~reinhardt:account:* \
         ~reinhardt:forgiving:* ~reinhardt:teaser:* ~reinhardt:teaser@lease:* ~reinhardt:hits:* \
-        ~reinhardt:tries:* ~reinhardt:settings ~reinhardt:staff:* ~reinhardt:traffic-* +@all";
+        ~reinhardt:tries:* ~reinhardt:settings: ~reinhardt:staff:* ~reinhardt:traffic-* +@all";
     let report = rights_of_app(rules).await;
     let finding = the(&report, FindingKind::RightsMissing);
     assert_eq!(finding.severity, Severity::Warning);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reinhardt_backends::conformance::{Harness, Server as Breakable};
+use reinhardt_backends::inspector::Reads;
 use reinhardt_backends::layer::{Intercepted, Observe};
 use reinhardt_backends::{Backend, Eviction, MemoryBackend, RedisBackend, Tls};
 
@@ -252,9 +253,12 @@ harness_around! {
 }
 
 harness_around! {
-    /// The backends of another harness, observed by metrics and traces.
-    Observed<H>: Intercepted<Observe, H::Backend>,
-    |backend| backend.layer(Observe::new().with_metrics().with_tracing())
+    /// The backends of another harness, observed by metrics and traces, with their reads counted.
+    Observed<H>: Intercepted<Reads, Intercepted<Observe, H::Backend>>,
+    |backend| {
+        let observed = backend.layer(Observe::new().with_metrics().with_tracing());
+        observed.layer(Reads::new())
+    }
 }
 
 /// A backend that needs nothing but `Default`, in paused time, where entries are absent at their

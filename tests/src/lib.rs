@@ -66,6 +66,9 @@ pub mod guide {
 
     #[doc = include_str!("../../backends/docs/observing.md")]
     pub struct Observing;
+
+    #[doc = include_str!("../../backends/docs/inspecting.md")]
+    pub struct Inspecting;
 }
 
 /// Makes three tests of each function: the two of `on_both_backends`, and one on a cluster. All

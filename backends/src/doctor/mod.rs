@@ -54,7 +54,6 @@
 //! needed, is said of keyspaces that have entries in the one that is examined.
 
 mod finding;
-mod owners;
 mod readings;
 mod report;
 mod rules;
@@ -62,10 +61,10 @@ mod share;
 mod survey;
 mod words;
 
-use self::owners::Owners;
 use self::survey::Survey;
 use crate::backend::examined::{Asked, Pace};
 use crate::error::BackendResult;
+use crate::keyspace::owners::Owners;
 
 pub use self::finding::{Finding, FindingKind, Severity};
 pub use self::report::{KeyspaceReport, Report, TtlReport};

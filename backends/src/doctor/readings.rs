@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::owners::Sought;
 use crate::backend::examined::{Examined, Look, Pace};
 use crate::backend::{Expiry, Life};
 use crate::error::{BackendResult, ErrorKind};
+use crate::keyspace::owners::Sought;
 use crate::keyspace::{Key, Kind};
 
 /// The size of the largest values that are loaded, in bytes.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use super::owners::{Owner, Owners, Sought};
 use super::readings::Readings;
 use crate::backend::examined::{Examined, Pace, Visitor};
 use crate::error::{BackendError, BackendResult};
+use crate::keyspace::owners::{Owner, Owners, Sought};
 
 /// The most versions of one prefix that are told apart.
 const MOST_VERSIONS: usize = 8;

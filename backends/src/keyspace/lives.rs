@@ -9,7 +9,7 @@ use crate::backend::Life;
 ///
 /// A time that the declaration writes is printed as it stands there; that of a constant in whole
 /// units.
-pub(super) fn life(info: &KeyspaceInfo) -> String {
+pub(crate) fn life(info: &KeyspaceInfo) -> String {
     let mut life = match info.life {
         Life::In(ttl) => as_written(info.written.ttl, ttl),
         Life::Never => "never".to_string(),

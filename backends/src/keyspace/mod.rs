@@ -35,12 +35,16 @@
 mod counter;
 pub(crate) mod going_on;
 mod info;
+#[cfg(feature = "inspector")]
+mod inspected;
 mod key;
 mod label;
 mod leading;
 #[cfg(feature = "derive")]
 mod lives;
 mod many;
+#[cfg(feature = "derive")]
+pub(crate) mod owners;
 mod prefix;
 mod prefixes;
 #[cfg(feature = "derive")]
@@ -54,6 +58,8 @@ mod segments;
 mod shared;
 mod target;
 mod throttle;
+#[cfg(feature = "inspector")]
+pub(crate) mod tree;
 mod update;
 pub(crate) mod value;
 pub(crate) mod versions;
@@ -65,6 +71,13 @@ use crate::codec::Codec;
 use crate::error::BackendResult;
 use crate::quota::Quota;
 
+#[cfg(feature = "inspector")]
+pub(crate) use self::{
+    inspected::Inspected,
+    lives::life as declared_life,
+    registry::{registrations, versioned},
+    segments::scan_prefix,
+};
 pub use counter::{count, hit, increment, increment_by};
 pub use going_on::WentOn;
 pub use info::{KeyspaceInfo, Kind, Location, OnDecodeError, OnUnavailable};
@@ -74,15 +87,13 @@ pub use leading::{Leading, LeadingKey, One, Several};
 pub use many::{count_many, delete_many, get_many, save_many, set_many};
 pub use prefix::JoinedPrefix;
 pub(crate) use prefix::{PREFIX_RULE, is_prefix};
-#[cfg(any(feature = "tower-sessions", feature = "derive"))]
+#[cfg(feature = "tower-sessions")]
 pub(crate) use prefixes::TOWER_SESSIONS;
 pub(crate) use prefixes::{Owner, SESSIONS};
 #[cfg(feature = "derive")]
 pub use registration::{Ambiguous, Registered, Registration};
 #[cfg(feature = "derive")]
 pub use registry::{Keyspaces, check_keyspaces, keyspaces};
-#[cfg(feature = "derive")]
-pub(crate) use registry::{registrations, versioned};
 #[cfg(feature = "derive")]
 #[doc = include_str!("key_segment.md")]
 pub use reinhardt_backends_derive::KeySegment;

@@ -2,6 +2,8 @@
 //! of generic keyspaces.
 
 use super::info::{KeyspaceInfo, Kind, Location};
+#[cfg(feature = "inspector")]
+use super::inspected::Inspected;
 use super::key::Key;
 use super::vtable::{Of, Vtable};
 use super::{Counter, Keyspace, Throttled, Valued};
@@ -84,6 +86,13 @@ impl Registration {
     /// `Decode`; `WrongType` for a throttle.
     pub(crate) fn check(&self, key: &Key, bytes: &[u8]) -> BackendResult<()> {
         (self.vtable.check)(key, bytes)
+    }
+
+    /// Returns the functions that show people the entries of the keyspace; `None` unless the
+    /// declaration has the word `inspect`.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn inspected(&self) -> Option<Inspected> {
+        self.vtable.inspected
     }
 
     /// Says whether both register the same thing, as two crates may do that don't know of each

@@ -235,7 +235,7 @@ fn segments<'a>(text: &'a str, keyspace: &KeyspaceInfo) -> Option<&'a str> {
 }
 
 /// Returns the prefix that all keys of the keyspace and no others begin with.
-pub(super) fn scan_prefix(keyspace: &KeyspaceInfo) -> Key {
+pub(crate) fn scan_prefix(keyspace: &KeyspaceInfo) -> Key {
     let mut key = Key::empty();
     write_head(&mut Target::Key(&mut key), keyspace);
     key

@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "inspector")]
+use super::inspected::Inspected;
 use super::key::Key;
 #[cfg(feature = "schema-lock")]
 use super::schema::layout::Layout;
@@ -32,6 +34,9 @@ pub(crate) struct Vtable {
     /// Traces the layout of the values; counters and throttles have none.
     #[cfg(feature = "schema-lock")]
     pub(super) layout: fn() -> Layout,
+    /// Shows people what is stored; `None` unless the declaration has the word `inspect`.
+    #[cfg(feature = "inspector")]
+    pub(super) inspected: Option<Inspected>,
 }
 
 impl Vtable {
@@ -49,6 +54,8 @@ impl Vtable {
             check,
             #[cfg(feature = "schema-lock")]
             layout: Layout::default,
+            #[cfg(feature = "inspector")]
+            inspected: None,
         }
     }
 }
@@ -66,24 +73,33 @@ impl<K: Keyspace> Of<K> {
 }
 
 impl<K: Counter> Of<K> {
-    pub(super) const COUNTERS: &'static Vtable =
-        &Self::of(|_, bytes| <i64 as Decode>::decode(bytes).map(drop));
+    pub(super) const COUNTERS: &'static Vtable = &Vtable {
+        #[cfg(feature = "inspector")]
+        inspected: Inspected::counters::<K>(),
+        ..Self::of(|_, bytes| <i64 as Decode>::decode(bytes).map(drop))
+    };
 }
 
 impl<K: Throttled> Of<K> {
-    pub(super) const THROTTLES: &'static Vtable = &Self::of(Vtable::THROTTLES.check);
+    pub(super) const THROTTLES: &'static Vtable = &Vtable {
+        #[cfg(feature = "inspector")]
+        inspected: Inspected::throttles::<K>(),
+        ..Self::of(Vtable::THROTTLES.check)
+    };
 }
 
 impl<K: Valued> Of<K> {
     pub(super) const VALUES: &'static Vtable = &Vtable {
         #[cfg(feature = "schema-lock")]
         layout: tracer::layout::<K::Value, K::Codec>,
+        #[cfg(feature = "inspector")]
+        inspected: Inspected::values::<K>(),
         ..Self::of(|key, bytes| decode::<K>(key, bytes).map(drop))
     };
 }
 
 /// Decodes the value that is stored under a key.
-fn decode<K: Valued>(key: &Key, bytes: &[u8]) -> BackendResult<K::Value> {
+pub(super) fn decode<K: Valued>(key: &Key, bytes: &[u8]) -> BackendResult<K::Value> {
     let value = K::decode(key, 0, bytes)?;
     match K::matches_key(key, &value) {
         true => Ok(value),
@@ -105,12 +121,12 @@ impl<T: DeserializeOwned, C: Codec> Values<T, C> {
     }
 }
 
-#[cfg(all(test, not(feature = "schema-lock")))]
+#[cfg(all(test, not(any(feature = "schema-lock", feature = "inspector"))))]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_program_without_the_schema_lock_has_no_slot_for_the_tracer() {
+    fn a_program_without_these_features_has_no_slots_for_them() {
         assert_eq!(size_of::<Vtable>(), 3 * size_of::<fn()>());
     }
 }

@@ -10,6 +10,7 @@ use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
+use reinhardt_backends::inspector::Reads;
 use reinhardt_backends::{Backend, BackendResult};
 use tower_http::csrf::CsrfLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -19,12 +20,14 @@ use tracing::Level;
 
 use crate::error::AppError;
 use crate::sessions::{Sessions, SignedIn};
-use crate::{counter, health, html, login, metrics, report, throttle};
+use crate::{counter, health, html, inspect, login, metrics, report, throttle};
 
 /// The state that handlers share.
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) backend: Arc<dyn Backend>,
+    /// The reads of `backend`, by keyspace.
+    pub(crate) reads: Reads,
     pub(crate) sessions: Sessions,
     pub(crate) secure_cookies: bool,
     pub(crate) report_time: Duration,
@@ -62,6 +65,7 @@ pub(crate) fn router(state: AppState) -> BackendResult<Router> {
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .nest("/inspector", inspect::router(&state))
         .fallback(async |signed_in: Result<Option<SignedIn>, AppError>| {
             AppError::NotFound(signed_in.unwrap_or_default())
         })

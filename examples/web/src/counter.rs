@@ -12,7 +12,7 @@ use crate::html::{Reader, page};
 use crate::sessions::SignedIn;
 
 #[derive(Keyspace)]
-#[keyspace(prefix = "clicks", ttl = never, counter)]
+#[keyspace(prefix = "clicks", ttl = never, counter, inspect)]
 struct Clicks {
     user: u64,
 }

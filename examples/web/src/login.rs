@@ -20,11 +20,14 @@ use crate::{throttle, users};
 
 pub(crate) async fn home(signed_in: Option<SignedIn>) -> Markup {
     let content = html! {
-        @if let Some(SignedIn { name, .. }) = &signed_in {
+        @if let Some(SignedIn { id, name, .. }) = &signed_in {
             p { "You are logged in as " strong #user { (name) } "." }
             ul {
                 li { a href="/counter" { "Counter" } ": every click counts, from every instance." }
                 li { a href="/reports" { "Reports" } ": slow to compute, so computed once." }
+                @if users::is_operator(*id) {
+                    li { a href="/inspector" { "Inspector" } ": what the store holds, for operators." }
+                }
             }
             (hints())
             form method="post" action="/logout/everywhere" {

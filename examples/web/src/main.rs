@@ -12,6 +12,7 @@
 //! | `counter.rs` | counting without losing any |
 //! | `report.rs` | a page that takes long and is computed once, and shows that it is at work |
 //! | `health.rs` | liveness and readiness |
+//! | `inspect.rs` | pages of what the store holds, for operators |
 //! | `metrics.rs` | what Prometheus reads; `dashboard.json` shows it in Grafana |
 //! | `app.rs` | routes, layers and the state that handlers share |
 
@@ -21,6 +22,7 @@ mod counter;
 mod error;
 mod health;
 mod html;
+mod inspect;
 mod login;
 mod metrics;
 mod place;
@@ -36,6 +38,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use reinhardt_backends::inspector::Reads;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -77,7 +80,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     // This comes before the URL is printed: a program that reads the URL may end this one at once.
     let end = told_to_end()?;
     let metrics = metrics::install()?;
-    let backend = store::open(config.redis_url.as_deref()).await;
+    let reads = Reads::new();
+    let backend = store::open(config.redis_url.as_deref(), &reads).await;
     let backend = backend.map_err(|error| format!("the server at REDIS_URL: {error}"))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
     let listener = TcpListener::bind(address).await;
@@ -90,6 +94,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let state = AppState {
         sessions: sessions::open(backend.clone())?,
         backend: backend.clone(),
+        reads,
         secure_cookies: config.secure_cookies,
         report_time: config.report_time,
         metrics,

@@ -38,7 +38,8 @@ pub(crate) enum Region {
     ttl = "1m",
     value = String,
     lease = "10s",
-    stale = "10m"
+    stale = "10m",
+    inspect
 )]
 struct Report {
     region: Region,
@@ -46,7 +47,7 @@ struct Report {
 
 /// The number of times that the report of a region was computed, in all instances together.
 #[derive(Keyspace)]
-#[keyspace(prefix = "computed", ttl = never, counter)]
+#[keyspace(prefix = "computed", ttl = never, counter, inspect)]
 struct Computed {
     region: Region,
 }

@@ -87,7 +87,8 @@ pub(crate) async fn end_all(state: &AppState, user: &SignedIn) -> BackendResult<
     state.sessions.delete_all(&user.id).await
 }
 
-async fn find(state: &AppState, jar: &CookieJar) -> BackendResult<Option<SignedIn>> {
+/// Returns the user whose session the browser has.
+pub(crate) async fn find(state: &AppState, jar: &CookieJar) -> BackendResult<Option<SignedIn>> {
     let Some(cookie) = jar.get(cookie_name(state)) else {
         return Ok(None);
     };

@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
+use reinhardt_backends::inspector::Reads;
 use reinhardt_backends::layer::Observe;
 use reinhardt_backends::{Backend, BackendResult, MemoryBackend, RedisBackend};
 
 /// Connects to the server at `url`. Without a URL everything is kept in memory and ends with the
 /// process.
-pub(crate) async fn open(url: Option<&str>) -> BackendResult<Arc<dyn Backend>> {
+///
+/// `reads` counts what is read, for the inspector.
+pub(crate) async fn open(url: Option<&str>, reads: &Reads) -> BackendResult<Arc<dyn Backend>> {
     let Some(url) = url else {
         tracing::info!("on memory: sessions end with this process");
-        return Ok(Arc::new(MemoryBackend::new().layer(observed("memory"))));
+        let backend = MemoryBackend::new().layer(observed("memory"));
+        return Ok(Arc::new(backend.layer(reads.clone())));
     };
     let backend = RedisBackend::builder().url(url).namespace("web");
     let backend = backend.build().await?;
     tracing::info!("on a Redis server, in the namespace \"web\"");
-    Ok(Arc::new(backend.layer(observed("redis"))))
+    let backend = backend.layer(observed("redis"));
+    Ok(Arc::new(backend.layer(reads.clone())))
 }
 
 /// Every call of the store is a span, and counts in the metrics.

@@ -14,6 +14,8 @@ pub(crate) struct User {
     pub(crate) id: u64,
     pub(crate) name: &'static str,
     pub(crate) password: &'static str,
+    /// True for those who may look into the store.
+    pub(crate) is_operator: bool,
 }
 
 pub(crate) const USERS: [User; 3] = [
@@ -21,18 +23,27 @@ pub(crate) const USERS: [User; 3] = [
         id: 1,
         name: "ann",
         password: "apple pie",
+        is_operator: true,
     },
     User {
         id: 2,
         name: "ben",
         password: "blue bird",
+        is_operator: false,
     },
     User {
         id: 3,
         name: "cleo",
         password: "cold brew",
+        is_operator: false,
     },
 ];
+
+/// Says whether the user of this id may look into the store. The answer isn't kept in sessions: it
+/// counts from the next request on if it changes.
+pub(crate) fn is_operator(id: u64) -> bool {
+    USERS.iter().any(|user| user.id == id && user.is_operator)
+}
 
 /// Returns the user of this name if the password is right.
 pub(crate) fn check(name: &str, password: &str) -> Option<&'static User> {

@@ -1,5 +1,11 @@
 //! A bound on the commands that are sent in a second.
 
+// Without a backend there is nobody to be spared.
+#![cfg_attr(
+    not(any(feature = "memory", feature = "redis-backend")),
+    allow(dead_code)
+)]
+
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};

@@ -2,9 +2,9 @@
 
 use crate::backend::Life;
 use crate::doctor::finding::{Finding, FindingKind, Severity};
-use crate::doctor::owners::Sought;
 use crate::doctor::survey::Tally;
 use crate::doctor::words::{counted, share};
+use crate::keyspace::owners::Sought;
 use crate::keyspace::{Kind, OnDecodeError};
 
 /// Adds what is wrong with the entries of a keyspace.

@@ -5,12 +5,12 @@ mod servers;
 mod versions;
 
 use super::finding::{Finding, FindingKind};
-use super::owners::{Owners, Sought};
 use super::report::{KeyspaceReport, Report, TtlReport};
 use super::survey::{Survey, Tally};
 use super::words::counted;
 use crate::backend::examined::ServerReport;
 use crate::keyspace::check_keyspaces;
+use crate::keyspace::owners::{Owners, Sought};
 
 /// Puts the report together. `names_user` says whether the rights are those of a named user.
 pub(super) fn report(

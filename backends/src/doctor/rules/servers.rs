@@ -3,9 +3,9 @@
 use crate::backend::Life;
 use crate::backend::examined::{Rights, ServerReport};
 use crate::doctor::finding::{Finding, FindingKind, Severity};
-use crate::doctor::owners::Owners;
 use crate::doctor::survey::Survey;
 use crate::doctor::words::{bytes, counted};
+use crate::keyspace::owners::Owners;
 use crate::keyspace::{Kind, OnUnavailable};
 
 /// The oldest version of Redis that the library runs on.

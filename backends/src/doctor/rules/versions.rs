@@ -1,9 +1,9 @@
 //! The rules on versions: whether older ones are still needed, and those that nobody declares.
 
 use crate::doctor::finding::{Finding, FindingKind};
-use crate::doctor::owners::{Owners, Sought};
 use crate::doctor::survey::Survey;
 use crate::doctor::words::{count, counted};
+use crate::keyspace::owners::{Owners, Sought};
 
 /// Says of each `migrates` whether it is still needed, and names versions that nobody declares.
 pub(super) fn findings(owners: &Owners, survey: &Survey, findings: &mut Vec<Finding>) {

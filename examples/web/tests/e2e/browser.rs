@@ -1,18 +1,9 @@
 //! The forms as a person uses them, in a headless Chromium.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
-
 use fantoccini::error::CmdError;
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::time::{sleep, timeout};
+use fantoccini::{Client, Locator};
 
+use crate::chromium::{Browser, follow, press, text};
 use crate::service::Service;
 
 #[tokio::test]
@@ -92,118 +83,3 @@ async fn fill_in(page: &Client, user: &str, password: &str) -> Result<(), CmdErr
     }
     press(page, "Log in").await
 }
-
-async fn press(page: &Client, button: &str) -> Result<(), CmdError> {
-    let button = format!("//button[normalize-space() = '{button}']");
-    leave_by(page, Locator::XPath(&button)).await
-}
-
-async fn follow(page: &Client, link: &str) -> Result<(), CmdError> {
-    leave_by(page, Locator::LinkText(link)).await
-}
-
-/// Clicks, and waits until the page is another one, because the driver may answer before that.
-async fn leave_by(page: &Client, way_out: Locator<'_>) -> Result<(), CmdError> {
-    let element = page.find(way_out).await?;
-    element.click().await?;
-    let gone = async {
-        while element.is_enabled().await.is_ok() {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENCE, gone).await.expect("a click leads on");
-    Ok(())
-}
-
-async fn text(page: &Client, css: &str) -> Result<String, CmdError> {
-    page.find(Locator::Css(css)).await?.text().await
-}
-
-/// A Chromium with nothing remembered, and the driver that holds it.
-struct Browser {
-    client: Client,
-    driver: Child,
-    _profile: TempDir,
-}
-
-impl Browser {
-    async fn start() -> Self {
-        let chromium = find(&["chromium", "chromium-browser", "google-chrome"]);
-        let profile = tempfile::tempdir().expect("a temporary folder");
-        let mut driver = Command::new(find(&["chromedriver"]))
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("chromedriver can be started");
-        let port = timeout(PATIENCE, port(&mut driver)).await;
-        let port = port.expect("chromedriver says its port");
-        let capabilities = capabilities(&chromium, profile.path());
-        let Value::Object(capabilities) = capabilities else {
-            unreachable!("capabilities are an object");
-        };
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
-            .expect("chromedriver starts Chromium");
-        Self {
-            client,
-            driver,
-            _profile: profile,
-        }
-    }
-
-    /// Ends Chromium and then the driver.
-    async fn close(mut self) {
-        let closed = self.client.close().await;
-        self.driver.kill().await.expect("chromedriver can be ended");
-        closed.expect("Chromium ends");
-    }
-}
-
-async fn port(driver: &mut Child) -> u16 {
-    let output = driver.stdout.take().expect("the output is piped");
-    let mut lines = BufReader::new(output).lines();
-    while let Some(line) = lines.next_line().await.expect("it can be read") {
-        let port = line.split_once("successfully on port ");
-        let port = port.and_then(|(_, port)| port.trim_end_matches('.').parse().ok());
-        if let Some(port) = port {
-            // The later output of the driver is read and dropped, so that it doesn't stop the
-            // driver.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return port;
-        }
-    }
-    panic!("chromedriver ended without a port");
-}
-
-fn capabilities(chromium: &Path, profile: &Path) -> Value {
-    let profile = format!("--user-data-dir={}", profile.display());
-    json!({
-        "goog:chromeOptions": {
-            "binary": chromium,
-            "args": [
-                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                "--disable-dev-shm-usage", profile,
-            ],
-        },
-    })
-}
-
-fn find(programs: &[&str]) -> PathBuf {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates = std::env::split_paths(&folders)
-        .flat_map(|folder| programs.iter().map(move |program| folder.join(program)));
-    candidates.find(|program| program.is_file()).unwrap_or_else(|| {
-        panic!(
-            "no {} on PATH: install Chromium and its driver (Debian: `apt-get install chromium chromium-driver`) or use `tests/run`",
-            programs[0]
-        )
-    })
-}
-
-const PATIENCE: Duration = Duration::from_secs(30);

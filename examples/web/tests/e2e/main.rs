@@ -2,6 +2,8 @@
 //! Redis.
 
 mod browser;
+mod chromium;
+mod inspecting;
 mod instances;
 mod journey;
 mod observed;

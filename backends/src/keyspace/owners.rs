@@ -2,14 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::keyspace::{
-    KeyspaceInfo, Kind, Registration, SESSIONS, TOWER_SESSIONS, registrations, versioned,
-};
+use super::info::{KeyspaceInfo, Kind};
+use super::prefixes::{SESSIONS, TOWER_SESSIONS};
+use super::registration::Registration;
+use super::registry::{registrations, versioned};
 use crate::lease;
 
 /// The owner of a key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Owner<'k> {
+pub(crate) enum Owner<'k> {
     /// The keyspace with this position.
     Keyspace(usize),
     /// A lease, by name or of a value that is computed.
@@ -21,20 +22,20 @@ pub(super) enum Owner<'k> {
 }
 
 /// A keyspace to look for.
-pub(super) struct Sought {
+pub(crate) struct Sought {
     /// The prefix and the version as they begin a key: `session@2`.
-    pub(super) head: String,
+    pub(crate) head: String,
     /// `None` for sessions under the prefix that they have unless another one is set, where no
     /// macro declares them.
-    pub(super) registration: Option<&'static Registration>,
+    pub(crate) registration: Option<&'static Registration>,
 }
 
 impl Sought {
-    pub(super) fn info(&self) -> Option<&'static KeyspaceInfo> {
+    pub(crate) fn info(&self) -> Option<&'static KeyspaceInfo> {
         self.registration.map(Registration::info)
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match (self.info(), &*self.head) {
             (Some(info), _) => info.name,
             (None, TOWER_SESSIONS) => "TowerSessions",
@@ -42,7 +43,7 @@ impl Sought {
         }
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match (self.info(), &*self.head) {
             (Some(info), _) => info.kind,
             (None, TOWER_SESSIONS) => Kind::TowerSessions,
@@ -51,33 +52,32 @@ impl Sought {
     }
 
     /// Returns keys to ask for rights with, each with what it is a key of.
-    pub(super) fn keys(&self) -> Vec<(String, String)> {
+    pub(crate) fn keys(&self) -> Vec<(String, String)> {
         let Some(info) = self.info() else {
             return Vec::new();
         };
         let head = &self.head;
-        let key = match info.key_fields {
-            [] => head.clone(),
-            _ => format!("{head}:"),
-        };
         let lease = info.lease.map(|_| {
             let name = format!("the leases of {head}");
             (name, format!("{head}@lease:"))
         });
-        [(head.clone(), key)].into_iter().chain(lease).collect()
+        [(head.clone(), format!("{head}:"))]
+            .into_iter()
+            .chain(lease)
+            .collect()
     }
 }
 
 /// All keyspaces of the program.
-pub(super) struct Owners {
-    pub(super) keyspaces: Vec<Sought>,
+pub(crate) struct Owners {
+    pub(crate) keyspaces: Vec<Sought>,
     by_head: HashMap<String, usize>,
     prefixes: HashSet<&'static str>,
 }
 
 impl Owners {
     /// Lists the registered keyspaces.
-    pub(super) fn of_the_program() -> Self {
+    pub(crate) fn of_the_program() -> Self {
         Self::of(registrations())
     }
 
@@ -108,11 +108,11 @@ impl Owners {
     }
 
     /// Returns the position of a keyspace, if it is registered.
-    pub(super) fn position(&self, info: &KeyspaceInfo) -> Option<usize> {
+    pub(crate) fn position(&self, info: &KeyspaceInfo) -> Option<usize> {
         self.by_head.get(&versioned(info)).copied()
     }
 
-    pub(super) fn owner<'k>(&self, key: &'k str) -> Owner<'k> {
+    pub(crate) fn owner<'k>(&self, key: &'k str) -> Owner<'k> {
         if lease::is_key(key) {
             return Owner::Lease;
         }

@@ -1,0 +1,99 @@
+//! The inspector and its settings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use http::request::Parts;
+
+use super::authorized::Authorized;
+use super::reads::Reads;
+use super::web;
+use crate::backend::Backend;
+
+/// The question whether a request may come in.
+pub(super) type Authorize = Arc<dyn Fn(&Parts) -> Authorized + Send + Sync>;
+
+/// The inspector of a backend, to be made a router.
+///
+/// [`router`](super::router) is the short form. [The module](super) says what is shown to whom.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::inspector::Inspector;
+/// use reinhardt_backends::MemoryBackend;
+///
+/// # fn is_operator(_: &http::request::Parts) -> bool { false }
+/// let inspector = Inspector::new(MemoryBackend::new(), |request| is_operator(request))
+///     .hosts(["ops.example.com"])
+///     .changes(true);
+/// let app: axum::Router = axum::Router::new().nest("/inspector", inspector.router());
+/// ```
+#[must_use = "an inspector does nothing unless its router is served"]
+pub struct Inspector {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) authorize: Authorize,
+    pub(super) hosts: Vec<String>,
+    pub(super) changes: bool,
+    pub(super) reads: Option<Reads>,
+}
+
+impl Inspector {
+    /// Makes the inspector of a backend. `authorize` is asked before every request, those for the
+    /// style and the script too: it returns `bool`, or a boxed future of `bool` ([`Authorized`]).
+    ///
+    /// Whoever is authorized sees the keys and values of all keyspaces with the word `inspect`.
+    pub fn new<B, F, R>(backend: B, authorize: F) -> Self
+    where
+        B: Backend + 'static,
+        F: Fn(&Parts) -> R + Send + Sync + 'static,
+        R: Into<Authorized>,
+    {
+        Self {
+            backend: Arc::new(backend),
+            authorize: Arc::new(move |request| authorize(request).into()),
+            hosts: Vec::new(),
+            changes: false,
+            reads: None,
+        }
+    }
+
+    /// Answers under these host names too, at any port. Without this only `localhost`, `127.0.0.1`
+    /// and `[::1]` are answered.
+    ///
+    /// A page of somebody else's can make a browser take its name for this machine's address (DNS
+    /// rebinding). A name that is checked is no help to it.
+    pub fn hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.hosts.extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Lets people delete entries; off unless it is switched on.
+    pub fn changes(mut self, allowed: bool) -> Self {
+        self.changes = allowed;
+        self
+    }
+
+    /// Shows the hit ratios that a layer has counted.
+    pub fn reads(mut self, reads: &Reads) -> Self {
+        self.reads = Some(reads.clone());
+        self
+    }
+
+    /// Makes the router, to be nested wherever it is wanted.
+    pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        web::router(self)
+    }
+}
+
+/// Shows the settings alone.
+impl fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspector")
+            .field("hosts", &self.hosts)
+            .field("changes", &self.changes)
+            .field("reads", &self.reads.is_some())
+            .finish_non_exhaustive()
+    }
+}

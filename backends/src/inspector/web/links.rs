@@ -1,0 +1,73 @@
+//! Links between pages, relative to the page that they stand on: so they lead to the right place
+//! wherever the router is nested, also behind a proxy that changes paths.
+
+use axum::extract::OriginalUri;
+use http::request::Parts;
+
+/// The way from a page to the first page.
+#[derive(Debug)]
+pub(super) struct Links {
+    /// Ends with a slash.
+    base: String,
+}
+
+impl Links {
+    /// Returns the links of the page that a request asks for.
+    pub(super) fn of(parts: &Parts) -> Self {
+        let inner = parts.uri.path();
+        let below = inner.matches('/').count().saturating_sub(1);
+        let base = match below {
+            0 if inner == "/" => {
+                let outer = parts.extensions.get::<OriginalUri>();
+                let outer = outer.map_or(inner, |outer| outer.path());
+                // From `/inspector`, the last part of the path is the folder to go into.
+                let last = outer.rsplit('/').next().unwrap_or_default();
+                match last {
+                    "" => "./".to_string(),
+                    last => format!("./{last}/"),
+                }
+            }
+            0 => "./".to_string(),
+            below => "../".repeat(below),
+        };
+        Self { base }
+    }
+
+    /// Returns the link to the page with all keyspaces.
+    pub(super) fn home(&self) -> &str {
+        &self.base
+    }
+
+    /// Returns the link to a path below the first page.
+    pub(super) fn to(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn links(inner: &str, outer: &str) -> Links {
+        let mut request = Request::builder().uri(inner).body(()).unwrap();
+        let outer = OriginalUri(outer.parse().unwrap());
+        request.extensions_mut().insert(outer);
+        Links::of(&request.into_parts().0)
+    }
+
+    #[test]
+    fn a_link_leads_from_each_page_to_the_first_one() {
+        assert_eq!(links("/", "/inspector").home(), "./inspector/");
+        assert_eq!(links("/", "/a/b:c?x").home(), "./b:c/");
+        assert_eq!(links("/", "/inspector/").home(), "./");
+        assert_eq!(links("/", "/").home(), "./");
+        assert_eq!(links("/style.css", "/i/style.css").home(), "./");
+        assert_eq!(links("/keyspaces/a", "/i/keyspaces/a").home(), "../");
+        assert_eq!(
+            links("/entries/a/delete", "/x").to("style.css"),
+            "../../style.css"
+        );
+    }
+}

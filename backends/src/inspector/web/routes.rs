@@ -1,0 +1,199 @@
+//! The pages by path and method.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use super::Site;
+use super::answer::{file, lead_to, page};
+use super::form::Form;
+use super::links::Links;
+use super::pages::{self, Frame};
+use super::problem::Problem;
+use crate::error::ErrorKind;
+use crate::inspector::catalog::{self, Listed};
+use crate::inspector::handles::Address;
+use crate::inspector::listing::{self, Listing};
+use crate::inspector::{entry, fields};
+use crate::keyspace::Inspected;
+
+impl Site {
+    pub(super) async fn route(
+        &self,
+        parts: &Parts,
+        body: Body,
+        links: &Links,
+    ) -> Result<Response, Problem> {
+        let path: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
+        let can = |methods: &'static [Method]| match methods.contains(&parts.method) {
+            true => Ok(()),
+            false => Err(Problem::WrongMethod(methods)),
+        };
+        let token = self.token.as_deref();
+        match path.as_slice() {
+            [""] => {
+                can(READ)?;
+                self.keyspaces(links).await
+            }
+            [name] => {
+                let (kind, content) = pages::asset(name).ok_or(Problem::NoPage)?;
+                can(READ)?;
+                Ok(file(kind, content))
+            }
+            ["keyspaces", name] => {
+                let listed = catalog::find(name).ok_or(Problem::NoPage)?;
+                can(READ_OR_POST)?;
+                match parts.method == Method::POST {
+                    true => {
+                        let form = Form::read(parts, body, token).await?;
+                        self.look_up(listed, &form, links)
+                    }
+                    false => self.keyspace(listed, parts.uri.query(), links).await,
+                }
+            }
+            ["entries", handle] => {
+                can(READ)?;
+                self.entry(handle, links).await
+            }
+            ["entries", handle, "delete"] => {
+                can(POST)?;
+                self.may_change()?;
+                Form::read(parts, body, token).await?;
+                self.ask_again(handle, links)
+            }
+            ["entries", handle, "delete", "sure"] => {
+                can(POST)?;
+                self.may_change()?;
+                Form::read(parts, body, token).await?;
+                self.delete(handle, links).await
+            }
+            _ => Err(Problem::NoPage),
+        }
+    }
+
+    fn frame<'a>(&'a self, links: &'a Links) -> Frame<'a> {
+        Frame {
+            links,
+            token: self.token.as_deref().unwrap_or_default(),
+            changes: self.changes,
+        }
+    }
+
+    async fn keyspaces(&self, links: &Links) -> Result<Response, Problem> {
+        let survey = self.surveys.get().await?;
+        let frame = self.frame(links);
+        let content = pages::keyspaces(&frame, &survey, self.reads.as_ref());
+        Ok(page(StatusCode::OK, content))
+    }
+
+    async fn keyspace(
+        &self,
+        listed: &'static Listed,
+        query: Option<&str>,
+        links: &Links,
+    ) -> Result<Response, Problem> {
+        let frame = self.frame(links);
+        if listed.inspected.is_none() {
+            return Ok(page(StatusCode::OK, pages::keyspace(&frame, listed, None)));
+        }
+        let query = query.unwrap_or_default();
+        let most = match query {
+            "more" => listing::MOST,
+            _ => listing::FIRST,
+        };
+        let Listing {
+            entries,
+            rest,
+            foreign,
+        } = listing::list(&*self.backend, listed, most).await?;
+        let key = |entry: &listing::ListedEntry| Address {
+            listed,
+            key: entry.key.clone(),
+        };
+        let handles = self.handles.name(entries.iter().map(key).collect())?;
+        let found = pages::Found {
+            entries: entries.into_iter().zip(handles).collect(),
+            rest,
+            foreign,
+            notice: match query {
+                "deleted" => Some("The entry is deleted."),
+                "gone" => Some("The entry was gone already."),
+                _ => None,
+            },
+        };
+        let content = pages::keyspace(&frame, listed, Some(&found));
+        Ok(page(StatusCode::OK, content))
+    }
+
+    /// The key comes by `POST`, and the browser is led to a handle: no key is in an address.
+    fn look_up(
+        &self,
+        listed: &'static Listed,
+        form: &Form,
+        links: &Links,
+    ) -> Result<Response, Problem> {
+        if listed.inspected.is_none() {
+            return Err(Problem::NotShown);
+        }
+        let values = form.key_fields(listed.info.key_fields.len());
+        let key = fields::key_of(listed, &values);
+        // A handle is kept, so its key may not be longer than a key can be.
+        let limits = self.backend.info().limits;
+        let key = key.filter(|key| limits.check_key(key).is_ok());
+        let key = key.ok_or(Problem::NoKey(listed))?;
+        let handles = self.handles.name(vec![Address { listed, key }])?;
+        let handle = handles.first().map(String::as_str).unwrap_or_default();
+        Ok(lead_to(&links.to(&format!("entries/{handle}"))))
+    }
+
+    async fn entry(&self, handle: &str, links: &Links) -> Result<Response, Problem> {
+        let (Address { listed, key }, _) = self.find(handle)?;
+        let frame = self.frame(links);
+        let entry = match entry::read(&*self.backend, listed, &key).await {
+            // Such as a key over the limit.
+            Err(error) if error.kind() == ErrorKind::InvalidKey => {
+                return Err(Problem::NoKey(listed));
+            }
+            entry => entry?.ok_or(Problem::NoEntry(listed))?,
+        };
+        let content = pages::entry(&frame, listed, &key, handle, &entry);
+        Ok(page(StatusCode::OK, content))
+    }
+
+    fn ask_again(&self, handle: &str, links: &Links) -> Result<Response, Problem> {
+        let (Address { listed, key }, _) = self.find(handle)?;
+        let frame = self.frame(links);
+        let content = pages::ask_again(&frame, listed, &key, handle);
+        Ok(page(StatusCode::OK, content))
+    }
+
+    async fn delete(&self, handle: &str, links: &Links) -> Result<Response, Problem> {
+        let (Address { listed, key }, inspected) = self.find(handle)?;
+        let done = match (inspected.remove)(&self.backend, &key).await? {
+            true => "deleted",
+            false => "gone",
+        };
+        Ok(lead_to(
+            &links.to(&format!("keyspaces/{}?{done}", listed.name)),
+        ))
+    }
+
+    /// Returns the entry of a handle, if it may be shown.
+    fn find(&self, handle: &str) -> Result<(Address, Inspected), Problem> {
+        let address = self.handles.find(handle).ok_or(Problem::OldHandle)?;
+        let listed = address.listed;
+        let is_key = fields::is_key(listed, &address.key);
+        let inspected = listed.inspected.filter(|_| is_key);
+        let inspected = inspected.ok_or(Problem::NotShown)?;
+        Ok((address, inspected))
+    }
+
+    fn may_change(&self) -> Result<(), Problem> {
+        self.changes.then_some(()).ok_or(Problem::NoChanges)
+    }
+}
+
+const READ: &[Method] = &[Method::GET, Method::HEAD];
+const POST: &[Method] = &[Method::POST];
+const READ_OR_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
