@@ -33,9 +33,10 @@ impl Links {
         Self { base }
     }
 
-    /// Returns the link to the page with all keyspaces.
-    pub(super) fn home(&self) -> &str {
-        &self.base
+    /// Returns the link to the page with all keyspaces. It isn't the folder of the router itself:
+    /// `Router::nest` doesn't serve that with a slash at its end.
+    pub(super) fn home(&self) -> String {
+        self.to("keyspaces")
     }
 
     /// Returns the link to a path below the first page.
@@ -59,12 +60,16 @@ mod tests {
 
     #[test]
     fn a_link_leads_from_each_page_to_the_first_one() {
-        assert_eq!(links("/", "/inspector").home(), "./inspector/");
-        assert_eq!(links("/", "/a/b:c?x").home(), "./b:c/");
-        assert_eq!(links("/", "/inspector/").home(), "./");
-        assert_eq!(links("/", "/").home(), "./");
-        assert_eq!(links("/style.css", "/i/style.css").home(), "./");
-        assert_eq!(links("/keyspaces/a", "/i/keyspaces/a").home(), "../");
+        for (inner, outer, home) in [
+            ("/", "/inspector", "./inspector/keyspaces"),
+            ("/", "/a/b:c?x", "./b:c/keyspaces"),
+            ("/", "/inspector/", "./keyspaces"),
+            ("/", "/", "./keyspaces"),
+            ("/keyspaces", "/i/keyspaces", "./keyspaces"),
+            ("/keyspaces/a", "/i/keyspaces/a", "../keyspaces"),
+        ] {
+            assert_eq!(links(inner, outer).home(), home);
+        }
         assert_eq!(
             links("/entries/a/delete", "/x").to("style.css"),
             "../../style.css"

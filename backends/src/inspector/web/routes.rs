@@ -32,7 +32,7 @@ impl Site {
         };
         let token = self.token.as_deref();
         match path.as_slice() {
-            [""] => {
+            ["" | "keyspaces"] => {
                 can(READ)?;
                 self.keyspaces(links).await
             }
