@@ -40,6 +40,7 @@ mod throttles;
 mod user_code;
 mod values;
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -112,14 +113,19 @@ pub trait Server: Sync {
 macro_rules! conformance_suite {
     ($harness:ty, server) => {
         $crate::conformance_suite!($harness);
-        $crate::__conformance_tests! { $harness;
-            every_call_to_a_stopped_server_ends
-            a_dead_backend_is_an_error_not_a_miss
-            nothing_is_written_twice
-        }
+        $crate::__clauses_of_a_server! { ($crate::__conformance_tests) $harness }
     };
     ($harness:ty) => {
-        $crate::__conformance_tests! { $harness;
+        $crate::__clauses! { ($crate::__conformance_tests) $harness }
+    };
+}
+
+/// Passes the names of the clauses on to a macro.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __clauses {
+    (($($macro:tt)*) $harness:ty) => {
+        $($macro)*! { $harness;
             a_ttl_is_kept_to_the_millisecond
             an_impossible_ttl_is_refused
             an_expired_entry_is_absent_for_every_operation
@@ -167,6 +173,19 @@ macro_rules! conformance_suite {
     };
 }
 
+/// Passes the names of the clauses that need a server to break on to a macro.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __clauses_of_a_server {
+    (($($macro:tt)*) $harness:ty) => {
+        $($macro)*! { $harness;
+            every_call_to_a_stopped_server_ends
+            a_dead_backend_is_an_error_not_a_miss
+            nothing_is_written_twice
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_tests {
@@ -179,6 +198,71 @@ macro_rules! __conformance_tests {
             });
         })*
     };
+}
+
+/// A clause of the contract, to be asked of a backend outside of a test.
+pub struct Clause {
+    /// The name, by which the [contract](crate::Backend) lists it.
+    pub name: &'static str,
+    ask: fn(),
+}
+
+impl Clause {
+    /// Asks the clause, as its `#[test]` does.
+    ///
+    /// # Panics
+    ///
+    /// If the backend doesn't keep it. The message says how.
+    pub fn ask(&self) {
+        (self.ask)();
+    }
+}
+
+impl fmt::Debug for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clause({})", self.name)
+    }
+}
+
+macro_rules! list {
+    ($harness:ty; $($clause:ident)*) => {
+        vec![$(Clause {
+            name: stringify!($clause),
+            ask: || H::run(async {
+                $clause(&<$harness>::default()).await;
+            }),
+        }),*]
+    };
+}
+
+/// Lists the clauses that can be asked of a backend without breaking its server, in the order of
+/// their numbers: all of them but three.
+///
+/// [`conformance_suite!`](crate::conformance_suite) makes tests of them.
+///
+/// # Examples
+///
+/// ```
+/// use reinhardt_backends::MemoryBackend;
+/// use reinhardt_backends::conformance::{Harness, clauses};
+///
+/// #[derive(Default)]
+/// struct Memory;
+///
+/// impl Harness for Memory {
+///     type Backend = MemoryBackend;
+///
+///     async fn backend(&self) -> MemoryBackend {
+///         MemoryBackend::new()
+///     }
+/// }
+///
+/// let clauses = clauses::<Memory>();
+/// assert_eq!(clauses[0].name, "a_ttl_is_kept_to_the_millisecond");
+/// clauses[1].ask();
+/// ```
+pub fn clauses<H: Harness>() -> Vec<Clause> {
+    __clauses! { (list) H }
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
