@@ -5,8 +5,8 @@
 //! cargo run -p reinhardt-backends-tests --bin certify -- redis://127.0.0.1:6379
 //! ```
 //!
-//! The clauses write in namespaces of their own, `certify-..`, which they empty again. The exit code
-//! is 1 if a clause isn't kept.
+//! The clauses write in namespaces of their own, `certify-..`, which they empty again. The exit
+//! code is 1 if a clause isn't kept.
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;

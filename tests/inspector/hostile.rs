@@ -7,7 +7,7 @@ use http::StatusCode;
 use reinhardt_backends::{Backend, MemoryBackend, RedisBackend};
 use reinhardt_backends_tests::{Server, command, on_every_backend};
 
-use crate::model::{Deep, Deepest, Page, cart, put};
+use crate::model::{Deep, Deepest, Loud, Page, cart, put};
 use crate::site::Site;
 
 on_every_backend! {
@@ -171,8 +171,44 @@ async fn a_key_of_a_foreign_type_is_told() {
         );
         assert!(entry.has("Ends in no end"), "{}", entry.html);
     }
-    assert!(site.page("").await.has("All 2 keys were looked at."));
+    assert!(
+        site.page("")
+            .await
+            .has("All 2 keys that are text were looked at.")
+    );
     assert_eq!(site.page("/keyspaces/page").await.entries().len(), 1);
+}
+
+/// Another program's key is no reason to show nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_over_the_limit_is_no_entry_and_hides_none() {
+    let (_server, backend) = odd_server().await;
+    let mut raw = backend.connection().await.unwrap();
+    let mut set = command("SET");
+    set.arg(format!("reinhardt:page:{}", "x".repeat(5_000)))
+        .arg("x");
+    let _: () = set.query_async(&mut raw).await.unwrap();
+    let path = "/a".to_string();
+    Page { path }.set(&backend, "x").await.unwrap();
+    let site = Site::of(backend);
+    assert_eq!(site.page("/keyspaces/page").await.entries().len(), 1);
+}
+
+/// A codec of one's own may put the bytes into its errors.
+#[tokio::test]
+async fn an_error_is_no_longer_than_people_read() {
+    let backend = MemoryBackend::new();
+    let key = Loud { id: 7 }.key();
+    put(&backend, &key, "<b>".repeat(1 << 20).as_bytes()).await;
+    let site = Site::of(backend);
+    let entry = site.entry("loud", &["7"]).await;
+    assert_eq!(entry.status, StatusCode::OK);
+    assert!(
+        entry.has("Not a value of this keyspace"),
+        "{}",
+        entry.html.len()
+    );
+    assert!(entry.html.len() < 20_000, "{}", entry.html.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

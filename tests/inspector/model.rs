@@ -2,9 +2,12 @@
 //! page may have.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use reinhardt_backends::{Backend, Keyspace, Life, Write};
+use reinhardt_backends::codec::{Cbor, Codec};
+use reinhardt_backends::{Backend, BackendError, BackendResult, ErrorKind, Keyspace, Life, Write};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize, Keyspace)]
@@ -113,6 +116,112 @@ impl From<NoteV1> for Note {
             id: older.id,
             lines: vec![older.text],
         }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "hidden", ttl = "1d")]
+pub(crate) struct HiddenV1 {
+    #[keyspace(key)]
+    pub(crate) id: String,
+}
+
+/// It may be looked at, and the version before it may not.
+#[derive(Debug, Serialize, Deserialize, Keyspace)]
+#[keyspace(
+    prefix = "hidden",
+    ttl = "1d",
+    version = 2,
+    migrates = HiddenV1,
+    inspect
+)]
+pub(crate) struct Hidden {
+    #[keyspace(key)]
+    pub(crate) id: String,
+}
+
+impl From<HiddenV1> for Hidden {
+    fn from(HiddenV1 { id }: HiddenV1) -> Self {
+        Self { id }
+    }
+}
+
+/// Two keyspaces that share their keys by mistake, of which one may be looked at.
+#[derive(Debug, Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "shared", ttl = "1d", inspect)]
+pub(crate) struct SharedShown {
+    #[keyspace(key)]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "shared", ttl = "1d")]
+pub(crate) struct SharedHidden {
+    #[keyspace(key)]
+    pub(crate) id: String,
+}
+
+/// A keyspace whose keys the types of a generic one have, too.
+#[derive(Debug, Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "generic", ttl = "1d", inspect)]
+pub(crate) struct Plain {
+    #[keyspace(key)]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, Keyspace)]
+#[keyspace(prefix = "generic", ttl = "1d")]
+pub(crate) struct Generic<T> {
+    #[keyspace(key)]
+    pub(crate) id: String,
+    pub(crate) value: T,
+}
+
+/// A value whose codec puts the bytes into its errors.
+#[derive(Debug, Keyspace)]
+#[keyspace(prefix = "loud", ttl = never, value = u8, codec = LoudCodec, inspect)]
+pub(crate) struct Loud {
+    pub(crate) id: u32,
+}
+
+pub(crate) struct LoudCodec;
+
+impl Codec for LoudCodec {
+    const NAME: &'static str = "loud";
+
+    fn encode<T: Serialize + ?Sized>(value: &T) -> BackendResult<Vec<u8>> {
+        Cbor::encode(value)
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> BackendResult<T> {
+        let message = String::from_utf8_lossy(bytes).into_owned();
+        Err(BackendError::new(ErrorKind::Decode, message))
+    }
+}
+
+/// A value whose code waits until the test lets it go.
+#[derive(Debug, Keyspace)]
+#[keyspace(prefix = "slow", ttl = never, value = Waits, inspect)]
+pub(crate) struct Slow {
+    pub(crate) id: u32,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Waits(u8);
+
+/// The number of values that wait, and the largest number that did.
+static SLOW: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static MOST_SLOW: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static LET_GO: AtomicBool = AtomicBool::new(false);
+
+impl<'de> Deserialize<'de> for Waits {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        MOST_SLOW.fetch_max(SLOW.fetch_add(1, SeqCst) + 1, SeqCst);
+        while !LET_GO.load(SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        SLOW.fetch_sub(1, SeqCst);
+        u8::deserialize(deserializer).map(Waits)
     }
 }
 

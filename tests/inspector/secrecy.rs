@@ -28,7 +28,7 @@ fn keeps_secrets(answer: &Answer, asked: &str) {
 async fn no_path_shows_what_is_not_declared<B: Backend + 'static>(backend: Arc<B>) {
     fill(&backend).await;
     let [key, _, undeclared, _] = SECRETS;
-    let site = Site::with(Inspector::new(backend.clone(), |_| true).changes(true));
+    let site = Site::with(Inspector::new(backend.clone(), |_| true).deletes(|_| true));
     let own = site.handle("cart@2", &["north", "7"]).await;
     let paths = [
         "".to_string(),
@@ -79,7 +79,7 @@ async fn no_path_shows_what_is_not_declared<B: Backend + 'static>(backend: Arc<B
         }
     }
     let token = site.token().await;
-    let delete = format!("/entries/secret:{key}/delete/sure");
+    let delete = format!("/entries/secret:{key}/sure");
     let answer = site.post(&delete, &[("token", &token)]).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert!(backend.exists(&format!("secret:{key}")).await.unwrap());
@@ -102,7 +102,7 @@ async fn whoever_is_not_authorized_learns_nothing_by_any_request() {
     let handle = open.handle("cart@2", &["north", "7"]).await;
     let token = open.token().await;
     let refused = [
-        Site::with(Inspector::new(backend.clone(), |_| false).changes(true)),
+        Site::with(Inspector::new(backend.clone(), |_| false).deletes(|_| true)),
         Site::with(Inspector::new(backend.clone(), |request| {
             let has_cookie = request.headers.contains_key("cookie");
             Box::pin(async move { has_cookie })
@@ -143,4 +143,21 @@ async fn whoever_is_not_authorized_learns_nothing_by_any_request() {
     let headers = [("host", HOST), ("cookie", "operator=1")];
     let answer = by_cookie.send("GET", &at(""), &headers, "").await;
     assert_eq!(answer.status, StatusCode::OK);
+}
+
+/// An entry of the one could be read as an entry of the other.
+#[tokio::test]
+async fn keyspaces_that_share_keys_are_shown_if_all_of_them_may_be() {
+    let backend = MemoryBackend::new();
+    for key in ["shared:K3Y0FS3CRET", "generic:K3Y0FS3CRET"] {
+        backend.set(key, "V4LUE0FS3CRET", None).await.unwrap();
+    }
+    let site = Site::of(backend);
+    for keyspace in ["shared", "generic"] {
+        let page = site.page(&format!("/keyspaces/{keyspace}")).await;
+        assert!(page.entries().is_empty(), "{}", page.html);
+        assert!(!page.html.contains("K3Y0FS3CRET"));
+        let looked_up = site.look_up(keyspace, &["K3Y0FS3CRET"]).await;
+        assert_eq!(looked_up.status, StatusCode::FORBIDDEN, "{keyspace}");
+    }
 }

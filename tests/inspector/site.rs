@@ -98,6 +98,27 @@ impl Site {
         location.strip_prefix("..").unwrap().to_string()
     }
 
+    /// Asks for the deletion of an entry, and returns the path that the second page's button leads
+    /// to.
+    pub(crate) async fn deletion(&self, entry: &str) -> String {
+        let token = self.token().await;
+        let asked = self
+            .post(&format!("{entry}/delete"), &[("token", &token)])
+            .await;
+        assert_eq!(asked.status, StatusCode::OK, "{}", asked.html);
+        format!(
+            "/entries/{}/sure",
+            asked.between("action=\"../../entries/", "/sure\"")
+        )
+    }
+
+    /// Deletes an entry, by both pages.
+    pub(crate) async fn delete(&self, entry: &str) -> Answer {
+        let path = self.deletion(entry).await;
+        let token = self.token().await;
+        self.post(&path, &[("token", &token)]).await
+    }
+
     /// Returns the page of an entry, found by its key fields.
     pub(crate) async fn entry(&self, keyspace: &str, fields: &[&str]) -> Answer {
         let handle = self.handle(keyspace, fields).await;

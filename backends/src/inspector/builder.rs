@@ -27,7 +27,7 @@ pub(super) type Authorize = Arc<dyn Fn(&Parts) -> Authorized + Send + Sync>;
 /// # fn is_operator(_: &http::request::Parts) -> bool { false }
 /// let inspector = Inspector::new(MemoryBackend::new(), |request| is_operator(request))
 ///     .hosts(["ops.example.com"])
-///     .changes(true);
+///     .deletes(|request| is_operator(request));
 /// let app: axum::Router = axum::Router::new().nest("/inspector", inspector.router());
 /// ```
 #[must_use = "an inspector does nothing unless its router is served"]
@@ -35,7 +35,8 @@ pub struct Inspector {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) authorize: Authorize,
     pub(super) hosts: Vec<String>,
-    pub(super) changes: bool,
+    /// The check of whoever deletes; `None` where nobody may.
+    pub(super) deletes: Option<Authorize>,
     pub(super) reads: Option<Reads>,
 }
 
@@ -54,24 +55,33 @@ impl Inspector {
             backend: Arc::new(backend),
             authorize: Arc::new(move |request| authorize(request).into()),
             hosts: Vec::new(),
-            changes: false,
+            deletes: None,
             reads: None,
         }
     }
 
-    /// Answers under these host names too, at any port. Without this only `localhost`, `127.0.0.1`
-    /// and `[::1]` are answered.
+    /// Answers under these host names too, at any port: `ops.example.com`. Without this only
+    /// `localhost`, `127.0.0.1` and `[::1]` are answered.
     ///
     /// A page of somebody else's can make a browser take its name for this machine's address (DNS
-    /// rebinding). A name that is checked is no help to it.
+    /// rebinding). A name that is checked is no help to it. Behind a proxy that writes another
+    /// `Host`, the proxy has to check the name.
     pub fn hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.hosts.extend(hosts.into_iter().map(Into::into));
         self
     }
 
-    /// Lets people delete entries; off unless it is switched on.
-    pub fn changes(mut self, allowed: bool) -> Self {
-        self.changes = allowed;
+    /// Lets people delete entries, if `authorize` says so of the request, too; nobody may unless
+    /// this is called.
+    ///
+    /// A deletion is one of the keyspace: it takes older versions of the entry along. The layers of
+    /// the backend see it.
+    pub fn deletes<F, R>(mut self, authorize: F) -> Self
+    where
+        F: Fn(&Parts) -> R + Send + Sync + 'static,
+        R: Into<Authorized>,
+    {
+        self.deletes = Some(Arc::new(move |request| authorize(request).into()));
         self
     }
 
@@ -92,7 +102,7 @@ impl fmt::Debug for Inspector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inspector")
             .field("hosts", &self.hosts)
-            .field("changes", &self.changes)
+            .field("deletes", &self.deletes.is_some())
             .field("reads", &self.reads.is_some())
             .finish_non_exhaustive()
     }

@@ -13,12 +13,16 @@ pub(super) struct Listed {
     pub(super) registration: &'static Registration,
     /// The functions that show entries; `None` if nobody may look at them.
     pub(super) inspected: Option<Inspected>,
+    /// True if entries may be deleted where that is switched on: a deletion takes the entry's older
+    /// versions along, so nobody may see that who may not see these.
+    pub(super) may_be_deleted: bool,
 }
 
 /// Returns all registered keyspaces, by prefix and version.
 ///
 /// Two keyspaces that share their keys by mistake are shown only if both say `inspect`: an entry of
-/// the one could otherwise be read as an entry of the other.
+/// the one could otherwise be read as an entry of the other. One that shares them with types of a
+/// generic struct which nobody has registered isn't shown at all.
 pub(super) fn catalog() -> &'static [Listed] {
     static CATALOG: LazyLock<Vec<Listed>> = LazyLock::new(|| {
         let all = registrations();
@@ -27,12 +31,14 @@ pub(super) fn catalog() -> &'static [Listed] {
             let all = all.iter().map(|other| other.info());
             let mut same =
                 all.filter(|other| (other.prefix, other.version) == (info.prefix, info.version));
-            let may_be_shown = same.all(|other| other.inspect);
+            let may_be_shown =
+                same.all(|other| other.inspect) && !registration.shares_keys_unseen();
             Listed {
                 name: versioned(info),
                 info,
                 registration,
                 inspected: registration.inspected().filter(|_| may_be_shown),
+                may_be_deleted: info.versions().all(|version| version.inspect),
             }
         });
         listed.collect()

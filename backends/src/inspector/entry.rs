@@ -3,14 +3,19 @@
 use std::error::Error;
 use std::slice;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::catalog::Listed;
 use super::fields::is_key;
 use crate::backend::{Backend, Expiry, Stored};
 use crate::error::{BackendError, BackendResult, ErrorKind};
+use crate::fingerprint::Fingerprint;
 use crate::keyspace::tree::Tree;
 use crate::keyspace::{Inspected, Key};
 use crate::quota::{Attempt, Decision, Quota};
 
+/// The longest text of an error, in bytes.
+const MOST_TEXT: usize = 2_000;
 /// The number of bytes that are shown of a value that doesn't decode.
 const FIRST_BYTES: usize = 64;
 
@@ -53,6 +58,7 @@ pub(super) async fn read(
     backend: &dyn Backend,
     listed: &'static Listed,
     key: &Key,
+    permit: Option<OwnedSemaphorePermit>,
 ) -> BackendResult<Option<Entry>> {
     let Some(inspected) = listed.inspected.filter(|_| is_key(listed, key)) else {
         return Ok(None);
@@ -71,7 +77,7 @@ pub(super) async fn read(
         }
         Err(error) => return Err(error),
     };
-    let content = match shown(inspected, key, &stored).await {
+    let content = match shown(inspected, key, &stored, permit).await {
         Ok(_) if !inspected.quotas.is_empty() => {
             EntryContent::Quotas(peek(backend, inspected.quotas, key).await?)
         }
@@ -89,15 +95,43 @@ pub(super) async fn read(
     }))
 }
 
-async fn shown(inspected: Inspected, key: &Key, stored: &Stored) -> Result<Tree, String> {
+/// Decodes a value. The permit is given back when that is over, also if nobody waits for it.
+async fn shown(
+    inspected: Inspected,
+    key: &Key,
+    stored: &Stored,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Result<Tree, String> {
     let (key, stored) = (key.clone(), stored.clone());
-    let decoding = move || (inspected.tree)(&key, stored.as_bytes());
+    let decoding = move || {
+        let shown = (inspected.tree)(&key, stored.as_bytes()).map_err(|error| in_full(&error));
+        drop(permit);
+        shown
+    };
     match tokio::task::spawn_blocking(decoding).await {
-        Ok(Ok(tree)) => Ok(tree),
-        Ok(Err(error)) => Err(in_full(&error)),
+        Ok(shown) => shown,
         Err(_) => Err("the code of its type panicked".to_string()),
     }
 }
+
+/// Returns what tells the present content of an entry from another one; `None` if there is none.
+///
+/// # Errors
+///
+/// The errors of the store.
+pub(super) async fn digest(backend: &dyn Backend, key: &Key) -> BackendResult<Option<Digest>> {
+    match backend.read(key).await {
+        Ok(Some((stored, _))) => Ok(Some(Digest(Some(Fingerprint::of(stored.as_bytes()))))),
+        Ok(None) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::WrongType => Ok(Some(Digest(None))),
+        Err(error) => Err(error),
+    }
+}
+
+/// The content of an entry, for comparison: the fingerprint of its bytes, or that it is of another
+/// type of Redis.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digest(Option<Fingerprint>);
 
 /// Asks how much is used up of each quota, without using anything up.
 async fn peek(
@@ -113,14 +147,23 @@ async fn peek(
     Ok(peeked)
 }
 
-/// Returns the text of an error and of its causes.
+/// Returns the text of an error and of its causes, no longer than people read: a codec of one's own
+/// may put the value into it.
 pub(super) fn in_full(error: &BackendError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
-    while let Some(error) = cause {
+    while let Some(error) = cause
+        && text.len() < MOST_TEXT
+    {
         text.push_str(": ");
         text.push_str(&error.to_string());
         cause = error.source();
+    }
+    if let Some(end) = (0..=MOST_TEXT.min(text.len())).rfind(|end| text.is_char_boundary(*end))
+        && end < text.len()
+    {
+        text.truncate(end);
+        text.push_str("..");
     }
     text
 }

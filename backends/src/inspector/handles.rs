@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::catalog::Listed;
+use super::entry::Digest;
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::keyspace::Key;
 
@@ -15,52 +16,86 @@ use crate::keyspace::Key;
 const MOST_HANDLES: usize = 8 * 1024;
 
 /// An entry that a page names: its keyspace and its key.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Address {
     pub(super) listed: &'static Listed,
     pub(super) key: Key,
+    /// The content that a deletion was asked for; `None` for a page that shows the entry.
+    pub(super) to_delete: Option<Digest>,
 }
 
 /// The entries that pages have named.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Handles {
     /// Held for a look-up, or for the handles of one page.
     table: Mutex<Table>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Table {
     addresses: HashMap<String, Address>,
+    /// The handles by which pages show entries, by keyspace and key: a page that is loaded again
+    /// takes no more of them.
+    shown: HashMap<(&'static str, String), String>,
     /// The handles, oldest first.
     order: VecDeque<String>,
 }
 
 impl Handles {
-    /// Makes a handle of each entry, in their order.
+    /// Makes a handle of each entry, in their order, or finds the one that it has.
     ///
     /// # Errors
     ///
     /// `Other` if the system has no random numbers.
     pub(super) fn name(&self, entries: Vec<Address>) -> BackendResult<Vec<String>> {
-        let handles = entries.iter().map(|_| random());
-        let handles = handles.collect::<BackendResult<Vec<_>>>()?;
+        let fresh = entries.iter().map(|_| random());
+        let fresh = fresh.collect::<BackendResult<Vec<_>>>()?;
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        for (handle, address) in handles.iter().zip(entries) {
-            if table.order.len() == MOST_HANDLES
-                && let Some(oldest) = table.order.pop_front()
-            {
-                table.addresses.remove(&oldest);
-            }
-            table.order.push_back(handle.clone());
-            table.addresses.insert(handle.clone(), address);
-        }
-        Ok(handles)
+        let named = fresh.into_iter().zip(entries);
+        Ok(named
+            .map(|(fresh, address)| table.name(fresh, address))
+            .collect())
+    }
+
+    /// Takes the entry of a handle out, so that it is done once what the handle is for.
+    pub(super) fn take(&self, handle: &str) -> Option<Address> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.remove(handle)
     }
 
     /// Returns the entry of a handle.
     pub(super) fn find(&self, handle: &str) -> Option<Address> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.addresses.get(handle).cloned()
+    }
+}
+
+impl Table {
+    fn name(&mut self, fresh: String, address: Address) -> String {
+        let shown = (&*address.listed.name, address.key.to_string());
+        if address.to_delete.is_none() {
+            if let Some(handle) = self.shown.get(&shown) {
+                return handle.clone();
+            }
+            self.shown.insert(shown, fresh.clone());
+        }
+        if self.order.len() == MOST_HANDLES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.remove(&oldest);
+        }
+        self.order.push_back(fresh.clone());
+        self.addresses.insert(fresh.clone(), address);
+        fresh
+    }
+
+    fn remove(&mut self, handle: &str) -> Option<Address> {
+        let address = self.addresses.remove(handle)?;
+        if address.to_delete.is_none() {
+            let shown = (&*address.listed.name, address.key.to_string());
+            self.shown.remove(&shown);
+        }
+        Some(address)
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) async fn list(
 ) -> BackendResult<Listing> {
     let end = Instant::now() + WALK_TIME;
     let prefix = scan_prefix(listed.info);
+    let limits = backend.info().limits;
     let mut keys = backend.keys(&prefix);
     // A store may yield a key more than once.
     let mut seen = HashSet::new();
@@ -78,7 +79,7 @@ pub(super) async fn list(
         if Instant::now() >= end {
             break Rest::OutOfTime;
         }
-        match is_key(listed, &text) {
+        match is_key(listed, &text) && limits.check_key(&text).is_ok() {
             false => foreign += 1,
             true if seen.contains(&text) => {}
             true if found.len() == most => break Rest::More,
@@ -104,10 +105,12 @@ async fn with_lives(backend: &dyn Backend, keys: Vec<Key>) -> BackendResult<Vec<
     let mut entries = Vec::with_capacity(keys.len());
     for key in &keys {
         let life = timeout_at(end, lives.next()).await.ok().flatten();
-        let expiry = match life.transpose()? {
-            Some(None) => continue,
-            Some(Some(expiry)) => Some(expiry),
-            None => None,
+        let expiry = match life {
+            Some(Ok(None)) => continue,
+            Some(Ok(expiry)) => expiry,
+            // The store is gone: the list says nothing any more.
+            Some(Err(error)) if error.is_transient() => return Err(error),
+            Some(Err(_)) | None => None,
         };
         let key = key.clone();
         entries.push(ListedEntry { key, expiry });

@@ -30,10 +30,12 @@
 //!   before each read. Of all other keyspaces, and of keys that nobody declares, there are numbers.
 //! * Values are decoded as the keyspace itself does, and shown as their own `Serialize` writes
 //!   them: with the names of fields and variants, whatever the codec is.
-//! * No key and no value is ever in an address, a log or an error. Pages name entries by random
+//! * The inspector puts no key and no value into an address, a log or an error. (A type whose own
+//!   code panics is reported by the program's panic hook.) Pages name entries by random
 //!   handles. The table of handles is bounded, and ends with the process.
-//! * Nothing is changed unless [`Inspector::changes`] is switched on. A change is a `POST` with a
-//!   token, from a page of this router, and is asked for twice.
+//! * Nothing is changed. Entries can be deleted if the program says by whom
+//!   ([`Inspector::deletes`]): by two `POST`s with a token, from pages of this router, of which the
+//!   second deletes what the first one met with, once, or nothing.
 //! * Pages have no script, style or picture from elsewhere, are kept by no cache, and can't be put
 //!   in a frame. Everything that is stored is text to them.
 //! * Each page takes a bounded time and reads a bounded number of entries, however many there are.

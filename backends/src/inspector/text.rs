@@ -74,10 +74,14 @@ pub(super) fn life(expiry: Expiry) -> String {
 /// that turn the direction of a line or can't be seen.
 pub(super) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
-    for char in text.chars() {
+    let last = text.len().saturating_sub(1);
+    for (position, char) in text.char_indices() {
         match char {
+            // At the ends nobody sees it.
+            ' ' if position == 0 || position == last => visible.push_str("\\u{20}"),
             '\n' => visible.push_str("\\n"),
             '\t' => visible.push_str("\\t"),
+            '\\' => visible.push_str("\\\\"),
             char if char.is_control() || is_unseen(char) => {
                 let _ = write!(visible, "\\u{{{:x}}}", char as u32);
             }
@@ -87,20 +91,32 @@ pub(super) fn visible(text: &str) -> String {
     visible
 }
 
-/// Says whether a character has no width, or changes the direction of the text around it.
+/// Says whether a character has no width, looks like a space, or changes the direction of the text
+/// around it.
 fn is_unseen(char: char) -> bool {
-    matches!(
-        char,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
+    let is_other_space = char.is_whitespace() && char != ' ';
+    is_other_space
+        || matches!(
+            char,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{17b4}'
+                | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{ffa0}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 /// `1f 8b 00`
@@ -155,6 +171,23 @@ mod tests {
             assert_eq!(time(Duration::from_millis(millis)), text);
         }
         assert_eq!(time(Duration::MAX), "213,503,982,334,601 d 7 h");
+    }
+
+    #[test]
+    fn texts_that_differ_look_different() {
+        let texts = [
+            "a",
+            "a ",
+            " a",
+            "a\u{a0}",
+            "a\u{3164}",
+            "a\u{fe0f}",
+            "a\n",
+            "a\\n",
+        ];
+        let shown: std::collections::HashSet<String> =
+            texts.iter().map(|text| visible(text)).collect();
+        assert_eq!(shown.len(), texts.len(), "{shown:?}");
     }
 
     #[test]

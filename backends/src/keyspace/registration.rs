@@ -1,13 +1,15 @@
 //! The registration of keyspaces when a program is linked, and the macro that registers the types
 //! of generic keyspaces.
 
+use std::panic::catch_unwind;
+
 use super::info::{KeyspaceInfo, Kind, Location};
 #[cfg(feature = "inspector")]
 use super::inspected::Inspected;
 use super::key::Key;
 use super::vtable::{Of, Vtable};
 use super::{Counter, Keyspace, Throttled, Valued};
-use crate::error::BackendResult;
+use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// For the derive: the data that the registry holds of a keyspace.
 #[derive(Debug)]
@@ -70,22 +72,36 @@ impl Registration {
         &self.info
     }
 
-    /// Says whether a text that begins as the keys of the keyspace do is one of them.
+    /// Says whether a text that begins as the keys of the keyspace do is one of them. The code of a
+    /// key field that panics has no such key.
     pub(crate) fn is_key(&self, text: &str) -> bool {
         let segments = match text.split_once(':') {
             None | Some((_, "")) => 0,
             Some((_, segments)) => segments.split(':').count(),
         };
-        segments == self.info.key_fields.len() && (self.vtable.is_key)(text)
+        let is_key = || catch_unwind(|| (self.vtable.is_key)(text)).unwrap_or(false);
+        segments == self.info.key_fields.len() && is_key()
     }
 
     /// Makes sure that the bytes under a key are a value of the keyspace.
     ///
     /// # Errors
     ///
-    /// `Decode`; `WrongType` for a throttle.
+    /// `Decode`, also if the code of the value panics; `WrongType` for a throttle.
     pub(crate) fn check(&self, key: &Key, bytes: &[u8]) -> BackendResult<()> {
-        (self.vtable.check)(key, bytes)
+        let checked = catch_unwind(|| (self.vtable.check)(key, bytes));
+        checked.unwrap_or_else(|_| {
+            let message = "the code of the value's type panicked";
+            Err(BackendError::new(ErrorKind::Decode, message))
+        })
+    }
+
+    /// Says whether types that nobody has registered may have the same keys: those of another
+    /// struct, which has a parameter that is no part of its prefix.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn shares_keys_unseen(&self) -> bool {
+        let mut ambiguous = inventory::iter::<Ambiguous>();
+        ambiguous.any(|other| other.prefix == self.info.prefix && other.location != self.declared)
     }
 
     /// Returns the functions that show people the entries of the keyspace; `None` unless the

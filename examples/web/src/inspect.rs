@@ -22,9 +22,9 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
         let jar = CookieJar::from_headers(&request.headers);
         Box::pin(async move { is_operator(&state, &jar).await })
     };
-    Inspector::new(state.backend.clone(), is_operator)
+    Inspector::new(state.backend.clone(), is_operator.clone())
         .reads(&state.reads)
-        .changes(true)
+        .deletes(is_operator)
         .router()
 }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use self::command::Command;
 use super::catalog::{self, Listed};
+use super::text::visible;
 use super::unseen::unseen;
 use super::{entry, fields, listing, survey};
 use crate::backend::Backend;
@@ -115,7 +116,7 @@ impl Failure {
 
 impl From<BackendError> for Failure {
     fn from(error: BackendError) -> Self {
-        Self::nothing(entry::in_full(&error))
+        Self::nothing(visible(&entry::in_full(&error)))
     }
 }
 
@@ -164,7 +165,7 @@ async fn entry_of(
             listed.key_form()
         ))
     })?;
-    let entry = entry::read(backend, listed, &key).await?;
+    let entry = entry::read(backend, listed, &key, None).await?;
     let entry = entry.ok_or_else(|| Failure::nothing("there is no entry under this key"))?;
     Ok(print::entry(listed, &key, &entry))
 }

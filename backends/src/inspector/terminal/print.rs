@@ -39,9 +39,9 @@ pub(super) fn keyspaces(survey: &Survey) -> String {
     let _ = match survey.has_stopped {
         true => writeln!(
             text,
-            "\nThere are more than the {walked} keys that were looked at."
+            "\nThere may be more than the {walked} keys that were looked at."
         ),
-        false => writeln!(text, "\nAll {walked} keys were looked at."),
+        false => writeln!(text, "\nAll {walked} keys that are text were looked at."),
     };
     let _ = writeln!(
         text,

@@ -10,7 +10,6 @@ use super::problem::Problem;
 const MOST: usize = 64 * 1024;
 
 /// A form of one of the inspector's own pages.
-#[derive(Debug)]
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {

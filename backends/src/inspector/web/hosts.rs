@@ -19,6 +19,11 @@ impl Hosts {
     pub(super) fn new(more: &[String]) -> Self {
         let more = more
             .iter()
+            .map(|host| {
+                host.trim_start_matches("https://")
+                    .trim_start_matches("http://")
+            })
+            .map(|host| host.split('/').next().unwrap_or_default())
             .filter_map(|host| match host.parse::<Ipv6Addr>() {
                 Ok(address) => Some(format!("[{address}]")),
                 Err(_) => name(host),
@@ -83,7 +88,7 @@ mod tests {
 
     #[test]
     fn this_machine_and_named_hosts_pass_at_any_port() {
-        let named = ["Ops.example.com", "other.example:8443", "fd00::1"];
+        let named = ["Ops.example.com", "https://other.example:8443/", "fd00::1"];
         let hosts = Hosts::new(&named.map(str::to_string));
         for host in [
             "localhost",

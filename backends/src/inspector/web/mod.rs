@@ -17,7 +17,9 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::any;
+use http::Method;
 use http::request::Parts;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use self::hosts::Hosts;
@@ -33,6 +35,13 @@ use crate::backend::Backend;
 /// The longest time that a page takes.
 const PAGE_TIME: Duration = Duration::from_secs(10);
 
+/// The longest time that a check of a request takes.
+const CHECK_TIME: Duration = Duration::from_secs(5);
+/// The number of pages that read entries at the same time.
+const PLACES: usize = 4;
+/// The longest time that a page waits for its place.
+const WAIT_TIME: Duration = Duration::from_secs(3);
+
 /// All that the pages of one router share.
 struct Site {
     backend: Arc<dyn Backend>,
@@ -40,7 +49,9 @@ struct Site {
     hosts: Hosts,
     /// The secret that every form has; `None` if there is none, and then no form is taken.
     token: Option<String>,
-    changes: bool,
+    deletes: Option<Authorize>,
+    /// The places for pages that read entries: decoding may take long, and large values memory.
+    places: Arc<Semaphore>,
     reads: Option<Reads>,
     surveys: SurveyCache,
     handles: Handles,
@@ -53,7 +64,8 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>(inspector: Inspector) -> 
         authorize: inspector.authorize,
         hosts: Hosts::new(&inspector.hosts),
         token: random().ok(),
-        changes: inspector.changes,
+        deletes: inspector.deletes,
+        places: Arc::new(Semaphore::new(PLACES)),
         reads: inspector.reads,
         handles: Handles::default(),
     });
@@ -72,7 +84,9 @@ impl Site {
         let links = Links::of(&parts);
         let answered = match timeout(PAGE_TIME, self.checked(&parts, body, &links)).await {
             Ok(answered) => answered,
-            Err(_) => Err(Problem::TooSlow),
+            Err(_) => Err(Problem::TooSlow {
+                may_be_done: parts.method == Method::POST,
+            }),
         };
         let response = answered.unwrap_or_else(|problem| problem.page(&links));
         answer::with_headers(response)
@@ -80,12 +94,37 @@ impl Site {
 
     /// Whoever isn't authorized learns nothing, not even under which names the pages answer.
     async fn checked(&self, parts: &Parts, body: Body, links: &Links) -> Result<Response, Problem> {
-        let authorized = (self.authorize)(parts);
-        if !authorized.answer().await {
-            return Err(Problem::Forbidden);
-        }
+        check(&self.authorize, parts).await?;
         self.hosts.check(parts)?;
         checks::same_site(parts)?;
         unseen(self.route(parts, body, links)).await
+    }
+}
+
+/// Asks a check. One that takes too long refuses.
+///
+/// # Errors
+///
+/// `Forbidden`.
+async fn check(authorize: &Authorize, parts: &Parts) -> Result<(), Problem> {
+    let answer = unseen(authorize(parts).answer());
+    match timeout(CHECK_TIME, answer).await {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(Problem::Forbidden),
+    }
+}
+
+impl Site {
+    /// Waits for a place among the pages that read entries.
+    ///
+    /// # Errors
+    ///
+    /// `Busy`.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = self.places.clone().acquire_owned();
+        match timeout(WAIT_TIME, place).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Problem::Busy),
+        }
     }
 }

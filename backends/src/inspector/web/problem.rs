@@ -32,10 +32,18 @@ pub(super) enum Problem {
     NoEntry(&'static Listed),
     /// The keyspace has no `inspect`.
     NotShown,
-    /// Changes are switched off.
-    NoChanges,
+    /// Nobody may delete here.
+    NoDeletes,
+    /// A deletion would take versions along that aren't shown.
+    HiddenVersion,
+    /// The entry isn't the one any more that the deletion was asked for.
+    Changed(&'static Listed),
+    /// Others read as many entries as may be read at once.
+    Busy,
     Store(BackendError),
-    TooSlow,
+    TooSlow {
+        may_be_done: bool,
+    },
 }
 
 impl From<BackendError> for Problem {
@@ -54,7 +62,7 @@ impl Problem {
             p { (self.text()) }
             @match self {
                 Self::Store(error) => pre.error role="alert" { (error) },
-                Self::NoKey(listed) | Self::NoEntry(listed) => p {
+                Self::NoKey(listed) | Self::NoEntry(listed) | Self::Changed(listed) => p {
                     a href=(links.to(&format!("keyspaces/{}", listed.name))) {
                         "Back to " (listed.name)
                     }
@@ -89,9 +97,12 @@ impl Problem {
             Self::NoKey(_) => (StatusCode::UNPROCESSABLE_ENTITY, "No such key"),
             Self::NoEntry(_) => (StatusCode::NOT_FOUND, "No entry"),
             Self::NotShown => (StatusCode::FORBIDDEN, "Not shown"),
-            Self::NoChanges => (StatusCode::FORBIDDEN, "Changes are switched off"),
+            Self::NoDeletes => (StatusCode::FORBIDDEN, "Deleting is switched off"),
+            Self::HiddenVersion => (StatusCode::FORBIDDEN, "Not deleted here"),
+            Self::Changed(_) => (StatusCode::CONFLICT, "It has changed"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Busy"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "The store has failed"),
-            Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "The store is too slow"),
+            Self::TooSlow { .. } => (StatusCode::SERVICE_UNAVAILABLE, "The store is too slow"),
         }
     }
 
@@ -127,10 +138,18 @@ impl Problem {
                 Self::NotShown => {
                     "Keys and values of this keyspace aren't shown: its declaration has no " code { "inspect" } "."
                 },
-                Self::NoChanges => {
-                    "Nothing can be changed here. The program switches it on: "
-                    code { "Inspector::new(..).changes(true)" } "."
+                Self::NoDeletes => {
+                    "Nothing can be deleted here. The program switches it on: "
+                    code { "Inspector::new(..).deletes(..)" } "."
                 },
+                Self::HiddenVersion => {
+                    "A deletion takes the older versions of an entry along, and one of them isn't shown: "
+                    "its declaration has no " code { "inspect" } "."
+                },
+                Self::Changed(_) => {
+                    "The entry has changed since you were asked, and is not deleted. Look at it again."
+                },
+                Self::Busy => "As many entries as may be shown at once are being shown. Please try again.",
                 Self::Store(error) => {
                     @if error.outcome_unknown() {
                         "The store has failed. What you did may have been done all the same."
@@ -138,7 +157,10 @@ impl Problem {
                         "The store has failed."
                     }
                 },
-                Self::TooSlow => "The store didn't answer in time. Please try again.",
+                Self::TooSlow { may_be_done: true } => {
+                    "The store didn't answer in time. What you did may have been done all the same."
+                },
+                Self::TooSlow { may_be_done: false } => "The store didn't answer in time. Please try again.",
             }
         }
     }

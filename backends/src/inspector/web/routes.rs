@@ -5,12 +5,12 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::Site;
 use super::answer::{file, lead_to, page};
 use super::form::Form;
 use super::links::Links;
 use super::pages::{self, Frame};
 use super::problem::Problem;
+use super::{Site, check};
 use crate::error::ErrorKind;
 use crate::inspector::catalog::{self, Listed};
 use crate::inspector::handles::Address;
@@ -58,15 +58,15 @@ impl Site {
             }
             ["entries", handle, "delete"] => {
                 can(POST)?;
-                self.may_change()?;
+                self.may_delete(parts).await?;
                 Form::read(parts, body, token).await?;
-                self.ask_again(handle, links)
+                self.ask_again(handle, links).await
             }
-            ["entries", handle, "delete", "sure"] => {
+            ["entries", deletion, "sure"] => {
                 can(POST)?;
-                self.may_change()?;
+                self.may_delete(parts).await?;
                 Form::read(parts, body, token).await?;
-                self.delete(handle, links).await
+                self.delete(deletion, links).await
             }
             _ => Err(Problem::NoPage),
         }
@@ -76,7 +76,7 @@ impl Site {
         Frame {
             links,
             token: self.token.as_deref().unwrap_or_default(),
-            changes: self.changes,
+            deletes: self.deletes.is_some(),
         }
     }
 
@@ -106,21 +106,20 @@ impl Site {
             entries,
             rest,
             foreign,
-        } = listing::list(&*self.backend, listed, most).await?;
+        } = {
+            let _place = self.place().await?;
+            listing::list(&*self.backend, listed, most).await?
+        };
         let key = |entry: &listing::ListedEntry| Address {
             listed,
             key: entry.key.clone(),
+            to_delete: None,
         };
         let handles = self.handles.name(entries.iter().map(key).collect())?;
         let found = pages::Found {
             entries: entries.into_iter().zip(handles).collect(),
             rest,
             foreign,
-            notice: match query {
-                "deleted" => Some("The entry is deleted."),
-                "gone" => Some("The entry was gone already."),
-                _ => None,
-            },
         };
         let content = pages::keyspace(&frame, listed, Some(&found));
         Ok(page(StatusCode::OK, content))
@@ -142,15 +141,20 @@ impl Site {
         let limits = self.backend.info().limits;
         let key = key.filter(|key| limits.check_key(key).is_ok());
         let key = key.ok_or(Problem::NoKey(listed))?;
-        let handles = self.handles.name(vec![Address { listed, key }])?;
+        let handles = self.handles.name(vec![Address {
+            listed,
+            key,
+            to_delete: None,
+        }])?;
         let handle = handles.first().map(String::as_str).unwrap_or_default();
         Ok(lead_to(&links.to(&format!("entries/{handle}"))))
     }
 
     async fn entry(&self, handle: &str, links: &Links) -> Result<Response, Problem> {
-        let (Address { listed, key }, _) = self.find(handle)?;
+        let Address { listed, key, .. } = self.find(handle)?.0;
         let frame = self.frame(links);
-        let entry = match entry::read(&*self.backend, listed, &key).await {
+        let place = Some(self.place().await?);
+        let entry = match entry::read(&*self.backend, listed, &key, place).await {
             // Such as a key over the limit.
             Err(error) if error.kind() == ErrorKind::InvalidKey => {
                 return Err(Problem::NoKey(listed));
@@ -161,22 +165,48 @@ impl Site {
         Ok(page(StatusCode::OK, content))
     }
 
-    fn ask_again(&self, handle: &str, links: &Links) -> Result<Response, Problem> {
-        let (Address { listed, key }, _) = self.find(handle)?;
+    /// Asks whether to delete what is there now.
+    async fn ask_again(&self, handle: &str, links: &Links) -> Result<Response, Problem> {
+        let Address { listed, key, .. } = self.find(handle)?.0;
+        if !listed.may_be_deleted {
+            return Err(Problem::HiddenVersion);
+        }
+        let seen = {
+            let _place = self.place().await?;
+            entry::digest(&*self.backend, &key).await?
+        };
+        let seen = seen.ok_or(Problem::NoEntry(listed))?;
+        let deletions = self.handles.name(vec![Address {
+            listed,
+            key: key.clone(),
+            to_delete: Some(seen),
+        }])?;
+        let deletion = deletions.first().map(String::as_str).unwrap_or_default();
         let frame = self.frame(links);
-        let content = pages::ask_again(&frame, listed, &key, handle);
+        let content = pages::ask_again(&frame, listed, &key, handle, deletion);
         Ok(page(StatusCode::OK, content))
     }
 
-    async fn delete(&self, handle: &str, links: &Links) -> Result<Response, Problem> {
-        let (Address { listed, key }, inspected) = self.find(handle)?;
-        let done = match (inspected.remove)(&self.backend, &key).await? {
-            true => "deleted",
-            false => "gone",
+    /// Deletes an entry if it is still the one that the deletion was asked for.
+    async fn delete(&self, deletion: &str, links: &Links) -> Result<Response, Problem> {
+        let (address, inspected) = self.find(deletion)?;
+        let Some(seen) = address.to_delete else {
+            return Err(Problem::OldHandle);
         };
-        Ok(lead_to(
-            &links.to(&format!("keyspaces/{}?{done}", listed.name)),
-        ))
+        // Each deletion that was asked for happens once.
+        self.handles.take(deletion).ok_or(Problem::OldHandle)?;
+        let Address { listed, key, .. } = address;
+        let now = {
+            let _place = self.place().await?;
+            entry::digest(&*self.backend, &key).await?
+        };
+        let was_there = match now {
+            Some(now) if now != seen => return Err(Problem::Changed(listed)),
+            Some(_) => (inspected.remove)(&self.backend, &key).await?,
+            None => false,
+        };
+        let content = pages::deleted(&self.frame(links), listed, was_there);
+        Ok(page(StatusCode::OK, content))
     }
 
     /// Returns the entry of a handle, if it may be shown.
@@ -189,8 +219,11 @@ impl Site {
         Ok((address, inspected))
     }
 
-    fn may_change(&self) -> Result<(), Problem> {
-        self.changes.then_some(()).ok_or(Problem::NoChanges)
+    async fn may_delete(&self, parts: &Parts) -> Result<(), Problem> {
+        match &self.deletes {
+            Some(authorize) => check(authorize, parts).await,
+            None => Err(Problem::NoDeletes),
+        }
     }
 }
 

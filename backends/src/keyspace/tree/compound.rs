@@ -101,14 +101,20 @@ impl<'a> Compound<'a> {
         self.item(label, value)
     }
 
-    /// Completes the line that says what follows.
-    pub(super) fn finish(self) {
+    /// Ends the value: the line that says what follows is completed.
+    pub(super) fn finish(self) {}
+}
+
+/// Also where the value's own code fails in the middle.
+impl Drop for Compound<'_> {
+    fn drop(&mut self) {
         let Some(at) = self.at else {
             return;
         };
         self.recorder.depth -= 1;
         let is_sequence = self.kind == CompoundKind::Items && self.name.is_empty();
-        let bytes = self.bytes.filter(|bytes| is_sequence && !bytes.is_empty());
+        let bytes = self.bytes.take();
+        let bytes = bytes.filter(|bytes| is_sequence && !bytes.is_empty());
         let content = match bytes {
             Some(mut bytes) => {
                 self.recorder.lines.truncate(at + 1);
@@ -156,7 +162,7 @@ impl SerializeMap for Compound<'_> {
 
 /// Returns the key of a map as one line of text.
 fn label<T: Serialize + ?Sized>(recorder: &mut Recorder, key: &T) -> Result<String, Failed> {
-    let mut apart = Recorder::default();
+    let mut apart = recorder.apart();
     apart.nest(key)?;
     let mut parts = Vec::new();
     for line in apart.into_lines() {

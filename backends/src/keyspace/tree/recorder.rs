@@ -41,6 +41,14 @@ impl Default for Recorder {
 pub(super) struct Failed(String);
 
 impl Recorder {
+    /// Makes a recorder for a part of the value, which is nested no deeper than the whole may be.
+    pub(super) fn apart(&self) -> Self {
+        Self {
+            nested: self.nested + 1,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn into_lines(self) -> Vec<Line> {
         self.lines
     }
@@ -70,7 +78,7 @@ impl Recorder {
 
     /// Shows a value inside of another one.
     pub(super) fn nest<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        if self.nested == MOST_NESTED {
+        if self.nested >= MOST_NESTED {
             self.push(Content::TooDeep);
             return Ok(());
         }
@@ -255,7 +263,14 @@ impl<'a> Serializer for &'a mut Recorder {
 
 impl ser::Error for Failed {
     fn custom<T: Display>(message: T) -> Self {
-        Self(message.to_string())
+        let mut message = message.to_string();
+        if let Some(end) = (0..MOST_TEXT).rfind(|end| message.is_char_boundary(*end))
+            && end < message.len()
+        {
+            message.truncate(end);
+            message.push_str("..");
+        }
+        Self(message)
     }
 }
 

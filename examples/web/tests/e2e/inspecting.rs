@@ -128,6 +128,7 @@ async fn visit(page: &Client, url: &str) -> Result<(), CmdError> {
     press(page, "Delete this entry").await?;
     press(page, "Yes, delete it").await?;
     assert_eq!(text(page, "[role=status]").await?, "The entry is deleted.");
+    follow(page, "All entries of report").await?;
     assert!(text(page, "main").await?.contains("There are none."));
     fits(page).await?;
     assert_eq!(complaints(page).await?, Vec::<String>::new());

@@ -41,7 +41,7 @@ pub(in crate::inspector::web) fn entry(
         section aria-labelledby="content" {
             (content(&entry.content))
         }
-        @if frame.changes {
+        @if frame.deletes && listed.may_be_deleted {
             (button(frame, handle, "delete", "Delete this entry"))
         }
     };
@@ -49,21 +49,40 @@ pub(in crate::inspector::web) fn entry(
     framed(frame.links, &title, &content)
 }
 
-/// Makes the page that asks for the second time.
+/// Makes the page that asks for the second time. The button leads to the deletion of what is there
+/// now.
 pub(in crate::inspector::web) fn ask_again(
     frame: &Frame<'_>,
     listed: &Listed,
     key: &Key,
     handle: &str,
+    deletion: &str,
 ) -> Markup {
     let content = html! {
         p { "This can't be undone." }
         (key_fields(listed, key))
-        (button(frame, handle, "delete/sure", "Yes, delete it"))
+        (button(frame, deletion, "sure", "Yes, delete it"))
         p { a href=(frame.links.to(&format!("entries/{handle}"))) { "No, keep it" } }
     };
     let title = format!("Delete this entry of {}?", listed.name);
     framed(frame.links, &title, &content)
+}
+
+/// Makes the page after a deletion.
+pub(in crate::inspector::web) fn deleted(
+    frame: &Frame<'_>,
+    listed: &Listed,
+    was_there: bool,
+) -> Markup {
+    let (title, text) = match was_there {
+        true => ("Deleted", "The entry is deleted."),
+        false => ("Gone", "The entry was gone already."),
+    };
+    let content = html! {
+        p role="status" { (text) }
+        (back(frame, listed))
+    };
+    framed(frame.links, title, &content)
 }
 
 fn back(frame: &Frame<'_>, listed: &Listed) -> Markup {

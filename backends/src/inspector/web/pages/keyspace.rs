@@ -16,8 +16,6 @@ pub(in crate::inspector::web) struct Found {
     pub(in crate::inspector::web) entries: Vec<(ListedEntry, String)>,
     pub(in crate::inspector::web) rest: Rest,
     pub(in crate::inspector::web) foreign: usize,
-    /// The outcome of what was done before.
-    pub(in crate::inspector::web) notice: Option<&'static str>,
 }
 
 /// Makes the page. `found` is missing if the entries may not be shown.
@@ -27,9 +25,6 @@ pub(in crate::inspector::web) fn keyspace(
     found: Option<&Found>,
 ) -> Markup {
     let content = html! {
-        @if let Some(notice) = found.and_then(|found| found.notice) {
-            p.notice role="status" { (notice) }
-        }
         (facts(listed))
         @match found {
             Some(found) => {

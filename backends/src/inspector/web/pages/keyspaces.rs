@@ -54,10 +54,10 @@ fn summary(survey: &Survey, has_reads: bool) -> Markup {
     html! {
         p {
             @if survey.has_stopped {
-                "The store has more than the " (text::number(survey.walked as u64))
+                "The store may have more than the " (text::number(survey.walked as u64))
                 " keys that were looked at, so each count is the least that there is. "
             } @else {
-                "All " (text::number(survey.walked as u64)) " keys were looked at. "
+                "All " (text::number(survey.walked as u64)) " keys that are text were looked at. "
             }
             "Lives and sizes are those of up to " (SAMPLED) " entries of each keyspace."
         }

@@ -9,18 +9,17 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::links::Links;
 
-pub(super) use self::entry::{ask_again, entry};
+pub(super) use self::entry::{ask_again, deleted, entry};
 pub(super) use self::keyspace::{Found, keyspace};
 pub(super) use self::keyspaces::keyspaces;
 
 /// The things that all pages of a router need.
-#[derive(Debug)]
 pub(super) struct Frame<'a> {
     pub(super) links: &'a Links,
     /// The secret in each form.
     pub(super) token: &'a str,
     /// True if entries may be deleted.
-    pub(super) changes: bool,
+    pub(super) deletes: bool,
 }
 
 /// Returns the type and the content of a file that pages need.
