@@ -236,7 +236,7 @@ macro_rules! list {
 }
 
 /// Lists the clauses that can be asked of a backend without breaking its server, in the order of
-/// their numbers: all of them but three.
+/// their numbers.
 ///
 /// [`conformance_suite!`](crate::conformance_suite) makes tests of them.
 ///

@@ -56,9 +56,10 @@ fn text(name: &str) -> Result<Option<String>, String> {
 }
 
 pub(crate) const USAGE: &str = "\
-usage: web
+usage: web | web doctor | web inspect [KEYSPACE [KEY FIELD ..]]
 
-Serves on 127.0.0.1 and prints the URL. The environment says the rest:
+Serves on 127.0.0.1 and prints the URL; or looks at the server for what is wrong, or for what is there.
+The environment says the rest:
   PORT=3000             the port; 0 takes a free one
   REDIS_URL=            redis://localhost:6379 or the like; memory without one
   SECURE_COOKIES=false  true where the service is reached over https

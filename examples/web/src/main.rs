@@ -13,6 +13,7 @@
 //! | `report.rs` | a page that takes long and is computed once, and shows that it is at work |
 //! | `health.rs` | liveness and readiness |
 //! | `inspect.rs` | pages of what the store holds, for operators |
+//! | `operate.rs` | `web doctor` and `web inspect`, commands for operators |
 //! | `metrics.rs` | what Prometheus reads; `dashboard.json` shows it in Grafana |
 //! | `app.rs` | routes, layers and the state that handlers share |
 
@@ -25,6 +26,7 @@ mod html;
 mod inspect;
 mod login;
 mod metrics;
+mod operate;
 mod place;
 mod report;
 mod sessions;
@@ -46,11 +48,15 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use self::app::AppState;
 use self::config::Config;
+use self::operate::Command;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = match Config::from_env() {
-        Ok(config) => config,
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let command = Command::from_arguments(&arguments);
+    let settings = command.and_then(|command| Ok((command, Config::from_env()?)));
+    let (command, config) = match settings {
+        Ok(settings) => settings,
         Err(mistake) => {
             eprintln!("web: {mistake}\n\n{}", config::USAGE);
             return ExitCode::from(2);
@@ -65,13 +71,20 @@ async fn main() -> ExitCode {
             false => FmtSpan::NONE,
         })
         .init();
-    match serve(config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("web: {error}");
-            ExitCode::FAILURE
+    let url = config.redis_url.as_deref();
+    let url = url.ok_or("memory ends with its process: REDIS_URL names the server to look at");
+    let ended = match (command, url) {
+        (Command::Serve, _) => serve(config).await.map(|()| ExitCode::SUCCESS),
+        (_, Err(mistake)) => Err(mistake.into()),
+        (Command::Doctor, Ok(url)) => operate::examine(url).await.map_err(Into::into),
+        (Command::Inspect(words), Ok(url)) => {
+            operate::inspect(url, &words).await.map_err(Into::into)
         }
-    }
+    };
+    ended.unwrap_or_else(|error: Box<dyn Error>| {
+        eprintln!("web: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Serves until a signal ends the service. Requests under way are answered, then the store is

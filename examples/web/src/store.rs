@@ -16,11 +16,16 @@ pub(crate) async fn open(url: Option<&str>, reads: &Reads) -> BackendResult<Arc<
         let backend = MemoryBackend::new().layer(observed("memory"));
         return Ok(Arc::new(backend.layer(reads.clone())));
     };
-    let backend = RedisBackend::builder().url(url).namespace("web");
-    let backend = backend.build().await?;
+    let backend = connect(url).await?;
     tracing::info!("on a Redis server, in the namespace \"web\"");
     let backend = backend.layer(observed("redis"));
     Ok(Arc::new(backend.layer(reads.clone())))
+}
+
+/// Connects to the server at `url`, without layers.
+pub(crate) async fn connect(url: &str) -> BackendResult<RedisBackend> {
+    let backend = RedisBackend::builder().url(url).namespace("web");
+    backend.build().await
 }
 
 /// Every call of the store is a span, and counts in the metrics.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fantoccini::error::CmdError;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, Locator};
+use reinhardt_backends_tests::Server;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -47,6 +48,44 @@ async fn nobody_but_an_operator_gets_anything_of_the_inspector() {
         operator.get("/inspector").await.status,
         StatusCode::FORBIDDEN
     );
+}
+
+/// The commands see what the service has stored, and the doctor finds nothing wrong with it.
+#[tokio::test]
+async fn operators_have_commands_for_the_same_store() {
+    let server = Server::on_tcp();
+    let url = server.url();
+    let service = Service::start(Some(&url), &[]).await;
+    let visitor = Visitor::new(service.url());
+    let cookie = visitor.log_in("ann", "apple pie").await;
+    visitor.post("/counter", &[]).await;
+    let command = |words: &[&str], redis: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_web"));
+        command.args(words).env_clear().env("REDIS_URL", redis);
+        let output = command.output().expect("the program can be started");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    };
+    let (code, report) = command(&["doctor"], &url);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(
+        report.contains("clicks") && report.contains("0 undeclared keys"),
+        "{report}"
+    );
+    let (code, list) = command(&["inspect"], &url);
+    assert_eq!(code, Some(0), "{list}");
+    assert!(list.contains("clicks"), "{list}");
+    let (_, id) = cookie.split_once("session=").unwrap();
+    let id = id.split(';').next().unwrap();
+    assert!(!report.contains(id) && !list.contains(id));
+    // A list, where an entry is expected.
+    server.command("RPUSH web:clicks:x a");
+    assert_eq!(command(&["doctor"], &url).0, Some(1));
+    assert_eq!(command(&["doctor"], "").0, Some(1));
+    assert_eq!(command(&["repair"], &url).0, Some(2));
 }
 
 #[tokio::test]
