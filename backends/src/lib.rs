@@ -115,6 +115,8 @@ pub mod inspector;
 pub mod keyspace;
 pub mod layer;
 pub mod lease;
+#[cfg(feature = "derive")]
+mod numbers;
 mod pending;
 mod quota;
 #[cfg(feature = "axum")]

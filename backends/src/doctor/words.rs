@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::report::{KeyspaceReport, Report, TtlReport};
 use super::share::Share;
 use crate::backend::examined::{Rights, ServerReport};
+use crate::numbers::{counted, number, size};
 use crate::table::table;
 
 /// Three parts: servers, keyspaces, findings.
@@ -68,10 +69,10 @@ fn servers(servers: &[ServerReport]) -> String {
             Some(version) => format!("{product} {version}"),
             None => product.clone(),
         };
-        let used = server.used_memory.map_or_else(unknown, bytes);
+        let used = server.used_memory.map_or_else(unknown, size);
         let memory = match server.maxmemory {
             None | Some(0) => used,
-            Some(limit) => format!("{used} of {}", bytes(limit)),
+            Some(limit) => format!("{used} of {}", size(limit)),
         };
         let rights = match &server.rights {
             Rights::All => "all",
@@ -82,10 +83,10 @@ fn servers(servers: &[ServerReport]) -> String {
             server.address.clone(),
             version,
             server.mode.clone().unwrap_or_default(),
-            server.key_count.map_or_else(unknown, count),
+            server.key_count.map_or_else(unknown, number),
             memory,
             server.maxmemory_policy.clone().unwrap_or_default(),
-            server.evicted_keys.map_or_else(unknown, count),
+            server.evicted_keys.map_or_else(unknown, number),
             rights.to_string(),
         ]
     });
@@ -105,22 +106,22 @@ fn keyspaces(keyspaces: &[KeyspaceReport]) -> String {
         "without TTL",
     ];
     let rows = keyspaces.iter().map(|keyspace| {
-        let size = |size| match keyspace.sampled {
+        let bytes = |bytes| match keyspace.sampled {
             0 => String::new(),
-            _ => bytes(size),
+            _ => size(bytes),
         };
         [
             keyspace.keyspace.clone(),
             keyspace.kind.clone(),
             keyspace.name.clone(),
-            count(keyspace.entries),
-            count(keyspace.sampled),
-            size(keyspace.mean_bytes),
-            size(keyspace.largest_bytes),
+            number(keyspace.entries),
+            number(keyspace.sampled),
+            bytes(keyspace.mean_bytes),
+            bytes(keyspace.largest_bytes),
             keyspace.ttl.map(ttl).unwrap_or_default(),
             match keyspace.without_ttl {
                 0 => String::new(),
-                some => count(some),
+                some => number(some),
             },
         ]
     });
@@ -159,7 +160,7 @@ fn time(time: Duration) -> String {
 
 /// `12 of 200 sampled entries (3.5 to 10.2 %)`; without the share where all entries were read.
 pub(super) fn share(part: u64, read: u64, is_read_whole: bool) -> String {
-    let of = format!("{} of {} sampled entries", count(part), count(read));
+    let of = format!("{} of {} sampled entries", number(part), number(read));
     if is_read_whole {
         return of;
     }
@@ -167,51 +168,9 @@ pub(super) fn share(part: u64, read: u64, is_read_whole: bool) -> String {
     format!("{of} ({:.1} to {:.1} %)", 100.0 * low, 100.0 * high)
 }
 
-/// `1,234,567`
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 key`, `1,234 keys`
-pub(super) fn counted(number: u64, one: &str, several: &str) -> String {
-    match number {
-        1 => format!("1 {one}"),
-        number => format!("{} {several}", count(number)),
-    }
-}
-
-/// `3.1 MiB`
-pub(super) fn bytes(bytes: u64) -> String {
-    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let unit = units.iter().find(|(unit, _)| bytes >= *unit);
-    match unit {
-        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
-        None => format!("{bytes} B"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_and_sizes_have_units() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(999), "999");
-        assert_eq!(count(1_000), "1,000");
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1024), "1.0 KiB");
-        assert_eq!(bytes(u64::MAX), "17179869184.0 GiB");
-    }
 
     #[test]
     fn a_time_is_told_in_the_largest_unit_of_which_there_are_two() {

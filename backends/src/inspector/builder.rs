@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
 use http::request::Parts;
 
 use super::authorized::Authorized;
 use super::reads::Reads;
-use super::web;
 use crate::backend::Backend;
 
 /// The question whether a request may come in.
@@ -89,11 +87,6 @@ impl Inspector {
     pub fn reads(mut self, reads: &Reads) -> Self {
         self.reads = Some(reads.clone());
         self
-    }
-
-    /// Makes the router, to be nested wherever it is wanted.
-    pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
-        web::router(self)
     }
 }
 

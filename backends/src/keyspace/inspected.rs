@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::key::Key;
 use super::tree::Tree;
-use super::vtable::decode;
+use super::value::decode_or_fail;
 use super::{Counter, Keyspace, Throttled, Valued, writes};
 use crate::backend::Backend;
 use crate::codec::Decode;
@@ -29,7 +29,10 @@ pub(crate) struct Inspected {
 
 impl Inspected {
     pub(super) const fn values<K: Valued>() -> Option<Self> {
-        Self::of::<K>(|key, bytes| Ok(Tree::of(&decode::<K>(key, bytes)?)), &[])
+        Self::of::<K>(
+            |key, bytes| Ok(Tree::of(&decode_or_fail::<K>(key, bytes)?)),
+            &[],
+        )
     }
 
     pub(super) const fn counters<K: Counter>() -> Option<Self> {

@@ -440,6 +440,17 @@ where
     refused::<K, B>(backend, key, decoded.err())
 }
 
+/// Decodes the value that is stored under a key, whatever reads of the keyspace make of one that
+/// doesn't decode.
+#[cfg(feature = "derive")]
+pub(super) fn decode_or_fail<K: Valued>(key: &Key, bytes: &[u8]) -> BackendResult<K::Value> {
+    let value = K::decode(key, 0, bytes)?;
+    match K::matches_key(key, &value) {
+        true => Ok(value),
+        false => Err(of_another_key()),
+    }
+}
+
 /// Returns the error of a value that didn't decode, or that did and is another key's.
 #[cold]
 fn refused<K, B>(
@@ -459,7 +470,7 @@ where
     }
 }
 
-pub(super) fn of_another_key() -> BackendError {
+fn of_another_key() -> BackendError {
     BackendError::new(
         ErrorKind::Decode,
         "the stored entry has other key fields than those that it was read by",

@@ -12,7 +12,7 @@ use super::key::Key;
 use super::schema::layout::Layout;
 #[cfg(feature = "schema-lock")]
 use super::schema::tracer;
-use super::value::of_another_key;
+use super::value::decode_or_fail;
 use super::{Counter, Keyspace, Throttled, Valued};
 use crate::codec::{Codec, Decode};
 use crate::error::BackendResult;
@@ -94,17 +94,8 @@ impl<K: Valued> Of<K> {
         layout: tracer::layout::<K::Value, K::Codec>,
         #[cfg(feature = "inspector")]
         inspected: Inspected::values::<K>(),
-        ..Self::of(|key, bytes| decode::<K>(key, bytes).map(drop))
+        ..Self::of(|key, bytes| decode_or_fail::<K>(key, bytes).map(drop))
     };
-}
-
-/// Decodes the value that is stored under a key.
-pub(super) fn decode<K: Valued>(key: &Key, bytes: &[u8]) -> BackendResult<K::Value> {
-    let value = K::decode(key, 0, bytes)?;
-    match K::matches_key(key, &value) {
-        true => Ok(value),
-        false => Err(of_another_key()),
-    }
 }
 
 /// The values under a prefix that the program sets: a `T` as the codec `C` stores it.

@@ -3,9 +3,10 @@
 use crate::backend::Life;
 use crate::doctor::finding::{Finding, FindingKind, Severity};
 use crate::doctor::survey::Tally;
-use crate::doctor::words::{counted, share};
+use crate::doctor::words::share;
 use crate::keyspace::owners::Sought;
 use crate::keyspace::{Kind, OnDecodeError};
+use crate::numbers::counted;
 
 /// Adds what is wrong with the entries of a keyspace.
 pub(super) fn findings(

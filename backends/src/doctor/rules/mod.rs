@@ -7,10 +7,10 @@ mod versions;
 use super::finding::{Finding, FindingKind};
 use super::report::{KeyspaceReport, Report, TtlReport};
 use super::survey::{Survey, Tally};
-use super::words::counted;
 use crate::backend::examined::ServerReport;
 use crate::keyspace::check_keyspaces;
 use crate::keyspace::owners::{Owners, Sought};
+use crate::numbers::counted;
 
 /// Puts the report together. `names_user` says whether the rights are those of a named user.
 pub(super) fn report(

@@ -4,9 +4,9 @@ use crate::backend::Life;
 use crate::backend::examined::{Rights, ServerReport};
 use crate::doctor::finding::{Finding, FindingKind, Severity};
 use crate::doctor::survey::Survey;
-use crate::doctor::words::{bytes, counted};
 use crate::keyspace::owners::Owners;
 use crate::keyspace::{Kind, OnUnavailable};
+use crate::numbers::{counted, size};
 
 /// The oldest version of Redis that the library runs on.
 const OLDEST_REDIS: [u32; 2] = [6, 2];
@@ -87,7 +87,7 @@ fn of_memory(server: &ServerReport, owners: &Owners, survey: &Survey) -> Option<
         (Some(limit), "noeviction") => {
             let used = server.used_memory.unwrap_or(0);
             (used as f64 >= NEARLY * limit as f64).then(|| {
-                let (used, limit) = (bytes(used), bytes(limit));
+                let (used, limit) = (size(used), size(limit));
                 let message = format!("{used} of {limit} are in use: a full store answers `Full`");
                 Finding::warning(at, FindingKind::NearlyFull, message)
             })

@@ -2,8 +2,8 @@
 
 use crate::doctor::finding::{Finding, FindingKind};
 use crate::doctor::survey::Survey;
-use crate::doctor::words::{count, counted};
 use crate::keyspace::owners::{Owners, Sought};
+use crate::numbers::{counted, number};
 
 /// Says of each `migrates` whether it is still needed, and names versions that nobody declares.
 pub(super) fn findings(owners: &Owners, survey: &Survey, findings: &mut Vec<Finding>) {
@@ -13,8 +13,8 @@ pub(super) fn findings(owners: &Owners, survey: &Survey, findings: &mut Vec<Find
     for (prefix, versions) in &survey.other_versions {
         let keys = versions.values().sum();
         let versions = versions.iter().map(|(version, keys)| match version {
-            1 => format!("`{prefix}` ({})", count(*keys)),
-            version => format!("`{prefix}@{version}` ({})", count(*keys)),
+            1 => format!("`{prefix}` ({})", number(*keys)),
+            version => format!("`{prefix}@{version}` ({})", number(*keys)),
         });
         let versions = versions.collect::<Vec<_>>().join(", ");
         let keys = counted(keys, "key is", "keys are");
@@ -50,7 +50,7 @@ fn of_migrates(sought: &Sought, entries: u64, owners: &Owners, survey: &Survey) 
         };
         let keys = survey.tallies[position].keys;
         if keys > 0 {
-            left.push(format!("{} of `{}`", count(keys), older_version.name));
+            left.push(format!("{} of `{}`", number(keys), older_version.name));
         }
     }
     if !left.is_empty() {

@@ -57,7 +57,14 @@ struct Site {
     handles: Handles,
 }
 
-pub(super) fn router<S: Clone + Send + Sync + 'static>(inspector: Inspector) -> Router<S> {
+impl Inspector {
+    /// Makes the router, to be nested wherever it is wanted.
+    pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        router(self)
+    }
+}
+
+fn router<S: Clone + Send + Sync + 'static>(inspector: Inspector) -> Router<S> {
     let site = Arc::new(Site {
         surveys: SurveyCache::new(inspector.backend.clone()),
         backend: inspector.backend,
