@@ -7,7 +7,7 @@ fn all_are_right(stage: Stage, seeds: std::ops::Range<u64>) {
         let plan = Plan::new(stage, seed);
         let outcome = run(&plan, None);
         let [answered, ..] = outcome.counts();
-        assert!(answered > 0, "{plan}");
+        assert!(answered > 0 && outcome.deleted_sessions > 0, "{plan}");
         match outcome.verdict {
             Ok(judged) => assert!(judged.undecided * 20 <= judged.keys, "{plan}: {judged:?}"),
             Err(violation) => panic!("{plan}: {violation}"),

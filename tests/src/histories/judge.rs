@@ -20,6 +20,10 @@ pub enum Violation {
     CountedTwice(Call),
     /// A call took longer than its limit.
     Late(Call, Duration),
+    /// A throttle has let so many through in this time.
+    TooMany(usize, Duration),
+    /// A session that was deleted was there again.
+    Resurrected(String),
 }
 
 impl fmt::Display for Violation {
@@ -29,6 +33,8 @@ impl fmt::Display for Violation {
             Self::Invented(call) => write!(f, "a value that nobody wrote: {call}"),
             Self::CountedTwice(call) => write!(f, "more than was counted: {call}"),
             Self::Late(call, limit) => write!(f, "later than {limit:?}: {call}"),
+            Self::TooMany(count, time) => write!(f, "{count} attempts let through in {time:?}"),
+            Self::Resurrected(text) => write!(f, "a deleted session was there again: {text}"),
             Self::Impossible(calls) => {
                 write!(f, "no order of these calls has these answers:")?;
                 calls.iter().try_for_each(|call| write!(f, "\n  {call}"))

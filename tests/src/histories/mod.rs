@@ -15,6 +15,7 @@ mod model;
 mod plan;
 mod schedule;
 mod shrink;
+mod special;
 
 pub use call::{Action, Answer, Call, End};
 pub use client::Planted;

@@ -10,6 +10,7 @@ use super::client::{Client, Planted};
 use super::faults::{LIMIT, Servers};
 use super::judge::{Judged, Violation, judge};
 use super::plan::{Plan, Stage};
+use super::special::{self, Special};
 
 /// The extra time that a call may take where the machine has other work.
 const SLACK: Duration = Duration::from_secs(10);
@@ -19,6 +20,8 @@ const SLACK: Duration = Duration::from_secs(10);
 pub struct Outcome {
     /// All calls, in the order of their beginnings.
     pub calls: Vec<Call>,
+    /// The number of sessions that were deleted while they were used.
+    pub deleted_sessions: usize,
     /// The verdict.
     pub verdict: Result<Judged, Violation>,
 }
@@ -50,7 +53,7 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
         .build()
         .expect("a runtime can be built");
     let mut servers = Servers::start(plan.stage);
-    let calls = runtime.block_on(async {
+    let (mut calls, special) = runtime.block_on(async {
         let backend = servers.backend("histories").await;
         let began = Instant::now();
         let pause = match plan.stage {
@@ -64,6 +67,12 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
                 tokio::spawn(client.run(plan.time))
             })
             .collect();
+        let attempts = (0..2).map(|client| {
+            let (backend, seed) = (backend.clone(), plan.seed ^ client);
+            tokio::spawn(special::attempt(backend, seed, began, plan.time))
+        });
+        let sessions = special::use_sessions(backend.clone(), plan.seed, began, plan.time);
+        let specials: Vec<_> = attempts.chain([tokio::spawn(sessions)]).collect();
         let faults = plan.clone();
         let breaking = tokio::task::spawn_blocking(move || {
             servers.break_by(&faults, began);
@@ -73,12 +82,26 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
         for client in clients {
             calls.extend(client.await.expect("a client makes its calls"));
         }
+        let mut special = Special::default();
+        for client in specials {
+            special.add(client.await.expect("a client makes its calls"));
+        }
         // The servers end when everything is over.
         drop(breaking.await.expect("the faults happen"));
-        calls
+        (calls, special)
     });
-    let mut calls = calls;
     calls.sort_by_key(|call| (call.began, call.client));
-    let verdict = judge(&calls, LIMIT + SLACK, plan.is_lossy());
-    Outcome { calls, verdict }
+    let mut verdict = judge(&calls, LIMIT + SLACK, plan.is_lossy());
+    // A replica that takes over may lack what was used up or deleted.
+    if verdict.is_ok()
+        && !plan.is_lossy()
+        && let Err(violation) = special.judge()
+    {
+        verdict = Err(violation);
+    }
+    Outcome {
+        calls,
+        deleted_sessions: special.deleted,
+        verdict,
+    }
 }
