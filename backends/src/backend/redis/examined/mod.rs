@@ -108,7 +108,11 @@ impl Commands {
             address: self.client.address(node),
             product: product.to_string(),
             version: info.version().map(str::to_string),
-            mode: info.field("redis_mode").map(str::to_string),
+            // Valkey calls it `server_mode`.
+            mode: info
+                .field("redis_mode")
+                .or_else(|| info.field("server_mode"))
+                .map(str::to_string),
             key_count: match size {
                 Reply::Integer(size) => u64::try_from(size).ok(),
                 _ => None,
