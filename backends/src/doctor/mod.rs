@@ -96,20 +96,20 @@ pub async fn doctor<S: Examined + ?Sized>(backend: &S) -> BackendResult<Report> 
 ///
 /// # Examples
 ///
-/// ```no_run
-/// use reinhardt_backends::RedisBackend;
+/// ```standalone_crate
+/// use reinhardt_backends::MemoryBackend;
 /// use reinhardt_backends::doctor::{Doctor, Severity};
 /// use std::process::ExitCode;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> reinhardt_backends::BackendResult<ExitCode> {
-/// let redis = RedisBackend::new("redis://operator:secret@localhost:6379").await?;
+/// // In CI, or as an operator of a server: `RedisBackend::new("redis://doctor:secret@host")`.
+/// let backend = MemoryBackend::new();
 /// let doctor = Doctor::new().sample_size(1_000).commands_per_second(50).user("app");
-/// let report = doctor.examine(&redis).await?;
+/// let report = doctor.examine(&backend).await?;
 /// println!("{report}");
-/// # return
 /// Ok(report.exit_code(Severity::Fault))
-/// # ; }
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
