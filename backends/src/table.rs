@@ -1,15 +1,16 @@
 //! Text in columns.
 
-/// Puts rows of cells into columns under their heads, a line a row.
-pub(crate) fn table<const N: usize>(
-    heads: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
+/// Puts rows of cells into columns under their heads, a line a row. The last line has no end.
+pub(crate) fn table<R: AsRef<[String]>>(
+    heads: &[&str],
+    rows: impl IntoIterator<Item = R>,
 ) -> String {
-    let mut all = vec![heads.map(str::to_string)];
-    all.extend(rows);
-    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..N).filter_map(width).collect();
-    let lines = all.iter().map(|row| {
+    let rows: Vec<R> = rows.into_iter().collect();
+    let heads: Vec<String> = heads.iter().map(|head| head.to_string()).collect();
+    let all = || std::iter::once(&*heads).chain(rows.iter().map(R::as_ref));
+    let width = |column: usize| all().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..heads.len()).filter_map(width).collect();
+    let lines = all().map(|row| {
         let cells = row.iter().zip(&widths);
         let cells = cells.map(|(cell, &width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");

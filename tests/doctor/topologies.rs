@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use futures::StreamExt;
 use reinhardt_backends::doctor::{Doctor, FindingKind, doctor};
 use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
-use reinhardt_backends_tests::{Cluster, Server, Service, patient};
+use reinhardt_backends_tests::{Cluster, Server, Service, eventually, patient};
 
 use super::{Teaser, fill, populate, row, the};
 
@@ -68,19 +68,23 @@ async fn a_backend_is_examined_behind_an_arc_and_without_a_namespace() {
     );
 }
 
+/// Waits until a server was sent a command.
+async fn is_sent(server: &Server, command: &str) {
+    let field = format!("cmdstat_{command}:");
+    eventually(async || server.command("INFO commandstats").contains(&field)).await;
+}
+
 /// Keys are counted once, whatever happens to the connection.
 #[tokio::test]
 async fn a_walk_whose_connection_was_replaced_begins_anew() {
     let server = Server::start();
     populate(&server, 20_000);
     let backend = server.connect().await;
-    let (killing, doctor) = (
-        async {
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-            server.command("CLIENT KILL TYPE normal SKIPME yes");
-        },
-        Doctor::new().commands_per_second(150).sample_size(1),
-    );
+    let doctor = Doctor::new().commands_per_second(150).sample_size(1);
+    let killing = async {
+        is_sent(&server, "scan").await;
+        server.command("CLIENT KILL TYPE normal SKIPME yes");
+    };
     let ((), report) = tokio::join!(killing, doctor.examine(&backend));
     let report = report.unwrap();
     assert_eq!(row(&report, "teaser").entries, 20_000, "{report}");
@@ -139,7 +143,7 @@ async fn what_was_found_before_a_server_died_is_reported() {
     }
     let doctor = Doctor::new().commands_per_second(100);
     let killing = async {
-        tokio::time::sleep(std::time::Duration::from_millis(1_000)).await;
+        is_sent(&server, "getrange").await;
         tokio::task::block_in_place(|| server.kill());
     };
     let ((), report) = tokio::join!(killing, doctor.examine(&backend));

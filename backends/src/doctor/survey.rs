@@ -147,6 +147,11 @@ impl Survey {
 }
 
 impl Tally {
+    /// Says whether what was read are all entries, if all keys were walked over (`is_whole`).
+    pub(super) fn is_read_whole(&self, is_whole: bool) -> bool {
+        is_whole && self.readings.read >= self.keys
+    }
+
     /// Counts a key, and keeps it by reservoir sampling (Vitter, "Random sampling with a
     /// reservoir", 1985, algorithm R).
     fn note(&mut self, sought: &Sought, key: &str, sample_size: usize, rng: &mut Rng) {

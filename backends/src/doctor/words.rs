@@ -90,7 +90,7 @@ fn servers(servers: &[ServerReport]) -> String {
             rights.to_string(),
         ]
     });
-    table(heads, rows)
+    table(&heads, rows)
 }
 
 fn keyspaces(keyspaces: &[KeyspaceReport]) -> String {
@@ -125,7 +125,7 @@ fn keyspaces(keyspaces: &[KeyspaceReport]) -> String {
             },
         ]
     });
-    table(heads, rows)
+    table(&heads, rows)
 }
 
 /// `12s to 29m, median 15m`

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use crate::keyspace::{Inspected, KeyspaceInfo, Registration, registrations, versioned};
+use crate::keyspace::{
+    Inspected, KeyspaceInfo, Registration, key_fields, registrations, versioned,
+};
 
 /// A registered keyspace.
 #[derive(Debug)]
@@ -62,11 +64,6 @@ impl Listed {
 
     /// Returns the form of the keys: `session@2:{user}:id`.
     pub(super) fn key_form(&self) -> String {
-        let fields = self.info.key_fields.iter().enumerate();
-        let fields = fields.map(|(position, field)| match self.info.tag == Some(position) {
-            true => format!("{{{field}}}"),
-            false => field.to_string(),
-        });
-        format!("{}:{}", self.name, fields.collect::<Vec<_>>().join(":"))
+        format!("{}:{}", self.name, key_fields(self.info, ":"))
     }
 }

@@ -10,12 +10,10 @@ use super::fields::is_key;
 use crate::backend::{Backend, Expiry, Stored};
 use crate::error::{BackendError, BackendResult, ErrorKind};
 use crate::fingerprint::Fingerprint;
-use crate::keyspace::tree::Tree;
+use crate::keyspace::tree::{MOST_TEXT, Tree, shortened};
 use crate::keyspace::{Inspected, Key};
 use crate::quota::{Attempt, Decision, Quota};
 
-/// The longest text of an error, in bytes.
-const MOST_TEXT: usize = 2_000;
 /// The number of bytes that are shown of a value that doesn't decode.
 const FIRST_BYTES: usize = 64;
 
@@ -159,11 +157,5 @@ pub(super) fn in_full(error: &BackendError) -> String {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    if let Some(end) = (0..=MOST_TEXT.min(text.len())).rfind(|end| text.is_char_boundary(*end))
-        && end < text.len()
-    {
-        text.truncate(end);
-        text.push_str("..");
-    }
-    text
+    shortened(text)
 }

@@ -24,6 +24,17 @@ pub(super) struct Address {
     pub(super) to_delete: Option<Digest>,
 }
 
+impl Address {
+    /// Names an entry, to be shown.
+    pub(super) fn of(listed: &'static Listed, key: Key) -> Self {
+        Self {
+            listed,
+            key,
+            to_delete: None,
+        }
+    }
+}
+
 /// The entries that pages have named.
 #[derive(Default)]
 pub(super) struct Handles {
@@ -42,12 +53,23 @@ struct Table {
 }
 
 impl Handles {
+    /// Makes a handle of an entry, or finds the one that it has.
+    ///
+    /// # Errors
+    ///
+    /// `Other` if the system has no random numbers.
+    pub(super) fn name(&self, entry: Address) -> BackendResult<String> {
+        let fresh = random()?;
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(table.name(fresh, entry))
+    }
+
     /// Makes a handle of each entry, in their order, or finds the one that it has.
     ///
     /// # Errors
     ///
     /// `Other` if the system has no random numbers.
-    pub(super) fn name(&self, entries: Vec<Address>) -> BackendResult<Vec<String>> {
+    pub(super) fn name_all(&self, entries: Vec<Address>) -> BackendResult<Vec<String>> {
         let fresh = entries.iter().map(|_| random());
         let fresh = fresh.collect::<BackendResult<Vec<_>>>()?;
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);

@@ -75,7 +75,7 @@ use crate::quota::Quota;
 pub(crate) use self::{
     inspected::Inspected,
     lives::life as declared_life,
-    registry::{registrations, versioned},
+    registry::{key_fields, registrations, versioned},
     segments::scan_prefix,
 };
 pub use counter::{count, hit, increment, increment_by};

@@ -186,12 +186,17 @@ pub(crate) fn versioned(info: &KeyspaceInfo) -> String {
 
 /// `{tenant}, id`: the key fields, the tag in braces.
 pub(super) fn key(info: &KeyspaceInfo) -> String {
+    key_fields(info, ", ")
+}
+
+/// Returns the names of the key fields with `between` between them, the tag in braces.
+pub(crate) fn key_fields(info: &KeyspaceInfo, between: &str) -> String {
     let fields = info.key_fields.iter().enumerate();
     let fields = fields.map(|(position, field)| match info.tag == Some(position) {
         true => format!("{{{field}}}"),
         false => field.to_string(),
     });
-    fields.collect::<Vec<_>>().join(", ")
+    fields.collect::<Vec<_>>().join(between)
 }
 
 impl Deref for Keyspaces {
@@ -233,7 +238,7 @@ impl fmt::Display for Keyspaces {
             "type",
             "declared at",
         ];
-        f.write_str(&table(heads, self.0.iter().map(|info| row(info))))
+        f.write_str(&table(&heads, self.0.iter().map(|info| row(info))))
     }
 }
 

@@ -6,9 +6,9 @@
     allow(dead_code)
 )]
 
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::{Duration, Instant};
+
+use tokio::task::yield_now;
 
 use crate::time::sleep::sleep;
 
@@ -53,24 +53,10 @@ impl Pace {
         let ahead = self.due.saturating_duration_since(now);
         match ahead > SLACK {
             true => sleep(ahead).await,
-            false => give_way().await,
+            false => yield_now().await,
         }
         self.due = self.due.max(now) + self.interval * work;
     }
-}
-
-/// Lets the other tasks of the thread run once.
-async fn give_way() {
-    let mut has_given_way = false;
-    poll_fn(|context| {
-        if has_given_way {
-            return Poll::Ready(());
-        }
-        has_given_way = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(super) fn findings(
     ];
     for (part, (severity, kind), what, why) in shares {
         if part > 0 {
-            let share = share(part, readings.read, is_whole && readings.read >= tally.keys);
+            let share = share(part, readings.read, tally.is_read_whole(is_whole));
             let message = format!("{share} {what}. {why}");
             findings.push(Finding::new(severity, at, kind, message));
         }

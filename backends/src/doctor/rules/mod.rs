@@ -58,7 +58,7 @@ fn row(sought: &Sought, tally: &Tally, is_whole: bool) -> KeyspaceReport {
         kind: sought.kind().as_str().to_string(),
         entries: tally.keys,
         sampled: readings.read,
-        is_read_whole: is_whole && readings.read >= tally.keys,
+        is_read_whole: tally.is_read_whole(is_whole),
         mean_bytes: readings.bytes / readings.loaded.max(1),
         largest_bytes: readings.largest,
         too_large: readings.too_large,

@@ -106,6 +106,11 @@ impl Failure {
         }
     }
 
+    /// No `From`: the compiler would list it to users whose own error types it looks for.
+    fn of_store(error: BackendError) -> Self {
+        Self::nothing(visible(&entry::in_full(&error)))
+    }
+
     fn nothing(text: impl Into<String>) -> Self {
         Self {
             text: text.into() + "\n",
@@ -114,24 +119,22 @@ impl Failure {
     }
 }
 
-impl From<BackendError> for Failure {
-    fn from(error: BackendError) -> Self {
-        Self::nothing(visible(&entry::in_full(&error)))
-    }
-}
-
 /// Returns the output for some arguments.
 async fn answer(backend: &dyn Backend, arguments: Vec<OsString>) -> Result<String, Failure> {
     match Command::parse(arguments)? {
         Command::Help => Ok(command::USAGE.to_string()),
-        Command::Keyspaces => Ok(print::keyspaces(&survey::survey(backend).await?)),
+        Command::Keyspaces => {
+            let survey = survey::survey(backend).await;
+            Ok(print::keyspaces(&survey.map_err(Failure::of_store)?))
+        }
         Command::Entries { keyspace, more } => {
             let listed = shown(&keyspace)?;
             if listed.info.key_fields.is_empty() {
                 return entry_of(backend, listed, &[]).await;
             }
             let most = if more { listing::MOST } else { listing::FIRST };
-            let listing = listing::list(backend, listed, most).await?;
+            let listing = listing::list(backend, listed, most).await;
+            let listing = listing.map_err(Failure::of_store)?;
             Ok(print::listing(listed, &listing))
         }
         Command::Entry {
@@ -165,7 +168,8 @@ async fn entry_of(
             listed.key_form()
         ))
     })?;
-    let entry = entry::read(backend, listed, &key, None).await?;
+    let entry = entry::read(backend, listed, &key, None).await;
+    let entry = entry.map_err(Failure::of_store)?;
     let entry = entry.ok_or_else(|| Failure::nothing("there is no entry under this key"))?;
     Ok(print::entry(listed, &key, &entry))
 }

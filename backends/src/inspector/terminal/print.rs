@@ -11,13 +11,14 @@ use crate::inspector::survey::Survey;
 use crate::inspector::text::{count, hex, life, number, size, time, visible};
 use crate::keyspace::tree::{CompoundKind, Content, Tree};
 use crate::keyspace::{Key, declared_life};
+use crate::table::table;
 
 pub(super) fn keyspaces(survey: &Survey) -> String {
     let heads = ["keyspace", "kind", "value", "life", "entries", "shown"];
     let least = if survey.has_stopped { ">= " } else { "" };
     let rows = catalog().iter().zip(&survey.keyspaces);
     let rows = rows.map(|(listed, counted)| {
-        vec![
+        [
             listed.key_form(),
             listed.info.kind.as_str().to_string(),
             format!("{} ({})", listed.info.value, listed.info.codec),
@@ -31,7 +32,7 @@ pub(super) fn keyspaces(survey: &Survey) -> String {
             .to_string(),
         ]
     });
-    let mut text = table(&heads, rows.collect());
+    let mut text = table(&heads, rows) + "\n";
     let walked = number(survey.walked as u64);
     let undeclared = number(survey.undeclared as u64);
     let versions = number(survey.other_versions as u64);
@@ -60,7 +61,7 @@ pub(super) fn listing(listed: &Listed, listing: &Listing) -> String {
         row.push(entry.expiry.map_or_else(|| "unknown".to_string(), life));
         row
     });
-    let mut text = table(&heads, rows.collect());
+    let mut text = table(&heads, rows) + "\n";
     let shown = count(listing.entries.len(), "entry", "entries");
     let _ = match listing.rest {
         Rest::Nothing => writeln!(text, "\n{shown}."),
@@ -185,28 +186,4 @@ fn field(value: &str) -> String {
         "" => "(empty)".to_string(),
         value => visible(value),
     }
-}
-
-/// Puts rows under heads, in columns.
-fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
-    let heads = heads.iter().map(|head| head.to_string()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or_default()
-    };
-    let columns = rows.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths);
-        let cells = cells.map(|(cell, &width)| format!("{cell:width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }

@@ -46,12 +46,6 @@ pub(super) enum Problem {
     },
 }
 
-impl From<BackendError> for Problem {
-    fn from(error: BackendError) -> Self {
-        Self::Store(error)
-    }
-}
-
 impl Problem {
     pub(super) fn page(&self, links: &Links) -> Response {
         if let Self::Forbidden = self {

@@ -13,10 +13,11 @@ use super::problem::Problem;
 use super::{Site, check};
 use crate::error::ErrorKind;
 use crate::inspector::catalog::{self, Listed};
+use crate::inspector::entry::Digest;
 use crate::inspector::handles::Address;
 use crate::inspector::listing::{self, Listing};
 use crate::inspector::{entry, fields};
-use crate::keyspace::Inspected;
+use crate::keyspace::{Inspected, Key};
 
 impl Site {
     pub(super) async fn route(
@@ -81,7 +82,7 @@ impl Site {
     }
 
     async fn keyspaces(&self, links: &Links) -> Result<Response, Problem> {
-        let survey = self.surveys.get().await?;
+        let survey = self.surveys.get().await.map_err(Problem::Store)?;
         let frame = self.frame(links);
         let content = pages::keyspaces(&frame, &survey, self.reads.as_ref());
         Ok(page(StatusCode::OK, content))
@@ -108,14 +109,12 @@ impl Site {
             foreign,
         } = {
             let _place = self.place().await?;
-            listing::list(&*self.backend, listed, most).await?
+            let listing = listing::list(&*self.backend, listed, most).await;
+            listing.map_err(Problem::Store)?
         };
-        let key = |entry: &listing::ListedEntry| Address {
-            listed,
-            key: entry.key.clone(),
-            to_delete: None,
-        };
-        let handles = self.handles.name(entries.iter().map(key).collect())?;
+        let keys = entries.iter().map(|entry| entry.key.clone());
+        let addresses = keys.map(|key| Address::of(listed, key)).collect();
+        let handles = self.handles.name_all(addresses).map_err(Problem::Store)?;
         let found = pages::Found {
             entries: entries.into_iter().zip(handles).collect(),
             rest,
@@ -141,12 +140,8 @@ impl Site {
         let limits = self.backend.info().limits;
         let key = key.filter(|key| limits.check_key(key).is_ok());
         let key = key.ok_or(Problem::NoKey(listed))?;
-        let handles = self.handles.name(vec![Address {
-            listed,
-            key,
-            to_delete: None,
-        }])?;
-        let handle = handles.first().map(String::as_str).unwrap_or_default();
+        let handle = self.handles.name(Address::of(listed, key));
+        let handle = handle.map_err(Problem::Store)?;
         Ok(lead_to(&links.to(&format!("entries/{handle}"))))
     }
 
@@ -159,7 +154,7 @@ impl Site {
             Err(error) if error.kind() == ErrorKind::InvalidKey => {
                 return Err(Problem::NoKey(listed));
             }
-            entry => entry?.ok_or(Problem::NoEntry(listed))?,
+            entry => (entry.map_err(Problem::Store)?).ok_or(Problem::NoEntry(listed))?,
         };
         let content = pages::entry(&frame, listed, &key, handle, &entry);
         Ok(page(StatusCode::OK, content))
@@ -171,19 +166,15 @@ impl Site {
         if !listed.may_be_deleted {
             return Err(Problem::HiddenVersion);
         }
-        let seen = {
-            let _place = self.place().await?;
-            entry::digest(&*self.backend, &key).await?
-        };
-        let seen = seen.ok_or(Problem::NoEntry(listed))?;
-        let deletions = self.handles.name(vec![Address {
+        let seen = self.digest(&key).await?.ok_or(Problem::NoEntry(listed))?;
+        let deletion = self.handles.name(Address {
             listed,
             key: key.clone(),
             to_delete: Some(seen),
-        }])?;
-        let deletion = deletions.first().map(String::as_str).unwrap_or_default();
+        });
+        let deletion = deletion.map_err(Problem::Store)?;
         let frame = self.frame(links);
-        let content = pages::ask_again(&frame, listed, &key, handle, deletion);
+        let content = pages::ask_again(&frame, listed, &key, handle, &deletion);
         Ok(page(StatusCode::OK, content))
     }
 
@@ -196,17 +187,23 @@ impl Site {
         // Each deletion that was asked for happens once.
         self.handles.take(deletion).ok_or(Problem::OldHandle)?;
         let Address { listed, key, .. } = address;
-        let now = {
-            let _place = self.place().await?;
-            entry::digest(&*self.backend, &key).await?
-        };
-        let was_there = match now {
+        let was_there = match self.digest(&key).await? {
             Some(now) if now != seen => return Err(Problem::Changed(listed)),
-            Some(_) => (inspected.remove)(&self.backend, &key).await?,
+            Some(_) => {
+                let removed = (inspected.remove)(&self.backend, &key).await;
+                removed.map_err(Problem::Store)?
+            }
             None => false,
         };
         let content = pages::deleted(&self.frame(links), listed, was_there);
         Ok(page(StatusCode::OK, content))
+    }
+
+    /// Returns what tells the present content of an entry from another one.
+    async fn digest(&self, key: &Key) -> Result<Option<Digest>, Problem> {
+        let _place = self.place().await?;
+        let digest = entry::digest(&*self.backend, key).await;
+        digest.map_err(Problem::Store)
     }
 
     /// Returns the entry of a handle, if it may be shown.

@@ -18,7 +18,7 @@ const MOST_LINES: usize = 2_000;
 /// The largest number of items that are shown of one sequence or map.
 const MOST_ITEMS: usize = 100;
 /// The largest number of bytes that are shown of one text.
-const MOST_TEXT: usize = 2_000;
+pub(crate) const MOST_TEXT: usize = 2_000;
 /// The largest number of bytes that are shown of all texts together.
 const MOST_TEXT_OF_ALL: usize = 64 * 1024;
 /// The largest number of bytes that are shown of one byte string.
@@ -83,6 +83,25 @@ pub(crate) enum CompoundKind {
     Fields,
     /// A variant with one value.
     Variant,
+}
+
+/// Returns the beginning of a text, of so many bytes at most.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Returns a text that is no longer than people read.
+pub(crate) fn shortened(mut text: String) -> String {
+    let end = beginning(&text, MOST_TEXT).len();
+    if end < text.len() {
+        text.truncate(end);
+        text.push_str("..");
+    }
+    text
 }
 
 impl Tree {

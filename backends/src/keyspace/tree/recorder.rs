@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer, ser};
 use super::compound::Compound;
 use super::{
     CompoundKind, Content, Line, MOST_BYTES, MOST_LEVELS, MOST_LINES, MOST_NESTED, MOST_TEXT,
-    MOST_TEXT_OF_ALL,
+    MOST_TEXT_OF_ALL, beginning, shortened,
 };
 
 /// The lines up to now.
@@ -68,12 +68,9 @@ impl Recorder {
 
     /// Takes a part of the room for text.
     pub(super) fn text(&mut self, text: &str) -> (String, usize) {
-        let mut end = text.len().min(MOST_TEXT).min(self.room);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.room -= end;
-        (text[..end].to_string(), text.len() - end)
+        let shown = beginning(text, MOST_TEXT.min(self.room));
+        self.room -= shown.len();
+        (shown.to_string(), text.len() - shown.len())
     }
 
     /// Shows a value inside of another one.
@@ -263,14 +260,7 @@ impl<'a> Serializer for &'a mut Recorder {
 
 impl ser::Error for Failed {
     fn custom<T: Display>(message: T) -> Self {
-        let mut message = message.to_string();
-        if let Some(end) = (0..MOST_TEXT).rfind(|end| message.is_char_boundary(*end))
-            && end < message.len()
-        {
-            message.truncate(end);
-            message.push_str("..");
-        }
-        Self(message)
+        Self(shortened(message.to_string()))
     }
 }
 
