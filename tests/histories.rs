@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use reinhardt_backends_tests::histories::{Plan, Stage, Violation, run, shrink};
+use reinhardt_backends_tests::histories::{Plan, Seen, Stage, Violation, run, shrink};
 
 /// The times that a failing schedule is run again without a fault.
 const TRIES: usize = 3;
@@ -41,6 +41,7 @@ struct Sum {
     unknown: usize,
     keys: usize,
     undecided: usize,
+    seen: Seen,
     hash: u64,
     failures: Vec<(Plan, Violation)>,
 }
@@ -55,13 +56,19 @@ fn main() -> ExitCode {
     };
     let mut is_right = true;
     println!(
-        "stage     schedules  answered    failed  unknown  keys ordered  undecided  histories"
+        "stage     schedules  answered    failed  unknown  keys ordered  undecided  histories\
+         \n          (let through, sessions deleted, leases granted, cached values after a removal)"
     );
     for stage in &settings.stages {
         let sum = all(*stage, &settings);
         println!(
             "{stage:9} {:9}  {:8}  {:8}  {:7}  {:12}  {:9}  {:016x}",
             sum.schedules, sum.answered, sum.failed, sum.unknown, sum.keys, sum.undecided, sum.hash
+        );
+        let seen = sum.seen;
+        println!(
+            "          ({}, {}, {}, {})",
+            seen.allowed, seen.deleted, seen.grants, seen.cached
         );
         for (plan, violation) in &sum.failures {
             is_right = false;
@@ -131,6 +138,7 @@ fn all(stage: Stage, settings: &Settings) -> Sum {
                     let mut sum = sum.lock().unwrap();
                     let [answered, failed, unknown] = outcome.counts();
                     sum.schedules += 1;
+                    sum.seen.add(outcome.seen);
                     sum.answered += answered;
                     sum.failed += failed;
                     sum.unknown += unknown;

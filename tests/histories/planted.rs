@@ -4,8 +4,12 @@ use reinhardt_backends_tests::histories::{Plan, Planted, Stage, Violation, run, 
 
 /// Runs schedules until one shows the fault.
 fn is_found(stage: Stage, planted: Planted) -> Violation {
+    is_found_by(|seed| Plan::new(stage, seed), planted)
+}
+
+fn is_found_by(plan: impl Fn(u64) -> Plan, planted: Planted) -> Violation {
     for seed in 0..40 {
-        let outcome = run(&Plan::new(stage, seed), Some(planted));
+        let outcome = run(&plan(seed), Some(planted));
         if let Err(violation) = outcome.verdict {
             return violation;
         }
@@ -51,6 +55,24 @@ fn an_increment_that_is_sent_twice_is_found() {
 fn an_error_that_becomes_a_miss_is_found() {
     let violation = is_found(Stage::Server, Planted::SwallowedError);
     assert!(matches!(violation, Violation::Impossible(_)), "{violation}");
+}
+
+#[test]
+fn a_redirection_that_is_lost_is_found() {
+    let violation = is_found_by(Plan::of_moving_slots, Planted::LostMoved);
+    assert!(matches!(violation, Violation::Impossible(_)), "{violation}");
+}
+
+#[test]
+fn an_owner_that_does_not_look_when_its_lease_ends_is_found() {
+    let violation = is_found(Stage::Memory, Planted::EndlessLease);
+    assert!(matches!(violation, Violation::TwoOwners(_)), "{violation}");
+}
+
+#[test]
+fn a_removal_that_is_only_thought_to_be_made_is_found() {
+    let violation = is_found(Stage::Server, Planted::ForgottenRemoval);
+    assert!(matches!(violation, Violation::Outdated(_)), "{violation}");
 }
 
 #[test]

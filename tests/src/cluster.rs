@@ -47,6 +47,16 @@ impl Cluster {
         Self::of([3, 3, 0], Server::as_node, &[])
     }
 
+    /// Starts three primaries with a replica each, with more settings. No replica takes over by
+    /// itself.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn that_lasts(settings: &[&str]) -> Self {
+        Self::of([3, 3, 0], Server::as_node, settings).that_is_patient()
+    }
+
     /// Starts primaries without replicas.
     ///
     /// # Panics
@@ -314,6 +324,20 @@ impl Cluster {
             is_owner.then_some((own.epoch, index))
         });
         owners.max().map(|(_, owner)| owner)
+    }
+
+    /// Returns the running primaries that serve slots.
+    pub fn primaries(&self) -> Vec<usize> {
+        let serves = |index: &usize| {
+            let own = self.own_line(*index);
+            own.flags.contains("master") && !own.slots.is_empty()
+        };
+        self.running().into_iter().filter(serves).collect()
+    }
+
+    /// Returns the first and the last one of each range of slots that a node serves.
+    pub fn slots_of(&self, index: usize) -> Vec<(u16, u16)> {
+        self.own_line(index).slots
     }
 
     /// Returns a replica of a primary.

@@ -33,6 +33,8 @@ struct State {
     /// The number of connections, from the first one on, that are forgotten.
     forgotten: usize,
     held: usize,
+    /// Whether the answer `MOVED` becomes that of a key which isn't there.
+    lose_moved: bool,
     /// The rate at which answers pass on each connection, in bytes a second, if there is a limit.
     rate: Option<u32>,
 }
@@ -105,6 +107,11 @@ impl Proxy {
         self.change(|state| state.rate = Some(rate));
     }
 
+    /// Turns the answer `MOVED` into that of a key which isn't there.
+    pub fn lose_moved(&self) {
+        self.change(|state| state.lose_moved = true);
+    }
+
     /// Forwards new connections to another port.
     pub fn lead_to(&self, port: u16) {
         self.change(|state| state.port = port);
@@ -175,14 +182,32 @@ fn forward(
             state.held -= 1;
         }
         let rate = state.rate.filter(|_| are_answers);
+        let lose_moved = state.lose_moved && are_answers;
         drop(state);
         if let Some(rate) = rate {
             thread::sleep(Duration::from_secs(1) * length as u32 / rate);
         }
-        if to.write_all(&buffer[..length]).is_err() {
+        let bytes = &buffer[..length];
+        let passed = match lose_moved {
+            true => to.write_all(&without_moved(bytes)),
+            false => to.write_all(bytes),
+        };
+        if passed.is_err() {
             break;
         }
     }
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Puts the answer "nothing is there" in place of each whole `MOVED`.
+fn without_moved(answers: &[u8]) -> Vec<u8> {
+    let lines = answers.split_inclusive(|byte| *byte == b'\n');
+    let lines = lines.map(
+        |line| match line.starts_with(b"-MOVED ") && line.ends_with(b"\n") {
+            true => b"$-1\r\n",
+            false => line,
+        },
+    );
+    lines.collect::<Vec<_>>().concat()
 }

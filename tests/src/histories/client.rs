@@ -14,8 +14,6 @@ use super::call::{Action, Answer, Call, End};
 
 /// The keys that clients meet on at one time.
 const KEYS: u32 = 10;
-/// The keys change so often: no key has so many calls that its order can't be found.
-const GENERATION: Duration = Duration::from_millis(150);
 /// Of ten keys the last ones are counters.
 const REGISTERS: u32 = 8;
 
@@ -34,6 +32,12 @@ pub enum Planted {
     MixedAnswers,
     /// A write whose outcome is unknown is said to have failed.
     CertainFailure,
+    /// The answer `MOVED` is taken for "nothing is there". (It is the cable that changes it.)
+    LostMoved,
+    /// An owner doesn't look when its lease ends.
+    EndlessLease,
+    /// A removal that failed is taken for one that was made.
+    ForgottenRemoval,
 }
 
 /// One client.
@@ -43,6 +47,8 @@ pub(super) struct Client {
     pub(super) rng: Rng,
     pub(super) began: Instant,
     pub(super) planted: Option<Planted>,
+    /// The time for which a key is used.
+    pub(super) generation: Duration,
     /// The pause between two calls, at most.
     pub(super) pause: Duration,
     seen: HashMap<u32, Stored>,
@@ -55,7 +61,7 @@ impl Client {
         backend: Arc<dyn Backend>,
         seed: u64,
         began: Instant,
-        pause: Duration,
+        [generation, pause]: [Duration; 2],
     ) -> Self {
         Self {
             number,
@@ -63,6 +69,7 @@ impl Client {
             rng: Rng::with_seed(seed.wrapping_mul(31).wrapping_add(u64::from(number))),
             began,
             planted: None,
+            generation,
             pause,
             seen: HashMap::new(),
             written: 0,
@@ -77,7 +84,7 @@ impl Client {
             if now >= time {
                 return calls;
             }
-            let generation = (now.as_millis() / GENERATION.as_millis()) as u32;
+            let generation = (now.as_millis() / self.generation.as_millis()) as u32;
             let key = generation * KEYS + self.rng.u32(..KEYS);
             let action = self.action(key);
             let began = self.nanos();
@@ -140,7 +147,7 @@ impl Client {
     }
 
     async fn perform(&mut self, key: u32, action: Action) -> BackendResult<Answer> {
-        let name = format!("h:{key}");
+        let name = key_of(key);
         let text = |value: i64| format!("{key}:{value}").into_bytes();
         let store: &dyn Store = &*self.backend;
         if self.planted == Some(Planted::LostWrite)
@@ -190,7 +197,7 @@ impl Client {
             return Ok(value_of(key, Some(stored)));
         }
         let asked = match planted == Some(Planted::MixedAnswers) && self.rng.u8(..20) == 0 {
-            true => format!("h:{}", key ^ 1),
+            true => key_of(key ^ 1),
             false => name.to_string(),
         };
         let read = self.backend.read_value(&asked, Touch::Keep).await;
@@ -215,6 +222,21 @@ impl Client {
             result => result.map(counted),
         }
     }
+}
+
+/// Returns the text of a key.
+pub(super) fn key_of(key: u32) -> String {
+    format!("h:{key}")
+}
+
+/// Returns the number of a key by its text.
+pub(super) fn number_of(text: &str) -> Option<u32> {
+    text.strip_prefix("h:")?.parse().ok()
+}
+
+/// Says whether two keys are used at the same time.
+pub(super) fn are_of_one_time(one: u32, other: u32) -> bool {
+    one / KEYS == other / KEYS
 }
 
 /// Reads `12:3000001`, the key and the value, or the decimal text of a counter.

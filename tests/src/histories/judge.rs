@@ -24,6 +24,12 @@ pub enum Violation {
     TooMany(usize, Duration),
     /// A session that was deleted was there again.
     Resurrected(String),
+    /// A lease had two owners at a time.
+    TwoOwners(String),
+    /// The fencing number of a grant isn't greater than that of one before.
+    FencingNumber(String),
+    /// A cache has served what is older than a removal.
+    Outdated(String),
 }
 
 impl fmt::Display for Violation {
@@ -35,6 +41,9 @@ impl fmt::Display for Violation {
             Self::Late(call, limit) => write!(f, "later than {limit:?}: {call}"),
             Self::TooMany(count, time) => write!(f, "{count} attempts let through in {time:?}"),
             Self::Resurrected(text) => write!(f, "a deleted session was there again: {text}"),
+            Self::TwoOwners(text) => write!(f, "two owners of a lease: {text}"),
+            Self::FencingNumber(text) => write!(f, "fencing numbers that don't grow: {text}"),
+            Self::Outdated(text) => write!(f, "older than a removal: {text}"),
             Self::Impossible(calls) => {
                 write!(f, "no order of these calls has these answers:")?;
                 calls.iter().try_for_each(|call| write!(f, "\n  {call}"))
@@ -54,14 +63,18 @@ pub struct Judged {
 
 /// Judges a history.
 ///
-/// Where a primary was replaced by one that may lack writes (`is_lossy`), acknowledged writes may
-/// be gone. Then there need be no order, but what is read was written, and nothing is counted
-/// twice.
+/// Where a primary was replaced by one that may lack writes, acknowledged writes of its keys
+/// (`may_lack`) may be gone. Then there need be no order, but what is read was written, and nothing
+/// is counted twice.
 ///
 /// # Errors
 ///
 /// The first violation.
-pub fn judge(calls: &[Call], limit: Duration, is_lossy: bool) -> Result<Judged, Violation> {
+pub fn judge(
+    calls: &[Call],
+    limit: Duration,
+    may_lack: impl Fn(u32) -> bool,
+) -> Result<Judged, Violation> {
     let mut by_key: BTreeMap<u32, Vec<Call>> = BTreeMap::new();
     for call in calls {
         by_key.entry(call.key).or_default().push(*call);
@@ -73,9 +86,9 @@ pub fn judge(calls: &[Call], limit: Duration, is_lossy: bool) -> Result<Judged, 
         }
     }
     let mut judged = Judged::default();
-    for calls in by_key.into_values() {
+    for (key, calls) in by_key {
         nothing_is_invented(&calls)?;
-        if is_lossy {
+        if may_lack(key) {
             continue;
         }
         judged.keys += 1;

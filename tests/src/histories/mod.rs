@@ -24,3 +24,4 @@ pub use linear::{Order, order};
 pub use plan::{Plan, Stage};
 pub use schedule::{Outcome, run};
 pub use shrink::shrink;
+pub use special::Seen;

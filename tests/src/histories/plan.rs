@@ -120,12 +120,20 @@ impl Plan {
                 ],
                 1_500,
             ),
+            // A loss would hide what comes after it.
+            Stage::Cluster if rng.u8(..5) == 0 => (&[Fault::Replace], 4_000),
             Stage::Cluster => (
                 &[
                     Fault::MoveSlot,
                     Fault::MoveSlot,
+                    Fault::MoveSlot,
                     Fault::FailOver,
                     Fault::Pause,
+                    Fault::Kill,
+                    Fault::Cut,
+                    Fault::HoldAnswers,
+                    Fault::BlackHole,
+                    Fault::Refuse,
                 ],
                 2_500,
             ),
@@ -135,8 +143,8 @@ impl Plan {
         let count = match stage {
             Stage::Memory => 0,
             Stage::Server => rng.usize(1..=4),
-            Stage::Cluster => rng.usize(1..=5),
-            Stage::Sentinel => 1,
+            Stage::Cluster if faults.len() > 1 => rng.usize(1..=5),
+            Stage::Cluster | Stage::Sentinel => 1,
         };
         let planned = (0..count).map(|_| Planned {
             at: time.mul_f64(rng.f64() * 0.8),
@@ -153,6 +161,19 @@ impl Plan {
             time,
             faults,
         }
+    }
+
+    /// Makes a schedule on a cluster in which one slot after the other moves.
+    pub fn of_moving_slots(seed: u64) -> Self {
+        let mut plan = Self::new(Stage::Cluster, seed);
+        let moves = (1..=8).map(|number| Planned {
+            at: plan.time * number / 10,
+            fault: Fault::MoveSlot,
+            time: Duration::from_millis(20),
+            which: seed.wrapping_mul(31).wrapping_add(u64::from(number)),
+        });
+        plan.faults = moves.collect();
+        plan
     }
 
     /// Says whether acknowledged writes may be gone.

@@ -10,7 +10,7 @@ use super::client::{Client, Planted};
 use super::faults::{LIMIT, Servers};
 use super::judge::{Judged, Violation, judge};
 use super::plan::{Plan, Stage};
-use super::special::{self, Special};
+use super::special::{self, Clock, Seen};
 
 /// The extra time that a call may take where the machine has other work.
 const SLACK: Duration = Duration::from_secs(10);
@@ -20,8 +20,8 @@ const SLACK: Duration = Duration::from_secs(10);
 pub struct Outcome {
     /// All calls, in the order of their beginnings.
     pub calls: Vec<Call>,
-    /// The number of sessions that were deleted while they were used.
-    pub deleted_sessions: usize,
+    /// How much the clients of throttles, sessions, leases and caches did.
+    pub seen: Seen,
     /// The verdict.
     pub verdict: Result<Judged, Violation>,
 }
@@ -52,27 +52,33 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
         .enable_all()
         .build()
         .expect("a runtime can be built");
-    let mut servers = Servers::start(plan.stage);
-    let (mut calls, special) = runtime.block_on(async {
-        let backend = servers.backend("histories").await;
+    let mut servers = Servers::start(plan);
+    if planted == Some(Planted::LostMoved) {
+        servers.lose_moved();
+    }
+    let (mut calls, special, servers) = runtime.block_on(async {
+        let backend = servers.backend().await;
         let began = Instant::now();
-        let pause = match plan.stage {
-            Stage::Memory => Duration::from_micros(1_500),
-            _ => Duration::from_millis(8),
+        // No key has so many calls that its order can't be found.
+        let times = match plan.stage {
+            Stage::Memory => [150_000, 1_500],
+            // A slot moves while its keys are in use.
+            Stage::Cluster => [400_000, 8_000],
+            Stage::Server | Stage::Sentinel => [150_000, 8_000],
         };
+        let times = times.map(Duration::from_micros);
         let clients: Vec<_> = (0..plan.clients)
             .map(|number| {
-                let mut client = Client::new(number, backend.clone(), plan.seed, began, pause);
+                let mut client = Client::new(number, backend.clone(), plan.seed, began, times);
                 client.planted = planted;
                 tokio::spawn(client.run(plan.time))
             })
             .collect();
-        let attempts = (0..2).map(|client| {
-            let (backend, seed) = (backend.clone(), plan.seed ^ client);
-            tokio::spawn(special::attempt(backend, seed, began, plan.time))
-        });
-        let sessions = special::use_sessions(backend.clone(), plan.seed, began, plan.time);
-        let specials: Vec<_> = attempts.chain([tokio::spawn(sessions)]).collect();
+        let clock = Clock {
+            began,
+            time: plan.time,
+        };
+        let specials = special::start(&backend, plan.seed, clock, planted);
         let faults = plan.clone();
         let breaking = tokio::task::spawn_blocking(move || {
             servers.break_by(&faults, began);
@@ -82,16 +88,11 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
         for client in clients {
             calls.extend(client.await.expect("a client makes its calls"));
         }
-        let mut special = Special::default();
-        for client in specials {
-            special.add(client.await.expect("a client makes its calls"));
-        }
-        // The servers end when everything is over.
-        drop(breaking.await.expect("the faults happen"));
-        (calls, special)
+        let special = specials.end().await;
+        (calls, special, breaking.await.expect("the faults happen"))
     });
     calls.sort_by_key(|call| (call.began, call.client));
-    let mut verdict = judge(&calls, LIMIT + SLACK, plan.is_lossy());
+    let mut verdict = judge(&calls, LIMIT + SLACK, |key| servers.may_lack(key));
     // A replica that takes over may lack what was used up or deleted.
     if verdict.is_ok()
         && !plan.is_lossy()
@@ -101,7 +102,7 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
     }
     Outcome {
         calls,
-        deleted_sessions: special.deleted,
+        seen: special.seen(),
         verdict,
     }
 }

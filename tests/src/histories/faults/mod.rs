@@ -1,0 +1,146 @@
+//! The servers of the stages, and what befalls them.
+
+mod nodes;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reinhardt_backends::{Backend, MemoryBackend};
+
+use super::client::key_of;
+use super::plan::{Fault, Plan, Planned, Stage};
+use crate::{Proxy, Server, Service, patient};
+
+use self::nodes::Nodes;
+
+/// The limit of a call.
+pub(super) const LIMIT: Duration = Duration::from_millis(250);
+/// The settings of a server that has on disk what it acknowledges.
+const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+/// The namespace of all keys.
+const NAMESPACE: &str = "histories";
+
+/// The servers of a schedule.
+pub(super) enum Servers {
+    Memory,
+    Server(Box<Server>, Proxy),
+    Cluster(Box<Nodes>),
+    Sentinel(Box<Service>, Plan),
+}
+
+impl Servers {
+    pub(super) fn start(plan: &Plan) -> Self {
+        match plan.stage {
+            Stage::Memory => Self::Memory,
+            Stage::Server => {
+                let server = Server::on_tcp_with(&LASTING);
+                let proxy = Proxy::start(server.port());
+                Self::Server(Box::new(server), proxy)
+            }
+            Stage::Cluster => Self::Cluster(Box::new(Nodes::start(plan))),
+            Stage::Sentinel => {
+                let service = Service::start().that_is_quick();
+                Self::Sentinel(Box::new(service), plan.clone())
+            }
+        }
+    }
+
+    /// Makes a backend.
+    pub(super) async fn backend(&self) -> Arc<dyn Backend> {
+        let url = match self {
+            Self::Memory => return Arc::new(MemoryBackend::new()),
+            Self::Server(_, proxy) => proxy.url(),
+            Self::Cluster(nodes) => nodes.url(),
+            Self::Sentinel(service, _) => service.url(),
+        };
+        let builder = patient(&url).namespace(NAMESPACE).call_timeout(LIMIT);
+        Arc::new(builder.build().await.expect("the servers answer"))
+    }
+
+    /// Turns the answer `MOVED` of a cluster into that of a key which isn't there.
+    pub(super) fn lose_moved(&self) {
+        if let Self::Cluster(nodes) = self {
+            nodes.lose_moved();
+        }
+    }
+
+    /// Says whether acknowledged writes under a key may be gone.
+    pub(super) fn may_lack(&self, key: u32) -> bool {
+        match self {
+            Self::Memory | Self::Server(..) => false,
+            Self::Cluster(nodes) => nodes.may_lack(&key_of(key)),
+            Self::Sentinel(_, plan) => plan.is_lossy(),
+        }
+    }
+
+    /// Lets the faults of a plan happen, each at its time, and mends everything at the end.
+    pub(super) fn break_by(&mut self, plan: &Plan, began: Instant) {
+        for planned in &plan.faults {
+            let wait = planned.at.saturating_sub(began.elapsed());
+            thread::sleep(wait);
+            match self {
+                Self::Memory => {}
+                Self::Server(server, proxy) => befall_server(server, proxy, planned),
+                Self::Cluster(nodes) => nodes.befall(planned),
+                Self::Sentinel(service, _) => befall_service(service, planned),
+            }
+        }
+    }
+}
+
+fn befall_server(server: &mut Server, cable: &Proxy, planned: &Planned) {
+    match planned.fault {
+        Fault::Pause => {
+            server.pause();
+            thread::sleep(planned.time);
+            server.resume();
+        }
+        Fault::Kill => {
+            server.kill();
+            thread::sleep(planned.time);
+            server.restart();
+        }
+        _ => befall_cable(cable, planned),
+    }
+}
+
+fn befall_cable(cable: &Proxy, planned: &Planned) {
+    match planned.fault {
+        Fault::HoldAnswers => {
+            cable.hold_answers();
+            thread::sleep(planned.time);
+        }
+        Fault::BlackHole => {
+            cable.black_hole();
+            thread::sleep(planned.time);
+            // What was swallowed is lost: such a connection never comes back.
+            cable.cut();
+        }
+        Fault::Refuse => {
+            cable.refuse();
+            cable.cut();
+            thread::sleep(planned.time);
+        }
+        Fault::Forget => cable.forget(),
+        _ => cable.cut(),
+    }
+    cable.release();
+}
+
+fn befall_service(service: &Service, planned: &Planned) {
+    let primary = service.primary();
+    match planned.fault {
+        Fault::Replace => {
+            service.server(primary).kill();
+            service.await_other_than(primary);
+            // The sentinels make a replica of it.
+            service.server(primary).restart();
+        }
+        _ => {
+            service.server(primary).pause();
+            thread::sleep(planned.time.min(Duration::from_millis(300)));
+            service.server(primary).resume();
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A cluster behind cables, and what befalls it.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::histories::client::{are_of_one_time, number_of};
+use crate::histories::plan::{Fault, Plan, Planned};
+use crate::{Cluster, Proxy};
+
+use super::{LASTING, NAMESPACE, befall_cable};
+
+/// The longest time for which a node is killed: the nodes don't take it for failed.
+const LONGEST_DEATH: Duration = Duration::from_millis(500);
+
+/// A cluster and the cable to each of its nodes.
+pub(in crate::histories) struct Nodes {
+    cluster: Cluster,
+    /// Servers before 7.0 can't announce their cables: then there is none.
+    cables: Vec<Proxy>,
+    /// The slots of primaries that were replaced by a replica which may lack writes.
+    lacking: Vec<(u16, u16)>,
+}
+
+impl Nodes {
+    pub(super) fn start(plan: &Plan) -> Self {
+        let cluster = match plan.is_lossy() {
+            true => Cluster::start(),
+            false => Cluster::that_lasts(&LASTING),
+        };
+        let ports = (0..cluster.count()).map(|node| cluster.port(node));
+        let mut cables: Vec<Proxy> = ports.map(Proxy::start).collect();
+        let ports: Vec<u16> = cables.iter().map(Proxy::port).collect();
+        if !cluster.announce(&ports) {
+            cables.clear();
+        }
+        Self {
+            cluster,
+            cables,
+            lacking: Vec::new(),
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        let addresses = match self.cables.is_empty() {
+            true => return self.cluster.url_of_all(),
+            false => self
+                .cables
+                .iter()
+                .map(|it| format!("127.0.0.1:{}", it.port())),
+        };
+        let addresses: Vec<String> = addresses.collect();
+        format!("redis-cluster://{}", addresses.join(","))
+    }
+
+    /// Turns the answer `MOVED` into that of a key which isn't there.
+    pub(super) fn lose_moved(&self) {
+        self.cables.iter().for_each(Proxy::lose_moved);
+    }
+
+    /// Says whether acknowledged writes under a key may be gone.
+    pub(super) fn may_lack(&self, key: &str) -> bool {
+        if self.lacking.is_empty() {
+            return false;
+        }
+        let slot = self.cluster.slot_of(&format!("{NAMESPACE}:{key}"));
+        let mut lacking = self.lacking.iter();
+        lacking.any(|(first, last)| (*first..=*last).contains(&slot))
+    }
+
+    pub(super) fn befall(&mut self, planned: &Planned) {
+        let slot = self.slot_in_use(planned.which);
+        let owner = self.cluster.owner_of(slot);
+        let last = || thread::sleep(planned.time);
+        match planned.fault {
+            Fault::MoveSlot => self.move_slot(slot, owner, planned),
+            Fault::FailOver => {
+                self.cluster.fail_over_to(self.cluster.replica_of(owner));
+                self.cluster.await_ok();
+            }
+            Fault::Pause => {
+                self.cluster.pause(owner);
+                last();
+                self.cluster.resume(owner);
+            }
+            Fault::Kill => {
+                self.cluster.kill(owner);
+                thread::sleep(planned.time.min(LONGEST_DEATH));
+                self.cluster.restart(owner);
+                self.cluster.await_ok();
+            }
+            Fault::Replace => {
+                let replica = self.cluster.replica_of(owner);
+                self.lacking.extend(self.cluster.slots_of(owner));
+                self.cluster.kill(owner);
+                self.cluster.await_promoted(replica);
+                self.cluster.restart(owner);
+                self.cluster.await_ok();
+            }
+            _ => {
+                if let Some(cable) = self.cables.get(owner) {
+                    befall_cable(cable, planned);
+                    self.cluster.await_ok();
+                }
+            }
+        }
+    }
+
+    /// Returns the slot of a key that is there, if there is any.
+    fn slot_in_use(&self, which: u64) -> u16 {
+        let mut keys: Vec<String> = Vec::new();
+        for node in self.cluster.primaries() {
+            let page = self.cluster.command(node, "SCAN 0 COUNT 10000");
+            let names = page.lines().filter(|line| line.starts_with(NAMESPACE));
+            keys.extend(names.map(str::to_string));
+        }
+        keys.sort_unstable();
+        // Most keys are those of the clients of single keys, and only the newest are in use.
+        let number = |key: &str| number_of(key.strip_prefix(NAMESPACE)?.strip_prefix(':')?);
+        let newest = keys.iter().filter_map(|key| number(key)).max().unwrap_or(0);
+        keys.retain(|key| number(key).is_none_or(|it| are_of_one_time(it, newest)));
+        let chosen = which.checked_rem(keys.len() as u64);
+        match chosen.and_then(|chosen| keys.get(chosen as usize)) {
+            Some(key) => self.cluster.slot_of(key),
+            None => (which % 16_384) as u16,
+        }
+    }
+
+    /// Moves a slot while its keys are in use: half of the time before they move, half of it after.
+    fn move_slot(&self, slot: u16, owner: usize, planned: &Planned) {
+        let others = self.cluster.primaries().into_iter();
+        let Some(to) = others.filter(|node| *node != owner).next_back() else {
+            return;
+        };
+        let half = planned.time.min(Duration::from_millis(120)) / 2;
+        self.cluster.begin_move(slot, to);
+        thread::sleep(half);
+        while self.cluster.move_keys(slot, to, 1) > 0 {}
+        thread::sleep(half);
+        while self.cluster.move_keys(slot, to, 100) > 0 {}
+        self.cluster.finish_move(slot, to);
+    }
+}

@@ -1,0 +1,182 @@
+//! Clients of caches: what is older than a removal that was acknowledged is never served.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use fastrand::Rng;
+use reinhardt_backends::{Backend, BackendResult, Keyspace};
+use tokio::time::sleep;
+
+use super::Clock;
+use crate::histories::client::Planted;
+use crate::histories::judge::Violation;
+
+/// So long an article is edited, then another one.
+const GENERATION: Duration = Duration::from_millis(200);
+
+/// Goes on while its store is away.
+#[derive(Debug, Keyspace, Clone, Copy)]
+#[keyspace(prefix = "teaser", ttl = "1m", value = u64, on_unavailable = "miss")]
+struct Teaser {
+    article: u64,
+}
+
+/// Is computed by one at a time.
+#[derive(Debug, Keyspace, Clone, Copy)]
+#[keyspace(prefix = "page", ttl = "1m", value = u64, lease = "1s")]
+struct Page {
+    #[keyspace(tag)]
+    article: u64,
+}
+
+/// What was read after a removal.
+#[derive(Debug, Default)]
+pub(super) struct Caches {
+    reads: usize,
+    outdated: Vec<String>,
+}
+
+/// The source that is cached, and what is known of its cache.
+#[derive(Default)]
+struct Source {
+    /// The version of the article, one higher with each edit.
+    version: AtomicU64,
+    /// Older versions were removed for certain.
+    removed: AtomicU64,
+    is_over: AtomicBool,
+}
+
+/// An article in one of the two caches.
+#[derive(Debug, Clone, Copy)]
+enum Article {
+    Teaser(Teaser),
+    Page(Page),
+}
+
+/// Edits articles and removes them from their caches, which others fill and read, until the time is
+/// over.
+pub(super) async fn use_caches(
+    backend: Arc<dyn Backend>,
+    seed: u64,
+    clock: Clock,
+    planted: Option<Planted>,
+) -> Caches {
+    let mut rng = Rng::with_seed(seed);
+    let mut seen = Caches::default();
+    let mut article = 0;
+    while !clock.is_over() {
+        article += 1;
+        let end = clock.now() + GENERATION;
+        let mut use_one = |article: Article| {
+            let client = Client {
+                article,
+                backend: backend.clone(),
+                source: Source::default(),
+                clock,
+            };
+            let (editor, reader) = (rng.fork(), rng.fork());
+            async move {
+                let editing = client.edit(end, editor, planted);
+                tokio::join!(editing, client.read(reader)).1
+            }
+        };
+        let teaser = use_one(Article::Teaser(Teaser { article }));
+        let page = use_one(Article::Page(Page { article }));
+        let (teaser, page) = tokio::join!(teaser, page);
+        seen.add(teaser);
+        seen.add(page);
+    }
+    seen
+}
+
+struct Client {
+    article: Article,
+    backend: Arc<dyn Backend>,
+    source: Source,
+    clock: Clock,
+}
+
+impl Client {
+    /// Edits the article and removes it from its cache.
+    async fn edit(&self, end: Duration, mut rng: Rng, planted: Option<Planted>) {
+        let source = &self.source;
+        while self.clock.now() < end {
+            // First the source, then the cache.
+            let version = source.version.fetch_add(1, SeqCst) + 1;
+            let removed = self.remove(version - 1).await;
+            if removed.is_ok() || planted == Some(Planted::ForgottenRemoval) {
+                source.removed.store(version, SeqCst);
+            }
+            sleep(Duration::from_millis(rng.u64(0..8))).await;
+        }
+        source.is_over.store(true, SeqCst);
+    }
+
+    async fn remove(&self, version: u64) -> BackendResult<bool> {
+        match self.article {
+            Article::Teaser(teaser) => {
+                // The one who removes writes as well: without a lease a write that began before a
+                // removal of somebody else may come after it.
+                let _ = teaser.set(&self.backend, version).await;
+                sleep(Duration::from_millis(2)).await;
+                teaser.delete(&self.backend).await
+            }
+            Article::Page(page) => page.delete(&self.backend).await,
+        }
+    }
+
+    /// Reads the article from its cache, and fills that.
+    async fn read(&self, mut rng: Rng) -> Caches {
+        let mut seen = Caches::default();
+        let source = &self.source;
+        while !source.is_over.load(SeqCst) {
+            let removed = source.removed.load(SeqCst);
+            let from = self.clock.now();
+            if let Ok(Some(version)) = self.get(rng.bool()).await
+                && removed > 0
+            {
+                seen.reads += 1;
+                if version < removed {
+                    let article = self.article;
+                    let text = format!("{article:?} at {from:?}: {version} after {removed}");
+                    seen.outdated.push(text);
+                }
+            }
+            sleep(Duration::from_millis(rng.u64(0..4))).await;
+        }
+        seen
+    }
+
+    async fn get(&self, computes: bool) -> BackendResult<Option<u64>> {
+        match self.article {
+            Article::Teaser(teaser) => teaser.get(&self.backend).await,
+            // Who asks after a removal gets what is stored, or what is computed later.
+            Article::Page(page) if computes => {
+                let computed = page.get_or_compute(&self.backend, async || {
+                    let version = self.source.version.load(SeqCst);
+                    sleep(Duration::from_millis(version % 4)).await;
+                    version
+                });
+                computed.await.map(Some)
+            }
+            Article::Page(page) => page.get(&self.backend).await,
+        }
+    }
+}
+
+impl Caches {
+    pub(super) fn add(&mut self, other: Self) {
+        self.reads += other.reads;
+        self.outdated.extend(other.outdated);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.reads
+    }
+
+    pub(super) fn judge(&self) -> Result<(), Violation> {
+        let first = self.outdated.first();
+        first.map_or(Ok(()), |text| Err(Violation::Outdated(text.clone())))
+    }
+}

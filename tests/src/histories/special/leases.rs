@@ -1,0 +1,132 @@
+//! Clients of a lease: it has one owner at a time, and its fencing numbers grow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use reinhardt_backends::Backend;
+use reinhardt_backends::lease::{Lease, Renewal};
+use tokio::time::sleep;
+
+use super::Clock;
+use crate::histories::client::Planted;
+use crate::histories::judge::Violation;
+
+/// The time that a lease lasts.
+const TTL: Duration = Duration::from_millis(100);
+
+/// A time for which somebody was told that he holds the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Grant {
+    from: Duration,
+    until: Duration,
+    number: u64,
+}
+
+/// The grants of a lease.
+#[derive(Debug, Default)]
+pub(super) struct Leases(Vec<Grant>);
+
+/// Acquires the lease, holds it for a while and gives it back or doesn't, until the time is over.
+pub(super) async fn hold(
+    backend: Arc<dyn Backend>,
+    seed: u64,
+    clock: Clock,
+    planted: Option<Planted>,
+) -> Leases {
+    let mut rng = Rng::with_seed(seed);
+    let lease = Lease::new(backend, "histories", TTL).expect("a name that can be");
+    let mut grants = Vec::new();
+    while !clock.is_over() {
+        let Ok(Some(mut guard)) = lease.acquire().await else {
+            sleep(Duration::from_millis(rng.u64(0..10))).await;
+            continue;
+        };
+        let from = clock.now();
+        let mut grant = Grant {
+            from,
+            until: from,
+            number: guard.fencing_number(),
+        };
+        let end = from + Duration::from_millis(rng.u64(0..150));
+        loop {
+            let now = clock.now();
+            let is_held = guard.is_held() || planted == Some(Planted::EndlessLease);
+            if !is_held || now >= end {
+                break;
+            }
+            grant.until = now;
+            if rng.u8(..8) == 0 && matches!(guard.renew().await, Ok(Renewal::Lost)) {
+                break;
+            }
+            sleep(Duration::from_millis(rng.u64(1..6))).await;
+        }
+        grants.push(grant);
+        match rng.u8(..4) {
+            // As by an owner that dies.
+            0 => std::mem::forget(guard),
+            1 => drop(guard),
+            _ => drop(guard.release().await),
+        }
+    }
+    Leases(grants)
+}
+
+impl Leases {
+    pub(super) fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn judge(&self) -> Result<(), Violation> {
+        let mut grants = self.0.clone();
+        grants.sort_unstable();
+        for pair in grants.windows(2) {
+            let [before, after] = [pair[0], pair[1]];
+            if before.until > after.from {
+                let text = format!("{before:?} and {after:?}");
+                return Err(Violation::TwoOwners(text));
+            }
+            if before.number >= after.number {
+                let text = format!("{before:?} before {after:?}");
+                return Err(Violation::FencingNumber(text));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(grants: [(u64, u64, u64); 2]) -> Leases {
+        let grants = grants.map(|(from, until, number)| Grant {
+            from: Duration::from_millis(from),
+            until: Duration::from_millis(until),
+            number,
+        });
+        Leases(grants.to_vec())
+    }
+
+    #[test]
+    fn two_owners_at_once_are_found() {
+        assert_eq!(grants([(0, 5, 1), (6, 9, 2)]).judge(), Ok(()));
+        let both = grants([(0, 7, 1), (6, 9, 2)]).judge();
+        assert!(matches!(both, Err(Violation::TwoOwners(_))), "{both:?}");
+    }
+
+    #[test]
+    fn numbers_that_do_not_grow_are_found() {
+        for second in [1, 2] {
+            let judged = grants([(0, 5, 2), (6, 9, second)]).judge();
+            assert!(
+                matches!(judged, Err(Violation::FencingNumber(_))),
+                "{judged:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Clients of a throttle: it lets no more through than its quota.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use reinhardt_backends::Backend;
+use reinhardt_backends::throttle::{Quota, Throttle};
+use tokio::time::sleep;
+
+use super::Clock;
+use crate::histories::judge::Violation;
+
+/// So many attempts are let through at once, and as many in a second.
+const LIMIT: u32 = 20;
+
+/// The attempts that were let through: when each began and when its answer came, since the
+/// schedule began.
+#[derive(Debug, Default)]
+pub(super) struct Throttles(Vec<(Duration, Duration)>);
+
+/// Makes attempts until the time is over.
+pub(super) async fn attempt(backend: Arc<dyn Backend>, seed: u64, clock: Clock) -> Throttles {
+    let mut rng = Rng::with_seed(seed);
+    let quota = Quota::gcra(LIMIT, Duration::from_secs(1));
+    let throttle = Throttle::new("histories-limit", [quota]).expect("a quota that can be");
+    let mut allowed = Vec::new();
+    while !clock.is_over() {
+        let from = clock.now();
+        let decision = throttle.check(&backend, "everybody").await;
+        if decision.is_ok_and(|decision| decision.allowed) {
+            allowed.push((from, clock.now()));
+        }
+        sleep(Duration::from_millis(rng.u64(0..6))).await;
+    }
+    Throttles(allowed)
+}
+
+impl Throttles {
+    pub(super) fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn judge(&self) -> Result<(), Violation> {
+        let mut allowed = self.0.clone();
+        allowed.sort_unstable();
+        for (position, (from, _)) in allowed.iter().enumerate() {
+            let mut within: Vec<Duration> = allowed[position..].iter().map(|it| it.1).collect();
+            within.sort_unstable();
+            for (before, to) in within.iter().enumerate() {
+                let time = to.saturating_sub(*from);
+                let most = f64::from(LIMIT) * (1.0 + time.as_secs_f64()) + 1.0;
+                if (before + 1) as f64 > most {
+                    return Err(Violation::TooMany(before + 1, time));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(count: u32, every: Duration) -> Throttles {
+        let allowed = (0..count).map(|attempt| (every * attempt, every * attempt + every));
+        Throttles(allowed.collect())
+    }
+
+    #[test]
+    fn a_throttle_that_lets_more_through_than_its_quota_is_found() {
+        assert_eq!(allowed(21, Duration::from_micros(10)).judge(), Ok(()));
+        let burst = allowed(23, Duration::from_micros(10)).judge();
+        assert!(matches!(burst, Err(Violation::TooMany(..))), "{burst:?}");
+        assert_eq!(allowed(300, Duration::from_millis(50)).judge(), Ok(()));
+        // A tenth too fast.
+        let steady = allowed(300, Duration::from_millis(45)).judge();
+        assert!(matches!(steady, Err(Violation::TooMany(..))), "{steady:?}");
+    }
+}
