@@ -127,8 +127,8 @@ impl Nodes {
 
     /// Moves a slot while its keys are in use: half of the time before they move, half of it after.
     fn move_slot(&self, slot: u16, owner: usize, planned: &Planned) {
-        let others = self.cluster.primaries().into_iter();
-        let Some(to) = others.filter(|node| *node != owner).next_back() else {
+        let mut others = self.cluster.primaries().into_iter();
+        let Some(to) = others.rfind(|node| *node != owner) else {
             return;
         };
         let half = planned.time.min(Duration::from_millis(120)) / 2;
