@@ -54,7 +54,8 @@ impl Cluster {
     ///
     /// As [`start`](Self::start).
     pub fn that_lasts(settings: &[&str]) -> Self {
-        Self::of([3, 3, 0], Server::as_node, settings).that_is_patient()
+        let settings = [&["--cluster-replica-no-failover", "yes"], settings].concat();
+        Self::of([3, 3, 0], Server::as_node, &settings)
     }
 
     /// Starts primaries without replicas.
@@ -405,7 +406,7 @@ impl Cluster {
             return false;
         }
         for (index, port) in ports.iter().enumerate() {
-            self.command(index, &format!("CONFIG SET cluster-announce-port {port}"));
+            self.announce_again(index, *port);
         }
         wait("the nodes tell their ports", || {
             (0..ports.len()).all(|index| {
@@ -417,6 +418,11 @@ impl Cluster {
             })
         });
         true
+    }
+
+    /// Lets a node announce this port.
+    pub fn announce_again(&self, index: usize, port: u16) {
+        self.command(index, &format!("CONFIG SET cluster-announce-port {port}"));
     }
 
     /// Opens a slot: from now on its keys move to the other node one by one.

@@ -6,7 +6,6 @@ mod cluster;
 mod fake_backend;
 mod fake_server;
 mod harness;
-pub mod histories;
 pub mod measure;
 mod peer_process;
 mod proxy;

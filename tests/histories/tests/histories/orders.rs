@@ -1,6 +1,6 @@
 //! Histories of a few calls, of which it is known whether there is an order.
 
-use reinhardt_backends_tests::histories::{Action, Answer, Call, End, Order, order};
+use reinhardt_backends_histories::{Action, Answer, Call, End, Order, order};
 
 const MILLI: u64 = 1_000_000;
 

@@ -9,7 +9,7 @@ use reinhardt_backends::throttle::{Quota, Throttle};
 use tokio::time::sleep;
 
 use super::Clock;
-use crate::histories::judge::Violation;
+use crate::judge::Violation;
 
 /// So many attempts are let through at once, and as many in a second.
 const LIMIT: u32 = 20;

@@ -1,6 +1,6 @@
-//! Some dozens of schedules; `cargo run --bin histories` runs more.
+//! Some dozens of schedules; `cargo run -p reinhardt-backends-histories` runs more.
 
-use reinhardt_backends_tests::histories::{Plan, Seen, Stage, run};
+use reinhardt_backends_histories::{Plan, Seen, Stage, run};
 
 fn all_are_right(stage: Stage, seeds: std::ops::Range<u64>) {
     let mut seen = Seen::default();

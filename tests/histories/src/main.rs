@@ -2,8 +2,8 @@
 //! forbids.
 //!
 //! ```text
-//! cargo run --release -p reinhardt-backends-tests --bin histories -- --seeds 0..250
-//! cargo run -p reinhardt-backends-tests --bin histories -- --on cluster --seeds 17..18 --show
+//! cargo run --release -p reinhardt-backends-histories -- --seeds 0..250
+//! cargo run -p reinhardt-backends-histories -- --on cluster --seeds 17..18 --show
 //! ```
 //!
 //! * `--on STAGE`: memory, server, cluster or sentinel; all of them unless given.
@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use reinhardt_backends_tests::histories::{Plan, Seen, Stage, Violation, run, shrink};
+use reinhardt_backends_histories::{Plan, Seen, Stage, Violation, run, shrink};
 
 /// The times that a failing schedule is run again without a fault.
 const TRIES: usize = 3;

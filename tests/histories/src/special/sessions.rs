@@ -9,7 +9,7 @@ use reinhardt_backends::session::SessionStore;
 use tokio::time::sleep;
 
 use super::Clock;
-use crate::histories::judge::Violation;
+use crate::judge::Violation;
 
 /// The time for which a session is used after it was deleted.
 const AFTERWARDS: Duration = Duration::from_millis(60);

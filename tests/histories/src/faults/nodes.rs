@@ -3,17 +3,14 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::histories::client::{are_of_one_time, number_of};
-use crate::histories::plan::{Fault, Plan, Planned};
-use crate::{Cluster, Proxy};
+use crate::client::{are_of_one_time, number_of};
+use crate::plan::{Fault, Plan, Planned};
+use reinhardt_backends_tests::{Cluster, Proxy};
 
 use super::{LASTING, NAMESPACE, befall_cable};
 
-/// The longest time for which a node is killed: the nodes don't take it for failed.
-const LONGEST_DEATH: Duration = Duration::from_millis(500);
-
 /// A cluster and the cable to each of its nodes.
-pub(in crate::histories) struct Nodes {
+pub(crate) struct Nodes {
     cluster: Cluster,
     /// Servers before 7.0 can't announce their cables: then there is none.
     cables: Vec<Proxy>,
@@ -84,17 +81,15 @@ impl Nodes {
             }
             Fault::Kill => {
                 self.cluster.kill(owner);
-                thread::sleep(planned.time.min(LONGEST_DEATH));
-                self.cluster.restart(owner);
-                self.cluster.await_ok();
+                last();
+                self.restart(owner);
             }
             Fault::Replace => {
                 let replica = self.cluster.replica_of(owner);
                 self.lacking.extend(self.cluster.slots_of(owner));
                 self.cluster.kill(owner);
                 self.cluster.await_promoted(replica);
-                self.cluster.restart(owner);
-                self.cluster.await_ok();
+                self.restart(owner);
             }
             _ => {
                 if let Some(cable) = self.cables.get(owner) {
@@ -103,6 +98,15 @@ impl Nodes {
                 }
             }
         }
+    }
+
+    /// Starts a node again, which has forgotten the port that it is to announce.
+    fn restart(&self, node: usize) {
+        self.cluster.restart(node);
+        if let Some(cable) = self.cables.get(node) {
+            self.cluster.announce_again(node, cable.port());
+        }
+        self.cluster.await_ok();
     }
 
     /// Returns the slot of a key that is there, if there is any.

@@ -9,8 +9,8 @@ use reinhardt_backends::lease::{Lease, Renewal};
 use tokio::time::sleep;
 
 use super::Clock;
-use crate::histories::client::Planted;
-use crate::histories::judge::Violation;
+use crate::client::Planted;
+use crate::judge::Violation;
 
 /// The time that a lease lasts.
 const TTL: Duration = Duration::from_millis(100);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reinhardt_backends_tests::histories::{Plan, Planted, Stage, Violation, run, shrink};
+use reinhardt_backends_histories::{Plan, Planted, Stage, Violation, run, shrink};
 
 /// On a machine that is busy a schedule shows less.
 const PATIENCE: Duration = Duration::from_secs(300);

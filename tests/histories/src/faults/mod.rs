@@ -10,7 +10,7 @@ use reinhardt_backends::{Backend, MemoryBackend};
 
 use super::client::key_of;
 use super::plan::{Fault, Plan, Planned, Stage};
-use crate::{Proxy, Server, Service, patient};
+use reinhardt_backends_tests::{Proxy, Server, Service, patient};
 
 use self::nodes::Nodes;
 

@@ -89,7 +89,9 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
             calls.extend(client.await.expect("a client makes its calls"));
         }
         let special = specials.end().await;
-        (calls, special, breaking.await.expect("the faults happen"))
+        let servers = breaking.await;
+        let servers = servers.unwrap_or_else(|error| panic!("a fault of {plan}: {error}"));
+        (calls, special, servers)
     });
     calls.sort_by_key(|call| (call.began, call.client));
     let mut verdict = judge(&calls, LIMIT + SLACK, |key| servers.may_lack(key));

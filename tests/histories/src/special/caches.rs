@@ -9,8 +9,8 @@ use reinhardt_backends::{Backend, BackendResult, Keyspace};
 use tokio::time::sleep;
 
 use super::Clock;
-use crate::histories::client::Planted;
-use crate::histories::judge::Violation;
+use crate::client::Planted;
+use crate::judge::Violation;
 
 /// So long an article is edited, then another one.
 const GENERATION: Duration = Duration::from_millis(200);
