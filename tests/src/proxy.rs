@@ -119,25 +119,40 @@ impl Proxy {
 
     /// Lets everything through again, held answers first.
     pub fn release(&self) {
-        self.change(|state| {
-            state.hold_answers = false;
-            state.black_hole = false;
-            state.refuse = false;
-        });
+        self.change(State::release);
     }
 
     /// Closes all connections.
     pub fn cut(&self) {
+        self.change(State::cut);
+    }
+
+    /// Closes all connections, and lets those that follow through: in one step, so that nothing of
+    /// theirs is swallowed.
+    pub fn cut_and_release(&self) {
         self.change(|state| {
-            for stream in state.open.drain(..) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
+            state.cut();
+            state.release();
         });
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.cable.state.lock().unwrap());
         self.cable.changed.notify_all();
+    }
+}
+
+impl State {
+    fn release(&mut self) {
+        self.hold_answers = false;
+        self.black_hole = false;
+        self.refuse = false;
+    }
+
+    fn cut(&mut self) {
+        for stream in self.open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 

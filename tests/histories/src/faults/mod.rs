@@ -115,7 +115,7 @@ fn befall_cable(cable: &Proxy, planned: &Planned) {
             cable.black_hole();
             thread::sleep(planned.time);
             // What was swallowed is lost: such a connection never comes back.
-            cable.cut();
+            cable.cut_and_release();
         }
         Fault::Refuse => {
             cable.refuse();
