@@ -11,7 +11,8 @@ pub type BackendResult<T> = Result<T, BackendError>;
 /// Says why a call failed, and whether it may have taken effect all the same.
 ///
 /// An error never carries a stored value, a key or a credential: not in `Display`, not in `Debug`,
-/// not in `source()`. A clone shares the cause.
+/// not in `source()`. A clone shares the cause. [When things break](crate::guide::failures) has
+/// every error, and what to do about it.
 ///
 /// # Examples
 ///

@@ -1,5 +1,6 @@
 //! Coming from other libraries, building, testing, starting, watching, looking into and ending a
-//! service, running it on Redis, how fast it is, where its edges are, and the map of its source.
+//! service, running it on Redis, every error that it can meet, how fast it is, where its edges are,
+//! and the map of its source.
 //! The pages have no items.
 
 /// Makes a page that links to a picture beside it. The first definition of a link counts: here the
@@ -32,6 +33,9 @@ page_with_picture!(pub mod observing: "observing.md", "observing-incident.svg");
 
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}
+
+#[doc = include_str!("../docs/failures.md")]
+pub mod failures {}
 
 // The first definition of a link counts: here the pictures are a part of the page.
 #[doc = "[server]: #pictures"]

@@ -59,7 +59,8 @@
 //! * [`layer`]: backends around backends, to watch, delay or refuse calls, and how to write one.
 //! * `inspector` (feature of that name): pages for operators, and a command, that show what a
 //!   backend holds.
-//! * [`BackendError`]: what can fail, and what to do about it.
+//! * [`BackendError`]: what can fail; [a page](guide::failures) has every error, and what to do
+//!   about it.
 //! * [`codec`]: the stored formats.
 //! * `testing` (feature of that name): `testing::Flaky`, a backend for your own tests that fails,
 //!   delays and loses calls where a test says so.
@@ -68,8 +69,8 @@
 //!   [service](guide::service), [speed](guide::speed), [tests](guide::testing) with paused time, on
 //!   a store that fails and on a real server, [starting](guide::starting) before the server is up,
 //!   [health and shutdown](guide::health), [running it in production](guide::production),
-//!   [metrics and traces](guide::observing),
-//!   [looking into a store](guide::inspecting), [running on Redis](guide::redis), the
+//!   [metrics and traces](guide::observing), [looking into a store](guide::inspecting),
+//!   [running on Redis](guide::redis), [when things break](guide::failures), the
 //!   [versions](guide::versions) of other crates that go with this one,
 //!   [what this library isn't](guide::scope), and [its source](guide::architecture).
 //!

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, date_time_ymd,
 };
 
 /// An authority that nobody else knows.
@@ -63,6 +64,17 @@ impl Authority {
     pub fn certify_between(&self, years: [i32; 2]) -> Certificate {
         let mut params = params(&["localhost", "127.0.0.1"]);
         [params.not_before, params.not_after] = years.map(|year| date_time_ymd(year, 1, 1));
+        self.sign(params)
+    }
+
+    /// Makes a certificate for `localhost` and `127.0.0.1` that is for clients alone.
+    ///
+    /// # Panics
+    ///
+    /// If there is no randomness.
+    pub fn certify_client(&self) -> Certificate {
+        let mut params = params(&["localhost", "127.0.0.1"]);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params)
     }
 

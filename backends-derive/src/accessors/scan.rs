@@ -25,7 +25,7 @@ pub(super) fn scans(
     let pattern = scope.pattern();
     let head = scope.keyspace.head();
     let streams = "An entry may come more than once, and one that goes meanwhile may be missing. What can't be read, and \
-        text under the prefix that is no key of this keyspace (`InvalidKey`, which names it), are error items, and the \
+        text under the prefix that is no key of this keyspace (`InvalidKey`), are error items, and the \
         stream goes on.";
     let clears = "and nothing else, and returns how many live entries there were.";
     let errors = "The errors of the backend; a part may be gone then.";

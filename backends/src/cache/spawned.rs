@@ -98,10 +98,11 @@ where
         Ok(computed) => computed,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            Err(_) => Err(E::from(BackendError::new(
-                ErrorKind::Unavailable,
-                "the runtime ended before the value was computed",
-            ))),
+            // The store may have been asked to keep the value by then.
+            Err(_) => Err(E::from(
+                BackendError::new(ErrorKind::Unavailable, "the runtime of a computation ended")
+                    .with_outcome_unknown(),
+            )),
         },
     }
 }

@@ -83,7 +83,7 @@ where
     let keys = keys(backend, leading.prefixes(), K::INFO.reads_are_plain());
     decoded(keys, move |(prefix, text): (Prefix, String)| {
         let key = moved(&text, &prefix.keyspace, &K::INFO).and_then(|key| K::parse_key(&key));
-        Some(key.map(make).ok_or_else(|| foreign(K::INFO.name, &text)))
+        Some(key.map(make).ok_or_else(|| foreign(K::INFO.name)))
     })
 }
 
@@ -226,7 +226,7 @@ impl ExpectedKeys {
     fn met(&self, prefix: &Prefix, text: &str) -> BackendResult<Met> {
         let key = moved(text, &prefix.keyspace, &self.keyspace)
             .filter(|key| (self.is_key)(key))
-            .ok_or_else(|| foreign(self.keyspace.name, text))?;
+            .ok_or_else(|| foreign(self.keyspace.name))?;
         let versions = VersionedKeys::new(&key, &self.keyspace);
         let keys = versions
             .oldest_first()
@@ -258,11 +258,11 @@ where
     })
 }
 
-/// The error of a text that no user of the keyspace has written: it is no secret of the keyspace,
-/// so it can be named.
-fn foreign(keyspace: &str, text: &str) -> BackendError {
+/// The error of a text that no user of the keyspace has written. It isn't shown: in the key of an
+/// older layout there may be a secret, such as the id of a session.
+fn foreign(keyspace: &str) -> BackendError {
     BackendError::new(
         ErrorKind::InvalidKey,
-        format!("{text:?} is not a key of `{keyspace}`"),
+        format!("a text under the prefix of `{keyspace}` is none of its keys"),
     )
 }

@@ -8,11 +8,14 @@ use crate::backend::redis::client::request::RequestTarget;
 use crate::backend::redis::client::slot::Slots;
 use crate::error::{BackendError, ErrorKind};
 
-pub(super) fn unserved_by(request: &InFlight) -> BackendError {
+/// Returns the error of a request that no node is known for, by a map that was read or by none.
+pub(super) fn unserved_by(request: &InFlight, is_mapped: bool) -> BackendError {
     let message = match (request.target(), request.slots()) {
         (RequestTarget::Node(_), _) => "the node has left the cluster".to_string(),
-        (_, Slots::One(slot)) => format!("no node of the cluster serves hash slot {slot}"),
-        _ => "no node of the cluster is known".to_string(),
+        (_, Slots::One(slot)) if is_mapped => {
+            format!("no node of the cluster serves hash slot {slot}")
+        }
+        _ => "no node of the cluster has told its map yet".to_string(),
     };
     BackendError::new(ErrorKind::Unavailable, message)
 }

@@ -51,8 +51,11 @@ impl Cluster {
     async fn has_replicas_that_failed(&self) -> BackendResult<bool> {
         let request = Request::One(Command::new("CLUSTER").arg("NODES"));
         let request = InFlight::new(request, Access::READ);
-        let node = chosen(&self.shared.topology.read(), &request).cloned();
-        let node = node.ok_or_else(|| unserved_by(&request))?;
+        let node = {
+            let topology = self.shared.topology.read();
+            let node = chosen(&topology, &request).cloned();
+            node.ok_or_else(|| unserved_by(&request, topology.is_known()))?
+        };
         let connection = node.connection(false).await?;
         let Ok(reply) = connection.multiplexer.exchange(&request).await else {
             return Err(connection.lost());

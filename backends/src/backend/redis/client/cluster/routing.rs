@@ -64,9 +64,12 @@ impl Cluster {
             }
             // Made before the look: it is told of what happens after that.
             let changed = shared.changed.notified();
-            let node = chosen(&shared.topology.read(), request).cloned();
+            let (node, is_mapped) = {
+                let topology = shared.topology.read();
+                (chosen(&topology, request).cloned(), topology.is_known())
+            };
             let error = match &node {
-                None => unserved_by(request),
+                None => unserved_by(request, is_mapped),
                 Some(node) => {
                     let before = last.clone();
                     last.get_or_insert_with(|| unconnected(node));
@@ -88,7 +91,10 @@ impl Cluster {
                 shared.doubt();
                 return Err(error);
             }
-            *last = Some(error);
+            // The reason why nobody tells the map says more than that it isn't known.
+            if is_mapped || last.is_none() {
+                *last = Some(error);
+            }
             // Nothing was sent: another node may serve the slot by now.
             let changed = shared.changed.notified();
             if let Err(error) = shared.refreshed().await {

@@ -240,6 +240,11 @@ impl<T> Topology<T> {
         primary.map_or_else(Arc::default, |primary| primary.replicas.clone())
     }
 
+    /// Says whether a map was read: one that was has a node at least.
+    pub(super) fn is_known(&self) -> bool {
+        !self.primaries.is_empty()
+    }
+
     pub(super) fn nodes(&self) -> impl Iterator<Item = &T> {
         self.primaries.iter().map(|primary| &primary.node)
     }
