@@ -1,10 +1,10 @@
-//! A cluster is found by any of its nodes, and an error says what is wrong with one.
+//! A cluster is found by any of its nodes, with their logins and rights.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use reinhardt_backends::{Backend, ErrorKind, RedisBackend};
-use reinhardt_backends_tests::{Cluster, Proxy, Server};
+use reinhardt_backends_tests::{Cluster, Proxy};
 
 use super::{PATIENCE, builder};
 
@@ -70,78 +70,6 @@ async fn a_url_names_several_nodes_of_which_some_may_be_down() {
     let error = builder(none).build().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("127.0.0.1:"), "{error}");
-}
-
-#[tokio::test]
-async fn a_server_that_is_no_cluster_is_told() {
-    let server = Server::on_tcp();
-    let url = format!("redis-cluster://127.0.0.1:{}", server.port());
-    let error = builder(&url).build().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
-    assert!(
-        error.to_string().contains("is no node of a cluster"),
-        "{error}"
-    );
-}
-
-#[tokio::test]
-async fn a_database_other_than_the_first_is_refused() {
-    let cluster = Cluster::shared();
-    let error = builder(&format!("{}/3", cluster.url(0))).build().await;
-    let error = error.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
-    let said = error.to_string();
-    assert!(
-        said.contains("database 0 alone") && said.contains("database 3"),
-        "{said}"
-    );
-}
-
-#[tokio::test]
-async fn slots_that_nobody_serves_are_named() {
-    let cluster = Cluster::of_primaries(2, &[]);
-    let slot = cluster.slot_of("reinhardt:k");
-    for node in 0..2 {
-        cluster.command(node, &format!("CLUSTER DELSLOTS {slot}"));
-    }
-    let error = builder(&cluster.url(0)).build().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("hash slots {slot} to {slot}")),
-        "{error}"
-    );
-    // The others are served.
-    let brief = Duration::from_millis(500);
-    let backend = builder(&cluster.url(0))
-        .call_timeout(brief)
-        .build_lazy()
-        .unwrap();
-    let error = backend.get::<u8>("k").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert!(
-        error.to_string().contains(&format!("hash slot {slot}")),
-        "{error}"
-    );
-    let patient = builder(&cluster.url(0)).build_lazy().unwrap();
-    assert_eq!(patient.get::<u8>("other").await.unwrap(), None);
-}
-
-/// As where nodes announce the addresses of their containers.
-#[tokio::test]
-async fn an_announced_address_that_can_not_be_reached_is_named() {
-    let cluster = Cluster::of_primaries(2, &[]);
-    if !cluster.announce(&[1, 1]) {
-        return;
-    }
-    let error = builder(&cluster.url(0)).build().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    let said = error.to_string();
-    assert!(
-        said.contains("127.0.0.1:1 ") && said.contains("the cluster announces"),
-        "{said}"
-    );
 }
 
 #[tokio::test]

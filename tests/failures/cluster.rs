@@ -8,7 +8,7 @@ use reinhardt_backends::redis::{RedisResult, cmd, pipe};
 use reinhardt_backends::{Backend, BackendError, RedisBackend};
 use reinhardt_backends_tests::{Answer, Cluster, FakeServer, Server, command, eventually, patient};
 
-use super::page::row;
+use super::page::{Met, check, row};
 use super::witness::Witness;
 use super::{BRIEF, PATIENCE, connect, lazy, recovered, refused, shared};
 
@@ -48,7 +48,18 @@ async fn a_server_that_is_no_cluster_and_a_node_that_is_in_none() {
         Unavailable,
         NotSent
     );
-    knows_none.check(&refused(&alone.url()).await);
+    let database = row!(
+        ".. is a node of a cluster, which has database 0 alone, ..",
+        InvalidConfig,
+        NotSent
+    );
+    for (end, claim) in [
+        ("", knows_none),
+        ("?protocol=2", knows_none),
+        ("/1?protocol=2", database),
+    ] {
+        claim.check(&refused(&(alone.url() + end)).await);
+    }
     let brief = lazy(patient(&alone.url()).call_timeout(BRIEF));
     let error = brief.set("hiddenkey", "topsecret", None).await.unwrap_err();
     knows_none.check(&error);
@@ -83,6 +94,21 @@ async fn a_cluster_of_which_a_part_is_missing() {
         Refused
     )
     .check(&BackendError::from_redis(several.unwrap_err()));
+
+    let several: RedisResult<()> = pipe()
+        .incr("a", 1)
+        .incr("b", 1)
+        .query_async(&mut redis)
+        .await;
+    row!(
+        "commands for several hash slots in one pipeline: ..",
+        Unsupported,
+        NotSent
+    )
+    .check(&BackendError::from_redis(several.unwrap_err()));
+    let nowhere: RedisResult<()> = command("FLUSHDB").query_async(&mut redis).await;
+    row!("`..` without a key on a cluster: ..", Unsupported, NotSent)
+        .check(&BackendError::from_redis(nowhere.unwrap_err()));
 
     // A slot that is open, which is closed again later.
     let other = 1 - owner;
@@ -188,6 +214,23 @@ async fn a_cluster_of_which_a_part_is_missing() {
     cluster.restart(owner);
     eventually(async || late.get::<u8>("hiddenkey").await.is_ok()).await;
     assert_eq!(late.get::<u8>("hiddenkey").await.unwrap(), None);
+}
+
+/// As where nodes announce the addresses of their containers.
+#[tokio::test]
+async fn an_announced_address_that_can_not_be_reached() {
+    let cluster = Cluster::of_primaries(2, &[]);
+    if !cluster.announce(&[1, 1]) {
+        return;
+    }
+    let announced = row!(
+        "..: the cluster announces this address",
+        Unavailable,
+        NotSent
+    );
+    let error = refused(&cluster.url(0)).await;
+    announced.check(&error);
+    assert!(error.to_string().contains("127.0.0.1:1 "), "{error}");
 }
 
 /// The nodes tell neither in the greeting nor by `INFO` what they are.
@@ -299,6 +342,13 @@ async fn nodes_that_never_tell_their_map() {
     silence.check(&error);
     let brief = lazy(builder.call_timeout(BRIEF / 2));
     let error = brief.set("hiddenkey", "topsecret", None).await.unwrap_err();
-    row!(made up, "the connection to .. was lost", Unavailable, NotSent).check(&error);
+    // The connection is given up as silent, or the limit passes just before.
+    let given_up = row!(made up, "the connection to .. was lost", Unavailable, NotSent);
+    let limit = row!(
+        "no node of the cluster has told its map yet",
+        Unavailable,
+        NotSent
+    );
+    check(&[given_up, limit], Met::of(&error));
     assert_eq!(silent.count("SET"), 0);
 }

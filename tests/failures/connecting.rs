@@ -1,5 +1,6 @@
 //! Without a connection nothing is sent, and the error says what was met at the address.
 
+use std::error::Error;
 use std::net::Ipv4Addr;
 
 use reinhardt_backends::{Backend, RedisBackend};
@@ -44,6 +45,10 @@ async fn a_server_that_is_not_there() {
     for backend in [&up, &late] {
         witness.refuses(backend, &[gone]).await;
     }
+    let error = late.ping().await.unwrap_err();
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    let cause: &std::io::Error = cause.unwrap();
+    assert_eq!(cause.kind(), std::io::ErrorKind::ConnectionRefused);
     server.restart();
     for backend in [&up, &late] {
         witness.sees_no_change_later(backend).await;
@@ -96,6 +101,14 @@ async fn an_address_that_says_nothing_at_all() {
     silent.check(&error.unwrap_err());
 }
 
+/// No network takes a connection to everybody.
+#[tokio::test]
+async fn an_address_that_the_system_does_not_take() {
+    let backend = lazy(patient("redis://255.255.255.255:6379"));
+    let error = backend.set("hiddenkey", "topsecret", None).await;
+    row!("the connection to .. failed", Unavailable, NotSent).check(&error.unwrap_err());
+}
+
 #[tokio::test]
 async fn a_server_that_stands_still() {
     let server = Server::on_tcp();
@@ -130,12 +143,15 @@ async fn a_port_for_tls_in_a_url_without() {
     let authority = Authority::new();
     let server = Server::on_tls(&authority, &authority.certify(&["127.0.0.1"]), &[]);
     let url = server.url().replace("rediss://", "redis://");
-    let error = lazy(patient(&url))
-        .set("hiddenkey", "topsecret", None)
-        .await;
-    let error = error.unwrap_err();
-    println!("XXX {error}");
-    row!(".. hung up on the greeting, ..", Unavailable, NotSent).check(&error);
+    for protocol in ["", "?protocol=2"] {
+        let backend = lazy(patient(&format!("{url}{protocol}")));
+        let error = backend
+            .set("hiddenkey", "topsecret", None)
+            .await
+            .unwrap_err();
+        row!(".. hung up on the greeting, ..", Unavailable, NotSent).check(&error);
+        assert!(error.to_string().contains("rediss://"), "{error}");
+    }
     assert!(server.command("DBSIZE").starts_with(":0"));
 }
 
@@ -191,9 +207,11 @@ async fn a_login_that_is_missing_or_wrong() {
 
 #[tokio::test]
 async fn logins_in_the_words_of_other_servers() {
-    let denied = greets("-DENIED Redis is running in protected mode because\r\n");
+    const WORDS: &str = "-DENIED Redis is running in protected mode because\r\n";
     let claim = row!(made up, ".. is in protected mode (DENIED): ..", Denied, NotSent);
-    meets(&denied, claim).await;
+    meets(&greets(WORDS), claim).await;
+    let at_once = FakeServer::that_hangs_up_after(WORDS.as_bytes());
+    meets(&at_once, claim).await;
 
     let other = FakeServer::start(|_, command| match command[0].as_str() {
         "HELLO" | "PING" => Some(Answer::line("-NOAUTH Authentication required.")),
@@ -241,9 +259,11 @@ async fn a_greeting_that_is_not_taken() {
         .await;
     claim.check(&error.unwrap_err());
     assert!(server.command("DBSIZE").starts_with(":0"));
-    // Where the server says that it isn't ready.
+    // Where the server says that it isn't ready, and where it hangs up on what it doesn't know.
     let claim = row!(made up, ".. doesn't take the greeting: ..", Unavailable, NotSent);
     meets(&greets("-MISCONF Redis is configured to\r\n"), claim).await;
+    let claim = row!(made up, ".. doesn't take the greeting: ..", Unsupported, NotSent);
+    meets(&greets("-ERR unknown command 'HELLO'\r\n"), claim).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod connecting;
 mod credentials;
 mod lost_answers;
 mod page;
+mod raw_commands;
 mod refusals;
 mod replicas;
 mod runtimes;

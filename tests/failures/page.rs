@@ -5,6 +5,7 @@ use std::error::Error;
 
 use reinhardt_backends::session::SessionError;
 use reinhardt_backends::{BackendError, ErrorKind};
+use tower_sessions::session_store;
 
 const PAGE: &str = include_str!("../../backends/docs/failures.md");
 /// The words of a row that no server says so, but a made-up one.
@@ -94,9 +95,29 @@ pub(crate) struct Met {
 impl Met {
     /// Looks at an error of a call, or of a session.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
-        match error.downcast_ref::<SessionError>() {
-            Some(error) => Self::of_session(error),
+        if let Some(error) = error.downcast_ref::<SessionError>() {
+            return Self::of_session(error);
+        }
+        match error.downcast_ref::<session_store::Error>() {
+            Some(error) => Self::of_tower_sessions(error),
             None => Self::of_call(error.downcast_ref().expect("an error that has a row")),
+        }
+    }
+
+    /// Reads the words in which the store for tower-sessions hands an error on.
+    fn of_tower_sessions(error: &session_store::Error) -> Self {
+        let (kind, words) = match error {
+            session_store::Error::Encode(words) => ("Encode", words),
+            session_store::Error::Decode(words) => ("Decode", words),
+            session_store::Error::Backend(words) => ("Backend", words),
+        };
+        let (_, text) = words.split_once(": ").unwrap();
+        Self {
+            text: text.to_string(),
+            kind: kind.to_string(),
+            outcome_unknown: text.contains("(outcome unknown)"),
+            names_entries: false,
+            said: said(error),
         }
     }
 

@@ -30,13 +30,15 @@ async fn a_server_that_became_a_replica() {
     server.command("REPLICAOF 127.0.0.1 1");
     let read_only = row!("the server answered READONLY", Unavailable, Refused);
     witness.refuses(&backend, &[read_only]).await;
-    let late = brief(&server.url());
+    let late = brief(&format!("{}?protocol=2", server.url()));
     let is_one = row!(
         ".. is a replica, which takes no writes",
         Unavailable,
         NotSent
     );
-    witness.refuses(&late, &[is_one]).await;
+    for late in [&late, &brief(&server.url())] {
+        witness.refuses(late, &[is_one]).await;
+    }
     assert_eq!(backend.get::<u8>("hiddenkey:set").await.unwrap(), Some(7));
     server.command("REPLICAOF NO ONE");
     witness.sees_no_change_later(&backend).await;
@@ -159,6 +161,9 @@ async fn a_full_server() {
     let full = row!("the server answered OOM", Full, Refused);
     let grow = |write: &Write| write.grows;
     witness.refuses_those(&backend, &[full], grow).await;
+    let entries = [("hiddenkey:set_many", 8), ("hiddenkey:many", 8)];
+    let error = backend.set_many(&entries, None).await.unwrap_err();
+    assert_eq!(error.failed_indices(), [0, 1]);
     witness.sees_no_change().await;
     server.command("CONFIG SET maxmemory 0");
     witness.sees_no_change_later(&backend).await;

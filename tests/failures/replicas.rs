@@ -1,7 +1,7 @@
 //! Reads from replicas, where there are none or nobody tells of them. Writes never go there.
 
 use reinhardt_backends::{Backend, ReadFrom};
-use reinhardt_backends_tests::{Server, watching};
+use reinhardt_backends_tests::{Server, eventually, watching};
 
 use super::page::row;
 use super::{as_user, connect};
@@ -49,4 +49,49 @@ async fn a_user_who_may_not_ask_the_sentinels_for_replicas() {
         NoWrite
     )
     .check(&error);
+}
+
+/// Reads go to the primary meanwhile.
+#[tokio::test]
+async fn a_replica_that_became_a_primary() {
+    let at_once = ["--repl-diskless-sync-delay", "0"];
+    let primary = Server::on_tcp_with(&at_once);
+    let port = primary.port().to_string();
+    let of_it = ["--replicaof", "127.0.0.1", &port];
+    let replica = Server::on_tcp_with(&[&at_once[..], &of_it].concat());
+    eventually(async || primary.command("INFO replication").contains("state=online")).await;
+    let backend = connect(&primary.url()).await;
+    let handle = backend.reading_from(ReadFrom::Replica);
+    let told = || {
+        backend
+            .status()
+            .nodes
+            .into_iter()
+            .find(|node| node.is_replica)
+    };
+    eventually(async || {
+        handle.get::<u8>("hiddenkey").await.unwrap();
+        told().is_some_and(|node| node.connections > 0)
+    })
+    .await;
+    replica.command("REPLICAOF NO ONE");
+    replica.command("SET reinhardt:hiddenkey 2");
+    // Another program may have learned of it just before.
+    replica.command("CLIENT KILL TYPE normal");
+    let mut failure = None;
+    eventually(async || {
+        handle.get::<u8>("hiddenkey").await.unwrap();
+        failure = told().and_then(|node| node.failure.clone());
+        failure
+            .as_ref()
+            .is_some_and(|error| error.to_string().contains("was told"))
+    })
+    .await;
+    row!(
+        ".. is a primary, and was told as a replica",
+        Unavailable,
+        NoWrite
+    )
+    .check(&failure.unwrap());
+    assert_eq!(handle.get::<u8>("hiddenkey").await.unwrap(), None);
 }

@@ -49,3 +49,19 @@ fn a_connection_for_each_of_very_many_runtimes() {
         .block_on(backend.set("hiddenkey", 1, None))
         .unwrap();
 }
+
+/// A runtime that has no sockets ends every attempt to connect.
+#[test]
+fn a_runtime_without_sockets() {
+    let server = Server::on_tcp();
+    let backend = lazy(patient(&server.url()));
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let error = runtime.block_on(backend.set("hiddenkey", "topsecret", None));
+    row!(
+        "the runtime ended before there was a connection",
+        Unavailable,
+        NotSent
+    )
+    .check(&error.unwrap_err());
+    assert!(server.command("DBSIZE").starts_with(":0"));
+}

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use reinhardt_backends_tests::{Server, patient, watching};
+use reinhardt_backends::Backend;
+use reinhardt_backends_tests::{Server, eventually, patient, watching};
 
 use super::page::row;
 use super::witness::Witness;
@@ -133,4 +134,19 @@ async fn a_primary_that_the_sentinels_name_and_that_is_of_no_use() {
     witness.refuses(&backend, &[gone]).await;
     server.restart();
     witness.sees_no_change_later(&backend).await;
+}
+
+/// The connection to the primary goes on.
+#[tokio::test]
+async fn a_user_who_may_not_listen_to_the_sentinels() {
+    let server = Server::on_tcp();
+    let rights = "+ping +info +client|setname +sentinel|get-master-addr-by-name";
+    let user = format!("user app on >pa55 resetchannels {rights}");
+    let sentinel = sentinel_of(&server, &[&user]);
+    let login = "sentinel_username=app&sentinel_password=pa55";
+    let backend = connect(&url(&sentinel, &format!("cache?{login}"))).await;
+    let failure = || backend.status().nodes[0].sentinel_failure.clone();
+    eventually(async || failure().is_some()).await;
+    row!(".. lets nobody listen: ..", Denied, NoWrite).check(&failure().unwrap());
+    backend.set("hiddenkey", 1, None).await.unwrap();
 }

@@ -1,21 +1,25 @@
 //! Keyspaces, sessions, leases, throttles and caches: what their own errors say of a write.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::executor::block_on;
 use reinhardt_backends::lease::Lease;
-use reinhardt_backends::session::{SessionError, SessionStore};
-use reinhardt_backends::store::{Store, StoreInfo};
+use reinhardt_backends::session::{SessionError, SessionStore, TowerSessions};
+use reinhardt_backends::store::{Store, StoreInfo, SyncStore};
 use reinhardt_backends::throttle::{Attempt, Quota};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Condition, Counted, Expiry, KeyStream, Keyspace, Life,
     MemoryBackend, Stored, Write,
 };
-use reinhardt_backends_tests::{Proxy, Server, eventually, on_both_backends, patient};
+use reinhardt_backends_tests::{Proxy, Recording, Server, eventually, on_both_backends, patient};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use tower_sessions::SessionStore as _;
+use tower_sessions::session::{Id, Record};
 
 use super::page::row;
 use super::{BRIEF, connect, lazy, recovered};
@@ -248,6 +252,83 @@ impl Store for Slow {
     fn info(&self) -> StoreInfo {
         self.0.info()
     }
+}
+
+/// A store that answers at once when it is asked whether it does, and later doesn't.
+struct Fickle {
+    memory: MemoryBackend,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Store for Fickle {
+    async fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
+        self.memory.read(key).await
+    }
+
+    async fn put(&self, key: &str, value: &[u8], options: Write<'_>) -> BackendResult<bool> {
+        Store::put(&self.memory, key, value, options).await
+    }
+
+    async fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
+        self.memory.remove(key, expected).await
+    }
+
+    async fn add(&self, key: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Counted> {
+        Store::add(&self.memory, key, delta, ttl).await
+    }
+
+    async fn set_life(&self, key: &str, life: Life) -> BackendResult<bool> {
+        self.memory.set_life(key, life).await
+    }
+
+    fn keys<'a>(&'a self, prefix: &str) -> KeyStream<'a> {
+        self.memory.keys(prefix)
+    }
+
+    fn info(&self) -> StoreInfo {
+        self.memory.info()
+    }
+
+    fn as_sync(&self) -> Option<&dyn SyncStore> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        self.memory.as_sync().filter(|_| asked == 0)
+    }
+}
+
+#[tokio::test]
+async fn a_store_in_a_layer_that_does_not_keep_its_word() {
+    let memory = MemoryBackend::new();
+    let fickle = Fickle {
+        memory: memory.clone(),
+        asked: AtomicUsize::new(0),
+    };
+    let backend = fickle.layer(Recording::<true>::default());
+    let error = backend.set("hiddenkey", "topsecret", None).await;
+    row!(
+        made up,
+        "the store inside of a layer doesn't answer at once any more",
+        Other,
+        NotSent
+    )
+    .check(&error.unwrap_err());
+    assert!(!memory.exists("hiddenkey").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_record_of_tower_sessions_that_would_not_be_read_back() {
+    let memory = MemoryBackend::new();
+    let store = TowerSessions::new(memory.clone());
+    let mut nested = serde_json::json!("topsecret");
+    (0..300).for_each(|_| nested = serde_json::json!([nested]));
+    let mut record = Record {
+        id: Id::default(),
+        data: [("hiddenkey".to_string(), nested)].into(),
+        expiry_date: OffsetDateTime::now_utc() + MINUTE,
+    };
+    let error = store.create(&mut record).await.unwrap_err();
+    row!("`..` isn't stored: ..", Encode, NotSent).check(&error);
+    assert_eq!(memory.stats().entries, 0);
 }
 
 #[tokio::test]

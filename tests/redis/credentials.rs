@@ -428,59 +428,6 @@ async fn a_provider_that_fails_says_nothing_of_the_server() {
     assert_eq!(connections(&server, "app"), before);
 }
 
-#[tokio::test]
-async fn a_provider_that_fails_hangs_or_panics_is_unavailable_and_its_error_is_not_shown() {
-    let server = server(&["pa55"]);
-    let limited = || builder(&server.url()).connect_timeout(BRIEF);
-    let fails = limited().credentials(|| async { Err("the vault says topsecret")? });
-    let hangs = limited().credentials(pending);
-    let panics = limited().credentials(|| async { panic!("topsecret") });
-    let ended = limited().credentials(|| async { Ok(app("pa55").valid_for(Duration::ZERO)) });
-    for (builder, why) in [
-        (fails, "failed"),
-        (hangs, "didn't answer within 400ms"),
-        (panics, "panicked"),
-        (ended, "ended already"),
-    ] {
-        let begun = Instant::now();
-        let built = builder.clone().build().await.unwrap_err();
-        assert!(begun.elapsed() < PATIENCE);
-        let call = builder.build_lazy().unwrap().set("k", 1, None).await;
-        for error in [built, call.unwrap_err()] {
-            assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-            assert!(error.to_string().contains(why), "{error}");
-            let place = format!("127.0.0.1:{}", server.port());
-            assert!(error.to_string().contains(&place), "{error}");
-            assert!(error.source().is_none() && !error.outcome_unknown());
-            assert!(!said(&error).contains("topsecret"), "{}", said(&error));
-        }
-    }
-    assert!(connections(&server, "app").is_empty());
-}
-
-#[tokio::test]
-async fn empty_credentials_are_refused_before_anything_is_sent() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let url = format!("redis://{}", listener.local_addr().unwrap());
-    for (credentials, what) in [
-        (Credentials::new("app", ""), "empty password"),
-        (Credentials::new("", "pa55"), "empty user"),
-        (Credentials::password(""), "empty password"),
-    ] {
-        let builder = Source::new(credentials).builder(&url);
-        let call = builder.clone().build_lazy().unwrap().ping().await;
-        for error in [builder.build().await.unwrap_err(), call.unwrap_err()] {
-            assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
-            assert!(error.to_string().contains("`credentials`"), "{error}");
-            assert!(error.to_string().contains(what), "{error}");
-            assert!(!said(&error).contains("pa55"));
-        }
-    }
-    let accepted = listener.accept().unwrap_err();
-    assert_eq!(accepted.kind(), std::io::ErrorKind::WouldBlock);
-}
-
 #[test]
 fn a_login_in_the_url_or_the_client_contradicts_a_provider() {
     let source = Source::new(app("pa55"));

@@ -73,34 +73,6 @@ async fn a_dead_server_is_an_error_of_every_call_and_never_a_miss() {
 }
 
 #[tokio::test]
-async fn a_refused_port_fails_at_once() {
-    let mut server = Server::on_tcp();
-    let url = server.url();
-    server.kill();
-    let error = RedisBackend::new(&url).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    let lazy = RedisBackend::connect_lazy(&url).unwrap();
-    let error = lazy.set("k", 1, None).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(!error.outcome_unknown(), "nothing was sent");
-}
-
-#[tokio::test]
-async fn connecting_ends_where_nobody_answers() {
-    let server = Server::on_tcp();
-    let proxy = Proxy::start(server.port());
-    proxy.black_hole();
-    let before = Instant::now();
-    let error = builder(&proxy.url())
-        .connect_timeout(BRIEF)
-        .build()
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(before.elapsed() >= BRIEF);
-}
-
-#[tokio::test]
 async fn every_call_to_a_stopped_server_ends_and_says_what_is_unknown() {
     let server = Server::start();
     let backend = impatient(&server.url()).await;
@@ -121,27 +93,6 @@ async fn every_call_to_a_stopped_server_ends_and_says_what_is_unknown() {
         server.resume();
         recovered(&backend).await;
     }
-}
-
-#[tokio::test]
-async fn a_write_that_was_sent_and_not_answered_is_unknown() {
-    let server = Server::on_tcp();
-    let proxy = Proxy::start(server.port());
-    let backend = impatient(&proxy.url()).await;
-    let patient = connect(&server.url()).await;
-    // Makes the script known, so that the first request is the whole call.
-    patient.increment("other hits", None).await.unwrap();
-    for _ in 0..3 {
-        proxy.hold_answers();
-        let error = backend.increment("hits", None).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert!(error.outcome_unknown());
-        proxy.release();
-        recovered(&backend).await;
-    }
-    // Not one was sent twice, although all were given up.
-    let hits = patient.get::<i64>("hits").await.unwrap();
-    assert!(matches!(hits, Some(1..=3)), "{hits:?}");
 }
 
 #[tokio::test]
@@ -194,29 +145,6 @@ async fn a_lazy_backend_finds_a_server_that_comes_later() {
     assert!(backend.ping().await.is_err());
     server.restart();
     recovered(&backend).await;
-}
-
-#[tokio::test]
-async fn one_call_too_many_is_refused_at_once() {
-    let server = Server::start();
-    let backend = builder(&server.url())
-        .waiting_limit(10)
-        .build()
-        .await
-        .unwrap();
-    backend.set("k", 1, None).await.unwrap();
-    server.pause();
-    let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(backend.get::<u8>("k"))).collect();
-    for call in &mut waiting {
-        assert!(futures::poll!(call).is_pending());
-    }
-    let error = backend.get::<u8>("k").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    server.resume();
-    for value in join_all(waiting).await {
-        assert_eq!(value.unwrap(), Some(1));
-    }
-    assert_eq!(backend.get::<u8>("k").await.unwrap(), Some(1));
 }
 
 /// The bytes that wait are bounded, not the calls alone.
@@ -287,13 +215,6 @@ fn a_backend_outlives_the_runtimes_that_use_it() {
 }
 
 #[test]
-fn without_a_runtime_a_call_is_an_error() {
-    let backend = RedisBackend::connect_lazy("redis://localhost:1").unwrap();
-    let error = futures::executor::block_on(backend.get::<u8>("k")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Other, "{error}");
-}
-
-#[test]
 fn a_runtime_that_nobody_drives_any_more_is_left() {
     let server = Server::start();
     // Long enough that the first call is answered on any machine.
@@ -322,14 +243,4 @@ async fn the_limits_hold_without_being_set() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(before.elapsed() >= std::time::Duration::from_secs(1));
     server.resume();
-}
-
-#[test]
-fn a_runtime_that_can_not_connect_is_an_error() {
-    let backend = builder("redis://localhost:1").build_lazy().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let error = runtime.block_on(backend.get::<u8>("k")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
 }

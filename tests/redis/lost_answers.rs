@@ -11,27 +11,6 @@ use reinhardt_backends_tests::{Proxy, Server};
 use super::{BRIEF, connect, eventually, impatient, recovered};
 
 #[tokio::test]
-async fn a_write_whose_answer_was_lost_happened_once_and_says_so() {
-    let server = Server::on_tcp();
-    let direct = connect(&server.url()).await;
-    let proxy = Proxy::start(server.port());
-    let backend = Arc::new(connect(&proxy.url()).await);
-    // Makes the script known, so that the first request is the whole call.
-    backend.increment("other hits", None).await.unwrap();
-    proxy.hold_answers();
-    let calls = backend.clone();
-    let call = tokio::spawn(async move { calls.increment("hits", None).await });
-    eventually(async || direct.exists("hits").await.unwrap()).await;
-    proxy.cut();
-    let error = call.await.unwrap().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.outcome_unknown());
-    proxy.release();
-    recovered(&backend).await;
-    assert_eq!(direct.get::<i64>("hits").await.unwrap(), Some(1));
-}
-
-#[tokio::test]
 async fn a_read_whose_answer_was_lost_is_sent_again() {
     let server = Server::on_tcp();
     let proxy = Proxy::start(server.port());

@@ -4,7 +4,6 @@
 mod credentials;
 mod demoted_primary;
 mod down;
-mod error_replies;
 mod handshake;
 mod lost_answers;
 mod merged_commands;

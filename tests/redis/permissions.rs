@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use reinhardt_backends::store::{NewEntry, Store};
-use reinhardt_backends::{Backend, ErrorKind, Life, RedisBackend, Stored};
+use reinhardt_backends::{Backend, ErrorKind, Expiry, Life, RedisBackend, Stored};
 use reinhardt_backends_tests::{Server, StepwiseBackend};
 
 use super::write_operations::{OPERATIONS, held, is_unchanged};
@@ -145,4 +145,22 @@ async fn a_move_in_the_steps_of_the_default_is_taken_back_where_the_old_entry_ma
             assert!(Instant::now() < deadline, "{:?}", held(&server).await);
         }
     }
+}
+
+#[tokio::test]
+async fn a_counter_is_untouched_where_the_window_is_not_permitted() {
+    let server = Server::on_tcp();
+    server.command("ACL SETUSER app on >pa55 ~* +@all -pexpire");
+    let url = format!("redis://app:pa55@127.0.0.1:{}", server.port());
+    let backend = connect(&url).await;
+    let minute = Some(Duration::from_secs(60));
+    backend.set("immortal", 5, None).await.unwrap();
+    let error = backend.increment("immortal", minute).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(backend.get::<i64>("immortal").await.unwrap(), Some(5));
+    assert_eq!(backend.increment("new", minute).await.unwrap(), 1);
+    assert!(matches!(
+        backend.ttl("new").await.unwrap(),
+        Some(Expiry::In(_))
+    ));
 }

@@ -472,24 +472,6 @@ async fn a_replica_that_refuses_means_the_primary() {
 }
 
 #[tokio::test]
-async fn a_primary_that_is_told_as_a_replica_is_not_read_from() {
-    let pair = Pair::start().await;
-    pair.backend.set("k", 1, None).await.unwrap();
-    pair.replica.command("REPLICAOF NO ONE");
-    pair.replica.command("SET reinhardt:k 2");
-    // Another program may have learned of it just before.
-    pair.replica.command("CLIENT KILL TYPE normal");
-    eventually(async || {
-        let nodes = pair.backend.status().nodes;
-        let replica = nodes.into_iter().find(|node| node.is_replica);
-        assert!(pair.handle.get::<u8>("k").await.is_ok());
-        replica.is_none_or(|node| node.failure.is_some())
-    })
-    .await;
-    assert_eq!(pair.handle.get::<u8>("k").await.unwrap(), Some(1));
-}
-
-#[tokio::test]
 async fn sentinels_that_are_gone_mean_the_primary() {
     let service = Service::start();
     let backend = builder(&service.url()).build().await.unwrap();
@@ -672,20 +654,6 @@ async fn a_handle_on_a_server_without_replicas_is_told_so() {
     let _replica = replica_of(&primary, &[]);
     followed(&primary).await;
     eventually(async || handle.get::<u8>("k").await.is_ok()).await;
-}
-
-#[tokio::test]
-async fn a_user_who_may_not_ask_for_replicas_is_told_so() {
-    let pair = Pair::start().await;
-    let set = pair
-        .primary
-        .command("ACL SETUSER app reset on >pa55 ~* +@all -info");
-    assert!(set.is_empty(), "{set}");
-    let url = format!("redis://app:pa55@127.0.0.1:{}", pair.primary.port());
-    let handle = connect(&url).await.reading_from(ReadFrom::Replica);
-    let error = handle.get::<u8>("k").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-    assert!(error.to_string().contains("replicas"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

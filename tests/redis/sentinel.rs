@@ -131,36 +131,6 @@ async fn a_switch_that_a_sentinel_tells_is_followed() {
     assert_eq!(only_address(&backend), service.address(primary));
 }
 
-#[tokio::test]
-async fn what_the_sentinels_do_not_know_is_named() {
-    let service = Service::start();
-    let url = service.url().replace("/cache", "/other");
-    let error = builder(&url).build().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
-    assert!(
-        error.to_string().contains("knows no service `other`"),
-        "{error}"
-    );
-    // Later it may be there.
-    let lazy = builder(&url).call_timeout(Duration::from_millis(300));
-    let error = lazy.build_lazy().unwrap().get::<u8>("k").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert!(
-        error.to_string().contains("knows no service `other`"),
-        "{error}"
-    );
-
-    let store = format!("redis-sentinel://{}/cache", service.address(0));
-    let error = builder(&store).build().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
-    assert!(error.to_string().contains("is no Sentinel"), "{error}");
-
-    let plain = format!("redis://{}", service.sentinel_address(0));
-    let error = builder(&plain).build().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
-    assert!(error.to_string().contains("redis-sentinel://"), "{error}");
-}
-
 /// A sentinel that names another primary than the others is outvoted.
 #[tokio::test]
 async fn sentinels_that_disagree_are_told_from_the_others_by_their_number() {

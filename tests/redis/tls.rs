@@ -13,11 +13,11 @@ use redis::IntoConnectionInfo;
 use reinhardt_backends::{
     Backend, BackendError, ErrorKind, Expiry, RedisBackend, RedisBackendBuilder, Tls,
 };
-use reinhardt_backends_tests::{Authority, Certificate, FakeServer, Proxy, Server, Service};
+use reinhardt_backends_tests::{Authority, Certificate, Proxy, Server, Service};
 
 use rustls::{CipherSuiteCommon, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 
-use super::{BRIEF, PATIENCE, builder, recovered, said};
+use super::{PATIENCE, builder, recovered, said};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// The settings of a server that wants to see a certificate, by either version.
@@ -134,73 +134,6 @@ async fn a_client_certificate_is_shown_where_one_is_demanded() {
     }
 }
 
-/// By TLS 1.3 a server refuses a certificate only after the handshake.
-#[tokio::test]
-async fn a_client_certificate_that_is_missing_or_refused_is_denied() {
-    let stranger = Authority::new().certify(&[]);
-    let expired = AUTHORITY.certify_between([2020, 2021]);
-    for settings in DEMANDING {
-        let server = server(&settings);
-        let showing = |shown: &Certificate| {
-            let shown = trusting().client_certificate_pem(&shown.pem, &shown.key);
-            shown.unwrap()
-        };
-        for (tls, reason) in [
-            (trusting(), "demands a client certificate"),
-            (
-                showing(&stranger),
-                "refused the client certificate, or that there is none (UnknownCA)",
-            ),
-            (
-                showing(&expired),
-                "refused the client certificate, or that there is none (CertificateExpired)",
-            ),
-        ] {
-            let error = refused(&server.url(), tls).await;
-            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-            assert!(error.to_string().contains(reason), "{error}");
-            assert!(error.source().is_some());
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_certificate_that_can_not_be_trusted_is_denied_with_the_reason() {
-    let at_once = Duration::from_secs(10);
-    for (certificate, reason) in [
-        (
-            Authority::new().certify(&["127.0.0.1"]),
-            "is from no authority that is trusted here",
-        ),
-        (
-            // As with an authority that was replaced by one of the same name.
-            Authority::named("authority").certify(&["127.0.0.1"]),
-            "is from another authority of the same name",
-        ),
-        (AUTHORITY.certify_between([2020, 2021]), "has expired"),
-        (AUTHORITY.certify_between([2090, 2091]), "isn't valid yet"),
-        (
-            AUTHORITY.certify(&["cache.example", "10.0.0.1"]),
-            "isn't for the name `127.0.0.1`",
-        ),
-        (AUTHORITY.certify(&[]), "isn't for the name `127.0.0.1`"),
-    ] {
-        let server = Server::on_tls(&AUTHORITY, &certificate, &[]);
-        let begun = Instant::now();
-        let eager = refused(&server.url(), trusting()).await;
-        let lazy = by_tls(&server.url(), trusting()).build_lazy().unwrap();
-        let lazy = lazy.set("k", 1, None).await.unwrap_err();
-        assert!(begun.elapsed() < at_once, "{lazy}");
-        assert!(!lazy.outcome_unknown());
-        for error in [eager, lazy] {
-            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-            assert!(!error.is_transient());
-            assert!(error.to_string().contains(reason), "{error}");
-            assert!(error.source().is_some());
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_server_has_another_name_than_its_host() {
     let certificate = AUTHORITY.certify(&["cache.example"]);
@@ -212,20 +145,6 @@ async fn a_server_has_another_name_than_its_host() {
     let error = refused(&server.url(), tls).await;
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
     assert!(error.to_string().contains("`other.example`"), "{error}");
-}
-
-#[tokio::test]
-async fn without_a_version_in_common_there_is_no_connection() {
-    let server = server(&["--tls-protocols", "TLSv1.2"]);
-    let config = rustls::ClientConfig::builder_with_provider(
-        rustls::crypto::ring::default_provider().into(),
-    );
-    let config = config.with_protocol_versions(&[&rustls::version::TLS13]);
-    let config = config.unwrap().with_root_certificates(roots());
-    let tls = Tls::from_rustls(Arc::new(config.with_no_client_auth()));
-    let error = refused(&server.url(), tls).await;
-    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-    assert!(error.to_string().contains("no version"), "{error}");
 }
 
 fn roots() -> rustls::RootCertStore {
@@ -248,48 +167,6 @@ async fn a_configuration_of_rustls_is_used_as_it_is() {
     let tls = Tls::from_rustls(Arc::new(config.with_no_client_auth()));
     let backend = by_tls(&server.url(), tls).build().await.unwrap();
     check_calls(&backend).await;
-}
-
-/// A Redis server without TLS waits for the rest of what looks like a command to it.
-#[tokio::test]
-async fn a_port_without_tls_is_told_from_a_server_that_does_not_greet() {
-    let plain = Server::on_tcp();
-    let url = plain.url().replace("redis://", "rediss://");
-    let builder = by_tls(&url, trusting()).connect_timeout(BRIEF);
-    let error = builder.build().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    let place = format!("127.0.0.1:{}", plain.port());
-    assert!(error.to_string().contains(&place), "{error}");
-    assert!(error.to_string().contains("without TLS"), "{error}");
-
-    // Any other server there answers in its own words, or hangs up.
-    let config = ErrorKind::InvalidConfig;
-    for (words, kind) in [
-        (&b"-ERR unknown command\r\n"[..], config),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", config),
-        (b"", ErrorKind::Unavailable),
-    ] {
-        let other = FakeServer::that_hangs_up_after(words);
-        let url = other.url().replace("redis://", "rediss://");
-        let error = refused(&url, trusting()).await;
-        assert_eq!(error.kind(), kind, "{error}");
-        assert!(error.to_string().contains("TLS"), "{error}");
-        assert!(error.to_string().contains("redis://"), "{error}");
-        assert!(error.source().is_some());
-    }
-}
-
-#[tokio::test]
-async fn a_port_of_tls_is_named_where_the_url_has_none() {
-    let server = server(&[]);
-    let url = server.url().replace("rediss://", "redis://");
-    for protocol in ["", "?protocol=2"] {
-        let error = builder(&format!("{url}{protocol}")).build().await;
-        let error = error.unwrap_err();
-        assert!(error.to_string().contains("rediss://"), "{error}");
-        let place = format!("127.0.0.1:{}", server.port());
-        assert!(error.to_string().contains(&place), "{error}");
-    }
 }
 
 /// Very many calls, each of which gets its own answer.
@@ -536,19 +413,6 @@ async fn settings_of_a_provider_that_can_not_be_right_are_told_when_a_backend_is
         assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
         assert!(error.to_string().contains(word), "{error}");
     }
-}
-
-#[tokio::test]
-async fn a_provider_that_hangs_is_named_when_the_limit_has_passed() {
-    let server = server(&[]);
-    let tls = Tls::from_provider(pending);
-    let builder = by_tls(&server.url(), tls).connect_timeout(BRIEF);
-    let error = builder.build().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(
-        error.to_string().contains("the provider of `Tls`"),
-        "{error}"
-    );
 }
 
 /// Nothing is sent to a server if the settings can't be right.

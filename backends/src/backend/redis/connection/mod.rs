@@ -308,13 +308,25 @@ fn inside(error: &RedisError) -> Option<&BackendError> {
         .downcast_ref()
 }
 
-/// Returns the code and the rest of a server's error reply: in a pipeline, of the first reply that
-/// is an error.
-fn answered(error: &RedisError) -> Option<(String, String)> {
+/// A server's error reply: in a pipeline, the first reply that is one.
+struct Answered {
+    code: String,
+    details: String,
+    /// True if other commands of a pipeline may have been executed.
+    is_part: bool,
+}
+
+fn answered(error: &RedisError) -> Option<Answered> {
     let errors = error.clone().into_server_errors()?;
     let (_, first) = errors.first()?;
-    let details = first.details().unwrap_or_default();
-    Some((first.code().to_string(), details.to_string()))
+    let is_alone = *error == RedisError::from(first.clone());
+    // Of a transaction that was aborted nothing was executed.
+    let was_aborted = error.code() == Some("EXECABORT");
+    Some(Answered {
+        code: first.code().to_string(),
+        details: first.details().unwrap_or_default().to_string(),
+        is_part: !is_alone && !was_aborted,
+    })
 }
 
 /// Returns the meaning of an error reply to a command of a program.
@@ -342,6 +354,11 @@ impl BackendError {
     /// rest may show what was sent. This is no `From`, which would be there or not as other crates
     /// turn the feature on.
     ///
+    /// The outcome is unknown as well if a command of a pipeline was refused, because others of it
+    /// may have been executed, and if a command was executed whose answer isn't of the type that
+    /// was asked for. What a script of yours, or a command of a transaction, did before the one
+    /// that was refused isn't told: the refusal looks like that of a single command.
+    ///
     /// # Examples
     ///
     /// ```no_run
@@ -358,8 +375,8 @@ impl BackendError {
         if let Some(ours) = inside(&error) {
             return ours.clone();
         }
-        if let Some((code, details)) = answered(&error) {
-            return of_answer(&code, &details);
+        if let Some(answered) = answered(&error) {
+            return of_answer(&answered.code, &answered.details).after(answered.is_part);
         }
         let kind = match error.kind() {
             RedisErrorKind::AuthenticationFailed => ErrorKind::Denied,
@@ -375,6 +392,7 @@ impl BackendError {
             .iter()
             .any(|words| said.starts_with(words));
         let detail = error.detail().filter(|_| is_ours);
-        Self::new(kind, detail.unwrap_or(error.category()).to_string())
+        let error = Self::new(kind, detail.unwrap_or(error.category()).to_string());
+        error.after(kind == ErrorKind::Decode)
     }
 }
