@@ -4,7 +4,7 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 
 use reinhardt_backends::{Backend, RedisBackend};
-use reinhardt_backends_tests::{Answer, Authority, FakeServer, Proxy, Server, patient};
+use reinhardt_backends_tests::{Answer, FakeServer, Proxy, Server, patient};
 use tokio::net::TcpSocket;
 
 use super::page::{Claim, row};
@@ -136,23 +136,6 @@ async fn a_server_that_hangs_up_at_once() {
     witness.refuses(&backend, &[hangs_up]).await;
     proxy.release();
     witness.sees_no_change_later(&backend).await;
-}
-
-#[tokio::test]
-async fn a_port_for_tls_in_a_url_without() {
-    let authority = Authority::new();
-    let server = Server::on_tls(&authority, &authority.certify(&["127.0.0.1"]), &[]);
-    let url = server.url().replace("rediss://", "redis://");
-    for protocol in ["", "?protocol=2"] {
-        let backend = lazy(patient(&format!("{url}{protocol}")));
-        let error = backend
-            .set("hiddenkey", "topsecret", None)
-            .await
-            .unwrap_err();
-        row!(".. hung up on the greeting, ..", Unavailable, NotSent).check(&error);
-        assert!(error.to_string().contains("rediss://"), "{error}");
-    }
-    assert!(server.command("DBSIZE").starts_with(":0"));
 }
 
 /// Whatever else listens there.

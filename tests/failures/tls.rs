@@ -159,6 +159,22 @@ async fn a_port_without_tls() {
     assert!(plain.command("DBSIZE").starts_with(":0"));
 }
 
+#[tokio::test]
+async fn a_port_for_tls_in_a_url_without_it() {
+    let server = server(&[]);
+    let url = server.url().replace("rediss://", "redis://");
+    for protocol in ["", "?protocol=2"] {
+        let backend = lazy(patient(&format!("{url}{protocol}")));
+        let error = backend
+            .set("hiddenkey", "topsecret", None)
+            .await
+            .unwrap_err();
+        row!(".. hung up on the greeting, ..", Unavailable, NotSent).check(&error);
+        assert!(error.to_string().contains("rediss://"), "{error}");
+    }
+    assert!(server.command("DBSIZE").starts_with(":0"));
+}
+
 /// Any other server there answers in its own words, or hangs up.
 #[tokio::test]
 async fn what_does_not_speak_tls() {

@@ -10,10 +10,10 @@ use futures::executor::block_on;
 use reinhardt_backends::lease::Lease;
 use reinhardt_backends::session::{SessionError, SessionStore, TowerSessions};
 use reinhardt_backends::store::{Store, StoreInfo, SyncStore};
-use reinhardt_backends::throttle::{Attempt, Quota};
+use reinhardt_backends::throttle::{Attempt, Quota, Throttle, WhenDown};
 use reinhardt_backends::{
-    Backend, BackendError, BackendResult, Condition, Counted, Expiry, KeyStream, Keyspace, Life,
-    MemoryBackend, Stored, Write,
+    Backend, BackendError, BackendResult, Condition, Counted, ErrorKind, Expiry, KeyStream,
+    Keyspace, Life, MemoryBackend, Stored, Write,
 };
 use reinhardt_backends_tests::{Proxy, Recording, Server, eventually, on_both_backends, patient};
 use serde::{Deserialize, Serialize};
@@ -378,6 +378,43 @@ async fn a_cache_that_goes_on_and_does_not_know_what_is_on_its_way() {
     )
     .check(&removed);
     assert!(!teaser.exists(&far).await.unwrap(), "the removal was made");
+}
+
+/// What the page says of each kind, on a server that is gone.
+#[tokio::test]
+async fn kinds_without_their_store() {
+    let mut server = Server::on_tcp();
+    let backend = lazy(patient(&server.url()).call_timeout(BRIEF));
+    let sessions: SessionStore<u8, _> = SessionStore::new(backend.clone());
+    let session = sessions.create("ann", 1).await.unwrap();
+    let short = BRIEF * 5;
+    let lease = Lease::new(backend.clone(), "report", short).unwrap();
+    let mut guard = lease.acquire().await.unwrap().unwrap();
+    let throttle = Throttle::new("api", [Quota::gcra(5, MINUTE)]).unwrap();
+    assert!(throttle.check(&backend, "ann").await.unwrap().allowed);
+    server.kill();
+
+    assert!(
+        sessions.load(session.id()).await.is_err(),
+        "neither there nor gone"
+    );
+    let decided = throttle.check(&backend, "ann").await;
+    assert!(decided.is_err());
+    assert!(WhenDown::Allow.allows(&decided) && !WhenDown::Refuse.allows(&decided));
+    let report = Report { id: 1 };
+    let computed = report.get_or_set_with(&backend, async || Ok::<_, BackendError>(7));
+    assert!(computed.await.is_err());
+    let teaser = Teaser { id: 1 };
+    let text = async || Ok::<_, BackendError>("topsecret".to_string());
+    let computed = teaser.get_or_set_with(&backend, text).await;
+    assert_eq!(computed.unwrap(), "topsecret");
+    assert!(teaser.delete(&backend).await.is_err());
+    assert!(lease.acquire().await.is_err());
+    assert!(guard.renew().await.is_err());
+    eventually(async || !guard.is_held()).await;
+    backend.close().await;
+    let closed = backend.ping().await.unwrap_err();
+    assert_eq!(closed.kind(), ErrorKind::Unavailable);
 }
 
 /// The task was asked to store what it computed, and its runtime ended before the answer.
