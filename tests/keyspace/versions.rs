@@ -250,11 +250,7 @@ async fn a_scan_yields_each_entry_in_its_newest_version(backend: Arc<dyn Backend
     let (entries, errors) = scanned(&backend).await;
     assert_eq!(entries, [migrated("a"), second("b").into(), third("c")]);
     assert_eq!(errors.len(), 1);
-    assert!(
-        errors[0].to_string().contains("evolving@3:{c}x"),
-        "{}",
-        errors[0]
-    );
+    assert_eq!(errors[0].kind(), ErrorKind::InvalidKey, "{}", errors[0]);
     let keys = Third::scan_keys(&backend).filter_map_ok().await;
     assert_eq!(keys, ["a", "b", "c"]);
 }
