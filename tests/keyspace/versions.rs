@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use futures::future::join_all;
 use reinhardt_backends::store::{Store, Touch};
 use reinhardt_backends::{
-    Backend, BackendError, BackendResult, Counted, Expiry, KeyStream, Keyspace, Life,
+    Backend, BackendError, BackendResult, Counted, ErrorKind, Expiry, KeyStream, Keyspace, Life,
     MemoryBackend, Stored, Write,
 };
 use serde::{Deserialize, Serialize};
