@@ -1,8 +1,8 @@
-//! Every row of the page "When things break" is provoked, and what the row says of a write is looked
-//! at in the store.
+//! Every row of the page "When things break" is provoked, and the word of the row for the write is
+//! checked in the store.
 //!
-//! A test claims by [`row!`] which row it provokes, by which kind, and what became of the write. The
-//! page and the claims are compared as a whole: neither may have what the other hasn't.
+//! A test claims by [`row!`] which row it provokes, by which kind, and what became of the write.
+//! The page and the claims are compared as a whole: neither may have what the other hasn't.
 
 mod before_sending;
 mod cluster;
