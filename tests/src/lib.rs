@@ -54,6 +54,9 @@ pub mod guide {
     #[doc = include_str!("../../backends/docs/redis.md")]
     pub struct Redis;
 
+    #[doc = include_str!("../../backends/docs/failures.md")]
+    pub struct Failures;
+
     #[doc = include_str!("../../backends/docs/production.md")]
     pub struct Production;
 
