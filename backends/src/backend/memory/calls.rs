@@ -19,7 +19,6 @@ use crate::backend::stored::Stored;
 use crate::backend::{Condition, Counted, Write};
 use crate::error::{BackendResult, Failures};
 use crate::quota::{Attempt, Decision};
-use crate::time::clock::Moment;
 
 impl Shards {
     #[inline]
@@ -37,14 +36,20 @@ impl Shards {
 
     pub(super) fn get(&self, key: &str) -> BackendResult<Option<Stored>> {
         let (padded, key_hash) = self.find(key)?;
-        let found = padded.shard.read().find_to_use(key_hash).cloned();
-        // The clock is read after the lock, and only for an entry that ends.
-        match found {
-            Some(entry) if entry.is_live(|| self.clock.now()) => {
+        let live = {
+            let shard = padded.shard.read();
+            let found = shard.find_to_use(key_hash);
+            // The clock is read under the lock, and only for an entry that ends: after it another
+            // entry could be there by the time that this one has ended.
+            let live = found.filter(|entry| entry.is_live(|| self.clock.now()));
+            live.cloned()
+        };
+        match live {
+            Some(entry) => {
                 self.reads.count(true);
                 Ok(Some(entry.into()))
             }
-            _ => {
+            None => {
                 self.reads.count(false);
                 Ok(None)
             }
@@ -59,21 +64,16 @@ impl Shards {
         let (padded, key_hash) = self.find(key)?;
         let shard = padded.shard.read();
         let decoded = shard.find_to_use(key_hash).and_then(|entry| {
-            Some((
-                entry.deadline(),
-                entry.decoded()?.value(decoded_as)?.clone(),
-            ))
+            let value = entry.decoded()?.value(decoded_as)?;
+            // As in `get`.
+            let live = entry.is_live(|| self.clock.now());
+            Some(live.then(|| value.clone()))
         });
         drop(shard);
         match decoded {
-            Some((end, value)) if end == Moment::NEVER || self.clock.now() < end => {
-                self.reads.count(true);
-                Ok(Some(DecodedOrBytes::Decoded(value)))
-            }
-            // Dropping a value that has ended runs code of the user, and so comes after the lock.
-            Some(_) => {
-                self.reads.count(false);
-                Ok(None)
+            Some(live) => {
+                self.reads.count(live.is_some());
+                Ok(live.map(DecodedOrBytes::Decoded))
             }
             None => Ok(self.get(key)?.map(DecodedOrBytes::Bytes)),
         }
@@ -81,23 +81,24 @@ impl Shards {
 
     pub(super) fn read(&self, key: &str) -> BackendResult<Option<(Stored, Expiry)>> {
         let (padded, key_hash) = self.find(key)?;
-        let now = self.clock.now();
-        // Both are read under the lock: a counter and its window are changed together.
-        let found = {
+        // All three are read under the lock: a counter and its window are changed together.
+        let live = {
             let shard = padded.shard.read();
-            let entry = shard.find_to_use(key_hash);
-            entry.map(|entry| (entry.deadline(), Stored::from(entry.clone())))
+            let now = self.clock.now();
+            let found = shard.find_to_use(key_hash);
+            let live = found.filter(|entry| entry.is_live(|| now));
+            live.map(|entry| (Stored::from(entry.clone()), expiry(entry.deadline(), now)))
         };
-        let live = found.filter(|(end, _)| now < *end);
         self.reads.count(live.is_some());
-        Ok(live.map(|(end, stored)| (stored, expiry(end, now))))
+        Ok(live)
     }
 
     pub(super) fn expiry(&self, key: &str) -> BackendResult<Option<Expiry>> {
         let (padded, key_hash) = self.find(key)?;
-        let end = padded.shard.read().find(key_hash).map(Entry::deadline);
+        let shard = padded.shard.read();
         let now = self.clock.now();
-        Ok(end.filter(|end| now < *end).map(|end| expiry(end, now)))
+        let live = shard.live(key_hash, now);
+        Ok(live.map(|entry| expiry(entry.deadline(), now)))
     }
 
     pub(super) fn write(
@@ -131,10 +132,9 @@ impl Shards {
         options.life = options.life.checked()?;
         let (padded, key_hash) = self.find(key)?;
         self.sweep_later(options.life);
-        let now = self.clock.now();
         self.with_room(&[key_hash], entry(), |entry, removed| {
             let mut shard = padded.shard.write();
-            shard.write(key_hash, entry, options, &mut self.step(now, removed))
+            shard.write(key_hash, entry, options, &mut self.step(removed))
         })
     }
 
@@ -154,7 +154,6 @@ impl Shards {
             return Ok(false);
         }
         self.sweep_later(options.life);
-        let now = self.clock.now();
         let moving = Move {
             from: old,
             expected,
@@ -164,7 +163,7 @@ impl Shards {
         let entry = Entry::new(to.key, to.value);
         self.with_room(&[new, old], entry, |entry, removed| {
             with_both(&old_shard.shard, &new_shard.shard, |other, shard| {
-                shard.move_in(other, moving, entry, &mut self.step(now, removed))
+                shard.move_in(other, moving, entry, &mut self.step(removed))
             })
         })
     }
@@ -196,11 +195,11 @@ impl Shards {
     ) -> BackendResult<Option<Stored>> {
         let (padded, key_hash) = self.find(key)?;
         self.sweep_later(Life::In(ttl));
-        let now = self.clock.now();
         let renewed = {
             // The lock is shared with other readers: an end is only ever moved on here, and every
             // other change of an end holds the lock exclusively.
             let shard = padded.shard.read();
+            let now = self.clock.now();
             let live = shard
                 .find_to_use(key_hash)
                 .filter(|entry| entry.is_live(|| now));
@@ -223,10 +222,9 @@ impl Shards {
         let window = Life::from(ttl).checked()?;
         let (padded, key_hash) = self.find(key)?;
         self.sweep_later(window);
-        let now = self.clock.now();
         self.with_room(&[key_hash], (), |(), removed| {
             let mut shard = padded.shard.write();
-            let step = &mut self.step(now, removed);
+            let step = &mut self.step(removed);
             let counted = shard.increment_by(key_hash, delta, window, step);
             counted.map_err(|no_room| (no_room, ()))
         })?
@@ -244,9 +242,7 @@ impl Shards {
         }
         self.with_room(&[key_hash], (), |(), removed| {
             let mut shard = padded.shard.write();
-            // The clock is read after the lock is taken, so that of two attempts the later one
-            // doesn't go by an earlier time.
-            let step = &mut self.step(self.clock.now(), removed);
+            let step = &mut self.step(removed);
             let decided = shard.throttle(key_hash, attempt, step);
             decided.map_err(|no_room| (no_room, ()))
         })?
@@ -256,10 +252,9 @@ impl Shards {
         let life = life.checked()?;
         let (padded, key_hash) = self.find(key)?;
         self.sweep_later(life);
-        let now = self.clock.now();
         Ok(self.dispose_after(|removed| {
             let mut shard = padded.shard.write();
-            shard.expire(key_hash, life, &mut self.step(now, removed))
+            shard.expire(key_hash, life, &mut self.step(removed))
         }))
     }
 
@@ -272,11 +267,11 @@ impl Shards {
         let (padded, key_hash) = self.find(key)?;
         let life = Life::In(ttl);
         self.sweep_later(life);
-        let now = self.clock.now();
-        let end = now.after(ttl);
         {
             // The lock is shared with other readers, as in `renew`, where the end only moves on.
             let shard = padded.shard.read();
+            let now = self.clock.now();
+            let end = now.after(ttl);
             let live = shard
                 .find_to_use(key_hash)
                 .filter(|entry| entry.is_live(|| now) && entry.deadline() <= end);
@@ -288,7 +283,7 @@ impl Shards {
         }
         let touched = self.dispose_after(|removed| {
             let mut shard = padded.shard.write();
-            let is_live = shard.expire(key_hash, life, &mut self.step(now, removed));
+            let is_live = shard.expire(key_hash, life, &mut self.step(removed));
             let entry = is_live.then(|| shard.find_to_use(key_hash)).flatten();
             entry.cloned()
         });
@@ -336,10 +331,9 @@ impl Shards {
         key_hash: KeyHash<'_>,
         expected: Option<&[u8]>,
     ) -> Option<Entry> {
-        let now = self.clock.now();
         self.dispose_after(|removed| {
             let mut shard = padded.shard.write();
-            shard.remove(key_hash, expected, &mut self.step(now, removed))
+            shard.remove(key_hash, expected, &mut self.step(removed))
         })
     }
 }
@@ -351,5 +345,83 @@ impl Shards {
             let key = format!("{name}:{index}");
             assert!(self.write(&key, b"value", Write::new(life)).unwrap());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    const BRIEF: Duration = Duration::from_millis(50);
+    const HOUR: Life = Life::In(Duration::from_secs(3600));
+
+    #[track_caller]
+    fn wait_until(mut reached: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !reached() {
+            assert!(Instant::now() < deadline, "not reached in 30 s");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Makes a call that waits for the lock of its key's shard until the entry there has ended.
+    fn held_up<T: Send>(value: &[u8], call: impl FnOnce(&Arc<Shards>) -> T + Send) -> T {
+        let store = Arc::new(Shards::default());
+        let written = store.write("key", value, Write::new(Life::In(BRIEF)));
+        assert!(written.unwrap());
+        let (padded, key_hash) = store.find("key").unwrap();
+        thread::scope(|scope| {
+            let guard = padded.shard.read();
+            let caller = scope.spawn(|| call(&store));
+            // A writer that waits keeps further readers out.
+            wait_until(|| padded.shard.try_read().is_none());
+            wait_until(|| guard.live(key_hash, store.clock.now()).is_none());
+            drop(guard);
+            caller.join().unwrap()
+        })
+    }
+
+    /// Others may have found it absent meanwhile: it must not come back.
+    #[test]
+    fn an_entry_that_ended_while_a_call_waited_for_the_lock_is_absent() {
+        let conditions = [
+            (Condition::Present, false),
+            (Condition::Equals(b"value"), false),
+            (Condition::Absent, true),
+        ];
+        for (condition, expected) in conditions {
+            let options = Write::new(Life::Never).when(condition);
+            let written = held_up(b"value", |store| store.write("key", b"new", options));
+            assert_eq!(written.unwrap(), expected, "{condition:?}");
+        }
+        for life in [Life::Never, HOUR] {
+            let is_live = held_up(b"value", |store| store.expire("key", life));
+            assert!(!is_live.unwrap(), "{life:?}");
+        }
+        // A shorter life than the present one takes the exclusive lock.
+        let touched = held_up(b"value", |store| {
+            store.touch("key", Duration::from_millis(1))
+        });
+        assert!(touched.unwrap().is_none());
+        let counted = held_up(b"41", |store| store.increment_by("key", 1, None));
+        assert_eq!(counted.unwrap().value, 1);
+        let moved = held_up(b"value", |store| {
+            let to = NewEntry {
+                key: "other",
+                value: b"new",
+                life: Life::Never,
+            };
+            store.move_entry("key", b"value", to, None)
+        });
+        assert!(!moved.unwrap());
+        assert!(!held_up(b"value", |store| store.remove("key", None)).unwrap());
+        assert!(
+            held_up(b"value", |store| store.take("key"))
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -64,8 +64,7 @@ impl Shards {
         let evict = |padded: &Padded, least: usize| {
             self.dispose_after(|removed| {
                 let mut shard = padded.shard.write();
-                shard.held() >= least.max(1)
-                    && shard.evict(key_hashes, &mut self.step(self.clock.now(), removed))
+                shard.held() >= least.max(1) && shard.evict(key_hashes, &mut self.step(removed))
             })
         };
         key_hashes

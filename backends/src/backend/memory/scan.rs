@@ -50,7 +50,7 @@ impl Shards {
             let held = self.dispose_after(|removed| {
                 let mut shard = shard.write();
                 let held = shard.held();
-                let step = &mut self.step(self.clock.now(), removed);
+                let step = &mut self.step(removed);
                 cleared += shard.clear_prefix(prefix, step);
                 shard.shrink(&self.hasher);
                 held

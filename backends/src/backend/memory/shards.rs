@@ -20,7 +20,7 @@ use super::worker::Worker;
 use crate::backend::store::Instance;
 use crate::backend::store::limits::Limits;
 use crate::error::BackendResult;
-use crate::time::clock::{Clock, Moment};
+use crate::time::clock::Clock;
 
 pub(super) struct Shards {
     pub(super) shards: Box<[Padded]>,
@@ -95,11 +95,14 @@ impl Shards {
         (0..count).map(move |index| next.wrapping_add(index) % count)
     }
 
-    /// Returns the circumstances of a step at `now`.
+    /// Returns the circumstances of a step that begins now; to be called under the lock.
+    ///
+    /// By a time from before the lock an entry could be live that has ended meanwhile and that
+    /// others have found absent, and a write would bring it back.
     #[inline]
-    pub(super) fn step<'a>(&'a self, now: Moment, removed: &'a mut Removed) -> Step<'a> {
+    pub(super) fn step<'a>(&'a self, removed: &'a mut Removed) -> Step<'a> {
         Step {
-            now,
+            now: self.clock.now(),
             hasher: &self.hasher,
             removed,
         }

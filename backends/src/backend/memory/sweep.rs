@@ -82,7 +82,7 @@ impl Shards {
         self.dispose_after(|removed| {
             let mut shard = self.shards[index].shard.write();
             let held = shard.held();
-            let step = &mut self.step(self.clock.now(), removed);
+            let step = &mut self.step(removed);
             let more = shard.sweep(SWEEP_BUCKETS, step);
             if !more {
                 shard.shrink(&self.hasher);
