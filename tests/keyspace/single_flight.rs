@@ -241,6 +241,30 @@ async fn who_misses_while_a_waiter_has_yet_to_wake_computes_anew() {
     assert_eq!(waiter.await.unwrap(), "page 0");
 }
 
+/// The one asks while a value is computed that isn't for it, the other when that is done, and the
+/// store has kept nothing.
+#[tokio::test(start_paused = true)]
+async fn who_asks_in_between_and_who_asks_later_do_not_compute_at_the_same_time() {
+    let backend = MemoryBackend::builder().max_entries(1).build();
+    backend.set("other", 1, None).await.unwrap();
+    let renderer = Renderer::default();
+    let ask = || {
+        home()
+            .get_or_set_with(&backend, || renderer.render())
+            .boxed()
+    };
+    let mut first = ask();
+    assert!(poll!(&mut first).is_pending());
+    let mut between = ask();
+    assert!(poll!(&mut between).is_pending());
+    assert_eq!(first.await.unwrap(), "page 0");
+    let mut later = ask();
+    assert!(poll!(&mut later).is_pending());
+    assert!(poll!(&mut between).is_pending());
+    assert_eq!(between.await.unwrap(), "page 1");
+    assert_eq!(later.await.unwrap(), "page 1");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failure_stores_nothing_and_is_the_callers_own_type() {
     #[derive(Debug)]

@@ -50,9 +50,21 @@ struct FlightResults {
     value: Option<Landed>,
     /// A failure that the next call would probably meet with too.
     failure: Option<(u64, BackendError)>,
-    /// True if a leader that had a value is done, with storing it too. Nobody comes into the flight
-    /// any more.
+    /// The number of steps that had begun when the latest seat was taken.
+    last_joined: u64,
+    /// True if a leader that had a value is done, with storing it too, and nobody leads since.
     is_closed: bool,
+}
+
+impl FlightResults {
+    /// Says whether everybody who came into the flight can take the value of a leader that is done.
+    ///
+    /// If somebody can't, it may have to compute: whoever misses meanwhile has to come into the same
+    /// flight, or two would compute at one time.
+    fn are_for_all(&self) -> bool {
+        let landed = self.value.as_ref();
+        self.is_closed && landed.is_some_and(|landed| self.last_joined < landed.step)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -104,7 +116,7 @@ where
                 let lead = Lead(seat);
                 return Ok(match lead.result::<K, B>(backend)? {
                     Some(value) => Joined::There(value),
-                    None => Joined::Lead(lead),
+                    None => Joined::Lead(lead.begin()),
                 });
             }
             Err(end) => {
@@ -124,7 +136,7 @@ pub(super) fn try_lead(store: Instance, key: &str) -> Option<Lead> {
     loop {
         let seat = Seat::take(store, key);
         if seat.flight.turn.try_take() {
-            return Some(Lead(seat));
+            return Some(Lead(seat).begin());
         }
         let _ = seat.look(false);
         if !seat.flight.turn.is_over() {
@@ -143,13 +155,17 @@ impl Seat {
                 results: Mutex::default(),
             })
         });
-        let flight = flight.clone();
-        let landings = flight.results().landings;
+        // The table is locked until the seat is noted.
+        let mut results = flight.results();
+        let joined = flight.steps.load(SeqCst);
+        results.last_joined = joined;
+        let landings = results.landings;
+        drop(results);
         Self {
             place,
-            joined: flight.steps.load(SeqCst),
+            joined,
             landings,
-            flight,
+            flight: flight.clone(),
         }
     }
 
@@ -360,11 +376,11 @@ impl Flight {
 impl Drop for Seat {
     fn drop(&mut self) {
         // Seats are taken under the same lock, so two references are this seat's and the table's. A
-        // flight that is closed leaves the table at once, so that a caller that misses later
-        // needn't wait for the followers that have yet to take its result.
+        // flight whose value is for everybody in it leaves the table at once, so that a caller that
+        // misses later needn't wait for the followers that have yet to take the value.
         FLIGHTS.remove_if(&self.place, |_, flight| {
             Arc::ptr_eq(flight, &self.flight)
-                && (Arc::strong_count(flight) == 2 || flight.results().is_closed)
+                && (Arc::strong_count(flight) == 2 || flight.results().are_for_all())
         });
     }
 }
@@ -374,6 +390,12 @@ impl Drop for Seat {
 pub(super) struct Lead(Seat);
 
 impl Lead {
+    /// To be called by a leader that has no value yet.
+    fn begin(self) -> Self {
+        self.flight.results().is_closed = false;
+        self
+    }
+
     /// Says whether other callers lead in another flight, as this leader gave no sign of life.
     pub(super) fn was_passed_by(&self) -> bool {
         self.flight.turn.is_over()
