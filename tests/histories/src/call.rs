@@ -25,6 +25,28 @@ pub enum Action {
     Take,
     /// Counts.
     Add(i64),
+    /// Counts, and gives a counter without an end one after so many milliseconds.
+    AddFor(i64, u64),
+    /// Asks whether there is a value.
+    Exists,
+    /// Asks how long the value lives.
+    Ttl,
+    /// Has the value end after so many milliseconds, or never.
+    Expire(Option<u64>),
+    /// Reads the value, which ends so many milliseconds later.
+    Restart(u64),
+    /// Reads the value, which ends so many milliseconds later, unless it ends later still.
+    Extend(u64),
+    /// Reads the value and writes another one in its place, for what is left of its life.
+    Update(i64),
+    /// Removes the value if there is one, and doesn't say so.
+    Clear,
+    /// Removes the value if there is one, or does nothing.
+    PerhapsClear,
+    /// Writes a value if there is none, or does nothing.
+    PerhapsSet(i64),
+    /// The store, which was full, gave up this value.
+    Evicted(i64),
 }
 
 /// The answer to a call.
@@ -36,9 +58,14 @@ pub enum Answer {
     Value(Option<i64>),
     /// The count after the call.
     Count(i64),
+    /// The nanoseconds that the value has left, [`FOR_EVER`] if it has no end.
+    Left(Option<u64>),
     /// Something that no client has written under this key: the answer to another question.
     Foreign,
 }
+
+/// What is left of the life of a value without an end.
+pub const FOR_EVER: u64 = u64::MAX;
 
 /// The end of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -185,6 +185,7 @@ impl Client {
                 Ok(value_of(key, taken.as_ref()))
             }
             Action::Add(delta) => self.add(&name, delta).await,
+            other => unreachable!("{other:?} is a call of threads"),
         }
     }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::call::{Action, Answer, Call, End};
-use super::linear::{Order, order};
+use super::linear::{Order, order_by};
+use super::model::Rules;
 
 /// Something that a history shows and that the contract forbids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,12 @@ pub enum Violation {
     FencingNumber(String),
     /// A cache has served what is older than a removal.
     Outdated(String),
+    /// A value was computed, or given to a caller, that shouldn't be.
+    Computed(String),
+    /// The listener was told of an entry too often, or not at all.
+    Told(String),
+    /// Calls that never ended.
+    Stuck(Vec<String>),
 }
 
 impl fmt::Display for Violation {
@@ -44,6 +51,11 @@ impl fmt::Display for Violation {
             Self::TwoOwners(text) => write!(f, "two owners of a lease: {text}"),
             Self::FencingNumber(text) => write!(f, "fencing numbers that don't grow: {text}"),
             Self::Outdated(text) => write!(f, "older than a removal: {text}"),
+            Self::Computed(text) | Self::Told(text) => f.write_str(text),
+            Self::Stuck(calls) => {
+                write!(f, "these calls never ended:")?;
+                calls.iter().try_for_each(|call| write!(f, "\n  {call}"))
+            }
             Self::Impossible(calls) => {
                 write!(f, "no order of these calls has these answers:")?;
                 calls.iter().try_for_each(|call| write!(f, "\n  {call}"))
@@ -75,6 +87,17 @@ pub fn judge(
     limit: Duration,
     may_lack: impl Fn(u32) -> bool,
 ) -> Result<Judged, Violation> {
+    judge_by(calls, limit, |key| {
+        (!may_lack(key)).then_some(Rules::SERVERS)
+    })
+}
+
+/// Judges a history by the rules of its store; where a key has none there need be no order.
+pub(super) fn judge_by(
+    calls: &[Call],
+    limit: Duration,
+    rules: impl Fn(u32) -> Option<Rules>,
+) -> Result<Judged, Violation> {
     let mut by_key: BTreeMap<u32, Vec<Call>> = BTreeMap::new();
     for call in calls {
         by_key.entry(call.key).or_default().push(*call);
@@ -88,11 +111,11 @@ pub fn judge(
     let mut judged = Judged::default();
     for (key, calls) in by_key {
         nothing_is_invented(&calls)?;
-        if may_lack(key) {
+        let Some(rules) = rules(key) else {
             continue;
-        }
+        };
         judged.keys += 1;
-        match order(&calls) {
+        match order_by(&calls, rules) {
             Order::Found => {}
             Order::None => return Err(Violation::Impossible(calls)),
             Order::Undecided => judged.undecided += 1,
@@ -108,7 +131,9 @@ fn nothing_is_invented(calls: &[Call]) -> Result<(), Violation> {
         | Action::SetFor(value, _)
         | Action::SetIfAbsent(value)
         | Action::SetIfPresent(value)
-        | Action::CompareAndSet(_, value) => Some(value),
+        | Action::CompareAndSet(_, value)
+        | Action::Update(value)
+        | Action::PerhapsSet(value) => Some(value),
         _ => None,
     });
     let written: HashSet<i64> = written.collect();
@@ -116,7 +141,7 @@ fn nothing_is_invented(calls: &[Call]) -> Result<(), Violation> {
         let begun = calls.iter().filter(|call| call.began <= before);
         let deltas = begun.filter_map(|call| match (call.action, call.end) {
             (_, End::Failed) => None,
-            (Action::Add(delta), _) => Some(delta),
+            (Action::Add(delta) | Action::AddFor(delta, _), _) => Some(delta),
             _ => None,
         });
         deltas.sum()

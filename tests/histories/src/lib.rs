@@ -16,12 +16,14 @@ mod plan;
 mod schedule;
 mod shrink;
 mod special;
+pub mod threads;
 
-pub use call::{Action, Answer, Call, End};
+pub use call::{Action, Answer, Call, End, FOR_EVER};
 pub use client::Planted;
 pub use judge::{Violation, judge};
-pub use linear::{Order, order};
+pub use linear::{Order, order, order_by};
+pub use model::Rules;
 pub use plan::{Plan, Stage};
 pub use schedule::{Outcome, run};
-pub use shrink::shrink;
+pub use shrink::{shrink, shrink_by};
 pub use special::Seen;

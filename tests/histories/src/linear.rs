@@ -12,7 +12,7 @@
 use std::collections::HashSet;
 
 use super::call::{Call, End};
-use super::model::State;
+use super::model::{Rules, State};
 
 /// The most steps of one search.
 const MOST_STEPS: usize = 2_000_000;
@@ -28,15 +28,20 @@ pub enum Order {
     Undecided,
 }
 
-/// Looks for an order of the calls on one key.
+/// Looks for an order of the calls on one key of a server.
 pub fn order(calls: &[Call]) -> Order {
+    order_by(calls, Rules::SERVERS)
+}
+
+/// Looks for an order of the calls on one key, by the rules of its store.
+pub fn order_by(calls: &[Call], rules: Rules) -> Order {
     // What has failed had no effect, and says nothing.
     let calls: Vec<Call> = calls
         .iter()
         .filter(|call| call.end != End::Failed)
         .copied()
         .collect();
-    Search::new(&calls).run()
+    Search::new(&calls, rules).run()
 }
 
 /// One end of a call, in the order of time.
@@ -50,6 +55,7 @@ struct Event {
 /// and going back puts them in again at the same places.
 struct Search<'c> {
     calls: &'c [Call],
+    rules: Rules,
     events: Vec<Event>,
     next: Vec<usize>,
     before: Vec<usize>,
@@ -66,7 +72,7 @@ struct Placed {
 }
 
 impl<'c> Search<'c> {
-    fn new(calls: &'c [Call]) -> Self {
+    fn new(calls: &'c [Call], rules: Rules) -> Self {
         let mut events: Vec<(u64, bool, usize)> = Vec::with_capacity(2 * calls.len());
         for (call, it) in calls.iter().enumerate() {
             events.push((it.began, false, call));
@@ -91,6 +97,7 @@ impl<'c> Search<'c> {
             .map(|(_, is_end, call)| Event { call, is_end });
         Self {
             calls,
+            rules,
             events: std::iter::once(nothing).chain(events).collect(),
             next: (1..=count + 1).collect(),
             before: (0..=count + 1).map(|at| at.saturating_sub(1)).collect(),
@@ -158,9 +165,15 @@ impl<'c> Search<'c> {
         placed: &Calls,
         tried: &mut HashSet<(Calls, State)>,
     ) -> Option<(usize, State)> {
+        // Of calls that are the same in everything the first one goes first.
+        let is_next = call == 0 || self.calls[call - 1] != self.calls[call];
+        if !is_next && !placed.contains(call - 1) {
+            return None;
+        }
         let mut with = placed.clone();
         with.insert(call);
-        let ways = state.after(&self.calls[call]).enumerate().skip(from);
+        let ways = state.after(&self.calls[call], self.rules);
+        let ways = ways.enumerate().skip(from);
         let mut new = ways.filter(|(_, after)| tried.insert((with.clone(), *after)));
         new.next()
     }
@@ -189,6 +202,10 @@ impl Calls {
 
     fn insert(&mut self, call: usize) {
         self.0[call / 64] |= 1 << (call % 64);
+    }
+
+    fn contains(&self, call: usize) -> bool {
+        self.0[call / 64] & (1 << (call % 64)) != 0
     }
 
     fn remove(&mut self, call: usize) {

@@ -6,7 +6,7 @@
 //! cargo run -p reinhardt-backends-histories -- --on cluster --seeds 17..18 --show
 //! ```
 //!
-//! * `--on STAGE`: memory, server, cluster or sentinel; all of them unless given.
+//! * `--on STAGE`: memory, threads, server, cluster or sentinel; all of them unless given.
 //! * `--seeds FROM..TO`: the seeds; `0..25` unless given.
 //! * `--jobs N`: so many schedules at a time; four unless given. Most of the time they wait.
 //! * `--show`: prints every call of a schedule.
@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use reinhardt_backends_histories::{Plan, Seen, Stage, Violation, run, shrink};
+use reinhardt_backends_histories::{Plan, Seen, Stage, Violation, run, shrink_by};
 
 /// The times that a failing schedule is run again without a fault.
 const TRIES: usize = 3;
@@ -165,7 +165,8 @@ fn explain(plan: &Plan, violation: &Violation) {
     println!("\n{plan}\n{violation}");
     if let Violation::Impossible(calls) = violation {
         println!("of these, without the others:");
-        shrink(calls).iter().for_each(|call| println!("  {call}"));
+        let shortest = shrink_by(calls, plan.rules());
+        shortest.iter().for_each(|call| println!("  {call}"));
     }
     let mut shortest = plan.clone();
     let mut left_out = 0;

@@ -6,11 +6,16 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::model::Rules;
+use super::threads::Settings;
+
 /// The stores that histories are made on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// A store in this process.
     Memory,
+    /// A store in this process under threads that never pause.
+    Threads,
     /// One server that keeps what it has acknowledged, behind a cable.
     Server,
     /// A cluster of three primaries with replicas.
@@ -21,7 +26,13 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Memory, Self::Server, Self::Cluster, Self::Sentinel];
+    pub const ALL: [Self; 5] = [
+        Self::Memory,
+        Self::Threads,
+        Self::Server,
+        Self::Cluster,
+        Self::Sentinel,
+    ];
 }
 
 /// `server`
@@ -29,6 +40,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Memory => "memory",
+            Self::Threads => "threads",
             Self::Server => "server",
             Self::Cluster => "cluster",
             Self::Sentinel => "sentinel",
@@ -42,7 +54,9 @@ impl FromStr for Stage {
     fn from_str(name: &str) -> Result<Self, String> {
         let mut all = Self::ALL.into_iter();
         let found = all.find(|stage| stage.to_string() == name);
-        found.ok_or_else(|| format!("`{name}` is none of memory, server, cluster and sentinel"))
+        found.ok_or_else(|| {
+            format!("`{name}` is none of memory, threads, server, cluster and sentinel")
+        })
     }
 }
 
@@ -108,6 +122,7 @@ impl Plan {
         let mut rng = Rng::with_seed(seed ^ 0x9e37_79b9_7f4a_7c15);
         let (faults, time): (&[Fault], u64) = match stage {
             Stage::Memory => (&[], 400),
+            Stage::Threads => return Self::of_threads(seed),
             Stage::Server => (
                 &[
                     Fault::Cut,
@@ -141,7 +156,7 @@ impl Plan {
         };
         let time = Duration::from_millis(time);
         let count = match stage {
-            Stage::Memory => 0,
+            Stage::Memory | Stage::Threads => 0,
             Stage::Server => rng.usize(1..=4),
             Stage::Cluster if faults.len() > 1 => rng.usize(1..=5),
             Stage::Cluster | Stage::Sentinel => 1,
@@ -176,6 +191,26 @@ impl Plan {
         plan
     }
 
+    /// Makes the schedule of a seed for threads, whose settings are made elsewhere.
+    fn of_threads(seed: u64) -> Self {
+        let settings = Settings::of(seed);
+        Self {
+            seed,
+            stage: Stage::Threads,
+            clients: settings.threads,
+            time: settings.time,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Returns what the store promises of the ends of entries.
+    pub fn rules(&self) -> Rules {
+        match self.stage {
+            Stage::Threads => Settings::of(self.seed).rules(),
+            _ => Rules::SERVERS,
+        }
+    }
+
     /// Says whether acknowledged writes may be gone.
     pub fn is_lossy(&self) -> bool {
         self.faults.iter().any(|planned| planned.fault.is_lossy())
@@ -202,6 +237,9 @@ impl fmt::Display for Plan {
             faults,
         } = self;
         write!(f, "seed {seed} on {stage}: {clients} clients for {time:?}")?;
+        if *stage == Stage::Threads {
+            write!(f, "; {}", Settings::of(*seed))?;
+        }
         for (position, planned) in faults.iter().enumerate() {
             let (at, time) = (planned.at.as_millis(), planned.time.as_millis());
             let between = if position == 0 { ';' } else { ',' };

@@ -11,6 +11,7 @@ use super::faults::{LIMIT, Servers};
 use super::judge::{Judged, Violation, judge};
 use super::plan::{Plan, Stage};
 use super::special::{self, Clock, Seen};
+use super::threads;
 
 /// The extra time that a call may take where the machine has other work.
 const SLACK: Duration = Duration::from_secs(10);
@@ -47,6 +48,9 @@ impl Outcome {
 
 /// Runs a schedule on servers of its own, with a fault of the library `planted`, if there is one.
 pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
+    if plan.stage == Stage::Threads {
+        return threads::run(plan.seed, None);
+    }
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -61,7 +65,7 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
         let began = Instant::now();
         // No key has so many calls that its order can't be found.
         let times = match plan.stage {
-            Stage::Memory => [150_000, 1_500],
+            Stage::Memory | Stage::Threads => [150_000, 1_500],
             // A slot moves while its keys are in use.
             Stage::Cluster => [400_000, 8_000],
             Stage::Server | Stage::Sentinel => [150_000, 8_000],

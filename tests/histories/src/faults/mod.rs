@@ -32,7 +32,7 @@ pub(super) enum Servers {
 impl Servers {
     pub(super) fn start(plan: &Plan) -> Self {
         match plan.stage {
-            Stage::Memory => Self::Memory,
+            Stage::Memory | Stage::Threads => Self::Memory,
             Stage::Server => {
                 let server = Server::on_tcp_with(&LASTING);
                 let proxy = Proxy::start(server.port());

@@ -4,3 +4,4 @@
 mod orders;
 mod planted;
 mod schedules;
+mod threads;
