@@ -8,8 +8,9 @@ use super::ends::expiry;
 use super::entry::Entry;
 use super::operations::Move;
 use super::pair_lock::with_both;
+use super::shard::Shard;
 use super::shards::{Padded, Shards};
-use super::step::KeyHash;
+use super::step::{KeyHash, Step};
 use crate::backend::distinct::Distinct;
 use crate::backend::life::{Expiry, Life};
 use crate::backend::store::decoded::Decoded;
@@ -193,24 +194,9 @@ impl Shards {
         key: &str,
         ttl: Duration,
     ) -> BackendResult<Option<Stored>> {
-        let (padded, key_hash) = self.find(key)?;
-        self.sweep_later(Life::In(ttl));
-        let renewed = {
-            // The lock is shared with other readers: an end is only ever moved on here, and every
-            // other change of an end holds the lock exclusively.
-            let shard = padded.shard.read();
-            let now = self.clock.now();
-            let live = shard
-                .find_to_use(key_hash)
-                .filter(|entry| entry.is_live(|| now));
-            live.map(|entry| {
-                // Later than before: the shard's earliest end stays true.
-                entry.extend_deadline(now.after(ttl));
-                entry.clone()
-            })
-        };
-        self.reads.count(renewed.is_some());
-        Ok(renewed.map(Stored::from))
+        self.read_and_renew(key, ttl, |shard, key_hash, step| {
+            shard.extend(key_hash, ttl, step)
+        })
     }
 
     pub(super) fn increment_by(
@@ -264,31 +250,31 @@ impl Shards {
         key: &str,
         ttl: Duration,
     ) -> BackendResult<Option<Stored>> {
+        self.read_and_renew(key, ttl, |shard, key_hash, step| {
+            shard.expire(key_hash, Life::In(ttl), step)
+        })
+    }
+
+    /// Gives a live entry another end, and reads it.
+    ///
+    /// The lock is exclusive. Under a shared one a reader could find between the look at the clock
+    /// and the change that the entry has ended, and the change would bring it back.
+    fn read_and_renew(
+        self: &Arc<Self>,
+        key: &str,
+        ttl: Duration,
+        renew: impl FnOnce(&mut Shard, KeyHash<'_>, &mut Step<'_>) -> bool,
+    ) -> BackendResult<Option<Stored>> {
         let (padded, key_hash) = self.find(key)?;
-        let life = Life::In(ttl);
-        self.sweep_later(life);
-        {
-            // The lock is shared with other readers, as in `renew`, where the end only moves on.
-            let shard = padded.shard.read();
-            let now = self.clock.now();
-            let end = now.after(ttl);
-            let live = shard
-                .find_to_use(key_hash)
-                .filter(|entry| entry.is_live(|| now) && entry.deadline() <= end);
-            if let Some(entry) = live {
-                entry.extend_deadline(end);
-                self.reads.count(true);
-                return Ok(Some(Stored::from(entry.clone())));
-            }
-        }
-        let touched = self.dispose_after(|removed| {
+        self.sweep_later(Life::In(ttl));
+        let renewed = self.dispose_after(|removed| {
             let mut shard = padded.shard.write();
-            let is_live = shard.expire(key_hash, life, &mut self.step(removed));
+            let is_live = renew(&mut shard, key_hash, &mut self.step(removed));
             let entry = is_live.then(|| shard.find_to_use(key_hash)).flatten();
             entry.cloned()
         });
-        self.reads.count(touched.is_some());
-        Ok(touched.map(Stored::from))
+        self.reads.count(renewed.is_some());
+        Ok(renewed.map(Stored::from))
     }
 
     pub(super) fn remove(&self, key: &str, expected: Option<&[u8]>) -> BackendResult<bool> {
@@ -401,11 +387,13 @@ mod tests {
             let is_live = held_up(b"value", |store| store.expire("key", life));
             assert!(!is_live.unwrap(), "{life:?}");
         }
-        // A shorter life than the present one takes the exclusive lock.
-        let touched = held_up(b"value", |store| {
-            store.touch("key", Duration::from_millis(1))
-        });
-        assert!(touched.unwrap().is_none());
+        for touch in [
+            Touch::Restart(Duration::from_secs(1)),
+            Touch::Extend(Duration::from_secs(1)),
+        ] {
+            let touched = held_up(b"value", |store| store.read_value("key", touch));
+            assert!(touched.unwrap().is_none(), "{touch:?}");
+        }
         let counted = held_up(b"41", |store| store.increment_by("key", 1, None));
         assert_eq!(counted.unwrap().value, 1);
         let moved = held_up(b"value", |store| {

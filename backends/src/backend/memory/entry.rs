@@ -126,16 +126,10 @@ impl Entry {
         Moment::from_bits(self.header().deadline.load(Ordering::Relaxed))
     }
 
-    /// Changes the deadline; under the lock of the shard, or before others see the entry.
+    /// Changes the deadline; under the exclusive lock of the shard, or before others see the entry.
     pub(super) fn set_deadline(&self, deadline: Moment) {
         let bits = deadline.to_bits();
         self.header().deadline.store(bits, Ordering::Relaxed);
-    }
-
-    /// Moves the deadline on, if `deadline` is later; also under the shared lock of the shard.
-    pub(super) fn extend_deadline(&self, deadline: Moment) {
-        let bits = deadline.to_bits();
-        self.header().deadline.fetch_max(bits, Ordering::Relaxed);
     }
 
     /// Says whether the entry is live at `now`, which is called only if the entry ends at all.

@@ -1,5 +1,7 @@
 //! The operations on the entry under one key, or under two, each in one step.
 
+use std::time::Duration;
+
 use super::bounds::NoRoom;
 use super::ends::{deadline, expiry};
 use super::entry::Entry;
@@ -163,6 +165,24 @@ impl Shard {
         let end = deadline(life, entry.deadline(), step.now);
         entry.set_deadline(end);
         self.wrote(end, step);
+        true
+    }
+
+    /// Has a live entry end after `ttl` if it would end sooner; `ttl` is checked.
+    pub(super) fn extend(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        ttl: Duration,
+        step: &mut Step<'_>,
+    ) -> bool {
+        let Some(entry) = self.live(key_hash, step.now) else {
+            return false;
+        };
+        let end = step.now.after(ttl);
+        if entry.deadline() < end {
+            entry.set_deadline(end);
+            self.wrote(end, step);
+        }
         true
     }
 }
