@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+
 /// Runs at most one task at a time, on the runtime that uses the owner.
 ///
 /// When that runtime ends, the next call of [`ensure`](Self::ensure) starts the task on the one in
@@ -38,20 +39,20 @@ impl Worker {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if self.running.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let work = work();
-        let running = Running(self.running.clone());
-        let task = runtime.spawn(async move {
-            let _running = running;
-            work.await;
-        });
-        let task = Some(task.abort_handle());
         let last = {
-            // The lock guards one assignment; a panic can't leave it half done.
-            let mut running = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *running, task)
+            // Locked until the task is noted: of two tasks, of which one has ended at once with its
+            // runtime, the later one is to be noted last. A panic can't leave anything half done.
+            let mut noted = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.running.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            let work = work();
+            let running = Running(self.running.clone());
+            let task = runtime.spawn(async move {
+                let _running = running;
+                work.await;
+            });
+            noted.replace(task.abort_handle())
         };
         drop(last);
     }
