@@ -123,6 +123,7 @@ mod quota;
 #[cfg(feature = "axum")]
 mod response;
 pub mod session;
+mod sync;
 #[cfg(feature = "derive")]
 mod table;
 #[cfg(feature = "testing")]
@@ -158,6 +159,14 @@ pub use redis;
 #[cfg(feature = "derive")]
 #[doc = include_str!("keyspace/derive.md")]
 pub use reinhardt_backends_derive::Keyspace;
+
+/// The models whose interleavings the package `tests/interleavings` looks at.
+#[cfg(interleavings)]
+pub mod interleavings {
+    pub use crate::backend::memory::interleavings as memory;
+    pub use crate::backend::redis::interleavings as queue;
+    pub use crate::cache::interleavings as flight;
+}
 
 /// What generated code names; not part of the public API.
 #[doc(hidden)]

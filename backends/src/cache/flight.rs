@@ -5,12 +5,9 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::pin;
 use std::slice;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use dashmap::DashMap;
-use futures_timer::Delay;
 use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::sync::{AcquireError, SemaphorePermit};
@@ -22,6 +19,8 @@ use crate::error::{BackendError, BackendResult};
 use crate::keyspace::value::{decode, encode, find};
 use crate::keyspace::{Key, Valued, going_on};
 use crate::pending::{self, Token};
+use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use crate::sync::{DashMap, Delay, LazyLock, Mutex, MutexGuard};
 
 /// The computations that run now, by store and key.
 static FLIGHTS: LazyLock<DashMap<FlightKey, Arc<Flight>>> = LazyLock::new(DashMap::new);

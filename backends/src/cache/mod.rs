@@ -3,6 +3,8 @@
 mod flight;
 mod handle;
 mod infallible;
+#[cfg(interleavings)]
+pub mod interleavings;
 mod leader;
 mod observed;
 mod pauses;

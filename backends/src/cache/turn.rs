@@ -5,14 +5,15 @@
 //! nothing but that it was run. A runtime that doesn't run the task within a second is taken for
 //! one that nobody drives.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::pending::Token;
+use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The turn of a flight, which one leader at a time has, until the flight is over.
 #[derive(Debug)]

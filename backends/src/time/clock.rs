@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::sync::Instant;
 
-/// Measures time from a point of its own; follows [`Instant`], and so the clock of the runtime that
+/// Measures time from a point of its own; follows [`Instant`](tokio::time::Instant), and so the clock of the runtime that
 /// the call is made on, which differs from the clocks of other runtimes where it was paused.
 #[derive(Debug)]
 pub(crate) struct Clock {

@@ -1,9 +1,9 @@
 //! The limits of a store on entries and bytes, and the room that is taken.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{BackendError, ErrorKind};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The behaviour of a full memory backend when a write needs room.
 ///

@@ -7,6 +7,8 @@ mod ends;
 pub(super) mod entry;
 #[cfg(feature = "derive")]
 mod examined;
+#[cfg(interleavings)]
+pub mod interleavings;
 mod ledger;
 mod make_room;
 mod operations;

@@ -1,12 +1,10 @@
 //! One background task for an owner that may outlive runtimes.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{AbortHandle, Handle, Mutex};
 
 /// Runs at most one task at a time, on the runtime that uses the owner.
 ///

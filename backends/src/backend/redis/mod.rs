@@ -27,6 +27,8 @@ use std::sync::Arc;
 pub use self::builder::RedisBackendBuilder;
 #[cfg(feature = "tls")]
 pub use self::client::Tls;
+#[cfg(interleavings)]
+pub use self::client::interleavings;
 use self::commands::Commands;
 #[cfg(feature = "redis-commands")]
 pub use self::connection::RedisConnection;

@@ -23,6 +23,8 @@ mod connection_end;
 mod driver;
 mod in_flight;
 mod inbox;
+#[cfg(interleavings)]
+pub mod interleavings;
 mod merge;
 mod multiplexer;
 mod read_buffer;
