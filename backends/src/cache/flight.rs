@@ -58,8 +58,8 @@ struct FlightResults {
 impl FlightResults {
     /// Says whether everybody who came into the flight can take the value of a leader that is done.
     ///
-    /// If somebody can't, it may have to compute: whoever misses meanwhile has to come into the same
-    /// flight, or two would compute at one time.
+    /// If somebody can't, it may have to compute: whoever misses meanwhile has to come into the
+    /// same flight, or two would compute at one time.
     fn are_for_all(&self) -> bool {
         let landed = self.value.as_ref();
         self.is_closed && landed.is_some_and(|landed| self.last_joined < landed.step)

@@ -1,8 +1,8 @@
 //! Models of a flight: callers that miss one key at one time.
 //!
-//! `Semaphore` of tokio is taken as it is: each of its calls is one step. The looks at a leader that
-//! gives no sign of life go by real time, which doesn't pass here: their tests are those of `turn`,
-//! and run on real threads.
+//! `Semaphore` of tokio is taken as it is: each of its calls is one step. The looks at a leader
+//! that gives no sign of life go by real time, which doesn't pass here: their tests are those of
+//! `turn`, and run on real threads.
 
 #![allow(clippy::unwrap_used)]
 

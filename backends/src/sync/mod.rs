@@ -1,8 +1,8 @@
 //! The things at which threads meet, and time, where their interleavings are looked at one by one.
 //!
-//! The package `tests/interleavings` builds this library with `cfg(interleavings)`. Doubles take the
-//! place of these there, and of the crate `parking_lot`, and a scheduler of the crate `shuttle`
-//! chooses at each of them which thread goes on.
+//! The package `tests/interleavings` builds this library with `cfg(interleavings)`. Doubles take
+//! the place of these there, and of the crate `parking_lot`, and a scheduler of the crate
+//! `shuttle` chooses at each of them which thread goes on.
 
 #[cfg(interleavings)]
 mod doubles;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::sync::Instant;
 
-/// Measures time from a point of its own; follows [`Instant`](tokio::time::Instant), and so the clock of the runtime that
-/// the call is made on, which differs from the clocks of other runtimes where it was paused.
+/// Measures time from a point of its own; follows [`Instant`](tokio::time::Instant), and so the
+/// clock of the runtime that the call is made on, which differs from the clocks of other runtimes
+/// where it was paused.
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,

@@ -1,5 +1,5 @@
-//! Threads that call one store in memory: their histories are right, those of a broken store aren't,
-//! and ends are judged to the moment.
+//! Threads that call one store in memory: their histories are right, those of a broken store
+//! aren't, and ends are judged to the moment.
 
 use reinhardt_backends_histories::threads::{Planted, run};
 use reinhardt_backends_histories::{
