@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use reinhardt_backends::ErrorKind;
-use reinhardt_backends::codec::{Cbor, Codec};
+use reinhardt_backends::codec::{Cbor, Codec, Postcard};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -13,11 +13,23 @@ enum Tree {
     Node(Box<Tree>, Vec<Tree>),
 }
 
+/// A type that serde reads into a buffer first.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+#[allow(dead_code)]
+enum Free {
+    Number(u64),
+    List(Vec<Free>),
+}
+
 #[track_caller]
 fn refused<T: DeserializeOwned>(bytes: &[u8]) {
-    let error = Cbor::decode::<T>(bytes)
-        .err()
-        .expect("such bytes are refused");
+    refused_by::<Cbor, T>(bytes);
+}
+
+#[track_caller]
+fn refused_by<C: Codec, T: DeserializeOwned>(bytes: &[u8]) {
+    let error = C::decode::<T>(bytes).err().expect("such bytes are refused");
     assert_eq!(error.kind(), ErrorKind::Decode);
 }
 
@@ -40,6 +52,21 @@ fn a_huge_declared_length_allocates_little() {
             info.bytes_max
         );
     }
+}
+
+/// Each list inside of another declares more than there is, and the bytes that are there are not
+/// reserved once for each of them.
+#[test]
+fn huge_declared_lengths_inside_of_each_other_allocate_little() {
+    let cbor = [&[0x99, 0xff, 0xff].repeat(250)[..], &[0; 4096]].concat();
+    // A node with a leaf and 26,000 nodes, so it says.
+    let node = [1, 0, 0, 0x90, 0xcb, 0x01];
+    let postcard = [&[0xfc][..], &node.repeat(40), &[0; 30_000]].concat();
+    let memory = |read: &dyn Fn()| allocation_counter::measure(read).bytes_max;
+    let values = memory(&|| refused::<Free>(&cbor));
+    let nodes = memory(&|| refused_by::<Postcard, Tree>(&postcard));
+    assert!(values < 2 << 20, "{values} bytes");
+    assert!(nodes < 4 << 20, "{nodes} bytes");
 }
 
 #[test]

@@ -60,6 +60,8 @@ const DEEPEST: usize = 128;
 /// The number of elements that sequences and maps may have beyond the bytes that hold them: an
 /// element that takes no bytes, such as `()`, takes a reader's time all the same.
 const MOST_EMPTY: usize = 1 << 16;
+/// So many elements have room reserved at every level.
+const FEW: usize = 32;
 
 impl Codec for Postcard {
     const NAME: &'static str = "postcard";
@@ -276,6 +278,14 @@ impl Reading for DecodeLimits<'_> {
             self.budget.set(left.ok_or_else(too_many)?);
         }
         Ok(())
+    }
+
+    /// As many as the bytes may hold, and of these a smaller part at each level: otherwise all of
+    /// them would have room for the same bytes reserved.
+    fn room(self, declared: usize) -> usize {
+        let bytes = self.budget.get().saturating_sub(MOST_EMPTY);
+        let depth = (DEEPEST - self.left).max(1);
+        declared.min(FEW.max(bytes / depth))
     }
 
     fn counted(self) -> Self {

@@ -26,6 +26,11 @@ pub(super) trait Reading: Copy {
         Ok(())
     }
 
+    /// Returns the number of elements to have room for, of those that the bytes declare.
+    fn room(self, declared: usize) -> usize {
+        declared
+    }
+
     /// Returns the reading for a sequence or a map of a length that the bytes declare.
     fn counted(self) -> Self {
         self
@@ -264,7 +269,8 @@ impl<'de, A: SeqAccess<'de>, R: Reading> SeqAccess<'de> for Read<A, R> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
+        let declared = self.inner.size_hint()?;
+        Some(self.reading.room(declared))
     }
 }
 
@@ -289,7 +295,8 @@ impl<'de, A: MapAccess<'de>, R: Reading> MapAccess<'de> for Read<A, R> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
+        let declared = self.inner.size_hint()?;
+        Some(self.reading.room(declared))
     }
 }
 

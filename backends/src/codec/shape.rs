@@ -310,6 +310,10 @@ impl<R: Reading> Reading for Look<'_, R> {
         self.reading.element()
     }
 
+    fn room(self, declared: usize) -> usize {
+        self.reading.room(declared)
+    }
+
     fn counted(self) -> Self {
         let reading = self.reading.counted();
         Self { reading, ..self }

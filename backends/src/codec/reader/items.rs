@@ -47,12 +47,16 @@ impl<'r, 'a> Items<'r, 'a> {
     }
 
     /// No item is shorter than a byte, so a declared length says nothing beyond those that are
-    /// left.
+    /// left. Of these each level of arrays inside of each other is told a smaller part. Otherwise
+    /// all of them would have room for the same bytes reserved.
     #[inline]
     fn at_most(&self) -> Option<usize> {
         let bytes = self.reader.wire.0.len();
-        self.left
-            .map(|left| usize::try_from(left).map_or(bytes, |left| left.min(bytes)))
+        let left = usize::try_from(self.left?).unwrap_or(bytes).min(bytes);
+        Some(match left {
+            ..=FEW => left,
+            many => many.min(FEW.max(bytes / self.reader.depth())),
+        })
     }
 }
 
@@ -100,3 +104,6 @@ impl<'de> MapAccess<'de> for Items<'_, '_> {
         self.at_most()
     }
 }
+
+/// So many items have room reserved at every level.
+const FEW: usize = 32;

@@ -33,6 +33,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Returns the number of levels that are open, one at least.
+    fn depth(&self) -> usize {
+        (DEEPEST - self.levels).max(1)
+    }
+
     /// The level is given back after an error too: a visitor may carry on.
     #[inline]
     fn nested<T>(
