@@ -458,9 +458,21 @@ fn an_address_is_found_behind_trusted_proxies() {
     let unknown = Request::builder().body(()).unwrap();
     let error = by.key(&Head::of(&unknown)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-    for wrong in ["10.0.0.0/33", "0.0.0.0/0", "::/0", "localhost", ""] {
-        let wrong = ClientAddress::peer().trusting([wrong], Forwarding::Forwarded);
-        assert_eq!(wrong.unwrap_err().kind(), ErrorKind::InvalidConfig);
+    // Octal to some programs, decimal to others.
+    let unclear = ["010.0.0.0/8", "010.0.0.1", "::ffff:010.0.0.0/104"];
+    let wrong = [
+        "10.0.0.0/33",
+        "10.0.0.0/+8",
+        "10.0.0.0/",
+        "0.0.0.0/0",
+        "::/0",
+        "localhost",
+        "",
+    ];
+    for text in unclear.into_iter().chain(wrong) {
+        let wrong = ClientAddress::peer().trusting([text], Forwarding::Forwarded);
+        let error = wrong.expect_err(text);
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{text}");
     }
 }
 

@@ -333,9 +333,7 @@ impl ClientAddress {
 /// Reads a network in the form of the addresses that are compared with it: IPv4 that is mapped into
 /// IPv6 is IPv4.
 fn network(text: &str) -> BackendResult<IpNet> {
-    let address = || text.parse().ok().map(IpNet::from as fn(IpAddr) -> IpNet);
-    let network: Option<IpNet> = text.parse().ok().or_else(address);
-    let network = match network {
+    let network = match ip_network(text) {
         Some(IpNet::V6(mapped)) if mapped.prefix_len() >= 96 => {
             let address = mapped.addr().to_ipv4_mapped();
             let network = address.and_then(|v4| Ipv4Net::new(v4, mapped.prefix_len() - 96).ok());
@@ -349,6 +347,17 @@ fn network(text: &str) -> BackendResult<IpNet> {
             "a trusted proxy is an address or a network such as 10.0.0.0/8, and not all there are",
         )
     })
+}
+
+/// Reads an address with or without the length of a prefix. `IpNet` alone would take `010.0.0.0/8`
+/// for 10.0.0.0/8, where other programs take it for 8.0.0.0/8: what is trusted has one meaning.
+fn ip_network(text: &str) -> Option<IpNet> {
+    let Some((address, length)) = text.split_once('/') else {
+        return text.parse().ok().map(|address: IpAddr| address.into());
+    };
+    let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
+    let length = is_number.then(|| length.parse().ok()).flatten()?;
+    IpNet::new(address.parse().ok()?, length).ok()
 }
 
 /// Splits a line of a header; separators inside of quoted strings are part of these.
