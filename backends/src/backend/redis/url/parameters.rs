@@ -50,15 +50,14 @@ impl Parameters {
 }
 
 /// Says whether an unknown name surely is a name, and no piece of a password with a `?` before an
-/// `@`, or with a `&`.
+/// `@`, or with a `&`: of `pass=a&b=c` all may be the password.
 pub(super) fn is_parameter(name: &str, query: &str, is_after_password: bool) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    let is_bare = query.split('&').any(|pair| pair == name);
-    name.len() <= 32
+    !is_after_password
+        && name.len() <= 32
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(is_part)
         && !query.contains('@')
-        && !(is_after_password && is_bare)
 }
 
 fn unknown_parameter(name: &str, transport: Transport) -> BackendError {

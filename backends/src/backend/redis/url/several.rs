@@ -277,6 +277,10 @@ mod tests {
                 "an unknown parameter",
             ),
             (
+                "redis-sentinel://a/s?sentinel_password=x&S3cret=1",
+                "an unknown parameter",
+            ),
+            (
                 "redis-sentinel://a/s?sentinel_username=S3cret",
                 "`sentinel_username` without `sentinel_password`",
             ),
