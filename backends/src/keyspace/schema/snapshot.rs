@@ -19,7 +19,8 @@ pub(crate) struct KeyspaceSnapshot {
 /// Writes the file, sorted by name so that it differs only where a keyspace does.
 pub(crate) fn render(all: &[KeyspaceSnapshot]) -> String {
     let mut sorted: Vec<_> = all.iter().collect();
-    sorted.sort_by(|one, other| one.name.cmp(&other.name));
+    // As they are written: so the order is that of a file that was read and is written again.
+    sorted.sort_by_key(|keyspace| one_line(&keyspace.name));
     let mut text = HEADER.to_string();
     for keyspace in sorted {
         text.push_str(&format!("\n[{}]\n", one_line(&keyspace.name)));
@@ -72,8 +73,13 @@ impl KeyspaceSnapshot {
     }
 
     pub(super) fn is_named(&self, name: &str) -> bool {
-        one_line(&self.name) == one_line(name)
+        is_same_name(&self.name, name)
     }
+}
+
+/// Says whether two names are the same in a file.
+fn is_same_name(one: &str, other: &str) -> bool {
+    one_line(one) == one_line(other)
 }
 
 /// Writes control characters as escapes, because a value of the file ends with its line.
@@ -111,7 +117,8 @@ fn parse_line(line: &str, at: usize, all: &mut Vec<Section>) -> Result<(), Strin
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
     {
-        if all.iter().any(|section| section.name == name) {
+        // Two names that would be written as one are one.
+        if all.iter().any(|section| is_same_name(&section.name, name)) {
             return Err(format!("`{name}` is here for the second time"));
         }
         all.push(Section::new(name, at));
@@ -292,6 +299,16 @@ value.nick: option, default
     }
 
     #[test]
+    fn a_file_that_was_read_is_written_in_the_same_order() {
+        let named = |name: &str| KeyspaceSnapshot {
+            name: name.to_string(),
+            ..session(&["value: u8"])
+        };
+        let written = render(&[named("staff@1"), named("\u{7f}eb@1")]);
+        assert_eq!(render(&parse(&written).unwrap()), written);
+    }
+
+    #[test]
     fn a_file_with_windows_line_ends_and_a_byte_order_mark_is_read() {
         let text = render(&[session(&["value: struct", "value.id: string, default"])]);
         let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
@@ -316,6 +333,10 @@ value.nick: option, default
             (
                 &format!("{start}[session@2]"),
                 "line 3: `session@2` is here for the",
+            ),
+            (
+                &format!("{start}[ session@2 ]"),
+                "line 3: ` session@2 ` is here for the",
             ),
             (start, "line 1: `session@2` has no `key`"),
         ] {
