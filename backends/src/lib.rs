@@ -109,6 +109,9 @@ pub mod doctor;
 mod error;
 mod escape;
 mod fingerprint;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
 #[cfg(feature = "inspector")]

@@ -101,6 +101,9 @@ pub use scan::{clear, scan, scan_counts, scan_keys};
 #[cfg(feature = "schema-lock")]
 #[doc(hidden)]
 pub use schema::assert_schema_lock;
+#[cfg(all(feature = "schema-lock", any(test, fuzzing)))]
+#[doc(hidden)]
+pub use schema::lock_files;
 pub use segment::{KeyArg, KeySegment, SegmentWriter};
 pub use segments::{KeyBuilder, Segments};
 pub use shared::get_shared;

@@ -17,6 +17,8 @@ mod algorithm;
 mod attempt;
 mod decide;
 mod fixed_window;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod gcra;
 mod limit;
 mod record;
@@ -28,6 +30,8 @@ pub use algorithm::Algorithm;
 pub use attempt::{Attempt, Decision};
 pub(crate) use attempt::{MOST_QUOTAS, check_quotas};
 pub(crate) use decide::{Decided, decide, record_end};
+#[cfg(any(test, fuzzing))]
+pub use fuzzing::stored_text;
 pub use limit::{MAX_PERIOD, Quota};
 #[cfg(feature = "redis-backend")]
 pub(crate) use record::{too_many_quotas, write_head};

@@ -29,12 +29,16 @@ pub use self::builder::RedisBackendBuilder;
 pub use self::client::Tls;
 #[cfg(interleavings)]
 pub use self::client::interleavings;
+#[cfg(any(test, fuzzing))]
+pub use self::client::replies;
 use self::commands::Commands;
 #[cfg(feature = "redis-commands")]
 pub use self::connection::RedisConnection;
 pub use self::credentials::Credentials;
 pub use self::read_from::ReadFrom;
 pub use self::status::{NodeStatus, RedisStatus};
+#[cfg(any(test, fuzzing))]
+pub use self::url::urls;
 use crate::error::BackendResult;
 
 /// Keeps entries in a Redis (6.2 or newer) or Valkey server, or a cluster of them.

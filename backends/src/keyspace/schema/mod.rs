@@ -4,6 +4,8 @@
 mod check;
 #[cfg(feature = "schema-lock")]
 mod diff;
+#[cfg(all(feature = "schema-lock", any(test, fuzzing)))]
+mod fuzzing;
 #[cfg(feature = "schema-lock")]
 pub(super) mod layout;
 #[cfg(feature = "schema-lock")]
@@ -15,6 +17,8 @@ mod ttl;
 
 #[cfg(feature = "schema-lock")]
 pub use check::assert_schema_lock;
+#[cfg(all(feature = "schema-lock", any(test, fuzzing)))]
+pub use fuzzing::lock_files;
 
 /// Compares the layouts of the values that every keyspace of the program stores with a file, and
 /// fails on a change without a new `version`.

@@ -57,6 +57,10 @@ mod router;
 mod sentinel;
 mod settings;
 
+// Tests.
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
+
 // Calls.
 mod call;
 mod gate;
@@ -71,6 +75,8 @@ use self::call::Calls;
 pub(crate) use self::call::Traced;
 use self::cluster::Cluster;
 pub(crate) use self::endpoint::Endpoint;
+#[cfg(any(test, fuzzing))]
+pub use self::fuzzing::replies;
 pub(crate) use self::ids::{ConnectionId, NodeId};
 use self::in_flight::InFlight;
 #[cfg(feature = "derive")]

@@ -11,6 +11,8 @@
 pub(super) mod address;
 mod authority;
 pub(super) mod errors;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod number;
 mod parameters;
 mod server;
@@ -25,6 +27,8 @@ use std::env::VarError;
 use redis::ConnectionInfo;
 
 use self::errors::invalid;
+#[cfg(any(test, fuzzing))]
+pub use self::fuzzing::urls;
 use self::server::server;
 use self::several::SeveralHosts;
 use self::text::check_fragment;

@@ -1,0 +1,216 @@
+//! The fuzz target of URLs: a URL means what it says, or is refused without showing its password.
+
+use std::error::Error;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use redis::{ConnectionAddr, ConnectionInfo};
+
+use super::servers;
+use crate::backend::redis::client::{Deployment, Servers};
+use crate::error::ErrorKind;
+
+/// Reads a text as a URL, and as the parts of one, each on a line of its own: the scheme, the
+/// user, the password, the host, the port, the path, the query.
+pub fn urls(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    read(text);
+    let parts: Vec<&str> = text.split('\n').collect();
+    if let [scheme, user, password, host, port, path, query] = parts[..] {
+        let parts = Parts {
+            scheme,
+            user,
+            host,
+            port,
+            path,
+            query,
+        };
+        if parts.have_a_scheme() && !parts.show_the_secret() {
+            parts.with_password(&secret(password));
+            parts.with_password_as_parameter(&secret(password));
+        }
+    }
+}
+
+/// A part of every password, of which nothing is ever shown.
+const SECRET: &str = "S3cret";
+
+/// Puts the secret into a password.
+fn secret(password: &str) -> String {
+    let mut middle = password.len() / 2;
+    while !password.is_char_boundary(middle) {
+        middle -= 1;
+    }
+    let (start, end) = password.split_at(middle);
+    format!("{start}{SECRET}{end}")
+}
+
+fn read(url: &str) -> Option<Servers<ConnectionInfo>> {
+    match servers(url) {
+        Ok(read) => {
+            agree(url, &read);
+            Some(read)
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.source().is_none());
+            None
+        }
+    }
+}
+
+/// The redis crate's own reading, by the crate url, has the same address and login.
+fn agree(url: &str, read: &Servers<ConnectionInfo>) {
+    if read.deployment != Deployment::Server {
+        return;
+    }
+    let (
+        Some((_, rest)),
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. },
+    ) = (url.split_once(':'), read.first.addr())
+    else {
+        return;
+    };
+    let parsed = redis::parse_redis_url(&format!("redis:{rest}")).expect("it was read");
+    let theirs = parsed.host_str().expect("it has a host");
+    let theirs = theirs.trim_start_matches('[').trim_end_matches(']');
+    assert_eq!((theirs, parsed.port().unwrap_or(6379)), (&**host, *port));
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+    let user = Some(decoded(parsed.username())).filter(|user| !user.is_empty());
+    assert_eq!(read.first.redis_settings().username(), user.as_deref());
+    let password = parsed
+        .password()
+        .map(decoded)
+        .filter(|password| !password.is_empty());
+    let ours = read.first.redis_settings().password();
+    assert_eq!(ours.filter(|ours| !ours.is_empty()), password.as_deref());
+}
+
+/// The parts of a URL besides its password.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    scheme: &'a str,
+    user: &'a str,
+    host: &'a str,
+    port: &'a str,
+    path: &'a str,
+    query: &'a str,
+}
+
+impl Parts<'_> {
+    fn have_a_scheme(&self) -> bool {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        self.scheme.bytes().all(is_part)
+    }
+
+    /// A part that may be shown is a piece of the secret by chance.
+    fn show_the_secret(&self) -> bool {
+        let all = [
+            self.scheme,
+            self.user,
+            self.host,
+            self.port,
+            self.path,
+            self.query,
+        ];
+        shows_secret(&all.join("\n"))
+    }
+
+    fn with_password(self, password: &str) {
+        let Self {
+            scheme,
+            user,
+            host,
+            port,
+            path,
+            query,
+        } = self;
+        let rest = format!("{host}:{port}/{path}?{query}");
+        self.check(scheme, &format!("{user}:{password}"), &rest);
+        let (user, password) = (encoded(user), encoded(password));
+        self.check(scheme, &format!("{user}:{password}"), &rest);
+    }
+
+    fn with_password_as_parameter(self, password: &str) {
+        let Self {
+            scheme,
+            host,
+            path,
+            query,
+            ..
+        } = self;
+        let encoded = encoded(password);
+        for password in [password, &*encoded] {
+            for url in [
+                format!("unix:///{path}?user=u&pass={password}&{query}"),
+                format!("unix:///{path}?{query}&pass={password}"),
+                format!("{scheme}-sentinel://{host}/{path}?sentinel_password={password}&{query}"),
+            ] {
+                if let Err(error) = servers(&url) {
+                    assert!(
+                        !shows_secret(&format!("{error} {error:?}")),
+                        "{url}: {error}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Whatever a password holds, it is read as it is meant or refused, and never shown.
+    fn check(self, scheme: &str, login: &str, rest: &str) {
+        let url = &format!("{scheme}://{login}@{rest}");
+        let Some(read) = read(url) else {
+            if let Err(error) = servers(url) {
+                let shown = format!("{error} {error:?}");
+                assert!(!shows_secret(&shown), "{url}: {error}");
+            }
+            return;
+        };
+        if !self.are_plain() || read.deployment != Deployment::Server {
+            return;
+        }
+        // The first colon ends the user.
+        let (user, password) = login.split_once(':').expect("it was put there");
+        let (host, port) = match read.first.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                (host, port)
+            }
+            other => panic!("{url}: {other:?}"),
+        };
+        assert_eq!(host, self.host, "{url}");
+        let meant = if self.port.is_empty() {
+            "6379"
+        } else {
+            self.port
+        };
+        assert_eq!(meant.parse(), Ok(*port), "{url}");
+        let settings = read.first.redis_settings();
+        let meant = percent_decode_str(password).decode_utf8();
+        assert_eq!(settings.password(), meant.ok().as_deref(), "{url}");
+        let meant = percent_decode_str(user).decode_utf8().ok();
+        let meant = meant.filter(|user| !user.is_empty());
+        assert_eq!(settings.username(), meant.as_deref(), "{url}");
+        if !self.path.is_empty() {
+            let database = self.path.trim_end_matches('/').parse();
+            assert_eq!(database.unwrap_or(0), settings.db(), "{url}");
+        }
+    }
+
+    /// Nothing behind the login can be taken for another part.
+    fn are_plain(&self) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        self.host.bytes().all(is_plain) && self.port.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// Looks for each half, whatever its case is: a host is shown in lower case.
+fn shows_secret(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let (start, end) = SECRET.split_at(2);
+    text.contains(&start.to_lowercase()) || text.contains(end)
+}
