@@ -104,11 +104,7 @@ fn pairs(data: &[u8]) {
 
 /// Escapes as the page on keys says, byte by byte.
 fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'%' | b':' | b'*' | b'?' | b'[' | b']' | b'^' | b'\\' | b'{' | b'}' => true,
-        0..=b' ' | 0x7f.. => true,
-        _ => false,
-    };
+    let escape = |byte: u8| b"%:*?[]^\\{}".contains(&byte) || matches!(byte, 0..=b' ' | 0x7f..);
     let part = |byte| match escape(byte) {
         true => format!("%{byte:02X}"),
         false => char::from(byte).to_string(),
