@@ -133,3 +133,31 @@ fn the_words_of_the_architecture_page_stand_once_and_in_order() {
     assert!(words.len() >= 25, "{}", words.len());
     assert!(words.is_sorted_by(|one, next| one < next), "{words:?}");
 }
+
+const EVIDENCE: &str = include_str!("../backends/docs/evidence.md");
+
+#[test]
+fn the_tests_that_the_page_of_evidence_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let words = EVIDENCE.split('`').skip(1).step_by(2);
+    let tests: Vec<_> = words.filter_map(|word| word.split_once("::")).collect();
+    assert!(tests.len() > 20, "{}", tests.len());
+    for (target, test) in tests {
+        let function = format!("fn {test}(");
+        assert!(
+            has_text(&root.join(target), &function),
+            "no {test} in {target}"
+        );
+    }
+}
+
+fn has_text(folder: &Path, text: &str) -> bool {
+    let entries = fs::read_dir(folder).unwrap_or_else(|_| panic!("no {}", folder.display()));
+    entries.map(|entry| entry.unwrap().path()).any(|path| {
+        if path.is_dir() {
+            return has_text(&path, text);
+        }
+        path.extension().is_some_and(|end| end == "rs")
+            && fs::read_to_string(path).unwrap().contains(text)
+    })
+}

@@ -61,6 +61,9 @@ pub mod production {}
 #[doc = include_str!("../docs/inspecting.md")]
 pub mod inspecting {}
 
+#[doc = include_str!("../docs/evidence.md")]
+pub mod evidence {}
+
 #[doc = include_str!("../docs/versions.md")]
 pub mod versions {}
 

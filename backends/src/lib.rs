@@ -70,7 +70,8 @@
 //!   a store that fails and on a real server, [starting](guide::starting) before the server is up,
 //!   [health and shutdown](guide::health), [running it in production](guide::production),
 //!   [metrics and traces](guide::observing), [looking into a store](guide::inspecting),
-//!   [running on Redis](guide::redis), [when things break](guide::failures), the
+//!   [running on Redis](guide::redis), [when things break](guide::failures),
+//!   [what was shown](guide::evidence) of what is promised, the
 //!   [versions](guide::versions) of other crates that go with this one,
 //!   [what this library isn't](guide::scope), and [its source](guide::architecture).
 //!
