@@ -4,7 +4,7 @@
 //! What is looked at are the sources of the library, over doubles of its locks. Orders of memory
 //! weaker than the sequential one are not: a model sees each store at once.
 
-use reinhardt_backends_interleavings::interleavings::{flight, memory, queue};
+use reinhardt_backends_over_doubles::interleavings::{flight, memory, queue};
 
 /// The number of interleavings of a model, by each of two ways to choose.
 const MANY: usize = 1_500;
