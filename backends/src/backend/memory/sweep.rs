@@ -20,8 +20,8 @@
 //! until there is room, and never removes a live entry. With [`Eviction::S3Fifo`] it evicts one
 //! entry in each hold of a lock, which may be one that has ended.
 //!
-//! **A read** removes nothing: under the shared lock it treats an ended entry as absent. Neither do
-//! calls that find no live entry to delete, take or expire.
+//! **A read** that renews no life removes nothing: under the shared lock it treats an ended entry
+//! as absent. Neither do calls that find no live entry to delete, take or expire.
 //!
 //! **The listener** is told of each entry once, after the lock is released, on the thread that
 //! removed the entry. The cause is [`Cause::Expired`] for an entry past its end, whatever took it
