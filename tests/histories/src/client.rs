@@ -2,18 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
 use reinhardt_backends::store::{Store, Touch};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Condition, Counted, ErrorKind, Life, Stored, Write,
 };
+use tokio::time::sleep;
 
 use super::call::{Action, Answer, Call, End};
+use super::clock::Clock;
 
 /// The keys that clients meet on at one time.
 const KEYS: u32 = 10;
+/// The number of the time that has keys which are used all the time.
+const LASTING: u32 = 1_000_000;
+/// The time within which a store that was mended answers.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Of ten keys the last ones are counters.
 const REGISTERS: u32 = 8;
 
@@ -38,6 +44,14 @@ pub enum Planted {
     EndlessLease,
     /// A removal that failed is taken for one that was made.
     ForgottenRemoval,
+    /// A session whose deletion failed is taken for one that is deleted.
+    ForgottenDeletion,
+    /// One attempt of ten at a throttle passes whatever it says.
+    FreeAttempt,
+    /// A server forgets what it acknowledged when it is killed. (It keeps no log.)
+    ForgetfulServer,
+    /// A backend that has met an error answers nothing any more.
+    NeverBack,
 }
 
 /// One client.
@@ -45,7 +59,7 @@ pub(super) struct Client {
     pub(super) number: u32,
     pub(super) backend: Arc<dyn Backend>,
     pub(super) rng: Rng,
-    pub(super) began: Instant,
+    pub(super) clock: Clock,
     pub(super) planted: Option<Planted>,
     /// The time for which a key is used.
     pub(super) generation: Duration,
@@ -53,6 +67,8 @@ pub(super) struct Client {
     pub(super) pause: Duration,
     seen: HashMap<u32, Stored>,
     written: i64,
+    /// Whether a fault that was planted keeps everything from it.
+    is_gone: bool,
 }
 
 impl Client {
@@ -60,65 +76,98 @@ impl Client {
         number: u32,
         backend: Arc<dyn Backend>,
         seed: u64,
-        began: Instant,
+        clock: Clock,
         [generation, pause]: [Duration; 2],
     ) -> Self {
         Self {
             number,
             backend,
             rng: Rng::with_seed(seed.wrapping_mul(31).wrapping_add(u64::from(number))),
-            began,
+            clock,
             planted: None,
             generation,
             pause,
             seen: HashMap::new(),
             written: 0,
+            is_gone: false,
         }
     }
 
     /// Makes calls until the time is over.
-    pub(super) async fn run(mut self, time: Duration) -> Vec<Call> {
+    pub(super) async fn run(mut self) -> (Self, Vec<Call>) {
         let mut calls = Vec::new();
-        loop {
-            let now = self.began.elapsed();
-            if now >= time {
-                return calls;
-            }
-            let generation = (now.as_millis() / self.generation.as_millis()) as u32;
-            let key = generation * KEYS + self.rng.u32(..KEYS);
+        while !self.clock.is_over() {
+            let key = self.key();
             let action = self.action(key);
-            let began = self.nanos();
-            let result = self.perform(key, action).await;
-            let end = match result {
-                Ok(answer) => End::Answered(answer),
-                Err(error) if error.kind() == ErrorKind::WrongType => {
-                    End::Answered(Answer::Foreign)
-                }
-                Err(error) => self.end_of(action, &error),
-            };
-            calls.push(Call {
-                client: self.number,
-                key,
-                action,
-                began,
-                ended: self.nanos(),
-                end,
-            });
+            calls.push(self.call(key, action).await);
             let pause = self.pause.mul_f64(self.rng.f64());
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
+        }
+        (self, calls)
+    }
+
+    /// Reads every key once when all is over, each until it is answered.
+    ///
+    /// # Errors
+    ///
+    /// The call that was not answered in time.
+    pub(super) async fn read_all(
+        mut self,
+        keys: impl IntoIterator<Item = u32>,
+    ) -> Result<Vec<Call>, Call> {
+        let mut calls = Vec::new();
+        for key in keys {
+            let patience = self.clock.now() + PATIENCE;
+            loop {
+                let call = self.call(key, Action::Get).await;
+                match call.end {
+                    End::Answered(_) => break calls.push(call),
+                    _ if self.clock.now() > patience => return Err(call),
+                    _ => sleep(self.pause).await,
+                }
+            }
+        }
+        Ok(calls)
+    }
+
+    /// Chooses a key: one of this time, or one of those that are used all the time.
+    fn key(&mut self) -> u32 {
+        let time = match self.rng.u8(..5) {
+            0 => LASTING,
+            _ => (self.clock.now().as_millis() / self.generation.as_millis()) as u32,
+        };
+        time * KEYS + self.rng.u32(..KEYS)
+    }
+
+    async fn call(&mut self, key: u32, action: Action) -> Call {
+        let began = self.clock.nanos();
+        let result = match self.is_gone {
+            true => Err(BackendError::new(ErrorKind::Unavailable, "gone for good")),
+            false => self.perform(key, action).await,
+        };
+        self.is_gone |= self.planted == Some(Planted::NeverBack) && result.is_err();
+        let end = match result {
+            Ok(answer) => End::Answered(answer),
+            Err(error) if error.kind() == ErrorKind::WrongType => End::Answered(Answer::Foreign),
+            Err(error) => self.end_of(action, &error),
+        };
+        Call {
+            client: self.number,
+            key,
+            action,
+            began,
+            ended: self.clock.nanos(),
+            end,
         }
     }
 
     fn end_of(&self, action: Action, error: &BackendError) -> End {
-        let is_unknown = error.outcome_unknown() && action != Action::Get;
+        let writes = !matches!(action, Action::Get | Action::Exists);
+        let is_unknown = error.outcome_unknown() && writes;
         match is_unknown && self.planted != Some(Planted::CertainFailure) {
             true => End::Unknown,
             false => End::Failed,
         }
-    }
-
-    fn nanos(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).expect("some seconds")
     }
 
     /// Chooses a call. Values differ from all others of all clients.
@@ -132,16 +181,22 @@ impl Client {
         self.written += 1;
         let new = i64::from(self.number) * 1_000_000 + self.written;
         let seen = self.seen.get(&key).and_then(|stored| parse(key, stored));
-        match (self.rng.u8(..20), seen) {
+        let millis = self.rng.u64(20..80);
+        match (self.rng.u8(..24), seen) {
             (0..6, _) => Action::Get,
             (6..8, _) => Action::Set(new),
-            (8..10, _) => Action::SetFor(new, self.rng.u64(20..80)),
+            (8..10, _) => Action::SetFor(new, millis),
             (10..12, _) => Action::SetIfAbsent(new),
             (12, _) => Action::SetIfPresent(new),
             (13..16, Some(seen)) => Action::CompareAndSet(seen, new),
             (16, Some(seen)) => Action::CompareAndDelete(seen),
             (17, _) => Action::Delete,
             (18, _) => Action::Take,
+            (19, _) => Action::Exists,
+            (20, _) => Action::Expire(Some(millis)),
+            (21, _) => Action::Expire(None),
+            (22, _) => Action::Restart(millis),
+            (23, _) => Action::Extend(millis),
             _ => Action::Get,
         }
     }
@@ -160,6 +215,10 @@ impl Client {
             let options = Write::new(life).when(condition);
             let done = store.put(&name, &text(value), options).await;
             done.map(Answer::Done)
+        };
+        let touch = async |touch: Touch| {
+            let read = store.read_value(&name, touch).await;
+            read.map(|read| value_of(key, read.as_ref()))
         };
         match action {
             Action::Get => self.read(key, &name).await,
@@ -185,6 +244,15 @@ impl Client {
                 Ok(value_of(key, taken.as_ref()))
             }
             Action::Add(delta) => self.add(&name, delta).await,
+            Action::Exists => self.backend.exists(&name).await.map(Answer::Done),
+            Action::Expire(millis) => {
+                let life = millis
+                    .map(Duration::from_millis)
+                    .map_or(Life::Never, Life::In);
+                self.backend.expire(&name, life).await.map(Answer::Done)
+            }
+            Action::Restart(millis) => touch(Touch::Restart(Duration::from_millis(millis))).await,
+            Action::Extend(millis) => touch(Touch::Extend(Duration::from_millis(millis))).await,
             other => unreachable!("{other:?} is a call of threads"),
         }
     }
@@ -235,9 +303,10 @@ pub(super) fn number_of(text: &str) -> Option<u32> {
     text.strip_prefix("h:")?.parse().ok()
 }
 
-/// Says whether two keys are used at the same time.
-pub(super) fn are_of_one_time(one: u32, other: u32) -> bool {
-    one / KEYS == other / KEYS
+/// Returns the number of the time at which a key is used, `None` if it is used all the time.
+pub(super) fn time_of(key: u32) -> Option<u32> {
+    let time = key / KEYS;
+    (time != LASTING).then_some(time)
 }
 
 /// Reads `12:3000001`, the key and the value, or the decimal text of a counter.

@@ -1,6 +1,6 @@
 //! The verdict on a history.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub enum Violation {
     FencingNumber(String),
     /// A cache has served what is older than a removal.
     Outdated(String),
+    /// A store that was mended still didn't answer.
+    NotBack(Call),
     /// A value was computed, or given to a caller, that shouldn't be.
     Computed(String),
     /// The listener was told of an entry too often, or not at all.
@@ -50,6 +52,7 @@ impl fmt::Display for Violation {
             Self::Resurrected(text) => write!(f, "a deleted session was there again: {text}"),
             Self::TwoOwners(text) => write!(f, "two owners of a lease: {text}"),
             Self::FencingNumber(text) => write!(f, "fencing numbers that don't grow: {text}"),
+            Self::NotBack(call) => write!(f, "no answer although all is mended: {call}"),
             Self::Outdated(text) => write!(f, "older than a removal: {text}"),
             Self::Computed(text) | Self::Told(text) => f.write_str(text),
             Self::Stuck(calls) => {
@@ -126,22 +129,27 @@ pub(super) fn judge_by(
 
 /// Every value was written before it is read, and no count is greater than all that was added.
 fn nothing_is_invented(calls: &[Call]) -> Result<(), Violation> {
-    let written = calls.iter().filter_map(|call| match call.action {
+    // What has failed for certain had no effect.
+    let made = || calls.iter().filter(|call| call.end != End::Failed);
+    let written = made().filter_map(|call| match call.action {
         Action::Set(value)
         | Action::SetFor(value, _)
         | Action::SetIfAbsent(value)
         | Action::SetIfPresent(value)
         | Action::CompareAndSet(_, value)
         | Action::Update(value)
-        | Action::PerhapsSet(value) => Some(value),
+        | Action::PerhapsSet(value) => Some((value, call.began)),
         _ => None,
     });
-    let written: HashSet<i64> = written.collect();
+    let written: HashMap<i64, u64> = written.collect();
+    let is_written = |value: i64, before: u64| {
+        let began = written.get(&value);
+        began.is_some_and(|began| *began <= before)
+    };
     let added = |before: u64| -> i64 {
-        let begun = calls.iter().filter(|call| call.began <= before);
-        let deltas = begun.filter_map(|call| match (call.action, call.end) {
-            (_, End::Failed) => None,
-            (Action::Add(delta) | Action::AddFor(delta, _), _) => Some(delta),
+        let begun = made().filter(|call| call.began <= before);
+        let deltas = begun.filter_map(|call| match call.action {
+            Action::Add(delta) | Action::AddFor(delta, _) => Some(delta),
             _ => None,
         });
         deltas.sum()
@@ -152,7 +160,7 @@ fn nothing_is_invented(calls: &[Call]) -> Result<(), Violation> {
                 return Err(Violation::CountedTwice(*call));
             }
             Some(Answer::Value(Some(value)))
-                if !written.contains(&value) && value > added(call.ended) =>
+                if !is_written(value, call.ended) && value > added(call.ended) =>
             {
                 return Err(Violation::Invented(*call));
             }

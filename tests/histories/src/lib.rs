@@ -8,6 +8,7 @@
 
 mod call;
 mod client;
+mod clock;
 mod faults;
 mod judge;
 mod linear;

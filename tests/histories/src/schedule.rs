@@ -1,16 +1,18 @@
 //! A run of one schedule.
 
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 
 use super::call::{Call, End};
 use super::client::{Client, Planted};
+use super::clock::Clock;
 use super::faults::{LIMIT, Servers};
 use super::judge::{Judged, Violation, judge};
 use super::plan::{Plan, Stage};
-use super::special::{self, Clock, Seen};
+use super::special::{self, Seen};
 use super::threads;
 
 /// The extra time that a call may take where the machine has other work.
@@ -21,7 +23,7 @@ const SLACK: Duration = Duration::from_secs(10);
 pub struct Outcome {
     /// All calls, in the order of their beginnings.
     pub calls: Vec<Call>,
-    /// How much the clients of throttles, sessions, leases and caches did.
+    /// How much the clients of throttles, sessions, leases and caches did that was judged.
     pub seen: Seen,
     /// The verdict.
     pub verdict: Result<Judged, Violation>,
@@ -56,59 +58,97 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
         .enable_all()
         .build()
         .expect("a runtime can be built");
-    let mut servers = Servers::start(plan);
+    let is_forgetful = planted == Some(Planted::ForgetfulServer);
+    let mut servers = Servers::start(plan, is_forgetful);
     if planted == Some(Planted::LostMoved) {
         servers.lose_moved();
     }
-    let (mut calls, special, servers) = runtime.block_on(async {
+    // No key has so many calls that its order can't be found.
+    let times = match plan.stage {
+        Stage::Memory | Stage::Threads => [150_000, 1_500],
+        // A slot moves while its keys are in use.
+        Stage::Cluster => [400_000, 8_000],
+        Stage::Server | Stage::Sentinel => [150_000, 8_000],
+    };
+    let times = times.map(Duration::from_micros);
+    let (mut calls, last, special, servers) = runtime.block_on(async {
         let backend = servers.backend().await;
-        let began = Instant::now();
-        // No key has so many calls that its order can't be found.
-        let times = match plan.stage {
-            Stage::Memory | Stage::Threads => [150_000, 1_500],
-            // A slot moves while its keys are in use.
-            Stage::Cluster => [400_000, 8_000],
-            Stage::Server | Stage::Sentinel => [150_000, 8_000],
+        // As of another process, where a store is not of this one.
+        let other = match plan.stage {
+            Stage::Memory | Stage::Threads => backend.clone(),
+            _ => servers.backend().await,
         };
-        let times = times.map(Duration::from_micros);
-        let clients: Vec<_> = (0..plan.clients)
-            .map(|number| {
-                let mut client = Client::new(number, backend.clone(), plan.seed, began, times);
-                client.planted = planted;
-                tokio::spawn(client.run(plan.time))
-            })
-            .collect();
-        let clock = Clock {
-            began,
-            time: plan.time,
-        };
-        let specials = special::start(&backend, plan.seed, clock, planted);
-        let faults = plan.clone();
+        let clock = Clock::new(plan.time);
+        let clients = (0..plan.clients).map(|number| {
+            let backend = if number % 2 == 0 { &backend } else { &other };
+            let mut client = Client::new(number, backend.clone(), plan.seed, clock.clone(), times);
+            client.planted = planted;
+            tokio::spawn(client.run())
+        });
+        let clients: Vec<_> = clients.collect();
+        let specials = special::start(&backend, plan.seed, &clock, planted);
+        let (faults, breaking_clock) = (plan.clone(), clock.clone());
         let breaking = tokio::task::spawn_blocking(move || {
-            servers.break_by(&faults, began);
+            servers.break_by(&faults, &breaking_clock);
+            breaking_clock.mended();
             servers
         });
         let mut calls = Vec::new();
+        let mut survivor = None;
         for client in clients {
-            calls.extend(client.await.expect("a client makes its calls"));
+            let (client, made) = client.await.expect("a client makes its calls");
+            calls.extend(made);
+            survivor.get_or_insert(client);
         }
         let special = specials.end().await;
         let servers = breaking.await;
         let servers = servers.unwrap_or_else(|error| panic!("a fault of {plan}: {error}"));
-        (calls, special, servers)
+        let keys: BTreeSet<u32> = calls.iter().map(|call| call.key).collect();
+        let survivor = survivor.expect("there is a client");
+        let last = survivor.read_all(keys).await;
+        (calls, last, special, servers)
     });
+    // A key that was used before a loss and after it may lack what was written. Of the others the
+    // last reads would make such keys, too.
+    let last = match last {
+        Ok(last) => {
+            if !plan.is_lossy() {
+                calls.extend(last);
+            }
+            Ok(())
+        }
+        Err(call) => Err(Violation::NotBack(call)),
+    };
     calls.sort_by_key(|call| (call.began, call.client));
-    let mut verdict = judge(&calls, LIMIT + SLACK, |key| servers.may_lack(key));
+    let used = used(&calls);
+    let may_lack = |key| servers.may_lack(key, used[&key]);
     // A replica that takes over may lack what was used up or deleted.
-    if verdict.is_ok()
-        && !plan.is_lossy()
-        && let Err(violation) = special.judge()
-    {
-        verdict = Err(violation);
-    }
+    let is_judged = !plan.is_lossy();
+    let verdict = judge(&calls, LIMIT + SLACK, may_lack).and_then(|judged| {
+        last?;
+        if is_judged {
+            special.judge()?;
+        }
+        Ok(judged)
+    });
     Outcome {
         calls,
-        seen: special.seen(),
+        seen: if is_judged {
+            special.seen()
+        } else {
+            Seen::default()
+        },
         verdict,
     }
+}
+
+/// Returns the time of the first and of the last call on each key.
+fn used(calls: &[Call]) -> HashMap<u32, [u64; 2]> {
+    let mut used: HashMap<u32, [u64; 2]> = HashMap::new();
+    for call in calls {
+        let [first, last] = used.entry(call.key).or_insert([call.began, call.ended]);
+        *first = call.began.min(*first);
+        *last = call.ended.max(*last);
+    }
+    used
 }

@@ -4,11 +4,12 @@ mod nodes;
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reinhardt_backends::{Backend, MemoryBackend};
 
 use super::client::key_of;
+use super::clock::Clock;
 use super::plan::{Fault, Plan, Planned, Stage};
 use reinhardt_backends_tests::{Proxy, Server, Service, patient};
 
@@ -21,28 +22,34 @@ const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 /// The namespace of all keys.
 const NAMESPACE: &str = "histories";
 
+/// The time in which a primary was replaced that may have taken acknowledged writes along.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lost {
+    from: u64,
+    until: u64,
+}
+
 /// The servers of a schedule.
 pub(super) enum Servers {
     Memory,
     Server(Box<Server>, Proxy),
     Cluster(Box<Nodes>),
-    Sentinel(Box<Service>, Plan),
+    Sentinel(Box<Service>, Option<Lost>),
 }
 
 impl Servers {
-    pub(super) fn start(plan: &Plan) -> Self {
+    /// Starts them; one server forgets what it acknowledged when it is killed if it `is_forgetful`.
+    pub(super) fn start(plan: &Plan, is_forgetful: bool) -> Self {
         match plan.stage {
             Stage::Memory | Stage::Threads => Self::Memory,
             Stage::Server => {
-                let server = Server::on_tcp_with(&LASTING);
+                let settings: &[&str] = if is_forgetful { &[] } else { &LASTING };
+                let server = Server::on_tcp_with(settings);
                 let proxy = Proxy::start(server.port());
                 Self::Server(Box::new(server), proxy)
             }
             Stage::Cluster => Self::Cluster(Box::new(Nodes::start(plan))),
-            Stage::Sentinel => {
-                let service = Service::start().that_is_quick();
-                Self::Sentinel(Box::new(service), plan.clone())
-            }
+            Stage::Sentinel => Self::Sentinel(Box::new(Service::start().that_is_quick()), None),
         }
     }
 
@@ -65,25 +72,34 @@ impl Servers {
         }
     }
 
-    /// Says whether acknowledged writes under a key may be gone.
-    pub(super) fn may_lack(&self, key: u32) -> bool {
-        match self {
-            Self::Memory | Self::Server(..) => false,
-            Self::Cluster(nodes) => nodes.may_lack(&key_of(key)),
-            Self::Sentinel(_, plan) => plan.is_lossy(),
-        }
+    /// Says whether acknowledged writes under a key may be gone that was used from `first` to
+    /// `last`.
+    pub(super) fn may_lack(&self, key: u32, [first, last]: [u64; 2]) -> bool {
+        let (lost, is_there) = match self {
+            Self::Memory | Self::Server(..) => return false,
+            Self::Cluster(nodes) => (nodes.lost(), nodes.lost_slot(&key_of(key))),
+            Self::Sentinel(_, lost) => (*lost, true),
+        };
+        lost.is_some_and(|lost| is_there && first <= lost.until && last >= lost.from)
     }
 
     /// Lets the faults of a plan happen, each at its time, and mends everything at the end.
-    pub(super) fn break_by(&mut self, plan: &Plan, began: Instant) {
+    pub(super) fn break_by(&mut self, plan: &Plan, clock: &Clock) {
         for planned in &plan.faults {
-            let wait = planned.at.saturating_sub(began.elapsed());
+            let wait = planned.at.saturating_sub(clock.now());
             thread::sleep(wait);
             match self {
                 Self::Memory => {}
                 Self::Server(server, proxy) => befall_server(server, proxy, planned),
-                Self::Cluster(nodes) => nodes.befall(planned),
-                Self::Sentinel(service, _) => befall_service(service, planned),
+                Self::Cluster(nodes) => nodes.befall(planned, clock),
+                Self::Sentinel(service, lost) => {
+                    let from = clock.nanos();
+                    befall_service(service, planned);
+                    if planned.fault.is_lossy() {
+                        let until = clock.nanos();
+                        *lost = Some(Lost { from, until });
+                    }
+                }
             }
         }
     }

@@ -3,11 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::client::{are_of_one_time, number_of};
+use crate::client::{number_of, time_of};
+use crate::clock::Clock;
 use crate::plan::{Fault, Plan, Planned};
 use reinhardt_backends_tests::{Cluster, Proxy};
 
-use super::{LASTING, NAMESPACE, befall_cable};
+use super::{LASTING, Lost, NAMESPACE, befall_cable};
 
 /// A cluster and the cable to each of its nodes.
 pub(crate) struct Nodes {
@@ -16,6 +17,7 @@ pub(crate) struct Nodes {
     cables: Vec<Proxy>,
     /// The slots of primaries that were replaced by a replica which may lack writes.
     lacking: Vec<(u16, u16)>,
+    lost: Option<Lost>,
 }
 
 impl Nodes {
@@ -34,6 +36,7 @@ impl Nodes {
             cluster,
             cables,
             lacking: Vec::new(),
+            lost: None,
         }
     }
 
@@ -54,9 +57,14 @@ impl Nodes {
         self.cables.iter().for_each(Proxy::lose_moved);
     }
 
-    /// Says whether acknowledged writes under a key may be gone.
-    pub(super) fn may_lack(&self, key: &str) -> bool {
-        if self.lacking.is_empty() {
+    /// Returns the time in which a primary was lost.
+    pub(super) fn lost(&self) -> Option<Lost> {
+        self.lost
+    }
+
+    /// Says whether a key was one of the primary that was lost.
+    pub(super) fn lost_slot(&self, key: &str) -> bool {
+        if self.lost.is_none() {
             return false;
         }
         let slot = self.cluster.slot_of(&format!("{NAMESPACE}:{key}"));
@@ -64,7 +72,7 @@ impl Nodes {
         lacking.any(|(first, last)| (*first..=*last).contains(&slot))
     }
 
-    pub(super) fn befall(&mut self, planned: &Planned) {
+    pub(super) fn befall(&mut self, planned: &Planned, clock: &Clock) {
         let slot = self.slot_in_use(planned.which);
         let owner = self.cluster.owner_of(slot);
         let last = || thread::sleep(planned.time);
@@ -87,9 +95,12 @@ impl Nodes {
             Fault::Replace => {
                 let replica = self.cluster.replica_of(owner);
                 self.lacking.extend(self.cluster.slots_of(owner));
+                let from = clock.nanos();
                 self.cluster.kill(owner);
                 self.cluster.await_promoted(replica);
                 self.restart(owner);
+                let until = clock.nanos();
+                self.lost = Some(Lost { from, until });
             }
             _ => {
                 if let Some(cable) = self.cables.get(owner) {
@@ -118,10 +129,12 @@ impl Nodes {
             keys.extend(names.map(str::to_string));
         }
         keys.sort_unstable();
-        // Most keys are those of the clients of single keys, and only the newest are in use.
+        // Of the keys of a time only the newest are in use, and of articles only the last ones.
         let number = |key: &str| number_of(key.strip_prefix(NAMESPACE)?.strip_prefix(':')?);
-        let newest = keys.iter().filter_map(|key| number(key)).max().unwrap_or(0);
-        keys.retain(|key| number(key).is_none_or(|it| are_of_one_time(it, newest)));
+        let time = |key: &str| number(key).and_then(time_of);
+        let newest = keys.iter().filter_map(|key| time(key)).max();
+        keys.retain(|key| time(key).is_none_or(|time| Some(time) == newest));
+        keys.retain(|key| number(key).is_some() || !is_of_an_article(key));
         let chosen = which.checked_rem(keys.len() as u64);
         match chosen.and_then(|chosen| keys.get(chosen as usize)) {
             Some(key) => self.cluster.slot_of(key),
@@ -143,4 +156,12 @@ impl Nodes {
         while self.cluster.move_keys(slot, to, 100) > 0 {}
         self.cluster.finish_move(slot, to);
     }
+}
+
+/// Articles are cached for a minute, and used for a moment.
+fn is_of_an_article(key: &str) -> bool {
+    ["page", "teaser"].iter().any(|prefix| {
+        let key = key.strip_prefix(NAMESPACE).unwrap_or_default();
+        key.starts_with(&format!(":{prefix}"))
+    })
 }

@@ -8,12 +8,15 @@ use fastrand::Rng;
 use reinhardt_backends::{Backend, BackendResult, Keyspace};
 use tokio::time::sleep;
 
-use super::Clock;
 use crate::client::Planted;
+use crate::clock::Clock;
 use crate::judge::Violation;
 
 /// So long an article is edited, then another one.
 const GENERATION: Duration = Duration::from_millis(200);
+
+/// It is read for so long after the last edit.
+const AFTERWARDS: Duration = Duration::from_millis(60);
 
 /// Goes on while its store is away.
 #[derive(Debug, Keyspace, Clone, Copy)]
@@ -73,7 +76,7 @@ pub(super) async fn use_caches(
                 article,
                 backend: backend.clone(),
                 source: Source::default(),
-                clock,
+                clock: clock.clone(),
             };
             let (editor, reader) = (rng.fork(), rng.fork());
             async move {
@@ -110,6 +113,8 @@ impl Client {
             }
             sleep(Duration::from_millis(rng.u64(0..8))).await;
         }
+        // Also the removal that has waited for the end of a fault is read after.
+        sleep(AFTERWARDS).await;
         source.is_over.store(true, SeqCst);
     }
 

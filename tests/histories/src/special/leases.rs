@@ -8,8 +8,8 @@ use reinhardt_backends::Backend;
 use reinhardt_backends::lease::{Lease, Renewal};
 use tokio::time::sleep;
 
-use super::Clock;
 use crate::client::Planted;
+use crate::clock::Clock;
 use crate::judge::Violation;
 
 /// The time that a lease lasts.

@@ -6,36 +6,18 @@ mod sessions;
 mod throttles;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use reinhardt_backends::Backend;
 use tokio::task::JoinHandle;
 
 use super::client::Planted;
+use super::clock::Clock;
 use super::judge::Violation;
 
 use self::caches::Caches;
 use self::leases::Leases;
 use self::sessions::Sessions;
 use self::throttles::Throttles;
-
-/// The time for which clients begin calls.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
-    pub(super) began: Instant,
-    pub(super) time: Duration,
-}
-
-impl Clock {
-    /// Returns the time since the schedule began.
-    fn now(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    fn is_over(&self) -> bool {
-        self.now() >= self.time
-    }
-}
 
 /// What these clients saw.
 #[derive(Debug, Default)]
@@ -51,7 +33,7 @@ pub(super) struct Special {
 pub struct Seen {
     /// The attempts that throttles let through.
     pub allowed: usize,
-    /// The sessions that were deleted while they were used.
+    /// The sessions that were asked for after their deletion was acknowledged, and answered.
     pub deleted: usize,
     /// The grants of leases.
     pub grants: usize,
@@ -84,22 +66,22 @@ pub(super) struct Running(Vec<JoinHandle<Part>>);
 pub(super) fn start(
     backend: &Arc<dyn Backend>,
     seed: u64,
-    clock: Clock,
+    clock: &Clock,
     planted: Option<Planted>,
 ) -> Running {
-    let shared = || backend.clone();
+    let (shared, clock) = (|| backend.clone(), || clock.clone());
     let mut running: Vec<JoinHandle<Part>> = Vec::new();
     for client in 0..2 {
-        let attempts = throttles::attempt(shared(), seed ^ client, clock);
+        let attempts = throttles::attempt(shared(), seed ^ client, clock(), planted);
         running.push(tokio::spawn(async { Part::Throttles(attempts.await) }));
     }
     for client in 0..3 {
-        let holding = leases::hold(shared(), seed ^ client, clock, planted);
+        let holding = leases::hold(shared(), seed ^ client, clock(), planted);
         running.push(tokio::spawn(async { Part::Leases(holding.await) }));
     }
-    let sessions = sessions::use_sessions(shared(), seed, clock);
+    let sessions = sessions::use_sessions(shared(), seed, clock(), planted);
     running.push(tokio::spawn(async { Part::Sessions(sessions.await) }));
-    let caches = caches::use_caches(shared(), seed, clock, planted);
+    let caches = caches::use_caches(shared(), seed, clock(), planted);
     running.push(tokio::spawn(async { Part::Caches(caches.await) }));
     Running(running)
 }

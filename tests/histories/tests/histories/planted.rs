@@ -90,6 +90,33 @@ fn a_removal_that_is_only_thought_to_be_made_is_found() {
 }
 
 #[test]
+fn a_deletion_that_is_only_thought_to_be_made_is_found() {
+    let violation = is_found(Stage::Server, Planted::ForgottenDeletion);
+    assert!(
+        matches!(violation, Violation::Resurrected(_)),
+        "{violation}"
+    );
+}
+
+#[test]
+fn attempts_that_are_let_through_for_nothing_are_found() {
+    let violation = is_found(Stage::Memory, Planted::FreeAttempt);
+    assert!(matches!(violation, Violation::TooMany(..)), "{violation}");
+}
+
+#[test]
+fn a_server_that_forgets_when_it_is_killed_is_found() {
+    let violation = is_found(Stage::Server, Planted::ForgetfulServer);
+    assert!(matches!(violation, Violation::Impossible(_)), "{violation}");
+}
+
+#[test]
+fn a_store_that_never_comes_back_is_found() {
+    let violation = is_found(Stage::Server, Planted::NeverBack);
+    assert!(matches!(violation, Violation::NotBack(_)), "{violation}");
+}
+
+#[test]
 fn a_failure_that_is_less_certain_than_it_says_is_found() {
     let violation = is_found(Stage::Server, Planted::CertainFailure);
     assert!(
