@@ -67,8 +67,8 @@ fn closing_ends_every_call() {
 }
 
 #[test]
-fn handing_back_ends_every_call() {
-    each_interleaving_of(queue::handing_back_ends_every_call);
+fn handing_back_ends_every_read() {
+    each_interleaving_of(queue::handing_back_ends_every_read);
 }
 
 #[test]

@@ -568,6 +568,25 @@ mod tests {
         });
     }
 
+    /// Somebody who came in between leads in the flight of a leader that is done.
+    #[test]
+    fn a_flight_that_is_led_again_is_open_until_its_leader_is_done() {
+        let store = MemoryBackend::new().info().instance;
+        let value = Stored::from(&b"1"[..]);
+        let first = try_lead(store, KEY).unwrap();
+        let step = first.begin_step();
+        let between = [(); 2].map(|()| Seat::take(store, KEY));
+        first.land(step, 0, &value);
+        drop(first);
+        let [next, waits] = between;
+        assert!(next.flight.turn.try_take());
+        let next = Lead(next).begin();
+        next.land(next.begin_step(), 0, &value);
+        drop(waits);
+        let late = Seat::take(store, KEY);
+        assert!(Arc::ptr_eq(&late.flight, &next.flight));
+    }
+
     #[test]
     fn a_computation_that_hangs_is_led_for_no_longer_than_it_may() {
         let backend = MemoryBackend::new();

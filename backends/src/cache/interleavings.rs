@@ -1,8 +1,8 @@
 //! Models of a flight: callers that miss one key at one time.
 //!
-//! `Semaphore` of tokio is taken as it is: each of its calls is one step. The looks at a leader
-//! that gives no sign of life go by real time, which doesn't pass here: their tests are those of
-//! `turn`, and run on real threads.
+//! `Semaphore` of tokio is taken as it is, and each of its calls is one step. The looks at a leader
+//! that gives no sign of life go by real time, which doesn't pass here. Their tests are those of
+//! `turn`, and those on real runtimes in `tests/cache`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -114,20 +114,21 @@ pub fn callers_of_a_full_store_compute_one_after_the_other() {
     }
 }
 
-/// A value that is removed while others wait: they share, or compute one after the other.
+/// Values that are removed while others wait: callers share, or compute one after the other.
 pub fn a_removal_lets_nobody_compute_beside_another() {
     begin();
     let (backend, source) = (MemoryBackend::new(), Arc::new(Source::default()));
     let callers = [(), (), ()].map(|()| {
         let (backend, source) = (backend.clone(), source.clone());
-        thread::spawn(move || ask(&backend, &source))
+        thread::spawn(move || {
+            ask(&backend, &source);
+            block_on(backend.delete("page")).unwrap();
+            ask(&backend, &source);
+        })
     });
-    let of_removal = backend.clone();
-    let removing = thread::spawn(move || block_on(of_removal.delete("page")).unwrap());
     for caller in callers {
         caller.join().unwrap();
     }
-    removing.join().unwrap();
 }
 
 /// A leader that fails, and one that is dropped, give the turn to one of those who wait.

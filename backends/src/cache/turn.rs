@@ -9,11 +9,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use crate::pending::Token;
 use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, Semaphore};
 
 /// The turn of a flight, which one leader at a time has, until the flight is over.
 #[derive(Debug)]

@@ -113,6 +113,37 @@ impl Future for Delay {
     }
 }
 
+/// One of tokio's, each of whose calls is one step that others can come before.
+#[derive(Debug)]
+pub(crate) struct Stepwise<T>(T);
+
+pub(crate) type Notify = Stepwise<tokio::sync::Notify>;
+pub(crate) type Semaphore = Stepwise<tokio::sync::Semaphore>;
+
+impl Notify {
+    pub(crate) fn new() -> Self {
+        Self(tokio::sync::Notify::new())
+    }
+}
+
+impl Semaphore {
+    pub(crate) const MAX_PERMITS: usize = tokio::sync::Semaphore::MAX_PERMITS;
+
+    pub(crate) fn new(permits: usize) -> Self {
+        Self(tokio::sync::Semaphore::new(permits))
+    }
+}
+
+impl<T> Deref for Stepwise<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // The scheduler chooses at each look at an atomic.
+        let _ = Instant::now();
+        &self.0
+    }
+}
+
 /// A runtime that a test makes and ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Handle(Arc<Mutex<Option<Vec<AbortHandle>>>>);

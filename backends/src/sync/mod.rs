@@ -16,6 +16,9 @@ mod real {
 
     pub(crate) use dashmap::DashMap;
     pub(crate) use futures_timer::Delay;
+    #[cfg(feature = "redis-backend")]
+    pub(crate) use tokio::sync::Notify;
+    pub(crate) use tokio::sync::Semaphore;
     #[cfg(feature = "memory")]
     pub(crate) use tokio::{runtime::Handle, task::AbortHandle, time::Instant};
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::connection_end::ConnectionEnd;
 use super::in_flight::InFlight;
+use crate::sync::Notify;
 
 /// The most bytes that wait in the queue: later callers wait for room. One request may go beyond. A
 /// large request would otherwise wait for an empty queue, and small requests never leave the queue
