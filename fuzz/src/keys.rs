@@ -104,7 +104,8 @@ fn pairs(data: &[u8]) {
 
 /// Escapes as the page on keys says, byte by byte.
 fn escaped(text: &str) -> String {
-    let escape = |byte: u8| b"%:*?[]^\\{}".contains(&byte) || matches!(byte, 0..=b' ' | 0x7f..);
+    let is_special = |byte: u8| b"%:*?[]^\\{}".contains(&byte);
+    let escape = |byte: u8| is_special(byte) || !byte.is_ascii_graphic();
     let part = |byte| match escape(byte) {
         true => format!("%{byte:02X}"),
         false => char::from(byte).to_string(),
