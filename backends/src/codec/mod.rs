@@ -96,6 +96,7 @@ mod postcard;
 mod reader;
 #[cfg(any(feature = "json", feature = "postcard"))]
 mod reading;
+mod room;
 #[cfg(feature = "postcard")]
 mod shape;
 

@@ -10,6 +10,7 @@ use super::guard::findings::Findings;
 use super::guard::format::{Format, Levels, Opened};
 use super::guard::value::Guarded;
 use super::reading::{Read, Reading};
+use super::room::room;
 use super::shape::{Fields, Known, Look, Name, Record, Recorder};
 use super::{Codec, Encode, REFUSED, raw_api, refused, undecodable, unreadable};
 use crate::error::BackendResult;
@@ -60,8 +61,6 @@ const DEEPEST: usize = 128;
 /// The number of elements that sequences and maps may have beyond the bytes that hold them: an
 /// element that takes no bytes, such as `()`, takes a reader's time all the same.
 const MOST_EMPTY: usize = 1 << 16;
-/// So many elements have room reserved at every level.
-const FEW: usize = 32;
 
 impl Codec for Postcard {
     const NAME: &'static str = "postcard";
@@ -280,12 +279,9 @@ impl Reading for DecodeLimits<'_> {
         Ok(())
     }
 
-    /// As many as the bytes may hold, and of these a smaller part at each level: otherwise all of
-    /// them would have room for the same bytes reserved.
     fn room(self, declared: usize) -> usize {
         let bytes = self.budget.get().saturating_sub(MOST_EMPTY);
-        let depth = (DEEPEST - self.left).max(1);
-        declared.min(FEW.max(bytes / depth))
+        room(declared, bytes, DEEPEST - self.left)
     }
 
     fn counted(self) -> Self {

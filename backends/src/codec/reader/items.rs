@@ -4,6 +4,7 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
 use super::Reader;
 use super::wire::{Failure, ItemHead};
+use crate::codec::room::room;
 
 /// The elements of an array, or the keys and values of a map.
 pub(super) struct Items<'r, 'a> {
@@ -47,16 +48,12 @@ impl<'r, 'a> Items<'r, 'a> {
     }
 
     /// No item is shorter than a byte, so a declared length says nothing beyond those that are
-    /// left. Of these each level of arrays inside of each other is told a smaller part. Otherwise
-    /// all of them would have room for the same bytes reserved.
+    /// left.
     #[inline]
     fn at_most(&self) -> Option<usize> {
         let bytes = self.reader.wire.0.len();
         let left = usize::try_from(self.left?).unwrap_or(bytes).min(bytes);
-        Some(match left {
-            ..=FEW => left,
-            many => many.min(FEW.max(bytes / self.reader.depth())),
-        })
+        Some(room(left, bytes, self.reader.depth()))
     }
 }
 
@@ -104,6 +101,3 @@ impl<'de> MapAccess<'de> for Items<'_, '_> {
         self.at_most()
     }
 }
-
-/// So many items have room reserved at every level.
-const FEW: usize = 32;

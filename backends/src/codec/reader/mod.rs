@@ -33,9 +33,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the number of levels that are open, one at least.
+    /// Returns the number of levels that are open.
     fn depth(&self) -> usize {
-        (DEEPEST - self.levels).max(1)
+        DEEPEST - self.levels
     }
 
     /// The level is given back after an error too: a visitor may carry on.
