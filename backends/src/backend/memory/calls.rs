@@ -334,24 +334,25 @@ impl Shards {
     }
 }
 
+/// Waits until something is so.
+#[cfg(test)]
+#[track_caller]
+pub(super) fn wait_until(mut reached: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !reached() {
+        assert!(std::time::Instant::now() < deadline, "not reached in 30 s");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
-    use std::time::Instant;
 
     use super::*;
 
     const BRIEF: Duration = Duration::from_millis(50);
     const HOUR: Life = Life::In(Duration::from_secs(3600));
-
-    #[track_caller]
-    fn wait_until(mut reached: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !reached() {
-            assert!(Instant::now() < deadline, "not reached in 30 s");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
 
     /// Makes a call that waits for the lock of its key's shard until the entry there has ended.
     fn held_up<T: Send>(value: &[u8], call: impl FnOnce(&Arc<Shards>) -> T + Send) -> T {

@@ -159,13 +159,8 @@ impl Shard {
         life: Life,
         step: &mut Step<'_>,
     ) -> bool {
-        let Some(entry) = self.live(key_hash, step.now) else {
-            return false;
-        };
-        let end = deadline(life, entry.deadline(), step.now);
-        entry.set_deadline(end);
-        self.wrote(end, step);
-        true
+        let now = step.now;
+        self.end_at(key_hash, step, |end| deadline(life, end, now))
     }
 
     /// Has a live entry end after `ttl` if it would end sooner; `ttl` is checked.
@@ -175,14 +170,23 @@ impl Shard {
         ttl: Duration,
         step: &mut Step<'_>,
     ) -> bool {
+        let after = step.now.after(ttl);
+        self.end_at(key_hash, step, |end| end.max(after))
+    }
+
+    /// Gives a live entry another end, in place of the present one.
+    fn end_at(
+        &mut self,
+        key_hash: KeyHash<'_>,
+        step: &mut Step<'_>,
+        end: impl FnOnce(Moment) -> Moment,
+    ) -> bool {
         let Some(entry) = self.live(key_hash, step.now) else {
             return false;
         };
-        let end = step.now.after(ttl);
-        if entry.deadline() < end {
-            entry.set_deadline(end);
-            self.wrote(end, step);
-        }
+        let end = end(entry.deadline());
+        entry.set_deadline(end);
+        self.wrote(end, step);
         true
     }
 }

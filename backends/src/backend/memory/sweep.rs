@@ -135,17 +135,9 @@ mod tests {
     use tokio::task::yield_now;
 
     use super::*;
+    use crate::backend::memory::calls::wait_until;
 
     const MOMENT: Life = Life::In(Duration::from_millis(1));
-
-    #[track_caller]
-    fn wait_until(mut reached: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !reached() {
-            assert!(Instant::now() < deadline, "not reached in 30 s");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
 
     #[test]
     fn writes_sweep_where_there_is_no_runtime() {
