@@ -7,7 +7,7 @@ use redis::{ConnectionAddr, ConnectionInfo};
 
 use super::servers;
 use crate::backend::redis::client::{Deployment, Servers};
-use crate::error::ErrorKind;
+use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Reads a text as a URL, and as the parts of one, each on a line of its own: the scheme, the
 /// user, the password, the host, the port, the path, the query.
@@ -15,7 +15,7 @@ pub fn urls(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    read(text);
+    let _ = read(text);
     let parts: Vec<&str> = text.split('\n').collect();
     if let [scheme, user, password, host, port, path, query] = parts[..] {
         let parts = Parts {
@@ -46,18 +46,16 @@ fn secret(password: &str) -> String {
     format!("{start}{SECRET}{end}")
 }
 
-fn read(url: &str) -> Option<Servers<ConnectionInfo>> {
-    match servers(url) {
-        Ok(read) => {
-            agree(url, &read);
-            Some(read)
-        }
+fn read(url: &str) -> BackendResult<Servers<ConnectionInfo>> {
+    let read = servers(url);
+    match &read {
+        Ok(read) => agree(url, read),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
             assert!(error.source().is_none());
-            None
         }
     }
+    read
 }
 
 /// The redis crate's own reading, by the crate url, has the same address and login.
@@ -148,10 +146,7 @@ impl Parts<'_> {
                 format!("{scheme}-sentinel://{host}/{path}?sentinel_password={password}&{query}"),
             ] {
                 if let Err(error) = servers(&url) {
-                    assert!(
-                        !shows_secret(&format!("{error} {error:?}")),
-                        "{url}: {error}"
-                    );
+                    hides_secret(&url, &error);
                 }
             }
         }
@@ -160,12 +155,9 @@ impl Parts<'_> {
     /// Whatever a password holds, it is read as it is meant or refused, and never shown.
     fn check(self, scheme: &str, login: &str, rest: &str) {
         let url = &format!("{scheme}://{login}@{rest}");
-        let Some(read) = read(url) else {
-            if let Err(error) = servers(url) {
-                let shown = format!("{error} {error:?}");
-                assert!(!shows_secret(&shown), "{url}: {error}");
-            }
-            return;
+        let read = match read(url) {
+            Ok(read) => read,
+            Err(error) => return hides_secret(url, &error),
         };
         if !self.are_plain() || read.deployment != Deployment::Server {
             return;
@@ -206,6 +198,13 @@ impl Parts<'_> {
 
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn hides_secret(url: &str, error: &BackendError) {
+    assert!(
+        !shows_secret(&format!("{error} {error:?}")),
+        "{url}: {error}"
+    );
 }
 
 /// Looks for each half, whatever its case is: a host is shown in lower case.
