@@ -20,10 +20,10 @@ mod typed;
 mod witness;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reinhardt_backends::{Backend, BackendError, RedisBackend, RedisBackendBuilder};
-use reinhardt_backends_tests::{Server, patient};
+use reinhardt_backends_tests::{Server, patient, recovered};
 
 /// Long enough for every machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,14 +45,6 @@ fn lazy(builder: RedisBackendBuilder) -> RedisBackend {
 /// Tries to connect, in vain.
 async fn refused(url: &str) -> BackendError {
     patient(url).build().await.unwrap_err()
-}
-
-/// Waits until the backend answers again.
-async fn recovered(backend: &impl Backend) {
-    let deadline = Instant::now() + PATIENCE;
-    while let Err(error) = backend.ping().await {
-        assert!(Instant::now() < deadline, "{error}");
-    }
 }
 
 /// Connects to a server as a user of some rights.

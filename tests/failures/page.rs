@@ -5,6 +5,7 @@ use std::error::Error;
 
 use reinhardt_backends::session::SessionError;
 use reinhardt_backends::{BackendError, ErrorKind};
+use reinhardt_backends_tests::said;
 use tower_sessions::session_store;
 
 const PAGE: &str = include_str!("../../backends/docs/failures.md");
@@ -166,17 +167,6 @@ impl Met {
     pub(crate) fn says(&self, word: &str) -> bool {
         self.said.contains(word)
     }
-}
-
-/// Returns everything that an error says, its causes included.
-fn said(error: &dyn Error) -> String {
-    let mut said = format!("{error} {error:?}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        said += &format!(" {cause} {cause:?}");
-        source = cause.source();
-    }
-    said
 }
 
 impl Claim {

@@ -21,10 +21,10 @@ mod status;
 mod tls;
 mod write_operations;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use reinhardt_backends::{Backend, BackendError, RedisBackend};
-use reinhardt_backends_tests::{eventually, patient as builder};
+use reinhardt_backends::RedisBackend;
+use reinhardt_backends_tests::{eventually, patient as builder, recovered, said};
 use tokio::runtime::{Builder, Runtime};
 
 /// Long enough for every machine.
@@ -45,23 +45,4 @@ async fn impatient(url: &str) -> RedisBackend {
 /// Makes a runtime that stands still unless a caller blocks on it.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// Waits until the backend answers again.
-async fn recovered(backend: &RedisBackend) {
-    let deadline = Instant::now() + PATIENCE;
-    while let Err(error) = backend.ping().await {
-        assert!(Instant::now() < deadline, "{error}");
-    }
-}
-
-/// Returns everything that an error says, its causes included.
-fn said(error: &BackendError) -> String {
-    let mut said = format!("{error} {error:?}");
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        said += &format!(" {cause} {cause:?}");
-        source = cause.source();
-    }
-    said
 }

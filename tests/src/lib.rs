@@ -14,9 +14,11 @@ mod sentinel;
 mod server;
 mod traffic;
 
+use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reinhardt_backends::Backend;
 use reinhardt_backends::redis::Cmd;
 
 pub use certificates::{Authority, Certificate};
@@ -122,6 +124,29 @@ pub async fn eventually(mut reached: impl AsyncFnMut() -> bool) {
         assert!(Instant::now() < deadline, "not reached");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// Waits until a backend answers again.
+///
+/// # Panics
+///
+/// If that takes more than half a minute.
+pub async fn recovered(backend: &impl Backend) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = backend.ping().await {
+        assert!(Instant::now() < deadline, "{error}");
+    }
+}
+
+/// Returns everything that an error says, its causes included.
+pub fn said(error: &dyn Error) -> String {
+    let mut said = format!("{error} {error:?}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        said += &format!(" {cause} {cause:?}");
+        source = cause.source();
+    }
+    said
 }
 
 /// Returns the command of a line, whose words stand one space apart.
