@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::faults::{LIMIT, Servers};
 use super::judge::{Judged, Violation, judge};
 use super::plan::{Plan, Stage};
-use super::special::{self, Seen};
+use super::special::{self, Seen, Special};
 use super::threads;
 
 /// The extra time that a call may take where the machine has other work.
@@ -59,87 +59,103 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
         .build()
         .expect("a runtime can be built");
     let is_forgetful = planted == Some(Planted::ForgetfulServer);
-    let mut servers = Servers::start(plan, is_forgetful);
+    let servers = Servers::start(plan, is_forgetful);
     if planted == Some(Planted::LostMoved) {
         servers.lose_moved();
     }
-    // No key has so many calls that its order can't be found.
-    let times = match plan.stage {
+    let Lived {
+        mut calls,
+        last,
+        special,
+        servers,
+    } = runtime.block_on(live(plan, planted, servers));
+    // The last reads of a key see what was lost before them.
+    let last = last.map(|last| match plan.is_lossy() {
+        true => {}
+        false => calls.extend(last),
+    });
+    calls.sort_by_key(|call| (call.began, call.client));
+    let used = used(&calls);
+    let may_lack = |key| servers.may_lack(key, used[&key]);
+    let verdict = judge(&calls, LIMIT + SLACK, may_lack).and_then(|judged| {
+        last.map_err(Violation::NotBack)?;
+        special.judge()?;
+        Ok(judged)
+    });
+    Outcome {
+        calls,
+        seen: special.seen(),
+        verdict,
+    }
+}
+
+/// What came of the time of a schedule.
+struct Lived {
+    calls: Vec<Call>,
+    /// The reads at the end, or the one that wasn't answered.
+    last: Result<Vec<Call>, Call>,
+    special: Special,
+    servers: Servers,
+}
+
+/// Lets clients call the servers of a schedule, and the faults happen.
+async fn live(plan: &Plan, planted: Option<Planted>, mut servers: Servers) -> Lived {
+    let backend = servers.backend().await;
+    // As of another process, where a store is not of this one.
+    let other = match plan.stage {
+        Stage::Memory | Stage::Threads => backend.clone(),
+        _ => servers.backend().await,
+    };
+    let clock = Clock::new(plan.time);
+    let clients = (0..plan.clients).map(|number| {
+        let backend = if number % 2 == 0 { &backend } else { &other };
+        let times = times(plan.stage);
+        let mut client = Client::new(number, backend.clone(), plan.seed, clock.clone(), times);
+        client.planted = planted;
+        tokio::spawn(client.run())
+    });
+    let clients: Vec<_> = clients.collect();
+    let specials = special::start(&backend, plan.seed, &clock, planted);
+    let faults = plan.clone();
+    let breaking = tokio::task::spawn_blocking(move || {
+        servers.break_by(&faults, &clock);
+        clock.mended();
+        servers
+    });
+    let mut calls = Vec::new();
+    let mut survivor = None;
+    for client in clients {
+        let (client, made) = client.await.expect("a client makes its calls");
+        calls.extend(made);
+        survivor.get_or_insert(client);
+    }
+    let special = specials.end().await;
+    let servers = breaking.await;
+    let servers = servers.unwrap_or_else(|error| panic!("a fault of {plan}: {error}"));
+    let keys: BTreeSet<u32> = calls.iter().map(|call| call.key).collect();
+    let survivor = survivor.expect("there is a client");
+    Lived {
+        last: survivor.read_all(keys).await,
+        calls,
+        // A replica that takes over may lack what was used up or deleted.
+        special: match plan.is_lossy() {
+            true => Special::default(),
+            false => special,
+        },
+        servers,
+    }
+}
+
+/// Returns the time for which a key is used, and the longest pause between two calls: no key has so
+/// many calls that its order can't be found.
+fn times(stage: Stage) -> [Duration; 2] {
+    let times = match stage {
         Stage::Memory | Stage::Threads => [150_000, 1_500],
         // A slot moves while its keys are in use.
         Stage::Cluster => [400_000, 8_000],
         Stage::Server | Stage::Sentinel => [150_000, 8_000],
     };
-    let times = times.map(Duration::from_micros);
-    let (mut calls, last, special, servers) = runtime.block_on(async {
-        let backend = servers.backend().await;
-        // As of another process, where a store is not of this one.
-        let other = match plan.stage {
-            Stage::Memory | Stage::Threads => backend.clone(),
-            _ => servers.backend().await,
-        };
-        let clock = Clock::new(plan.time);
-        let clients = (0..plan.clients).map(|number| {
-            let backend = if number % 2 == 0 { &backend } else { &other };
-            let mut client = Client::new(number, backend.clone(), plan.seed, clock.clone(), times);
-            client.planted = planted;
-            tokio::spawn(client.run())
-        });
-        let clients: Vec<_> = clients.collect();
-        let specials = special::start(&backend, plan.seed, &clock, planted);
-        let (faults, breaking_clock) = (plan.clone(), clock.clone());
-        let breaking = tokio::task::spawn_blocking(move || {
-            servers.break_by(&faults, &breaking_clock);
-            breaking_clock.mended();
-            servers
-        });
-        let mut calls = Vec::new();
-        let mut survivor = None;
-        for client in clients {
-            let (client, made) = client.await.expect("a client makes its calls");
-            calls.extend(made);
-            survivor.get_or_insert(client);
-        }
-        let special = specials.end().await;
-        let servers = breaking.await;
-        let servers = servers.unwrap_or_else(|error| panic!("a fault of {plan}: {error}"));
-        let keys: BTreeSet<u32> = calls.iter().map(|call| call.key).collect();
-        let survivor = survivor.expect("there is a client");
-        let last = survivor.read_all(keys).await;
-        (calls, last, special, servers)
-    });
-    // A key that was used before a loss and after it may lack what was written. Of the others the
-    // last reads would make such keys, too.
-    let last = match last {
-        Ok(last) => {
-            if !plan.is_lossy() {
-                calls.extend(last);
-            }
-            Ok(())
-        }
-        Err(call) => Err(Violation::NotBack(call)),
-    };
-    calls.sort_by_key(|call| (call.began, call.client));
-    let used = used(&calls);
-    let may_lack = |key| servers.may_lack(key, used[&key]);
-    // A replica that takes over may lack what was used up or deleted.
-    let is_judged = !plan.is_lossy();
-    let verdict = judge(&calls, LIMIT + SLACK, may_lack).and_then(|judged| {
-        last?;
-        if is_judged {
-            special.judge()?;
-        }
-        Ok(judged)
-    });
-    Outcome {
-        calls,
-        seen: if is_judged {
-            special.seen()
-        } else {
-            Seen::default()
-        },
-        verdict,
-    }
+    times.map(Duration::from_micros)
 }
 
 /// Returns the time of the first and of the last call on each key.

@@ -7,11 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use reinhardt_backends::{Backend, MemoryBackend};
+use reinhardt_backends_tests::{Proxy, Server, Service, patient};
 
 use super::client::key_of;
 use super::clock::Clock;
 use super::plan::{Fault, Plan, Planned, Stage};
-use reinhardt_backends_tests::{Proxy, Server, Service, patient};
 
 use self::nodes::Nodes;
 
@@ -75,12 +75,18 @@ impl Servers {
     /// Says whether acknowledged writes under a key may be gone that was used from `first` to
     /// `last`.
     pub(super) fn may_lack(&self, key: u32, [first, last]: [u64; 2]) -> bool {
-        let (lost, is_there) = match self {
-            Self::Memory | Self::Server(..) => return false,
-            Self::Cluster(nodes) => (nodes.lost(), nodes.lost_slot(&key_of(key))),
-            Self::Sentinel(_, lost) => (*lost, true),
+        let lost = match self {
+            Self::Memory | Self::Server(..) => None,
+            Self::Cluster(nodes) => nodes.lost(),
+            Self::Sentinel(_, lost) => *lost,
         };
-        lost.is_some_and(|lost| is_there && first <= lost.until && last >= lost.from)
+        let is_meanwhile = lost.is_some_and(|lost| first <= lost.until && last >= lost.from);
+        // The slot is asked of a server.
+        is_meanwhile
+            && match self {
+                Self::Cluster(nodes) => nodes.lost_slot(&key_of(key)),
+                _ => true,
+            }
     }
 
     /// Lets the faults of a plan happen, each at its time, and mends everything at the end.

@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
+use reinhardt_backends_tests::{Cluster, Proxy};
+
 use crate::client::{number_of, time_of};
 use crate::clock::Clock;
 use crate::plan::{Fault, Plan, Planned};
-use reinhardt_backends_tests::{Cluster, Proxy};
 
 use super::{LASTING, Lost, NAMESPACE, befall_cable};
 
@@ -64,9 +65,6 @@ impl Nodes {
 
     /// Says whether a key was one of the primary that was lost.
     pub(super) fn lost_slot(&self, key: &str) -> bool {
-        if self.lost.is_none() {
-            return false;
-        }
         let slot = self.cluster.slot_of(&format!("{NAMESPACE}:{key}"));
         let mut lacking = self.lacking.iter();
         lacking.any(|(first, last)| (*first..=*last).contains(&slot))

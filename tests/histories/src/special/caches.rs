@@ -8,6 +8,7 @@ use fastrand::Rng;
 use reinhardt_backends::{Backend, BackendResult, Keyspace};
 use tokio::time::sleep;
 
+use super::Removed;
 use crate::client::Planted;
 use crate::clock::Clock;
 use crate::judge::Violation;
@@ -31,13 +32,6 @@ struct Teaser {
 struct Page {
     #[keyspace(tag)]
     article: u64,
-}
-
-/// What was read after a removal.
-#[derive(Debug, Default)]
-pub(super) struct Caches {
-    reads: usize,
-    outdated: Vec<String>,
 }
 
 /// The source that is cached, and what is known of its cache.
@@ -64,9 +58,9 @@ pub(super) async fn use_caches(
     seed: u64,
     clock: Clock,
     planted: Option<Planted>,
-) -> Caches {
+) -> Removed {
     let mut rng = Rng::with_seed(seed);
-    let mut seen = Caches::default();
+    let mut seen = Removed::default();
     let mut article = 0;
     while !clock.is_over() {
         article += 1;
@@ -132,8 +126,8 @@ impl Client {
     }
 
     /// Reads the article from its cache, and fills that.
-    async fn read(&self, mut rng: Rng) -> Caches {
-        let mut seen = Caches::default();
+    async fn read(&self, mut rng: Rng) -> Removed {
+        let mut seen = Removed::default();
         let source = &self.source;
         while !source.is_over.load(SeqCst) {
             let removed = source.removed.load(SeqCst);
@@ -141,11 +135,11 @@ impl Client {
             if let Ok(Some(version)) = self.get(rng.bool()).await
                 && removed > 0
             {
-                seen.reads += 1;
+                seen.count += 1;
                 if version < removed {
                     let article = self.article;
                     let text = format!("{article:?} at {from:?}: {version} after {removed}");
-                    seen.outdated.push(text);
+                    seen.broken.push(Violation::Outdated(text));
                 }
             }
             sleep(Duration::from_millis(rng.u64(0..4))).await;
@@ -167,21 +161,5 @@ impl Client {
             }
             Article::Page(page) => page.get(&self.backend).await,
         }
-    }
-}
-
-impl Caches {
-    pub(super) fn add(&mut self, other: Self) {
-        self.reads += other.reads;
-        self.outdated.extend(other.outdated);
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.reads
-    }
-
-    pub(super) fn judge(&self) -> Result<(), Violation> {
-        let first = self.outdated.first();
-        first.map_or(Ok(()), |text| Err(Violation::Outdated(text.clone())))
     }
 }

@@ -14,18 +14,16 @@ use super::client::Planted;
 use super::clock::Clock;
 use super::judge::Violation;
 
-use self::caches::Caches;
 use self::leases::Leases;
-use self::sessions::Sessions;
 use self::throttles::Throttles;
 
 /// What these clients saw.
 #[derive(Debug, Default)]
 pub(super) struct Special {
     throttles: Throttles,
-    sessions: Sessions,
     leases: Leases,
-    caches: Caches,
+    sessions: Removed,
+    caches: Removed,
 }
 
 /// How much these clients did.
@@ -51,16 +49,8 @@ impl Seen {
     }
 }
 
-/// A part of what these clients saw.
-enum Part {
-    Throttles(Throttles),
-    Sessions(Sessions),
-    Leases(Leases),
-    Caches(Caches),
-}
-
 /// These clients while they run.
-pub(super) struct Running(Vec<JoinHandle<Part>>);
+pub(super) struct Running(Vec<JoinHandle<Special>>);
 
 /// Starts these clients.
 pub(super) fn start(
@@ -70,35 +60,69 @@ pub(super) fn start(
     planted: Option<Planted>,
 ) -> Running {
     let (shared, clock) = (|| backend.clone(), || clock.clone());
-    let mut running: Vec<JoinHandle<Part>> = Vec::new();
+    let mut running = Vec::new();
     for client in 0..2 {
         let attempts = throttles::attempt(shared(), seed ^ client, clock(), planted);
-        running.push(tokio::spawn(async { Part::Throttles(attempts.await) }));
+        running.push(tokio::spawn(async {
+            Special {
+                throttles: attempts.await,
+                ..Special::default()
+            }
+        }));
     }
     for client in 0..3 {
         let holding = leases::hold(shared(), seed ^ client, clock(), planted);
-        running.push(tokio::spawn(async { Part::Leases(holding.await) }));
+        running.push(tokio::spawn(async {
+            Special {
+                leases: holding.await,
+                ..Special::default()
+            }
+        }));
     }
     let sessions = sessions::use_sessions(shared(), seed, clock(), planted);
-    running.push(tokio::spawn(async { Part::Sessions(sessions.await) }));
     let caches = caches::use_caches(shared(), seed, clock(), planted);
-    running.push(tokio::spawn(async { Part::Caches(caches.await) }));
+    running.push(tokio::spawn(async {
+        let (sessions, caches) = tokio::join!(sessions, caches);
+        Special {
+            sessions,
+            caches,
+            ..Special::default()
+        }
+    }));
     Running(running)
 }
 
 impl Running {
     /// Waits until these clients have made their calls.
     pub(super) async fn end(self) -> Special {
-        let mut special = Special::default();
+        let mut all = Special::default();
         for client in self.0 {
-            match client.await.expect("a client makes its calls") {
-                Part::Throttles(throttles) => special.throttles.add(throttles),
-                Part::Sessions(sessions) => special.sessions.add(sessions),
-                Part::Leases(leases) => special.leases.add(leases),
-                Part::Caches(caches) => special.caches.add(caches),
-            }
+            let special = client.await.expect("a client makes its calls");
+            all.throttles.add(special.throttles);
+            all.leases.add(special.leases);
+            all.sessions.add(special.sessions);
+            all.caches.add(special.caches);
         }
-        special
+        all
+    }
+}
+
+/// What was looked at after it was removed, and the looks that found what was removed.
+#[derive(Debug, Default)]
+struct Removed {
+    count: usize,
+    broken: Vec<Violation>,
+}
+
+impl Removed {
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.broken.extend(other.broken);
+    }
+
+    fn judge(&self) -> Result<(), Violation> {
+        let first = self.broken.first();
+        first.map_or(Ok(()), |violation| Err(violation.clone()))
     }
 }
 
@@ -115,9 +139,9 @@ impl Special {
     pub(super) fn seen(&self) -> Seen {
         Seen {
             allowed: self.throttles.count(),
-            deleted: self.sessions.count(),
+            deleted: self.sessions.count,
             grants: self.leases.count(),
-            cached: self.caches.count(),
+            cached: self.caches.count,
         }
     }
 }

@@ -8,6 +8,7 @@ use reinhardt_backends::Backend;
 use reinhardt_backends::session::SessionStore;
 use tokio::time::sleep;
 
+use super::Removed;
 use crate::client::Planted;
 use crate::clock::Clock;
 use crate::judge::Violation;
@@ -15,25 +16,16 @@ use crate::judge::Violation;
 /// The time for which a session is used after it was deleted.
 const AFTERWARDS: Duration = Duration::from_millis(60);
 
-/// The sessions that were deleted.
-#[derive(Debug, Default)]
-pub(super) struct Sessions {
-    /// Those of them that were asked for afterwards, and answered.
-    deleted: usize,
-    /// The uses that succeeded after the deletion was acknowledged.
-    resurrected: Vec<String>,
-}
-
 /// Creates sessions, and has each saved and deleted at the same time, until the time is over.
 pub(super) async fn use_sessions(
     backend: Arc<dyn Backend>,
     seed: u64,
     clock: Clock,
     planted: Option<Planted>,
-) -> Sessions {
+) -> Removed {
     let mut rng = Rng::with_seed(seed);
     let sessions: SessionStore<u64, _> = SessionStore::new(backend);
-    let mut seen = Sessions::default();
+    let mut seen = Removed::default();
     while !clock.is_over() {
         let Ok(session) = sessions.create("ann", 0).await else {
             sleep(Duration::from_millis(5)).await;
@@ -69,30 +61,14 @@ pub(super) async fn use_sessions(
                     answers += usize::from(is_deleted && is_there.is_some());
                     if is_deleted && is_there == Some(true) {
                         let text = format!("{how} before {:?}, deleted {deleted:?}", clock.now());
-                        seen.resurrected.push(text);
+                        seen.broken.push(Violation::Resurrected(text));
                     }
                 }
                 sleep(Duration::from_millis(3)).await;
             }
-            seen.deleted += usize::from(answers > 0);
+            seen.count += usize::from(answers > 0);
         };
         tokio::join!(deleting, using);
     }
     seen
-}
-
-impl Sessions {
-    pub(super) fn add(&mut self, other: Self) {
-        self.deleted += other.deleted;
-        self.resurrected.extend(other.resurrected);
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.deleted
-    }
-
-    pub(super) fn judge(&self) -> Result<(), Violation> {
-        let first = self.resurrected.first();
-        first.map_or(Ok(()), |text| Err(Violation::Resurrected(text.clone())))
-    }
 }

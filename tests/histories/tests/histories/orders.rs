@@ -2,9 +2,9 @@
 
 use reinhardt_backends_histories::{Action, Answer, Call, End, Order, order};
 
-const MILLI: u64 = 1_000_000;
+pub(super) const MILLI: u64 = 1_000_000;
 
-fn call(began: u64, ended: u64, action: Action, end: End) -> Call {
+pub(super) fn call(began: u64, ended: u64, action: Action, end: End) -> Call {
     Call {
         client: 0,
         key: 0,
@@ -15,7 +15,7 @@ fn call(began: u64, ended: u64, action: Action, end: End) -> Call {
     }
 }
 
-fn done(began: u64, ended: u64, action: Action) -> Call {
+pub(super) fn done(began: u64, ended: u64, action: Action) -> Call {
     call(began, ended, action, End::Answered(Answer::Done(true)))
 }
 
@@ -23,7 +23,7 @@ fn not_done(began: u64, ended: u64, action: Action) -> Call {
     call(began, ended, action, End::Answered(Answer::Done(false)))
 }
 
-fn read(began: u64, ended: u64, value: Option<i64>) -> Call {
+pub(super) fn read(began: u64, ended: u64, value: Option<i64>) -> Call {
     call(
         began,
         ended,

@@ -6,7 +6,8 @@ use reinhardt_backends_histories::{
     Action, Answer, Call, End, FOR_EVER, Order, Rules, Violation, order_by,
 };
 
-const MILLI: u64 = 1_000_000;
+use super::orders::{MILLI, call, done, read};
+
 const MEMORY: Rules = Rules {
     grace: 200,
     may_vanish: false,
@@ -98,28 +99,9 @@ fn a_closure_that_runs_under_a_lock_is_found() {
     );
 }
 
-fn call(began: u64, ended: u64, action: Action, answer: Answer) -> Call {
-    Call {
-        client: 0,
-        key: 0,
-        action,
-        began: began * MILLI,
-        ended: ended * MILLI,
-        end: End::Answered(answer),
-    }
-}
-
-fn done(began: u64, ended: u64, action: Action) -> Call {
-    call(began, ended, action, Answer::Done(true))
-}
-
-fn read(began: u64, ended: u64, value: Option<i64>) -> Call {
-    call(began, ended, Action::Get, Answer::Value(value))
-}
-
 fn left(began: u64, ended: u64, left: Option<u64>) -> Call {
     let left = left.map(|millis| millis.saturating_mul(MILLI));
-    call(began, ended, Action::Ttl, Answer::Left(left))
+    call(began, ended, Action::Ttl, End::Answered(Answer::Left(left)))
 }
 
 #[track_caller]
@@ -145,7 +127,7 @@ fn an_entry_that_ended_is_not_brought_back_by_a_call_from_before() {
         (Action::SetIfPresent(2), Answer::Done(true), 2),
         (Action::CompareAndSet(1, 2), Answer::Done(true), 2),
     ] {
-        let late = call(90, 160, late, answer);
+        let late = call(90, 160, late, End::Answered(answer));
         has_none(&[
             brief,
             late,
@@ -226,7 +208,14 @@ fn a_clear_removes_what_is_there_at_some_moment() {
 #[test]
 fn an_update_sees_what_it_replaces_and_keeps_the_end() {
     let brief = done(0, 1, BRIEF);
-    let update = |value| call(50, 51, Action::Update(2), Answer::Value(value));
+    let update = |value| {
+        call(
+            50,
+            51,
+            Action::Update(2),
+            End::Answered(Answer::Value(value)),
+        )
+    };
     has_an_order(&[
         brief,
         update(Some(1)),
