@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::read_buffer::{ArrayBegun, ReadBuffer};
-use super::resp::{self, Reply};
+use super::resp::{self, DEEPEST, DecodeError, Reply};
 
 /// Reads the bytes behind the first one as what a server sends; the first one says how they are
 /// cut.
@@ -26,6 +26,7 @@ pub fn replies(data: &[u8]) {
     raw(stream, cut, &whole.0);
     begun(stream, &whole.0);
     agree(stream);
+    refuse_no_reply(stream);
 }
 
 /// Returns the replies, and true if something that is none follows them.
@@ -101,6 +102,96 @@ fn agree(mut stream: &[u8]) {
         }
         stream = rest;
     }
+}
+
+/// What the redis crate takes for a reply is read here too, once it is written by the rules. It
+/// takes numbers between spaces, any negative length and line feeds within lines.
+fn refuse_no_reply(stream: &[u8]) {
+    let Ok(theirs) = redis::parse_redis_value(stream) else {
+        return;
+    };
+    let ours = resp::reply(stream);
+    assert!(!matches!(ours, Err(DecodeError::Incomplete(_))));
+    let mut written = Vec::new();
+    write(&theirs, &mut written);
+    let is_too_deep = depth(&theirs) > DEEPEST;
+    match resp::reply(&written) {
+        Ok((ours, length)) => {
+            assert!(!is_too_deep);
+            assert_eq!(length, written.len());
+            assert!(is_same(&ours, &theirs), "{ours:?}\n{theirs:?}");
+        }
+        Err(error) => assert!(is_too_deep, "{error:?}: {theirs:?}"),
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    // The kind of a push is an element too.
+    let least = usize::from(matches!(value, Value::Push { .. }));
+    children(value)
+        .map(|inner| depth(inner) + 1)
+        .max()
+        .unwrap_or(least)
+}
+
+fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value {
+        Value::Array(inner) | Value::Set(inner) | Value::Push { data: inner, .. } => {
+            Box::new(inner.iter())
+        }
+        Value::Map(pairs) => Box::new(pairs.iter().flat_map(|(key, value)| [key, value])),
+        Value::Attribute { data, attributes } => {
+            let attributes = attributes.iter().flat_map(|(key, value)| [key, value]);
+            Box::new(attributes.chain([&**data]))
+        }
+        _ => Box::new([].into_iter()),
+    }
+}
+
+fn write(value: &Value, out: &mut Vec<u8>) {
+    let no_line_feed = |line: &str| line.replace(['\r', '\n'], " ");
+    match value {
+        Value::Nil => out.extend(b"_\r\n"),
+        Value::Int(number) => out.extend(format!(":{number}\r\n").bytes()),
+        Value::Okay => out.extend(b"+OK\r\n"),
+        Value::SimpleString(text) => out.extend(format!("+{}\r\n", no_line_feed(text)).bytes()),
+        Value::Double(number) => out.extend(format!(",{number}\r\n").bytes()),
+        Value::Boolean(is_true) => out.extend(if *is_true { b"#t\r\n" } else { b"#f\r\n" }),
+        Value::BulkString(bytes) => write_blob('$', bytes, out),
+        Value::VerbatimString { format, text } => {
+            write_blob('=', format!("{format}:{text}").as_bytes(), out);
+        }
+        Value::BigNumber(digits) => {
+            let digits = no_line_feed(&String::from_utf8_lossy(digits));
+            out.extend(format!("({digits}\r\n").bytes());
+        }
+        Value::ServerError(error) => {
+            let details = error.details().map(|details| format!(" {details}"));
+            let line = format!("{}{}", error.code(), details.unwrap_or_default());
+            write_blob('!', line.as_bytes(), out);
+        }
+        Value::Push { kind, data } => {
+            out.extend(format!(">{}\r\n", data.len() + 1).bytes());
+            write_blob('$', kind.to_string().as_bytes(), out);
+            data.iter().for_each(|inner| write(inner, out));
+        }
+        Value::Array(inner) => write_all('*', inner.len(), value, out),
+        Value::Set(inner) => write_all('~', inner.len(), value, out),
+        Value::Map(pairs) => write_all('%', pairs.len(), value, out),
+        Value::Attribute { attributes, .. } => write_all('|', attributes.len(), value, out),
+        other => panic!("a type that this doesn't know: {other:?}"),
+    }
+}
+
+fn write_all(kind: char, count: usize, value: &Value, out: &mut Vec<u8>) {
+    out.extend(format!("{kind}{count}\r\n").bytes());
+    children(value).for_each(|inner| write(inner, out));
+}
+
+fn write_blob(kind: char, bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend(format!("{kind}{}\r\n", bytes.len()).bytes());
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn is_same(ours: &Reply, theirs: &Value) -> bool {

@@ -7,7 +7,7 @@
 use crate::backend::stored::Stored;
 
 /// The length of an array as a command names it, and how deep replies may be nested.
-const DEEPEST: usize = 8;
+pub(super) const DEEPEST: usize = 8;
 /// A server's own limit is 512 MB (`proto-max-bulk-len`); more can't be a reply to anything that is
 /// asked here.
 const LONGEST: usize = 1 << 30;
