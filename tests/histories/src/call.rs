@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use reinhardt_backends::Expiry;
+
 /// What a client asks of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -62,6 +64,16 @@ pub enum Answer {
     Left(Option<u64>),
     /// Something that no client has written under this key: the answer to another question.
     Foreign,
+}
+
+impl Answer {
+    /// Returns the answer that is what is left of a life.
+    pub(super) fn left(expiry: Option<Expiry>) -> Self {
+        Self::Left(expiry.map(|expiry| match expiry {
+            Expiry::Never => FOR_EVER,
+            Expiry::In(left) => u64::try_from(left.as_nanos()).expect("some milliseconds"),
+        }))
+    }
 }
 
 /// What is left of the life of a value without an end.

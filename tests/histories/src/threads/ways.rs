@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use reinhardt_backends::store::{Store, SyncStore, Touch};
-use reinhardt_backends::{Backend, BackendResult, Condition, Counted, Expiry, Life, Stored, Write};
+use reinhardt_backends::{Backend, BackendResult, Condition, Counted, Life, Stored, Write};
 
 use super::caller::{Caller, meddle};
 use super::keys::{self, Leased, Page, Register, Slot};
 use super::{Planted, wait};
-use crate::{Action, Answer, FOR_EVER};
+use crate::{Action, Answer};
 
 /// The way of a call.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +69,8 @@ impl Caller {
                 Way::Future | Way::Fast => wait(backend.exists(name)).map(Answer::Done),
             },
             Action::Ttl => match self.way(key) {
-                Way::Typed => wait(Slot::of(key).ttl(backend)).map(left),
-                Way::Future | Way::Fast => wait(backend.ttl(name)).map(left),
+                Way::Typed => wait(Slot::of(key).ttl(backend)).map(Answer::left),
+                Way::Future | Way::Fast => wait(backend.ttl(name)).map(Answer::left),
             },
             Action::Expire(millis) => {
                 let life = millis.map_or(never, life);
@@ -251,13 +251,6 @@ impl Caller {
 
 fn life(millis: u64) -> Life {
     Life::In(Duration::from_millis(millis))
-}
-
-fn left(expiry: Option<Expiry>) -> Answer {
-    Answer::Left(expiry.map(|expiry| match expiry {
-        Expiry::Never => FOR_EVER,
-        Expiry::In(left) => u64::try_from(left.as_nanos()).expect("some milliseconds"),
-    }))
 }
 
 /// Returns the answer that a register is, if it is one of this key.

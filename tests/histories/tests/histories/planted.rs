@@ -54,6 +54,18 @@ fn a_write_that_was_never_sent_is_found() {
 }
 
 #[test]
+fn an_entry_of_many_that_was_never_sent_is_found() {
+    let violation = is_found(Stage::Memory, Planted::LostPart);
+    shows_in_keys(&violation);
+}
+
+#[test]
+fn a_list_of_keys_that_lacks_one_is_found() {
+    let violation = is_found(Stage::Memory, Planted::SkippedKey);
+    shows_in_keys(&violation);
+}
+
+#[test]
 fn the_answer_to_another_question_is_found() {
     let violation = is_found(Stage::Memory, Planted::MixedAnswers);
     shows_in_keys(&violation);

@@ -1,5 +1,7 @@
 //! A client: it makes one call after the other, and writes down what it was told.
 
+mod many;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +13,8 @@ use reinhardt_backends::{
 };
 use tokio::time::sleep;
 
-use super::call::{Action, Answer, Call, End};
-use super::clock::Clock;
+use crate::call::{Action, Answer, Call, End};
+use crate::clock::Clock;
 
 /// The keys that clients meet on at one time.
 const KEYS: u32 = 10;
@@ -52,6 +54,10 @@ pub enum Planted {
     ForgetfulServer,
     /// A backend that has met an error answers nothing any more.
     NeverBack,
+    /// Of the entries of one call the last one is acknowledged and never sent.
+    LostPart,
+    /// One list of keys in four lacks one of them.
+    SkippedKey,
 }
 
 /// One client.
@@ -65,6 +71,8 @@ pub(super) struct Client {
     pub(super) generation: Duration,
     /// The pause between two calls, at most.
     pub(super) pause: Duration,
+    /// Whether an entry moves to another key in one step.
+    pub(super) is_moved_at_once: bool,
     seen: HashMap<u32, Stored>,
     written: i64,
     /// Whether a fault that was planted keeps everything from it.
@@ -87,6 +95,7 @@ impl Client {
             planted: None,
             generation,
             pause,
+            is_moved_at_once: true,
             seen: HashMap::new(),
             written: 0,
             is_gone: false,
@@ -97,13 +106,26 @@ impl Client {
     pub(super) async fn run(mut self) -> (Self, Vec<Call>) {
         let mut calls = Vec::new();
         while !self.clock.is_over() {
-            let key = self.key();
-            let action = self.action(key);
-            calls.push(self.call(key, action).await);
+            calls.extend(self.next().await);
             let pause = self.pause.mul_f64(self.rng.f64());
             sleep(pause).await;
         }
         (self, calls)
+    }
+
+    async fn next(&mut self) -> Vec<Call> {
+        match self.rng.u8(..30) {
+            0 | 1 => self.get_many().await,
+            2 => self.set_many().await,
+            3 => self.delete_many().await,
+            4 => self.move_one().await,
+            5 => self.scan().await,
+            _ => {
+                let key = self.key();
+                let action = self.action(key);
+                vec![self.call(key, action).await]
+            }
+        }
     }
 
     /// Reads every key once when all is over, each until it is answered.
@@ -146,11 +168,11 @@ impl Client {
             false => self.perform(key, action).await,
         };
         self.is_gone |= self.planted == Some(Planted::NeverBack) && result.is_err();
-        let end = match result {
-            Ok(answer) => End::Answered(answer),
-            Err(error) if error.kind() == ErrorKind::WrongType => End::Answered(Answer::Foreign),
-            Err(error) => self.end_of(action, &error),
-        };
+        self.made(began, key, action, self.end(action, result))
+    }
+
+    /// Returns a call that ends now.
+    fn made(&self, began: u64, key: u32, action: Action, end: End) -> Call {
         Call {
             client: self.number,
             key,
@@ -161,8 +183,15 @@ impl Client {
         }
     }
 
-    fn end_of(&self, action: Action, error: &BackendError) -> End {
-        let writes = !matches!(action, Action::Get | Action::Exists);
+    fn end(&self, action: Action, result: BackendResult<Answer>) -> End {
+        let error = match result {
+            Ok(answer) => return End::Answered(answer),
+            Err(error) if error.kind() == ErrorKind::WrongType => {
+                return End::Answered(Answer::Foreign);
+            }
+            Err(error) => error,
+        };
+        let writes = !matches!(action, Action::Get | Action::Exists | Action::Ttl);
         let is_unknown = error.outcome_unknown() && writes;
         match is_unknown && self.planted != Some(Planted::CertainFailure) {
             true => End::Unknown,
@@ -178,11 +207,10 @@ impl Client {
                 _ => Action::Add(self.rng.i64(1..5)),
             };
         }
-        self.written += 1;
-        let new = i64::from(self.number) * 1_000_000 + self.written;
-        let seen = self.seen.get(&key).and_then(|stored| parse(key, stored));
+        let new = self.new_value();
+        let seen = self.seen_value(key);
         let millis = self.rng.u64(20..80);
-        match (self.rng.u8(..24), seen) {
+        match (self.rng.u8(..25), seen) {
             (0..6, _) => Action::Get,
             (6..8, _) => Action::Set(new),
             (8..10, _) => Action::SetFor(new, millis),
@@ -197,8 +225,19 @@ impl Client {
             (21, _) => Action::Expire(None),
             (22, _) => Action::Restart(millis),
             (23, _) => Action::Extend(millis),
+            (24, _) => Action::Ttl,
             _ => Action::Get,
         }
+    }
+
+    /// Returns a value that no other call of any client writes.
+    fn new_value(&mut self) -> i64 {
+        self.written += 1;
+        i64::from(self.number) * 1_000_000 + self.written
+    }
+
+    fn seen_value(&self, key: u32) -> Option<i64> {
+        self.seen.get(&key).and_then(|stored| parse(key, stored))
     }
 
     async fn perform(&mut self, key: u32, action: Action) -> BackendResult<Answer> {
@@ -245,6 +284,7 @@ impl Client {
             }
             Action::Add(delta) => self.add(&name, delta).await,
             Action::Exists => self.backend.exists(&name).await.map(Answer::Done),
+            Action::Ttl => self.backend.ttl(&name).await.map(Answer::left),
             Action::Expire(millis) => {
                 let life = millis
                     .map(Duration::from_millis)
@@ -295,12 +335,18 @@ impl Client {
 
 /// Returns the text of a key.
 pub(super) fn key_of(key: u32) -> String {
-    format!("h:{key}")
+    format!("{}{}", prefix_of(key / KEYS), key % KEYS)
+}
+
+/// Returns what the keys of a time begin with.
+fn prefix_of(time: u32) -> String {
+    format!("h:{time}:")
 }
 
 /// Returns the number of a key by its text.
 pub(super) fn number_of(text: &str) -> Option<u32> {
-    text.strip_prefix("h:")?.parse().ok()
+    let (time, key) = text.strip_prefix("h:")?.split_once(':')?;
+    Some(time.parse::<u32>().ok()? * KEYS + key.parse::<u32>().ok()?)
 }
 
 /// Returns the number of the time at which a key is used, `None` if it is used all the time.
