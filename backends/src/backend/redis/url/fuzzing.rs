@@ -168,6 +168,8 @@ impl Parts<'_> {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
                 (host, port)
             }
+            // Behind `unix:///` all is a path.
+            ConnectionAddr::Unix(_) if user.starts_with('/') => return,
             other => panic!("{url}: {other:?}"),
         };
         assert_eq!(host, self.host, "{url}");

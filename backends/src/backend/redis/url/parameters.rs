@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
 use redis::ProtocolVersion;
 
 use super::errors::{invalid, perhaps_encoding};
@@ -36,8 +37,7 @@ impl Parameters {
                 ("protocol", _) => parameters.protocol = Some(protocol(&value)?),
                 ("user" | "pass", Transport::Unix) => {}
                 _ => {
-                    let is_after_password = names.iter().any(|name| name == "pass");
-                    return Err(match is_parameter(&name, query, is_after_password) {
+                    return Err(match is_parameter(&name, query, names.len()) {
                         true => unknown_parameter(&name, transport),
                         false => perhaps_encoding("the URL has an unknown parameter"),
                     });
@@ -49,15 +49,25 @@ impl Parameters {
     }
 }
 
-/// Says whether an unknown name surely is a name, and no piece of a password with a `?` before an
-/// `@`, or with a `&`: of `pass=a&b=c` all may be the password.
-pub(super) fn is_parameter(name: &str, query: &str, is_after_password: bool) -> bool {
+/// Says whether an unknown name, that of pair number `index`, surely is a name, and no piece of a
+/// password with a `?` before an `@`, or with a `&`: of `pass=a&b=c` all may be the password. That
+/// is also so where `pass` is no name: in `db=1?pass=a&b=c` a `?` stands for a `&`.
+pub(super) fn is_parameter(name: &str, query: &str, index: usize) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    !is_after_password
+    let names_a_password = |pair: &str| {
+        let decoded = percent_decode_str(pair).decode_utf8_lossy();
+        decoded.to_ascii_lowercase().contains("pass")
+    };
+    !pairs(query).take(index).any(names_a_password)
         && name.len() <= 32
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.bytes().all(is_part)
         && !query.contains('@')
+}
+
+/// Returns the pairs of a query, as they stand in it.
+pub(super) fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter(|pair| !pair.is_empty())
 }
 
 fn unknown_parameter(name: &str, transport: Transport) -> BackendError {

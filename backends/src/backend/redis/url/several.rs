@@ -5,7 +5,7 @@ use redis::ConnectionInfo;
 
 use super::authority::DEFAULT_PORT;
 use super::errors::{invalid, no_url, perhaps_encoding};
-use super::parameters::is_parameter;
+use super::parameters::{is_parameter, pairs};
 use super::server::server;
 use super::text::check_text;
 use crate::backend::redis::client::{Deployment, Servers, Service};
@@ -112,8 +112,8 @@ impl<'u> SeveralHosts<'u> {
         })?;
         let [mut user, mut password] = [None, None];
         let mut others = Vec::new();
-        let pairs = self.query.strip_prefix('?').unwrap_or_default();
-        for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
+        let query = self.query.strip_prefix('?').unwrap_or_default();
+        for (index, pair) in pairs(query).enumerate() {
             let (parameter, value) = pair.split_once('=').unwrap_or((pair, ""));
             check_text("a parameter", pair)?;
             let parameter = form_decoded(parameter);
@@ -126,7 +126,7 @@ impl<'u> SeveralHosts<'u> {
                 }
                 // The text may be a piece of the password.
                 unknown => {
-                    return Err(match is_parameter(unknown, pairs, password.is_some()) {
+                    return Err(match is_parameter(unknown, query, index) {
                         true => invalid(format!(
                             "the URL's parameter `{unknown}` is not known: known are `db`, \
                              `protocol`, `sentinel_username` and `sentinel_password`"
@@ -279,6 +279,14 @@ mod tests {
             (
                 "redis-sentinel://a/s?sentinel_password=x&S3cret=1",
                 "an unknown parameter",
+            ),
+            (
+                "redis-sentinel://a/s?db=1?sentinel_password=x&S3cret=1",
+                "an unknown parameter",
+            ),
+            (
+                "redis-sentinel://a/s?x=1&sentinel_password=x&S3cret=1",
+                "parameter `x`",
             ),
             (
                 "redis-sentinel://a/s?sentinel_username=S3cret",
