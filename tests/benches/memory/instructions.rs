@@ -23,7 +23,7 @@ use reinhardt_backends_tests::measure::{Measured, Report, Run, Table, Unit, inst
 use tokio::time::Instant;
 
 use self::peers::{Map, MapOfCounters};
-use self::traffic::{Rate, Session, Traffic, client, encoded, id, runtime};
+use self::traffic::{Rate, Session, Sliding, Traffic, client, encoded, id, runtime};
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();
@@ -87,6 +87,13 @@ const PARTS: &[Part] = &[
                 let backend = filled(traffic);
                 repeat(passes, || {
                     traffic.keys(async |key| Session::get_shared(&backend, id(key)).await.unwrap())
+                });
+            }),
+            ("typed get, sliding", |traffic, passes| {
+                let backend = MemoryBackend::new();
+                slide(traffic, &backend);
+                repeat(passes, || {
+                    traffic.keys(async |key| Sliding { id: id(key) }.get(&backend).await.unwrap())
                 });
             }),
             ("raw get", |traffic, passes| {
@@ -323,6 +330,15 @@ fn repeat(passes: usize, mut pass: impl FnMut() -> f64) {
     for _ in 0..passes {
         pass();
     }
+}
+
+fn slide(traffic: &Traffic, backend: &MemoryBackend) {
+    runtime().block_on(async {
+        for (_, session) in traffic.distinct() {
+            let sliding = Sliding { id: &session.id };
+            sliding.set(backend, session).await.unwrap();
+        }
+    });
 }
 
 fn filled(traffic: &Traffic) -> MemoryBackend {

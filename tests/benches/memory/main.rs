@@ -16,7 +16,7 @@ use reinhardt_backends_tests::measure::Bound::{self, AtLeast, AtMost};
 use reinhardt_backends_tests::measure::{Cases, Measured, Report, Run, Table, Unit};
 
 use self::peers::{Map, MapOfCounters, Moka, MokaOfCounters, Quick, QuickOfCounters};
-use self::traffic::{Rate, Session, Traffic, client, id, runtime};
+use self::traffic::{Rate, Session, Sliding, Traffic, client, id, runtime};
 
 fn main() {
     let Some(run) = Run::from_arguments(21) else {
@@ -47,6 +47,7 @@ type Part = fn(&Traffic, usize) -> Vec<Table>;
 fn get(traffic: &Traffic, rounds: usize) -> Vec<Table> {
     let Stores {
         backend,
+        renewing,
         map,
         moka,
         quick,
@@ -67,6 +68,12 @@ fn get(traffic: &Traffic, rounds: usize) -> Vec<Table> {
                 .await
                 .unwrap()
                 .unwrap()
+        })
+    });
+    cases.case("typed get, sliding", || {
+        traffic.keys(async |key| {
+            let sliding = Sliding { id: id(key) };
+            sliding.get(&renewing).await.unwrap().unwrap()
         })
     });
     cases.case("raw get", || {
@@ -107,6 +114,7 @@ fn save(traffic: &Traffic, rounds: usize) -> Vec<Table> {
         map,
         moka,
         quick,
+        ..
     } = Stores::filled(traffic);
     let object: &dyn Backend = &backend;
     let mut buffer = Vec::new();
@@ -188,6 +196,7 @@ fn increment(traffic: &Traffic, rounds: usize) -> Vec<Table> {
 fn get_on_threads(traffic: &Traffic, rounds: usize) -> Vec<Table> {
     let Stores {
         backend,
+        renewing,
         map,
         moka,
         quick,
@@ -195,10 +204,17 @@ fn get_on_threads(traffic: &Traffic, rounds: usize) -> Vec<Table> {
 
     let mut cases = Cases::new();
     for threads in [1, 2] {
-        let (backend, map, moka, quick) = (&backend, &map, &moka, &quick);
+        let (backend, renewing) = (&backend, &renewing);
+        let (map, moka, quick) = (&map, &moka, &quick);
         cases.case(&on_threads("typed get", threads), move || {
             traffic.threads(threads, async |key, _| {
                 Session::get(backend, id(key)).await.unwrap().unwrap()
+            })
+        });
+        cases.case(&on_threads("typed get, sliding", threads), move || {
+            traffic.threads(threads, async |key, _| {
+                let sliding = Sliding { id: id(key) };
+                sliding.get(renewing).await.unwrap().unwrap()
             })
         });
         cases.case(&on_threads("DashMap get + decode", threads), move || {
@@ -221,6 +237,7 @@ fn save_on_threads(traffic: &Traffic, rounds: usize) -> Vec<Table> {
         map,
         moka,
         quick,
+        ..
     } = Stores::filled(traffic);
 
     let mut cases = Cases::new();
@@ -278,6 +295,8 @@ fn on_threads(name: &str, threads: usize) -> String {
 /// Every store, with all sessions in it.
 struct Stores {
     backend: MemoryBackend,
+    /// As `backend`, where every read renews what it reads.
+    renewing: MemoryBackend,
     map: Map<Bytes>,
     moka: Moka,
     quick: Quick,
@@ -285,15 +304,18 @@ struct Stores {
 
 impl Stores {
     fn filled(traffic: &Traffic) -> Self {
-        let backend = MemoryBackend::new();
+        let (backend, renewing) = (MemoryBackend::new(), MemoryBackend::new());
         let moka = runtime().block_on(async {
             for (_, session) in traffic.distinct() {
                 session.save(&backend).await.unwrap();
+                let sliding = Sliding { id: &session.id };
+                sliding.set(&renewing, session).await.unwrap();
             }
             Moka::filled(traffic).await
         });
         Self {
             backend,
+            renewing,
             map: Map::filled(traffic),
             moka,
             quick: Quick::filled(traffic),

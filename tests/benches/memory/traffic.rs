@@ -25,6 +25,13 @@ pub(crate) struct Rate<'a> {
     pub(crate) client: &'a str,
 }
 
+/// A session whose every read begins its life anew.
+#[derive(Keyspace)]
+#[keyspace(prefix = "sliding", value = Session, ttl = "30m", sliding)]
+pub(crate) struct Sliding<'a> {
+    pub(crate) id: &'a str,
+}
+
 /// The life of sessions, in every store.
 pub(crate) const TTL: Duration = Duration::from_secs(30 * 60);
 /// The life of counters, in every store.
