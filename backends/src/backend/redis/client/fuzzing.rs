@@ -204,7 +204,8 @@ fn is_same(ours: &Reply, theirs: &Value) -> bool {
         (Reply::Bytes(ours), Value::BulkString(theirs)) => ours.as_bytes() == theirs,
         // Ours goes by the length of a format's name, theirs by the first colon.
         (Reply::Bytes(ours), Value::VerbatimString { format, text }) => {
-            let is_usual = format.to_string().len() == 3 && text.is_ascii();
+            let format = format.to_string();
+            let is_usual = format.len() == 3 && format.is_ascii() && text.is_ascii();
             !is_usual || ours.as_bytes() == text.as_bytes()
         }
         (Reply::Other, Value::VerbatimString { .. }) => true,
