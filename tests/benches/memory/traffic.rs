@@ -77,6 +77,11 @@ impl Traffic {
         Self::new("cold", 100_000, TIMED)
     }
 
+    /// One key, on which all threads meet.
+    pub(crate) fn hot() -> Self {
+        Self::new("one key", 1, TIMED)
+    }
+
     fn new(name: &'static str, count: usize, operations: usize) -> Self {
         let mut random = fastrand::Rng::with_seed(42);
         let distinct: Vec<Session> = (0..count).map(|_| session(&mut random)).collect();
