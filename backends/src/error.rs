@@ -187,8 +187,8 @@ impl BackendError {
     }
 }
 
-/// The failures of a call on many entries: which entries failed, the first error, and whether any
-/// outcome is unknown.
+/// The failures of a call on many entries: which entries failed, if that is told, the first error,
+/// and whether any outcome is unknown.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     first: Option<BackendError>,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::{FutureExt, TryStreamExt};
 use reinhardt_backends::store::{Store, Touch};
 use reinhardt_backends::{Backend, BackendResult, ErrorKind};
-use reinhardt_backends_tests::Cluster;
+use reinhardt_backends_tests::{Cluster, Proxy, recovered};
 use tokio::runtime::Builder;
 
 use super::builder;
@@ -90,4 +90,46 @@ fn a_runtime_that_stands_still_keeps_the_map_from_nobody() {
     });
     assert!(still.block_on(backend.ping()).is_ok());
     assert!(still.block_on(async { backend.get::<u8>("k").now_or_never().is_none() }));
+}
+
+/// The node of the first key is out of reach, which is certain; the answer of the other one is lost.
+#[tokio::test]
+async fn a_removal_on_several_nodes_says_that_one_of_them_may_have_done_it() {
+    let cluster = Cluster::of_primaries(2, &[]);
+    let proxies = [0, 1].map(|node| Proxy::start(cluster.port(node)));
+    if !cluster.announce(&proxies.each_ref().map(Proxy::port)) {
+        return;
+    }
+    let backend = builder(&cluster.url(0)).call_timeout(LIMIT);
+    let backend = backend.build().await.unwrap();
+    let on = |node: usize| {
+        let mut keys = (0..).map(|index| format!("k{index}"));
+        let found =
+            keys.find(|key| cluster.owner_of(cluster.slot_of(&format!("reinhardt:{key}"))) == node);
+        found.expect("there are keys on each node")
+    };
+    let (near, far) = (on(0), on(1));
+    for first in [&near, &far] {
+        let other = if first == &near { &far } else { &near };
+        let dead = usize::from(first == &far);
+        let keys = [&**first, &**other];
+        backend
+            .set_many(&keys.map(|key| (key, 1)), None)
+            .await
+            .unwrap();
+        proxies[dead].refuse();
+        proxies[dead].cut();
+        backend.get::<u8>(first).await.unwrap_err();
+        let alone = backend.delete(first).await.unwrap_err();
+        assert!(!alone.outcome_unknown(), "{alone}");
+        proxies[1 - dead].hold_answers();
+        let error = backend.delete_many(&keys).await.unwrap_err();
+        assert!(error.outcome_unknown(), "{error}");
+        proxies.iter().for_each(Proxy::cut_and_release);
+        recovered(&backend).await;
+        assert_eq!(
+            backend.get_many::<u8>(&keys).await.unwrap(),
+            [Some(1), None]
+        );
+    }
 }

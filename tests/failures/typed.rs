@@ -7,15 +7,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use futures::executor::block_on;
+use reinhardt_backends::layer::{Answer, Intercept, Next, Op, Operation};
 use reinhardt_backends::lease::Lease;
 use reinhardt_backends::session::{SessionError, SessionStore, TowerSessions};
-use reinhardt_backends::store::{Store, StoreInfo, SyncStore};
+use reinhardt_backends::store::{NewEntry, Store, StoreInfo, SyncStore};
 use reinhardt_backends::throttle::{Attempt, Quota, Throttle, WhenDown};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Condition, Counted, ErrorKind, Expiry, KeyStream,
     Keyspace, Life, MemoryBackend, Stored, Write,
 };
-use reinhardt_backends_tests::{Proxy, Recording, Server, eventually, on_both_backends, patient};
+use reinhardt_backends_tests::{
+    Proxy, Recording, Server, StepwiseBackend, eventually, on_both_backends, patient,
+};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tower_sessions::SessionStore as _;
@@ -114,11 +117,66 @@ async fn a_writer_who_is_never_the_fastest(backend: Arc<dyn Backend>) {
     row!(
         "gave up after .. tries: another writer was faster each time",
         Conflict,
-        NotSent
+        Refused
     )
     .check(&updated.await.unwrap_err());
     let found = Guest::get(&backend, "hiddenkey").await.unwrap().unwrap();
     assert_eq!(found.name, format!("topsecret {tries}"));
+}
+
+/// Other callers are faster than the second and the third step of a move.
+struct Meddling(MemoryBackend);
+
+impl Intercept for Meddling {
+    const FAST_PATH: bool = false;
+
+    async fn call<T: Answer>(
+        &self,
+        operation: Operation<'_>,
+        next: Next<'_, T>,
+    ) -> BackendResult<T> {
+        if operation.op() == Op::Remove && operation.key() == Some("hiddenkey:from") {
+            self.0.set("hiddenkey:from", "faster", None).await?;
+            self.0.set("hiddenkey:to", "faster", None).await?;
+        }
+        next.run().await
+    }
+
+    fn call_now<T: Answer>(
+        &self,
+        _: Operation<'_>,
+        next: impl FnOnce() -> BackendResult<T>,
+    ) -> BackendResult<T> {
+        next()
+    }
+
+    fn keys<'a>(&'a self, _: Operation<'_>, next: KeyStream<'a>) -> KeyStream<'a> {
+        next
+    }
+}
+
+#[tokio::test]
+async fn a_move_whose_entries_others_change() {
+    let memory = MemoryBackend::new();
+    let backend = StepwiseBackend(memory.clone().layer(Meddling(memory.clone())));
+    memory.set("hiddenkey:from", 7, None).await.unwrap();
+    let to = NewEntry {
+        key: "hiddenkey:to",
+        value: b"topsecret",
+        life: Life::Never,
+    };
+    let moved = backend.move_entry("hiddenkey:from", b"7", to, None).await;
+    row!(
+        made up,
+        "other callers have changed both entries of a move that is made in steps",
+        Conflict,
+        Unknown
+    )
+    .check(&moved.unwrap_err());
+    for key in ["hiddenkey:from", "hiddenkey:to"] {
+        let found = memory.get::<String>(key).await.unwrap();
+        assert_eq!(found.as_deref(), Some("faster"));
+    }
 }
 
 async fn sessions_that_are_not_written(backend: Arc<dyn Backend>) {

@@ -14,7 +14,7 @@ use crate::backend::answers::KeyStream;
 use crate::backend::life::Expiry;
 use crate::backend::store::Touch;
 use crate::backend::stored::Stored;
-use crate::error::{BackendResult, ErrorKind};
+use crate::error::{BackendResult, ErrorKind, Failures};
 
 /// The most calls that stand in for one call on many keys at a time.
 const SIDE_BY_SIDE: usize = 32;
@@ -221,19 +221,16 @@ async fn side_by_side(
 fn all_or_first_error(
     values: impl IntoIterator<Item = BackendResult<Option<Stored>>>,
 ) -> BackendResult<Vec<Option<Stored>>> {
-    let (mut all, mut failed) = (Vec::new(), None);
-    let mut is_unknown = false;
+    let (mut all, mut failures) = (Vec::new(), Failures::default());
     for value in values {
         match value {
             Ok(value) => all.push(value),
-            Err(error) => {
-                is_unknown |= error.outcome_unknown();
-                failed.get_or_insert(error);
-            }
+            Err(error) => failures.add([], error),
         }
     }
-    match failed {
-        None => Ok(all),
-        Some(error) => Err(error.after(is_unknown || !all.is_empty())),
-    }
+    let has_read = !all.is_empty();
+    failures
+        .into_result()
+        .map_err(|error| error.after(has_read))?;
+    Ok(all)
 }

@@ -5,7 +5,7 @@ use super::commands::{BATCH, Commands};
 use super::reply::{self, Unread};
 use super::scripts;
 use crate::backend::stored::Stored;
-use crate::error::BackendResult;
+use crate::error::{BackendResult, Failures};
 
 impl Commands {
     /// Sends a command that removes keys: `UNLINK`, or `DEL` to a server that doesn't know
@@ -51,7 +51,7 @@ impl Commands {
         let one = |word: &str, key| name(word, std::slice::from_ref(key));
         let commands = keys.iter().map(|key| one("UNLINK", key)).collect();
         let outcomes = self.tell_apart(commands).await;
-        let (mut removed, mut failed) = (0, None);
+        let (mut removed, mut failures) = (0, Failures::default());
         for (key, outcome) in keys.iter().zip(outcomes) {
             let count = match outcome {
                 Ok(reply) if self.missing.unlink.is_told_by(&reply) => {
@@ -65,15 +65,12 @@ impl Commands {
             };
             match count {
                 Ok(count) => removed += count,
-                Err(error) => {
-                    failed.get_or_insert(error);
-                }
+                Err(error) => failures.add([], error),
             }
         }
-        match failed {
-            None => Ok(removed),
-            Some(error) => Err(error.after(removed > 0)),
-        }
+        let all = failures.into_result();
+        all.map_err(|error| error.after(removed > 0))?;
+        Ok(removed)
     }
 
     /// Removes the key and returns its value.

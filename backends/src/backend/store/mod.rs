@@ -261,6 +261,9 @@ pub trait Store: Send + Sync {
     /// both entries, and a call that ends half-way (an error with an unknown outcome, a dropped
     /// future) may leave both.
     ///
+    /// If other callers change the old entry and then the new one too, there is nothing to take
+    /// back: that is a `Conflict` with an unknown outcome.
+    ///
     /// The default can't tell its own entry from one with the same bytes that another caller writes
     /// meanwhile, and takes that entry back too, although its write was acknowledged. If the
     /// process dies half-way the new entry stays, also where `from` was removed so that it

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{NewEntry, Store};
 use crate::backend::life::Life;
 use crate::backend::write::{Condition, Write};
-use crate::error::BackendResult;
+use crate::error::{BackendError, BackendResult, ErrorKind};
 
 /// Moves an entry in several calls: other callers may see both entries meanwhile.
 pub(crate) async fn move_in_steps<S: Store + ?Sized>(
@@ -55,7 +55,21 @@ pub(crate) async fn move_in_steps<S: Store + ?Sized>(
         }
     };
     match taken_back {
-        Ok(_) => outcome,
+        Ok(true) => outcome,
+        Ok(false) => match store.read(to.key).await {
+            // It has ended, or was removed, and nothing is left of it.
+            Ok(None) => outcome,
+            // Another caller may have made something of it.
+            Ok(Some(_)) => Err(outcome.err().unwrap_or_else(used).with_outcome_unknown()),
+            Err(error) => Err(outcome.err().unwrap_or(error).with_outcome_unknown()),
+        },
         Err(error) => Err(outcome.err().unwrap_or(error).with_outcome_unknown()),
     }
+}
+
+fn used() -> BackendError {
+    BackendError::new(
+        ErrorKind::Conflict,
+        "other callers have changed both entries of a move that is made in steps",
+    )
 }
