@@ -92,7 +92,8 @@ fn a_runtime_that_stands_still_keeps_the_map_from_nobody() {
     assert!(still.block_on(async { backend.get::<u8>("k").now_or_never().is_none() }));
 }
 
-/// The node of the first key is out of reach, which is certain; the answer of the other one is lost.
+/// The node of the first key is out of reach, which is certain. The answer of the other node is
+/// lost.
 #[tokio::test]
 async fn a_removal_on_several_nodes_says_that_one_of_them_may_have_done_it() {
     let cluster = Cluster::of_primaries(2, &[]);

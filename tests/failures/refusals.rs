@@ -155,6 +155,31 @@ async fn a_primary_without_the_replicas_that_it_must_have() {
     witness.sees_no_change_later(&backend).await;
 }
 
+/// Gives a server more and more room, until it is enough for some of the entries of one call.
+async fn is_full_in_the_middle(server: &Server, backend: &impl Backend) {
+    let value = "topsecret".repeat(2_000);
+    let keys: Vec<String> = (0..40).map(|index| format!("many:{index}")).collect();
+    let entries: Vec<(&str, &str)> = keys.iter().map(|key| (&**key, &*value)).collect();
+    let memory = server.command("INFO memory");
+    let used = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"));
+    let used: usize = used.unwrap().trim().parse().unwrap();
+    for room in 1.. {
+        let most = used + room * value.len();
+        server.command(&format!("CONFIG SET maxmemory {most}"));
+        let error = backend.set_many(&entries, Some(MINUTE)).await;
+        let error = error.expect_err("less room than for some was found before");
+        let failed = error.failed_indices().len();
+        if failed < entries.len() {
+            row!("the server answered OOM", Full, Part).check(&error);
+            let stored = backend.clear_prefix("many:").await.unwrap();
+            assert_eq!(stored as usize, entries.len() - failed);
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_full_server() {
     let server = Server::start();
@@ -170,6 +195,7 @@ async fn a_full_server() {
     witness.sees_no_change().await;
     server.command("CONFIG SET maxmemory 0");
     witness.sees_no_change_later(&backend).await;
+    is_full_in_the_middle(&server, &backend).await;
     server.command("CONFIG SET maxmemory 1");
     let empties = backend.delete("hiddenkey:delete").await;
     assert!(empties.unwrap(), "a full server can be emptied");
