@@ -6,7 +6,7 @@ use futures::StreamExt;
 use reinhardt_backends::store::{NewEntry, Store, Touch};
 use reinhardt_backends::{Backend, BackendResult, Life};
 
-use super::{Client, KEYS, Planted, REGISTERS, key_of, number_of, prefix_of, value_of};
+use super::{Client, KEYS, Planted, REGISTERS, key_of, number_of, prefix_of, text_of, value_of};
 use crate::call::{Action, Answer, Call, End};
 
 /// What came of a part of a call.
@@ -44,7 +44,7 @@ impl Client {
             .map(|key| (key, self.new_value(), self.rng.u64(20..80)))
             .collect();
         let names: Vec<String> = new.iter().map(|(key, ..)| key_of(*key)).collect();
-        let texts: Vec<String> = new.iter().map(|(k, v, _)| format!("{k}:{v}")).collect();
+        let texts: Vec<String> = new.iter().map(|(k, v, _)| text_of(*k, *v)).collect();
         let entries = new.iter().zip(names.iter().zip(&texts));
         let mut entries: Vec<NewEntry<'_>> = entries
             .map(|((.., millis), (key, text))| NewEntry {
@@ -97,14 +97,14 @@ impl Client {
             return vec![self.call(from, Action::Get).await];
         };
         let new = self.new_value();
-        let (key, text) = (key_of(to), format!("{to}:{new}"));
+        let (key, text) = (key_of(to), text_of(to, new));
         let entry = NewEntry {
             key: &key,
             value: text.as_bytes(),
             life: Life::Never,
         };
         let began = self.clock.nanos();
-        let expected_text = format!("{from}:{expected}");
+        let expected_text = text_of(from, expected);
         let moved = self
             .backend
             .move_entry(&key_of(from), expected_text.as_bytes(), entry, None)

@@ -242,7 +242,7 @@ impl Client {
 
     async fn perform(&mut self, key: u32, action: Action) -> BackendResult<Answer> {
         let name = key_of(key);
-        let text = |value: i64| format!("{key}:{value}").into_bytes();
+        let text = |value: i64| text_of(key, value).into_bytes();
         let store: &dyn Store = &*self.backend;
         if self.planted == Some(Planted::LostWrite)
             && let Action::Set(_) | Action::SetFor(..) = action
@@ -353,6 +353,11 @@ pub(super) fn number_of(text: &str) -> Option<u32> {
 pub(super) fn time_of(key: u32) -> Option<u32> {
     let time = key / KEYS;
     (time != LASTING).then_some(time)
+}
+
+/// Returns the text of a register, which names its key.
+fn text_of(key: u32, value: i64) -> String {
+    format!("{key}:{value}")
 }
 
 /// Reads `12:3000001`, the key and the value, or the decimal text of a counter.
