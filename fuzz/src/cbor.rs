@@ -36,8 +36,12 @@ impl types::Check for Agreement<'_> {
     fn of<T: Sample>(&self) {
         agree::<T>(self.0);
         let ours = read::<Cbor, T>(self.0);
-        if has_rules_of_its_own(self.0) {
+        if matches!(self.0, [b'-' | b'0'..=b'9', ..]) {
             agree_on_an_integer::<T>(self.0, ours.ok());
+            return;
+        }
+        if let Some(content) = byte_vector(self.0) {
+            agree_on_bytes::<T>(self.0, &content, ours.ok());
             return;
         }
         assert_eq!(shown(&ours.ok()), shown(&theirs::<T>(self.0)));
@@ -59,16 +63,36 @@ fn theirs<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     rest.is_empty().then_some(value)
 }
 
-/// Decimal text and byte vectors.
-fn has_rules_of_its_own(item: &[u8]) -> bool {
-    matches!(item, [b'-' | b'0'..=b'9', ..] | [0xd8, 64, ..])
+/// Returns the content of a byte string of one piece under tag 64, the form of a byte vector.
+fn byte_vector(item: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = item.strip_prefix(&[0xd8, 64])?;
+    if !matches!(rest.first(), Some(0x40..=0x5b)) {
+        return None;
+    }
+    let content: serde_bytes::ByteBuf = ciborium::from_reader(&mut rest).ok()?;
+    rest.is_empty().then(|| content.into_vec())
+}
+
+/// A byte vector is read as bytes, or as the array of its numbers.
+fn agree_on_bytes<T: Sample>(item: &[u8], content: &[u8], ours: Option<T>) {
+    assert_eq!(Cbor::decode::<Vec<u8>>(item).ok().as_deref(), Some(content));
+    let bytes = Cbor::decode::<serde_bytes::ByteBuf>(item).ok();
+    assert_eq!(bytes.as_ref().map(|bytes| &***bytes), Some(content));
+    let Some(ours) = ours else {
+        return;
+    };
+    let ours = shown(&Some(ours));
+    let mut array = Vec::new();
+    ciborium::into_writer(content, &mut array).expect("numbers are written");
+    let meanings = [theirs::<T>(&array), theirs::<T>(&item[2..])];
+    assert!(
+        meanings.iter().any(|theirs| shown(theirs) == ours),
+        "{ours}"
+    );
 }
 
 /// A top-level integer is read as the CBOR integer of the same value.
 fn agree_on_an_integer<T: Sample>(item: &[u8], ours: Option<T>) {
-    if item[0] == 0xd8 {
-        return;
-    }
     let text = str::from_utf8(item).ok();
     let number = text.and_then(|text| {
         let number: i128 = text.parse().ok()?;

@@ -16,7 +16,7 @@ pub trait Check {
 }
 
 /// A type that is read and written.
-pub trait Sample: Serialize + DeserializeOwned + Debug {
+pub trait Sample: Serialize + DeserializeOwned + Debug + 'static {
     /// Every value that is read can be written again: nothing in the type is of those that a codec
     /// refuses.
     const IS_ALWAYS_WRITTEN: bool;
@@ -71,6 +71,9 @@ samples! {
     23: Numbers, false, false;
     24: BTreeMap<bool, BTreeMap<i8, ByteBuf>>, true, true;
     25: Vec<Vec<Vec<u16>>>, true, true;
+    26: Vec<Skipping>, false, true;
+    27: Vec<Omitting>, false, true;
+    28: Wide, false, false;
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -173,6 +176,36 @@ pub struct Strict {
     a: u8,
     #[serde(default)]
     b: Option<i32>,
+}
+
+/// A variant in the middle is neither written nor read.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Skipping {
+    Free,
+    #[serde(skip)]
+    #[allow(dead_code)]
+    Internal,
+    Team,
+    Company(u8),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Omitting {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<u8>,
+    #[serde(skip)]
+    #[allow(dead_code)]
+    cached: u8,
+    last: i8,
+}
+
+/// The buffers of serde have no room for such numbers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Wide {
+    Number(u128),
+    Negative(i128),
+    Text(String),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

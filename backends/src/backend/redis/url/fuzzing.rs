@@ -70,6 +70,8 @@ fn agree(url: &str, read: &Servers<ConnectionInfo>) {
     else {
         return;
     };
+    let is_tls = matches!(read.first.addr(), ConnectionAddr::TcpTls { .. });
+    assert_eq!(is_tls, asks_for_tls(url), "{url}");
     let parsed = redis::parse_redis_url(&format!("redis:{rest}")).expect("it was read");
     let theirs = parsed.host_str().expect("it has a host");
     let theirs = theirs.trim_start_matches('[').trim_end_matches(']');
@@ -83,6 +85,15 @@ fn agree(url: &str, read: &Servers<ConnectionInfo>) {
         .filter(|password| !password.is_empty());
     let ours = read.first.redis_settings().password();
     assert_eq!(ours.filter(|ours| !ours.is_empty()), password.as_deref());
+}
+
+/// An `s` behind either word of the scheme asks for TLS.
+fn asks_for_tls(url: &str) -> bool {
+    let scheme = url.trim().split(':').next().unwrap_or_default();
+    scheme
+        .to_lowercase()
+        .split(['-', '+'])
+        .any(|word| matches!(word, "rediss" | "valkeys" | "clusters" | "sentinels"))
 }
 
 /// The parts of a URL besides its password.
@@ -145,10 +156,40 @@ impl Parts<'_> {
                 format!("unix:///{path}?{query}&pass={password}"),
                 format!("{scheme}-sentinel://{host}/{path}?sentinel_password={password}&{query}"),
             ] {
-                if let Err(error) = servers(&url) {
-                    hides_secret(&url, &error);
+                match servers(&url) {
+                    Err(error) => hides_secret(&url, &error),
+                    Ok(read) => self.has_service(&url, &read, &encoded),
                 }
             }
+        }
+    }
+
+    /// A service is asked for by its own name and with the password of the sentinels.
+    fn has_service(self, url: &str, read: &Servers<ConnectionInfo>, encoded: &str) {
+        let Deployment::Sentinel(service) = &read.deployment else {
+            return;
+        };
+        if !self.are_plain() || self.path.contains(['?', '#']) {
+            return;
+        }
+        let name = self.path.split('/').next().unwrap_or_default();
+        assert_eq!(
+            service.name,
+            percent_decode_str(name).decode_utf8_lossy(),
+            "{url}"
+        );
+        if url.contains(encoded) {
+            let meant = percent_decode_str(encoded).decode_utf8_lossy();
+            assert_eq!(service.password.as_deref(), Some(&*meant), "{url}");
+        }
+        for server in [&read.first].into_iter().chain(&read.others) {
+            let login = server.redis_settings();
+            assert!(
+                login
+                    .password()
+                    .is_none_or(|password| !shows_secret(password)),
+                "{url}"
+            );
         }
     }
 
@@ -159,32 +200,45 @@ impl Parts<'_> {
             Ok(read) => read,
             Err(error) => return hides_secret(url, &error),
         };
-        if !self.are_plain() || read.deployment != Deployment::Server {
-            return;
-        }
         // The first colon ends the user.
         let (user, password) = login.split_once(':').expect("it was put there");
-        let (host, port) = match read.first.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                (host, port)
-            }
-            // Behind `unix:///` all is a path.
-            ConnectionAddr::Unix(_) if user.starts_with('/') => return,
-            other => panic!("{url}: {other:?}"),
+        let is_path = user.starts_with('/') && scheme.eq_ignore_ascii_case("unix");
+        if !self.are_plain() || is_path {
+            return;
+        }
+        let default = match read.deployment {
+            Deployment::Sentinel(_) => 26_379,
+            _ => 6379,
         };
-        assert_eq!(host, self.host, "{url}");
-        let meant = if self.port.is_empty() {
-            "6379"
-        } else {
-            self.port
-        };
-        assert_eq!(meant.parse(), Ok(*port), "{url}");
+        let servers: Vec<_> = [&read.first].into_iter().chain(&read.others).collect();
+        let hosts: Vec<&str> = self.host.split(',').collect();
+        assert_eq!(servers.len(), hosts.len(), "{url}");
+        for (index, (server, meant)) in servers.iter().zip(&hosts).enumerate() {
+            let (host, port) = match server.addr() {
+                ConnectionAddr::Tcp(host, port) if !asks_for_tls(url) => (host, *port),
+                ConnectionAddr::TcpTls {
+                    host,
+                    port,
+                    insecure: false,
+                    ..
+                } if asks_for_tls(url) => (host, *port),
+                other => panic!("{url}: {other:?}"),
+            };
+            assert_eq!(host, meant, "{url}");
+            // The port is behind the last host.
+            let is_named = index + 1 == hosts.len() && !self.port.is_empty();
+            let meant = if is_named {
+                self.port.parse()
+            } else {
+                Ok(default)
+            };
+            assert_eq!(meant, Ok(port), "{url}");
+            self.has_login(url, server, [user, password]);
+        }
+        if read.deployment != Deployment::Server {
+            return;
+        }
         let settings = read.first.redis_settings();
-        let meant = percent_decode_str(password).decode_utf8();
-        assert_eq!(settings.password(), meant.ok().as_deref(), "{url}");
-        let meant = percent_decode_str(user).decode_utf8().ok();
-        let meant = meant.filter(|user| !user.is_empty());
-        assert_eq!(settings.username(), meant.as_deref(), "{url}");
         // Without one the query may name the database.
         let database = self.path.trim_end_matches('/');
         if !database.is_empty() {
@@ -192,9 +246,18 @@ impl Parts<'_> {
         }
     }
 
+    fn has_login(self, url: &str, server: &ConnectionInfo, [user, password]: [&str; 2]) {
+        let settings = server.redis_settings();
+        let meant = percent_decode_str(password).decode_utf8();
+        assert_eq!(settings.password(), meant.ok().as_deref(), "{url}");
+        let meant = percent_decode_str(user).decode_utf8().ok();
+        let meant = meant.filter(|user| !user.is_empty());
+        assert_eq!(settings.username(), meant.as_deref(), "{url}");
+    }
+
     /// Nothing behind the login can be taken for another part.
     fn are_plain(&self) -> bool {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._,".contains(&byte);
         self.host.bytes().all(is_plain) && self.port.bytes().all(|byte| byte.is_ascii_digit())
     }
 }

@@ -72,13 +72,14 @@ impl<'u> SeveralHosts<'u> {
         let mut servers = Vec::new();
         for host in self.hosts.split(',') {
             let has_port = host.rfind(':') > host.rfind(']');
-            let port = match has_port || host.is_empty() {
-                true => String::new(),
-                false => format!(":{port}"),
+            // A colon without a number behind it names no port.
+            let address = match host.strip_suffix(':').filter(|_| has_port) {
+                Some(host) => format!("{host}:{port}"),
+                None if has_port || host.is_empty() => host.to_string(),
+                None => format!("{host}:{port}"),
             };
-            servers.push(server(&format!(
-                "{scheme}://{login}{host}{port}{path}{query}"
-            ))?);
+            let url = format!("{scheme}://{login}{address}{path}{query}");
+            servers.push(server(&url)?);
         }
         let others = servers.split_off(1);
         let first = servers.pop().ok_or_else(no_url)?;
@@ -221,7 +222,7 @@ mod tests {
     fn a_url_of_sentinel_names_a_service() {
         for scheme in ["redis-sentinel", "valkey+sentinel", "REDIS-SENTINEL"] {
             let query = "sentinel_username=s&protocol=2&sentinel%5Fpassword=%26+%2B";
-            let url = format!("{scheme}://u:p%40@a:1,[::1],c/my-service.1/3?{query}");
+            let url = format!("{scheme}://u:p%40@a:1,[::1],c,d:/my-service.1/3?{query}");
             let Servers {
                 first,
                 others,
@@ -233,9 +234,9 @@ mod tests {
                 password: Some("& +".to_string()),
             };
             assert_eq!(deployment, Deployment::Sentinel(service));
-            let hosts = [("a", 1), ("::1", 26_379), ("c", 26_379)];
+            let hosts = [("a", 1), ("::1", 26_379), ("c", 26_379), ("d", 26_379)];
             let all: Vec<_> = [&first].into_iter().chain(&others).collect();
-            assert_eq!(all.len(), 3);
+            assert_eq!(all.len(), hosts.len());
             for (server, (host, port)) in all.into_iter().zip(hosts) {
                 let address = ConnectionAddr::Tcp(host.to_string(), port);
                 assert_eq!(server.addr().to_string(), address.to_string());
