@@ -9,16 +9,8 @@ use reinhardt_backends::Expiry;
 pub enum Action {
     /// Reads the value.
     Get,
-    /// Writes a value without an end.
-    Set(i64),
-    /// Writes a value that ends after so many milliseconds.
-    SetFor(i64, u64),
-    /// Writes a value if there is none.
-    SetIfAbsent(i64),
-    /// Writes a value if there is one.
-    SetIfPresent(i64),
-    /// Writes the second value if the first one is there.
-    CompareAndSet(i64, i64),
+    /// Writes a value.
+    Put(i64, Lasts, When),
     /// Removes the value if it is this one.
     CompareAndDelete(i64),
     /// Removes the value.
@@ -31,6 +23,8 @@ pub enum Action {
     AddFor(i64, u64),
     /// Asks whether there is a value.
     Exists,
+    /// Looks for the key in a list of keys. A list has a deadline a page, and none as a whole.
+    List,
     /// Asks how long the value lives.
     Ttl,
     /// Has the value end after so many milliseconds, or never.
@@ -43,12 +37,52 @@ pub enum Action {
     Update(i64),
     /// Removes the value if there is one, and doesn't say so.
     Clear,
-    /// Removes the value if there is one, or does nothing.
-    PerhapsClear,
-    /// Writes a value if there is none, or does nothing.
-    PerhapsSet(i64),
     /// The store, which was full, gave up this value.
     Evicted(i64),
+}
+
+/// How long a value that is written lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lasts {
+    /// It has no end.
+    Ever,
+    /// It ends after so many milliseconds.
+    For(u64),
+    /// It ends when the value before it would have.
+    Kept,
+}
+
+/// The condition of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum When {
+    /// There is none.
+    Always,
+    /// There is no value.
+    Absent,
+    /// There is a value.
+    Present,
+    /// There is this value.
+    Equals(i64),
+}
+
+impl Action {
+    /// Returns a write without a condition, of a value without an end.
+    pub const fn set(value: i64) -> Self {
+        Self::Put(value, Lasts::Ever, When::Always)
+    }
+
+    /// Says whether it changes nothing.
+    pub(super) fn only_reads(self) -> bool {
+        matches!(self, Self::Get | Self::Exists | Self::List | Self::Ttl)
+    }
+
+    /// Returns the value that it writes as it is, if it does that.
+    pub(super) fn written(self) -> Option<i64> {
+        match self {
+            Self::Put(value, ..) | Self::Update(value) => Some(value),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to a call.
@@ -89,6 +123,8 @@ pub enum End {
     /// An error that says that the outcome is unknown: the call may take effect at any time, or
     /// never.
     Unknown,
+    /// Nobody was told: the call has taken effect before its end, or never.
+    Perhaps,
 }
 
 /// A call of one client on one key.
@@ -113,19 +149,19 @@ impl Call {
     pub(super) fn settled(&self) -> u64 {
         match self.end {
             End::Unknown => u64::MAX,
-            End::Answered(_) | End::Failed => self.ended,
+            End::Answered(_) | End::Failed | End::Perhaps => self.ended,
         }
     }
 
     pub(super) fn answer(&self) -> Option<Answer> {
         match self.end {
             End::Answered(answer) => Some(answer),
-            End::Failed | End::Unknown => None,
+            End::Failed | End::Unknown | End::Perhaps => None,
         }
     }
 }
 
-/// `[12.345 ms .. 13.001 ms] client 3: SetIfAbsent(7) on key 2 -> Done(true)`
+/// `[12.345 ms .. 13.001 ms] client 3: Delete on key 2 -> Answered(Done(true))`
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = |nanos: u64| nanos as f64 / 1e6;

@@ -20,11 +20,13 @@ pub enum Violation {
     /// A counter has counted more than it was asked to.
     CountedTwice(Call),
     /// A call took longer than its limit.
-    Late(Call, Duration),
+    Late(Call),
     /// A throttle has let so many through in this time.
     TooMany(usize, Duration),
     /// A session that was deleted was there again.
     Resurrected(String),
+    /// A session, or a key of a list, that nobody had removed was gone.
+    Vanished(String),
     /// A lease had two owners at a time.
     TwoOwners(String),
     /// The fencing number of a grant isn't greater than that of one before.
@@ -47,9 +49,10 @@ impl fmt::Display for Violation {
             Self::Foreign(call) => write!(f, "the answer to another question: {call}"),
             Self::Invented(call) => write!(f, "a value that nobody wrote: {call}"),
             Self::CountedTwice(call) => write!(f, "more than was counted: {call}"),
-            Self::Late(call, limit) => write!(f, "later than {limit:?}: {call}"),
+            Self::Late(call) => write!(f, "later than its deadline: {call}"),
             Self::TooMany(count, time) => write!(f, "{count} attempts let through in {time:?}"),
             Self::Resurrected(text) => write!(f, "a deleted session was there again: {text}"),
+            Self::Vanished(text) => write!(f, "gone, and nobody had removed it: {text}"),
             Self::TwoOwners(text) => write!(f, "two owners of a lease: {text}"),
             Self::FencingNumber(text) => write!(f, "fencing numbers that don't grow: {text}"),
             Self::NotBack(call) => write!(f, "no answer although all is mended: {call}"),
@@ -76,7 +79,7 @@ pub struct Judged {
     pub undecided: usize,
 }
 
-/// Judges a history.
+/// Judges a history of servers.
 ///
 /// Where a primary was replaced by one that may lack writes, acknowledged writes of its keys
 /// (`may_lack`) may be gone. Then there need be no order, but what is read was written, and nothing
@@ -85,12 +88,12 @@ pub struct Judged {
 /// # Errors
 ///
 /// The first violation.
-pub fn judge(
+pub(super) fn judge(
     calls: &[Call],
-    limit: Duration,
+    is_late: impl Fn(&Call) -> bool,
     may_lack: impl Fn(u32) -> bool,
 ) -> Result<Judged, Violation> {
-    judge_by(calls, limit, |key| {
+    judge_by(calls, is_late, |key| {
         (!may_lack(key)).then_some(Rules::SERVERS)
     })
 }
@@ -98,7 +101,7 @@ pub fn judge(
 /// Judges a history by the rules of its store; where a key has none there need be no order.
 pub(super) fn judge_by(
     calls: &[Call],
-    limit: Duration,
+    is_late: impl Fn(&Call) -> bool,
     rules: impl Fn(u32) -> Option<Rules>,
 ) -> Result<Judged, Violation> {
     let mut by_key: BTreeMap<u32, Vec<Call>> = BTreeMap::new();
@@ -107,8 +110,8 @@ pub(super) fn judge_by(
         if call.answer() == Some(Answer::Foreign) {
             return Err(Violation::Foreign(*call));
         }
-        if u128::from(call.ended - call.began) > limit.as_nanos() {
-            return Err(Violation::Late(*call, limit));
+        if is_late(call) {
+            return Err(Violation::Late(*call));
         }
     }
     let mut judged = Judged::default();
@@ -131,16 +134,7 @@ pub(super) fn judge_by(
 fn nothing_is_invented(calls: &[Call]) -> Result<(), Violation> {
     // What has failed for certain had no effect.
     let made = || calls.iter().filter(|call| call.end != End::Failed);
-    let written = made().filter_map(|call| match call.action {
-        Action::Set(value)
-        | Action::SetFor(value, _)
-        | Action::SetIfAbsent(value)
-        | Action::SetIfPresent(value)
-        | Action::CompareAndSet(_, value)
-        | Action::Update(value)
-        | Action::PerhapsSet(value) => Some((value, call.began)),
-        _ => None,
-    });
+    let written = made().filter_map(|call| Some((call.action.written()?, call.began)));
     let written: HashMap<i64, u64> = written.collect();
     let is_written = |value: i64, before: u64| {
         let began = written.get(&value);

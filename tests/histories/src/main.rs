@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use reinhardt_backends_histories::{Plan, Seen, Stage, Violation, run, shrink_by};
@@ -41,6 +42,7 @@ struct Sum {
     unknown: usize,
     keys: usize,
     undecided: usize,
+    longest: Duration,
     seen: Seen,
     hash: u64,
     failures: Vec<(Plan, Violation)>,
@@ -56,19 +58,27 @@ fn main() -> ExitCode {
     };
     let mut is_right = true;
     println!(
-        "stage     schedules  answered    failed  unknown  keys ordered  undecided  histories\
-         \n          (let through, sessions deleted, leases granted, cached values after a removal)"
+        "stage     schedules  answered    failed  unknown  keys ordered  undecided  longest call  \
+         histories\n          (let through, sessions looked for after a change, leases granted, cached \
+         values after a removal, lists)"
     );
     for stage in &settings.stages {
         let sum = all(*stage, &settings);
         println!(
-            "{stage:9} {:9}  {:8}  {:8}  {:7}  {:12}  {:9}  {:016x}",
-            sum.schedules, sum.answered, sum.failed, sum.unknown, sum.keys, sum.undecided, sum.hash
+            "{stage:9} {:9}  {:8}  {:8}  {:7}  {:12}  {:9}  {:9} ms  {:016x}",
+            sum.schedules,
+            sum.answered,
+            sum.failed,
+            sum.unknown,
+            sum.keys,
+            sum.undecided,
+            sum.longest.as_millis(),
+            sum.hash
         );
         let seen = sum.seen;
         println!(
-            "          ({}, {}, {}, {})",
-            seen.allowed, seen.deleted, seen.grants, seen.cached
+            "          ({}, {}, {}, {}, {})",
+            seen.allowed, seen.sessions, seen.grants, seen.cached, seen.lists
         );
         for (plan, violation) in &sum.failures {
             is_right = false;
@@ -139,6 +149,7 @@ fn all(stage: Stage, settings: &Settings) -> Sum {
                     let [answered, failed, unknown] = outcome.counts();
                     sum.schedules += 1;
                     sum.seen.add(outcome.seen);
+                    sum.longest = sum.longest.max(outcome.longest);
                     sum.answered += answered;
                     sum.failed += failed;
                     sum.unknown += unknown;

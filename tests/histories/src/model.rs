@@ -1,6 +1,6 @@
 //! What one key does when calls come one after the other.
 
-use super::call::{Action, Answer, Call, FOR_EVER};
+use super::call::{Action, Answer, Call, End, FOR_EVER, Lasts, When};
 
 /// What a store promises of the ends of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,7 @@ impl State {
             Some(Self { entry, since })
         });
         let present = present.map(|entry| Self { entry, ..self });
-        let perhaps = matches!(call.action, Action::PerhapsClear | Action::PerhapsSet(_));
-        let nothing = perhaps.then_some(self);
+        let nothing = (call.end == End::Perhaps).then_some(self);
         [present, absent, nothing].into_iter().flatten()
     }
 }
@@ -119,27 +118,27 @@ impl Moment {
 /// Applies a call to a value that is there, or isn't; `None` if that can't have its answer.
 fn apply(entry: Option<Entry>, call: &Call, at: Moment, grace: u64) -> Option<Option<Entry>> {
     let value = entry.map(|entry| entry.value);
-    let written = |value| Some(Entry { value, ends: None });
     let ending = |entry: Option<Entry>, ends: Option<Ends>| entry.map(|it| Entry { ends, ..it });
     let (after, expected) = match call.action {
         Action::Get => (entry, Answer::Value(value)),
-        Action::Set(value) => (written(value), Answer::Done(true)),
-        Action::SetFor(value, millis) => {
-            let ends = Some(at.ends_in(millis));
-            (Some(Entry { value, ends }), Answer::Done(true))
+        Action::Put(new, lasts, when) => {
+            let is_met = match when {
+                When::Always => true,
+                When::Absent => value.is_none(),
+                When::Present => value.is_some(),
+                When::Equals(expected) => value == Some(expected),
+            };
+            let written = Entry {
+                value: new,
+                ends: match lasts {
+                    Lasts::Ever => None,
+                    Lasts::For(millis) => Some(at.ends_in(millis)),
+                    Lasts::Kept => entry.and_then(|entry| entry.ends),
+                },
+            };
+            let after = if is_met { Some(written) } else { entry };
+            (after, Answer::Done(is_met))
         }
-        Action::SetIfAbsent(new) | Action::PerhapsSet(new) => match value {
-            None => (written(new), Answer::Done(true)),
-            Some(_) => (entry, Answer::Done(false)),
-        },
-        Action::SetIfPresent(new) => match value {
-            Some(_) => (written(new), Answer::Done(true)),
-            None => (entry, Answer::Done(false)),
-        },
-        Action::CompareAndSet(expected, new) => match value == Some(expected) {
-            true => (written(new), Answer::Done(true)),
-            false => (entry, Answer::Done(false)),
-        },
         Action::CompareAndDelete(expected) => match value == Some(expected) {
             true => (None, Answer::Done(true)),
             false => (entry, Answer::Done(false)),
@@ -156,7 +155,7 @@ fn apply(entry: Option<Entry>, call: &Call, at: Moment, grace: u64) -> Option<Op
             let counted = Entry { value: count, ends };
             (Some(counted), Answer::Count(count))
         }
-        Action::Exists => (entry, Answer::Done(value.is_some())),
+        Action::Exists | Action::List => (entry, Answer::Done(value.is_some())),
         Action::Ttl => return left(entry, call, at, grace),
         Action::Expire(millis) => {
             let ends = millis.map(|millis| at.ends_in(millis));
@@ -182,12 +181,11 @@ fn apply(entry: Option<Entry>, call: &Call, at: Moment, grace: u64) -> Option<Op
             });
             (updated, Answer::Value(value))
         }
-        Action::Clear | Action::PerhapsClear => return Some(None),
+        Action::Clear => return Some(None),
         Action::Evicted(given_up) => (None, Answer::Done(value == Some(given_up))),
     };
-    let is_any = matches!(call.action, Action::PerhapsSet(_));
     let is_right = call.answer().is_none_or(|answer| answer == expected);
-    (is_any || is_right).then_some(after)
+    is_right.then_some(after)
 }
 
 /// Looks at what is left of a life, and learns from it when the entry ends.

@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 
-use super::call::{Call, End};
+use super::call::{Action, Call, End};
 use super::client::{Client, Planted};
 use super::clock::Clock;
 use super::faults::{LIMIT, Servers};
 use super::judge::{Judged, Violation, judge};
 use super::plan::{Plan, Stage};
-use super::special::{self, Seen, Special};
+use super::pulse::{Pulse, Watch};
+use super::special::{self, Seen, Special, lists};
 use super::threads;
-
-/// The extra time that a call may take where the machine has other work.
-const SLACK: Duration = Duration::from_secs(10);
 
 /// The outcome of a schedule.
 #[derive(Debug)]
 pub struct Outcome {
     /// All calls, in the order of their beginnings.
     pub calls: Vec<Call>,
-    /// How much the clients of throttles, sessions, leases and caches did that was judged.
+    /// How much the clients of throttles, sessions, leases, caches and lists did that was judged.
     pub seen: Seen,
+    /// The time of the longest call, but for what its machine stood still.
+    pub longest: Duration,
     /// The verdict.
     pub verdict: Result<Judged, Violation>,
 }
@@ -67,6 +67,7 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
         mut calls,
         last,
         special,
+        pulse,
         servers,
     } = runtime.block_on(live(plan, planted, servers));
     // The last reads of a key see what was lost before them.
@@ -77,14 +78,20 @@ pub fn run(plan: &Plan, planted: Option<Planted>) -> Outcome {
     calls.sort_by_key(|call| (call.began, call.client));
     let used = used(&calls);
     let may_lack = |key| servers.may_lack(key, used[&key]);
-    let verdict = judge(&calls, LIMIT + SLACK, may_lack).and_then(|judged| {
+    let has_deadline = |call: &Call| call.action != Action::List;
+    let is_late = |call: &Call| has_deadline(call) && pulse.is_late(call, LIMIT);
+    let loss = servers.loss();
+    let verdict = judge(&calls, is_late, may_lack).and_then(|judged| {
         last.map_err(Violation::NotBack)?;
-        special.judge()?;
+        special.judge(loss)?;
         Ok(judged)
     });
+    let bounded = calls.iter().filter(|call| has_deadline(call));
+    let times = bounded.map(|call| pulse.time_of(call));
     Outcome {
+        longest: Duration::from_nanos(times.max().unwrap_or_default()),
+        seen: special.seen(loss),
         calls,
-        seen: special.seen(),
         verdict,
     }
 }
@@ -95,6 +102,7 @@ struct Lived {
     /// The reads at the end, or the one that wasn't answered.
     last: Result<Vec<Call>, Call>,
     special: Special,
+    pulse: Pulse,
     servers: Servers,
 }
 
@@ -106,17 +114,19 @@ async fn live(plan: &Plan, planted: Option<Planted>, mut servers: Servers) -> Li
         Stage::Memory | Stage::Threads => backend.clone(),
         _ => servers.backend().await,
     };
+    lists::fill(&backend).await;
     let clock = Clock::new(plan.time);
+    let watch = Watch::start(clock.clone());
     let clients = (0..plan.clients).map(|number| {
         let backend = if number % 2 == 0 { &backend } else { &other };
         let times = times(plan.stage);
         let mut client = Client::new(number, backend.clone(), plan.seed, clock.clone(), times);
         client.planted = planted;
-        client.is_moved_at_once = plan.stage != Stage::Cluster;
+        client.is_on_a_cluster = plan.stage == Stage::Cluster;
         tokio::spawn(client.run())
     });
     let clients: Vec<_> = clients.collect();
-    let specials = special::start(&backend, plan.seed, &clock, planted);
+    let specials = special::start([&backend, &other], plan.seed, &clock, planted);
     let faults = plan.clone();
     let breaking = tokio::task::spawn_blocking(move || {
         servers.break_by(&faults, &clock);
@@ -138,11 +148,8 @@ async fn live(plan: &Plan, planted: Option<Planted>, mut servers: Servers) -> Li
     Lived {
         last: survivor.read_all(keys).await,
         calls,
-        // A replica that takes over may lack what was used up or deleted.
-        special: match plan.is_lossy() {
-            true => Special::default(),
-            false => special,
-        },
+        special,
+        pulse: watch.end(),
         servers,
     }
 }

@@ -1,6 +1,6 @@
 //! The smallest part of a history that has no order.
 
-use super::call::{Action, Answer, Call};
+use super::call::{Answer, Call};
 use super::linear::{Order, order_by};
 use super::model::Rules;
 
@@ -27,8 +27,8 @@ pub fn shrink_by(calls: &[Call], rules: Rules) -> Vec<Call> {
     let mut at = left.len();
     while at > 0 {
         at -= 1;
-        let changes_nothing = matches!(left[at].answer(), Some(Answer::Done(false)))
-            || matches!(left[at].action, Action::Get | Action::Exists | Action::Ttl);
+        let changes_nothing =
+            matches!(left[at].answer(), Some(Answer::Done(false))) || left[at].action.only_reads();
         if !changes_nothing {
             continue;
         }

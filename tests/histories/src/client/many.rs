@@ -6,8 +6,10 @@ use futures::StreamExt;
 use reinhardt_backends::store::{NewEntry, Store, Touch};
 use reinhardt_backends::{Backend, BackendResult, Life};
 
-use super::{Client, KEYS, Planted, REGISTERS, key_of, number_of, prefix_of, text_of, value_of};
-use crate::call::{Action, Answer, Call, End};
+use super::{
+    Client, KEYS, Planted, REGISTERS, is_tagged, key_of, number_of, prefix_of, text_of, value_of,
+};
+use crate::call::{Action, Answer, Call, End, Lasts, When};
 
 /// What came of a part of a call.
 type Part = BackendResult<Answer>;
@@ -27,8 +29,9 @@ impl Client {
             }
             _ => (Touch::Keep, Action::Get),
         };
+        let patience = self.patience();
         let began = self.clock.nanos();
-        let read = self.backend.read_values(&names, touch).await;
+        let read = patience.of(self.backend.read_values(&names, touch)).await;
         let parts = keys.iter().enumerate().map(|(at, key)| {
             let answer = (read.as_ref()).map(|read| value_of(*key, read[at].as_ref()));
             (*key, action, answer.map_err(Clone::clone))
@@ -56,15 +59,20 @@ impl Client {
         if self.planted == Some(Planted::LostPart) {
             entries.pop();
         }
+        let patience = self.patience();
         let began = self.clock.nanos();
-        let written = self.backend.put_many(&entries).await;
+        let written = patience.of(self.backend.put_many(&entries)).await;
         let parts = new.into_iter().enumerate().map(|(at, (key, value, life))| {
             let failed = (written.as_ref().err()).filter(|error| {
                 let failed = error.failed_indices();
                 failed.is_empty() || failed.contains(&at)
             });
             let answer = failed.map_or(Ok(Answer::Done(true)), |error| Err(error.clone()));
-            (key, Action::SetFor(value, life), answer)
+            (
+                key,
+                Action::Put(value, Lasts::For(life), When::Always),
+                answer,
+            )
         });
         self.parts(began, parts.collect())
     }
@@ -74,8 +82,9 @@ impl Client {
         let keys = self.several(REGISTERS);
         let names: Vec<String> = keys.iter().map(|key| key_of(*key)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let patience = self.patience();
         let began = self.clock.nanos();
-        let removed = self.backend.remove_many(&names).await;
+        let removed = patience.of(self.backend.remove_many(&names)).await;
         let is_told = matches!(removed, Ok(count) if count == 0 || count == keys.len() as u64);
         let action = if is_told {
             Action::Delete
@@ -103,25 +112,29 @@ impl Client {
             value: text.as_bytes(),
             life: Life::Never,
         };
+        let (from_key, from_text) = (key_of(from), text_of(from, expected));
+        let patience = self.patience();
         let began = self.clock.nanos();
-        let expected_text = text_of(from, expected);
-        let moved = self
-            .backend
-            .move_entry(&key_of(from), expected_text.as_bytes(), entry, None)
-            .await;
+        let moving = (self.backend).move_entry(&from_key, from_text.as_bytes(), entry, None);
+        let moved = patience.of(moving).await;
         let is_unknown = (moved.as_ref()).is_err_and(|error| error.outcome_unknown());
         let removal = (from, Action::CompareAndDelete(expected));
-        let writing = (to, Action::SetIfAbsent(new));
+        let writing = (to, Action::Put(new, Lasts::Ever, When::Absent));
+        let takes_steps = self.is_on_a_cluster && !is_tagged(from / KEYS);
         match moved {
             // One of the two wasn't as it had to be, but which isn't told.
-            Ok(false) if self.is_moved_at_once => Vec::new(),
-            Ok(false) | Err(_) if !self.is_moved_at_once => {
+            Ok(false) if !takes_steps => Vec::new(),
+            Ok(false) | Err(_) if takes_steps => {
                 // The new entry may have been there for a while.
                 let taking_back = (to, Action::CompareAndDelete(new));
                 let removal = is_unknown.then_some(removal);
                 let steps = removal.into_iter().chain([writing, taking_back]);
+                let end = match is_unknown {
+                    true => End::Unknown,
+                    false => End::Perhaps,
+                };
                 steps
-                    .map(|(key, action)| self.made(began, key, action, End::Unknown))
+                    .map(|(key, action)| self.made(began, key, action, end))
                     .collect()
             }
             moved => {
@@ -152,7 +165,7 @@ impl Client {
                     // Nothing that this prefix has.
                     None => {
                         let end = End::Answered(Answer::Foreign);
-                        calls.push(self.made(began, first, Action::Exists, end));
+                        calls.push(self.made(began, first, Action::List, end));
                     }
                 }
             }
@@ -164,7 +177,7 @@ impl Client {
             // A list that ends with an error says nothing of the others.
             if is_there || is_whole {
                 let end = End::Answered(Answer::Done(is_there));
-                calls.push(self.made(began, key, Action::Exists, end));
+                calls.push(self.made(began, key, Action::List, end));
             }
         }
         calls

@@ -3,6 +3,7 @@
 mod many;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,17 +12,17 @@ use reinhardt_backends::store::{Store, Touch};
 use reinhardt_backends::{
     Backend, BackendError, BackendResult, Condition, Counted, ErrorKind, Life, Stored, Write,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::call::{Action, Answer, Call, End};
+use crate::call::{Action, Answer, Call, End, Lasts, When};
 use crate::clock::Clock;
 
 /// The keys that clients meet on at one time.
 const KEYS: u32 = 10;
 /// The number of the time that has keys which are used all the time.
 const LASTING: u32 = 1_000_000;
-/// The time within which a store that was mended answers.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// No call takes longer, and a store that was mended answers within it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Of ten keys the last ones are counters.
 const REGISTERS: u32 = 8;
 
@@ -58,6 +59,10 @@ pub enum Planted {
     LostPart,
     /// One list of keys in four lacks one of them.
     SkippedKey,
+    /// One session of ten that gets a new id keeps the old one as well.
+    KeptId,
+    /// One call of a hundred looks for its answer for three seconds more.
+    NoDeadline,
 }
 
 /// One client.
@@ -71,8 +76,8 @@ pub(super) struct Client {
     pub(super) generation: Duration,
     /// The pause between two calls, at most.
     pub(super) pause: Duration,
-    /// Whether an entry moves to another key in one step.
-    pub(super) is_moved_at_once: bool,
+    /// Whether keys without a common tag may be on several servers.
+    pub(super) is_on_a_cluster: bool,
     seen: HashMap<u32, Stored>,
     written: i64,
     /// Whether a fault that was planted keeps everything from it.
@@ -95,7 +100,7 @@ impl Client {
             planted: None,
             generation,
             pause,
-            is_moved_at_once: true,
+            is_on_a_cluster: false,
             seen: HashMap::new(),
             written: 0,
             is_gone: false,
@@ -115,6 +120,8 @@ impl Client {
 
     async fn next(&mut self) -> Vec<Call> {
         match self.rng.u8(..30) {
+            // The planted fault is one of single calls.
+            _ if self.is_gone => vec![self.call(LASTING * KEYS, Action::Get).await],
             0 | 1 => self.get_many().await,
             2 => self.set_many().await,
             3 => self.delete_many().await,
@@ -163,10 +170,14 @@ impl Client {
 
     async fn call(&mut self, key: u32, action: Action) -> Call {
         let began = self.clock.nanos();
+        let patience = self.patience();
         let result = match self.is_gone {
             true => Err(BackendError::new(ErrorKind::Unavailable, "gone for good")),
-            false => self.perform(key, action).await,
+            false => patience.of(self.perform(key, action)).await,
         };
+        if self.planted == Some(Planted::NoDeadline) && self.rng.u8(..100) == 0 {
+            sleep(Duration::from_secs(3)).await;
+        }
         self.is_gone |= self.planted == Some(Planted::NeverBack) && result.is_err();
         self.made(began, key, action, self.end(action, result))
     }
@@ -191,8 +202,7 @@ impl Client {
             }
             Err(error) => error,
         };
-        let writes = !matches!(action, Action::Get | Action::Exists | Action::Ttl);
-        let is_unknown = error.outcome_unknown() && writes;
+        let is_unknown = error.outcome_unknown() && !action.only_reads();
         match is_unknown && self.planted != Some(Planted::CertainFailure) {
             true => End::Unknown,
             false => End::Failed,
@@ -204,19 +214,25 @@ impl Client {
         if key % KEYS >= REGISTERS {
             return match self.rng.u8(..10) {
                 0 => Action::Get,
+                1 | 2 => Action::AddFor(self.rng.i64(1..5), self.rng.u64(10..60)),
+                3 => Action::Ttl,
                 _ => Action::Add(self.rng.i64(1..5)),
             };
         }
         let new = self.new_value();
         let seen = self.seen_value(key);
         let millis = self.rng.u64(20..80);
+        let lasts = match self.rng.u8(..3) {
+            0 => Lasts::Ever,
+            1 => Lasts::For(millis),
+            _ => Lasts::Kept,
+        };
         match (self.rng.u8(..25), seen) {
             (0..6, _) => Action::Get,
-            (6..8, _) => Action::Set(new),
-            (8..10, _) => Action::SetFor(new, millis),
-            (10..12, _) => Action::SetIfAbsent(new),
-            (12, _) => Action::SetIfPresent(new),
-            (13..16, Some(seen)) => Action::CompareAndSet(seen, new),
+            (6..10, _) => Action::Put(new, lasts, When::Always),
+            (10..12, _) => Action::Put(new, lasts, When::Absent),
+            (12, _) => Action::Put(new, lasts, When::Present),
+            (13..16, Some(seen)) => Action::Put(new, lasts, When::Equals(seen)),
             (16, Some(seen)) => Action::CompareAndDelete(seen),
             (17, _) => Action::Delete,
             (18, _) => Action::Take,
@@ -228,6 +244,14 @@ impl Client {
             (24, _) => Action::Ttl,
             _ => Action::Get,
         }
+    }
+
+    /// Chooses when a call is given up: most of them only if they never end.
+    fn patience(&mut self) -> Patience {
+        Patience(match self.rng.u8(..40) {
+            0 => Duration::from_micros(self.rng.u64(..3_000)),
+            _ => PATIENCE,
+        })
     }
 
     /// Returns a value that no other call of any client writes.
@@ -245,32 +269,36 @@ impl Client {
         let text = |value: i64| text_of(key, value).into_bytes();
         let store: &dyn Store = &*self.backend;
         if self.planted == Some(Planted::LostWrite)
-            && let Action::Set(_) | Action::SetFor(..) = action
+            && let Action::Put(.., When::Always) = action
             && self.rng.u8(..20) == 0
         {
             return Ok(Answer::Done(true));
         }
-        let put = async |value: i64, life: Life, condition: Condition<'_>| {
-            let options = Write::new(life).when(condition);
-            let done = store.put(&name, &text(value), options).await;
-            done.map(Answer::Done)
-        };
         let touch = async |touch: Touch| {
             let read = store.read_value(&name, touch).await;
             read.map(|read| value_of(key, read.as_ref()))
         };
         match action {
             Action::Get => self.read(key, &name).await,
-            Action::Set(value) => put(value, Life::Never, Condition::Always).await,
-            Action::SetFor(value, millis) => {
-                let life = Life::In(Duration::from_millis(millis));
-                put(value, life, Condition::Always).await
-            }
-            Action::SetIfAbsent(value) => put(value, Life::Never, Condition::Absent).await,
-            Action::SetIfPresent(value) => put(value, Life::Never, Condition::Present).await,
-            Action::CompareAndSet(expected, value) => {
-                let expected = text(expected);
-                put(value, Life::Never, Condition::Equals(&expected)).await
+            Action::Put(value, lasts, when) => {
+                let life = match lasts {
+                    Lasts::Ever => Life::Never,
+                    Lasts::For(millis) => Life::In(Duration::from_millis(millis)),
+                    Lasts::Kept => Life::Keep,
+                };
+                let expected;
+                let condition = match when {
+                    When::Always => Condition::Always,
+                    When::Absent => Condition::Absent,
+                    When::Present => Condition::Present,
+                    When::Equals(value) => {
+                        expected = text(value);
+                        Condition::Equals(&expected)
+                    }
+                };
+                let options = Write::new(life).when(condition);
+                let done = store.put(&name, &text(value), options).await;
+                done.map(Answer::Done)
             }
             Action::CompareAndDelete(expected) => {
                 let expected = text(expected);
@@ -282,7 +310,11 @@ impl Client {
                 let taken = store.take_value(&name).await?;
                 Ok(value_of(key, taken.as_ref()))
             }
-            Action::Add(delta) => self.add(&name, delta).await,
+            Action::Add(delta) => self.add(&name, delta, None).await,
+            Action::AddFor(delta, millis) => {
+                let window = Duration::from_millis(millis);
+                self.add(&name, delta, Some(window)).await
+            }
             Action::Exists => self.backend.exists(&name).await.map(Answer::Done),
             Action::Ttl => self.backend.ttl(&name).await.map(Answer::left),
             Action::Expire(millis) => {
@@ -321,14 +353,30 @@ impl Client {
         Ok(answer)
     }
 
-    async fn add(&self, name: &str, delta: i64) -> BackendResult<Answer> {
+    async fn add(&self, name: &str, delta: i64, ttl: Option<Duration>) -> BackendResult<Answer> {
         let counted = |counted: Counted| Answer::Count(counted.value);
-        let result = self.backend.add(name, delta, None).await;
+        let result = self.backend.add(name, delta, ttl).await;
         match result {
             Err(error) if self.planted == Some(Planted::SecondSend) && error.outcome_unknown() => {
-                self.backend.add(name, delta, None).await.map(counted)
+                self.backend.add(name, delta, ttl).await.map(counted)
             }
             result => result.map(counted),
+        }
+    }
+}
+
+/// The time after which a call is dropped.
+struct Patience(Duration);
+
+impl Patience {
+    /// Waits for a call. One that is dropped has an outcome that nobody knows.
+    async fn of<T>(self, call: impl Future<Output = BackendResult<T>>) -> BackendResult<T> {
+        match timeout(self.0, call).await {
+            Ok(result) => result,
+            Err(_) => {
+                let dropped = BackendError::new(ErrorKind::Timeout, "the call was dropped");
+                Err(dropped.with_outcome_unknown())
+            }
         }
     }
 }
@@ -338,14 +386,23 @@ pub(super) fn key_of(key: u32) -> String {
     format!("{}{}", prefix_of(key / KEYS), key % KEYS)
 }
 
-/// Returns what the keys of a time begin with.
+/// Returns what the keys of a time begin with. Those of every other time have a tag: in a cluster
+/// they are on one server.
 fn prefix_of(time: u32) -> String {
-    format!("h:{time}:")
+    match is_tagged(time) {
+        true => format!("h:{{{time}}}:"),
+        false => format!("h:{time}:"),
+    }
+}
+
+fn is_tagged(time: u32) -> bool {
+    time % 2 == 1
 }
 
 /// Returns the number of a key by its text.
 pub(super) fn number_of(text: &str) -> Option<u32> {
     let (time, key) = text.strip_prefix("h:")?.split_once(':')?;
+    let time = time.trim_start_matches('{').trim_end_matches('}');
     Some(time.parse::<u32>().ok()? * KEYS + key.parse::<u32>().ok()?)
 }
 

@@ -11,6 +11,7 @@ use reinhardt_backends_tests::{Proxy, Server, Service, patient};
 
 use super::client::key_of;
 use super::clock::Clock;
+use super::loss::Loss;
 use super::plan::{Fault, Plan, Planned, Stage};
 
 use self::nodes::Nodes;
@@ -22,19 +23,12 @@ const LASTING: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 /// The namespace of all keys.
 const NAMESPACE: &str = "histories";
 
-/// The time in which a primary was replaced that may have taken acknowledged writes along.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lost {
-    from: u64,
-    until: u64,
-}
-
 /// The servers of a schedule.
 pub(super) enum Servers {
     Memory,
     Server(Box<Server>, Proxy),
     Cluster(Box<Nodes>),
-    Sentinel(Box<Service>, Option<Lost>),
+    Sentinel(Box<Service>, Option<Loss>),
 }
 
 impl Servers {
@@ -72,17 +66,21 @@ impl Servers {
         }
     }
 
+    /// Returns the loss of writes, if there was one.
+    pub(super) fn loss(&self) -> Option<Loss> {
+        match self {
+            Self::Memory | Self::Server(..) => None,
+            Self::Cluster(nodes) => nodes.loss(),
+            Self::Sentinel(_, loss) => *loss,
+        }
+    }
+
     /// Says whether acknowledged writes under a key may be gone that was used from `first` to
     /// `last`.
     pub(super) fn may_lack(&self, key: u32, [first, last]: [u64; 2]) -> bool {
-        let lost = match self {
-            Self::Memory | Self::Server(..) => None,
-            Self::Cluster(nodes) => nodes.lost(),
-            Self::Sentinel(_, lost) => *lost,
-        };
-        let is_meanwhile = lost.is_some_and(|lost| first <= lost.until && last >= lost.from);
+        let used = [first, last].map(Duration::from_nanos);
         // The slot is asked of a server.
-        is_meanwhile
+        self.loss().is_some_and(|loss| loss.may_touch(used))
             && match self {
                 Self::Cluster(nodes) => nodes.lost_slot(&key_of(key)),
                 _ => true,
@@ -98,12 +96,12 @@ impl Servers {
                 Self::Memory => {}
                 Self::Server(server, proxy) => befall_server(server, proxy, planned),
                 Self::Cluster(nodes) => nodes.befall(planned, clock),
-                Self::Sentinel(service, lost) => {
-                    let from = clock.nanos();
+                Self::Sentinel(service, loss) => {
+                    let from = clock.now();
                     befall_service(service, planned);
                     if planned.fault.is_lossy() {
-                        let until = clock.nanos();
-                        *lost = Some(Lost { from, until });
+                        let until = clock.now();
+                        *loss = Some(Loss { from, until });
                     }
                 }
             }

@@ -7,9 +7,11 @@ use reinhardt_backends_tests::{Cluster, Proxy};
 
 use crate::client::{number_of, time_of};
 use crate::clock::Clock;
+use crate::loss::Loss;
 use crate::plan::{Fault, Plan, Planned};
+use crate::special::lists;
 
-use super::{LASTING, Lost, NAMESPACE, befall_cable};
+use super::{LASTING, NAMESPACE, befall_cable};
 
 /// A cluster and the cable to each of its nodes.
 pub(crate) struct Nodes {
@@ -18,7 +20,7 @@ pub(crate) struct Nodes {
     cables: Vec<Proxy>,
     /// The slots of primaries that were replaced by a replica which may lack writes.
     lacking: Vec<(u16, u16)>,
-    lost: Option<Lost>,
+    loss: Option<Loss>,
 }
 
 impl Nodes {
@@ -37,7 +39,7 @@ impl Nodes {
             cluster,
             cables,
             lacking: Vec::new(),
-            lost: None,
+            loss: None,
         }
     }
 
@@ -59,8 +61,8 @@ impl Nodes {
     }
 
     /// Returns the time in which a primary was lost.
-    pub(super) fn lost(&self) -> Option<Lost> {
-        self.lost
+    pub(super) fn loss(&self) -> Option<Loss> {
+        self.loss
     }
 
     /// Says whether a key was one of the primary that was lost.
@@ -93,12 +95,12 @@ impl Nodes {
             Fault::Replace => {
                 let replica = self.cluster.replica_of(owner);
                 self.lacking.extend(self.cluster.slots_of(owner));
-                let from = clock.nanos();
+                let from = clock.now();
                 self.cluster.kill(owner);
                 self.cluster.await_promoted(replica);
                 self.restart(owner);
-                let until = clock.nanos();
-                self.lost = Some(Lost { from, until });
+                let until = clock.now();
+                self.loss = Some(Loss { from, until });
             }
             _ => {
                 if let Some(cable) = self.cables.get(owner) {
@@ -122,11 +124,17 @@ impl Nodes {
     fn slot_in_use(&self, which: u64) -> u16 {
         let mut keys: Vec<String> = Vec::new();
         for node in self.cluster.primaries() {
-            let page = self.cluster.command(node, "SCAN 0 COUNT 10000");
+            let page = self.cluster.command(node, "SCAN 0 COUNT 100000");
             let names = page.lines().filter(|line| line.starts_with(NAMESPACE));
             keys.extend(names.map(str::to_string));
         }
         keys.sort_unstable();
+        if which.is_multiple_of(4) {
+            // While they are listed.
+            keys.retain(|key| key.contains(lists::PREFIX));
+        } else {
+            keys.retain(|key| !key.contains(lists::PREFIX));
+        }
         // Of the keys of a time only the newest are in use, and of articles only the last ones.
         let number = |key: &str| number_of(key.strip_prefix(NAMESPACE)?.strip_prefix(':')?);
         let time = |key: &str| number(key).and_then(time_of);

@@ -1,14 +1,14 @@
 //! Clients of caches: what is older than a removal that was acknowledged is never served.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fastrand::Rng;
 use reinhardt_backends::{Backend, BackendResult, Keyspace};
 use tokio::time::sleep;
 
-use super::Removed;
+use super::Looks;
 use crate::client::Planted;
 use crate::clock::Clock;
 use crate::judge::Violation;
@@ -39,9 +39,15 @@ struct Page {
 struct Source {
     /// The version of the article, one higher with each edit.
     version: AtomicU64,
-    /// Older versions were removed for certain.
-    removed: AtomicU64,
+    /// Older versions were removed for certain, by a removal that began at this time.
+    removed: Mutex<Option<(u64, Duration)>>,
     is_over: AtomicBool,
+}
+
+impl Source {
+    fn removed(&self) -> MutexGuard<'_, Option<(u64, Duration)>> {
+        self.removed.lock().expect("nobody panics under it")
+    }
 }
 
 /// An article in one of the two caches.
@@ -51,24 +57,29 @@ enum Article {
     Page(Page),
 }
 
-/// Edits articles and removes them from their caches, which others fill and read, until the time is
-/// over.
+/// Edits articles and removes them from their caches, which others fill and read, in this process
+/// or in another one, until the time is over.
 pub(super) async fn use_caches(
-    backend: Arc<dyn Backend>,
+    backends: [Arc<dyn Backend>; 2],
     seed: u64,
     clock: Clock,
     planted: Option<Planted>,
-) -> Removed {
+) -> Looks {
     let mut rng = Rng::with_seed(seed);
-    let mut seen = Removed::default();
+    let mut looks = Looks::default();
     let mut article = 0;
     while !clock.is_over() {
         article += 1;
         let end = clock.now() + GENERATION;
         let mut use_one = |article: Article| {
+            let [backend, other] = &backends;
+            let is_elsewhere = rng.bool();
+            let readers = if is_elsewhere { other } else { backend };
             let client = Client {
                 article,
                 backend: backend.clone(),
+                readers: readers.clone(),
+                is_elsewhere,
                 source: Source::default(),
                 clock: clock.clone(),
             };
@@ -81,15 +92,18 @@ pub(super) async fn use_caches(
         let teaser = use_one(Article::Teaser(Teaser { article }));
         let page = use_one(Article::Page(Page { article }));
         let (teaser, page) = tokio::join!(teaser, page);
-        seen.add(teaser);
-        seen.add(page);
+        looks.join(teaser);
+        looks.join(page);
     }
-    seen
+    looks
 }
 
 struct Client {
     article: Article,
     backend: Arc<dyn Backend>,
+    /// The store of those who read, which may be that of another process.
+    readers: Arc<dyn Backend>,
+    is_elsewhere: bool,
     source: Source,
     clock: Clock,
 }
@@ -101,9 +115,12 @@ impl Client {
         while self.clock.now() < end {
             // First the source, then the cache.
             let version = source.version.fetch_add(1, SeqCst) + 1;
-            let removed = self.remove(version - 1).await;
+            let began = self.clock.now();
+            let Some(removed) = self.remove(version - 1).await else {
+                break;
+            };
             if removed.is_ok() || planted == Some(Planted::ForgottenRemoval) {
-                source.removed.store(version, SeqCst);
+                *source.removed() = Some((version, began));
             }
             sleep(Duration::from_millis(rng.u64(0..8))).await;
         }
@@ -112,54 +129,57 @@ impl Client {
         source.is_over.store(true, SeqCst);
     }
 
-    async fn remove(&self, version: u64) -> BackendResult<bool> {
+    /// Removes the article; `None` if an older version may come back in another process.
+    async fn remove(&self, version: u64) -> Option<BackendResult<bool>> {
         match self.article {
             Article::Teaser(teaser) => {
                 // The one who removes writes as well: without a lease a write that began before a
                 // removal of somebody else may come after it.
-                let _ = teaser.set(&self.backend, version).await;
+                let set = teaser.set(&self.backend, version).await;
+                // This process remembers a write that may still come. Others don't know of it.
+                if self.is_elsewhere && set.is_err_and(|error| error.outcome_unknown()) {
+                    return None;
+                }
                 sleep(Duration::from_millis(2)).await;
-                teaser.delete(&self.backend).await
+                Some(teaser.delete(&self.backend).await)
             }
-            Article::Page(page) => page.delete(&self.backend).await,
+            Article::Page(page) => Some(page.delete(&self.backend).await),
         }
     }
 
     /// Reads the article from its cache, and fills that.
-    async fn read(&self, mut rng: Rng) -> Removed {
-        let mut seen = Removed::default();
+    async fn read(&self, mut rng: Rng) -> Looks {
+        let mut looks = Looks::default();
         let source = &self.source;
         while !source.is_over.load(SeqCst) {
-            let removed = source.removed.load(SeqCst);
+            let removed = *source.removed();
             let from = self.clock.now();
             if let Ok(Some(version)) = self.get(rng.bool()).await
-                && removed > 0
+                && let Some((removed, began)) = removed
             {
-                seen.count += 1;
-                if version < removed {
-                    let article = self.article;
-                    let text = format!("{article:?} at {from:?}: {version} after {removed}");
-                    seen.broken.push(Violation::Outdated(text));
-                }
+                let article = self.article;
+                let text = || format!("{article:?} at {from:?}: {version} after {removed}");
+                let violation = (version < removed).then(|| Violation::Outdated(text()));
+                looks.add([began, self.clock.now()], violation);
             }
             sleep(Duration::from_millis(rng.u64(0..4))).await;
         }
-        seen
+        looks
     }
 
     async fn get(&self, computes: bool) -> BackendResult<Option<u64>> {
         match self.article {
-            Article::Teaser(teaser) => teaser.get(&self.backend).await,
+            Article::Teaser(teaser) => teaser.get(&self.readers).await,
             // Who asks after a removal gets what is stored, or what is computed later.
             Article::Page(page) if computes => {
-                let computed = page.get_or_compute(&self.backend, async || {
+                let computed = page.get_or_compute(&self.readers, async || {
                     let version = self.source.version.load(SeqCst);
                     sleep(Duration::from_millis(version % 4)).await;
                     version
                 });
                 computed.await.map(Some)
             }
-            Article::Page(page) => page.get(&self.backend).await,
+            Article::Page(page) => page.get(&self.readers).await,
         }
     }
 }

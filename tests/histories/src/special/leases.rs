@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use crate::client::Planted;
 use crate::clock::Clock;
 use crate::judge::Violation;
+use crate::loss::Loss;
 
 /// The time that a lease lasts.
 const TTL: Duration = Duration::from_millis(100);
@@ -19,6 +20,8 @@ const TTL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Grant {
     from: Duration,
+    /// The time at which he had asked for it.
+    asked: Duration,
     until: Duration,
     number: u64,
 }
@@ -38,6 +41,7 @@ pub(super) async fn hold(
     let lease = Lease::new(backend, "histories", TTL).expect("a name that can be");
     let mut grants = Vec::new();
     while !clock.is_over() {
+        let asked = clock.now();
         let Ok(Some(mut guard)) = lease.acquire().await else {
             sleep(Duration::from_millis(rng.u64(0..10))).await;
             continue;
@@ -45,6 +49,7 @@ pub(super) async fn hold(
         let from = clock.now();
         let mut grant = Grant {
             from,
+            asked,
             until: from,
             number: guard.fencing_number(),
         };
@@ -77,15 +82,26 @@ impl Leases {
         self.0.extend(other.0);
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.0.len()
+    pub(super) fn count(&self, loss: Option<Loss>) -> usize {
+        self.judged(loss).len()
     }
 
-    pub(super) fn judge(&self) -> Result<(), Violation> {
-        let mut grants = self.0.clone();
+    /// Returns the grants that no loss of writes was between, in their order.
+    fn judged(&self, loss: Option<Loss>) -> Vec<Grant> {
+        let grants = self.0.iter().copied();
+        let mut grants: Vec<Grant> = grants
+            .filter(|grant| !loss.is_some_and(|loss| loss.may_touch([grant.asked, grant.until])))
+            .collect();
         grants.sort_unstable();
-        for pair in grants.windows(2) {
+        grants
+    }
+
+    pub(super) fn judge(&self, loss: Option<Loss>) -> Result<(), Violation> {
+        for pair in self.judged(loss).windows(2) {
             let [before, after] = [pair[0], pair[1]];
+            if loss.is_some_and(|loss| loss.may_touch([before.asked, after.until])) {
+                continue;
+            }
             if before.until > after.from {
                 let text = format!("{before:?} and {after:?}");
                 return Err(Violation::TwoOwners(text));
@@ -106,6 +122,7 @@ mod tests {
     fn grants(grants: [(u64, u64, u64); 2]) -> Leases {
         let grants = grants.map(|(from, until, number)| Grant {
             from: Duration::from_millis(from),
+            asked: Duration::from_millis(from),
             until: Duration::from_millis(until),
             number,
         });
@@ -114,15 +131,30 @@ mod tests {
 
     #[test]
     fn two_owners_at_once_are_found() {
-        assert_eq!(grants([(0, 5, 1), (6, 9, 2)]).judge(), Ok(()));
-        let both = grants([(0, 7, 1), (6, 9, 2)]).judge();
+        assert_eq!(grants([(0, 5, 1), (6, 9, 2)]).judge(None), Ok(()));
+        let both = grants([(0, 7, 1), (6, 9, 2)]).judge(None);
         assert!(matches!(both, Err(Violation::TwoOwners(_))), "{both:?}");
+    }
+
+    #[test]
+    fn a_loss_parts_what_was_before_from_what_comes_after() {
+        let time = Duration::from_millis;
+        let loss = |from, until| {
+            let (from, until) = (time(from), time(until));
+            Some(Loss { from, until })
+        };
+        let both = grants([(0, 20, 2), (30, 50, 1)]);
+        assert!(both.judge(None).is_err());
+        assert_eq!(both.judge(loss(22, 28)), Ok(()));
+        assert_eq!(both.count(loss(22, 28)), 2);
+        assert!(both.judge(loss(60, 70)).is_err());
+        assert_eq!(both.count(loss(40, 45)), 1);
     }
 
     #[test]
     fn numbers_that_do_not_grow_are_found() {
         for second in [1, 2] {
-            let judged = grants([(0, 5, 2), (6, 9, second)]).judge();
+            let judged = grants([(0, 5, 2), (6, 9, second)]).judge(None);
             assert!(
                 matches!(judged, Err(Violation::FencingNumber(_))),
                 "{judged:?}"

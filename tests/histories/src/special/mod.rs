@@ -2,10 +2,12 @@
 
 mod caches;
 mod leases;
+pub(super) mod lists;
 mod sessions;
 mod throttles;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reinhardt_backends::Backend;
 use tokio::task::JoinHandle;
@@ -13,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::client::Planted;
 use super::clock::Clock;
 use super::judge::Violation;
+use super::loss::Loss;
 
 use self::leases::Leases;
 use self::throttles::Throttles;
@@ -22,8 +25,9 @@ use self::throttles::Throttles;
 pub(super) struct Special {
     throttles: Throttles,
     leases: Leases,
-    sessions: Removed,
-    caches: Removed,
+    sessions: Looks,
+    caches: Looks,
+    lists: Looks,
 }
 
 /// How much these clients did.
@@ -31,38 +35,42 @@ pub(super) struct Special {
 pub struct Seen {
     /// The attempts that throttles let through.
     pub allowed: usize,
-    /// The sessions that were asked for after their deletion was acknowledged, and answered.
-    pub deleted: usize,
+    /// The answers to who asked for a session by an id that was deleted or changed before.
+    pub sessions: usize,
     /// The grants of leases.
     pub grants: usize,
     /// The values of caches that were read after a removal was acknowledged.
     pub cached: usize,
+    /// The lists of some thousand keys.
+    pub lists: usize,
 }
 
 impl Seen {
     /// Takes in what was seen in another schedule.
     pub fn add(&mut self, other: Self) {
         self.allowed += other.allowed;
-        self.deleted += other.deleted;
+        self.sessions += other.sessions;
         self.grants += other.grants;
         self.cached += other.cached;
+        self.lists += other.lists;
     }
 }
 
 /// These clients while they run.
 pub(super) struct Running(Vec<JoinHandle<Special>>);
 
-/// Starts these clients.
+/// Starts these clients, of two processes.
 pub(super) fn start(
-    backend: &Arc<dyn Backend>,
+    backends: [&Arc<dyn Backend>; 2],
     seed: u64,
     clock: &Clock,
     planted: Option<Planted>,
 ) -> Running {
-    let (shared, clock) = (|| backend.clone(), || clock.clone());
+    let (both, clock) = (|| backends.map(Arc::clone), || clock.clone());
+    let of = |client: usize| backends[client % 2].clone();
     let mut running = Vec::new();
     for client in 0..2 {
-        let attempts = throttles::attempt(shared(), seed ^ client, clock(), planted);
+        let attempts = throttles::attempt(of(client), seed ^ client as u64, clock(), planted);
         running.push(tokio::spawn(async {
             Special {
                 throttles: attempts.await,
@@ -71,7 +79,7 @@ pub(super) fn start(
         }));
     }
     for client in 0..3 {
-        let holding = leases::hold(shared(), seed ^ client, clock(), planted);
+        let holding = leases::hold(of(client), seed ^ client as u64, clock(), planted);
         running.push(tokio::spawn(async {
             Special {
                 leases: holding.await,
@@ -79,13 +87,18 @@ pub(super) fn start(
             }
         }));
     }
-    let sessions = sessions::use_sessions(shared(), seed, clock(), planted);
-    let caches = caches::use_caches(shared(), seed, clock(), planted);
+    let deleting = sessions::delete(both(), seed, clock(), planted);
+    let cycling = sessions::cycle(both(), seed, clock(), planted);
+    let caching = caches::use_caches(both(), seed, clock(), planted);
+    let listing = lists::list(of(1), seed, clock());
     running.push(tokio::spawn(async {
-        let (sessions, caches) = tokio::join!(sessions, caches);
+        let (mut sessions, cycled, caches, lists) =
+            tokio::join!(deleting, cycling, caching, listing);
+        sessions.join(cycled);
         Special {
             sessions,
             caches,
+            lists,
             ..Special::default()
         }
     }));
@@ -100,48 +113,70 @@ impl Running {
             let special = client.await.expect("a client makes its calls");
             all.throttles.add(special.throttles);
             all.leases.add(special.leases);
-            all.sessions.add(special.sessions);
-            all.caches.add(special.caches);
+            all.sessions.join(special.sessions);
+            all.caches.join(special.caches);
+            all.lists.join(special.lists);
         }
         all
     }
 }
 
-/// What was looked at after it was removed, and the looks that found what was removed.
+/// The looks at what was written or removed before.
 #[derive(Debug, Default)]
-struct Removed {
-    count: usize,
-    broken: Vec<Violation>,
+struct Looks(Vec<Look>);
+
+#[derive(Debug)]
+struct Look {
+    /// The times at which the write or the removal began, and at which the look ended.
+    times: [Duration; 2],
+    /// What the look found that mustn't be.
+    violation: Option<Violation>,
 }
 
-impl Removed {
-    fn add(&mut self, other: Self) {
-        self.count += other.count;
-        self.broken.extend(other.broken);
+impl Looks {
+    fn add(&mut self, times: [Duration; 2], violation: Option<Violation>) {
+        self.0.push(Look { times, violation });
     }
 
-    fn judge(&self) -> Result<(), Violation> {
-        let first = self.broken.first();
+    fn join(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Returns the looks at what no loss of writes can have changed.
+    fn judged(&self, loss: Option<Loss>) -> impl Iterator<Item = &Look> {
+        let all = self.0.iter();
+        all.filter(move |look| !loss.is_some_and(|loss| loss.may_touch(look.times)))
+    }
+
+    fn count(&self, loss: Option<Loss>) -> usize {
+        self.judged(loss).count()
+    }
+
+    fn judge(&self, loss: Option<Loss>) -> Result<(), Violation> {
+        let mut broken = self.judged(loss).filter_map(|look| look.violation.as_ref());
+        let first = broken.next();
         first.map_or(Ok(()), |violation| Err(violation.clone()))
     }
 }
 
 impl Special {
-    /// Looks for the first promise that was broken.
-    pub(super) fn judge(&self) -> Result<(), Violation> {
-        self.throttles.judge()?;
-        self.sessions.judge()?;
-        self.leases.judge()?;
-        self.caches.judge()
+    /// Looks for the first promise that was broken, before and after the loss of writes if there was
+    /// one.
+    pub(super) fn judge(&self, loss: Option<Loss>) -> Result<(), Violation> {
+        self.throttles.judge(loss)?;
+        self.leases.judge(loss)?;
+        let mut looks = [&self.sessions, &self.caches, &self.lists].into_iter();
+        looks.try_for_each(|looks| looks.judge(loss))
     }
 
-    /// Says how much these clients did.
-    pub(super) fn seen(&self) -> Seen {
+    /// Says how much these clients did that is judged.
+    pub(super) fn seen(&self, loss: Option<Loss>) -> Seen {
         Seen {
-            allowed: self.throttles.count(),
-            deleted: self.sessions.count,
-            grants: self.leases.count(),
-            cached: self.caches.count,
+            allowed: self.throttles.count(loss),
+            sessions: self.sessions.count(loss),
+            grants: self.leases.count(loss),
+            cached: self.caches.count(loss),
+            lists: self.lists.count(loss),
         }
     }
 }

@@ -1,74 +1,134 @@
-//! Clients of sessions: one that was deleted stays deleted.
+//! Clients of sessions: one that was deleted stays deleted, and one whose id was changed has its new
+//! id alone.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fastrand::Rng;
 use reinhardt_backends::Backend;
-use reinhardt_backends::session::SessionStore;
+use reinhardt_backends::session::{SessionError, SessionStore};
 use tokio::time::sleep;
 
-use super::Removed;
+use super::Looks;
 use crate::client::Planted;
 use crate::clock::Clock;
 use crate::judge::Violation;
 
 /// The time for which a session is used after it was deleted.
 const AFTERWARDS: Duration = Duration::from_millis(60);
+/// The pause of a client whose store is away.
+const PAUSE: Duration = Duration::from_millis(5);
 
-/// Creates sessions, and has each saved and deleted at the same time, until the time is over.
-pub(super) async fn use_sessions(
-    backend: Arc<dyn Backend>,
+type Sessions = SessionStore<u64, Arc<dyn Backend>>;
+
+/// Creates sessions, and has each saved by one process and deleted by another at the same time,
+/// until the time is over.
+pub(super) async fn delete(
+    backends: [Arc<dyn Backend>; 2],
     seed: u64,
     clock: Clock,
     planted: Option<Planted>,
-) -> Removed {
+) -> Looks {
     let mut rng = Rng::with_seed(seed);
-    let sessions: SessionStore<u64, _> = SessionStore::new(backend);
-    let mut seen = Removed::default();
+    let [sessions, others]: [Sessions; 2] = backends.map(SessionStore::new);
+    let mut looks = Looks::default();
     while !clock.is_over() {
         let Ok(session) = sessions.create("ann", 0).await else {
-            sleep(Duration::from_millis(5)).await;
+            sleep(PAUSE).await;
             continue;
         };
         let id = session.id();
-        // The time at which the deletion was acknowledged.
-        let deleted: OnceLock<Duration> = OnceLock::new();
+        // The times at which the deletion was begun and acknowledged.
+        let deleted: OnceLock<[Duration; 2]> = OnceLock::new();
         let until = Duration::from_millis(rng.u64(0..60));
         let deleting = async {
             sleep(until).await;
-            while sessions.delete(id).await.is_err() && planted != Some(Planted::ForgottenDeletion)
-            {
-                sleep(Duration::from_millis(5)).await;
+            loop {
+                let began = clock.now();
+                let is_deleted = sessions.delete(id).await.is_ok();
+                if is_deleted || planted == Some(Planted::ForgottenDeletion) {
+                    break deleted.get_or_init(|| [began, clock.now()]);
+                }
+                sleep(PAUSE).await;
             }
-            deleted.get_or_init(|| clock.now());
         };
         let using = async {
-            let mut answers = 0;
             // Also if the deletion took as long as a fault.
             while deleted
                 .get()
-                .is_none_or(|at| clock.now() < *at + AFTERWARDS)
+                .is_none_or(|[_, at]| clock.now() < *at + AFTERWARDS)
             {
-                let is_deleted = deleted.get().is_some();
-                let saved = sessions.update(id, |data| *data += 1).await;
-                let loaded = sessions.load(id).await;
+                let before = deleted.get();
+                let saved = others.update(id, |data| *data += 1).await;
+                let loaded = others.load(id).await;
                 let is_there = [
                     ("saved", saved.ok().map(|saved| saved.is_some())),
                     ("loaded", loaded.ok().map(|loaded| loaded.is_some())),
                 ];
                 for (how, is_there) in is_there {
-                    answers += usize::from(is_deleted && is_there.is_some());
-                    if is_deleted && is_there == Some(true) {
-                        let text = format!("{how} before {:?}, deleted {deleted:?}", clock.now());
-                        seen.broken.push(Violation::Resurrected(text));
-                    }
+                    let (Some([began, at]), Some(is_there)) = (before, is_there) else {
+                        continue;
+                    };
+                    let now = clock.now();
+                    let text = || format!("{how} before {now:?}, deleted at {at:?}");
+                    let violation = is_there.then(|| Violation::Resurrected(text()));
+                    looks.add([*began, now], violation);
                 }
                 sleep(Duration::from_millis(3)).await;
             }
-            seen.count += usize::from(answers > 0);
         };
         tokio::join!(deleting, using);
     }
-    seen
+    looks
+}
+
+/// Changes the ids of sessions, and looks for the old and the new one from another process, until
+/// the time is over.
+pub(super) async fn cycle(
+    backends: [Arc<dyn Backend>; 2],
+    seed: u64,
+    clock: Clock,
+    planted: Option<Planted>,
+) -> Looks {
+    let mut rng = Rng::with_seed(seed);
+    let [sessions, others]: [Sessions; 2] = backends.map(SessionStore::new);
+    let mut looks = Looks::default();
+    while !clock.is_over() {
+        let began = clock.now();
+        let Ok(mut session) = sessions.create("ben", 7).await else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        for _ in 0..rng.u8(1..6) {
+            let old = session.id().clone();
+            let cycled = match planted {
+                Some(Planted::KeptId) if rng.u8(..10) == 0 => {
+                    let new = sessions.create("ben", 7).await;
+                    new.map(|new| session = new).map_err(SessionError::from)
+                }
+                _ => sessions.cycle_id(&mut session).await,
+            };
+            let (is_old, is_new) = match &cycled {
+                Ok(()) => (Some(false), Some(true)),
+                Err(error) if error.outcome_unknown() => break,
+                Err(_) => (Some(true), None),
+            };
+            let changed = clock.now();
+            for (id, expected) in [(&old, is_old), (session.id(), is_new)] {
+                let (Some(expected), Ok(loaded)) = (expected, others.load(id).await) else {
+                    continue;
+                };
+                let text = format!("{id:?} at {:?}, changed at {changed:?}", clock.now());
+                let violation = match (loaded.is_some(), expected) {
+                    (true, false) => Some(Violation::Resurrected(text)),
+                    (false, true) => Some(Violation::Vanished(text)),
+                    _ => None,
+                };
+                looks.add([began, clock.now()], violation);
+            }
+            sleep(Duration::from_millis(rng.u64(0..10))).await;
+        }
+        let _ = sessions.delete(session.id()).await;
+    }
+    looks
 }

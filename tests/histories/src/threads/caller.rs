@@ -17,7 +17,7 @@ use super::keys::{self, KEYS, Register, Slot};
 use super::listener::Departure;
 use super::log::{Clear, Log};
 use super::{Planted, Scene, wait};
-use crate::{Action, Answer, Call, End};
+use crate::{Action, Answer, Call, End, Lasts, When};
 
 /// A caller: a thread that makes one call after the other. Calls of code within a call are its own
 /// as well.
@@ -66,7 +66,7 @@ pub(super) enum Doing {
     Noise,
 }
 
-/// `SetIfAbsent(7) on key 17 since 42 ms`
+/// `CompareAndDelete(7) on key 17 since 42 ms`
 impl fmt::Display for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { doing, key, began } = self;
@@ -183,14 +183,10 @@ impl Caller {
         let mut log = self.log.borrow_mut();
         log.departures.push(departure);
         if let (Cause::Evicted, Some(value)) = (departure.cause, departure.value) {
-            log.calls.push(Call {
-                client: self.number,
-                key: departure.key,
-                action: Action::Evicted(value),
-                began: self.began.get(),
-                ended: self.scene.nanos(),
-                end: End::Answered(Answer::Done(true)),
-            });
+            drop(log);
+            let end = End::Answered(Answer::Done(true));
+            let times = [self.began.get(), self.scene.nanos()];
+            self.note_call(departure.key, Action::Evicted(value), end, times);
         }
     }
 
@@ -241,6 +237,11 @@ impl Caller {
             }
             Err(_) => End::Answered(Answer::Foreign),
         };
+        self.note_call(key, action, end, [began, ended]);
+    }
+
+    pub(super) fn note_call(&self, key: u32, action: Action, end: End, times: [u64; 2]) {
+        let [began, ended] = times;
         self.log.borrow_mut().calls.push(Call {
             client: self.number,
             key,
@@ -300,18 +301,18 @@ impl Caller {
                 (0, _) => Action::Expire(None),
                 (1, _) => Action::Expire(Some(millis)),
                 (2, _) => Action::Restart(millis),
-                (3, Some(seen)) => Action::CompareAndSet(seen, self.new_value()),
-                _ => Action::SetIfPresent(self.new_value()),
+                (3, Some(seen)) => self.writing(Lasts::Ever, When::Equals(seen)),
+                _ => self.writing(Lasts::Ever, When::Present),
             };
         }
         // A lasting key stays without a value for a while.
         let writes = !keys::is_lasting(key) || self.below(6) == 0;
         match (self.below(40), seen) {
-            (0..3, _) if writes => Action::Set(self.new_value()),
-            (3..8, _) if writes => Action::SetFor(self.new_value(), millis),
-            (8..12, _) if writes => Action::SetIfAbsent(self.new_value()),
-            (12..14, _) => Action::SetIfPresent(self.new_value()),
-            (14..18, Some(seen)) => Action::CompareAndSet(seen, self.new_value()),
+            (0..3, _) if writes => self.writing(Lasts::Ever, When::Always),
+            (3..8, _) if writes => self.writing(Lasts::For(millis), When::Always),
+            (8..12, _) if writes => self.writing(self.lasts(millis), When::Absent),
+            (12..14, _) => self.writing(self.lasts(millis), When::Present),
+            (14..18, Some(seen)) => self.writing(self.lasts(millis), When::Equals(seen)),
             (18, Some(seen)) => Action::CompareAndDelete(seen),
             (19, _) if writes => Action::Delete,
             (20, _) if writes => Action::Take,
@@ -323,6 +324,19 @@ impl Caller {
             (30..32, _) => Action::Exists,
             (32..35, _) => Action::Update(self.new_value()),
             _ => Action::Get,
+        }
+    }
+
+    fn writing(&self, lasts: Lasts, when: When) -> Action {
+        Action::Put(self.new_value(), lasts, when)
+    }
+
+    /// Chooses how long a value lasts.
+    fn lasts(&self, millis: u64) -> Lasts {
+        match self.below(3) {
+            0 => Lasts::Ever,
+            1 => Lasts::For(millis),
+            _ => Lasts::Kept,
         }
     }
 
@@ -367,7 +381,8 @@ impl Caller {
             let failed = written.as_ref().err();
             let failed = failed.filter(|error| error.failed_indices().contains(&at));
             let answer = failed.map_or(Ok(Answer::Done(true)), |error| Err(error.clone()));
-            self.record(key, Action::SetFor(value, millis), answer, began, ended);
+            let action = Action::Put(value, Lasts::For(millis), When::Always);
+            self.record(key, action, answer, began, ended);
         }
     }
 
@@ -414,7 +429,8 @@ impl Caller {
         let answer = moved.map(Answer::Done);
         let removal = Action::CompareAndDelete(expected);
         self.record(from, removal, answer.clone(), began, ended);
-        self.record(to, Action::SetIfAbsent(new), answer, began, ended);
+        let writing = Action::Put(new, Lasts::Ever, When::Absent);
+        self.record(to, writing, answer, began, ended);
     }
 
     /// Lists the keys of a generation: each was there at some moment, and each other wasn't.
@@ -438,7 +454,7 @@ impl Caller {
         }
         for (key, is_there) in (first..).zip(is_there) {
             let answer = Ok(Answer::Done(is_there));
-            self.record(key, Action::Exists, answer, began, ended);
+            self.record(key, Action::List, answer, began, ended);
         }
     }
 

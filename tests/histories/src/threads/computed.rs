@@ -12,7 +12,7 @@ use super::caller::{Caller, Doing, meddle};
 use super::keys::{self, Leased, Page, Register};
 use super::wait::give_way;
 use super::{Planted, wait};
-use crate::{Action, Answer};
+use crate::{Action, Answer, End, Lasts, When};
 
 /// A computation: what it made, and when it ran.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ impl Caller {
         match self.below(10) {
             0..2 => self.call(key, Action::Delete),
             2 => self.call(key, Action::Get),
-            3 => self.call(key, Action::Set(self.new_value())),
+            3 => self.call(key, Action::set(self.new_value())),
             // Some callers leave before they have the value.
             4 => self.get_or_compute(key, Some(self.below(4) + 1)),
             _ => self.get_or_compute(key, None),
@@ -83,14 +83,8 @@ impl Caller {
         if let Some(computation) = computation {
             self.log.borrow_mut().computations.push(computation);
             if computation.is_whole {
-                let action = Action::PerhapsSet(value);
-                self.record(
-                    key,
-                    action,
-                    Ok(Answer::Done(true)),
-                    computation.ended,
-                    ended,
-                );
+                let action = Action::Put(value, Lasts::Ever, When::Absent);
+                self.note_call(key, action, End::Perhaps, [computation.ended, ended]);
             }
         }
         match got {

@@ -106,6 +106,7 @@ pub fn run(seed: u64, planted: Option<Planted>) -> Outcome {
             return Outcome {
                 calls: Vec::new(),
                 seen: Seen::default(),
+                longest: patience,
                 verdict: Err(Violation::Stuck(pending(&scene))),
             };
         }

@@ -1,6 +1,7 @@
 //! The verdict on what all threads saw.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use reinhardt_backends::{Backend, Cause};
 
@@ -24,7 +25,9 @@ pub(super) fn outcome(scene: &Scene, log: Log) -> Outcome {
     }
     calls.extend(reads(&log.served, &log.computations));
     calls.sort_by_key(|call| (call.began, call.client));
-    let verdict = judge_by(&calls, PATIENCE, |_| Some(scene.settings.rules())).and_then(|judged| {
+    let is_late = |call: &Call| u128::from(call.ended - call.began) > PATIENCE.as_nanos();
+    let rules = |_| Some(scene.settings.rules());
+    let verdict = judge_by(&calls, is_late, rules).and_then(|judged| {
         let may_pass_by = scene.settings.has_runtime;
         one_computes_at_a_time(&log.computations, may_pass_by).map_err(Violation::Computed)?;
         removals_are_final(&calls, &log.computations).map_err(Violation::Computed)?;
@@ -40,9 +43,11 @@ pub(super) fn outcome(scene: &Scene, log: Log) -> Outcome {
         }
         Ok(judged)
     });
+    let longest = calls.iter().map(|call| call.ended - call.began).max();
     Outcome {
         calls,
         seen: Seen::default(),
+        longest: Duration::from_nanos(longest.unwrap_or_default()),
         verdict,
     }
 }
@@ -63,27 +68,24 @@ fn add_clear(calls: &mut Vec<Call>, clear: Clear) {
         let written = calls.iter().filter(meanwhile).filter(|call| writes(call));
         let most = cleared.saturating_sub(1).min(PASSES - 1);
         let again = written.count().min(most);
-        let of = |action| Call {
+        let with = |end| Call {
             client,
             key,
-            action,
+            action: Action::Clear,
             began,
             ended,
-            end: End::Answered(Answer::Done(true)),
+            end,
         };
-        more.push(of(Action::Clear));
-        more.extend((0..again).map(|_| of(Action::PerhapsClear)));
+        more.push(with(End::Answered(Answer::Done(true))));
+        more.extend((0..again).map(|_| with(End::Perhaps)));
     }
     calls.extend(more);
 }
 
 /// Says whether a value may be there because of a call.
 fn writes(call: &Call) -> bool {
-    let reads = matches!(
-        call.action,
-        Action::Get | Action::Exists | Action::Ttl | Action::Delete | Action::Take
-    );
-    !reads && call.end != End::Failed
+    let removes = matches!(call.action, Action::Delete | Action::Take);
+    !removes && !call.action.only_reads() && call.end != End::Failed
 }
 
 /// Returns the reads that callers made which got a value without computing it.
@@ -144,7 +146,7 @@ fn removals_are_final(calls: &[Call], computations: &[Computation]) -> Result<()
         let reads = calls.clone().filter(|call| call.answer() == found);
         for read in reads {
             let is_final = |call: &&&Call| {
-                let removes = matches!(call.action, Action::Delete | Action::Set(_));
+                let removes = matches!(call.action, Action::Delete | Action::Put(..));
                 let was_done = removes && matches!(call.end, End::Answered(_));
                 was_done && call.began > computation.began && call.ended < read.began
             };
@@ -177,20 +179,13 @@ fn each_is_told_once<'d>(
     let mut perhaps = HashSet::new();
     for call in calls {
         let (value, is_written) = match (call.action, call.answer()) {
-            (
-                Action::Set(value)
-                | Action::SetFor(value, _)
-                | Action::SetIfAbsent(value)
-                | Action::SetIfPresent(value)
-                | Action::CompareAndSet(_, value),
-                answer,
-            ) => (value, answer == Some(Answer::Done(true))),
-            (Action::Update(value), answer) => {
-                (value, matches!(answer, Some(Answer::Value(Some(_)))))
-            }
-            (Action::PerhapsSet(value), _) => {
+            (Action::Put(value, ..), _) if call.end == End::Perhaps => {
                 perhaps.insert((call.key, value));
                 continue;
+            }
+            (Action::Put(value, ..), answer) => (value, answer == Some(Answer::Done(true))),
+            (Action::Update(value), answer) => {
+                (value, matches!(answer, Some(Answer::Value(Some(_)))))
             }
             _ => continue,
         };

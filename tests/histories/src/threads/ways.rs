@@ -8,7 +8,7 @@ use reinhardt_backends::{Backend, BackendResult, Condition, Counted, Life, Store
 use super::caller::{Caller, meddle};
 use super::keys::{self, Leased, Page, Register, Slot};
 use super::{Planted, wait};
-use crate::{Action, Answer};
+use crate::{Action, Answer, Lasts, When};
 
 /// The way of a call.
 #[derive(Debug, Clone, Copy)]
@@ -29,22 +29,32 @@ impl Caller {
         let never = Life::Never;
         match action {
             Action::Get => self.read(key, name),
-            Action::Set(value) => self.put(key, name, value, never, Condition::Always),
-            Action::SetFor(value, millis) => {
-                self.put(key, name, value, life(millis), Condition::Always)
-            }
-            Action::SetIfAbsent(value) => self.put(key, name, value, never, Condition::Absent),
-            Action::SetIfPresent(value) => self.put(key, name, value, never, Condition::Present),
-            Action::CompareAndSet(expected, value) => {
-                if self.is_planted(Planted::TwoSteps) {
+            Action::Put(value, lasts, when) => {
+                let life = match lasts {
+                    Lasts::Ever => never,
+                    Lasts::For(millis) => life(millis),
+                    Lasts::Kept => Life::Keep,
+                };
+                if let When::Equals(expected) = when
+                    && self.is_planted(Planted::TwoSteps)
+                {
                     let found = self.read(key, name)?;
                     if found != Answer::Value(Some(expected)) {
                         return Ok(Answer::Done(false));
                     }
-                    return self.put(key, name, value, never, Condition::Always);
+                    return self.put(key, name, value, life, Condition::Always);
                 }
-                let expected = Register::bytes(key, expected);
-                self.put(key, name, value, never, Condition::Equals(&expected))
+                let expected;
+                let condition = match when {
+                    When::Always => Condition::Always,
+                    When::Absent => Condition::Absent,
+                    When::Present => Condition::Present,
+                    When::Equals(value) => {
+                        expected = Register::bytes(key, value);
+                        Condition::Equals(&expected)
+                    }
+                };
+                self.put(key, name, value, life, condition)
             }
             Action::CompareAndDelete(expected) => {
                 let expected = Stored::from(&*Register::bytes(key, expected));
@@ -87,7 +97,7 @@ impl Caller {
             Action::AddFor(delta, millis) => {
                 self.add(key, name, delta, Some(Duration::from_millis(millis)))
             }
-            Action::Clear | Action::PerhapsClear | Action::PerhapsSet(_) | Action::Evicted(_) => {
+            Action::Clear | Action::List | Action::Evicted(_) => {
                 unreachable!("{action:?} is nobody's call")
             }
         }
@@ -161,17 +171,29 @@ impl Caller {
             let (slot, register) = (Slot::of(key), Register { key, value });
             let written = match (condition, life) {
                 (Condition::Always, Life::In(ttl)) => {
-                    wait(slot.set_for(backend, &register, ttl)).map(|()| true)
+                    Some(wait(slot.set_for(backend, &register, ttl)).map(|()| true))
                 }
-                (Condition::Always, _) => wait(slot.set(backend, &register)).map(|()| true),
-                (Condition::Absent, _) => wait(slot.set_if_absent(backend, &register)),
-                (Condition::Present, _) => wait(slot.set_if_present(backend, &register)),
+                (Condition::Always, Life::Never) => {
+                    Some(wait(slot.set(backend, &register)).map(|()| true))
+                }
+                (Condition::Absent, Life::Never) => {
+                    Some(wait(slot.set_if_absent(backend, &register)))
+                }
+                (Condition::Present, Life::Never) => {
+                    Some(wait(slot.set_if_present(backend, &register)))
+                }
                 (Condition::Equals(bytes), _) => {
                     let expected = Stored::from(bytes);
-                    wait(backend.compare_and_set(name, &expected, &register, life))
+                    Some(wait(
+                        backend.compare_and_set(name, &expected, &register, life),
+                    ))
                 }
+                // Accessors have the life of the keyspace.
+                _ => None,
             };
-            return written.map(Answer::Done);
+            if let Some(written) = written {
+                return written.map(Answer::Done);
+            }
         }
         let bytes = Register::bytes(key, value);
         let options = Write::new(life).when(condition);
@@ -223,7 +245,7 @@ impl Caller {
         let backend = &self.scene.backend;
         let (page, leased, is_leased) = (Page::of(key), Leased::of(key), keys::is_leased(key));
         match action {
-            Action::Set(value) => {
+            Action::Put(value, ..) => {
                 let register = Register { key, value };
                 let set = match is_leased {
                     true => wait(leased.set(backend, &register)),

@@ -1,6 +1,6 @@
 //! Histories of a few calls, of which it is known whether there is an order.
 
-use reinhardt_backends_histories::{Action, Answer, Call, End, Order, order};
+use reinhardt_backends_histories::{Action, Answer, Call, End, Lasts, Order, When, order};
 
 pub(super) const MILLI: u64 = 1_000_000;
 
@@ -56,19 +56,19 @@ fn a_read_sees_the_last_write_or_one_that_overlaps() {
     has_an_order(&[]);
     has_an_order(&[read(0, 1, None)]);
     has_none(&[read(0, 1, Some(1))]);
-    has_an_order(&[done(0, 10, Action::Set(1)), read(5, 6, None)]);
-    has_an_order(&[done(0, 10, Action::Set(1)), read(5, 6, Some(1))]);
-    has_none(&[done(0, 10, Action::Set(1)), read(11, 12, None)]);
+    has_an_order(&[done(0, 10, Action::set(1)), read(5, 6, None)]);
+    has_an_order(&[done(0, 10, Action::set(1)), read(5, 6, Some(1))]);
+    has_none(&[done(0, 10, Action::set(1)), read(11, 12, None)]);
     // Once the new value was read it stays.
-    let write = done(10, 20, Action::Set(2));
+    let write = done(10, 20, Action::set(2));
     has_none(&[
-        done(0, 1, Action::Set(1)),
+        done(0, 1, Action::set(1)),
         write,
         read(11, 12, Some(2)),
         read(13, 14, Some(1)),
     ]);
     has_an_order(&[
-        done(0, 1, Action::Set(1)),
+        done(0, 1, Action::set(1)),
         write,
         read(11, 13, Some(2)),
         read(12, 14, Some(1)),
@@ -78,15 +78,18 @@ fn a_read_sees_the_last_write_or_one_that_overlaps() {
 #[test]
 fn a_condition_has_one_winner() {
     let both = [
-        done(0, 10, Action::SetIfAbsent(1)),
-        done(0, 10, Action::SetIfAbsent(2)),
+        done(0, 10, Action::Put(1, Lasts::Ever, When::Absent)),
+        done(0, 10, Action::Put(2, Lasts::Ever, When::Absent)),
     ];
     has_none(&both);
-    has_an_order(&[both[0], not_done(0, 10, Action::SetIfAbsent(2))]);
-    let first = done(0, 1, Action::Set(1));
+    has_an_order(&[
+        both[0],
+        not_done(0, 10, Action::Put(2, Lasts::Ever, When::Absent)),
+    ]);
+    let first = done(0, 1, Action::set(1));
     let swaps = [
-        done(2, 9, Action::CompareAndSet(1, 2)),
-        done(2, 9, Action::CompareAndSet(1, 3)),
+        done(2, 9, Action::Put(2, Lasts::Ever, When::Equals(1))),
+        done(2, 9, Action::Put(3, Lasts::Ever, When::Equals(1))),
     ];
     has_none(&[first, swaps[0], swaps[1]]);
     let take = |value| call(2, 9, Action::Take, End::Answered(Answer::Value(value)));
@@ -114,7 +117,7 @@ fn an_unknown_outcome_is_nothing_or_once_at_any_time() {
 
 #[test]
 fn an_entry_ends_at_its_time_and_not_before() {
-    let brief = done(0, 10, Action::SetFor(1, 100));
+    let brief = done(0, 10, Action::Put(1, Lasts::For(100), When::Always));
     has_an_order(&[brief, read(50, 51, Some(1)), read(120, 121, None)]);
     has_an_order(&[brief, read(105, 106, Some(1))]);
     has_an_order(&[brief, read(105, 106, None)]);
@@ -124,7 +127,38 @@ fn an_entry_ends_at_its_time_and_not_before() {
     has_none(&[brief, read(105, 106, None), read(107, 108, Some(1))]);
     has_an_order(&[
         brief,
-        done(120, 121, Action::SetIfAbsent(2)),
+        done(120, 121, Action::Put(2, Lasts::Ever, When::Absent)),
         read(122, 123, Some(2)),
     ]);
+}
+
+#[test]
+fn a_value_that_keeps_a_life_ends_with_it() {
+    let brief = done(0, 1, Action::Put(1, Lasts::For(100), When::Always));
+    let kept = |when| done(10, 11, Action::Put(2, Lasts::Kept, when));
+    for when in [When::Always, When::Present, When::Equals(1)] {
+        has_an_order(&[
+            brief,
+            kept(when),
+            read(50, 51, Some(2)),
+            read(110, 111, None),
+        ]);
+        has_none(&[brief, kept(when), read(110, 111, Some(2))]);
+        has_none(&[brief, kept(when), read(50, 51, None)]);
+    }
+    // There is no life to keep.
+    has_an_order(&[kept(When::Absent), read(900, 901, Some(2))]);
+    has_none(&[kept(When::Absent), read(900, 901, None)]);
+}
+
+#[test]
+fn what_nobody_was_told_of_has_happened_before_its_end_or_never() {
+    let set = done(0, 1, Action::set(1));
+    let removal = |end| call(5, 9, Action::CompareAndDelete(1), end);
+    let late = [read(10, 11, Some(1)), read(12, 13, None)];
+    has_an_order(&[set, removal(End::Unknown), late[0], late[1]]);
+    has_none(&[set, removal(End::Perhaps), late[0], late[1]]);
+    for value in [Some(1), None] {
+        has_an_order(&[set, removal(End::Perhaps), read(10, 11, value)]);
+    }
 }

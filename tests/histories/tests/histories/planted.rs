@@ -111,6 +111,21 @@ fn a_deletion_that_is_only_thought_to_be_made_is_found() {
 }
 
 #[test]
+fn an_old_id_that_a_session_keeps_is_found() {
+    let violation = is_found(Stage::Memory, Planted::KeptId);
+    assert!(
+        matches!(violation, Violation::Resurrected(_)),
+        "{violation}"
+    );
+}
+
+#[test]
+fn a_call_that_takes_longer_than_its_deadline_is_found() {
+    let violation = is_found(Stage::Memory, Planted::NoDeadline);
+    assert!(matches!(violation, Violation::Late(_)), "{violation}");
+}
+
+#[test]
 fn attempts_that_are_let_through_for_nothing_are_found() {
     let violation = is_found(Stage::Memory, Planted::FreeAttempt);
     assert!(matches!(violation, Violation::TooMany(..)), "{violation}");
@@ -121,7 +136,7 @@ fn a_server_that_forgets_when_it_is_killed_is_found() {
     // It shows in throttles and leases, too.
     let violation = is_found(Stage::Server, Planted::ForgetfulServer);
     assert!(
-        !matches!(violation, Violation::Late(..) | Violation::NotBack(_)),
+        !matches!(violation, Violation::Late(_) | Violation::NotBack(_)),
         "{violation}"
     );
 }

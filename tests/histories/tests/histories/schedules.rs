@@ -15,8 +15,15 @@ fn all_are_right(stage: Stage, seeds: std::ops::Range<u64>) {
             Err(violation) => panic!("{plan}: {violation}"),
         }
     }
-    let did_everything = seen.allowed > 0 && seen.deleted > 0 && seen.grants > 0 && seen.cached > 0;
-    assert!(did_everything, "{seen:?}");
+    let Seen {
+        allowed,
+        sessions,
+        grants,
+        cached,
+        lists,
+    } = seen;
+    let least = [allowed, sessions, grants, cached, lists].into_iter().min();
+    assert!(least > Some(0), "{seen:?}");
 }
 
 #[test]

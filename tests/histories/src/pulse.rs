@@ -1,0 +1,102 @@
+//! The times at which a machine had no time for the clients.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::call::Call;
+use super::clock::Clock;
+
+/// The time between two beats.
+const BEAT: Duration = Duration::from_millis(5);
+/// A beat that is late by less says nothing.
+const ON_TIME: Duration = Duration::from_millis(20);
+/// The time by which a call may be late although the machine had time: its task waits for its turn
+/// behind others, which no beat may have shown.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// The times at which a task that sleeps was woken late, in nanoseconds.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Pulse(Vec<[u64; 2]>);
+
+/// The task that takes the pulse.
+pub(super) struct Watch {
+    pulse: Arc<Mutex<Pulse>>,
+    task: JoinHandle<()>,
+}
+
+impl Watch {
+    pub(super) fn start(clock: Clock) -> Self {
+        let pulse: Arc<Mutex<Pulse>> = Arc::default();
+        let taken = pulse.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let began = clock.now();
+                sleep(BEAT).await;
+                if clock.now() - began > BEAT + ON_TIME {
+                    let mut taken = taken.lock().expect("nobody panics under it");
+                    taken.0.push([nanos(began), clock.nanos()]);
+                }
+            }
+        });
+        Self { pulse, task }
+    }
+
+    pub(super) fn end(self) -> Pulse {
+        self.task.abort();
+        self.pulse.lock().expect("nobody panics under it").clone()
+    }
+}
+
+impl Pulse {
+    /// Says whether a call with this limit took longer than the machine explains.
+    pub(super) fn is_late(&self, call: &Call, limit: Duration) -> bool {
+        self.time_of(call) > nanos(limit + MARGIN)
+    }
+
+    /// Returns the nanoseconds that a call took while the machine had time for it.
+    pub(super) fn time_of(&self, call: &Call) -> u64 {
+        let overlap = |late: &[u64; 2]| {
+            let [from, until] = [late[0].max(call.began), late[1].min(call.ended)];
+            until.saturating_sub(from)
+        };
+        let stood_still: u64 = self.0.iter().map(overlap).sum();
+        (call.ended - call.began).saturating_sub(stood_still)
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).expect("some minutes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Action, End};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn call(began: u64, ended: u64) -> Call {
+        Call {
+            client: 0,
+            key: 0,
+            action: Action::Get,
+            began: began * SECOND,
+            ended: ended * SECOND,
+            end: End::Failed,
+        }
+    }
+
+    #[test]
+    fn only_the_time_at_which_the_machine_stood_still_is_no_delay() {
+        let limit = Duration::from_millis(250);
+        let pulse = Pulse(vec![[SECOND, 5 * SECOND], [9 * SECOND, 30 * SECOND]]);
+        assert!(!pulse.is_late(&call(0, 6), limit));
+        assert!(pulse.is_late(&call(0, 7), limit));
+        assert!(!pulse.is_late(&call(10, 29), limit));
+        assert!(pulse.is_late(&call(5, 9), limit));
+        assert_eq!(pulse.time_of(&call(2, 10)), 4 * SECOND);
+    }
+}

@@ -1,0 +1,90 @@
+//! Clients that list keys which are there all the time: each is in every list, and nothing else.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures::TryStreamExt;
+use reinhardt_backends::store::{NewEntry, Store};
+use reinhardt_backends::{Backend, Life};
+use tokio::time::{Instant, sleep};
+
+use super::Looks;
+use crate::client::PATIENCE;
+use crate::clock::Clock;
+use crate::judge::Violation;
+
+/// The number of these keys: enough for some pages of every server.
+const COUNT: usize = 5_000;
+/// They are written so many at a time.
+const PART: usize = 500;
+/// What these keys begin with, and no others.
+pub(crate) const PREFIX: &str = "list:";
+
+/// Writes the keys. Nothing befalls the servers yet, but they may have no time.
+pub(crate) async fn fill(backend: &Arc<dyn Backend>) {
+    let names: Vec<String> = (0..COUNT).map(|key| format!("{PREFIX}{key}")).collect();
+    let entry = |key| NewEntry {
+        key,
+        value: b"here",
+        life: Life::Never,
+    };
+    for part in names.chunks(PART) {
+        let entries: Vec<NewEntry<'_>> = part.iter().map(|key| entry(key.as_str())).collect();
+        let began = Instant::now();
+        while let Err(error) = backend.put_many(&entries).await {
+            assert!(began.elapsed() < PATIENCE, "{error}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Lists the keys until the time is over.
+pub(super) async fn list(backend: Arc<dyn Backend>, seed: u64, clock: Clock) -> Looks {
+    let mut rng = Rng::with_seed(seed);
+    let mut looks = Looks::default();
+    while !clock.is_over() {
+        let listed: Result<Vec<String>, _> = backend.scan(PREFIX).try_collect().await;
+        // A list that ends with an error says so, and is none.
+        if let Ok(keys) = listed {
+            let violation = mistake(&keys).map(Violation::Vanished);
+            looks.add([Duration::ZERO, clock.now()], violation);
+        }
+        sleep(Duration::from_millis(rng.u64(0..40))).await;
+    }
+    looks
+}
+
+/// Keys may come more than once.
+fn mistake(keys: &[String]) -> Option<String> {
+    let number = |key: &String| key.strip_prefix(PREFIX)?.parse::<usize>().ok();
+    if let Some(other) = keys.iter().find(|key| number(key).is_none()) {
+        return Some(format!("`{other}` is in a list of `{PREFIX}`"));
+    }
+    let listed: HashSet<usize> = keys.iter().filter_map(number).collect();
+    let missing: Vec<usize> = (0..COUNT).filter(|key| !listed.contains(key)).collect();
+    let first = missing.first()?;
+    let (missing, all) = (missing.len(), keys.len());
+    Some(format!(
+        "{missing} keys of a list of {all}, the first is `{PREFIX}{first}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_every_key_and_no_other() {
+        let mut keys: Vec<String> = (0..COUNT).map(|key| format!("{PREFIX}{key}")).collect();
+        assert_eq!(mistake(&keys), None);
+        keys.push(keys[7].clone());
+        assert_eq!(mistake(&keys), None);
+        keys.push("else".to_string());
+        assert!(mistake(&keys).is_some_and(|text| text.contains("else")));
+        keys.pop();
+        keys.remove(3);
+        assert!(mistake(&keys).is_some_and(|text| text.contains("list:3`")));
+    }
+}
