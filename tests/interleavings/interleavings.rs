@@ -16,6 +16,12 @@ fn each_interleaving_of(model: fn()) {
     shuttle::check_pct(model, MANY, CHANGES);
 }
 
+fn reads_are_merged_in_some_of(model: fn()) {
+    let before = queue::merged();
+    each_interleaving_of(model);
+    assert!(queue::merged() > before, "no read is merged");
+}
+
 #[test]
 fn an_entry_that_has_ended_does_not_come_back() {
     each_interleaving_of(memory::an_entry_that_has_ended_does_not_come_back);
@@ -69,6 +75,21 @@ fn closing_ends_every_call() {
 #[test]
 fn handing_back_ends_every_read() {
     each_interleaving_of(queue::handing_back_ends_every_read);
+}
+
+#[test]
+fn reads_that_are_merged_have_their_own_answers() {
+    reads_are_merged_in_some_of(queue::reads_that_are_merged_have_their_own_answers);
+}
+
+#[test]
+fn a_foreign_type_fails_alone() {
+    reads_are_merged_in_some_of(queue::a_foreign_type_fails_alone);
+}
+
+#[test]
+fn closing_ends_reads_that_are_merged() {
+    reads_are_merged_in_some_of(queue::closing_ends_reads_that_are_merged);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -32,6 +33,17 @@ impl Socket for DuplexStream {}
 /// The keys that a server has been asked for.
 type Asked = Arc<Mutex<Vec<u8>>>;
 
+thread_local! {
+    /// The reads that became a part of one command. A model with all of its threads is run by one.
+    static MERGED: Arc<AtomicU64> = Arc::default();
+}
+
+/// Returns the number of reads that models of this thread have merged: those of merging show
+/// nothing without.
+pub fn merged() -> u64 {
+    MERGED.with(|merged| merged.load(Ordering::Relaxed))
+}
+
 fn terms() -> Terms {
     let hour = Duration::from_secs(3600);
     Terms {
@@ -40,10 +52,10 @@ fn terms() -> Terms {
         silence: hour,
         hold: hour,
         holds_writes: false,
-        takes_many_keys: false,
+        takes_many_keys: true,
         is_cluster: false,
         may_transact: Arc::default(),
-        merged: Arc::default(),
+        merged: MERGED.with(Arc::clone),
         notice: Box::new(|_| {}),
     }
 }
@@ -114,6 +126,19 @@ impl Connection {
         })
     }
 
+    /// Begins a call on a thread of its own, and leaves in the middle.
+    fn begin_and_leave(&self) -> thread::JoinHandle<()> {
+        let inbox = self.inbox.clone();
+        thread::spawn(move || {
+            let request = get(b'x');
+            let mut call = Box::pin(exchange(&inbox, &request));
+            let mut context = Context::from_waker(Waker::noop());
+            if call.as_mut().poll(&mut context).is_pending() {
+                thread::yield_now();
+            }
+        })
+    }
+
     /// Waits for the end of the driver and of the server.
     fn wait_for_end(self) {
         future::block_on(self.driver).unwrap();
@@ -122,7 +147,11 @@ impl Connection {
 }
 
 fn is_key(reply: &Reply, key: u8) -> bool {
-    matches!(reply, Reply::Bytes(bytes) if bytes.as_bytes() == [key])
+    match key {
+        b'm' | b'n' => *reply == Reply::Nil,
+        b'w' => matches!(reply, Reply::Error(_)),
+        _ => matches!(reply, Reply::Bytes(bytes) if bytes.as_bytes() == [key]),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +160,9 @@ enum Server {
     Silent,
 }
 
-/// Answers `GET k` and `SET k v` with `k`, or takes them and says nothing, until the other side has
-/// gone.
+/// Answers `GET k` and `SET k v` with `k`, and `MGET` with each of its keys, or takes all and says
+/// nothing, until the other side has gone. The keys `m` and `n` don't exist, and `w` is of a
+/// foreign type.
 async fn serve(mut far: DuplexStream, is: Server, asked: Asked) {
     let mut bytes = Vec::new();
     loop {
@@ -141,33 +171,57 @@ async fn serve(mut far: DuplexStream, is: Server, asked: Asked) {
             return;
         };
         bytes.extend_from_slice(&more[..count]);
-        while let Some((key, length)) = command(&bytes) {
+        while let Some((words, length)) = command(&bytes) {
             bytes.drain(..length);
-            asked.lock().unwrap().push(key);
-            if is == Server::Silent {
-                continue;
-            }
-            if far
-                .write_all(&[b"$1\r\n", &[key][..], b"\r\n"].concat())
-                .await
-                .is_err()
-            {
+            let keys = &words[1..];
+            asked.lock().unwrap().extend(keys);
+            let answer = match words[0] {
+                _ if is == Server::Silent => continue,
+                b'M' => {
+                    let values = keys.iter().flat_map(|key| match key {
+                        b'w' => b"$-1\r\n".to_vec(),
+                        key => value(*key),
+                    });
+                    let values: Vec<u8> = values.collect();
+                    [format!("*{}\r\n", keys.len()).into_bytes(), values].concat()
+                }
+                b'E' => {
+                    let there = keys.iter().filter(|key| !b"mn".contains(key));
+                    format!(":{}\r\n", there.count()).into_bytes()
+                }
+                _ => value(keys[0]),
+            };
+            if far.write_all(&answer).await.is_err() {
                 return;
             }
         }
     }
 }
 
-/// Returns the key of the first command, and its length.
-fn command(bytes: &[u8]) -> Option<(u8, usize)> {
-    let commands: [(&[u8], usize); 2] = [
-        (b"*2\r\n$3\r\nGET\r\n$1\r\n", 0),
-        (b"*3\r\n$3\r\nSET\r\n$1\r\n", 7),
-    ];
-    commands.into_iter().find_map(|(head, behind)| {
-        let length = head.len() + 3 + behind;
-        (bytes.len() >= length && bytes.starts_with(head)).then(|| (bytes[head.len()], length))
-    })
+fn value(key: u8) -> Vec<u8> {
+    match key {
+        b'm' | b'n' => b"$-1\r\n".to_vec(),
+        b'w' => b"-WRONGTYPE\r\n".to_vec(),
+        key => [b"$1\r\n", &[key][..], b"\r\n"].concat(),
+    }
+}
+
+/// Returns the first letters of the words of the first command, and its length.
+fn command(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let mut length = 0;
+    let mut line = || {
+        let line = lines.next()?.strip_suffix(b"\r\n")?;
+        length += line.len() + 2;
+        Some(line)
+    };
+    let count = str::from_utf8(line()?).unwrap()[1..].parse().unwrap();
+    let mut words = Vec::new();
+    for _ in 0..count {
+        line()?;
+        words.push(line()?[0]);
+    }
+    Some((words, length))
 }
 
 /// Calls of many threads are answered, whatever the driver was doing when they came.
@@ -209,18 +263,44 @@ pub fn handing_back_ends_every_read() {
     connection.wait_for_end();
 }
 
+/// Reads that go out as one command are each given the answer to their own, also beside a caller
+/// that leaves, and where some of their keys don't exist.
+pub fn reads_that_are_merged_have_their_own_answers() {
+    reads_beside_one_that_leaves(*b"abcmn");
+}
+
+/// A read of a foreign type fails, and none of those that it was merged with.
+pub fn a_foreign_type_fails_alone() {
+    reads_beside_one_that_leaves(*b"abmnw");
+}
+
+fn reads_beside_one_that_leaves(keys: [u8; 5]) {
+    let connection = Connection::open();
+    let leaving = connection.begin_and_leave();
+    let calls = keys.map(|key| connection.call(key, get(key)));
+    for call in calls {
+        assert!(call.join().unwrap(), "it is lost");
+    }
+    leaving.join().unwrap();
+    connection.inbox.end(ConnectionEnd::Closed);
+    connection.wait_for_end();
+}
+
+/// A connection that is closed answers each of the reads that were merged, or hands it back.
+pub fn closing_ends_reads_that_are_merged() {
+    let connection = Connection::open();
+    let calls = b"abcmn".map(|key| connection.call(key, get(key)));
+    connection.inbox.end(ConnectionEnd::Closed);
+    for call in calls {
+        call.join().unwrap();
+    }
+    connection.wait_for_end();
+}
+
 /// Callers that leave in the middle hold up nobody, and take nobody's answer.
 pub fn a_caller_that_leaves_takes_nothing_along() {
     let connection = Connection::open();
-    let inbox = connection.inbox.clone();
-    let leaving = thread::spawn(move || {
-        let request = get(b'x');
-        let mut call = Box::pin(exchange(&inbox, &request));
-        let mut context = Context::from_waker(Waker::noop());
-        if call.as_mut().poll(&mut context).is_pending() {
-            thread::yield_now();
-        }
-    });
+    let leaving = connection.begin_and_leave();
     let calls = [(b'a', get(b'a')), (b'b', set(b'b'))];
     let calls = calls.map(|(key, request)| connection.call(key, request));
     for call in calls {
