@@ -42,9 +42,13 @@ fn version(text: &str) -> Vec<u32> {
 }
 
 fn library(metadata: &Value) -> &Value {
+    package(metadata, "reinhardt-backends")
+}
+
+fn package<'m>(metadata: &'m Value, name: &str) -> &'m Value {
     let mut packages = metadata["packages"].as_array().unwrap().iter();
-    let library = packages.find(|package| package["name"] == "reinhardt-backends");
-    library.unwrap()
+    let package = packages.find(|package| package["name"] == name);
+    package.unwrap()
 }
 
 /// Returns the ids of the packages of which a program is built that has all of the library's
@@ -171,6 +175,34 @@ fn the_readme_knows_how_many_clauses_there_are() {
 
 /// The lowest version that each requirement of the manifests allows, unless another dependency asks
 /// for a newer one.
+/// Its manifest says once more what the library depends on, so that doubles can take the place of
+/// some of it.
+#[test]
+fn the_library_over_doubles_depends_on_what_the_library_does() {
+    let metadata = metadata();
+    let versions = |name| -> BTreeMap<&str, (&Value, &Value)> {
+        let dependencies = package(&metadata, name)["dependencies"].as_array().unwrap();
+        let built = dependencies.iter().filter(|it| it["kind"].is_null());
+        built
+            .map(|it| {
+                let version = (&it["req"], &it["uses_default_features"]);
+                (it["name"].as_str().unwrap(), version)
+            })
+            .collect()
+    };
+    let (ours, of_doubles) = (
+        versions("reinhardt-backends"),
+        versions("reinhardt-backends-over-doubles"),
+    );
+    let shared = of_doubles
+        .iter()
+        .filter(|(name, _)| !name.starts_with("shuttle"));
+    assert!(shared.clone().count() > 15, "{of_doubles:?}");
+    for (name, version) in shared {
+        assert_eq!(ours.get(name), Some(version), "{name}");
+    }
+}
+
 #[test]
 fn the_library_compiles_with_the_lowest_versions_that_it_asks_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -173,7 +173,14 @@ async fn a_cluster_of_which_a_part_is_missing() {
         async || late.set(&lives, "topsecret", None).await,
         |error| error.to_string().contains("CLUSTERDOWN"),
     );
-    row!("the server answered CLUSTERDOWN", Unavailable, Refused).check(&error.await);
+    let error = error.await;
+    row!("the server answered CLUSTERDOWN", Unavailable, Refused).check(&error);
+    let named = (0..2).any(|node| {
+        error
+            .to_string()
+            .contains(&format!(":{})", cluster.port(node)))
+    });
+    assert!(named, "{error}");
     for node in 0..2 {
         cluster.command(node, "CONFIG SET cluster-require-full-coverage no");
     }

@@ -160,8 +160,7 @@ impl Looks {
 }
 
 impl Special {
-    /// Looks for the first promise that was broken, before and after the loss of writes if there was
-    /// one.
+    /// Looks for the first promise that was broken, before and after a loss of writes.
     pub(super) fn judge(&self, loss: Option<Loss>) -> Result<(), Violation> {
         self.throttles.judge(loss)?;
         self.leases.judge(loss)?;

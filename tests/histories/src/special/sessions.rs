@@ -1,5 +1,5 @@
-//! Clients of sessions: one that was deleted stays deleted, and one whose id was changed has its new
-//! id alone.
+//! Clients of sessions: one that was deleted stays deleted, and one whose id was changed has its
+//! new id alone.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

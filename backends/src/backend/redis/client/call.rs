@@ -237,6 +237,12 @@ impl Calls {
     /// Finds the meaning of a reply, and has the router learn from it.
     fn judge(&self, sent: &LastSend, reply: Reply) -> BackendResult<ReplyMeaning> {
         let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
+        let reply = match reply {
+            Reply::Error(error) if sent.connection.is_cluster => {
+                Reply::Error(error.of_node(sent.connection.location.clone()))
+            }
+            reply => reply,
+        };
         let rest = sent.connection.rest.as_ref();
         if let Some(rest) = rest {
             if is_refusal && replicas::is_refused(&reply) {

@@ -18,7 +18,7 @@ impl Address {
 }
 
 /// The place of a server, as messages name it: `host:port`, or the path of a socket.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServerLocation {
     name: String,
     host: String,

@@ -48,12 +48,14 @@ fn unknown_command(details: &str, code: &str) -> BackendError {
     BackendError::new(ErrorKind::Unsupported, message)
 }
 
-/// Turns an error reply into an error of this kind.
+/// Turns an error reply into an error of this kind. Where there are several nodes it names the one
+/// that answered.
 pub(crate) fn refusal_of_kind(kind: ErrorKind, error: &ErrorReply) -> BackendError {
-    BackendError::new(
-        kind,
-        format!("the server answered {}", code_word(code(error))),
-    )
+    let mut message = format!("the server answered {}", code_word(code(error)));
+    if let Some(node) = error.node() {
+        message.push_str(&format!(" ({node})"));
+    }
+    BackendError::new(kind, message)
 }
 
 /// Returns the code word, which Redis 6.2 puts behind others in a script.
@@ -120,7 +122,10 @@ fn code_word(code: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::backend::redis::client::location::ServerLocation;
 
     fn kind(code: &str, details: &str) -> ErrorKind {
         refusal(&ErrorReply::from(format!("{code} {details}").as_str())).kind()
@@ -220,6 +225,16 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "backend error: the server answered an error"
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_node_of_a_cluster() {
+        let node = Arc::new(ServerLocation::tcp("db-3", 6380, false));
+        let reply = ErrorReply::from("OOM topsecret").of_node(node);
+        assert_eq!(
+            refusal(&reply).to_string(),
+            "no room: the server answered OOM (db-3:6380)"
         );
     }
 }

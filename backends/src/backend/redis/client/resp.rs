@@ -4,6 +4,9 @@
 //! the buffer of the connection, and a value is copied once, into what its caller gets. The format
 //! is that of <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
+use std::sync::Arc;
+
+use super::location::ServerLocation;
 use crate::backend::stored::Stored;
 
 /// The length of an array as a command names it, and how deep replies may be nested.
@@ -206,40 +209,58 @@ pub(crate) enum Reply {
 
 /// An error reply, as the server wrote it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct ErrorReply(Box<str>);
+pub(crate) struct ErrorReply {
+    line: Box<str>,
+    /// The node of a cluster that it is from.
+    node: Option<Arc<ServerLocation>>,
+}
 
 impl ErrorReply {
     fn new(line: &[u8]) -> Self {
-        Self(String::from_utf8_lossy(line).into())
+        Self::from(&*String::from_utf8_lossy(line))
+    }
+
+    /// Returns the same error as that of a node.
+    pub(super) fn of_node(self, node: Arc<ServerLocation>) -> Self {
+        let node = Some(node);
+        Self { node, ..self }
+    }
+
+    /// Returns the node of a cluster that it is from.
+    pub(super) fn node(&self) -> Option<&ServerLocation> {
+        self.node.as_deref()
     }
 
     /// Returns the whole error.
     #[cfg(feature = "redis-commands")]
     pub(crate) fn line(&self) -> &str {
-        &self.0
+        &self.line
     }
 
     /// Returns the first word.
     pub(crate) fn code(&self) -> &str {
-        self.0.split(' ').next().unwrap_or_default()
+        self.line.split(' ').next().unwrap_or_default()
     }
 
     /// Returns what follows the first word.
     pub(crate) fn details(&self) -> &str {
-        self.0.split_once(' ').map_or("", |(_, details)| details)
+        self.line.split_once(' ').map_or("", |(_, details)| details)
     }
 }
 
 /// Shows the code alone: the rest may repeat arguments.
 impl std::fmt::Debug for ErrorReply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ErrorReply({} bytes)", self.0.len())
+        write!(f, "ErrorReply({} bytes)", self.line.len())
     }
 }
 
 impl From<&str> for ErrorReply {
     fn from(line: &str) -> Self {
-        Self(line.into())
+        Self {
+            line: line.into(),
+            node: None,
+        }
     }
 }
 
