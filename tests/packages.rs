@@ -173,8 +173,6 @@ fn the_readme_knows_how_many_clauses_there_are() {
     );
 }
 
-/// The lowest version that each requirement of the manifests allows, unless another dependency asks
-/// for a newer one.
 /// Its manifest says once more what the library depends on, so that doubles can take the place of
 /// some of it.
 #[test]
@@ -203,6 +201,8 @@ fn the_library_over_doubles_depends_on_what_the_library_does() {
     }
 }
 
+/// The lowest version that each requirement of the manifests allows, unless another dependency asks
+/// for a newer one.
 #[test]
 fn the_library_compiles_with_the_lowest_versions_that_it_asks_for() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -203,7 +203,7 @@ fn address(text: &[u8]) -> Option<IpAddr> {
         Some(rest) => match rest.split_once(']')? {
             (address, "") => address.parse().ok(),
             (address, behind) => {
-                let address: std::net::Ipv6Addr = address.split('%').next()?.parse().ok()?;
+                let address: std::net::Ipv6Addr = address.parse().ok()?;
                 port(behind.strip_prefix(':')?).then_some(address.into())
             }
         },

@@ -180,3 +180,38 @@ async fn an_entry_moves_between_slots_and_within_one() {
         assert_eq!(value.as_bytes(), b"new");
     }
 }
+
+#[tokio::test]
+async fn an_error_names_the_node_that_answered_with_it() {
+    let cluster = Cluster::of_primaries(2, &[]);
+    let backend = cluster.connect().await;
+    let keys = ["a", "b", "c", "d", "e", "f"];
+    let node_of = |key: &str| cluster.owner_of(cluster.slot_of(&format!("reinhardt:{key}")));
+    let full = node_of("a");
+    let others = keys.iter().filter(|key| node_of(key) != full).count();
+    assert!((1..keys.len()).contains(&others), "{others}");
+    backend.set("a", 1, None).await.unwrap();
+    cluster.command(full, "CONFIG SET maxmemory 1");
+    let named = format!("the server answered OOM (127.0.0.1:{})", cluster.port(full));
+    let entries = keys.map(|key| (key, 1));
+    let [set, added, swapped, many] = [
+        backend.set("a", 1, None).await.map(drop),
+        backend.increment("a", None).await.map(drop),
+        // A script of its own.
+        backend
+            .compare_and_set("a", &b"1"[..].into(), 2, Life::Keep)
+            .await
+            .map(drop),
+        backend.set_many(&entries, None).await,
+    ];
+    for (call, result) in [
+        ("set", set),
+        ("increment", added),
+        ("swap", swapped),
+        ("many", many),
+    ] {
+        let error = result.expect_err(call);
+        assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+        assert!(error.to_string().contains(&named), "{error}");
+    }
+}

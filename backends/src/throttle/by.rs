@@ -397,9 +397,13 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     address(quoted.unwrap_or(value))
 }
 
-/// Reads `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:80`.
+/// Reads `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:80`. A zone
+/// (`%1`) means something on one machine alone: no other one can name an address by it.
 fn address(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text.trim_ascii()).ok()?;
+    if text.contains('%') {
+        return None;
+    }
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));

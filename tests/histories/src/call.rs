@@ -1,8 +1,9 @@
 //! One call, as it is recorded.
 
 use std::fmt;
+use std::time::Duration;
 
-use reinhardt_backends::Expiry;
+use reinhardt_backends::{Condition, Expiry, Life};
 
 /// What a client asks of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +64,36 @@ pub enum When {
     Present,
     /// There is this value.
     Equals(i64),
+}
+
+impl Lasts {
+    pub(super) fn life(self) -> Life {
+        match self {
+            Self::Ever => Life::Never,
+            Self::For(millis) => Life::In(Duration::from_millis(millis)),
+            Self::Kept => Life::Keep,
+        }
+    }
+}
+
+impl When {
+    /// Returns the value that has to be there.
+    pub(super) fn expected(self) -> Option<i64> {
+        match self {
+            Self::Equals(value) => Some(value),
+            Self::Always | Self::Absent | Self::Present => None,
+        }
+    }
+
+    /// Returns the condition, with the bytes of the value that has to be there.
+    pub(super) fn condition(self, expected: Option<&[u8]>) -> Condition<'_> {
+        match (self, expected) {
+            (Self::Absent, _) => Condition::Absent,
+            (Self::Present, _) => Condition::Present,
+            (Self::Equals(_), Some(bytes)) => Condition::Equals(bytes),
+            (Self::Always | Self::Equals(_), _) => Condition::Always,
+        }
+    }
 }
 
 impl Action {

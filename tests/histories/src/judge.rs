@@ -25,8 +25,10 @@ pub enum Violation {
     TooMany(usize, Duration),
     /// A session that was deleted was there again.
     Resurrected(String),
-    /// A session, or a key of a list, that nobody had removed was gone.
+    /// A session that nobody had deleted was gone.
     Vanished(String),
+    /// A list of keys lacks one, or has one of others.
+    Listed(String),
     /// A lease had two owners at a time.
     TwoOwners(String),
     /// The fencing number of a grant isn't greater than that of one before.
@@ -52,7 +54,8 @@ impl fmt::Display for Violation {
             Self::Late(call) => write!(f, "later than its deadline: {call}"),
             Self::TooMany(count, time) => write!(f, "{count} attempts let through in {time:?}"),
             Self::Resurrected(text) => write!(f, "a deleted session was there again: {text}"),
-            Self::Vanished(text) => write!(f, "gone, and nobody had removed it: {text}"),
+            Self::Vanished(text) => write!(f, "a session that nobody deleted is gone: {text}"),
+            Self::Listed(text) => write!(f, "a list of keys is wrong: {text}"),
             Self::TwoOwners(text) => write!(f, "two owners of a lease: {text}"),
             Self::FencingNumber(text) => write!(f, "fencing numbers that don't grow: {text}"),
             Self::NotBack(call) => write!(f, "no answer although all is mended: {call}"),

@@ -1,10 +1,9 @@
 //! The times at which a machine had no time for the clients.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
-
-use tokio::task::JoinHandle;
-use tokio::time::sleep;
 
 use super::call::Call;
 use super::clock::Clock;
@@ -13,40 +12,42 @@ use super::clock::Clock;
 const BEAT: Duration = Duration::from_millis(5);
 /// A beat that is late by less says nothing.
 const ON_TIME: Duration = Duration::from_millis(20);
-/// The time by which a call may be late although the machine had time: its task waits for its turn
-/// behind others, which no beat may have shown.
+/// The time by which a call may be late although the machine had time for a thread that does
+/// nothing: its task waits for its turn behind others.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// The times at which a task that sleeps was woken late, in nanoseconds.
-#[derive(Debug, Default, Clone)]
+/// The times at which a thread that sleeps was woken late, in nanoseconds.
+#[derive(Debug, Default)]
 pub(super) struct Pulse(Vec<[u64; 2]>);
 
-/// The task that takes the pulse.
+/// The thread that takes the pulse. It is none of the runtime's: what keeps that from its tasks may
+/// be the library.
 pub(super) struct Watch {
-    pulse: Arc<Mutex<Pulse>>,
-    task: JoinHandle<()>,
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<Pulse>,
 }
 
 impl Watch {
     pub(super) fn start(clock: Clock) -> Self {
-        let pulse: Arc<Mutex<Pulse>> = Arc::default();
-        let taken = pulse.clone();
-        let task = tokio::spawn(async move {
-            loop {
+        let is_over = Arc::<AtomicBool>::default();
+        let ends = is_over.clone();
+        let thread = thread::spawn(move || {
+            let mut late = Vec::new();
+            while !ends.load(Relaxed) {
                 let began = clock.now();
-                sleep(BEAT).await;
+                thread::sleep(BEAT);
                 if clock.now() - began > BEAT + ON_TIME {
-                    let mut taken = taken.lock().expect("nobody panics under it");
-                    taken.0.push([nanos(began), clock.nanos()]);
+                    late.push([nanos(began), clock.nanos()]);
                 }
             }
+            Pulse(late)
         });
-        Self { pulse, task }
+        Self { is_over, thread }
     }
 
     pub(super) fn end(self) -> Pulse {
-        self.task.abort();
-        self.pulse.lock().expect("nobody panics under it").clone()
+        self.is_over.store(true, Relaxed);
+        self.thread.join().expect("a thread that sleeps")
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use reinhardt_backends::store::{NewEntry, Store, Touch};
 use reinhardt_backends::{Backend, BackendResult, Life};
+use tokio::time::timeout;
 
 use super::{
-    Client, KEYS, Planted, REGISTERS, is_tagged, key_of, number_of, prefix_of, text_of, value_of,
+    Client, KEYS, PATIENCE, Planted, REGISTERS, key_of, number_of, prefix_of, text_of, value_of,
 };
 use crate::call::{Action, Answer, Call, End, Lasts, When};
 
@@ -120,13 +121,18 @@ impl Client {
         let is_unknown = (moved.as_ref()).is_err_and(|error| error.outcome_unknown());
         let removal = (from, Action::CompareAndDelete(expected));
         let writing = (to, Action::Put(new, Lasts::Ever, When::Absent));
-        let takes_steps = self.is_on_a_cluster && !is_tagged(from / KEYS);
         match moved {
             // One of the two wasn't as it had to be, but which isn't told.
-            Ok(false) if !takes_steps => Vec::new(),
-            Ok(false) | Err(_) if takes_steps => {
-                // The new entry may have been there for a while.
-                let taking_back = (to, Action::CompareAndDelete(new));
+            Ok(false) if !self.is_on_a_cluster => Vec::new(),
+            // A move takes steps, also within a slot, if that moves: the new entry may have been
+            // there for a while.
+            Ok(false) | Err(_) if self.is_on_a_cluster => {
+                let taking_back = match moved {
+                    Ok(_) => Action::CompareAndDelete(new),
+                    // What can't be removed is made to end.
+                    Err(_) => Action::Put(new, Lasts::For(1), When::Equals(new)),
+                };
+                let taking_back = (to, taking_back);
                 let removal = is_unknown.then_some(removal);
                 let steps = removal.into_iter().chain([writing, taking_back]);
                 let end = match is_unknown {
@@ -154,7 +160,13 @@ impl Client {
         let mut calls = Vec::new();
         {
             let mut keys = self.backend.scan(&prefix);
-            while let Some(name) = keys.next().await {
+            loop {
+                let name = match timeout(PATIENCE, keys.next()).await {
+                    Ok(Some(name)) => name,
+                    Ok(None) => break,
+                    // Of a page there is a deadline.
+                    Err(_) => return vec![self.made(began, first, Action::Get, End::Failed)],
+                };
                 let Ok(name) = name else {
                     is_whole = false;
                     continue;

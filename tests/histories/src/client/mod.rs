@@ -10,7 +10,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use reinhardt_backends::store::{Store, Touch};
 use reinhardt_backends::{
-    Backend, BackendError, BackendResult, Condition, Counted, ErrorKind, Life, Stored, Write,
+    Backend, BackendError, BackendResult, Counted, ErrorKind, Life, Stored, Write,
 };
 use tokio::time::{sleep, timeout};
 
@@ -61,6 +61,10 @@ pub enum Planted {
     SkippedKey,
     /// One session of ten that gets a new id keeps the old one as well.
     KeptId,
+    /// A session that is to get a new id is deleted.
+    LostSession,
+    /// A list of some thousand keys lacks the last one.
+    ShortList,
     /// One call of a hundred looks for its answer for three seconds more.
     NoDeadline,
 }
@@ -281,22 +285,9 @@ impl Client {
         match action {
             Action::Get => self.read(key, &name).await,
             Action::Put(value, lasts, when) => {
-                let life = match lasts {
-                    Lasts::Ever => Life::Never,
-                    Lasts::For(millis) => Life::In(Duration::from_millis(millis)),
-                    Lasts::Kept => Life::Keep,
-                };
-                let expected;
-                let condition = match when {
-                    When::Always => Condition::Always,
-                    When::Absent => Condition::Absent,
-                    When::Present => Condition::Present,
-                    When::Equals(value) => {
-                        expected = text(value);
-                        Condition::Equals(&expected)
-                    }
-                };
-                let options = Write::new(life).when(condition);
+                let expected = when.expected().map(text);
+                let condition = when.condition(expected.as_deref());
+                let options = Write::new(lasts.life()).when(condition);
                 let done = store.put(&name, &text(value), options).await;
                 done.map(Answer::Done)
             }

@@ -129,12 +129,8 @@ impl Nodes {
             keys.extend(names.map(str::to_string));
         }
         keys.sort_unstable();
-        if which.is_multiple_of(4) {
-            // While they are listed.
-            keys.retain(|key| key.contains(lists::PREFIX));
-        } else {
-            keys.retain(|key| !key.contains(lists::PREFIX));
-        }
+        // One in four is that of a key that is listed meanwhile.
+        keys.retain(|key| has_prefix(key, lists::PREFIX) == which.is_multiple_of(4));
         // Of the keys of a time only the newest are in use, and of articles only the last ones.
         let number = |key: &str| number_of(key.strip_prefix(NAMESPACE)?.strip_prefix(':')?);
         let time = |key: &str| number(key).and_then(time_of);
@@ -166,8 +162,13 @@ impl Nodes {
 
 /// Articles are cached for a minute, and used for a moment.
 fn is_of_an_article(key: &str) -> bool {
-    ["page", "teaser"].iter().any(|prefix| {
-        let key = key.strip_prefix(NAMESPACE).unwrap_or_default();
-        key.starts_with(&format!(":{prefix}"))
-    })
+    ["page", "teaser"]
+        .iter()
+        .any(|prefix| has_prefix(key, prefix))
+}
+
+fn has_prefix(key: &str, prefix: &str) -> bool {
+    let key = key.strip_prefix(NAMESPACE).unwrap_or_default();
+    key.strip_prefix(':')
+        .is_some_and(|key| key.starts_with(prefix))
 }

@@ -73,13 +73,11 @@ pub(super) async fn use_caches(
         let end = clock.now() + GENERATION;
         let mut use_one = |article: Article| {
             let [backend, other] = &backends;
-            let is_elsewhere = rng.bool();
-            let readers = if is_elsewhere { other } else { backend };
+            let readers = if rng.bool() { other } else { backend };
             let client = Client {
                 article,
                 backend: backend.clone(),
                 readers: readers.clone(),
-                is_elsewhere,
                 source: Source::default(),
                 clock: clock.clone(),
             };
@@ -103,7 +101,6 @@ struct Client {
     backend: Arc<dyn Backend>,
     /// The store of those who read, which may be that of another process.
     readers: Arc<dyn Backend>,
-    is_elsewhere: bool,
     source: Source,
     clock: Clock,
 }
@@ -116,9 +113,7 @@ impl Client {
             // First the source, then the cache.
             let version = source.version.fetch_add(1, SeqCst) + 1;
             let began = self.clock.now();
-            let Some(removed) = self.remove(version - 1).await else {
-                break;
-            };
+            let removed = self.remove(version - 1).await;
             if removed.is_ok() || planted == Some(Planted::ForgottenRemoval) {
                 *source.removed() = Some((version, began));
             }
@@ -129,21 +124,17 @@ impl Client {
         source.is_over.store(true, SeqCst);
     }
 
-    /// Removes the article; `None` if an older version may come back in another process.
-    async fn remove(&self, version: u64) -> Option<BackendResult<bool>> {
+    async fn remove(&self, version: u64) -> BackendResult<bool> {
         match self.article {
             Article::Teaser(teaser) => {
                 // The one who removes writes as well: without a lease a write that began before a
                 // removal of somebody else may come after it.
-                let set = teaser.set(&self.backend, version).await;
-                // This process remembers a write that may still come. Others don't know of it.
-                if self.is_elsewhere && set.is_err_and(|error| error.outcome_unknown()) {
-                    return None;
-                }
+                // As long as the outcome of that isn't known no removal is acknowledged.
+                let _ = teaser.set(&self.backend, version).await;
                 sleep(Duration::from_millis(2)).await;
-                Some(teaser.delete(&self.backend).await)
+                teaser.delete(&self.backend).await
             }
-            Article::Page(page) => Some(page.delete(&self.backend).await),
+            Article::Page(page) => page.delete(&self.backend).await,
         }
     }
 

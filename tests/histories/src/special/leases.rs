@@ -46,27 +46,28 @@ pub(super) async fn hold(
             sleep(Duration::from_millis(rng.u64(0..10))).await;
             continue;
         };
-        let from = clock.now();
-        let mut grant = Grant {
-            from,
-            asked,
-            until: from,
-            number: guard.fencing_number(),
-        };
-        let end = from + Duration::from_millis(rng.u64(0..150));
+        // From the first look at which it was held: the answer may have come after its end.
+        let mut grant: Option<Grant> = None;
+        let end = clock.now() + Duration::from_millis(rng.u64(0..150));
         loop {
             let now = clock.now();
             let is_held = guard.is_held() || planted == Some(Planted::EndlessLease);
             if !is_held || now >= end {
                 break;
             }
-            grant.until = now;
+            let first = Grant {
+                from: now,
+                asked,
+                until: now,
+                number: guard.fencing_number(),
+            };
+            grant.get_or_insert(first).until = now;
             if rng.u8(..8) == 0 && matches!(guard.renew().await, Ok(Renewal::Lost)) {
                 break;
             }
             sleep(Duration::from_millis(rng.u64(1..6))).await;
         }
-        grants.push(grant);
+        grants.extend(grant);
         match rng.u8(..4) {
             // As by an owner that dies.
             0 => std::mem::forget(guard),

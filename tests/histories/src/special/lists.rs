@@ -8,10 +8,10 @@ use fastrand::Rng;
 use futures::TryStreamExt;
 use reinhardt_backends::store::{NewEntry, Store};
 use reinhardt_backends::{Backend, Life};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Looks;
-use crate::client::PATIENCE;
+use crate::client::{PATIENCE, Planted};
 use crate::clock::Clock;
 use crate::judge::Violation;
 
@@ -41,16 +41,28 @@ pub(crate) async fn fill(backend: &Arc<dyn Backend>) {
 }
 
 /// Lists the keys until the time is over.
-pub(super) async fn list(backend: Arc<dyn Backend>, seed: u64, clock: Clock) -> Looks {
+pub(super) async fn list(
+    backend: Arc<dyn Backend>,
+    seed: u64,
+    clock: Clock,
+    planted: Option<Planted>,
+) -> Looks {
     let mut rng = Rng::with_seed(seed);
     let mut looks = Looks::default();
     while !clock.is_over() {
-        let listed: Result<Vec<String>, _> = backend.scan(PREFIX).try_collect().await;
-        // A list that ends with an error says so, and is none.
-        if let Ok(keys) = listed {
-            let violation = mistake(&keys).map(Violation::Vanished);
-            looks.add([Duration::ZERO, clock.now()], violation);
-        }
+        let listing = backend.scan(PREFIX).try_collect::<Vec<String>>();
+        let violation = match timeout(PATIENCE, listing).await {
+            Ok(Ok(mut keys)) => {
+                if planted == Some(Planted::ShortList) {
+                    keys.pop();
+                }
+                mistake(&keys).map(Violation::Listed)
+            }
+            // A list that ends with an error says so, and is none.
+            Ok(Err(_)) => None,
+            Err(_) => Some(Violation::Stuck(vec![format!("a list of `{PREFIX}`")])),
+        };
+        looks.add([Duration::ZERO, clock.now()], violation);
         sleep(Duration::from_millis(rng.u64(0..40))).await;
     }
     looks
@@ -60,14 +72,14 @@ pub(super) async fn list(backend: Arc<dyn Backend>, seed: u64, clock: Clock) -> 
 fn mistake(keys: &[String]) -> Option<String> {
     let number = |key: &String| key.strip_prefix(PREFIX)?.parse::<usize>().ok();
     if let Some(other) = keys.iter().find(|key| number(key).is_none()) {
-        return Some(format!("`{other}` is in a list of `{PREFIX}`"));
+        return Some(format!("`{other}` is in it"));
     }
     let listed: HashSet<usize> = keys.iter().filter_map(number).collect();
     let missing: Vec<usize> = (0..COUNT).filter(|key| !listed.contains(key)).collect();
     let first = missing.first()?;
     let (missing, all) = (missing.len(), keys.len());
     Some(format!(
-        "{missing} keys of a list of {all}, the first is `{PREFIX}{first}`"
+        "of {all} keys it lacks {missing}, the first is `{PREFIX}{first}`"
     ))
 }
 

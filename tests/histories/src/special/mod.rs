@@ -90,7 +90,7 @@ pub(super) fn start(
     let deleting = sessions::delete(both(), seed, clock(), planted);
     let cycling = sessions::cycle(both(), seed, clock(), planted);
     let caching = caches::use_caches(both(), seed, clock(), planted);
-    let listing = lists::list(of(1), seed, clock());
+    let listing = lists::list(of(1), seed, clock(), planted);
     running.push(tokio::spawn(async {
         let (mut sessions, cycled, caches, lists) =
             tokio::join!(deleting, cycling, caching, listing);

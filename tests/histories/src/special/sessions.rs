@@ -106,6 +106,9 @@ pub(super) async fn cycle(
                     let new = sessions.create("ben", 7).await;
                     new.map(|new| session = new).map_err(SessionError::from)
                 }
+                Some(Planted::LostSession) => {
+                    sessions.delete(&old).await.map(drop).map_err(Into::into)
+                }
                 _ => sessions.cycle_id(&mut session).await,
             };
             let (is_old, is_new) = match &cycled {
@@ -114,17 +117,18 @@ pub(super) async fn cycle(
                 Err(_) => (Some(true), None),
             };
             let changed = clock.now();
-            for (id, expected) in [(&old, is_old), (session.id(), is_new)] {
+            for (which, id, expected) in [("old", &old, is_old), ("new", session.id(), is_new)] {
                 let (Some(expected), Ok(loaded)) = (expected, others.load(id).await) else {
                     continue;
                 };
-                let text = format!("{id:?} at {:?}, changed at {changed:?}", clock.now());
+                let now = clock.now();
+                let text = || format!("by its {which} id at {now:?}, changed at {changed:?}");
                 let violation = match (loaded.is_some(), expected) {
-                    (true, false) => Some(Violation::Resurrected(text)),
-                    (false, true) => Some(Violation::Vanished(text)),
+                    (true, false) => Some(Violation::Resurrected(text())),
+                    (false, true) => Some(Violation::Vanished(text())),
                     _ => None,
                 };
-                looks.add([began, clock.now()], violation);
+                looks.add([began, now], violation);
             }
             sleep(Duration::from_millis(rng.u64(0..10))).await;
         }

@@ -8,7 +8,7 @@ use reinhardt_backends::{Backend, BackendResult, Condition, Counted, Life, Store
 use super::caller::{Caller, meddle};
 use super::keys::{self, Leased, Page, Register, Slot};
 use super::{Planted, wait};
-use crate::{Action, Answer, Lasts, When};
+use crate::{Action, Answer, When};
 
 /// The way of a call.
 #[derive(Debug, Clone, Copy)]
@@ -30,11 +30,7 @@ impl Caller {
         match action {
             Action::Get => self.read(key, name),
             Action::Put(value, lasts, when) => {
-                let life = match lasts {
-                    Lasts::Ever => never,
-                    Lasts::For(millis) => life(millis),
-                    Lasts::Kept => Life::Keep,
-                };
+                let life = lasts.life();
                 if let When::Equals(expected) = when
                     && self.is_planted(Planted::TwoSteps)
                 {
@@ -44,17 +40,8 @@ impl Caller {
                     }
                     return self.put(key, name, value, life, Condition::Always);
                 }
-                let expected;
-                let condition = match when {
-                    When::Always => Condition::Always,
-                    When::Absent => Condition::Absent,
-                    When::Present => Condition::Present,
-                    When::Equals(value) => {
-                        expected = Register::bytes(key, value);
-                        Condition::Equals(&expected)
-                    }
-                };
-                self.put(key, name, value, life, condition)
+                let expected = when.expected().map(|value| Register::bytes(key, value));
+                self.put(key, name, value, life, when.condition(expected.as_deref()))
             }
             Action::CompareAndDelete(expected) => {
                 let expected = Stored::from(&*Register::bytes(key, expected));

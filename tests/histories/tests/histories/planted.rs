@@ -120,6 +120,18 @@ fn an_old_id_that_a_session_keeps_is_found() {
 }
 
 #[test]
+fn a_session_that_gets_a_new_id_and_is_lost_is_found() {
+    let violation = is_found(Stage::Memory, Planted::LostSession);
+    assert!(matches!(violation, Violation::Vanished(_)), "{violation}");
+}
+
+#[test]
+fn a_list_of_thousands_that_lacks_a_key_is_found() {
+    let violation = is_found(Stage::Memory, Planted::ShortList);
+    assert!(matches!(violation, Violation::Listed(_)), "{violation}");
+}
+
+#[test]
 fn a_call_that_takes_longer_than_its_deadline_is_found() {
     let violation = is_found(Stage::Memory, Planted::NoDeadline);
     assert!(matches!(violation, Violation::Late(_)), "{violation}");

@@ -235,14 +235,11 @@ impl Calls {
     }
 
     /// Finds the meaning of a reply, and has the router learn from it.
-    fn judge(&self, sent: &LastSend, reply: Reply) -> BackendResult<ReplyMeaning> {
+    fn judge(&self, sent: &LastSend, mut reply: Reply) -> BackendResult<ReplyMeaning> {
         let is_refusal = matches!(reply, Reply::Error(_) | Reply::Array(_));
-        let reply = match reply {
-            Reply::Error(error) if sent.connection.is_cluster => {
-                Reply::Error(error.of_node(sent.connection.location.clone()))
-            }
-            reply => reply,
-        };
+        if is_refusal && sent.connection.is_cluster {
+            reply.name_node(&sent.connection.location);
+        }
         let rest = sent.connection.rest.as_ref();
         if let Some(rest) = rest {
             if is_refusal && replicas::is_refused(&reply) {

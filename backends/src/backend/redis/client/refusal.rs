@@ -22,7 +22,7 @@ pub(crate) fn refusal(error: &ErrorReply) -> BackendError {
                 greeted: name the nodes by a `redis-cluster://` URL";
             return BackendError::new(ErrorKind::InvalidConfig, message);
         }
-        _ if is_unknown(error) => return unknown_command(details, code),
+        _ if is_unknown(error) => return unknown_command(error),
         _ if is_denied_in_script(details) => ErrorKind::Denied,
         _ => ErrorKind::Other,
     };
@@ -35,27 +35,33 @@ pub(crate) fn is_unknown(error: &ErrorReply) -> bool {
 }
 
 /// Names a command that the server doesn't know. It is one of ours, so it holds no argument.
-fn unknown_command(details: &str, code: &str) -> BackendError {
-    let mut quoted = details.split(['\'', '`']).skip(1);
+fn unknown_command(error: &ErrorReply) -> BackendError {
+    let mut quoted = details(error).split(['\'', '`']).skip(1);
     let is_name = |name: &&str| {
         (2..=16).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase())
     };
-    let code = code_word(code);
-    let message = match quoted.next().filter(is_name) {
-        Some(name) => format!("the server doesn't know `{name}` ({code})"),
-        None => format!("the server doesn't know a command ({code})"),
+    let what = match quoted.next().filter(is_name) {
+        Some(name) => format!("`{name}`"),
+        None => "a command".to_string(),
     };
+    let code = code_word(code(error));
+    let message = format!("the server doesn't know {what} ({code}){}", of_node(error));
     BackendError::new(ErrorKind::Unsupported, message)
 }
 
-/// Turns an error reply into an error of this kind. Where there are several nodes it names the one
-/// that answered.
+/// Turns an error reply into an error of this kind.
 pub(crate) fn refusal_of_kind(kind: ErrorKind, error: &ErrorReply) -> BackendError {
-    let mut message = format!("the server answered {}", code_word(code(error)));
-    if let Some(node) = error.node() {
-        message.push_str(&format!(" ({node})"));
-    }
-    BackendError::new(kind, message)
+    let code = code_word(code(error));
+    BackendError::new(
+        kind,
+        format!("the server answered {code}{}", of_node(error)),
+    )
+}
+
+/// Names the node that answered, where there are several.
+fn of_node(error: &ErrorReply) -> String {
+    let node = error.node();
+    node.map_or_else(String::new, |node| format!(" ({node})"))
 }
 
 /// Returns the code word, which Redis 6.2 puts behind others in a script.
@@ -126,6 +132,7 @@ mod tests {
 
     use super::*;
     use crate::backend::redis::client::location::ServerLocation;
+    use crate::backend::redis::client::resp::Reply;
 
     fn kind(code: &str, details: &str) -> ErrorKind {
         refusal(&ErrorReply::from(format!("{code} {details}").as_str())).kind()
@@ -231,10 +238,23 @@ mod tests {
     #[test]
     fn an_error_names_the_node_of_a_cluster() {
         let node = Arc::new(ServerLocation::tcp("db-3", 6380, false));
-        let reply = ErrorReply::from("OOM topsecret").of_node(node);
-        assert_eq!(
-            refusal(&reply).to_string(),
-            "no room: the server answered OOM (db-3:6380)"
-        );
+        for (line, expected) in [
+            ("OOM topsecret", "the server answered OOM (db-3:6380)"),
+            (
+                "ERR unknown command 'GETEX'",
+                "the server doesn't know `GETEX` (ERR) (db-3:6380)",
+            ),
+        ] {
+            let mut alone = Reply::Error(ErrorReply::from(line));
+            let mut of_script = Reply::Array(vec![alone.clone(), Reply::Integer(3)]);
+            alone.name_node(&node);
+            of_script.name_node(&node);
+            let Reply::Error(error) = &alone else {
+                panic!("{alone:?}");
+            };
+            let message = refusal(error).to_string();
+            assert!(message.ends_with(expected), "{message}");
+            assert_eq!(of_script, Reply::Array(vec![alone, Reply::Integer(3)]));
+        }
     }
 }

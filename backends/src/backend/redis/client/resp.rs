@@ -207,6 +207,18 @@ pub(crate) enum Reply {
     OneKeyOnly,
 }
 
+impl Reply {
+    /// Has its errors name the node of a cluster that they are from. Scripts and batches answer
+    /// them in arrays.
+    pub(super) fn name_node(&mut self, node: &Arc<ServerLocation>) {
+        match self {
+            Self::Error(error) => error.node = Some(node.clone()),
+            Self::Array(elements) => elements.iter_mut().for_each(|it| it.name_node(node)),
+            _ => {}
+        }
+    }
+}
+
 /// An error reply, as the server wrote it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ErrorReply {
@@ -218,12 +230,6 @@ pub(crate) struct ErrorReply {
 impl ErrorReply {
     fn new(line: &[u8]) -> Self {
         Self::from(&*String::from_utf8_lossy(line))
-    }
-
-    /// Returns the same error as that of a node.
-    pub(super) fn of_node(self, node: Arc<ServerLocation>) -> Self {
-        let node = Some(node);
-        Self { node, ..self }
     }
 
     /// Returns the node of a cluster that it is from.
