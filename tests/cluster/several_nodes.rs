@@ -184,7 +184,7 @@ async fn an_entry_moves_between_slots_and_within_one() {
 #[tokio::test]
 async fn an_error_names_the_node_that_answered_with_it() {
     let cluster = Cluster::of_primaries(2, &[]);
-    let backend = cluster.connect().await;
+    let backend = builder(&cluster.url(0)).build().await.unwrap();
     let keys = ["a", "b", "c", "d", "e", "f"];
     let node_of = |key: &str| cluster.owner_of(cluster.slot_of(&format!("reinhardt:{key}")));
     let full = node_of("a");
