@@ -120,6 +120,8 @@ async fn an_answer_that_comes_too_late() {
     let error = line.near.increment("hiddenkey", None).await.unwrap_err();
     late().check(&error);
     eventually(async || line.counted().await == 1).await;
+    let error = line.near.get::<i64>("hiddenkey").await.unwrap_err();
+    row!("no answer within ..", Timeout, NoWrite).check(&error);
     line.proxy.release();
     recovered(&line.near).await;
     assert_eq!(line.counted().await, 1, "done, and once");
