@@ -84,7 +84,8 @@ pub(crate) use row;
 /// An error as a caller sees it.
 #[derive(Debug)]
 pub(crate) struct Met {
-    /// The text without the kind, and without what `outcome_unknown` and `failed_indices` tell.
+    /// The text without the kind, without what `outcome_unknown` and `failed_indices` tell, and
+    /// without the node that answered.
     text: String,
     kind: String,
     outcome_unknown: bool,
@@ -129,6 +130,11 @@ impl Met {
         let names_entries = !error.failed_indices().is_empty();
         let text = match text.rsplit_once(" (entries [") {
             Some((text, _)) if names_entries => text,
+            _ => text,
+        };
+        // The node of a cluster that answered so.
+        let text = match text.split_once(" (127.0.0.1:") {
+            Some((answer, _)) if answer.starts_with("the server answered ") => answer,
             _ => text,
         };
         let may_pass = matches!(
@@ -199,13 +205,8 @@ pub(crate) fn check(claims: &[Claim], met: Met) {
     }
 }
 
-/// Says whether a text is that of a pattern, in which `..` stands for anything. Behind what a node
-/// of a cluster answered is its address.
+/// Says whether a text is that of a pattern, in which `..` stands for anything.
 fn matches(pattern: &str, text: &str) -> bool {
-    let text = match text.split_once(" (127.0.0.1:") {
-        Some((answer, _)) if pattern.starts_with("the server answered ") => answer,
-        _ => text,
-    };
     let mut parts = pattern.split("..");
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
         return false;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use reinhardt_backends::{Condition, Expiry, Life};
 
+use super::clock::nanos;
+
 /// What a client asks of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -87,11 +89,11 @@ impl When {
 
     /// Returns the condition, with the bytes of the value that has to be there.
     pub(super) fn condition(self, expected: Option<&[u8]>) -> Condition<'_> {
-        match (self, expected) {
-            (Self::Absent, _) => Condition::Absent,
-            (Self::Present, _) => Condition::Present,
-            (Self::Equals(_), Some(bytes)) => Condition::Equals(bytes),
-            (Self::Always | Self::Equals(_), _) => Condition::Always,
+        match self {
+            Self::Always => Condition::Always,
+            Self::Absent => Condition::Absent,
+            Self::Present => Condition::Present,
+            Self::Equals(_) => Condition::Equals(expected.expect("the bytes of the value")),
         }
     }
 }
@@ -136,7 +138,7 @@ impl Answer {
     pub(super) fn left(expiry: Option<Expiry>) -> Self {
         Self::Left(expiry.map(|expiry| match expiry {
             Expiry::Never => FOR_EVER,
-            Expiry::In(left) => u64::try_from(left.as_nanos()).expect("some milliseconds"),
+            Expiry::In(left) => nanos(left),
         }))
     }
 }

@@ -32,7 +32,7 @@ impl Clock {
 
     /// Returns the same in nanoseconds.
     pub(super) fn nanos(&self) -> u64 {
-        u64::try_from(self.now().as_nanos()).expect("some minutes")
+        nanos(self.now())
     }
 
     /// Notes that all faults are mended.
@@ -45,4 +45,9 @@ impl Clock {
         let mended = self.mended.get();
         mended.is_some_and(|mended| self.now() >= self.time.max(*mended + AFTERWARDS))
     }
+}
+
+/// Returns a time in nanoseconds, as calls have it.
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).expect("some minutes")
 }

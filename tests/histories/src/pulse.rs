@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::call::Call;
-use super::clock::Clock;
+use super::clock::{Clock, nanos};
 
 /// The time between two beats.
 const BEAT: Duration = Duration::from_millis(5);
@@ -34,10 +34,11 @@ impl Watch {
         let thread = thread::spawn(move || {
             let mut late = Vec::new();
             while !ends.load(Relaxed) {
-                let began = clock.now();
+                let began = clock.nanos();
                 thread::sleep(BEAT);
-                if clock.now() - began > BEAT + ON_TIME {
-                    late.push([nanos(began), clock.nanos()]);
+                let woken = clock.nanos();
+                if woken - began > nanos(BEAT + ON_TIME) {
+                    late.push([began, woken]);
                 }
             }
             Pulse(late)
@@ -66,10 +67,6 @@ impl Pulse {
         let stood_still: u64 = self.0.iter().map(overlap).sum();
         (call.ended - call.began).saturating_sub(stood_still)
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).expect("some minutes")
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ async fn live(plan: &Plan, planted: Option<Planted>, mut servers: Servers) -> Li
         let times = times(plan.stage);
         let mut client = Client::new(number, backend.clone(), plan.seed, clock.clone(), times);
         client.planted = planted;
-        client.is_on_a_cluster = plan.stage == Stage::Cluster;
+        client.moves_in_steps = plan.stage == Stage::Cluster;
         tokio::spawn(client.run())
     });
     let clients: Vec<_> = clients.collect();

@@ -118,32 +118,27 @@ impl Client {
         let began = self.clock.nanos();
         let moving = (self.backend).move_entry(&from_key, from_text.as_bytes(), entry, None);
         let moved = patience.of(moving).await;
-        let is_unknown = (moved.as_ref()).is_err_and(|error| error.outcome_unknown());
         let removal = (from, Action::CompareAndDelete(expected));
         let writing = (to, Action::Put(new, Lasts::Ever, When::Absent));
-        match moved {
+        // What can't be removed again is made to end.
+        let ending = (to, Action::Put(new, Lasts::For(1), When::Equals(new)));
+        let steps = |end, steps: &[(u32, Action)]| {
+            let made = |(key, action): &(u32, Action)| self.made(began, *key, *action, end);
+            steps.iter().map(made).collect()
+        };
+        match &moved {
             // One of the two wasn't as it had to be, but which isn't told.
-            Ok(false) if !self.is_on_a_cluster => Vec::new(),
-            // A move takes steps, also within a slot, if that moves: the new entry may have been
-            // there for a while.
-            Ok(false) | Err(_) if self.is_on_a_cluster => {
-                let taking_back = match moved {
-                    Ok(_) => Action::CompareAndDelete(new),
-                    // What can't be removed is made to end.
-                    Err(_) => Action::Put(new, Lasts::For(1), When::Equals(new)),
-                };
-                let taking_back = (to, taking_back);
-                let removal = is_unknown.then_some(removal);
-                let steps = removal.into_iter().chain([writing, taking_back]);
-                let end = match is_unknown {
-                    true => End::Unknown,
-                    false => End::Perhaps,
-                };
-                steps
-                    .map(|(key, action)| self.made(began, key, action, end))
-                    .collect()
+            Ok(false) if !self.moves_in_steps => Vec::new(),
+            // The new entry may have been there for a while.
+            Ok(false) => {
+                let taking_back = (to, Action::CompareAndDelete(new));
+                steps(End::Perhaps, &[writing, taking_back])
             }
-            moved => {
+            Err(error) if self.moves_in_steps && error.outcome_unknown() => {
+                steps(End::Unknown, &[removal, writing, ending])
+            }
+            Err(_) if self.moves_in_steps => steps(End::Perhaps, &[writing, ending]),
+            Ok(true) | Err(_) => {
                 let answer = || moved.clone().map(Answer::Done);
                 let parts = [removal, writing].map(|(key, action)| (key, action, answer()));
                 self.parts(began, parts.into())

@@ -80,8 +80,9 @@ pub(super) struct Client {
     pub(super) generation: Duration,
     /// The pause between two calls, at most.
     pub(super) pause: Duration,
-    /// Whether keys without a common tag may be on several servers.
-    pub(super) is_on_a_cluster: bool,
+    /// Whether an entry may move in several steps, as in a cluster: also within a slot, if that is
+    /// being moved.
+    pub(super) moves_in_steps: bool,
     seen: HashMap<u32, Stored>,
     written: i64,
     /// Whether a fault that was planted keeps everything from it.
@@ -104,7 +105,7 @@ impl Client {
             planted: None,
             generation,
             pause,
-            is_on_a_cluster: false,
+            moves_in_steps: false,
             seen: HashMap::new(),
             written: 0,
             is_gone: false,

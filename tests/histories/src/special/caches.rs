@@ -8,7 +8,7 @@ use fastrand::Rng;
 use reinhardt_backends::{Backend, BackendResult, Keyspace};
 use tokio::time::sleep;
 
-use super::Looks;
+use super::{Looks, Setup};
 use crate::client::Planted;
 use crate::clock::Clock;
 use crate::judge::Violation;
@@ -59,21 +59,21 @@ enum Article {
 
 /// Edits articles and removes them from their caches, which others fill and read, in this process
 /// or in another one, until the time is over.
-pub(super) async fn use_caches(
-    backends: [Arc<dyn Backend>; 2],
-    seed: u64,
-    clock: Clock,
-    planted: Option<Planted>,
-) -> Looks {
-    let mut rng = Rng::with_seed(seed);
+pub(super) async fn use_caches(setup: Setup) -> Looks {
+    let Setup {
+        backend,
+        other,
+        mut rng,
+        clock,
+        planted,
+    } = setup;
     let mut looks = Looks::default();
     let mut article = 0;
     while !clock.is_over() {
         article += 1;
         let end = clock.now() + GENERATION;
         let mut use_one = |article: Article| {
-            let [backend, other] = &backends;
-            let readers = if rng.bool() { other } else { backend };
+            let readers = if rng.bool() { &other } else { &backend };
             let client = Client {
                 article,
                 backend: backend.clone(),

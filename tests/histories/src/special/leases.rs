@@ -1,15 +1,12 @@
 //! Clients of a lease: it has one owner at a time, and its fencing numbers grow.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use fastrand::Rng;
-use reinhardt_backends::Backend;
 use reinhardt_backends::lease::{Lease, Renewal};
 use tokio::time::sleep;
 
+use super::Setup;
 use crate::client::Planted;
-use crate::clock::Clock;
 use crate::judge::Violation;
 use crate::loss::Loss;
 
@@ -31,13 +28,14 @@ struct Grant {
 pub(super) struct Leases(Vec<Grant>);
 
 /// Acquires the lease, holds it for a while and gives it back or doesn't, until the time is over.
-pub(super) async fn hold(
-    backend: Arc<dyn Backend>,
-    seed: u64,
-    clock: Clock,
-    planted: Option<Planted>,
-) -> Leases {
-    let mut rng = Rng::with_seed(seed);
+pub(super) async fn hold(setup: Setup) -> Leases {
+    let Setup {
+        backend,
+        mut rng,
+        clock,
+        planted,
+        ..
+    } = setup;
     let lease = Lease::new(backend, "histories", TTL).expect("a name that can be");
     let mut grants = Vec::new();
     while !clock.is_over() {

@@ -4,15 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fastrand::Rng;
 use futures::TryStreamExt;
 use reinhardt_backends::store::{NewEntry, Store};
 use reinhardt_backends::{Backend, Life};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Looks;
+use super::{Looks, Setup};
 use crate::client::{PATIENCE, Planted};
-use crate::clock::Clock;
 use crate::judge::Violation;
 
 /// The number of these keys: enough for some pages of every server.
@@ -41,29 +39,23 @@ pub(crate) async fn fill(backend: &Arc<dyn Backend>) {
 }
 
 /// Lists the keys until the time is over.
-pub(super) async fn list(
-    backend: Arc<dyn Backend>,
-    seed: u64,
-    clock: Clock,
-    planted: Option<Planted>,
-) -> Looks {
-    let mut rng = Rng::with_seed(seed);
+pub(super) async fn list(mut setup: Setup) -> Looks {
     let mut looks = Looks::default();
-    while !clock.is_over() {
-        let listing = backend.scan(PREFIX).try_collect::<Vec<String>>();
+    while !setup.clock.is_over() {
+        sleep(Duration::from_millis(setup.rng.u64(0..40))).await;
+        let listing = setup.other.scan(PREFIX).try_collect::<Vec<String>>();
         let violation = match timeout(PATIENCE, listing).await {
             Ok(Ok(mut keys)) => {
-                if planted == Some(Planted::ShortList) {
+                if setup.is_planted(Planted::ShortList) {
                     keys.pop();
                 }
                 mistake(&keys).map(Violation::Listed)
             }
             // A list that ends with an error says so, and is none.
-            Ok(Err(_)) => None,
+            Ok(Err(_)) => continue,
             Err(_) => Some(Violation::Stuck(vec![format!("a list of `{PREFIX}`")])),
         };
-        looks.add([Duration::ZERO, clock.now()], violation);
-        sleep(Duration::from_millis(rng.u64(0..40))).await;
+        looks.add([Duration::ZERO, setup.clock.now()], violation);
     }
     looks
 }

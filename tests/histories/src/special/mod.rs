@@ -9,6 +9,7 @@ mod throttles;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fastrand::Rng;
 use reinhardt_backends::Backend;
 use tokio::task::JoinHandle;
 
@@ -56,6 +57,22 @@ impl Seen {
     }
 }
 
+/// What a client has to go by.
+struct Setup {
+    backend: Arc<dyn Backend>,
+    /// A backend on the same store, as of another process.
+    other: Arc<dyn Backend>,
+    rng: Rng,
+    clock: Clock,
+    planted: Option<Planted>,
+}
+
+impl Setup {
+    fn is_planted(&self, planted: Planted) -> bool {
+        self.planted == Some(planted)
+    }
+}
+
 /// These clients while they run.
 pub(super) struct Running(Vec<JoinHandle<Special>>);
 
@@ -66,11 +83,16 @@ pub(super) fn start(
     clock: &Clock,
     planted: Option<Planted>,
 ) -> Running {
-    let (both, clock) = (|| backends.map(Arc::clone), || clock.clone());
-    let of = |client: usize| backends[client % 2].clone();
+    let setup = |client: usize| Setup {
+        backend: backends[client % 2].clone(),
+        other: backends[(client + 1) % 2].clone(),
+        rng: Rng::with_seed(seed ^ client as u64),
+        clock: clock.clone(),
+        planted,
+    };
     let mut running = Vec::new();
     for client in 0..2 {
-        let attempts = throttles::attempt(of(client), seed ^ client as u64, clock(), planted);
+        let attempts = throttles::attempt(setup(client));
         running.push(tokio::spawn(async {
             Special {
                 throttles: attempts.await,
@@ -79,7 +101,7 @@ pub(super) fn start(
         }));
     }
     for client in 0..3 {
-        let holding = leases::hold(of(client), seed ^ client as u64, clock(), planted);
+        let holding = leases::hold(setup(client));
         running.push(tokio::spawn(async {
             Special {
                 leases: holding.await,
@@ -87,10 +109,10 @@ pub(super) fn start(
             }
         }));
     }
-    let deleting = sessions::delete(both(), seed, clock(), planted);
-    let cycling = sessions::cycle(both(), seed, clock(), planted);
-    let caching = caches::use_caches(both(), seed, clock(), planted);
-    let listing = lists::list(of(1), seed, clock(), planted);
+    let deleting = sessions::delete(setup(0));
+    let cycling = sessions::cycle(setup(0));
+    let caching = caches::use_caches(setup(0));
+    let listing = lists::list(setup(0));
     running.push(tokio::spawn(async {
         let (mut sessions, cycled, caches, lists) =
             tokio::join!(deleting, cycling, caching, listing);

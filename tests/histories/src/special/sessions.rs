@@ -4,14 +4,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fastrand::Rng;
 use reinhardt_backends::Backend;
 use reinhardt_backends::session::{SessionError, SessionStore};
 use tokio::time::sleep;
 
-use super::Looks;
+use super::{Looks, Setup};
 use crate::client::Planted;
-use crate::clock::Clock;
 use crate::judge::Violation;
 
 /// The time for which a session is used after it was deleted.
@@ -21,16 +19,21 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 type Sessions = SessionStore<u64, Arc<dyn Backend>>;
 
+/// Returns the sessions as each of two processes has them.
+fn stores(setup: &Setup) -> [Sessions; 2] {
+    [&setup.backend, &setup.other].map(|backend| SessionStore::new(backend.clone()))
+}
+
 /// Creates sessions, and has each saved by one process and deleted by another at the same time,
 /// until the time is over.
-pub(super) async fn delete(
-    backends: [Arc<dyn Backend>; 2],
-    seed: u64,
-    clock: Clock,
-    planted: Option<Planted>,
-) -> Looks {
-    let mut rng = Rng::with_seed(seed);
-    let [sessions, others]: [Sessions; 2] = backends.map(SessionStore::new);
+pub(super) async fn delete(setup: Setup) -> Looks {
+    let [sessions, others] = stores(&setup);
+    let Setup {
+        mut rng,
+        clock,
+        planted,
+        ..
+    } = setup;
     let mut looks = Looks::default();
     while !clock.is_over() {
         let Ok(session) = sessions.create("ann", 0).await else {
@@ -84,14 +87,14 @@ pub(super) async fn delete(
 
 /// Changes the ids of sessions, and looks for the old and the new one from another process, until
 /// the time is over.
-pub(super) async fn cycle(
-    backends: [Arc<dyn Backend>; 2],
-    seed: u64,
-    clock: Clock,
-    planted: Option<Planted>,
-) -> Looks {
-    let mut rng = Rng::with_seed(seed);
-    let [sessions, others]: [Sessions; 2] = backends.map(SessionStore::new);
+pub(super) async fn cycle(setup: Setup) -> Looks {
+    let [sessions, others] = stores(&setup);
+    let Setup {
+        mut rng,
+        clock,
+        planted,
+        ..
+    } = setup;
     let mut looks = Looks::default();
     while !clock.is_over() {
         let began = clock.now();

@@ -1,15 +1,12 @@
 //! Clients of a throttle: it lets no more through than its quota.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use fastrand::Rng;
-use reinhardt_backends::Backend;
 use reinhardt_backends::throttle::{Quota, Throttle};
 use tokio::time::sleep;
 
+use super::Setup;
 use crate::client::Planted;
-use crate::clock::Clock;
 use crate::judge::Violation;
 use crate::loss::Loss;
 
@@ -22,24 +19,18 @@ const LIMIT: u32 = 20;
 pub(super) struct Throttles(Vec<(Duration, Duration)>);
 
 /// Makes attempts until the time is over.
-pub(super) async fn attempt(
-    backend: Arc<dyn Backend>,
-    seed: u64,
-    clock: Clock,
-    planted: Option<Planted>,
-) -> Throttles {
-    let mut rng = Rng::with_seed(seed);
+pub(super) async fn attempt(mut setup: Setup) -> Throttles {
     let quota = Quota::gcra(LIMIT, Duration::from_secs(1));
     let throttle = Throttle::new("histories-limit", [quota]).expect("a quota that can be");
     let mut allowed = Vec::new();
-    while !clock.is_over() {
-        let from = clock.now();
-        let decision = throttle.check(&backend, "everybody").await;
-        let is_free = planted == Some(Planted::FreeAttempt) && rng.u8(..10) == 0;
+    while !setup.clock.is_over() {
+        let from = setup.clock.now();
+        let decision = throttle.check(&setup.backend, "everybody").await;
+        let is_free = setup.is_planted(Planted::FreeAttempt) && setup.rng.u8(..10) == 0;
         if is_free || decision.is_ok_and(|decision| decision.allowed) {
-            allowed.push((from, clock.now()));
+            allowed.push((from, setup.clock.now()));
         }
-        sleep(Duration::from_millis(rng.u64(0..6))).await;
+        sleep(Duration::from_millis(setup.rng.u64(0..6))).await;
     }
     Throttles(allowed)
 }

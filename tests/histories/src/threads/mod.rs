@@ -35,6 +35,7 @@ use self::listener::{Departure, Meddling};
 use self::log::Log;
 pub use self::settings::Settings;
 use self::wait::wait;
+use super::clock::nanos;
 use super::judge::Violation;
 use super::schedule::Outcome;
 use super::special::Seen;
@@ -79,7 +80,7 @@ struct Scene {
 
 impl Scene {
     fn nanos(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).expect("some seconds")
+        nanos(self.began.elapsed())
     }
 }
 

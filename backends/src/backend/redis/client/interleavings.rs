@@ -30,6 +30,9 @@ use crate::time::deadline::deadlines;
 
 impl Socket for DuplexStream {}
 
+/// A request, and its key.
+type Question = (u8, Arc<InFlight>);
+
 /// The keys that a server has been asked for.
 type Asked = Arc<Mutex<Vec<u8>>>;
 
@@ -139,6 +142,19 @@ impl Connection {
         })
     }
 
+    /// Makes calls, each on a thread of its own, all of which are answered.
+    fn answers<const COUNT: usize>(&self, calls: [Question; COUNT]) {
+        let calls = calls.map(|(key, request)| self.call(key, request));
+        for call in calls {
+            assert!(call.join().unwrap(), "it is lost");
+        }
+    }
+
+    fn close(self) {
+        self.inbox.end(ConnectionEnd::Closed);
+        self.wait_for_end();
+    }
+
     /// Waits for the end of the driver and of the server.
     fn wait_for_end(self) {
         future::block_on(self.driver).unwrap();
@@ -224,29 +240,37 @@ fn command(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((words, length))
 }
 
-/// Calls of many threads are answered, whatever the driver was doing when they came.
-pub fn every_call_is_answered() {
+/// Has calls answered beside a caller that leaves in the middle.
+fn beside_one_that_leaves<const COUNT: usize>(calls: [Question; COUNT]) {
     let connection = Connection::open();
-    let calls = [(b'a', get(b'a')), (b'b', set(b'b')), (b'c', get(b'c'))];
-    let calls = calls.map(|(key, request)| connection.call(key, request));
-    for call in calls {
-        assert!(call.join().unwrap(), "it is lost");
-    }
-    connection.inbox.end(ConnectionEnd::Closed);
-    connection.wait_for_end();
+    let leaving = connection.begin_and_leave();
+    connection.answers(calls);
+    leaving.join().unwrap();
+    connection.close();
 }
 
-/// A connection that is closed with calls in flight answers each, or hands it back with the truth
-/// about whether it was sent.
-pub fn closing_ends_every_call() {
+/// Closes a connection with calls in flight.
+fn closing_ends<const COUNT: usize>(calls: [Question; COUNT]) {
     let connection = Connection::open();
-    let calls = [(b'a', get(b'a')), (b'b', set(b'b')), (b'c', get(b'c'))];
     let calls = calls.map(|(key, request)| connection.call(key, request));
     connection.inbox.end(ConnectionEnd::Closed);
     for call in calls {
         call.join().unwrap();
     }
     connection.wait_for_end();
+}
+
+/// Calls of many threads are answered, whatever the driver was doing when they came.
+pub fn every_call_is_answered() {
+    let connection = Connection::open();
+    connection.answers([(b'a', get(b'a')), (b'b', set(b'b')), (b'c', get(b'c'))]);
+    connection.close();
+}
+
+/// A connection that is closed with calls in flight answers each, or hands it back with the truth
+/// about whether it was sent.
+pub fn closing_ends_every_call() {
+    closing_ends([(b'a', get(b'a')), (b'b', set(b'b')), (b'c', get(b'c'))]);
 }
 
 /// A connection to a server that has gone silent, and that another one takes over, hands every read
@@ -259,56 +283,28 @@ pub fn handing_back_ends_every_read() {
     for call in calls {
         assert!(!call.join().unwrap(), "nobody has answered");
     }
-    connection.inbox.end(ConnectionEnd::Closed);
-    connection.wait_for_end();
+    connection.close();
 }
 
 /// Reads that go out as one command are each given the answer to their own, also beside a caller
 /// that leaves, and where some of their keys don't exist.
 pub fn reads_that_are_merged_have_their_own_answers() {
-    reads_beside_one_that_leaves(*b"abcmn");
+    beside_one_that_leaves(b"abcmn".map(|key| (key, get(key))));
 }
 
 /// A read of a foreign type fails, and none of those that it was merged with.
 pub fn a_foreign_type_fails_alone() {
-    reads_beside_one_that_leaves(*b"abmnw");
-}
-
-fn reads_beside_one_that_leaves(keys: [u8; 5]) {
-    let connection = Connection::open();
-    let leaving = connection.begin_and_leave();
-    let calls = keys.map(|key| connection.call(key, get(key)));
-    for call in calls {
-        assert!(call.join().unwrap(), "it is lost");
-    }
-    leaving.join().unwrap();
-    connection.inbox.end(ConnectionEnd::Closed);
-    connection.wait_for_end();
+    beside_one_that_leaves(b"abmnw".map(|key| (key, get(key))));
 }
 
 /// A connection that is closed answers each of the reads that were merged, or hands it back.
 pub fn closing_ends_reads_that_are_merged() {
-    let connection = Connection::open();
-    let calls = b"abcmn".map(|key| connection.call(key, get(key)));
-    connection.inbox.end(ConnectionEnd::Closed);
-    for call in calls {
-        call.join().unwrap();
-    }
-    connection.wait_for_end();
+    closing_ends(b"abcmn".map(|key| (key, get(key))));
 }
 
 /// Callers that leave in the middle hold up nobody, and take nobody's answer.
 pub fn a_caller_that_leaves_takes_nothing_along() {
-    let connection = Connection::open();
-    let leaving = connection.begin_and_leave();
-    let calls = [(b'a', get(b'a')), (b'b', set(b'b'))];
-    let calls = calls.map(|(key, request)| connection.call(key, request));
-    for call in calls {
-        assert!(call.join().unwrap(), "it is lost");
-    }
-    leaving.join().unwrap();
-    connection.inbox.end(ConnectionEnd::Closed);
-    connection.wait_for_end();
+    beside_one_that_leaves([(b'a', get(b'a')), (b'b', set(b'b'))]);
 }
 
 /// Callers that wait for room in the queue of a driver that does nothing are woken by its end.

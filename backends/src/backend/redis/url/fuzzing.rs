@@ -87,6 +87,10 @@ fn agree(url: &str, read: &Servers<ConnectionInfo>) {
     assert_eq!(ours.filter(|ours| !ours.is_empty()), password.as_deref());
 }
 
+fn all(read: &Servers<ConnectionInfo>) -> impl Iterator<Item = &ConnectionInfo> {
+    [&read.first].into_iter().chain(&read.others)
+}
+
 /// An `s` behind either word of the scheme asks for TLS.
 fn asks_for_tls(url: &str) -> bool {
     let scheme = url.trim().split(':').next().unwrap_or_default();
@@ -182,7 +186,7 @@ impl Parts<'_> {
             let meant = percent_decode_str(encoded).decode_utf8_lossy();
             assert_eq!(service.password.as_deref(), Some(&*meant), "{url}");
         }
-        for server in [&read.first].into_iter().chain(&read.others) {
+        for server in all(read) {
             let login = server.redis_settings();
             assert!(
                 login
@@ -210,7 +214,7 @@ impl Parts<'_> {
             Deployment::Sentinel(_) => 26_379,
             _ => 6379,
         };
-        let servers: Vec<_> = [&read.first].into_iter().chain(&read.others).collect();
+        let servers: Vec<_> = all(&read).collect();
         let hosts: Vec<&str> = self.host.split(',').collect();
         assert_eq!(servers.len(), hosts.len(), "{url}");
         for (index, (server, meant)) in servers.iter().zip(&hosts).enumerate() {

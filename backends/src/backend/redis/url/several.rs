@@ -73,10 +73,13 @@ impl<'u> SeveralHosts<'u> {
         for host in self.hosts.split(',') {
             let has_port = host.rfind(':') > host.rfind(']');
             // A colon without a number behind it names no port.
-            let address = match host.strip_suffix(':').filter(|_| has_port) {
+            let without = match has_port {
+                true => host.strip_suffix(':'),
+                false => Some(host).filter(|host| !host.is_empty()),
+            };
+            let address = match without {
                 Some(host) => format!("{host}:{port}"),
-                None if has_port || host.is_empty() => host.to_string(),
-                None => format!("{host}:{port}"),
+                None => host.to_string(),
             };
             let url = format!("{scheme}://{login}{address}{path}{query}");
             servers.push(server(&url)?);
